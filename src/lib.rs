@@ -1,0 +1,5 @@
+//! Nodes for [Maelstrom](https://github.com/jepsen-io/maelstrom), the runtime they stand on, and a
+//! workbench that judges them.
+
+#[cfg(feature = "workbench")]
+pub mod workbench;

@@ -1,0 +1,4 @@
+//! The workbench: what `maelstrom test` does, without a JVM.
+
+pub mod edn;
+pub mod history;
