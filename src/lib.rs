@@ -2,6 +2,15 @@
 //! workbench that judges them.
 
 pub mod time;
+pub mod wire;
+
+pub mod node;
+pub mod outbox;
+
+pub mod engine;
+pub mod nodes;
+pub mod shell;
+pub mod wheel;
 
 #[cfg(feature = "workbench")]
 pub mod workbench;

@@ -1,0 +1,247 @@
+//! What every host shares: from lines to handlers and back.
+//!
+//! The engine decodes, knows `init`, keeps calls and timers, and collects what handlers say until its host writes it in
+//! one go. It owns no clock and no descriptor: bytes and time come in, bytes and a deadline go out.
+
+use memchr::memchr;
+
+use crate::node::{Answer, Life, Node, Sender};
+use crate::outbox::{Counters, Due, Names, Outbox};
+use crate::shell::Machine;
+use crate::time::{Duration, Time};
+use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Reader, Refusal, Unreadable};
+
+/// Lines to peers and services wait this long after `init`: a message to a participant that is not registered yet
+/// silences its sender for good (reference §1.2).
+pub const SETTLE: Duration = Duration::from_millis(100);
+
+/// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
+/// twenty at 25 nodes.
+pub const MAX_EARLY: usize = 1 << 20;
+
+/// What a host gives a node besides its lines.
+#[derive(Debug)]
+pub struct Birth<O> {
+    /// The wall clock at the start, in microseconds.
+    pub incarnation: u64,
+    /// For the node's random choices.
+    pub seed: u64,
+    /// The node's command line.
+    pub options: O,
+}
+
+/// One node and everything around it that is not a host.
+#[derive(Debug)]
+pub struct Engine<N: Node> {
+    node: Option<N>,
+    birth: Birth<N::Options>,
+    out: Outbox<N>,
+    reader: Reader,
+    /// Lines that came before `init`.
+    early: Vec<u8>,
+}
+
+impl<N: Node> Engine<N> {
+    /// An engine that waits for `init`.
+    #[must_use]
+    pub fn new(birth: Birth<N::Options>) -> Self {
+        // Numbers of a former life must not meet answers meant for it.
+        let first_call = i64::try_from(birth.incarnation).unwrap_or_default();
+        Self { node: None, birth, out: Outbox::new(first_call), reader: Reader::default(), early: Vec::new() }
+    }
+
+    /// The node, once `init` has made it.
+    #[must_use]
+    pub const fn node(&self) -> Option<&N> {
+        self.node.as_ref()
+    }
+
+    /// What happened that should not have.
+    #[must_use]
+    pub const fn counters(&self) -> Counters {
+        self.out.counters
+    }
+
+    fn on_line(&mut self, buffer: &mut [u8], len: usize) {
+        let before_init = self.node.is_none();
+        let kept = self.early.len();
+        if before_init {
+            self.early.extend_from_slice(&buffer[..len]);
+            self.early.push(b'\n');
+        }
+        let Self { node, birth, out, reader, .. } = self;
+        let read = reader.read(buffer, len, |message| message.map(|message| on_message(node, birth, out, &message)));
+        match read {
+            Ok(Handled::Yes) => {}
+            Ok(Handled::BeforeInit) if self.early.len() <= MAX_EARLY => return,
+            Ok(Handled::BeforeInit) => {
+                self.out.counters.early_dropped += 1;
+                log::warn!("dropped a message: more than {MAX_EARLY} bytes came before init");
+            }
+            Err(why) => self.unreadable(&buffer[..len], &why),
+        }
+        if before_init {
+            self.early.truncate(kept);
+            if self.node.is_some() {
+                self.replay();
+            }
+        }
+    }
+
+    /// Handles what came before `init`.
+    fn replay(&mut self) {
+        let mut early = std::mem::take(&mut self.early);
+        let len = early.len();
+        early.resize(len + PADDING, 0);
+        self.on_lines(&mut early, len);
+    }
+
+    fn on_lines(&mut self, buffer: &mut [u8], len: usize) {
+        let mut start = 0;
+        while let Some(end) = memchr(b'\n', &buffer[start..len]) {
+            let line = end - usize::from(end > 0 && buffer[start + end - 1] == b'\r');
+            if line > 0 {
+                self.on_line(&mut buffer[start..], line);
+            }
+            start += end + 1;
+        }
+    }
+
+    #[cold]
+    fn unreadable(&mut self, line: &[u8], why: &Unreadable) {
+        self.out.counters.unreadable += 1;
+        let shown = String::from_utf8_lossy(&line[..line.len().min(200)]);
+        log::error!("skipped a line of {} bytes, {why}: {shown}", line.len());
+    }
+}
+
+impl<N: Node> Machine for Engine<N> {
+    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        self.out.now = now;
+        self.on_lines(buffer, lines);
+    }
+
+    fn expire(&mut self, now: Time) {
+        let Self { node, out, .. } = self;
+        let Some(node) = node else { return };
+        out.now = now;
+        // What these handlers arm without delay waits for the next wake-up, so that input is read in between.
+        for _ in 0..out.wheel.len() {
+            match out.wheel.pop(now) {
+                Some((_, Due::Timer(timer))) => node.on_timer(timer, out),
+                Some((_, Due::Call(id))) => {
+                    if let Some(call) = out.calls.remove(&id) {
+                        node.on_answer(call, Answer::Expired, out);
+                    }
+                }
+                Some((_, Due::Settled)) => {
+                    out.settled = true;
+                    let held = std::mem::take(&mut out.held);
+                    out.lines.extend_from_slice(&held);
+                }
+                None => break,
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.out.wheel.deadline()
+    }
+
+    fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.out.lines
+    }
+}
+
+enum Handled {
+    Yes,
+    BeforeInit,
+}
+
+fn on_message<N: Node>(
+    node: &mut Option<N>,
+    birth: &Birth<N::Options>,
+    out: &mut Outbox<N>,
+    message: &Message<'_>,
+) -> Handled {
+    let Some(running) = node else {
+        if message.kind != "init" {
+            return Handled::BeforeInit;
+        }
+        *node = on_init(birth, out, message);
+        return Handled::Yes;
+    };
+    if let Some(id) = message.in_reply_to {
+        match out.calls.remove(&id) {
+            Some(call) => running.on_answer(call, answer(message), out),
+            None => out.counters.late_answers += 1,
+        }
+        return Handled::Yes;
+    }
+    let Some(from) = sender(out, message) else { return Handled::Yes };
+    match N::Request::decode(message.kind, message.body) {
+        Ok(request) => running.on_request(from, request, out),
+        Err(Refusal::Unknown) if message.kind == "init" => drop(out.reply_regardless(from, "init_ok")),
+        Err(why) => refuse(out, from, message, why),
+    }
+    Handled::Yes
+}
+
+fn answer<'a>(message: &Message<'a>) -> Answer<'a> {
+    if message.kind == "error" {
+        let code = message.body.get("code").and_then(Json::as_u64).unwrap_or(ErrorCode::CRASH.0);
+        let text = message.body.get("text").and_then(Json::as_str).unwrap_or_default();
+        Answer::Error { code: ErrorCode(code), text }
+    } else {
+        Answer::Reply { kind: message.kind, body: message.body }
+    }
+}
+
+fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<Sender> {
+    let Some(who) = out.names.who(message.src) else {
+        out.counters.refused += 1;
+        log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
+        return None;
+    };
+    Some(Sender { who, msg_id: message.msg_id, received: out.now })
+}
+
+#[cold]
+fn refuse<N: Node>(out: &mut Outbox<N>, from: Sender, message: &Message<'_>, why: Refusal) {
+    out.counters.refused += 1;
+    let (code, text) = match why {
+        Refusal::Unknown => {
+            (ErrorCode::NOT_SUPPORTED, format!("this node does not know messages of type {:?}", message.kind))
+        }
+        Refusal::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {} request: {why}", message.kind)),
+    };
+    log::warn!("refused a message from {}: {text}", message.src);
+    // Two nodes that refuse each other's refusals would never stop.
+    if message.kind != "error" {
+        out.reply_error(from, code, &text);
+    }
+}
+
+fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
+    out.names = Names::anonymous(message.dest);
+    let from = sender(out, message)?;
+    let ids = message.body.get("node_ids").and_then(|ids| ids.to::<Vec<Box<str>>>().ok());
+    let id = message.body.get("node_id").and_then(Json::as_str);
+    let (Some(id), Some(ids)) = (id, ids) else {
+        let why = Refusal::Malformed("node_id must be a string and node_ids an array of strings".into());
+        refuse(out, from, message, why);
+        return None;
+    };
+    let names = Names::new(id, ids);
+    let Some(me) = names.peer(id) else {
+        refuse(out, from, message, Refusal::Malformed("node_id must be one of node_ids".into()));
+        return None;
+    };
+    out.names = names;
+    out.wheel.arm(out.now + SETTLE, Due::Settled);
+    let nodes = out.names.nodes.clone();
+    let life = Life { me, nodes: &nodes, incarnation: birth.incarnation, seed: birth.seed, options: &birth.options };
+    let node = N::start(&life, out);
+    drop(out.reply_regardless(from, "init_ok"));
+    Some(node)
+}

@@ -1,0 +1,37 @@
+//! Challenge 1: says everything again.
+
+use std::convert::Infallible;
+
+use crate::node::{Life, Node, Sender};
+use crate::outbox::Outbox;
+use crate::requests;
+use crate::wire::Json;
+
+requests! {
+    /// What an echo node is asked.
+    #[derive(Debug)]
+    pub enum Request<'a> {
+        /// Say this again.
+        "echo" => Echo { echo: Json<'a> },
+    }
+}
+
+/// Answers each `echo` with the same value.
+#[derive(Debug)]
+pub struct Echo;
+
+impl Node for Echo {
+    type Request<'a> = Request<'a>;
+    type Timer = Infallible;
+    type Call = Infallible;
+    type Options = ();
+
+    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        Self
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        let Request::Echo { echo } = request;
+        drop(out.reply(from, "echo_ok").field("echo", echo));
+    }
+}

@@ -1,0 +1,220 @@
+//! What a handler leaves behind: lines to send, calls to wait for, timers to fire.
+//!
+//! Everything here is correct by construction: a line ends itself, its addressee exists, and a reply to a client that
+//! has stopped waiting is withheld, because any of these would mute the node in Maelstrom (reference §1.7).
+
+use std::collections::HashMap;
+
+use crate::node::{MAX_CLIENT_ID, Node, Peer, Sender, Service, Target, Who};
+use crate::time::{Duration, Time};
+use crate::wheel::Wheel;
+use crate::wire::{ErrorCode, Line, write_str};
+
+/// A client's request older than this gets no reply: clients give up 5 s after sending and may then be gone for good.
+/// `init` is exempt, its client waits 10 s.
+pub const REPLY_WITHIN: Duration = Duration::from_secs(4);
+
+/// At most this many calls wait for answers at once; a call beyond it is not sent and expires at once.
+pub const MAX_CALLS: usize = 1 << 16;
+
+/// What happened that should not have, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Lines that were not messages.
+    pub unreadable: u64,
+    /// Messages refused with an error, or dropped because none could be sent.
+    pub refused: u64,
+    /// Messages before `init` beyond what is kept.
+    pub early_dropped: u64,
+    /// Replies withheld because the client had stopped waiting.
+    pub late_replies: u64,
+    /// Answers that came after their call had expired.
+    pub late_answers: u64,
+    /// Calls beyond [`MAX_CALLS`].
+    pub refused_calls: u64,
+}
+
+/// What an entry of the wheel means.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Due<T> {
+    Timer(T),
+    Call(i64),
+    Settled,
+}
+
+/// The names of the cluster, as a line needs them.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) nodes: Vec<Box<str>>,
+    /// Positions in `nodes`, sorted by id.
+    sorted: Vec<u32>,
+    /// Whether an id begins like a client's.
+    client_like: bool,
+    /// `{"src":"me","dest":"`
+    source: Vec<u8>,
+    /// For each node, `{"src":"me","dest":"it","body":`
+    routes: Vec<Box<[u8]>>,
+}
+
+const AFTER_DEST: &[u8] = b"\",\"body\":";
+
+impl Names {
+    pub(crate) fn new(me: &str, nodes: Vec<Box<str>>) -> Self {
+        let source = Self::source(me);
+        let routes = nodes.iter().map(|node| [&source, escaped(node).as_slice(), AFTER_DEST].concat().into()).collect();
+        let mut sorted: Vec<u32> = (0..u32::try_from(nodes.len()).unwrap_or(u32::MAX)).collect();
+        sorted.sort_by_key(|index| &nodes[*index as usize]);
+        let client_like = nodes.iter().any(|node| node.starts_with('c'));
+        Self { nodes, sorted, client_like, source, routes }
+    }
+
+    /// Names for a reply before `init`: only who we were addressed as is known.
+    pub(crate) fn anonymous(me: &str) -> Self {
+        Self { source: Self::source(me), ..Self::default() }
+    }
+
+    fn source(me: &str) -> Vec<u8> {
+        [b"{\"src\":\"", escaped(me).as_slice(), b"\",\"dest\":\""].concat()
+    }
+
+    pub(crate) fn peer(&self, id: &str) -> Option<Peer> {
+        if id.starts_with('c') && !self.client_like {
+            return None;
+        }
+        let found = self.sorted.binary_search_by(|index| (*self.nodes[*index as usize]).cmp(id)).ok()?;
+        Some(Peer::at(self.sorted[found] as usize))
+    }
+
+    /// `None` if the id is too long to keep.
+    pub(crate) fn who(&self, id: &str) -> Option<Who> {
+        if let Some(peer) = self.peer(id) {
+            return Some(Who::Peer(peer));
+        }
+        let mut inline = [0; MAX_CLIENT_ID];
+        let len = if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            inline.get_mut(..id.len())?.copy_from_slice(id.as_bytes());
+            id.len()
+        } else {
+            let text = escaped(id);
+            inline.get_mut(..text.len())?.copy_from_slice(&text);
+            text.len()
+        };
+        Some(Who::Client { len: u8::try_from(len).ok()?, id: inline })
+    }
+}
+
+/// An id as JSON text, without the quotes.
+fn escaped(id: &str) -> Vec<u8> {
+    let mut text = Vec::new();
+    write_str(&mut text, id);
+    text[1..text.len() - 1].to_vec()
+}
+
+/// Everything a handler can do.
+#[derive(Debug)]
+pub struct Outbox<N: Node> {
+    pub(crate) now: Time,
+    /// Lines that leave at the end of this batch.
+    pub(crate) lines: Vec<u8>,
+    /// Lines to peers and services that wait until these surely exist.
+    pub(crate) held: Vec<u8>,
+    pub(crate) settled: bool,
+    pub(crate) names: Names,
+    pub(crate) wheel: Wheel<Due<N::Timer>>,
+    pub(crate) calls: HashMap<i64, N::Call>,
+    pub(crate) next_call: i64,
+    pub(crate) counters: Counters,
+}
+
+impl<N: Node> Outbox<N> {
+    pub(crate) fn new(first_call: i64) -> Self {
+        Self {
+            now: Time::ZERO,
+            lines: Vec::new(),
+            held: Vec::new(),
+            settled: false,
+            names: Names::default(),
+            wheel: Wheel::new(),
+            calls: HashMap::new(),
+            next_call: first_call,
+            counters: Counters::default(),
+        }
+    }
+
+    /// When the current batch arrived.
+    #[must_use]
+    pub const fn now(&self) -> Time {
+        self.now
+    }
+
+    /// Replies to a request. Nothing is sent if the request had no `msg_id`, or if a client has stopped waiting
+    /// ([`REPLY_WITHIN`]).
+    pub fn reply(&mut self, to: Sender, kind: &str) -> Line<'_> {
+        let late = matches!(to.who, Who::Client { .. }) && self.now.since(to.received) > REPLY_WITHIN;
+        if late {
+            self.counters.late_replies += 1;
+            log::warn!(
+                "withheld a {kind} reply: the client has stopped waiting ({} so far)",
+                self.counters.late_replies
+            );
+        }
+        self.reply_regardless(to, kind).discard_if(late || to.msg_id.is_none())
+    }
+
+    pub(crate) fn reply_regardless(&mut self, to: Sender, kind: &str) -> Line<'_> {
+        let line = match &to.who {
+            Who::Peer(peer) => {
+                let out = if self.settled { &mut self.lines } else { &mut self.held };
+                Line::begin(out, &[&self.names.routes[peer.index()]], kind)
+            }
+            Who::Client { len, id } => {
+                Line::begin(&mut self.lines, &[&self.names.source, &id[..usize::from(*len)], AFTER_DEST], kind)
+            }
+        };
+        line.integer(b"in_reply_to", to.msg_id.unwrap_or_default())
+    }
+
+    /// Refuses a request.
+    pub fn reply_error(&mut self, to: Sender, code: ErrorCode, text: &str) {
+        drop(self.reply(to, "error").field("code", code.0).field("text", text));
+    }
+
+    /// Sends a message that expects no answer.
+    pub fn send(&mut self, to: Peer, kind: &str) -> Line<'_> {
+        let out = if self.settled { &mut self.lines } else { &mut self.held };
+        Line::begin(out, &[&self.names.routes[to.index()]], kind)
+    }
+
+    /// Sends a request; exactly one [`Answer`](crate::node::Answer) comes to
+    /// [`Node::on_answer`], within `patience` at the latest.
+    pub fn call(&mut self, to: impl Into<Target>, patience: Duration, call: N::Call, kind: &str) -> Line<'_> {
+        let id = self.next_call;
+        self.next_call += 1;
+        let full = self.calls.len() >= MAX_CALLS;
+        if full {
+            self.counters.refused_calls += 1;
+            log::error!("{MAX_CALLS} calls are waiting: this one expires unsent");
+        }
+        self.calls.insert(id, call);
+        self.wheel.arm(if full { self.now } else { self.now + patience }, Due::Call(id));
+        let out = if self.settled { &mut self.lines } else { &mut self.held };
+        let line = match to.into() {
+            Target::Peer(peer) => Line::begin(out, &[&self.names.routes[peer.index()]], kind),
+            Target::Service(service) => {
+                let id: &[u8] = match service {
+                    Service::SeqKv => b"seq-kv",
+                    Service::LinKv => b"lin-kv",
+                    Service::LwwKv => b"lww-kv",
+                    Service::LinTso => b"lin-tso",
+                };
+                Line::begin(out, &[&self.names.source, id, AFTER_DEST], kind)
+            }
+        };
+        line.integer(b"msg_id", id).discard_if(full)
+    }
+
+    /// Fires [`Node::on_timer`] once, `delay` from now. Timers of equal deadlines fire in the order they were armed.
+    pub fn arm(&mut self, delay: Duration, timer: N::Timer) {
+        self.wheel.arm(self.now + delay, Due::Timer(timer));
+    }
+}

@@ -1,0 +1,58 @@
+//! Bytes in, bytes out: one Maelstrom message a line.
+//!
+//! Reading parses a line in place (simd-json's tape) and hands out borrowed views; writing appends whole
+//! lines to a buffer. Neither allocates once its buffers are warm. The protocol is reference §1.3-§1.5.
+
+mod decode;
+mod deserialize;
+mod json;
+mod reader;
+mod serialize;
+mod writer;
+
+pub use decode::{Decode, Field, Refusal, missing};
+pub use json::{Entries, Items, Json};
+pub use reader::{MAX_DEPTH, Message, Reader, Unreadable};
+pub use writer::{Encode, Line, Raw};
+pub(crate) use writer::{write_int, write_str};
+
+/// Spare bytes that must follow the lines in a buffer that is parsed in place; their content does not
+/// matter and is left as it was.
+pub const PADDING: usize = simd_json::INPUT_PADDING;
+
+/// Why a request was not carried out (reference §2.3).
+///
+/// A *definite* error says that the request had and will have no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorCode(pub u64);
+
+impl ErrorCode {
+    /// The deadline passed; indefinite.
+    pub const TIMEOUT: Self = Self(0);
+    /// No such node.
+    pub const NODE_NOT_FOUND: Self = Self(1);
+    /// The node does not know this type of message.
+    pub const NOT_SUPPORTED: Self = Self(10);
+    /// Try again later, or elsewhere.
+    pub const TEMPORARILY_UNAVAILABLE: Self = Self(11);
+    /// The body has not the shape its type demands.
+    pub const MALFORMED_REQUEST: Self = Self(12);
+    /// Something broke; indefinite.
+    pub const CRASH: Self = Self(13);
+    /// Given up, for a reason the others do not name.
+    pub const ABORT: Self = Self(14);
+    /// The key is absent.
+    pub const KEY_DOES_NOT_EXIST: Self = Self(20);
+    /// The key is present.
+    pub const KEY_ALREADY_EXISTS: Self = Self(21);
+    /// The value is not the expected one.
+    pub const PRECONDITION_FAILED: Self = Self(22);
+    /// The transaction collided with another.
+    pub const TXN_CONFLICT: Self = Self(30);
+
+    /// Whether the request certainly had no effect.
+    #[must_use]
+    pub const fn is_definite(self) -> bool {
+        matches!(self.0, 1 | 10 | 11 | 12 | 14 | 20 | 21 | 22 | 30)
+    }
+}

@@ -1,0 +1,171 @@
+//! From a body to a typed request, dispatched on `type` before anything else is read.
+
+use std::fmt;
+
+use serde::de::{self, Visitor};
+
+use super::deserialize::Malformed;
+use super::json::Json;
+
+/// Why a message was refused; the engine answers with the matching error code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The node does not know this `type` (error 10).
+    Unknown,
+    /// The body has not the shape its type demands (error 12).
+    Malformed(String),
+}
+
+impl Refusal {
+    /// A field is missing or of the wrong type.
+    #[must_use]
+    pub fn field(name: &str, why: &dyn fmt::Display) -> Self {
+        Self::Malformed(format!("{name}: {why}"))
+    }
+}
+
+/// A request that can be read from a message; [`requests!`](crate::requests) writes the implementation.
+pub trait Decode<'a>: Sized {
+    /// Reads a body of type `kind`.
+    ///
+    /// # Errors
+    /// The type is unknown, or the body has not its shape.
+    fn decode(kind: &str, body: Json<'a>) -> Result<Self, Refusal>;
+}
+
+/// A field of a request: every `Deserialize` type, and [`Json`] for any value.
+pub trait Field<'a>: Sized {
+    /// Reads the field.
+    ///
+    /// # Errors
+    /// The value is of another type.
+    fn read(value: Json<'a>) -> Result<Self, Malformed>;
+
+    /// What an absent field means.
+    ///
+    /// # Errors
+    /// The field is required.
+    fn absent() -> Result<Self, Malformed>;
+}
+
+impl<'a> Field<'a> for Json<'a> {
+    fn read(value: Json<'a>) -> Result<Self, Malformed> {
+        Ok(value)
+    }
+
+    fn absent() -> Result<Self, Malformed> {
+        missing()
+    }
+}
+
+impl<'a, T: de::Deserialize<'a>> Field<'a> for T {
+    fn read(value: Json<'a>) -> Result<Self, Malformed> {
+        T::deserialize(value)
+    }
+
+    fn absent() -> Result<Self, Malformed> {
+        T::deserialize(Absent)
+    }
+}
+
+/// The error of a required field that is not there.
+///
+/// # Errors
+/// Always.
+pub fn missing<T>() -> Result<T, Malformed> {
+    Err(de::Error::custom("missing"))
+}
+
+/// Reads as `None`, and as nothing else.
+struct Absent;
+
+impl<'a> de::Deserializer<'a> for Absent {
+    type Error = Malformed;
+
+    fn deserialize_any<V: Visitor<'a>>(self, _: V) -> Result<V::Value, Malformed> {
+        missing()
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Malformed> {
+        visitor.visit_none()
+    }
+
+    serde::forward_to_deserialize_any! {
+        <W: Visitor<'a>>
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
+/// Declares what a node can be asked: an enum, each variant under the `type` it has on the wire.
+///
+/// A field is any `Deserialize` type, borrowed from the line where it can be (`&'a str`), or
+/// [`Json<'a>`](crate::wire::Json) for a value of any type; an `Option` may be absent. Keys that no field names are
+/// ignored. The lifetime must be written even if nothing borrows.
+///
+/// ```
+/// use gossip_gloomers::{requests, wire::Json};
+///
+/// requests! {
+///     /// What the node is asked.
+///     pub enum Request<'a> {
+///         /// Keep this value.
+///         "add" => Add { element: Json<'a> },
+///         /// Name all values.
+///         "read" => Read {},
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! requests {
+    (
+        $(#[$outer:meta])*
+        $vis:vis enum $name:ident<$life:lifetime> {
+            $( $(#[$inner:meta])* $kind:literal => $variant:ident { $($field:ident: $type:ty),* $(,)? } ),* $(,)?
+        }
+    ) => {
+        $(#[$outer])*
+        $vis enum $name<$life> {
+            $(
+                $(#[$inner])*
+                $variant {
+                    $(
+                        #[doc = concat!("The field `", stringify!($field), "` of the body.")]
+                        $field: $type,
+                    )*
+                },
+            )*
+            #[doc(hidden)]
+            __Lifetime(::std::convert::Infallible, ::std::marker::PhantomData<&$life ()>),
+        }
+
+        impl<$life> $crate::wire::Decode<$life> for $name<$life> {
+            #[allow(unused_mut, unused_variables, reason = "a request without fields reads none")]
+            fn decode(kind: &str, body: $crate::wire::Json<$life>) -> Result<Self, $crate::wire::Refusal> {
+                match kind {
+                    $(
+                        $kind => {
+                            $( let mut $field = None; )*
+                            for (key, value) in body.entries().into_iter().flatten() {
+                                match key {
+                                    $( stringify!($field) => $field = Some(value), )*
+                                    _ => {}
+                                }
+                            }
+                            Ok(Self::$variant {
+                                $(
+                                    $field: match $field {
+                                        Some(value) => $crate::wire::Field::read(value),
+                                        None => $crate::wire::Field::absent(),
+                                    }
+                                    .map_err(|why| $crate::wire::Refusal::field(stringify!($field), &why))?,
+                                )*
+                            })
+                        }
+                    )*
+                    _ => Err($crate::wire::Refusal::Unknown),
+                }
+            }
+        }
+    };
+}

@@ -1,0 +1,143 @@
+//! serde over the tape: any `Deserialize` type can be read from a [`Json`] value.
+
+use std::fmt;
+
+use serde::de::{self, IntoDeserializer, Visitor, value::BorrowedStrDeserializer};
+use simd_json::{Node, StaticNode};
+
+use super::json::{Entries, Items, Json};
+
+/// A value has not the shape its reader wanted; the text says how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed(String);
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+impl de::Error for Malformed {
+    fn custom<T: fmt::Display>(text: T) -> Self {
+        Self(text.to_string())
+    }
+}
+
+impl<'a> de::Deserializer<'a> for Json<'a> {
+    type Error = Malformed;
+
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Malformed> {
+        match self.head() {
+            Node::String(text) => visitor.visit_borrowed_str(text),
+            Node::Static(StaticNode::I64(number)) => visitor.visit_i64(number),
+            Node::Static(StaticNode::U64(number)) => visitor.visit_u64(number),
+            Node::Static(StaticNode::F64(number)) => visitor.visit_f64(number),
+            Node::Static(StaticNode::Bool(truth)) => visitor.visit_bool(truth),
+            Node::Static(StaticNode::Null) => visitor.visit_unit(),
+            Node::Array { .. } => visitor.visit_seq(Elements(Items(&self.0[1..]))),
+            Node::Object { .. } => visitor.visit_map(Fields { entries: Entries(&self.0[1..]), value: None }),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Malformed> {
+        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(self, _: &'static str, visitor: V) -> Result<V::Value, Malformed> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    /// A string names a unit variant; `{"Variant": content}` any other.
+    fn deserialize_enum<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Malformed> {
+        if let Some(variant) = self.as_str() {
+            return visitor.visit_enum(BorrowedStrDeserializer::new(variant));
+        }
+        let mut entries = self.entries().ok_or_else(|| de::Error::custom("expected a variant"))?;
+        match (entries.next(), entries.next()) {
+            (Some((variant, content)), None) => visitor.visit_enum(Variant { variant, content }),
+            (Some(_) | None, _) => Err(de::Error::custom("expected an object with one key, the variant's name")),
+        }
+    }
+
+    fn deserialize_ignored_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Malformed> {
+        visitor.visit_unit()
+    }
+
+    serde::forward_to_deserialize_any! {
+        <W: Visitor<'a>>
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
+        seq tuple tuple_struct map struct identifier
+    }
+}
+
+struct Elements<'a>(Items<'a>);
+
+impl<'a> de::SeqAccess<'a> for Elements<'a> {
+    type Error = Malformed;
+
+    fn next_element_seed<T: de::DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Malformed> {
+        self.0.next().map(|item| seed.deserialize(item)).transpose()
+    }
+}
+
+struct Fields<'a> {
+    entries: Entries<'a>,
+    value: Option<Json<'a>>,
+}
+
+impl<'a> de::MapAccess<'a> for Fields<'a> {
+    type Error = Malformed;
+
+    fn next_key_seed<K: de::DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Malformed> {
+        let Some((key, value)) = self.entries.next() else { return Ok(None) };
+        self.value = Some(value);
+        seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some)
+    }
+
+    fn next_value_seed<V: de::DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Malformed> {
+        let value = self.value.take().ok_or_else(|| de::Error::custom("a value was read before its key"))?;
+        seed.deserialize(value)
+    }
+}
+
+struct Variant<'a> {
+    variant: &'a str,
+    content: Json<'a>,
+}
+
+impl<'a> de::EnumAccess<'a> for Variant<'a> {
+    type Error = Malformed;
+    type Variant = Json<'a>;
+
+    fn variant_seed<V: de::DeserializeSeed<'a>>(self, seed: V) -> Result<(V::Value, Json<'a>), Malformed> {
+        let variant = seed.deserialize(IntoDeserializer::<Malformed>::into_deserializer(self.variant))?;
+        Ok((variant, self.content))
+    }
+}
+
+impl<'a> de::VariantAccess<'a> for Json<'a> {
+    type Error = Malformed;
+
+    fn unit_variant(self) -> Result<(), Malformed> {
+        if self.is_null() { Ok(()) } else { Err(de::Error::custom("this variant has no content")) }
+    }
+
+    fn newtype_variant_seed<T: de::DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, Malformed> {
+        seed.deserialize(self)
+    }
+
+    fn tuple_variant<V: Visitor<'a>>(self, _: usize, visitor: V) -> Result<V::Value, Malformed> {
+        de::Deserializer::deserialize_any(self, visitor)
+    }
+
+    fn struct_variant<V: Visitor<'a>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Malformed> {
+        de::Deserializer::deserialize_any(self, visitor)
+    }
+}
