@@ -54,7 +54,7 @@ impl<'a> Field<'a> for Json<'a> {
     }
 
     fn absent() -> Result<Self, Malformed> {
-        missing()
+        missing("it is")
     }
 }
 
@@ -72,8 +72,8 @@ impl<'a, T: de::Deserialize<'a>> Field<'a> for T {
 ///
 /// # Errors
 /// Always.
-pub fn missing<T>() -> Result<T, Malformed> {
-    Err(de::Error::custom("missing"))
+pub fn missing<T>(what: &str) -> Result<T, Malformed> {
+    Err(de::Error::custom(format_args!("{what} missing")))
 }
 
 /// Reads as `None`, and as nothing else.
@@ -83,7 +83,7 @@ impl<'a> de::Deserializer<'a> for Absent {
     type Error = Malformed;
 
     fn deserialize_any<V: Visitor<'a>>(self, _: V) -> Result<V::Value, Malformed> {
-        missing()
+        missing("it is")
     }
 
     fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Malformed> {
@@ -121,7 +121,7 @@ macro_rules! requests {
     (
         $(#[$outer:meta])*
         $vis:vis enum $name:ident<$life:lifetime> {
-            $( $(#[$inner:meta])* $kind:literal => $variant:ident { $($field:ident: $type:ty),* $(,)? } ),* $(,)?
+            $( $(#[$inner:meta])* $kind:literal => $variant:ident $content:tt ),* $(,)?
         }
     ) => {
         $(#[$outer])*

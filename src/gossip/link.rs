@@ -1,0 +1,158 @@
+//! What a replica knows of one peer, and of the way there and back.
+
+use crate::node::Peer;
+use crate::time::{Duration, Time};
+
+use super::log::{Log, Slot};
+
+/// A version vector by slot; what is not there is zero.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Vector(Vec<u32>);
+
+impl Vector {
+    pub(super) fn at(&self, slot: Slot) -> u32 {
+        self.0.get(slot).copied().unwrap_or_default()
+    }
+
+    /// Whether the entry grew.
+    pub(super) fn raise(&mut self, slot: Slot, to: u32) -> bool {
+        let grows = to > self.at(slot);
+        if grows {
+            self.set(slot, to);
+        }
+        grows
+    }
+
+    pub(super) fn set(&mut self, slot: Slot, to: u32) {
+        if self.0.len() <= slot {
+            self.0.resize(slot + 1, 0);
+        }
+        self.0[slot] = to;
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn copy_from(&mut self, other: &Self) {
+        self.0.clear();
+        self.0.extend_from_slice(&other.0);
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        other.0.iter().enumerate().all(|(slot, number)| self.at(slot) >= *number)
+    }
+}
+
+/// Something sent that must be acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) since: Time,
+    pub(super) until: Time,
+    pub(super) tries: u8,
+}
+
+/// When a hub opens its next round, as its follower sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beat {
+    /// Sent now, a message is there as the round opens.
+    pub(super) send_by: Time,
+    /// From one round to the next while there is news; zero if the hub is idle.
+    pub(super) period: Duration,
+}
+
+/// One peer.
+#[derive(Debug, Default)]
+pub(super) struct Link {
+    /// The latest life it named; zero if it never spoke.
+    pub(super) life: u64,
+    /// What it surely holds: it said so, or sent it.
+    pub(super) known: Vector,
+    /// What it holds if nothing was lost.
+    pub(super) sent: Vector,
+    /// What it has been told that this replica holds.
+    pub(super) told: Vector,
+    /// The next message says everything that this replica holds.
+    pub(super) tell_all: bool,
+    /// What was sent is not all known to have arrived, and goes again.
+    pub(super) resend: bool,
+    /// Smoothed round trip and its mean deviation (RFC 6298).
+    pub(super) round_trip: Option<(Duration, Duration)>,
+    /// The peer's latest stamp, and when it came: echoed so that the peer can measure.
+    pub(super) heard: Option<(u64, Time)>,
+    /// The stamp of the latest message that carried operations.
+    pub(super) last_ops: u64,
+    /// Whom the peer follows, itself if it is a hub.
+    pub(super) follows: Option<Peer>,
+    /// Since when nothing proves that both directions work; `None` while they are thought to.
+    pub(super) doubted: Option<Time>,
+    /// When an echo last proved it.
+    pub(super) proved: Time,
+    pub(super) waiting: Option<Waiting>,
+    /// An acknowledgement must go by then.
+    pub(super) owed: Option<Time>,
+    /// Messages heard since the last one sent.
+    pub(super) unanswered: u8,
+    pub(super) beat: Option<Beat>,
+}
+
+impl Link {
+    /// The peer has begun a new life: it holds nothing, and nothing that was said counts.
+    pub(super) fn renew(&mut self, life: u64) {
+        let doubted = self.doubted;
+        *self = Self { life, doubted, tell_all: self.life != 0, round_trip: self.round_trip, ..Self::default() };
+    }
+
+    pub(super) fn is_trusted(&self) -> bool {
+        self.doubted.is_none()
+    }
+
+    /// Takes note of a measured round trip.
+    pub(super) fn on_round_trip(&mut self, sample: Duration) {
+        self.round_trip = Some(match self.round_trip {
+            None => (sample, sample / 2),
+            Some((smoothed, deviation)) => {
+                let error = smoothed.abs_diff(sample);
+                ((smoothed * 7 + sample) / 8, (deviation * 3 + error) / 4)
+            }
+        });
+    }
+
+    /// What the peer is thought to hold of a slot.
+    pub(super) fn assumed(&self, slot: Slot) -> u32 {
+        self.known.at(slot).max(self.sent.at(slot))
+    }
+
+    /// Whether this replica holds something that the peer is thought to lack.
+    pub(super) fn lacks(&self, log: &Log) -> bool {
+        (0..log.origins()).any(|slot| log.reach(slot) > self.assumed(slot))
+    }
+
+    /// Whether everything this replica holds is known to be there.
+    pub(super) fn holds_all(&self, log: &Log) -> bool {
+        (0..log.origins()).all(|slot| log.reach(slot) <= self.known.at(slot))
+    }
+
+    /// Whether all that was sent is acknowledged.
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.known.covers(&self.sent)
+    }
+
+    /// Gives up the hope that what was sent arrived.
+    pub(super) fn forget_sent(&mut self) {
+        if !self.is_acknowledged() {
+            self.resend = true;
+        }
+        self.sent.copy_from(&self.known);
+    }
+
+    /// The peer tells everything it holds: nothing else counts as known.
+    pub(super) fn forget_known(&mut self) {
+        self.known.clear();
+    }
+
+    /// An acknowledgement must go by `at`, or earlier if one already must.
+    pub(super) fn owe(&mut self, at: Time) {
+        self.owed = Some(self.owed.map_or(at, |owed| owed.min(at)));
+    }
+}

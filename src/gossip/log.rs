@@ -1,0 +1,176 @@
+//! The operations themselves: who made them, in what order, and which of them this replica holds.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Who made an operation: a node in one of its lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The node's position in `node_ids`.
+    pub node: u32,
+    /// Its incarnation.
+    pub life: u64,
+}
+
+/// The place of an origin in this replica's tables, in the order in which it first heard of them.
+pub type Slot = usize;
+
+/// At most this many operations of one origin wait above a gap; later ones are dropped, and sent again by whoever
+/// has them.
+pub const MAX_BEYOND: usize = 1 << 14;
+
+/// Every operation this replica has heard of, by origin and number.
+#[derive(Debug, Default)]
+pub struct Log {
+    origins: Vec<Origin>,
+    slots: HashMap<Origin, u32>,
+    /// By slot, then by number less one.
+    held: Vec<Vec<Span>>,
+    /// By slot: those above a gap, by number.
+    beyond: Vec<BTreeMap<u32, Span>>,
+    payloads: Vec<u8>,
+}
+
+/// Where a payload lies among all payloads.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: usize,
+    len: u32,
+}
+
+/// What became of an operation that was offered to the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Insertion {
+    /// It is new, and nothing before it is missing.
+    Next,
+    /// It is new, and kept, but one before it is missing.
+    Beyond,
+    /// The log had it.
+    Known,
+    /// There was no room above the gap.
+    Dropped,
+}
+
+impl Log {
+    /// The slot of an origin, which is new if this replica never heard of it.
+    ///
+    /// # Panics
+    /// There are over four billion origins.
+    pub fn slot(&mut self, origin: Origin) -> Slot {
+        if let Some(slot) = self.slots.get(&origin) {
+            return *slot as usize;
+        }
+        let slot = self.origins.len();
+        self.slots.insert(origin, u32::try_from(slot).expect("origins fit in memory"));
+        self.origins.push(origin);
+        self.held.push(Vec::new());
+        self.beyond.push(BTreeMap::new());
+        slot
+    }
+
+    /// How many origins this replica has heard of; slots are `0..origins()`.
+    #[must_use]
+    pub fn origins(&self) -> usize {
+        self.origins.len()
+    }
+
+    /// The origin in a slot.
+    #[must_use]
+    pub fn origin(&self, slot: Slot) -> Origin {
+        self.origins[slot]
+    }
+
+    /// The highest number up to which every operation of the slot is held: the slot's entry of the version vector.
+    #[must_use]
+    pub fn reach(&self, slot: Slot) -> u32 {
+        u32::try_from(self.held[slot].len()).unwrap_or(u32::MAX)
+    }
+
+    /// The payload of an operation within [`Log::reach`].
+    #[must_use]
+    pub fn payload(&self, slot: Slot, number: u32) -> Option<&[u8]> {
+        let span = self.held.get(slot)?.get((number as usize).checked_sub(1)?)?;
+        Some(&self.payloads[span.start..span.start + span.len as usize])
+    }
+
+    /// Whether an operation of the slot waits for one before it.
+    #[must_use]
+    pub fn has_gap(&self, slot: Slot) -> bool {
+        !self.beyond[slot].is_empty()
+    }
+
+    /// Offers an operation whose payload `write` appends if it is wanted.
+    pub fn insert(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
+        let next = self.reach(slot).saturating_add(1);
+        if number < next || self.beyond[slot].contains_key(&number) {
+            return Insertion::Known;
+        }
+        if number > next && self.beyond[slot].len() >= MAX_BEYOND {
+            return Insertion::Dropped;
+        }
+        let start = self.payloads.len();
+        write(&mut self.payloads);
+        let len = u32::try_from(self.payloads.len() - start).expect("a line is shorter than four gigabytes");
+        let span = Span { start, len };
+        if number > next {
+            self.beyond[slot].insert(number, span);
+            return Insertion::Beyond;
+        }
+        self.held[slot].push(span);
+        while let Some(span) = self.beyond[slot].remove(&(self.reach(slot) + 1)) {
+            self.held[slot].push(span);
+        }
+        Insertion::Next
+    }
+
+    /// The payload of an operation that is held or waits above a gap.
+    #[must_use]
+    pub fn any_payload(&self, slot: Slot, number: u32) -> Option<&[u8]> {
+        self.payload(slot, number).or_else(|| {
+            let span = self.beyond.get(slot)?.get(&number)?;
+            Some(&self.payloads[span.start..span.start + span.len as usize])
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(log: &mut Log, slot: Slot, number: u32) -> Insertion {
+        log.insert(slot, number, |out| out.extend_from_slice(number.to_string().as_bytes()))
+    }
+
+    #[test]
+    fn what_waits_above_a_gap_counts_once_the_gap_is_filled() {
+        let mut log = Log::default();
+        let slot = log.slot(Origin { node: 0, life: 7 });
+        assert_eq!(put(&mut log, slot, 2), Insertion::Beyond);
+        assert_eq!((log.reach(slot), log.has_gap(slot)), (0, true));
+        assert_eq!(put(&mut log, slot, 2), Insertion::Known);
+        assert_eq!(put(&mut log, slot, 1), Insertion::Next);
+        assert_eq!((log.reach(slot), log.has_gap(slot)), (2, false));
+        assert_eq!(log.payload(slot, 2), Some(b"2".as_slice()));
+    }
+
+    #[test]
+    fn no_more_than_the_bound_waits_above_a_gap() {
+        let mut log = Log::default();
+        let slot = log.slot(Origin { node: 3, life: 7 });
+        let last = u32::try_from(MAX_BEYOND).expect("small") + 1;
+        for number in 2..=last {
+            assert_eq!(put(&mut log, slot, number), Insertion::Beyond);
+        }
+        assert_eq!(put(&mut log, slot, last + 1), Insertion::Dropped);
+        assert_eq!(put(&mut log, slot, 1), Insertion::Next);
+        assert_eq!(log.reach(slot), last);
+    }
+
+    #[test]
+    fn lives_of_one_node_are_different_origins() {
+        let mut log = Log::default();
+        let first = log.slot(Origin { node: 0, life: 7 });
+        let second = log.slot(Origin { node: 0, life: 8 });
+        assert_ne!(first, second);
+        assert_eq!(log.slot(Origin { node: 0, life: 7 }), first);
+    }
+}

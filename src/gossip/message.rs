@@ -1,0 +1,179 @@
+//! What replicas say to each other.
+//!
+//! ```json
+//! {"type":"gossip", "at":1763838000123456, "age":523456, "follows":0, "echo":[1763838000001000,250000],
+//!  "next":360000, "have":[3,-1204,17], "ops":[[0,77,12,"a",{"b":1}]]}
+//! ```
+//!
+//! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its life; lives of
+//! others are written as differences to it. `have` lists origins (node, life) and how far the sender holds them;
+//! `ops` lists runs: an origin, the first number, and the operations from there. Only what changed is said.
+
+use crate::node::Peer;
+use crate::time::{Duration, Time};
+use crate::wire::{Field, Json, Line, write_int};
+
+use super::log::{Log, Origin};
+
+/// A message carries at most about this many bytes of operations; the rest follows in the next one.
+pub const MAX_PAYLOAD: usize = 1 << 18;
+
+/// A message as it came, borrowed from its line.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The sender's clock at sending, in microseconds since the epoch.
+    pub(super) at: u64,
+    /// The sender's incarnation.
+    pub(super) life: u64,
+    /// Whom the sender follows; itself if it is a hub.
+    pub(super) follows: Option<u32>,
+    /// The latest `at` that the sender heard from the receiver, and how long ago.
+    pub(super) echo: Option<(u64, Duration)>,
+    /// For a follower: the time until the next round, and the period.
+    pub(super) next: Option<Duration>,
+    /// The sender wants an answer at once.
+    pub(super) answer: bool,
+    /// `have` is complete.
+    pub(super) full: bool,
+    have: Option<Json<'a>>,
+    ops: Option<Json<'a>>,
+}
+
+impl<'a> Field<'a> for Message<'a> {
+    fn read(body: Json<'a>) -> Result<Self, crate::wire::Malformed> {
+        let (mut at, mut age, mut follows, mut echo, mut next) = (None, None, None, None, None);
+        let (mut answer, mut full, mut have, mut ops) = (false, false, None, None);
+        for (key, value) in body.entries().into_iter().flatten() {
+            match key {
+                "at" => at = value.as_u64(),
+                "age" => age = value.as_u64(),
+                "follows" => follows = value.as_u64().and_then(|index| u32::try_from(index).ok()),
+                "echo" => echo = value.to::<(u64, u64)>().ok(),
+                "next" => next = value.as_u64().map(Duration::from_micros),
+                "answer" => answer = true,
+                "full" => full = true,
+                "have" => have = Some(value),
+                "ops" => ops = Some(value),
+                _ => {}
+            }
+        }
+        let life = at.zip(age).and_then(|(at, age)| at.checked_sub(age)).filter(|life| *life > 0);
+        let (Some(at), Some(life)) = (at, life) else { return crate::wire::missing("at and age, microseconds") };
+        let echo = echo.map(|(stamp, hold)| (stamp, Duration::from_micros(hold)));
+        Ok(Self { at, life, follows, echo, next, answer, full, have, ops })
+    }
+
+    fn absent() -> Result<Self, crate::wire::Malformed> {
+        crate::wire::missing("a body")
+    }
+}
+
+/// The operations of one origin, in order from `first`.
+#[derive(Debug, Clone)]
+pub(super) struct Run<'a> {
+    pub(super) origin: Origin,
+    pub(super) first: u32,
+    pub(super) ops: crate::wire::Items<'a>,
+}
+
+impl<'a> Message<'a> {
+    /// How far the sender holds origins; nonsense is left out.
+    pub(super) fn have(&self) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
+        let mut numbers = self.have.and_then(Json::items).into_iter().flatten();
+        let life = self.life;
+        std::iter::from_fn(move || {
+            let (node, relative, reach) = (numbers.next()?, numbers.next()?, numbers.next()?);
+            Some((origin(node, relative, life), reach.as_u64().and_then(|reach| u32::try_from(reach).ok())))
+        })
+        .filter_map(|(origin, reach)| Some((origin?, reach?)))
+    }
+
+    /// The runs of operations; nonsense is left out.
+    pub(super) fn runs(&self) -> impl Iterator<Item = Run<'a>> + use<'a> {
+        let life = self.life;
+        self.ops.and_then(Json::items).into_iter().flatten().filter_map(move |run| {
+            let mut ops = run.items()?;
+            let origin = origin(ops.next()?, ops.next()?, life)?;
+            let first = ops.next()?.as_u64().and_then(|first| u32::try_from(first).ok())?;
+            (first > 0).then_some(Run { origin, first, ops })
+        })
+    }
+}
+
+fn origin(node: Json<'_>, relative: Json<'_>, life: u64) -> Option<Origin> {
+    let node = u32::try_from(node.as_u64()?).ok()?;
+    Some(Origin { node, life: life.checked_add_signed(relative.as_i64()?)? })
+}
+
+/// What a message starts with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    pub(super) life: u64,
+    pub(super) now: Time,
+    pub(super) follows: Peer,
+    pub(super) heard: Option<(u64, Time)>,
+    pub(super) next: Option<Duration>,
+    pub(super) answer: bool,
+    pub(super) full: bool,
+}
+
+impl Header {
+    pub(super) fn write(self, line: Line<'_>) -> Line<'_> {
+        let age = self.now.as_nanos() / 1000;
+        let mut line = line.field("at", self.life + age).field("age", age).field("follows", self.follows.index());
+        if let Some((stamp, received)) = self.heard {
+            line = line.field("echo", [stamp, micros(self.now.since(received))]);
+        }
+        if let Some(next) = self.next {
+            line = line.field("next", micros(next));
+        }
+        if self.answer {
+            line = line.field("answer", true);
+        }
+        if self.full {
+            line = line.field("full", true);
+        }
+        line
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Appends `node,life` with the life as a difference to the sender's.
+pub(super) fn write_origin(out: &mut Vec<u8>, origin: Origin, life: u64) {
+    write_int(out, origin.node.into());
+    out.push(b',');
+    if origin.life < life {
+        out.push(b'-');
+    }
+    write_int(out, origin.life.abs_diff(life));
+}
+
+/// Appends one run, as long as there is room below `limit`; returns the last number written.
+pub(super) fn write_run(
+    out: &mut Vec<u8>,
+    log: &Log,
+    slot: usize,
+    numbers: std::ops::RangeInclusive<u32>,
+    life: u64,
+    limit: usize,
+) -> u32 {
+    out.push(b'[');
+    write_origin(out, log.origin(slot), life);
+    out.push(b',');
+    write_int(out, (*numbers.start()).into());
+    let mut last = numbers.start() - 1;
+    for number in numbers {
+        let Some(payload) = log.payload(slot, number) else { break };
+        out.push(b',');
+        out.extend_from_slice(payload);
+        last = number;
+        if out.len() > limit {
+            break;
+        }
+    }
+    out.push(b']');
+    last
+}

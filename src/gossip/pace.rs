@@ -1,0 +1,105 @@
+//! When a hub may speak: the period of its rounds, from the latency it measures and the staleness users will bear.
+
+use crate::time::{Duration, Time};
+
+/// The period is this many tenths of the one-way latency, unless the command line sets the staleness.
+const TENTHS_OF_LATENCY: u32 = 36;
+
+/// The default period is never shorter.
+const SHORTEST: Duration = Duration::from_millis(50);
+
+/// Round trips of this many exchanges make up the average.
+const WEIGHT: u32 = 16;
+
+/// How the rounds of a hub are spaced.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// What the command line demands.
+    max_staleness: Option<Duration>,
+    /// Average one-way latency, once one exchange has measured it.
+    latency: Option<Duration>,
+    /// When the rounds so far are paid for at one a period (generic cell rate algorithm).
+    paid_until: Time,
+}
+
+impl Pace {
+    pub(super) fn new(max_staleness: Option<Duration>) -> Self {
+        Self { max_staleness, latency: None, paid_until: Time::ZERO }
+    }
+
+    /// Takes note of a measured round trip.
+    pub(super) fn on_round_trip(&mut self, round_trip: Duration) {
+        let sample = round_trip / 2;
+        self.latency = Some(match self.latency {
+            None => sample,
+            Some(average) => (average * (WEIGHT - 1) + sample) / WEIGHT,
+        });
+    }
+
+    /// The average one-way latency; zero while it is unknown.
+    pub(super) fn latency(&self) -> Duration {
+        self.latency.unwrap_or_default()
+    }
+
+    /// Whether every operation goes straight to everyone, since two hops would already be too stale.
+    pub(super) fn is_direct(&self) -> bool {
+        self.max_staleness.is_some_and(|limit| limit <= self.latency() * 2)
+    }
+
+    /// The time between two rounds when there is always news.
+    pub(super) fn period(&self) -> Duration {
+        match self.max_staleness {
+            Some(limit) => limit.saturating_sub(self.latency() * 2),
+            None => (self.latency() * TENTHS_OF_LATENCY / 10).max(SHORTEST),
+        }
+    }
+
+    /// When the next round may go: two may follow each other at once after a lull, then one a period.
+    pub(super) fn opens(&self) -> Time {
+        self.paid_until - self.period()
+    }
+
+    /// Takes note of a round.
+    pub(super) fn on_round(&mut self, now: Time) {
+        self.paid_until = self.paid_until.max(now) + self.period();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_latency(ms: u64, max_staleness: Option<Duration>) -> Pace {
+        let mut pace = Pace::new(max_staleness);
+        pace.on_round_trip(Duration::from_millis(2 * ms));
+        pace
+    }
+
+    #[test]
+    fn the_default_period_grows_with_the_latency_but_has_a_floor() {
+        assert_eq!(at_latency(100, None).period(), Duration::from_millis(360));
+        assert_eq!(at_latency(0, None).period(), SHORTEST);
+    }
+
+    #[test]
+    fn staleness_is_one_period_and_two_hops() {
+        let pace = at_latency(100, Some(Duration::from_millis(1700)));
+        assert_eq!(pace.period(), Duration::from_millis(1500));
+        assert!(!pace.is_direct());
+        assert!(at_latency(100, Some(Duration::from_millis(150))).is_direct());
+        assert!(Pace::new(Some(Duration::ZERO)).is_direct());
+    }
+
+    #[test]
+    fn after_a_lull_two_rounds_go_at_once_then_one_a_period() {
+        let mut pace = at_latency(100, None);
+        let start = Time::from_millis(10_000);
+        assert!(pace.opens() <= start);
+        pace.on_round(start);
+        assert!(pace.opens() <= start);
+        pace.on_round(start);
+        assert_eq!(pace.opens(), start + pace.period());
+        pace.on_round(pace.opens());
+        assert_eq!(pace.opens(), start + pace.period() * 2);
+    }
+}
