@@ -2,6 +2,7 @@
 //! workbench that judges them.
 
 pub mod time;
+pub mod wheel;
 
 #[cfg(feature = "workbench")]
 pub mod workbench;
