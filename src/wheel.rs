@@ -207,7 +207,7 @@ impl<T: Copy> Wheel<T> {
             &mut self.due
         } else {
             let level = (difference.ilog2() / DIGIT) as usize;
-            let digit = ((at >> (level * DIGIT as usize)) % SLOTS as u64) as usize;
+            let digit = usize::from((at >> (level * DIGIT as usize)).to_le_bytes()[0]) % SLOTS;
             self.occupied[level] |= 1 << digit;
             self.levels |= 1 << level;
             let slot = &mut self.slots[level][digit];
