@@ -155,25 +155,28 @@ impl<'fd> Input<'fd> {
         if self.start == self.end {
             self.rewind();
         }
+        if self.buffer.len() > KEPT_BUFFER && self.end - self.start < MIN_ROOM {
+            self.move_to_front();
+            self.buffer.truncate(BUFFER);
+            self.buffer.shrink_to_fit();
+        }
     }
 
     /// Makes sure that there is room for a good read, or for the rest of the longest line.
     fn make_room(&mut self) {
-        let held = self.end - self.start;
-        let giant = self.buffer.len() > KEPT_BUFFER && held < MIN_ROOM;
-        if !giant && self.room() >= MIN_ROOM {
-            return;
+        if self.room() < MIN_ROOM {
+            self.move_to_front();
         }
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.lines, self.end) = (0, 0, held);
-        if giant {
-            self.buffer.truncate(BUFFER);
-            self.buffer.shrink_to_fit();
-        } else if self.room() < MIN_ROOM {
+        if self.room() < MIN_ROOM {
             let larger = (self.buffer.len() * 2).min(MAX_BUFFER);
             self.buffer.reserve_exact(larger - self.buffer.len());
             self.buffer.resize(larger, 0);
         }
+    }
+
+    fn move_to_front(&mut self) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.lines, self.end) = (0, 0, self.end - self.start);
     }
 
     fn room(&self) -> usize {
