@@ -164,7 +164,7 @@ impl<'fd> Input<'fd> {
 
     /// Makes sure that there is room for a good read, or for the rest of the longest line.
     fn make_room(&mut self) {
-        if self.room() < MIN_ROOM {
+        if self.room() < MIN_ROOM && self.start > 0 {
             self.move_to_front();
         }
         if self.room() < MIN_ROOM {

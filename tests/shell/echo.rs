@@ -21,6 +21,8 @@ pub(crate) struct Echo {
     next: Time,
     /// When it ticked.
     pub(crate) ticks: Vec<Time>,
+    /// How often the shell looked for output, which is a few times a wake-up.
+    pub(crate) looks: usize,
     /// The output's greatest length.
     pub(crate) peak: usize,
     /// Length of the buffer in which the last lines came.
@@ -62,6 +64,7 @@ impl Machine for Echo {
     }
 
     fn output(&mut self) -> &mut Vec<u8> {
+        self.looks += 1;
         &mut self.output
     }
 

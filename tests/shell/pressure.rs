@@ -23,7 +23,7 @@ fn write_until_stuck(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> usi
     });
     loop {
         let before = taken.load(Ordering::Relaxed);
-        thread::sleep(Duration::from_millis(300));
+        thread::sleep(Duration::from_millis(500));
         if before > 0 && before == taken.load(Ordering::Relaxed) {
             return before;
         }
@@ -59,7 +59,7 @@ fn the_same_holds_when_input_is_a_file() {
 }
 
 #[test]
-fn nothing_expires_while_too_much_is_pending() {
+fn nothing_expires_or_spins_while_too_much_is_pending() {
     let (input, to) = io::pipe().expect("a pipe");
     let (mut from, output) = io::pipe().expect("a pipe");
     let served = serve(input, output, Echo::ticking(1));
@@ -67,7 +67,8 @@ fn nothing_expires_while_too_much_is_pending() {
     let silence = Duration::from_millis(400);
     thread::sleep(silence);
     io::copy(&mut from, &mut io::sink()).expect("readable");
-    let ticks = served.machine().ticks;
+    let Echo { ticks, looks, .. } = served.machine();
+    assert!(looks < 50_000, "{looks} looks in a second or two");
     assert!(ticks.windows(2).any(|pair| pair[1].since(pair[0]) >= silence), "the timer should have paused");
 }
 
