@@ -6,11 +6,13 @@ pub mod wire;
 
 pub mod node;
 pub mod outbox;
+pub mod wheel;
 
 pub mod engine;
-pub mod nodes;
 pub mod shell;
-pub mod wheel;
+
+pub mod gossip;
+pub mod nodes;
 
 #[cfg(feature = "workbench")]
 pub mod workbench;

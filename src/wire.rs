@@ -11,6 +11,7 @@ mod serialize;
 mod writer;
 
 pub use decode::{Decode, Field, Refusal, missing};
+pub use deserialize::Malformed;
 pub use json::{Entries, Items, Json};
 pub use reader::{MAX_DEPTH, Message, Reader, Unreadable};
 pub use writer::{Encode, Line, Raw};

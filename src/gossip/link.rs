@@ -74,6 +74,11 @@ pub(super) struct Link {
     pub(super) told: Vector,
     /// The next message says everything that this replica holds.
     pub(super) tell_all: bool,
+    /// The stamp of the first message that did, zero before it; every message does until one is known to have arrived.
+    pub(super) introduced: u64,
+    pub(super) is_introduced: bool,
+    /// The next message goes soon, and asks for an answer at once.
+    pub(super) ask: bool,
     /// What was sent is not all known to have arrived, and goes again.
     pub(super) resend: bool,
     /// Smoothed round trip and its mean deviation (RFC 6298).
@@ -100,7 +105,7 @@ impl Link {
     /// The peer has begun a new life: it holds nothing, and nothing that was said counts.
     pub(super) fn renew(&mut self, life: u64) {
         let doubted = self.doubted;
-        *self = Self { life, doubted, tell_all: self.life != 0, round_trip: self.round_trip, ..Self::default() };
+        *self = Self { life, doubted, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
     }
 
     pub(super) fn is_trusted(&self) -> bool {
@@ -149,6 +154,27 @@ impl Link {
     /// The peer tells everything it holds: nothing else counts as known.
     pub(super) fn forget_known(&mut self) {
         self.known.clear();
+    }
+
+    /// The peer has acknowledged something more.
+    pub(super) fn on_progress(&mut self) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.tries = 0;
+        }
+    }
+
+    /// When a message with news should go so that it arrives as the hub opens a round.
+    pub(super) fn just_in_time(&self, now: Time) -> Time {
+        let Some(beat) = self.beat.filter(|beat| !beat.period.is_zero()) else { return now };
+        let idle = beat.period * 2 + self.round_trip.map_or(Duration::ZERO, |(smoothed, _)| smoothed);
+        if now.since(beat.send_by) > idle {
+            return now;
+        }
+        let mut at = beat.send_by;
+        while at < now {
+            at = at + beat.period;
+        }
+        at
     }
 
     /// An acknowledgement must go by `at`, or earlier if one already must.

@@ -101,7 +101,8 @@ impl<'a> de::Deserializer<'a> for Absent {
 ///
 /// A field is any `Deserialize` type, borrowed from the line where it can be (`&'a str`), or
 /// [`Json<'a>`](crate::wire::Json) for a value of any type; an `Option` may be absent. Keys that no field names are
-/// ignored. The lifetime must be written even if nothing borrows.
+/// ignored. A variant in round brackets reads the whole body as one [`Field`](crate::wire::Field). The lifetime must be
+/// written even if nothing borrows.
 ///
 /// ```
 /// use gossip_gloomers::{requests, wire::Json};
@@ -121,19 +122,24 @@ macro_rules! requests {
     (
         $(#[$outer:meta])*
         $vis:vis enum $name:ident<$life:lifetime> {
-            $( $(#[$inner:meta])* $kind:literal => $variant:ident $content:tt ),* $(,)?
+            $( $(#[$inner:meta])* $kind:literal => $variant:ident
+                $( { $($field:ident: $type:ty),* $(,)? } )?
+                $( ( $whole:ty ) )?
+            ),* $(,)?
         }
     ) => {
         $(#[$outer])*
         $vis enum $name<$life> {
             $(
                 $(#[$inner])*
-                $variant {
+                $variant
+                $( {
                     $(
                         #[doc = concat!("The field `", stringify!($field), "` of the body.")]
                         $field: $type,
                     )*
-                },
+                } )?
+                $( ($whole) )?,
             )*
             #[doc(hidden)]
             __Lifetime(::std::convert::Infallible, ::std::marker::PhantomData<&$life ()>),
@@ -145,22 +151,29 @@ macro_rules! requests {
                 match kind {
                     $(
                         $kind => {
-                            $( let mut $field = None; )*
-                            for (key, value) in body.entries().into_iter().flatten() {
-                                match key {
-                                    $( stringify!($field) => $field = Some(value), )*
-                                    _ => {}
-                                }
-                            }
-                            Ok(Self::$variant {
-                                $(
-                                    $field: match $field {
-                                        Some(value) => $crate::wire::Field::read(value),
-                                        None => $crate::wire::Field::absent(),
+                            $(
+                                $( let mut $field = None; )*
+                                for (key, value) in body.entries().into_iter().flatten() {
+                                    match key {
+                                        $( stringify!($field) => $field = Some(value), )*
+                                        _ => {}
                                     }
-                                    .map_err(|why| $crate::wire::Refusal::field(stringify!($field), &why))?,
-                                )*
-                            })
+                                }
+                                Ok(Self::$variant {
+                                    $(
+                                        $field: match $field {
+                                            Some(value) => $crate::wire::Field::read(value),
+                                            None => $crate::wire::Field::absent(),
+                                        }
+                                        .map_err(|why| $crate::wire::Refusal::field(stringify!($field), &why))?,
+                                    )*
+                                })
+                            )?
+                            $(
+                                <$whole as $crate::wire::Field>::read(body)
+                                    .map(Self::$variant)
+                                    .map_err(|why| $crate::wire::Refusal::Malformed(why.to_string()))
+                            )?
                         }
                     )*
                     _ => Err($crate::wire::Refusal::Unknown),

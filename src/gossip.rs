@@ -1,0 +1,519 @@
+//! The replicated log: every operation made at one node reaches every node, in few messages.
+//!
+//! State is a set of operations, each named by its origin (a node in one of its lives) and number; a version vector
+//! says what a replica holds, and a message carries what its receiver is thought to lack (Scuttlebutt reconciliation,
+//! van Renesse et al. 2008). Everyone follows a hub, the first node in order with which it makes progress. At most once
+//! a period the hub sends each follower what it lacks; a follower with news sends it just in time for that. With n
+//! nodes a round costs at most 2n-2 messages and an operation at most two hops and a period. Nothing is forgotten until
+//! it is acknowledged; acknowledgements ride on messages that go anyway.
+
+mod following;
+mod link;
+pub mod log;
+mod message;
+mod pace;
+mod settings;
+
+pub use message::{MAX_PAYLOAD, Message};
+pub use settings::Settings;
+
+use link::{Link, Vector, Waiting};
+use log::{Insertion, Log, Origin, Slot};
+use message::{Header, write_origin, write_run};
+use pace::Pace;
+
+use crate::node::{Life, Node, Peer};
+use crate::outbox::Outbox;
+use crate::time::{Duration, Time};
+
+/// A follower without news acknowledges by the third message it hears from its hub, or when nothing more comes for
+/// this long.
+pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
+
+/// Where everyone sends to everyone, own operations acknowledge others' in passing; silence lasts this long at most.
+pub const ACKNOWLEDGE_DIRECT_WITHIN: Duration = Duration::from_secs(3);
+
+/// Messages heard in silence before an acknowledgement goes out.
+const SILENT_ROUNDS: u8 = 3;
+
+/// Added to every patience: timers and pipes have a grain.
+const GRAIN: Duration = Duration::from_millis(3);
+
+/// How long a round trip is thought to be before one is measured.
+const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(500);
+
+/// A replica that has just spoken looks again no sooner than this.
+const SHORTEST_NAP: Duration = Duration::from_micros(50);
+
+/// A peer that has not acknowledged anything in this many tries is doubted.
+const TRIES: u8 = 3;
+
+/// The timer of a replica: its node hands it back to [`Gossip::on_tick`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tick;
+
+/// What a node makes of the operations.
+pub trait View {
+    /// Takes in an operation of any origin, exactly once each, in any order.
+    fn apply(&mut self, origin: Origin, number: u32, operation: &[u8]);
+}
+
+/// A replica of the log.
+#[derive(Debug)]
+pub struct Gossip {
+    me: Peer,
+    life: u64,
+    log: Log,
+    /// The slot of this life's own operations.
+    own: Slot,
+    links: Vec<Link>,
+    pace: Pace,
+    /// The hub it follows; `None` if it is one itself.
+    parent: Option<Peer>,
+    /// Lower nodes have until then to show that they can be followed.
+    electing: Option<Time>,
+    /// The log has grown since the last round.
+    news: bool,
+    /// The node outside the following that a hub trades with, and when it last did.
+    partner: (Peer, Time),
+    /// When a hub next looks for the nodes it has lost.
+    probe: Time,
+    /// The earliest timer that is set.
+    armed: Option<Time>,
+}
+
+impl Gossip {
+    /// A replica that holds nothing.
+    pub fn new<N: Node>(life: &Life<'_, N::Options>, settings: &Settings, out: &mut Outbox<N>) -> Self
+    where
+        N::Timer: From<Tick>,
+    {
+        let mut log = Log::default();
+        let node = u32::try_from(life.me.index()).expect("peers are numbered in 32 bits");
+        let own = log.slot(Origin { node, life: life.incarnation });
+        let links = life.nodes.iter().map(|_| Link::default()).collect();
+        let mut gossip = Self {
+            me: life.me,
+            life: life.incarnation,
+            log,
+            own,
+            links,
+            pace: Pace::new(settings.max_staleness),
+            parent: None,
+            electing: None,
+            news: false,
+            partner: (life.me, out.now()),
+            probe: out.now(),
+            armed: None,
+        };
+        gossip.parent = gossip.first_trusted();
+        gossip.greet();
+        gossip.wake(out, out.now());
+        gossip
+    }
+
+    /// Makes an operation; `operation` is one JSON value on one line.
+    pub fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        let number = self.log.reach(self.own) + 1;
+        self.log.insert(self.own, number, |payload| payload.extend_from_slice(operation));
+        self.news = true;
+        self.wake(out, out.now());
+    }
+
+    /// Handles what a peer says; new operations go to `view`.
+    pub fn on_message<N: Node>(
+        &mut self,
+        from: Peer,
+        message: &Message<'_>,
+        view: &mut impl View,
+        out: &mut Outbox<N>,
+    ) where
+        N::Timer: From<Tick>,
+    {
+        let now = out.now();
+        let link = &mut self.links[from.index()];
+        if from == self.me || message.life < link.life {
+            return;
+        }
+        if message.life > link.life {
+            link.renew(message.life);
+        }
+        if link.heard.is_none_or(|(stamp, _)| message.at > stamp) {
+            link.heard = Some((message.at, now));
+        }
+        link.unanswered = link.unanswered.saturating_add(1);
+        let direct = self.pace.is_direct();
+        self.on_vector(from, message);
+        self.on_operations(from, message, view, now);
+        self.on_echo(from, message, now);
+        self.on_position(from, message, now);
+        let link = &mut self.links[from.index()];
+        if message.answer {
+            link.owe(now);
+            link.tell_all |= message.full;
+            link.resend = true;
+        } else if link.unanswered >= SILENT_ROUNDS && !direct && link.owed.is_some() {
+            link.owe(now);
+        }
+        self.wake(out, now);
+    }
+
+    /// Handles the timer.
+    pub fn on_tick<N: Node>(&mut self, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        let now = out.now();
+        if self.armed.is_some_and(|armed| armed <= now) {
+            self.armed = None;
+        }
+        self.on_silence(now);
+        self.on_election(now);
+        self.look_around(now);
+        self.speak(now, out);
+        if let Some(next) = self.next_due(now) {
+            self.wake(out, next.max(now + SHORTEST_NAP));
+        }
+    }
+
+    /// How far this replica holds the operations of its own life.
+    #[must_use]
+    pub fn own_reach(&self) -> u32 {
+        self.log.reach(self.own)
+    }
+
+    /// The operations themselves.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The hub it follows; `None` if it is one itself.
+    #[must_use]
+    pub const fn hub(&self) -> Option<Peer> {
+        self.parent
+    }
+
+    /// The time between two rounds.
+    #[must_use]
+    pub fn period(&self) -> Duration {
+        self.pace.period()
+    }
+
+    fn wake<N: Node>(&mut self, out: &mut Outbox<N>, at: Time)
+    where
+        N::Timer: From<Tick>,
+    {
+        if self.armed.is_none_or(|armed| at < armed) {
+            self.armed = Some(at);
+            out.arm(at.since(out.now()), Tick.into());
+        }
+    }
+
+    /// Learns what the peer holds.
+    fn on_vector(&mut self, from: Peer, message: &Message<'_>) {
+        let link = &mut self.links[from.index()];
+        if message.full {
+            link.forget_known();
+        }
+        let mut progress = false;
+        for (origin, reach) in message.have() {
+            if origin.node as usize >= self.links.len() {
+                continue;
+            }
+            let slot = self.log.slot(origin);
+            progress |= self.links[from.index()].known.raise(slot, reach);
+        }
+        let link = &mut self.links[from.index()];
+        if message.full {
+            link.forget_sent();
+        }
+        if progress {
+            link.on_progress();
+        }
+    }
+
+    fn on_operations(&mut self, from: Peer, message: &Message<'_>, view: &mut impl View, now: Time) {
+        // A hub acknowledges its followers' news with the next round.
+        let due = if self.is_follower(from) { self.pace.opens().max(now) } else { now + self.acknowledge_within() };
+        for run in message.runs() {
+            if run.origin.node as usize >= self.links.len() {
+                continue;
+            }
+            let slot = self.log.slot(run.origin);
+            let mut number = run.first;
+            let mut known = true;
+            for operation in run.ops {
+                match self.log.insert(slot, number, |payload| operation.write(payload)) {
+                    Insertion::Next | Insertion::Beyond => {
+                        known = false;
+                        self.news = true;
+                        let operation = self.log.any_payload(slot, number).unwrap_or_default();
+                        view.apply(run.origin, number, operation);
+                    }
+                    Insertion::Known => {}
+                    Insertion::Dropped => known = false,
+                }
+                number = number.saturating_add(1);
+            }
+            let gap = self.log.has_gap(slot);
+            let link = &mut self.links[from.index()];
+            // Who sends an operation holds all that came before it.
+            link.known.raise(slot, number - 1);
+            link.owe(due);
+            if known {
+                // It was sent again, so the acknowledgement was lost.
+                link.told.set(slot, 0);
+                link.owe(now + GRAIN);
+            }
+            if gap {
+                let grace = link.round_trip.map_or(GRAIN, |(_, deviation)| deviation * 2 + GRAIN);
+                link.told.set(slot, 0);
+                link.owe(now + grace);
+            }
+        }
+    }
+
+    /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
+    fn on_echo(&mut self, from: Peer, message: &Message<'_>, now: Time) {
+        let Some((stamp, hold)) = message.echo else { return };
+        let Some(sent) = self.instant(stamp).filter(|sent| *sent <= now) else { return };
+        let Some(round_trip) = now.since(sent).checked_sub(hold) else { return };
+        let link = &mut self.links[from.index()];
+        link.on_round_trip(round_trip);
+        self.pace.on_round_trip(round_trip);
+        link.proved = link.proved.max(sent);
+        if link.doubted.is_some_and(|since| sent >= since) {
+            link.doubted = None;
+            link.resend = true;
+        }
+        link.is_introduced |= link.introduced > 0 && stamp >= link.introduced;
+        if stamp >= link.last_ops && !link.is_acknowledged() {
+            link.forget_sent();
+        }
+        if link.is_acknowledged() && link.waiting.is_some_and(|waiting| sent >= waiting.since) {
+            link.waiting = None;
+        }
+    }
+
+    /// How long news or silence may go unacknowledged.
+    fn acknowledge_within(&self) -> Duration {
+        if self.pace.is_direct() {
+            ACKNOWLEDGE_DIRECT_WITHIN
+        } else {
+            (self.pace.period() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
+        }
+    }
+
+    /// Sends whatever is due.
+    fn speak<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        if !self.pace.is_direct() && self.to_followers(now).is_some_and(|due| due <= now) {
+            self.round(now, out);
+        }
+        for index in 0..self.links.len() {
+            let peer = Peer::at(index);
+            if peer != self.me && self.to_peer(peer, now).is_some_and(|due| due <= now) {
+                self.send(peer, out);
+            }
+        }
+        if self.pace.is_direct() {
+            self.news = false;
+        }
+    }
+
+    /// When a peer should hear from us outside of a round.
+    fn to_peer(&self, peer: Peer, now: Time) -> Option<Time> {
+        let link = &self.links[peer.index()];
+        let asks = link.ask.then_some(now);
+        if self.pace.is_direct() {
+            let news = (self.news || link.resend) && link.is_trusted() && link.lacks(&self.log);
+            [asks, news.then_some(now), link.owed].into_iter().flatten().min()
+        } else if self.parent == Some(peer) && self.electing.is_none() {
+            let news = link.lacks(&self.log).then(|| link.just_in_time(now));
+            [asks, news, link.owed].into_iter().flatten().min()
+        } else if self.is_follower(peer) {
+            asks
+        } else {
+            [asks, link.owed].into_iter().flatten().min()
+        }
+    }
+
+    /// When the next round should go.
+    fn to_followers(&self, now: Time) -> Option<Time> {
+        let opens = self.pace.opens();
+        let mut due: Option<Time> = None;
+        for (index, link) in self.links.iter().enumerate() {
+            if !self.is_follower(Peer::at(index)) {
+                continue;
+            }
+            let news = ((self.news || link.resend) && link.lacks(&self.log)).then_some(opens);
+            // An answer that is asked for waits for the round, but never long.
+            let owed = link.owed.map(|owed| owed.max(opens.min(owed + self.pace.latency() / 4 + GRAIN)));
+            due = [due, news, owed].into_iter().flatten().min();
+            if due.is_some_and(|due| due <= now) {
+                break;
+            }
+        }
+        due
+    }
+
+    /// Sends each follower what it lacks, and what it waits for.
+    fn round<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        let opens = self.pace.opens() <= now;
+        if opens {
+            self.pace.on_round(now);
+            self.news = false;
+        }
+        for index in 0..self.links.len() {
+            let peer = Peer::at(index);
+            let link = &self.links[index];
+            let wanted = match link.owed {
+                Some(owed) => opens || owed <= now,
+                None => opens && link.lacks(&self.log),
+            };
+            if wanted && self.is_follower(peer) {
+                self.send(peer, out);
+            }
+        }
+        if opens && self.parent.is_none() {
+            self.trade(now);
+        }
+    }
+
+    /// Sends a peer everything it is thought to lack.
+    fn send<N: Node>(&mut self, to: Peer, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        let now = out.now();
+        let (hub, follower) = (self.parent == Some(to), self.is_follower(to));
+        let next = follower.then(|| self.pace.opens().since(now));
+        let within = self.acknowledge_within();
+        let follows = self.parent.unwrap_or(self.me);
+        let Self { log, links, life, pace, .. } = self;
+        let link = &mut links[to.index()];
+        let stamp = *life + now.as_nanos() / 1000;
+        let full = link.tell_all || !link.is_introduced;
+        let answer = link.ask;
+        let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full };
+        let mut written = Written::default();
+        let line = header.write(out.send(to, "gossip"));
+        let line = line.field_with("ops", |text| write_ops(text, log, link, *life, &mut written));
+        drop(line.field_with("have", |text| write_have(text, log, link, *life, full, &written)));
+        let carries = written.operations > 0;
+        if carries {
+            link.last_ops = stamp;
+            if let Some(beat) = &mut link.beat {
+                // The hub will open a round for this.
+                beat.send_by = beat.send_by.max(now) + beat.period;
+            }
+        }
+        if full && link.introduced == 0 {
+            link.introduced = stamp;
+        }
+        link.tell_all = false;
+        link.ask = false;
+        link.resend = written.is_cut_short;
+        link.owed = None;
+        link.unanswered = 0;
+        if (carries || answer) && (hub || follower || pace.is_direct()) {
+            let way = link.round_trip.map_or(
+                UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
+                |(smoothed, deviation)| smoothed + deviation * 4,
+            );
+            let delay = match (answer, hub) {
+                (true, _) => Duration::ZERO,
+                (false, true) => pace.period(),
+                (false, false) => within,
+            };
+            let until = now + way + delay + GRAIN * 4;
+            link.waiting = Some(match link.waiting {
+                Some(waiting) => Waiting { until, ..waiting },
+                None => Waiting { since: now, until, tries: 0 },
+            });
+        }
+    }
+
+    /// When there is something to do next.
+    fn next_due(&self, now: Time) -> Option<Time> {
+        let mut due = [self.electing, self.looks_around().then_some(self.probe)].into_iter().flatten().min();
+        if !self.pace.is_direct() {
+            due = [due, self.to_followers(now)].into_iter().flatten().min();
+        }
+        for (index, link) in self.links.iter().enumerate() {
+            let waiting = link.waiting.map(|waiting| waiting.until);
+            due = [due, waiting, self.to_peer(Peer::at(index), now)].into_iter().flatten().min();
+        }
+        due
+    }
+
+    /// The local instant of a stamp of this life.
+    fn instant(&self, stamp: u64) -> Option<Time> {
+        stamp.checked_sub(self.life).and_then(|age| age.checked_mul(1000)).map(Time::from_nanos)
+    }
+}
+
+/// What a message carries.
+#[derive(Debug, Default)]
+struct Written {
+    /// How far, by slot.
+    reach: Vector,
+    operations: usize,
+    is_cut_short: bool,
+}
+
+fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, written: &mut Written) {
+    let limit = out.len() + MAX_PAYLOAD;
+    out.push(b'[');
+    for slot in 0..log.origins() {
+        let (from, to) = (link.assumed(slot), log.reach(slot));
+        if from >= to {
+            continue;
+        }
+        if out.len() > limit {
+            written.is_cut_short = true;
+            break;
+        }
+        if written.operations > 0 {
+            out.push(b',');
+        }
+        let last = write_run(out, log, slot, from + 1..=to, life, limit);
+        written.operations += (last - from) as usize;
+        written.is_cut_short |= last < to;
+        written.reach.set(slot, last);
+        link.sent.raise(slot, last);
+    }
+    out.push(b']');
+}
+
+/// Says how far origins are held, where that is not said yet and the operations on board do not imply it.
+fn write_have(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, full: bool, written: &Written) {
+    out.push(b'[');
+    let mut first = true;
+    for slot in 0..log.origins() {
+        let reach = log.reach(slot);
+        let implied = written.reach.at(slot) == reach;
+        let told = link.told.at(slot) >= reach;
+        link.told.raise(slot, reach);
+        if reach == 0 || implied || (told && !full) {
+            continue;
+        }
+        if !first {
+            out.push(b',');
+        }
+        first = false;
+        write_origin(out, log.origin(slot), life);
+        out.push(b',');
+        crate::wire::write_int(out, reach.into());
+    }
+    out.push(b']');
+}

@@ -1,0 +1,230 @@
+//! Whom to follow: the first node in order with which one makes progress.
+//!
+//! Doubt comes from missing acknowledgements, never from silence alone, for a cut can be one-way; what ends it is an
+//! echo of something said since. A node that doubts its hub asks all lower nodes at once and follows the first that
+//! answers, so on every side of a cut the lowest node becomes a hub. Parents have lower numbers than their followers, so
+//! following makes no circles. A hub trades everything with one node outside its following each round, and asks after
+//! the lower nodes it has lost, so that groups that hang together by any link exchange, and one hub remains after a heal.
+
+use crate::node::Peer;
+use crate::time::{Duration, Time};
+
+use super::message::Message;
+use super::link::Beat;
+use super::{GRAIN, Gossip, TRIES, UNKNOWN_ROUND_TRIP};
+
+/// A hub asks after the nodes it has lost this often.
+pub const PROBE: Duration = Duration::from_millis(700);
+
+impl Gossip {
+    /// Whether a peer waits for this replica's rounds.
+    pub(super) fn is_follower(&self, peer: Peer) -> bool {
+        let link = &self.links[peer.index()];
+        link.follows == Some(self.me) && link.is_trusted()
+    }
+
+    /// The first node in order that is thought to answer; `None` if that is this one.
+    pub(super) fn first_trusted(&self) -> Option<Peer> {
+        (0..self.me.index()).map(Peer::at).find(|peer| self.links[peer.index()].is_trusted())
+    }
+
+    /// Introduces this replica to its hub; the first node introduces itself to the second.
+    pub(super) fn greet(&mut self) {
+        let next = Some(Peer::at(self.me.index() + 1)).filter(|next| next.index() < self.links.len());
+        if let Some(peer) = self.parent.or(next) {
+            let link = &mut self.links[peer.index()];
+            link.tell_all = true;
+            link.ask = true;
+        }
+    }
+
+    /// Learns where the peer stands, and when its next round opens.
+    pub(super) fn on_position(&mut self, from: Peer, message: &Message<'_>, now: Time) {
+        let follows = message.follows.map(|index| Peer::at(index as usize)).filter(|peer| peer.index() < self.links.len());
+        let link = &mut self.links[from.index()];
+        let moved = link.follows != follows;
+        link.follows = follows;
+        link.beat = message.next.map(|next| {
+            let (smoothed, deviation) = link.round_trip.unwrap_or_default();
+            let send_by = (now + next) - smoothed - deviation * 2 - GRAIN;
+            Beat { send_by: send_by.max(now - next), period: next }
+        });
+        if moved && follows == Some(self.me) {
+            link.resend = true;
+        }
+        if self.electing.is_some() {
+            return;
+        }
+        if self.parent == Some(from) {
+            if moved {
+                self.ask_above(from);
+            }
+        } else if follows == Some(from) && from != self.me {
+            // Another hub: either it can be followed, or it has lost a hub that this replica may have lost too.
+            let quiet = self.patience();
+            if from < self.parent.unwrap_or(self.me) {
+                self.links[from.index()].ask |= moved && !self.links[from.index()].is_trusted();
+            } else if let Some(parent) = self.parent {
+                let hub = &mut self.links[parent.index()];
+                hub.ask |= now.since(hub.proved) > quiet && hub.waiting.is_none();
+            }
+        }
+        self.follow_first(now);
+    }
+
+    /// Asks the node that the hub follows, if it would do as a hub.
+    fn ask_above(&mut self, parent: Peer) {
+        if let Some(above) = self.links[parent.index()].follows
+            && above < parent
+            && above != self.me
+            && !self.links[above.index()].is_trusted()
+        {
+            self.links[above.index()].ask = true;
+        }
+    }
+
+    /// Turns to the first node in order, if that is another one than before.
+    fn follow_first(&mut self, now: Time) {
+        let first = self.first_trusted();
+        if first == self.parent {
+            return;
+        }
+        if let Some(left) = self.parent.filter(|left| self.links[left.index()].is_trusted()) {
+            self.links[left.index()].owe(now);
+        }
+        self.parent = first;
+        self.greet();
+    }
+
+    /// Doubts whoever has been silent for too long.
+    pub(super) fn on_silence(&mut self, now: Time) {
+        for index in 0..self.links.len() {
+            let link = &mut self.links[index];
+            let Some(waiting) = link.waiting.as_mut().filter(|waiting| waiting.until <= now) else { continue };
+            waiting.tries += 1;
+            let tries = waiting.tries;
+            link.forget_sent();
+            link.resend = true;
+            if tries < TRIES {
+                link.ask = true;
+                waiting_until(link, now);
+                continue;
+            }
+            link.waiting = None;
+            link.doubted = Some(now);
+            if self.parent == Some(Peer::at(index)) {
+                self.elect(now);
+            }
+        }
+    }
+
+    /// Asks all lower nodes at once who can be followed.
+    fn elect(&mut self, now: Time) {
+        for link in &mut self.links[..self.me.index()] {
+            link.doubted.get_or_insert(now);
+            link.waiting = None;
+            link.ask = true;
+        }
+        self.electing = Some(now + self.patience());
+    }
+
+    /// Ends the election when its time is up.
+    pub(super) fn on_election(&mut self, now: Time) {
+        if self.electing.is_none_or(|until| now < until) {
+            return;
+        }
+        self.electing = None;
+        self.parent = self.first_trusted();
+        if self.parent.is_some() {
+            self.greet();
+            return;
+        }
+        // A hub now: whoever has lost the old one should know.
+        for index in 0..self.links.len() {
+            if index != self.me.index() {
+                self.links[index].owe(now);
+            }
+        }
+        self.probe = now + PROBE;
+    }
+
+    /// Whether this replica has to look for nodes that it has lost.
+    pub(super) fn looks_around(&self) -> bool {
+        match self.parent {
+            None => self.outsiders().next().is_some(),
+            Some(parent) => self.links[parent.index()].follows.is_some_and(|above| above < parent),
+        }
+    }
+
+    /// Looks for lost nodes, once in a while.
+    pub(super) fn look_around(&mut self, now: Time) {
+        if now < self.probe || !self.looks_around() || self.electing.is_some() {
+            return;
+        }
+        self.probe = now + PROBE;
+        if let Some(parent) = self.parent {
+            self.probe = now + PROBE * 3;
+            self.ask_above(parent);
+            return;
+        }
+        for link in &mut self.links[..self.me.index()] {
+            link.ask |= !link.is_trusted();
+        }
+        if self.outsiders().any(|peer| !self.links[peer.index()].holds_all(&self.log)) {
+            self.trade(now);
+        }
+    }
+
+    /// Exchanges everything with one node outside the following: with the same one as long as it answers, else with the
+    /// next.
+    pub(super) fn trade(&mut self, now: Time) {
+        let (partner, traded) = self.partner;
+        let is_outside = self.outsiders().any(|peer| peer == partner);
+        let answered = self.links[partner.index()].proved >= traded;
+        let partner = if is_outside && answered {
+            Some(partner)
+        } else {
+            self.outsiders().find(|peer| *peer > partner).or_else(|| self.outsiders().next())
+        };
+        let Some(partner) = partner else { return };
+        self.partner = (partner, now);
+        let link = &mut self.links[partner.index()];
+        link.tell_all = true;
+        link.ask = true;
+    }
+
+    /// Nodes that this hub does not reach by its rounds or its followers' rounds.
+    fn outsiders(&self) -> impl Iterator<Item = Peer> + '_ {
+        (0..self.links.len()).map(Peer::at).filter(|peer| *peer != self.me && !self.is_below(*peer))
+    }
+
+    /// Whether a peer follows this replica, directly or through others.
+    fn is_below(&self, peer: Peer) -> bool {
+        let mut at = peer;
+        while self.links[at.index()].is_trusted()
+            && let Some(above) = self.links[at.index()].follows
+        {
+            if above == self.me {
+                return true;
+            }
+            if above >= at {
+                return false;
+            }
+            at = above;
+        }
+        false
+    }
+
+    /// How long an answer at once may take.
+    fn patience(&self) -> Duration {
+        let latency = self.pace.latency();
+        if latency.is_zero() { UNKNOWN_ROUND_TRIP } else { latency * 3 + GRAIN * 8 }
+    }
+}
+
+fn waiting_until(link: &mut super::Link, now: Time) {
+    // The question that goes now sets the time; until then it must not count as another try.
+    if let Some(waiting) = &mut link.waiting {
+        waiting.until = now + UNKNOWN_ROUND_TRIP;
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line of every node that stands on the log.
+
+use crate::node::Options;
+use crate::time::Duration;
+
+/// How a replica trades messages for freshness.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `--max-staleness`: how old news may be when the last node hears it, in a cluster without faults. Zero sends
+    /// everything straight to everyone. Without it the period of the rounds follows the latency.
+    pub max_staleness: Option<Duration>,
+}
+
+impl Options for Settings {
+    fn parse(arguments: &mut dyn Iterator<Item = String>) -> Result<Self, String> {
+        let mut settings = Self::default();
+        while let Some(argument) = arguments.next() {
+            let (name, value) = match argument.split_once('=') {
+                Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+                None => (argument, None),
+            };
+            if name != "--max-staleness" {
+                return Err(format!("unknown argument {name:?}: this node knows --max-staleness DURATION"));
+            }
+            let value = value.or_else(|| arguments.next()).ok_or("--max-staleness wants a duration, such as 500ms")?;
+            settings.max_staleness = Some(duration(&value)?);
+        }
+        Ok(settings)
+    }
+}
+
+/// Reads `1700ms`, `1.7s` or `0`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = if let Some(number) = text.strip_suffix("ms") {
+        (number, 1e-3)
+    } else if let Some(number) = text.strip_suffix('s') {
+        (number, 1.0)
+    } else {
+        (text, if text == "0" { 1.0 } else { f64::NAN })
+    };
+    let seconds = number.parse::<f64>().unwrap_or(f64::NAN) * unit;
+    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text:?} is not a duration: write 500ms, 1.7s or 0"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Settings, String> {
+        Settings::parse(&mut arguments.iter().map(ToString::to_string))
+    }
+
+    #[test]
+    fn staleness_is_read_in_either_form_and_unit() {
+        let expected = Ok(Settings { max_staleness: Some(Duration::from_millis(1700)) });
+        assert_eq!(parse(&["--max-staleness", "1700ms"]), expected);
+        assert_eq!(parse(&["--max-staleness=1.7s"]), expected);
+        assert_eq!(parse(&["--max-staleness", "0"]), Ok(Settings { max_staleness: Some(Duration::ZERO) }));
+        assert_eq!(parse(&[]), Ok(Settings::default()));
+    }
+
+    #[test]
+    fn bad_arguments_are_refused_by_name() {
+        for arguments in [&["--max-staleness"][..], &["--max-staleness", "5"], &["--max-staleness", "-1s"], &["--fast"]] {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The mio loop: the only place with descriptors and a clock.
+//!
+//! A wake-up reads what stdin holds, hands the complete lines to the [`Machine`] in place, fires what is
+//! due, and writes once. While the machine has armed nothing and stdout takes what it is given, there is
+//! only one thing to wait for, so the wait is a blocking `read`: an idle round trip costs two system
+//! calls. The first deadline, or the first full stdout, makes stdin non-blocking for good, and the
+//! round trip costs three: poll, read, write. What cannot be polled (a file) is read blocking, a piece a
+//! wake-up, with timers fired in between. epoll counts in milliseconds, rounded up, so a timer fires up to one late.
+//!
+//! Everything is bounded: a line by [`MAX_LINE`], a wake-up by [`READS_PER_WAKE`], what waits for a stdout
+//! that nobody reads by [`PENDING_LIMIT`].
+
+mod input;
+mod nonblocking;
+mod output;
+
+use crate::time::Time;
+use input::Input;
+use mio::{Events, Poll, Token};
+use output::Output;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Bytes that follow the lines in a buffer handed to [`Machine::feed`], so that they can be parsed in place.
+pub const PADDING: usize = simd_json::INPUT_PADDING;
+
+/// The longest line that is handled, its newline not counted: more than the largest read of any workload.
+pub const MAX_LINE: usize = 64 << 20;
+
+/// The bytes of output that may wait for a full stdout before the machine is left alone.
+///
+/// Up to here reading goes on, so that a peer that writes all its requests before it reads the answers
+/// is served. From here on nothing is read and nothing expires until stdout has taken enough, as if the
+/// process had blocked in `write`. The output exceeds it by what the machine makes of one read.
+pub const PENDING_LIMIT: usize = 1 << 20;
+
+/// Reads of one wake-up: about a megabyte, so that timers and output wait for no more than its handling.
+pub const READS_PER_WAKE: usize = 8;
+
+/// The descriptor that an event is about.
+const INPUT: Token = Token(0);
+const OUTPUT: Token = Token(1);
+
+/// What the loop drives.
+pub trait Machine {
+    /// Handles the complete lines in `buffer[..lines]`, each with its `\n`, in place.
+    ///
+    /// At least [`PADDING`] bytes follow the lines. They may belong to the next line, so whatever is done
+    /// to them must be undone on return; what is done to the lines is nobody's business. `lines` is not 0.
+    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time);
+
+    /// Fires what is due.
+    fn expire(&mut self, now: Time);
+
+    /// The next instant at which [`expire`](Self::expire) has something to do.
+    fn deadline(&self) -> Option<Time>;
+
+    /// Bytes to be written, whole lines: the machine appends, the loop removes.
+    fn output(&mut self) -> &mut Vec<u8>;
+
+    /// Told that a line of `length` bytes was skipped because it exceeds [`MAX_LINE`]; by default, says so.
+    fn on_oversize(&mut self, length: u64) {
+        log::error!("skipped a line of {length} bytes, the longest that is handled has {MAX_LINE}");
+    }
+}
+
+/// Drives `machine` from stdin to stdout, and says how the process is to exit.
+///
+/// A broken stdout is a failure without a word, because whoever closed it knows.
+pub fn host<M: Machine>(machine: &mut M) -> ExitCode {
+    match run(machine) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                log::error!("stdin or stdout failed: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Drives `machine` from stdin to stdout until stdin ends.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub fn run<M: Machine>(machine: &mut M) -> io::Result<()> {
+    serve(rustix::stdio::stdin(), rustix::stdio::stdout(), machine)
+}
+
+/// Drives `machine` from `input` to `output` until `input` ends and all output is written.
+///
+/// The two must be different descriptors, but may be one open file, as a terminal is. Their flags are
+/// restored on return. Time is zero at the call.
+///
+/// # Errors
+///
+/// When `input` or `output` fails; [`io::ErrorKind::BrokenPipe`] when nobody can read `output` any more.
+pub fn serve<M: Machine>(input: BorrowedFd<'_>, output: BorrowedFd<'_>, machine: &mut M) -> io::Result<()> {
+    Shell::open(input, output)?.serve(machine)
+}
+
+/// The loop's state.
+#[derive(Debug)]
+struct Shell<'fd> {
+    poll: Poll,
+    events: Events,
+    input: Input<'fd>,
+    output: Output<'fd>,
+    zero: Instant,
+}
+
+impl<'fd> Shell<'fd> {
+    #[expect(clippy::disallowed_methods, reason = "the host of a process is where its time comes from")]
+    fn open(input: BorrowedFd<'fd>, output: BorrowedFd<'fd>) -> io::Result<Self> {
+        Ok(Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(4),
+            input: Input::open(input)?,
+            output: Output::open(output)?,
+            zero: Instant::now(),
+        })
+    }
+
+    fn serve<M: Machine>(mut self, machine: &mut M) -> io::Result<()> {
+        loop {
+            self.turn(machine)?;
+            if self.input.has_ended() {
+                break;
+            }
+            self.wait(machine)?;
+        }
+        while self.output.is_stuck() {
+            self.poll(None)?;
+            self.output.write(machine.output(), self.poll.registry())?;
+        }
+        Ok(())
+    }
+
+    /// Returns when there is something to do.
+    fn wait<M: Machine>(&mut self, machine: &mut M) -> io::Result<()> {
+        let full = self.output.is_full(machine.output());
+        let deadline = if full { None } else { machine.deadline() };
+        if deadline.is_some() || self.output.is_stuck() || !self.input.is_ready() {
+            self.input.stop_blocking(self.poll.registry())?;
+        }
+        let may_read = !full && self.input.is_ready();
+        if may_read && self.output.is_stuck() {
+            self.poll(Some(Duration::ZERO))?;
+        } else if !may_read {
+            let patience = deadline.map(|at| at.since(self.now()));
+            self.poll(patience)?;
+        }
+        if may_read && self.input.blocks() { self.input.read() } else { Ok(()) }
+    }
+
+    /// Does everything that one wake-up asks for.
+    fn turn<M: Machine>(&mut self, machine: &mut M) -> io::Result<()> {
+        if !self.output.is_full(machine.output()) {
+            self.handle(machine)?;
+        }
+        self.output.write(machine.output(), self.poll.registry())
+    }
+
+    /// Feeds what was read, and what can be read without waiting, then fires what is due.
+    fn handle<M: Machine>(&mut self, machine: &mut M) -> io::Result<()> {
+        let now = self.now();
+        self.input.feed(machine, now);
+        for _ in 0..READS_PER_WAKE {
+            if self.input.blocks() || !self.input.is_ready() || self.output.is_full(machine.output()) {
+                break;
+            }
+            self.input.read()?;
+            self.input.feed(machine, now);
+        }
+        if machine.deadline().is_some_and(|at| at <= now) {
+            machine.expire(now);
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, patience: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, patience) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            polled => polled?,
+        }
+        for event in &self.events {
+            if event.token() == INPUT {
+                self.input.on_event(event);
+            } else {
+                self.output.on_writable();
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Time {
+        Time::ZERO + self.zero.elapsed()
+    }
+}

@@ -1,0 +1,223 @@
+//! Stdin: one buffer, in which lines are found and handed on without being copied.
+//!
+//! `buffer[start..end]` is what was read and not yet handled, at most a part of a line once
+//! [`Input::feed`] is done. It moves to the front only when the room behind it becomes small, so a line moves at
+//! most once, plus what the buffer's doubling costs a long one.
+
+use super::nonblocking::NonBlocking;
+use super::{INPUT, MAX_LINE, Machine, PADDING};
+use crate::time::Time;
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Interest, Registry};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+/// The buffer's usual size: twice a pipe, so that one read empties the pipe and, being short, says so.
+const BUFFER: usize = 128 << 10;
+/// The room below which a part of a line moves to the front, or the buffer doubles: a pipe.
+const MIN_ROOM: usize = 64 << 10;
+/// The size above which a buffer shrinks again: frequent long lines keep it, giant ones do not.
+const KEPT_BUFFER: usize = 1 << 20;
+/// The size that holds the longest line and its newline.
+const MAX_BUFFER: usize = MAX_LINE + 1 + PADDING;
+
+/// How the descriptor is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Blocking, until there is more than one thing to wait for.
+    Blocking,
+    /// Non-blocking, when mio says so.
+    Polled,
+    /// Blocking, because there is no other way.
+    Unpollable,
+}
+
+/// The descriptor lines come from.
+#[derive(Debug)]
+pub(super) struct Input<'fd> {
+    fd: BorrowedFd<'fd>,
+    flags: NonBlocking<'fd>,
+    file_type: FileType,
+    mode: Mode,
+    /// Whether a polled descriptor may hold something.
+    ready: bool,
+    /// Whether the other side has closed, so that only the end of file ends the reading.
+    closed: bool,
+    ended: bool,
+    /// Always longer than `end` by at least the padding.
+    buffer: Vec<u8>,
+    start: usize,
+    /// The end of the complete lines; `start` if there are none.
+    lines: usize,
+    end: usize,
+    /// The bytes seen of a line that is too long and has not ended.
+    skipping: Option<u64>,
+    /// The length of a line that was skipped and not yet reported.
+    skipped: Option<u64>,
+}
+
+impl<'fd> Input<'fd> {
+    pub(super) fn open(fd: BorrowedFd<'fd>) -> io::Result<Self> {
+        Ok(Self {
+            fd,
+            flags: NonBlocking::not_yet(fd),
+            file_type: FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode),
+            mode: Mode::Blocking,
+            ready: true,
+            closed: false,
+            ended: false,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            lines: 0,
+            end: 0,
+            skipping: None,
+            skipped: None,
+        })
+    }
+
+    /// Whether everything there will ever be has been read.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether reading makes sense now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready && !self.ended
+    }
+
+    /// Whether a read may wait.
+    pub(super) fn blocks(&self) -> bool {
+        self.mode != Mode::Polled
+    }
+
+    /// From now on, wait for input only where other things can be waited for too, if that is possible.
+    pub(super) fn stop_blocking(&mut self, registry: &Registry) -> io::Result<()> {
+        if self.mode != Mode::Blocking || self.ended {
+            return Ok(());
+        }
+        // epoll refuses files and kqueue never reports their end; both refuse some devices.
+        let pollable = self.file_type != FileType::RegularFile
+            && registry.register(&mut SourceFd(&self.fd.as_raw_fd()), INPUT, Interest::READABLE).is_ok();
+        if pollable {
+            self.flags.set()?;
+            self.mode = Mode::Polled;
+            // Registration reports what is there already.
+            self.ready = false;
+        } else {
+            self.mode = Mode::Unpollable;
+            self.ready = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_event(&mut self, event: &Event) {
+        self.ready = true;
+        self.closed |= event.is_read_closed();
+    }
+
+    /// Reads once; what was read before must have been fed.
+    pub(super) fn read(&mut self) -> io::Result<()> {
+        self.make_room();
+        let limit = self.buffer.len() - PADDING;
+        let room = &mut self.buffer[self.end..limit];
+        match rustix::io::read(self.fd, &mut *room) {
+            Ok(0) => self.finish(),
+            Ok(length) => {
+                if self.mode == Mode::Polled {
+                    // A terminal gives one line at a time, however many there are.
+                    let stream = matches!(self.file_type, FileType::Fifo | FileType::Socket);
+                    self.ready = length == room.len() || self.closed || !stream;
+                }
+                self.append(length);
+            }
+            Err(Errno::INTR) => {}
+            // While blocking, too: the flag may have been set for a terminal's output, or by somebody else.
+            Err(Errno::AGAIN) if self.mode != Mode::Unpollable => self.ready = false,
+            // A terminal that was hung up.
+            Err(Errno::IO) if self.file_type == FileType::CharacterDevice => self.finish(),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Hands the complete lines to the machine.
+    pub(super) fn feed<M: Machine>(&mut self, machine: &mut M, now: Time) {
+        if let Some(length) = self.skipped.take() {
+            machine.on_oversize(length);
+        }
+        if self.lines > self.start {
+            machine.feed(&mut self.buffer[self.start..], self.lines - self.start, now);
+            self.start = self.lines;
+        }
+        if self.start == self.end {
+            self.rewind();
+        }
+        if self.buffer.len() > KEPT_BUFFER && self.end - self.start < MIN_ROOM {
+            self.move_to_front();
+            self.buffer.truncate(BUFFER);
+            self.buffer.shrink_to_fit();
+        }
+    }
+
+    /// Makes sure that there is room for a good read, or for the rest of the longest line.
+    fn make_room(&mut self) {
+        if self.room() < MIN_ROOM && self.start > 0 {
+            self.move_to_front();
+        }
+        if self.room() < MIN_ROOM {
+            let larger = (self.buffer.len() * 2).min(MAX_BUFFER);
+            self.buffer.reserve_exact(larger - self.buffer.len());
+            self.buffer.resize(larger, 0);
+        }
+    }
+
+    fn move_to_front(&mut self) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.lines, self.end) = (0, 0, self.end - self.start);
+    }
+
+    fn room(&self) -> usize {
+        self.buffer.len() - PADDING - self.end
+    }
+
+    /// Finds the lines in `length` more bytes.
+    fn append(&mut self, length: usize) {
+        let mut fresh = self.end;
+        self.end += length;
+        if let Some(seen) = self.skipping {
+            let Some(newline) = self.buffer[fresh..self.end].iter().position(|&byte| byte == b'\n') else {
+                self.skipping = Some(seen + length as u64);
+                return self.rewind();
+            };
+            self.skipped = Some(seen + newline as u64);
+            self.skipping = None;
+            fresh += newline + 1;
+            (self.start, self.lines) = (fresh, fresh);
+        }
+        if let Some(last) = self.buffer[fresh..self.end].iter().rposition(|&byte| byte == b'\n') {
+            self.lines = fresh + last + 1;
+        } else if self.end - self.start > MAX_LINE {
+            self.skipping = Some((self.end - self.start) as u64);
+            self.rewind();
+        }
+    }
+
+    /// Ends the last line, if nothing else did.
+    fn finish(&mut self) {
+        self.ended = true;
+        self.skipped = self.skipping.take();
+        if self.end > self.start {
+            self.buffer[self.end] = b'\n';
+            self.end += 1;
+            self.lines = self.end;
+        }
+    }
+
+    /// Forgets what is in the buffer.
+    fn rewind(&mut self) {
+        (self.start, self.lines, self.end) = (0, 0, 0);
+    }
+}
