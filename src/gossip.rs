@@ -124,13 +124,8 @@ impl Gossip {
     }
 
     /// Handles what a peer says; new operations go to `view`.
-    pub fn on_message<N: Node>(
-        &mut self,
-        from: Peer,
-        message: &Message<'_>,
-        view: &mut impl View,
-        out: &mut Outbox<N>,
-    ) where
+    pub fn on_message<N: Node>(&mut self, from: Peer, message: &Message<'_>, view: &mut impl View, out: &mut Outbox<N>)
+    where
         N::Timer: From<Tick>,
     {
         let now = out.now();
@@ -426,10 +421,9 @@ impl Gossip {
         link.owed = None;
         link.unanswered = 0;
         if (carries || answer) && (hub || follower || pace.is_direct()) {
-            let way = link.round_trip.map_or(
-                UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
-                |(smoothed, deviation)| smoothed + deviation * 4,
-            );
+            let way = link
+                .round_trip
+                .map_or(UNKNOWN_ROUND_TRIP.max(pace.latency() * 4), |(smoothed, deviation)| smoothed + deviation * 4);
             let delay = match (answer, hub) {
                 (true, _) => Duration::ZERO,
                 (false, true) => pace.period(),

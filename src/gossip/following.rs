@@ -9,8 +9,8 @@
 use crate::node::Peer;
 use crate::time::{Duration, Time};
 
-use super::message::Message;
 use super::link::Beat;
+use super::message::Message;
 use super::{GRAIN, Gossip, TRIES, UNKNOWN_ROUND_TRIP};
 
 /// A hub asks after the nodes it has lost this often.
@@ -40,7 +40,8 @@ impl Gossip {
 
     /// Learns where the peer stands, and when its next round opens.
     pub(super) fn on_position(&mut self, from: Peer, message: &Message<'_>, now: Time) {
-        let follows = message.follows.map(|index| Peer::at(index as usize)).filter(|peer| peer.index() < self.links.len());
+        let follows =
+            message.follows.map(|index| Peer::at(index as usize)).filter(|peer| peer.index() < self.links.len());
         let link = &mut self.links[from.index()];
         let moved = link.follows != follows;
         link.follows = follows;
@@ -96,23 +97,25 @@ impl Gossip {
         self.greet();
     }
 
-    /// Doubts whoever has been silent for too long.
+    /// Asks again, and doubts whoever has been silent for too long.
     pub(super) fn on_silence(&mut self, now: Time) {
         for index in 0..self.links.len() {
+            let peer = Peer::at(index);
+            let tracked = self.parent == Some(peer) || self.is_follower(peer) || self.pace.is_direct();
             let link = &mut self.links[index];
             let Some(waiting) = link.waiting.as_mut().filter(|waiting| waiting.until <= now) else { continue };
             waiting.tries += 1;
             let tries = waiting.tries;
             link.forget_sent();
-            link.resend = true;
-            if tries < TRIES {
+            if tries < TRIES && tracked {
                 link.ask = true;
-                waiting_until(link, now);
                 continue;
             }
             link.waiting = None;
-            link.doubted = Some(now);
-            if self.parent == Some(Peer::at(index)) {
+            if tracked {
+                link.doubted = Some(now);
+            }
+            if self.parent == Some(peer) {
                 self.elect(now);
             }
         }
@@ -219,12 +222,5 @@ impl Gossip {
     fn patience(&self) -> Duration {
         let latency = self.pace.latency();
         if latency.is_zero() { UNKNOWN_ROUND_TRIP } else { latency * 3 + GRAIN * 8 }
-    }
-}
-
-fn waiting_until(link: &mut super::Link, now: Time) {
-    // The question that goes now sets the time; until then it must not count as another try.
-    if let Some(waiting) = &mut link.waiting {
-        waiting.until = now + UNKNOWN_ROUND_TRIP;
     }
 }

@@ -116,8 +116,10 @@ impl Log {
             return Insertion::Beyond;
         }
         self.held[slot].push(span);
-        while let Some(span) = self.beyond[slot].remove(&(self.reach(slot) + 1)) {
+        let mut next = next + 1;
+        while let Some(span) = self.beyond[slot].remove(&next) {
             self.held[slot].push(span);
+            next += 1;
         }
         Insertion::Next
     }

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn bad_arguments_are_refused_by_name() {
-        for arguments in [&["--max-staleness"][..], &["--max-staleness", "5"], &["--max-staleness", "-1s"], &["--fast"]] {
+        for arguments in [&["--max-staleness"][..], &["--max-staleness", "5"], &["--max-staleness", "-1s"], &["--fast"]]
+        {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
     }
