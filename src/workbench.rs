@@ -1,4 +1,5 @@
 //! The workbench: what `maelstrom test` does, without a JVM.
 
+pub mod check;
 pub mod edn;
 pub mod history;
