@@ -3,3 +3,5 @@
 pub mod check;
 pub mod edn;
 pub mod history;
+pub mod store;
+pub mod summary;
