@@ -2,6 +2,8 @@
 //!
 //! The recordings lie beside the repository, not in it; without them these tests have nothing to say.
 
+#![cfg(feature = "workbench")]
+
 use std::path::{Path, PathBuf};
 
 use gossip_gloomers::workbench::check::net::{Counts, Traffic};
@@ -30,6 +32,11 @@ impl Run {
 
     fn workload(&self) -> &str {
         self.option("-w").expect("every recorded command names its workload")
+    }
+
+    fn options(&self) -> Options {
+        let total = self.option("--availability") == Some("total");
+        Options { availability: total.then_some(Availability::Total) }
     }
 
     fn results(&self) -> Value {
@@ -89,10 +96,8 @@ fn assert_same(ours: &Value, theirs: &Value, place: &str) {
 fn our_verdicts_and_statistics_equal_those_of_maelstrom() {
     for run in runs().iter().filter(|run| WORKLOADS.contains(&run.workload())) {
         let place = run.folder.file_name().expect("a folder has a name").to_string_lossy();
-        let options =
-            Options { availability: (run.option("--availability") == Some("total")).then_some(Availability::Total) };
         let theirs = run.results();
-        let ours = judge(run.workload(), &run.history(), &options, &counts(&theirs));
+        let ours = judge(run.workload(), &run.history(), &run.options(), &counts(&theirs));
         assert_same(&ours, &theirs, &place);
         let invalid = place.ends_with("-invalid");
         assert_eq!(Verdict::of(&ours), Verdict::from(!invalid), "{place}");
@@ -114,9 +119,7 @@ fn histories_and_results_are_printed_as_jepsen_prints_them() {
 fn statistics_of_every_workload_equal_those_of_maelstrom() {
     for run in runs() {
         let theirs = run.results();
-        let options =
-            Options { availability: (run.option("--availability") == Some("total")).then_some(Availability::Total) };
-        let ours = judge("any", &run.history(), &options, &counts(&theirs));
+        let ours = judge("any", &run.history(), &run.options(), &counts(&theirs));
         for part in ["perf", "timeline", "exceptions", "stats", "availability", "net"] {
             let (ours, theirs) = (ours.get(part).expect("present"), theirs.get(part).expect("recorded"));
             assert_same(ours, theirs, &format!("{} {part}", run.folder.display()));

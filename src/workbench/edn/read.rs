@@ -287,6 +287,9 @@ impl<'a> Reader<'a> {
         self.at += 1;
         let mut ints = Vec::new();
         let first_other = loop {
+            while let Some(int) = self.plain_int() {
+                ints.push(int);
+            }
             if self.closed(depth, start, b']')? {
                 return Ok(Value::Ints(ints));
             }
@@ -300,6 +303,20 @@ impl<'a> Reader<'a> {
             values.push(self.nested(depth)?);
         }
         Ok(Value::Vector(values))
+    }
+
+    /// An integer of a few digits amid a vector: nearly all that the history of a broadcast consists of, so it
+    /// goes without a token.
+    fn plain_int(&mut self) -> Option<i64> {
+        const MAX_DIGITS: usize = 18; // what surely fits
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+        let digits = rest.iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 || !matches!(rest.get(digits), Some(b' ' | b']')) {
+            return None;
+        }
+        self.at = self.text.len() - rest.len() + digits;
+        Some(rest[..digits].iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0')))
     }
 
     fn map(&mut self, depth: usize) -> Result<Value, ReadError> {

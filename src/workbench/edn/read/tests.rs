@@ -39,6 +39,15 @@ fn scalars_are_what_clojure_takes_them_for() {
 }
 
 #[test]
+fn a_vector_is_compact_exactly_if_all_its_elements_are_integers() {
+    assert_eq!(good("[]"), Value::Ints(vec![]));
+    assert_eq!(good("[ 0 12  -3,4\n5 ]"), Value::Ints(vec![0, 12, -3, 4, 5]));
+    assert_eq!(good("[999999999999999999 9223372036854775807]"), Value::Ints(vec![999_999_999_999_999_999, i64::MAX]));
+    assert_eq!(good("[1 2.5]"), Value::Vector(vec![Value::Int(1), Value::Float(2.5)]));
+    assert_eq!(good("[1 9223372036854775808]").to_string(), "[1 9223372036854775808N]");
+}
+
+#[test]
 fn escapes_in_strings_are_undone() {
     assert_eq!(good(r#""a\n\t\"\\é😀""#), Value::str("a\n\t\"\\é😀"));
     assert_eq!(good(r#""\u00e9\uD83D\uDE00""#), Value::str("é😀"));
