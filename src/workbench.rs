@@ -1,4 +1,7 @@
 //! The workbench: what `maelstrom test` does, without a JVM.
 
+pub mod check;
 pub mod edn;
 pub mod history;
+pub mod store;
+pub mod summary;

@@ -1,4 +1,20 @@
 //! EDN, the notation of Maelstrom's histories and results.
+//!
+//! Entries of a map keep the order in which they were written, because results are read by people: the EDN
+//! crates at hand sort them, which is why there is a reader here. Numbers in a notation that no checker
+//! needs (ratios, decimals, hexadecimal) and characters are symbols of their own text, so they print as
+//! they were read.
+
+mod json;
+mod order;
+mod read;
+mod write;
+
+use std::borrow::Cow;
+
+pub use order::Incomparable;
+pub use read::{MAX_DEPTH, ReadError, Reader, read};
+pub use write::pretty;
 
 /// One EDN value; also what a JSON value becomes in a history (reference §1.4: only the top-level keys of
 /// a body turn into keywords).
@@ -17,7 +33,7 @@ pub enum Value {
     /// `"text"`
     Str(Box<str>),
     /// `:valid?`, without the colon
-    Keyword(std::borrow::Cow<'static, str>),
+    Keyword(Cow<'static, str>),
     /// `clojure.lang.ExceptionInfo`
     Symbol(Box<str>),
     /// `(1 2)`
@@ -32,4 +48,192 @@ pub enum Value {
     Set(Vec<Value>),
     /// `#tag value`
     Tagged(Box<str>, Box<Value>),
+}
+
+impl Value {
+    /// The keyword of that name, given without its colon.
+    #[must_use]
+    pub const fn keyword(name: &'static str) -> Self {
+        Self::Keyword(Cow::Borrowed(name))
+    }
+
+    /// A string.
+    pub fn str(text: impl Into<Box<str>>) -> Self {
+        Self::Str(text.into())
+    }
+
+    /// A number of things.
+    #[must_use]
+    pub fn count(n: usize) -> Self {
+        Self::Int(i64::try_from(n).unwrap_or(i64::MAX))
+    }
+
+    /// A 32-bit float as Clojure prints it: the shortest decimal that tells it from its neighbours.
+    #[must_use]
+    pub fn single(number: f32) -> Self {
+        Self::Float(number.to_string().parse().unwrap_or_else(|_| f64::from(number)))
+    }
+
+    /// A map with keywords for keys, in the order given.
+    #[must_use]
+    pub fn record<const N: usize>(entries: [(&'static str, Self); N]) -> Self {
+        Self::Map(entries.into_iter().map(|(key, value)| (Self::keyword(key), value)).collect())
+    }
+
+    /// What a map holds under a keyword.
+    #[must_use]
+    pub fn get(&self, keyword: &str) -> Option<&Self> {
+        self.entries()?.iter().find_map(|(key, value)| (key.as_keyword() == Some(keyword)).then_some(value))
+    }
+
+    /// What a map holds under any key.
+    #[must_use]
+    pub fn entry(&self, wanted: &Self) -> Option<&Self> {
+        self.entries()?.iter().find_map(|(key, value)| key.same(wanted).then_some(value))
+    }
+
+    /// The entries of a map, also of a tagged one.
+    #[must_use]
+    pub fn entries(&self) -> Option<&[(Self, Self)]> {
+        if let Self::Tagged(_, inner) = self {
+            return inner.entries();
+        }
+        if let Self::Map(entries) = self { Some(entries) } else { None }
+    }
+
+    /// The elements of a list, a vector or a set.
+    #[must_use]
+    pub fn items(&self) -> Option<Items<'_>> {
+        if let Self::Ints(ints) = self {
+            return Some(Items(Elements::Ints(ints.iter())));
+        }
+        if let Self::List(values) | Self::Vector(values) | Self::Set(values) = self {
+            return Some(Items(Elements::Values(values.iter())));
+        }
+        None
+    }
+
+    /// The name of a keyword.
+    #[must_use]
+    pub fn as_keyword(&self) -> Option<&str> {
+        if let Self::Keyword(name) = self { Some(name) } else { None }
+    }
+
+    /// The text of a string.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::Str(text) = self { Some(text) } else { None }
+    }
+
+    /// An integer.
+    #[must_use]
+    pub const fn as_int(&self) -> Option<i64> {
+        if let Self::Int(number) = self { Some(*number) } else { None }
+    }
+
+    /// A number, rounded to a float.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "for statistics shown to people")]
+    pub const fn as_float(&self) -> Option<f64> {
+        if let Self::Float(number) = self {
+            return Some(*number);
+        }
+        if let Self::Int(number) = self { Some(*number as f64) } else { None }
+    }
+
+    /// Whether it is `nil`.
+    #[must_use]
+    pub const fn is_nil(&self) -> bool {
+        matches!(self, Self::Nil)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Str(text.into())
+    }
+}
+
+/// The vector of some values: [`Value::Ints`] if they all are integers.
+impl FromIterator<Value> for Value {
+    fn from_iter<I: IntoIterator<Item = Self>>(values: I) -> Self {
+        let mut values = values.into_iter();
+        let mut ints = Vec::new();
+        while let Some(value) = values.next() {
+            if let Self::Int(int) = value {
+                ints.push(int);
+            } else {
+                let before = ints.into_iter().map(Self::Int);
+                return Self::Vector(before.chain([value]).chain(values).collect());
+            }
+        }
+        Self::Ints(ints)
+    }
+}
+
+/// The elements of a collection; see [`Value::items`].
+#[derive(Debug, Clone)]
+pub struct Items<'a>(Elements<'a>);
+
+#[derive(Debug, Clone)]
+enum Elements<'a> {
+    Ints(std::slice::Iter<'a, i64>),
+    Values(std::slice::Iter<'a, Value>),
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Cow<'a, Value>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.0 {
+            Elements::Ints(ints) => ints.next().map(|int| Cow::Owned(Value::Int(*int))),
+            Elements::Values(values) => values.next().map(Cow::Borrowed),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.0 {
+            Elements::Ints(ints) => ints.size_hint(),
+            Elements::Values(values) => values.size_hint(),
+        }
+    }
+}
+
+impl ExactSizeIterator for Items<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_of_integers_is_kept_compact() {
+        let ints: Value = [1, 2, 3].into_iter().map(Value::Int).collect();
+        assert_eq!(ints, Value::Ints(vec![1, 2, 3]));
+        let mixed: Value = [Value::Int(1), Value::Nil, Value::Int(2)].into_iter().collect();
+        assert_eq!(mixed, Value::Vector(vec![Value::Int(1), Value::Nil, Value::Int(2)]));
+    }
+
+    #[test]
+    fn a_float_of_32_bits_keeps_its_short_decimal() {
+        assert_eq!(Value::single(2.107_143).to_string(), "2.107143");
+        assert_eq!(Value::single(1.0).to_string(), "1.0");
+    }
+
+    #[test]
+    fn a_tagged_map_is_looked_into() {
+        let op = read("#jepsen.history.Op{:index 3}").expect("valid");
+        assert_eq!(op.get("index").and_then(Value::as_int), Some(3));
+    }
 }

@@ -1,6 +1,12 @@
 //! What clients and the nemesis did and saw, in order.
 
+mod read;
+mod write;
+
 use std::borrow::Cow;
+use std::collections::HashMap;
+
+pub use read::HistoryError;
 
 use super::edn::Value;
 
@@ -45,4 +51,149 @@ pub struct Op {
     pub error: Option<Value>,
     /// Further keys, e.g. `:final? true` and `:exception`.
     pub extra: Vec<(Value, Value)>,
+}
+
+impl Op {
+    /// Whether a client performed it.
+    #[must_use]
+    pub const fn is_client(&self) -> bool {
+        matches!(self.process, Process::Client(_))
+    }
+
+    /// Whether a client begins something here.
+    #[must_use]
+    pub fn is_invocation(&self) -> bool {
+        self.is_client() && self.kind == Kind::Invoke
+    }
+
+    /// Whether it carries `:final? true`: part of the reads after the last fault is healed.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.extra("final?").is_some_and(|value| *value == Value::Bool(true))
+    }
+
+    /// What a further key holds.
+    #[must_use]
+    pub fn extra(&self, keyword: &str) -> Option<&Value> {
+        self.extra.iter().find_map(|(key, value)| (key.as_keyword() == Some(keyword)).then_some(value))
+    }
+}
+
+/// The operations of a run in order, and which completion belongs to which invocation.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    ops: Vec<Op>,
+    partners: Vec<Option<usize>>,
+    open: HashMap<u64, usize>,
+}
+
+impl History {
+    /// Appends an operation and gives it its index, which is returned.
+    pub fn push(&mut self, mut op: Op) -> u64 {
+        op.index = self.ops.len() as u64;
+        let index = op.index;
+        self.append(op);
+        index
+    }
+
+    /// Appends an operation that has its index already. A process has one open invocation at a time: its
+    /// next operation that is not an invocation completes it.
+    fn append(&mut self, op: Op) {
+        let position = self.ops.len();
+        let mut partner = None;
+        if let Process::Client(process) = op.process {
+            if op.kind == Kind::Invoke {
+                self.open.insert(process, position);
+            } else {
+                partner = self.open.remove(&process);
+            }
+        }
+        if let Some(invocation) = partner {
+            self.partners[invocation] = Some(position);
+        }
+        self.partners.push(partner);
+        self.ops.push(op);
+    }
+
+    /// All operations.
+    #[must_use]
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// Of an invocation the position of its completion, of a completion that of its invocation.
+    #[must_use]
+    pub fn partner(&self, position: usize) -> Option<usize> {
+        self.partners.get(position).copied().flatten()
+    }
+
+    /// The operations of clients, each with its position.
+    pub fn client_ops(&self) -> impl Iterator<Item = (usize, &Op)> {
+        self.ops.iter().enumerate().filter(|(_, op)| op.is_client())
+    }
+
+    /// The invocations of clients, each with its completion if there was one.
+    pub fn pairs(&self) -> impl Iterator<Item = (&Op, Option<&Op>)> {
+        let invocations = self.client_ops().filter(|(_, op)| op.kind == Kind::Invoke);
+        invocations.map(|(position, op)| (op, self.partner(position).map(|completion| &self.ops[completion])))
+    }
+
+    /// How many invocations clients made.
+    #[must_use]
+    pub fn invocation_count(&self) -> usize {
+        self.ops.iter().filter(|op| op.is_invocation()).count()
+    }
+}
+
+impl FromIterator<Op> for History {
+    fn from_iter<I: IntoIterator<Item = Op>>(ops: I) -> Self {
+        let mut history = Self::default();
+        for op in ops {
+            history.append(op);
+        }
+        history
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(lines: &str) -> History {
+        lines.parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    #[test]
+    fn a_completion_belongs_to_the_open_invocation_of_its_process() {
+        let history = history(
+            "{:index 0, :time 1, :type :invoke, :process 0, :f :read, :value nil}
+             {:index 1, :time 2, :type :info, :process :nemesis, :f :start-partition, :value :one}
+             {:index 2, :time 3, :type :invoke, :process 1, :f :read, :value nil}
+             {:index 3, :time 4, :type :ok, :process 0, :f :read, :value [1]}
+             {:index 4, :time 5, :type :invoke, :process 0, :f :read, :value nil}",
+        );
+        let partners: Vec<_> = (0..5).map(|position| history.partner(position)).collect();
+        assert_eq!(partners, [Some(3), None, None, Some(0), None]);
+        assert_eq!(history.invocation_count(), 3);
+        let answered: Vec<_> = history.pairs().map(|(_, completion)| completion.is_some()).collect();
+        assert_eq!(answered, [true, false, false]);
+    }
+
+    #[test]
+    fn a_pushed_operation_is_numbered_by_its_position() {
+        let mut history = History::default();
+        let op = Op {
+            index: 77,
+            time: 0,
+            kind: Kind::Invoke,
+            process: Process::Client(0),
+            f: "read".into(),
+            value: Value::Nil,
+            error: None,
+            extra: vec![],
+        };
+        assert_eq!(history.push(op.clone()), 0);
+        assert_eq!(history.push(op), 1);
+        assert_eq!(history.ops()[1].index, 1);
+    }
 }

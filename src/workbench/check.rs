@@ -1,0 +1,138 @@
+//! Judges a history as Maelstrom does: the same statistics, the same verdicts, the same map of results.
+//!
+//! A checker is a pure function of the history; reference §12 and §13 define each. One that cannot decide
+//! says `:unknown` and why, which outranks `true` and is outranked by `false`.
+
+pub mod availability;
+pub mod echo;
+pub mod exceptions;
+pub mod net;
+pub mod set_full;
+pub mod stats;
+pub mod unique_ids;
+mod verdict;
+
+use thiserror::Error;
+
+pub use availability::Availability;
+pub use verdict::Verdict;
+
+use super::edn::{Incomparable, Value};
+use super::history::History;
+
+/// What the checkers have to know beside the history.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The share of operations that must succeed; without it any share will do.
+    pub availability: Option<Availability>,
+}
+
+/// Why a checker cannot decide.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unjudgeable {
+    /// The result would list values in an order that they do not have.
+    #[error(transparent)]
+    Incomparable(#[from] Incomparable),
+    /// A read that succeeded has a value which is no collection.
+    #[error("the read completed at index {index} has {value} where a list of elements belongs")]
+    NotAList {
+        /// The index of the read's completion.
+        index: u64,
+        /// Its value.
+        value: Box<str>,
+    },
+    /// The workload has no checker.
+    #[error("no checker knows the workload {0:?}")]
+    Workload(Box<str>),
+}
+
+/// The whole map of results of a run of `workload`, whose messages were counted in `counts`.
+#[must_use]
+pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Value {
+    let plot = || Value::record([("valid?", true.into())]);
+    let plots = [("latency-graph", plot()), ("rate-graph", plot()), ("valid?", true.into())];
+    let parts = [
+        ("perf", Value::record(plots)),
+        ("timeline", plot()),
+        ("exceptions", exceptions::check(history)),
+        ("stats", stats::check(history)),
+        ("availability", availability::check(history, options.availability)),
+        ("net", net::check(counts, history.invocation_count())),
+        ("workload", check_workload(workload, history).unwrap_or_else(|problem| unknown(&problem))),
+    ];
+    let verdict = parts.iter().map(|(_, part)| Verdict::of(part)).fold(Verdict::True, Verdict::merge);
+    let parts = parts.into_iter().chain([("valid?", verdict.to_value())]);
+    Value::Map(parts.map(|(key, part)| (Value::keyword(key), part)).collect())
+}
+
+/// The result of the checker that belongs to a workload.
+///
+/// # Errors
+/// If there is no such checker, or it cannot decide.
+pub fn check_workload(workload: &str, history: &History) -> Result<Value, Unjudgeable> {
+    match workload {
+        "echo" => Ok(echo::check(history)),
+        "unique-ids" => unique_ids::check(history),
+        "broadcast" | "g-set" => set_full::check(history),
+        _ => Err(Unjudgeable::Workload(workload.into())),
+    }
+}
+
+fn unknown(problem: &Unjudgeable) -> Value {
+    Value::record([("valid?", Verdict::Unknown.to_value()), ("error", Value::str(problem.to_string()))])
+}
+
+/// A 32-bit quotient, as Clojure makes it from a ratio.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "Maelstrom's figures are this coarse")]
+fn share(part: usize, whole: usize) -> f32 {
+    (part as f64 / whole as f64) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A history from operations written as `process type f value`, a millisecond apart.
+    pub(super) fn history(lines: &[&str]) -> History {
+        let ops = lines.iter().enumerate().map(|(i, line)| {
+            let [process, kind, f, value] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            format!(
+                "{{:index {i}, :time {}, :type :{kind}, :process {process}, :f :{f}, :value {value}}}\n",
+                i * 1_000_000
+            )
+        });
+        ops.collect::<String>().parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn keys(map: &Value) -> Vec<String> {
+        map.entries().expect("a map").iter().map(|(key, _)| key.to_string()).collect()
+    }
+
+    #[test]
+    fn results_have_their_parts_in_the_order_of_maelstrom() {
+        let history = history(&["0 invoke generate nil", "0 ok generate 1"]);
+        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let expected = [":perf", ":timeline", ":exceptions", ":stats", ":availability", ":net", ":workload", ":valid?"];
+        assert_eq!(keys(&results), expected);
+        assert_eq!(Verdict::of(&results), Verdict::True);
+    }
+
+    #[test]
+    fn a_checker_that_cannot_decide_makes_the_run_unknown() {
+        let history =
+            history(&["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate \"a\""]);
+        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let workload = results.get("workload").expect("a part");
+        assert_eq!(workload.to_string(), "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
+        assert_eq!(Verdict::of(&results), Verdict::Unknown);
+    }
+
+    #[test]
+    fn false_outranks_unknown() {
+        let history = history(&["0 invoke read nil", "0 fail read nil"]);
+        let results = judge("no-such", &history, &Options::default(), &net::Counts::default());
+        assert_eq!(results.get("workload").map(Verdict::of), Some(Verdict::Unknown));
+        assert_eq!(results.get("stats").map(Verdict::of), Some(Verdict::False));
+        assert_eq!(Verdict::of(&results), Verdict::False);
+    }
+}

@@ -1,0 +1,73 @@
+//! Demands that a share of the operations succeed (reference §12.3).
+
+use super::{Verdict, share};
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind};
+
+/// The share of operations that must succeed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Availability {
+    /// All of them.
+    Total,
+    /// At least this fraction. The measured fraction is a 32-bit float and the wanted one is not, so that
+    /// exactly nine tenths of success do not satisfy 0.9: Maelstrom's quirk, kept (reference §4.6).
+    AtLeast(f64),
+}
+
+impl Availability {
+    fn accepts(self, fraction: f32) -> bool {
+        match self {
+            Self::Total => fraction >= 1.0,
+            Self::AtLeast(wanted) => wanted <= f64::from(fraction),
+        }
+    }
+}
+
+/// Invalid if fewer operations succeeded than wanted.
+#[must_use]
+pub fn check(history: &History, wanted: Option<Availability>) -> Value {
+    let invocations = history.invocation_count();
+    let oks = history.client_ops().filter(|(_, op)| op.kind == Kind::Ok).count();
+    let fraction = if invocations == 0 { 1.0 } else { share(oks, invocations) };
+    let valid = wanted.is_none_or(|wanted| wanted.accepts(fraction));
+    Value::record([("valid?", Verdict::from(valid).to_value()), ("ok-fraction", Value::single(fraction))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::history;
+    use super::*;
+
+    /// Of so many operations the last `failures` fail.
+    fn run(operations: usize, failures: usize) -> History {
+        let lines = (0..operations).flat_map(|i| {
+            let outcome = if i < operations - failures { "ok" } else { "info" };
+            [format!("{i} invoke read nil"), format!("{i} {outcome} read [1]")]
+        });
+        let lines: Vec<_> = lines.collect();
+        history(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn valid(history: &History, wanted: Availability) -> bool {
+        Verdict::of(&check(history, Some(wanted))) == Verdict::True
+    }
+
+    #[test]
+    fn the_fraction_is_a_32_bit_float() {
+        assert_eq!(check(&run(41, 3), None).to_string(), "{:valid? true, :ok-fraction 0.9268293}");
+        assert_eq!(check(&History::default(), None).to_string(), "{:valid? true, :ok-fraction 1.0}");
+    }
+
+    #[test]
+    fn total_availability_forgives_nothing() {
+        assert!(valid(&run(10, 0), Availability::Total));
+        assert!(!valid(&run(1000, 1), Availability::Total));
+    }
+
+    #[test]
+    fn nine_of_ten_are_not_quite_nine_tenths() {
+        assert!(!valid(&run(10, 1), Availability::AtLeast(0.9)));
+        assert!(valid(&run(10, 1), Availability::AtLeast(0.89)));
+        assert!(valid(&run(10, 5), Availability::AtLeast(0.5)));
+    }
+}

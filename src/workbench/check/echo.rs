@@ -1,0 +1,51 @@
+//! Demands that every echo come back as it was sent (reference §13.1).
+//!
+//! A time-out, an error and a malformed reply bring no echo back, so each of them invalidates.
+
+use super::Verdict;
+use crate::workbench::edn::Value;
+use crate::workbench::history::History;
+
+/// Invalid if any request was not answered by itself.
+#[must_use]
+pub fn check(history: &History) -> Value {
+    let errors = history.pairs().filter_map(|(invocation, completion)| {
+        let received = completion.map_or(&Value::Nil, |completion| &completion.value);
+        let echo = received.get("echo").unwrap_or(&Value::Nil);
+        let complaint =
+            ["Expected a message with :echo".into(), invocation.value.clone(), "But received".into(), received.clone()];
+        (!invocation.value.same(echo)).then(|| Value::Vector(complaint.into()))
+    });
+    let errors: Vec<_> = errors.collect();
+    Value::record([("valid?", Verdict::from(errors.is_empty()).to_value()), ("errors", Value::List(errors))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::history;
+    use super::*;
+
+    #[test]
+    fn an_echo_that_comes_back_unchanged_is_valid() {
+        let result = check(&history(&[
+            "0 invoke echo \"Please echo 7\"",
+            "0 ok echo {:type \"echo_ok\", :echo \"Please echo 7\", :in_reply_to 1}",
+        ]));
+        assert_eq!(result.to_string(), "{:valid? true, :errors ()}");
+    }
+
+    #[test]
+    fn another_echo_is_invalid() {
+        let result = check(&history(&["0 invoke echo \"a\"", "0 ok echo {:echo \"b\"}"]));
+        let expected =
+            "{:valid? false, :errors ([\"Expected a message with :echo\" \"a\" \"But received\" {:echo \"b\"}])}";
+        assert_eq!(result.to_string(), expected);
+    }
+
+    #[test]
+    fn a_request_without_an_answer_is_invalid() {
+        for lines in [&["0 invoke echo \"a\"", "0 info echo \"a\""][..], &["0 invoke echo \"a\""][..]] {
+            assert_eq!(Verdict::of(&check(&history(lines))), Verdict::False);
+        }
+    }
+}

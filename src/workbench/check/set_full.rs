@@ -1,0 +1,221 @@
+//! Follows every element of a growing set through all reads (reference §13.3): broadcast and g-set.
+//!
+//! An element is stable if the reads which began last saw it, lost if they missed it although it was known
+//! before they began, never-read otherwise. Each read touches each element once, over dense numbers: a few
+//! hundred million steps on arrays for a run of 20,000 operations.
+
+mod ids;
+
+use std::cmp::Reverse;
+
+use ids::Ids;
+
+use super::{Unjudgeable, Verdict};
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind, Op};
+
+/// How many of the stale elements a result describes.
+const MAX_WORST: usize = 8;
+
+/// The quantiles of a distribution, as the keys of the result.
+const QUANTILES: [(Value, f64); 5] = [
+    (Value::Int(0), 0.0),
+    (Value::Float(0.5), 0.5),
+    (Value::Float(0.95), 0.95),
+    (Value::Float(0.99), 0.99),
+    (Value::Int(1), 1.0),
+];
+
+/// Invalid if an element was lost, unknown if none is stable.
+///
+/// # Errors
+/// If a read that succeeded brought no collection, or elements to be listed have no order.
+pub fn check(history: &History) -> Result<Value, Unjudgeable> {
+    let mut elements = Elements::default();
+    for (position, op) in history.client_ops() {
+        let invocation = history.partner(position);
+        match (&*op.f, op.kind) {
+            ("add" | "broadcast", Kind::Invoke) => elements.begin(&op.value),
+            ("add" | "broadcast", Kind::Ok) => elements.acknowledge(&op.value, position),
+            ("read", Kind::Ok) => {
+                let Some(invocation) = invocation else { continue };
+                elements.read(op, position, invocation)?;
+            }
+            _ => {}
+        }
+    }
+    report(history, &elements)
+}
+
+/// What is known about each element, by its number. Positions in the history count from one here: zero
+/// stands for never.
+#[derive(Default)]
+struct Elements<'a> {
+    ids: Ids,
+    value: Vec<&'a Value>,
+    known: Vec<usize>,
+    last_present: Vec<usize>,
+    last_absent: Vec<usize>,
+    /// The number of the last read that saw the element.
+    seen_in: Vec<usize>,
+    reads: usize,
+}
+
+impl<'a> Elements<'a> {
+    /// An element is about to be added; if it was before, it starts afresh.
+    fn begin(&mut self, value: &'a Value) {
+        let id = self.ids.intern(value);
+        if id == self.value.len() {
+            self.value.push(value);
+            for column in [&mut self.known, &mut self.last_present, &mut self.last_absent, &mut self.seen_in] {
+                column.push(0);
+            }
+        }
+        for column in [&mut self.known, &mut self.last_present, &mut self.last_absent] {
+            column[id] = 0;
+        }
+    }
+
+    fn acknowledge(&mut self, value: &Value, position: usize) {
+        if let Some(id) = self.ids.of(value) {
+            self.learn(id, position);
+        }
+    }
+
+    /// From its first confirmation on an element is known.
+    fn learn(&mut self, id: usize, position: usize) {
+        if self.known[id] == 0 {
+            self.known[id] = position + 1;
+        }
+    }
+
+    fn see(&mut self, id: Option<usize>, position: usize) {
+        if let Some(id) = id {
+            self.seen_in[id] = self.reads;
+            self.learn(id, position);
+        }
+    }
+
+    /// A read completed at `position` and was invoked at `invocation`. It speaks for its invocation.
+    fn read(&mut self, op: &Op, position: usize, invocation: usize) -> Result<(), Unjudgeable> {
+        self.reads += 1;
+        if let Value::Ints(ints) = &op.value {
+            for int in ints {
+                self.see(self.ids.of_int(*int), position);
+            }
+        } else if let Some(items) = op.value.items() {
+            for item in items {
+                self.see(self.ids.of(&item), position);
+            }
+        } else if !op.value.is_nil() {
+            return Err(Unjudgeable::NotAList { index: op.index, value: op.value.to_string().into() });
+        }
+        let columns = self.last_present.iter_mut().zip(&mut self.last_absent).zip(&self.seen_in);
+        for ((present, absent), seen_in) in columns {
+            let last = if *seen_in == self.reads { present } else { absent };
+            *last = (*last).max(invocation + 1);
+        }
+        Ok(())
+    }
+
+    fn outcome(&self, id: usize) -> Outcome {
+        let (known, present, absent) = (self.known[id], self.last_present[id], self.last_absent[id]);
+        if present > absent {
+            Outcome::Stable
+        } else if known > 0 && absent > present && absent > known {
+            Outcome::Lost
+        } else {
+            Outcome::NeverRead
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Stable,
+    Lost,
+    NeverRead,
+}
+
+/// Milliseconds from the moment an element was known until just after the operation that ends a state of
+/// it; zero if there was none.
+fn latency_ms(history: &History, known: usize, end: usize) -> i64 {
+    let time = |place: usize| place.checked_sub(1).map(|position| history.ops()[position].time);
+    let end = time(end).map_or(0, |ns| ns + 1);
+    (end - time(known).unwrap_or_default()).max(0) / 1_000_000
+}
+
+fn report(history: &History, elements: &Elements<'_>) -> Result<Value, Unjudgeable> {
+    let all = 0..elements.value.len();
+    let with = |wanted| all.clone().filter(move |id| elements.outcome(*id) == wanted);
+    let timed = |wanted, end: &Vec<usize>| -> Vec<(i64, usize)> {
+        with(wanted).map(|id| (latency_ms(history, elements.known[id], end[id]), id)).collect()
+    };
+    let stable = timed(Outcome::Stable, &elements.last_absent);
+    let lost = timed(Outcome::Lost, &elements.last_present);
+    let mut late: Vec<_> = stable.iter().copied().filter(|(latency, _)| *latency > 0).collect();
+    late.sort_unstable_by_key(|worst| Reverse(*worst));
+    let never_read: Vec<_> = with(Outcome::NeverRead).collect();
+
+    let verdict = match (lost.len(), stable.len()) {
+        (0, 0) => Verdict::Unknown,
+        (0, _) => Verdict::True,
+        _ => Verdict::False,
+    };
+    let values_of = |ids: &mut dyn Iterator<Item = usize>| {
+        Value::sorted(ids.map(|id| elements.value[id].clone()).collect()).map(Value::List)
+    };
+    let worst = late.iter().take(MAX_WORST).map(|(latency, id)| describe(history, elements, *id, *latency));
+    let entries = [
+        ("valid?", Some(verdict.to_value())),
+        ("attempt-count", Some(Value::count(elements.value.len()))),
+        ("stable-count", Some(Value::count(stable.len()))),
+        ("lost-count", Some(Value::count(lost.len()))),
+        ("lost", Some(values_of(&mut lost.iter().map(|(_, id)| *id))?)),
+        ("never-read-count", Some(Value::count(never_read.len()))),
+        ("never-read", Some(values_of(&mut never_read.into_iter())?)),
+        ("stale-count", Some(Value::count(late.len()))),
+        ("stale", Some(values_of(&mut late.iter().map(|(_, id)| *id))?)),
+        ("worst-stale", Some(Value::List(worst.collect()))),
+        ("stable-latencies", quantiles(&stable)),
+        ("lost-latencies", quantiles(&lost)),
+        // Maelstrom looks for duplicates within a read with a test that never fires (reference §13.3).
+        ("duplicated-count", Some(Value::Int(0))),
+        ("duplicated", Some(Value::Map(vec![]))),
+    ];
+    let present = entries.into_iter().filter_map(|(key, value)| value.map(|value| (Value::keyword(key), value)));
+    Ok(Value::Map(present.collect()))
+}
+
+fn describe(history: &History, elements: &Elements<'_>, id: usize, latency: i64) -> Value {
+    let op = |place: usize| {
+        let Some(position) = place.checked_sub(1) else { return Value::Nil };
+        let op = &history.ops()[position];
+        if op.f == "broadcast" { Op { f: "add".into(), ..op.clone() }.to_value() } else { op.to_value() }
+    };
+    Value::record([
+        ("element", elements.value[id].clone()),
+        ("outcome", Value::keyword("stable")),
+        ("stable-latency", Value::Int(latency)),
+        ("lost-latency", Value::Nil),
+        ("known", op(elements.known[id])),
+        ("last-absent", op(elements.last_absent[id])),
+    ])
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "an index below the number of elements"
+)]
+fn quantiles(timed: &[(i64, usize)]) -> Option<Value> {
+    let last = timed.len().checked_sub(1)?;
+    let mut sorted: Vec<_> = timed.iter().map(|(latency, _)| *latency).collect();
+    sorted.sort_unstable();
+    let at = |quantile: f64| sorted[last.min((timed.len() as f64 * quantile) as usize)];
+    Some(Value::Map(QUANTILES.into_iter().map(|(key, quantile)| (key, Value::Int(at(quantile)))).collect()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Dense numbers for elements, in the order of their first appearance.
+
+use std::collections::HashMap;
+
+use crate::workbench::edn::Value;
+
+/// Integers below this are looked up in a table instead of a hash map; the generators count up from zero,
+/// and a full table takes four megabytes.
+const TABLE_SIZE: usize = 1 << 20;
+
+/// No element.
+const NONE: u32 = u32::MAX;
+
+#[derive(Default)]
+pub(super) struct Ids {
+    /// Of each small integer its number, or [`NONE`].
+    small: Vec<u32>,
+    others: HashMap<String, usize>,
+    count: usize,
+}
+
+impl Ids {
+    /// The number of a value, which is given the next one if it has none.
+    pub(super) fn intern(&mut self, value: &Value) -> usize {
+        if let Some(id) = self.of(value) {
+            return id;
+        }
+        let id = self.count;
+        self.count += 1;
+        match (value.as_int().and_then(small), u32::try_from(id)) {
+            (Some(index), Ok(number)) if number != NONE => {
+                if self.small.len() <= index {
+                    self.small.resize(index + 1, NONE);
+                }
+                self.small[index] = number;
+            }
+            _ => {
+                self.others.insert(value.fingerprint(), id);
+            }
+        }
+        id
+    }
+
+    pub(super) fn of(&self, value: &Value) -> Option<usize> {
+        if let Value::Int(int) = value { self.of_int(*int) } else { self.others.get(&value.fingerprint()).copied() }
+    }
+
+    pub(super) fn of_int(&self, int: i64) -> Option<usize> {
+        if let Some(index) = small(int) {
+            return self.small.get(index).filter(|id| **id != NONE).map(|id| *id as usize);
+        }
+        if self.others.is_empty() {
+            return None;
+        }
+        self.others.get(&int.to_string()).copied()
+    }
+}
+
+fn small(int: i64) -> Option<usize> {
+    usize::try_from(int).ok().filter(|index| *index < TABLE_SIZE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_share_a_number_and_numbers_are_dense() {
+        let mut ids = Ids::default();
+        let values = [Value::Int(5), Value::Int(-1), Value::Int(1 << 40), Value::str("5"), Value::Ints(vec![5])];
+        for (id, value) in values.iter().enumerate() {
+            assert_eq!(ids.of(value), None);
+            assert_eq!(ids.intern(value), id);
+            assert_eq!(ids.intern(value), id);
+            assert_eq!(ids.of(value), Some(id));
+        }
+        assert_eq!(ids.of_int(-1), Some(1));
+        assert_eq!(ids.of(&Value::Vector(vec![Value::Int(5)])), Some(4));
+        assert_eq!(ids.of(&Value::Float(5.0)), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! Demands that no id be given out twice (reference §13.2).
+
+use std::collections::HashMap;
+
+use super::{Unjudgeable, Verdict};
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind};
+
+/// How many of the duplicated ids a result lists.
+const MAX_LISTED: usize = 48;
+
+/// Invalid if two acknowledged requests got the same id.
+///
+/// # Errors
+/// If ids have no order among them, as objects or a mixture of strings and numbers: their range is unknown.
+pub fn check(history: &History) -> Result<Value, Unjudgeable> {
+    let requests = || history.client_ops().filter(|(_, op)| op.f == "generate");
+    let attempted = requests().filter(|(_, op)| op.kind == Kind::Invoke).count();
+    let ids: Vec<&Value> = requests().filter(|(_, op)| op.kind == Kind::Ok).map(|(_, op)| &op.value).collect();
+    let duplicated = duplicates(&ids);
+    let result = [
+        ("valid?", Verdict::from(duplicated.is_empty()).to_value()),
+        ("attempted-count", Value::count(attempted)),
+        ("acknowledged-count", Value::count(ids.len())),
+        ("duplicated-count", Value::count(duplicated.len())),
+        ("duplicated", most_frequent(duplicated)?),
+        ("range", range(&ids)?),
+    ];
+    Ok(Value::record(result))
+}
+
+/// The ids that occur more than once, in the order of their first occurrence, and how often.
+fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
+    let mut slots = HashMap::with_capacity(ids.len());
+    let mut counts: Vec<(&Value, usize)> = Vec::new();
+    for id in ids {
+        let slot = *slots.entry(id.fingerprint()).or_insert(counts.len());
+        if let Some((_, count)) = counts.get_mut(slot) {
+            *count += 1;
+        } else {
+            counts.push((id, 1));
+        }
+    }
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(id, count)| (id.clone(), count)).collect()
+}
+
+/// The most frequent of the duplicated ids with their counts, in the order of the ids.
+fn most_frequent(duplicated: Vec<(Value, usize)>) -> Result<Value, Unjudgeable> {
+    let counts: HashMap<String, usize> = duplicated.iter().map(|(id, count)| (id.fingerprint(), *count)).collect();
+    let count_of = |id: &Value| counts.get(&id.fingerprint()).copied().unwrap_or_default();
+    let mut ids = Value::sorted(duplicated.into_iter().map(|(id, _)| id).collect())?;
+    ids.reverse();
+    ids.sort_by_cached_key(|id| std::cmp::Reverse(count_of(id)));
+    ids.truncate(MAX_LISTED);
+    let ids = Value::sorted(ids)?;
+    Ok(Value::Map(ids.into_iter().map(|id| (id.clone(), Value::count(count_of(&id)))).collect()))
+}
+
+/// The least and the greatest id.
+fn range(ids: &[&Value]) -> Result<Value, Unjudgeable> {
+    let Some((first, rest)) = ids.split_first() else { return Ok(Value::Vector(vec![Value::Nil, Value::Nil])) };
+    let (mut least, mut greatest) = (*first, *first);
+    for id in rest {
+        if id.compare(least)?.is_lt() {
+            least = id;
+        } else if id.compare(greatest)?.is_gt() {
+            greatest = id;
+        }
+    }
+    Ok([least.clone(), greatest.clone()].into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::history;
+    use super::*;
+
+    fn answered(ids: &[&str]) -> Result<Value, Unjudgeable> {
+        let lines: Vec<_> =
+            ids.iter().flat_map(|id| ["0 invoke generate nil".to_owned(), format!("0 ok generate {id}")]).collect();
+        check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn distinct_ids_are_valid_and_their_range_is_shown() {
+        let result = answered(&["\"n0-2\"", "\"n1-0\"", "\"n0-10\""]).expect("comparable");
+        let expected = "{:valid? true, :attempted-count 3, :acknowledged-count 3, :duplicated-count 0, \
+                        :duplicated {}, :range [\"n0-10\" \"n1-0\"]}";
+        assert_eq!(result.to_string(), expected);
+    }
+
+    #[test]
+    fn an_id_given_twice_is_invalid() {
+        let result = answered(&["7", "3", "7", "3", "7"]).expect("comparable");
+        assert_eq!(Verdict::of(&result), Verdict::False);
+        assert_eq!(result.get("duplicated").map(ToString::to_string).as_deref(), Some("{3 2, 7 3}"));
+    }
+
+    #[test]
+    fn only_acknowledged_requests_have_an_id() {
+        let result = check(&history(&["0 invoke generate nil", "0 info generate nil", "1 invoke generate nil"]));
+        let expected = "{:valid? true, :attempted-count 2, :acknowledged-count 0, :duplicated-count 0, \
+                        :duplicated {}, :range [nil nil]}";
+        assert_eq!(result.expect("comparable").to_string(), expected);
+    }
+
+    #[test]
+    fn of_many_duplicates_the_rarest_are_not_listed() {
+        let often: Vec<_> = (0..60).flat_map(|id| vec![id.to_string(); 2 + usize::from(id >= 30)]).collect();
+        let result = answered(&often.iter().map(String::as_str).collect::<Vec<_>>()).expect("comparable");
+        assert_eq!(result.get("duplicated-count").and_then(Value::as_int), Some(60));
+        let listed = result.get("duplicated").and_then(Value::entries).expect("a map");
+        assert_eq!(listed.len(), MAX_LISTED);
+        assert_eq!(listed[0], (Value::Int(12), Value::Int(2)));
+        assert_eq!(listed[18], (Value::Int(30), Value::Int(3)));
+    }
+
+    #[test]
+    fn ids_without_an_order_cannot_be_judged() {
+        for ids in [["1", "\"a\""], ["{\"a\" 1}", "{\"a\" 2}"]] {
+            assert!(answered(&ids).is_err(), "{ids:?}");
+        }
+    }
+}

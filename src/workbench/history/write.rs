@@ -1,0 +1,166 @@
+//! Prints operations as lines of `history.edn`, of `history.txt` and of the log.
+
+use std::io::{self, Write};
+
+use super::{History, Kind, Op, Process};
+use crate::workbench::edn::Value;
+
+impl Kind {
+    /// The name of the kind, as in `:invoke`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Invoke => "invoke",
+            Self::Ok => "ok",
+            Self::Fail => "fail",
+            Self::Info => "info",
+        }
+    }
+}
+
+impl Process {
+    /// The process as a value: its number, or `:nemesis`.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self {
+            Self::Client(number) => Value::Int(i64::try_from(number).unwrap_or(i64::MAX)),
+            Self::Nemesis => Value::keyword("nemesis"),
+        }
+    }
+}
+
+impl Op {
+    /// The entries that are small.
+    fn head(&self) -> [(&'static str, Value); 5] {
+        [
+            ("index", Value::Int(i64::try_from(self.index).unwrap_or(i64::MAX))),
+            ("time", Value::Int(self.time)),
+            ("type", Value::keyword(self.kind.name())),
+            ("process", self.process.to_value()),
+            ("f", Value::Keyword(self.f.clone())),
+        ]
+    }
+
+    /// The operation as results quote it: `#jepsen.history.Op{...}`.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let mut entries: Vec<_> = self.head().into_iter().map(|(key, value)| (Value::keyword(key), value)).collect();
+        entries.push((Value::keyword("value"), self.value.clone()));
+        entries.extend_from_slice(&self.extra);
+        entries.extend(self.error.clone().map(|error| (Value::keyword("error"), error)));
+        Value::Tagged("jepsen.history.Op".into(), Box::new(Value::Map(entries)))
+    }
+
+    /// Appends the operation as it stands in `history.edn`, without a newline.
+    pub fn write_edn(&self, out: &mut String) {
+        out.push('{');
+        for (key, value) in self.head() {
+            out.push(':');
+            out.push_str(key);
+            out.push(' ');
+            value.write(out);
+            out.push_str(", ");
+        }
+        out.push_str(":value ");
+        self.value.write(out);
+        for (key, value) in &self.extra {
+            out.push_str(", ");
+            key.write(out);
+            out.push(' ');
+            value.write(out);
+        }
+        if let Some(error) = &self.error {
+            out.push_str(", :error ");
+            error.write(out);
+        }
+        out.push('}');
+    }
+
+    /// Appends the operation as it stands in `history.txt` and in the log, without a newline: process, type,
+    /// f, value and, if there is one, error, with tabs between.
+    pub fn write_txt(&self, out: &mut String) {
+        let [_, _, kind, process, f] = self.head();
+        for (_, value) in [process, kind, f] {
+            value.write(out);
+            out.push('\t');
+        }
+        self.value.write(out);
+        if let Some(error) = &self.error {
+            out.push('\t');
+            if let Some(text) = error.as_str() { out.push_str(text) } else { error.write(out) }
+        }
+    }
+}
+
+impl History {
+    /// Writes `history.edn`: an operation a line.
+    ///
+    /// # Errors
+    /// Whatever `to` reports.
+    pub fn write_edn(&self, to: impl Write) -> io::Result<()> {
+        self.write_lines(to, Op::write_edn)
+    }
+
+    /// Writes `history.txt`: an operation a line.
+    ///
+    /// # Errors
+    /// Whatever `to` reports.
+    pub fn write_txt(&self, to: impl Write) -> io::Result<()> {
+        self.write_lines(to, Op::write_txt)
+    }
+
+    fn write_lines(&self, mut to: impl Write, write: impl Fn(&Op, &mut String)) -> io::Result<()> {
+        let mut line = String::new();
+        for op in self.ops() {
+            line.clear();
+            write(op, &mut line);
+            line.push('\n');
+            to.write_all(line.as_bytes())?;
+        }
+        to.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINES: &str = "\
+{:index 0, :time 60710410, :type :info, :process :nemesis, :f :start-partition, :value :one}
+{:index 1, :time 60710500, :type :invoke, :process 2, :f :read, :value nil, :final? true}
+{:index 2, :time 60710600, :type :ok, :process 2, :f :read, :value [0 1], :final? true}
+{:index 3, :time 60710700, :type :info, :process 3, :f :add, :value 5, :exception {:via [{:type a.B}]}, :error \"late\"}
+{:index 4, :time 60710800, :type :fail, :process 4, :f :read, :value nil, :error [:crash \"why\"]}
+";
+
+    fn written(write: impl Fn(&History, &mut Vec<u8>) -> io::Result<()>) -> String {
+        let history = LINES.parse().expect("a history");
+        let mut bytes = Vec::new();
+        write(&history, &mut bytes).expect("memory takes everything");
+        String::from_utf8(bytes).expect("text")
+    }
+
+    #[test]
+    fn a_history_is_written_as_it_was_read() {
+        assert_eq!(written(|history, out| history.write_edn(out)), LINES);
+    }
+
+    #[test]
+    fn lines_for_people_are_separated_by_tabs() {
+        let expected = "\
+:nemesis\t:info\t:start-partition\t:one
+2\t:invoke\t:read\tnil
+2\t:ok\t:read\t[0 1]
+3\t:info\t:add\t5\tlate
+4\t:fail\t:read\tnil\t[:crash \"why\"]
+";
+        assert_eq!(written(|history, out| history.write_txt(out)), expected);
+    }
+
+    #[test]
+    fn an_operation_in_a_result_equals_its_line() {
+        let history: History = LINES.parse().expect("a history");
+        let printed: Vec<_> = history.ops().iter().map(|op| format!("{}\n", op.to_value())).collect();
+        assert_eq!(printed.concat().replace("#jepsen.history.Op", ""), LINES);
+    }
+}

@@ -1,0 +1,209 @@
+//! Where a run leaves its files, laid out as Maelstrom does (reference §14.1).
+//!
+//! `store/<workload>/<start>/` holds the files of a run. `store/current` points at the run that began last,
+//! `store/latest` and `store/<workload>/latest` at the last one whose history was written.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Zoned};
+use thiserror::Error;
+
+use super::edn::{self, Value};
+use super::history::History;
+
+/// The folder of all runs, below the directory in which the command was started.
+pub const ROOT: &str = "store";
+
+/// How many later names to try when a run began in the very millisecond of another.
+const MAX_COLLISIONS: u32 = 100;
+
+/// The folder of one run.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    workload: String,
+    folder: PathBuf,
+}
+
+/// A file or folder of the store could not be made.
+#[derive(Debug, Error)]
+#[error("cannot {action} {}: {source}; is the disk full, or the directory not yours?", path.display())]
+pub struct StoreError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Store {
+    /// Makes the folder of a run that begins now, with its `node-logs`, and points `current` at it.
+    ///
+    /// # Errors
+    /// If a folder or a link cannot be made.
+    pub fn create(root: &Path, workload: &str) -> Result<Self, StoreError> {
+        Self::create_at(root, workload, &Zoned::now())
+    }
+
+    fn create_at(root: &Path, workload: &str, start: &Zoned) -> Result<Self, StoreError> {
+        let runs = root.join(workload);
+        fs::create_dir_all(&runs).map_err(because("create", &runs))?;
+        let mut folder = runs.join(folder_name(start));
+        let mut made = fs::create_dir(&folder);
+        for later in 1..=MAX_COLLISIONS {
+            if !made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+                break;
+            }
+            folder = runs.join(folder_name(&start.saturating_add(SignedDuration::from_millis(i64::from(later)))));
+            made = fs::create_dir(&folder);
+        }
+        made.map_err(because("create", &folder))?;
+        let store = Self { root: root.to_owned(), workload: workload.to_owned(), folder };
+        let logs = store.node_logs();
+        fs::create_dir(&logs).map_err(because("create", &logs))?;
+        store.point("current")?;
+        Ok(store)
+    }
+
+    /// The folder of the run.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A file of the run.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The folder for what the nodes write to stderr.
+    #[must_use]
+    pub fn node_logs(&self) -> PathBuf {
+        self.path("node-logs")
+    }
+
+    /// The file for what one node writes to stderr.
+    #[must_use]
+    pub fn node_log(&self, node: &str) -> PathBuf {
+        self.node_logs().join(format!("{node}.log"))
+    }
+
+    /// Writes `history.edn` and `history.txt`, and points both `latest` at this run.
+    ///
+    /// # Errors
+    /// If a file or a link cannot be written.
+    pub fn write_history(&self, history: &History) -> Result<(), StoreError> {
+        self.write("history.edn", |file| history.write_edn(file))?;
+        self.write("history.txt", |file| history.write_txt(file))?;
+        self.point("latest")?;
+        self.point(&format!("{}/latest", self.workload))
+    }
+
+    /// Writes `results.edn` and, for scripts, `results.json`.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write_results(&self, results: &Value) -> Result<(), StoreError> {
+        self.write("results.edn", |file| writeln!(file, "{}", edn::pretty(results)))?;
+        self.write("results.json", |file| {
+            serde_json::to_writer_pretty(&mut *file, results)?;
+            writeln!(file)
+        })
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        contents: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
+        let path = self.path(name);
+        let write = || {
+            let mut file = BufWriter::new(File::create(&path)?);
+            contents(&mut file)?;
+            file.flush()
+        };
+        write().map_err(because("write", &path))
+    }
+
+    /// Points a link at this run. The new link takes the place of the old in one step, so that a reader never
+    /// finds none.
+    fn point(&self, name: &str) -> Result<(), StoreError> {
+        let link = self.root.join(name);
+        let start = self.folder.file_name().unwrap_or_default();
+        let target = if name.contains('/') { start.into() } else { Path::new(&self.workload).join(start) };
+        let fresh = self.folder.join(".link");
+        symlink(&target, &fresh).map_err(because("create", &fresh))?;
+        fs::rename(&fresh, &link).map_err(because("replace", &link))
+    }
+}
+
+fn because(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError { action, path, source }
+}
+
+/// The start of a run in local time, with the offset from UTC.
+fn folder_name(start: &Zoned) -> String {
+    start.strftime("%Y%m%dT%H%M%S.%3f%z").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> Zoned {
+        "2025-11-22T19:06:05.042+01:00[+01:00]".parse().expect("a time")
+    }
+
+    #[test]
+    fn a_folder_is_named_by_the_local_start_of_its_run() {
+        assert_eq!(folder_name(&start()), "20251122T190605.042+0100");
+    }
+
+    #[test]
+    fn links_lead_to_the_run_they_are_named_for() {
+        let root = tempfile::tempdir().expect("a folder");
+        let first = Store::create_at(root.path(), "echo", &start()).expect("created");
+        first.write_history(&History::default()).expect("written");
+        let second = Store::create_at(root.path(), "g-set", &start()).expect("created");
+        let leads_to = |link: &str| root.path().join(link).canonicalize().expect("a link that leads somewhere");
+        let folder = |store: &Store| store.folder().canonicalize().expect("a folder");
+        assert_eq!(leads_to("current"), folder(&second));
+        assert_eq!(leads_to("latest"), folder(&first));
+        assert_eq!(leads_to("echo/latest"), folder(&first));
+        second.write_history(&History::default()).expect("written");
+        assert_eq!(leads_to("latest"), folder(&second));
+        assert_eq!(leads_to("echo/latest"), folder(&first));
+    }
+
+    #[test]
+    fn two_runs_that_begin_together_have_two_folders() {
+        let root = tempfile::tempdir().expect("a folder");
+        let stores = [(); 2].map(|()| Store::create_at(root.path(), "echo", &start()).expect("created"));
+        assert_ne!(stores[0].folder(), stores[1].folder());
+    }
+
+    #[test]
+    fn a_run_leaves_its_history_and_results() {
+        let root = tempfile::tempdir().expect("a folder");
+        let store = Store::create(root.path(), "echo").expect("created");
+        let line = "{:index 0, :time 5, :type :invoke, :process 0, :f :echo, :value \"a\"}\n";
+        store.write_history(&line.parse().expect("a history")).expect("written");
+        store.write_results(&Value::record([("valid?", true.into())])).expect("written");
+        let read = |name| fs::read_to_string(store.path(name)).expect("a file");
+        assert_eq!(read("history.edn"), line);
+        assert_eq!(read("history.txt"), "0\t:invoke\t:echo\t\"a\"\n");
+        assert_eq!(read("results.edn"), "{:valid? true}\n");
+        assert_eq!(read("results.json"), "{\n  \"valid\": true\n}\n");
+        assert!(store.node_log("n0").parent().is_some_and(Path::is_dir));
+    }
+
+    #[test]
+    fn an_error_names_the_path() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let error = Store::create(file.path(), "echo").expect_err("a file is no folder");
+        assert!(error.to_string().contains(&file.path().join("echo").display().to_string()), "{error}");
+    }
+}

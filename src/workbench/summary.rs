@@ -1,0 +1,309 @@
+//! What a person wants to know about a run, before the whole map of results.
+
+use std::fmt::Write;
+
+use super::check::Verdict;
+use super::edn::Value;
+
+/// What the results do not tell about a run.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Its workload, as in `-w`.
+    pub workload: String,
+    /// How many nodes it had.
+    pub node_count: usize,
+    /// The mean latency between nodes.
+    pub latency_ms: u64,
+    /// Operations a second.
+    pub rate: f64,
+    /// Nodes whose output was ignored from some line on.
+    pub muted: Vec<Muted>,
+}
+
+/// A node that printed what Maelstrom cannot take: everything after it was ignored (reference §1.7).
+#[derive(Debug, Clone)]
+pub struct Muted {
+    /// The node.
+    pub node: String,
+    /// The line.
+    pub line: String,
+    /// What was wrong with it.
+    pub reason: String,
+}
+
+/// How much of a muting line is quoted.
+const MAX_QUOTE: usize = 200;
+
+/// Where the values of the summary begin.
+const LABEL_WIDTH: usize = 16;
+
+/// A challenge that sets limits which the verdict does not know (reference §16).
+struct Challenge {
+    name: &'static str,
+    msgs_per_op: f64,
+    median_ms: f64,
+    max_ms: f64,
+}
+
+const CHALLENGES: [Challenge; 2] = [
+    Challenge { name: "challenge 3d", msgs_per_op: 30.0, median_ms: 400.0, max_ms: 600.0 },
+    Challenge { name: "challenge 3e", msgs_per_op: 20.0, median_ms: 1000.0, max_ms: 2000.0 },
+];
+
+/// A few aligned lines, each with its newline; in colours if asked.
+#[must_use]
+pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
+    let mut page = Page { text: String::new(), colours };
+    for muted in &facts.muted {
+        page.muted(muted);
+    }
+    page.verdict(results);
+    page.operations(results);
+    let measured = Measured::of(results);
+    page.latency(results);
+    if let Some(msgs_per_op) = measured.msgs_per_op {
+        page.line("server messages", &format!("{msgs_per_op} per operation"));
+    }
+    if facts.is_efficiency_run() {
+        for challenge in &CHALLENGES {
+            page.challenge(challenge, &measured);
+        }
+    }
+    page.text
+}
+
+/// The last line of a run, on which scripts rely (reference §14.4).
+#[must_use]
+pub const fn closing_line(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::True => "Everything looks good! ヽ(‘ー`)ノ",
+        Verdict::Unknown => "Errors occurred during analysis, but no anomalies found. ಠ~ಠ",
+        Verdict::False => "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻",
+    }
+}
+
+impl Facts {
+    /// Whether it ran under the conditions of challenges 3d and 3e.
+    fn is_efficiency_run(&self) -> bool {
+        let at_rate = (self.rate - 100.0).abs() < f64::EPSILON;
+        self.workload == "broadcast" && self.node_count == 25 && self.latency_ms == 100 && at_rate
+    }
+}
+
+/// What the challenges limit.
+struct Measured {
+    msgs_per_op: Option<f64>,
+    median_ms: Option<f64>,
+    max_ms: Option<f64>,
+}
+
+impl Measured {
+    fn of(results: &Value) -> Self {
+        let servers = results.get("net").and_then(|net| net.get("servers"));
+        let latency = |quantile: Value| stable_latencies(results)?.entry(&quantile)?.as_float();
+        Self {
+            msgs_per_op: servers.and_then(|servers| servers.get("msgs-per-op")?.as_float()),
+            median_ms: latency(Value::Float(0.5)),
+            max_ms: latency(Value::Int(1)),
+        }
+    }
+}
+
+fn stable_latencies(results: &Value) -> Option<&Value> {
+    results.get("workload")?.get("stable-latencies")
+}
+
+#[derive(Clone, Copy)]
+enum Colour {
+    Green,
+    Yellow,
+    Red,
+    Alarm,
+}
+
+struct Page {
+    text: String,
+    colours: bool,
+}
+
+impl Page {
+    fn line(&mut self, label: &str, value: &str) {
+        writeln!(self.text, "{label:<LABEL_WIDTH$}{value}").expect("a string takes everything");
+    }
+
+    fn paint(&self, colour: Colour, text: &str) -> String {
+        if !self.colours {
+            return text.to_owned();
+        }
+        let code = match colour {
+            Colour::Green => "32",
+            Colour::Yellow => "33",
+            Colour::Red => "31",
+            Colour::Alarm => "1;97;41",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    fn muted(&mut self, muted: &Muted) {
+        let quote = quoted(&muted.line);
+        let alarm = self.paint(Colour::Alarm, &format!("!!! NODE {} WAS MUTED", muted.node));
+        self.text.push_str(&alarm);
+        writeln!(
+            self.text,
+            ": {}. It printed\n    {quote}\nand nothing that it printed afterwards was read.\n",
+            muted.reason
+        )
+        .expect("a string takes everything");
+    }
+
+    fn verdict(&mut self, results: &Value) {
+        let (colour, word) = match Verdict::of(results) {
+            Verdict::True => (Colour::Green, "valid"),
+            Verdict::Unknown => (Colour::Yellow, "unknown"),
+            Verdict::False => (Colour::Red, "invalid"),
+        };
+        let parts = results.entries().unwrap_or_default().iter();
+        let blamed: Vec<_> = parts
+            .filter(|(_, part)| part.get("valid?").is_some() && Verdict::of(part) != Verdict::True)
+            .filter_map(|(key, _)| key.as_keyword())
+            .collect();
+        let mut text = self.paint(colour, word);
+        if !blamed.is_empty() {
+            text = format!("{text}, because of {}", blamed.join(", "));
+        }
+        self.line("verdict", &text);
+        let error = results.get("workload").and_then(|workload| workload.get("error")?.as_str());
+        if let Some(error) = error {
+            self.line("", error);
+        }
+    }
+
+    fn operations(&mut self, results: &Value) {
+        let Some(stats) = results.get("stats") else { return };
+        let count = |key: &str| stats.get(key).and_then(Value::as_int).unwrap_or_default();
+        let text = format!("{} ok, {} fail, {} info", count("ok-count"), count("fail-count"), count("info-count"));
+        self.line("operations", &text);
+    }
+
+    fn latency(&mut self, results: &Value) {
+        let latencies = stable_latencies(results).and_then(Value::entries).unwrap_or_default();
+        let shown = latencies.iter().filter(|(quantile, _)| *quantile != Value::Int(0));
+        let shown: Vec<_> = shown.map(|(quantile, ms)| format!("{quantile}: {ms}")).collect();
+        if !shown.is_empty() {
+            self.line("stable latency", &format!("{} ms", shown.join(", ")));
+        }
+    }
+
+    fn challenge(&mut self, challenge: &Challenge, measured: &Measured) {
+        let limits = [
+            (measured.msgs_per_op, challenge.msgs_per_op, " msgs/op"),
+            (measured.median_ms, challenge.median_ms, " ms median"),
+            (measured.max_ms, challenge.max_ms, " ms max"),
+        ];
+        let met = limits.iter().all(|(measured, limit, _)| measured.is_some_and(|measured| measured < *limit));
+        let parts = limits.iter().map(|(measured, limit, unit)| match measured {
+            Some(measured) if measured < limit => format!("{measured} < {limit}{unit}"),
+            Some(measured) => self.paint(Colour::Red, &format!("{measured} ≥ {limit}{unit}")),
+            None => self.paint(Colour::Red, &format!("? < {limit}{unit}")),
+        });
+        let parts: Vec<_> = parts.collect();
+        let outcome = if met { self.paint(Colour::Green, "met") } else { self.paint(Colour::Red, "not met") };
+        self.line(challenge.name, &format!("{outcome}: {}", parts.join(", ")));
+    }
+}
+
+/// The beginning of a line, in which nothing can command the terminal.
+fn quoted(line: &str) -> String {
+    let mut quote = String::new();
+    for (i, c) in line.chars().enumerate() {
+        if i == MAX_QUOTE {
+            quote.push('…');
+            break;
+        }
+        if c.is_control() { quote.extend(c.escape_default()) } else { quote.push(c) }
+    }
+    quote
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edn::read;
+    use super::*;
+
+    fn results() -> Value {
+        read(
+            "{:stats {:valid? true, :count 1981, :ok-count 1979, :fail-count 0, :info-count 2},
+              :net {:servers {:msg-count 2254, :msgs-per-op 1.138}, :valid? true},
+              :workload {:valid? true, :stable-latencies {0 0, 0.5 232, 0.95 429, 0.99 447, 1 459}},
+              :valid? true}",
+        )
+        .expect("valid EDN")
+    }
+
+    fn facts() -> Facts {
+        Facts { workload: "broadcast".into(), node_count: 25, latency_ms: 100, rate: 100.0, muted: vec![] }
+    }
+
+    #[test]
+    fn a_run_of_challenge_3d_is_held_against_its_limits() {
+        let expected = "\
+verdict         valid
+operations      1979 ok, 0 fail, 2 info
+stable latency  0.5: 232, 0.95: 429, 0.99: 447, 1: 459 ms
+server messages 1.138 per operation
+challenge 3d    met: 1.138 < 30 msgs/op, 232 < 400 ms median, 459 < 600 ms max
+challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
+";
+        assert_eq!(summary(&results(), &facts(), false), expected);
+    }
+
+    #[test]
+    fn a_limit_that_is_reached_is_not_met() {
+        let slow = results().to_string().replace("459", "600");
+        let text = summary(&read(&slow).expect("valid EDN"), &facts(), false);
+        let lines: Vec<_> = text.lines().filter(|line| line.starts_with("challenge")).collect();
+        assert_eq!(lines[0], "challenge 3d    not met: 1.138 < 30 msgs/op, 232 < 400 ms median, 600 ≥ 600 ms max");
+        assert!(lines[1].contains(" met:") && !lines[1].contains("not met"), "{}", lines[1]);
+    }
+
+    #[test]
+    fn other_conditions_are_no_challenge() {
+        for facts in [
+            Facts { node_count: 5, ..facts() },
+            Facts { rate: 10.0, ..facts() },
+            Facts { latency_ms: 0, ..facts() },
+            Facts { workload: "g-set".into(), ..facts() },
+        ] {
+            assert!(!summary(&results(), &facts, false).contains("challenge"), "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn a_muted_node_is_announced_first_with_the_line_that_muted_it() {
+        let muted = Muted { node: "n1".into(), line: "hello\x1b \"x\"".into(), reason: "it is not JSON".into() };
+        let text = summary(&results(), &Facts { muted: vec![muted], ..facts() }, false);
+        let expected = "!!! NODE n1 WAS MUTED: it is not JSON. It printed\n    hello\\u{1b} \"x\"\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert_eq!(quoted(&"é".repeat(300)).chars().count(), MAX_QUOTE + 1);
+    }
+
+    #[test]
+    fn a_verdict_names_the_parts_to_blame_and_why() {
+        let text = "{:stats {:valid? false}, :workload {:valid? :unknown, :error \"no order\"}, :valid? false}";
+        let text = summary(&read(text).expect("valid EDN"), &Facts::default(), false);
+        assert!(text.starts_with("verdict         invalid, because of stats, workload\n"), "{text}");
+        assert!(text.contains("                no order\n"), "{text}");
+    }
+
+    #[test]
+    fn colours_appear_only_if_asked() {
+        assert!(!summary(&results(), &facts(), false).contains('\x1b'));
+        assert!(summary(&results(), &facts(), true).contains("\x1b[32mvalid\x1b[0m"));
+    }
+
+    #[test]
+    fn scripts_find_the_line_they_look_for() {
+        assert!(closing_line(Verdict::True).starts_with("Everything looks good!"));
+        assert!(closing_line(Verdict::False).starts_with("Analysis invalid!"));
+    }
+}
