@@ -1,0 +1,159 @@
+//! Nodes in this process and in virtual time: the engines of the real nodes, fed the very bytes that the wire would carry.
+//!
+//! Handling costs no time; time passes only in [`Cluster::wait`], straight to the next thing that happens. So a run is
+//! decided by its seed alone.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::cluster::{Cluster, Halt, LastWords, Status};
+use crate::engine::{Birth, Engine};
+use crate::node::Node;
+use crate::shell::Machine;
+use crate::time::Time;
+use crate::wire::PADDING;
+
+/// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
+const EPOCH_US: u64 = 1_700_000_000_000_000;
+
+/// Makes the machine of a node: its index, its incarnation and its seed are given.
+type Birthplace = Box<dyn Fn(usize, u64, u64) -> Box<dyn Machine>>;
+
+/// A cluster of engines.
+pub struct Simulation {
+    now: Time,
+    birthplace: Birthplace,
+    seed: u64,
+    nodes: Vec<Option<Living>>,
+    /// The next deadline of every node that has one.
+    deadlines: BTreeSet<(Time, usize)>,
+    /// Nodes whose output has not been handed over yet, in the order in which they spoke.
+    spoken: Vec<usize>,
+    buffer: Vec<u8>,
+}
+
+struct Living {
+    machine: Box<dyn Machine>,
+    deadline: Option<Time>,
+}
+
+impl std::fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation").field("now", &self.now).field("nodes", &self.nodes.len()).finish_non_exhaustive()
+    }
+}
+
+impl Simulation {
+    /// A cluster of `count` nodes of type `N`, each with these options.
+    pub fn of<N>(count: usize, seed: u64, options: &N::Options) -> Self
+    where
+        N: Node + 'static,
+        N::Options: Clone + 'static,
+    {
+        let options = options.clone();
+        let birthplace: Birthplace = Box::new(move |_, incarnation, seed| {
+            Box::new(Engine::<N>::new(Birth { incarnation, seed, options: options.clone() }))
+        });
+        Self {
+            now: Time::ZERO,
+            birthplace,
+            seed,
+            nodes: (0..count).map(|_| None).collect(),
+            deadlines: BTreeSet::new(),
+            spoken: Vec::new(),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Fires what is due at a node, takes note of what it said and of its next deadline.
+    fn settle(&mut self, node: usize) {
+        let Some(living) = &mut self.nodes[node] else { return };
+        living.machine.expire(self.now);
+        if !living.machine.output().is_empty() && !self.spoken.contains(&node) {
+            self.spoken.push(node);
+        }
+        let deadline = living.machine.deadline();
+        if deadline != living.deadline {
+            if let Some(old) = living.deadline {
+                self.deadlines.remove(&(old, node));
+            }
+            if let Some(new) = deadline {
+                self.deadlines.insert((new, node));
+            }
+            living.deadline = deadline;
+        }
+    }
+
+    fn hand_over(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) {
+        for node in std::mem::take(&mut self.spoken) {
+            let Some(living) = &mut self.nodes[node] else { continue };
+            let output = living.machine.output();
+            for line in output.split_inclusive(|byte| *byte == b'\n') {
+                on_line(node, self.now, &line[..line.len() - 1]);
+            }
+            output.clear();
+        }
+    }
+}
+
+impl Cluster for Simulation {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn start(&mut self, node: usize) -> io::Result<()> {
+        let incarnation = EPOCH_US + self.now.as_nanos() / 1000;
+        let seed = self.seed ^ (node as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.now.as_nanos();
+        let machine = (self.birthplace)(node, incarnation, seed);
+        self.nodes[node] = Some(Living { machine, deadline: None });
+        Ok(())
+    }
+
+    fn accepts(&self, _: usize) -> bool {
+        true
+    }
+
+    fn deliver(&mut self, node: usize, line: &[u8]) {
+        let Some(living) = &mut self.nodes[node] else { return };
+        self.buffer.clear();
+        self.buffer.extend_from_slice(line);
+        self.buffer.resize(line.len() + PADDING, 0);
+        // The node's own clock begins with its life, but only differences matter to it.
+        living.machine.feed(&mut self.buffer, line.len(), self.now);
+        self.settle(node);
+    }
+
+    fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
+        while self.spoken.is_empty() {
+            match self.deadlines.first().copied() {
+                Some((deadline, node)) if until.is_none_or(|until| deadline <= until) => {
+                    self.now = self.now.max(deadline);
+                    self.settle(node);
+                }
+                Some(_) | None => {
+                    let Some(until) = until else {
+                        return Err(Halt::Io(io::Error::other("nothing will ever happen again: every node is idle")));
+                    };
+                    self.now = self.now.max(until);
+                    break;
+                }
+            }
+        }
+        self.hand_over(on_line);
+        Ok(())
+    }
+
+    fn kill(&mut self, node: usize) {
+        if let Some(deadline) = self.nodes[node].take().and_then(|living| living.deadline) {
+            self.deadlines.remove(&(deadline, node));
+        }
+    }
+
+    fn status(&mut self, _: usize) -> Status {
+        Status::Alive
+    }
+
+    fn last_words(&self, _: usize) -> LastWords {
+        LastWords::default()
+    }
+}
