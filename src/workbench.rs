@@ -1,7 +1,12 @@
 //! The workbench: what `maelstrom test` does, without a JVM.
 
 pub mod client;
+pub mod cluster;
 pub mod edn;
+pub mod generator;
 pub mod history;
 pub mod json;
+pub mod nemesis;
 pub mod network;
+pub mod run;
+pub mod workload;

@@ -163,35 +163,34 @@ impl Network {
     }
 
     /// Takes a line that `node` printed, its line end already removed. A line that is not a message
-    /// silences the node for good, and later lines pass unread.
+    /// silences the node for good, and later lines pass unread. Returns the client that it is for, if any.
     ///
     /// # Errors
     ///
     /// The line that silenced the node, once.
-    pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<(), &Muted> {
+    pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<usize>, &Muted> {
         if self.receivers[node].muted.is_some() {
-            return Ok(());
+            return Ok(None);
         }
         let line = String::from_utf8_lossy(line);
         let sent = line::parse(&line).and_then(|envelope| self.send(&envelope.src, &envelope.dest, envelope.body, now));
-        if let Err(reason) = sent {
-            let late_reply = matches!(&reason, BadLine::UnknownDest(dest) if self.was_client(dest));
-            self.receivers[node].muted = Some(Muted {
-                node: Rc::clone(&self.receivers[node].name),
-                line: line.chars().take(QUOTED).collect(),
-                reason,
-                late_reply,
-            });
-        }
-        self.receivers[node].muted.as_ref().map_or(Ok(()), Err)
+        let reason = match sent {
+            Ok(client) => return Ok(client),
+            Err(reason) => reason,
+        };
+        let late_reply = matches!(&reason, BadLine::UnknownDest(dest) if self.was_client(dest));
+        let receiver = &mut self.receivers[node];
+        let line = line.chars().take(QUOTED).collect();
+        Err(receiver.muted.insert(Muted { node: Rc::clone(&receiver.name), line, reason, late_reply }))
     }
 
-    /// Sends a message; `body` is the text of a JSON object (reference §6.2).
+    /// Sends a message; `body` is the text of a JSON object (reference §6.2). Returns the client that it is
+    /// for, if any.
     ///
     /// # Errors
     ///
     /// When either end is not registered.
-    pub fn send(&mut self, src: &str, dest: &str, body: &str, now: Time) -> Result<(), BadLine> {
+    pub fn send(&mut self, src: &str, dest: &str, body: &str, now: Time) -> Result<Option<usize>, BadLine> {
         let Some((dest, to)) = self.places.get_key_value(dest) else {
             return Err(BadLine::UnknownDest(dest.to_owned()));
         };
@@ -212,18 +211,21 @@ impl Network {
             self.log.push(log_line(":send", &message));
         }
         if !client && self.happens(self.conditions.loss) {
-            return Ok(());
+            return Ok(None);
         }
         match to {
-            Place::Client(number) => self.mail[number].push_back(message),
+            Place::Client(number) => {
+                self.mail[number].push_back(message);
+                Ok(Some(number))
+            }
             Place::Receiver(index) => {
                 if !client && self.happens(self.conditions.duplication) {
                     self.receivers[index].inbox.push(message.clone(), now);
                 }
                 self.receivers[index].inbox.push(message, now);
+                Ok(None)
             }
         }
-        Ok(())
     }
 
     /// The next message for `receiver` and when it was due, if that is by `now`.
