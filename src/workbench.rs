@@ -8,5 +8,6 @@ pub mod history;
 pub mod json;
 pub mod nemesis;
 pub mod network;
+pub mod processes;
 pub mod run;
 pub mod workload;
