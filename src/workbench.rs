@@ -1,7 +1,27 @@
 //! The workbench: what `maelstrom test` does, without a JVM.
 
-pub mod check;
-pub mod edn;
+pub mod cluster;
+pub mod processes;
+pub mod simulation;
+
+pub mod network;
+
+pub mod client;
+pub mod generator;
+pub mod nemesis;
+pub mod workload;
+
 pub mod history;
+pub mod run;
+
+pub mod check;
+
+pub mod edn;
+pub mod json;
+
+pub mod command;
+pub mod conclude;
+pub mod options;
+pub mod progress;
 pub mod store;
 pub mod summary;

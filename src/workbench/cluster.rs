@@ -1,0 +1,73 @@
+//! What a test runs on: real processes, or nodes in this process and their virtual time.
+//!
+//! Everything the run needs from the outside world is here, so that the same loop, network and clients drive
+//! both. Nodes are known by their index.
+
+use std::io;
+
+use crate::time::Time;
+
+/// Whether a node is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// It runs, or is paused.
+    Alive,
+    /// It has ended by itself, in the way described: `exit status: 1`.
+    Dead(String),
+}
+
+/// Why waiting ended early and for good.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// The user pressed Ctrl-C, or the process was asked to end.
+    #[error("interrupted")]
+    Interrupted,
+    /// The host failed.
+    #[error("the host of the nodes failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The last lines that a node wrote, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LastWords {
+    /// To stdout.
+    pub stdout: Vec<String>,
+    /// To stderr.
+    pub stderr: Vec<String>,
+}
+
+/// A set of nodes and a clock.
+pub trait Cluster {
+    /// The time, from an arbitrary zero. It never goes back.
+    fn now(&self) -> Time;
+
+    /// Starts a node, again if it has been killed.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to start, or it cannot be started.
+    fn start(&mut self, node: usize) -> io::Result<()>;
+
+    /// Whether the node can be given another line now; while it cannot, its deliveries stand still.
+    fn accepts(&self, node: usize) -> bool;
+
+    /// Gives a node a line, line end included. A node that is not there ignores it.
+    fn deliver(&mut self, node: usize, line: &[u8]);
+
+    /// Waits until a node has printed something or accepts lines again, at most until the given time. Every
+    /// line printed is handed to `on_line` with its node and the time, without its line end.
+    ///
+    /// # Errors
+    ///
+    /// When the test has to stop.
+    fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt>;
+
+    /// Ends a node without warning.
+    fn kill(&mut self, node: usize);
+
+    /// Whether a node is there.
+    fn status(&mut self, node: usize) -> Status;
+
+    /// What it wrote last, for the report of its death.
+    fn last_words(&self, node: usize) -> LastWords;
+}

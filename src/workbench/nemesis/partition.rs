@@ -1,0 +1,206 @@
+//! The four ways in which Maelstrom cuts a network (reference §11).
+
+use rand::RngExt as _;
+use rand::seq::{IndexedRandom as _, SliceRandom as _};
+use rand_chacha::ChaCha8Rng;
+
+/// For each node, by index, the senders that it refuses to hear.
+pub type Grudges = Vec<Vec<usize>>;
+
+/// Beyond this many nodes a ring of majorities is drawn as a random graph.
+const LARGEST_RING: usize = 5;
+
+/// A kind of partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partition {
+    /// One node against all others.
+    One,
+    /// Halves; the first is the smaller where they differ.
+    Majority,
+    /// Fewer than a third against the rest: nobody, when there are two or three nodes.
+    MinorityThird,
+    /// Everyone hears a majority, and no two the same.
+    MajoritiesRing,
+}
+
+impl Partition {
+    /// One of the four, each as likely as another.
+    pub fn draw(rng: &mut ChaCha8Rng) -> Self {
+        [Self::One, Self::Majority, Self::MinorityThird, Self::MajoritiesRing][rng.random_range(0..4)]
+    }
+
+    /// What the history calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Majority => "majority",
+            Self::MinorityThird => "minority-third",
+            Self::MajoritiesRing => "majorities-ring",
+        }
+    }
+
+    /// A random partition of this kind among `count` nodes, at least one.
+    pub fn grudges(self, count: usize, rng: &mut ChaCha8Rng) -> Grudges {
+        let mut order: Vec<usize> = (0..count).collect();
+        order.shuffle(rng);
+        match self {
+            Self::One => apart(&order, 1),
+            Self::Majority => apart(&order, count / 2),
+            Self::MinorityThird => apart(&order, (count - 1) / 3),
+            Self::MajoritiesRing if count <= LARGEST_RING => ring(&order),
+            Self::MajoritiesRing => graph(count, rng),
+        }
+    }
+}
+
+/// The first `size` of the nodes against the others, both ways.
+fn apart(order: &[usize], size: usize) -> Grudges {
+    let mut grudges = vec![Vec::new(); order.len()];
+    let (few, rest) = order.split_at(size);
+    for (side, other) in [(few, rest), (rest, few)] {
+        for &node in side {
+            other.clone_into(&mut grudges[node]);
+        }
+    }
+    grudges
+}
+
+/// Each node hears the majority around it on the ring, and refuses the rest.
+fn ring(order: &[usize]) -> Grudges {
+    let count = order.len();
+    let majority = count / 2 + 1;
+    let mut grudges = vec![Vec::new(); count];
+    for start in 0..count {
+        let node = order[(start + majority / 2) % count];
+        grudges[node] = (majority..count).map(|offset| order[(start + offset) % count]).collect();
+    }
+    grudges
+}
+
+/// Links the least linked nodes until everyone has a majority; links go both ways.
+fn graph(count: usize, rng: &mut ChaCha8Rng) -> Grudges {
+    let majority = count / 2 + 1;
+    let mut linked: Vec<Vec<bool>> = (0..count).map(|a| (0..count).map(|b| a == b).collect()).collect();
+    let mut degree = vec![1_usize; count];
+    let everyone: Vec<usize> = (0..count).collect();
+    while let Some(a) = least(&degree, &everyone, rng).filter(|&node| degree[node] < majority) {
+        let strangers: Vec<usize> = (0..count).filter(|&node| !linked[a][node]).collect();
+        let Some(b) = least(&degree, &strangers, rng) else { break };
+        (linked[a][b], linked[b][a]) = (true, true);
+        degree[a] += 1;
+        degree[b] += 1;
+    }
+    linked.iter().map(|row| (0..count).filter(|&node| !row[node]).collect()).collect()
+}
+
+/// A random one of the candidates with the smallest degree.
+fn least(degree: &[usize], candidates: &[usize], rng: &mut ChaCha8Rng) -> Option<usize> {
+    let smallest = candidates.iter().map(|&node| degree[node]).min()?;
+    let smallest: Vec<usize> = candidates.iter().copied().filter(|&node| degree[node] == smallest).collect();
+    smallest.choose(rng).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+
+    /// Checks a property of many partitions of one kind.
+    fn all(kind: Partition, count: usize, holds: impl Fn(&Grudges) -> bool) {
+        let mut rng = ChaCha8Rng::seed_from_u64(11);
+        for _ in 0..200 {
+            let grudges = kind.grudges(count, &mut rng);
+            assert_eq!(grudges.len(), count);
+            assert!(holds(&grudges), "{kind:?} of {count}: {grudges:?}");
+        }
+    }
+
+    fn symmetric(grudges: &Grudges) -> bool {
+        (0..grudges.len()).all(|a| grudges[a].iter().all(|&b| grudges[b].contains(&a)))
+    }
+
+    /// The sizes of the two sides, the smaller first.
+    fn sides(grudges: &Grudges) -> (usize, usize) {
+        let other = grudges[0].len();
+        let mine = grudges.len() - other;
+        assert!(grudges.iter().all(|refused| [mine, other].contains(&refused.len())));
+        (mine.min(other), mine.max(other))
+    }
+
+    #[test]
+    fn splits_are_symmetric_and_of_the_sizes_in_the_reference() {
+        for (kind, sizes) in [
+            (Partition::One, [(2, (1, 1)), (3, (1, 2)), (4, (1, 3)), (5, (1, 4)), (25, (1, 24))]),
+            (Partition::Majority, [(2, (1, 1)), (3, (1, 2)), (4, (2, 2)), (5, (2, 3)), (25, (12, 13))]),
+            (Partition::MinorityThird, [(2, (0, 2)), (3, (0, 3)), (4, (1, 3)), (5, (1, 4)), (25, (8, 17))]),
+        ] {
+            for (count, expected) in sizes {
+                all(kind, count, |grudges| symmetric(grudges) && sides(grudges) == expected);
+            }
+        }
+    }
+
+    #[test]
+    fn in_a_ring_of_majorities_everyone_hears_a_majority_and_itself() {
+        for count in [1, 2, 3, 4, 5, 6, 7, 25] {
+            all(Partition::MajoritiesRing, count, |grudges| {
+                let majority = count / 2 + 1;
+                (0..count).all(|node| {
+                    let heard = count - grudges[node].len();
+                    heard >= majority && !grudges[node].contains(&node)
+                })
+            });
+        }
+    }
+
+    #[test]
+    fn a_small_ring_gives_no_two_nodes_the_same_majority() {
+        for count in [3, 4, 5] {
+            all(Partition::MajoritiesRing, count, |grudges| {
+                let mut refused: Vec<Vec<usize>> = grudges.clone();
+                for senders in &mut refused {
+                    senders.sort_unstable();
+                }
+                refused.sort();
+                refused.dedup();
+                refused.len() == count
+            });
+        }
+    }
+
+    #[test]
+    fn with_three_nodes_every_link_is_cut_in_one_direction() {
+        all(Partition::MajoritiesRing, 3, |grudges| {
+            grudges.iter().all(|refused| refused.len() == 1)
+                && (0..3).all(|a| grudges[a].iter().all(|&b| !grudges[b].contains(&a)))
+        });
+    }
+
+    #[test]
+    fn with_four_nodes_opposites_refuse_each_other() {
+        all(Partition::MajoritiesRing, 4, |grudges| {
+            symmetric(grudges) && grudges.iter().all(|refused| refused.len() == 1)
+        });
+    }
+
+    #[test]
+    fn five_or_more_nodes_are_linked_both_ways() {
+        for count in [5, 6, 25] {
+            all(Partition::MajoritiesRing, count, symmetric);
+        }
+    }
+
+    #[test]
+    fn two_nodes_have_nothing_to_cut_in_a_ring() {
+        all(Partition::MajoritiesRing, 2, |grudges| grudges.iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn all_kinds_come_up_alike() {
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let ones = (0..4_000).filter(|_| Partition::draw(&mut rng) == Partition::One).count();
+        assert!((900..1_100).contains(&ones), "{ones}");
+    }
+}

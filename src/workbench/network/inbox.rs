@@ -1,0 +1,132 @@
+//! One receiver's queue and the thread that would empty it.
+//!
+//! Maelstrom gives every node a thread that takes the message with the earliest deadline, looks whether a
+//! partition refuses its sender, sleeps until the deadline *holding that message*, and hands it over
+//! (reference §6.4). Meanwhile nothing else reaches the node. [`Delivery::Held`] is that thread as a state
+//! machine; [`Delivery::Free`] is the network one would expect.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::Message;
+use crate::time::{Duration, Time};
+
+/// Which network the nodes see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Maelstrom's: one message at a time, held while its latency passes.
+    Held,
+    /// Every message at its own deadline; partitions are looked at then.
+    Free,
+}
+
+/// What passes before the thread has woken and read its clock. It turns a latency of exactly 100 ms into a
+/// sleep of 99 whole ones, as observed (reference §6.3).
+const WAKING: Duration = Duration::from_micros(50);
+
+#[derive(Debug)]
+struct Queued(Message);
+
+impl Queued {
+    fn key(&self) -> (Time, u64) {
+        (self.0.deadline, self.0.id)
+    }
+}
+
+impl PartialEq for Queued {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Queued {}
+
+impl PartialOrd for Queued {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Queued {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Inbox {
+    delivery: Delivery,
+    queue: BinaryHeap<Reverse<Queued>>,
+    /// Held only: the message in the thread's hands and when it lets go. Empty only if the queue is.
+    held: Option<(Time, Message)>,
+    /// Which receivers (by index) this one refuses to hear.
+    refused: Vec<usize>,
+}
+
+impl Inbox {
+    pub(super) fn new(delivery: Delivery) -> Self {
+        Self { delivery, queue: BinaryHeap::new(), held: None, refused: Vec::new() }
+    }
+
+    /// Refuses these senders from now on, and no others.
+    pub(super) fn refuse(&mut self, senders: &[usize]) {
+        senders.clone_into(&mut self.refused);
+    }
+
+    pub(super) fn push(&mut self, message: Message, now: Time) {
+        self.queue.push(Reverse(Queued(message)));
+        self.hold(now);
+    }
+
+    /// The next message to hand over and when it was due, if it is due by `now`.
+    pub(super) fn take(&mut self, now: Time) -> Option<(Time, Message)> {
+        match self.delivery {
+            Delivery::Held => {
+                let taken = self.held.take_if(|(due, _)| *due <= now)?;
+                self.hold(now);
+                Some(taken)
+            }
+            Delivery::Free => {
+                while self.queue.peek()?.0.0.deadline <= now {
+                    let message = self.queue.pop()?.0.0;
+                    if !self.refuses(&message) {
+                        return Some((message.deadline, message));
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    /// When [`Inbox::take`] next has something to do.
+    pub(super) fn due(&self) -> Option<Time> {
+        match self.delivery {
+            Delivery::Held => self.held.as_ref().map(|(due, _)| *due),
+            Delivery::Free => self.queue.peek().map(|Reverse(queued)| queued.0.deadline),
+        }
+    }
+
+    /// Throws away all that waits, as a restarted node's queue is.
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+        self.held = None;
+    }
+
+    fn hold(&mut self, now: Time) {
+        if self.delivery == Delivery::Free {
+            return;
+        }
+        while self.held.is_none() {
+            let Some(Reverse(Queued(message))) = self.queue.pop() else { return };
+            if !self.refuses(&message) {
+                let sleep = message.deadline.since(now + WAKING).as_millis();
+                let sleep = Duration::from_millis(u64::try_from(sleep).unwrap_or(u64::MAX));
+                self.held = Some((now + sleep, message));
+            }
+        }
+    }
+
+    fn refuses(&self, message: &Message) -> bool {
+        message.from.is_some_and(|from| self.refused.contains(&from))
+    }
+}

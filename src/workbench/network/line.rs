@@ -1,0 +1,190 @@
+//! What a node may print: the envelope of reference §1.4, and what is wrong with anything else (§1.7).
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::workbench::json;
+
+/// A line that passed: the three parts the network needs.
+#[derive(Debug)]
+pub(super) struct Envelope<'a> {
+    pub(super) src: Cow<'a, str>,
+    pub(super) dest: Cow<'a, str>,
+    /// The text of a JSON object.
+    pub(super) body: &'a str,
+}
+
+/// Why a line silences the node that printed it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadLine {
+    /// Not JSON: debug output, a panic's text.
+    #[error("a line on stdout that is not well-formed JSON ({0}); print such things to stderr")]
+    NotJson(String),
+    /// Nothing before the line's end.
+    #[error("an empty line on stdout; write exactly one line end after each message")]
+    Empty,
+    /// A scalar or an array.
+    #[error("a JSON value on stdout that is not an object")]
+    NotAnObject,
+    /// `src` or `dest` is absent or not a string.
+    #[error("a message whose {0:?} is missing or not a string")]
+    NoAddress(&'static str),
+    /// The schema of the envelope is closed.
+    #[error("a message with the unknown top-level key {0:?}; only src, dest, body and id are allowed")]
+    UnknownKey(String),
+    /// `id` may be given, but only as an integer.
+    #[error("a message whose \"id\" is not an integer")]
+    IdNotInteger,
+    /// A body has to be an object.
+    #[error("a message whose \"body\" is not an object")]
+    BodyNotAnObject,
+    /// Nobody of that name exists: a typo, or a client that has stopped waiting.
+    #[error("a message to {0:?}, who does not exist (any more)")]
+    UnknownDest(String),
+    /// Nobody of that name exists.
+    #[error("a message from {0:?}, who does not exist (any more)")]
+    UnknownSrc(String),
+}
+
+/// Reads one line of a node's stdout, without its line end.
+pub(super) fn parse(line: &str) -> Result<Envelope<'_>, BadLine> {
+    let line = line.trim_matches([' ', '\t']);
+    if line.is_empty() {
+        return Err(BadLine::Empty);
+    }
+    if !line.starts_with('{') {
+        let mut values = serde_json::Deserializer::from_str(line).into_iter::<&RawValue>();
+        return Err(match values.next() {
+            Some(Err(error)) => BadLine::NotJson(error.to_string()),
+            Some(Ok(_)) | None => BadLine::NotAnObject,
+        });
+    }
+    let members = json::members(line).map_err(|error| BadLine::NotJson(error.to_string()))?;
+    let (mut src, mut dest, mut body) = (None, None, "{}");
+    for (key, value) in &members {
+        match key.as_ref() {
+            "src" => src = string(value),
+            "dest" => dest = string(value),
+            "body" if value.get() == "null" => body = "{}",
+            "body" if value.get().starts_with('{') => body = value.get(),
+            "body" => return Err(BadLine::BodyNotAnObject),
+            "id" if json::is_integer(value.get()) => {}
+            "id" => return Err(BadLine::IdNotInteger),
+            unknown => return Err(BadLine::UnknownKey(unknown.to_owned())),
+        }
+    }
+    Ok(Envelope { src: src.ok_or(BadLine::NoAddress("src"))?, dest: dest.ok_or(BadLine::NoAddress("dest"))?, body })
+}
+
+fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+    let text = value.get();
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
+}
+
+/// Cuts a stream of bytes into lines that end with `\n`, `\r` or `\r\n` (reference §1.3).
+#[derive(Debug, Default)]
+pub struct Lines {
+    partial: Vec<u8>,
+    after_return: bool,
+}
+
+impl Lines {
+    /// Takes the next bytes of the stream and hands every line they complete to `on_line`, without its end.
+    pub fn feed(&mut self, mut bytes: &[u8], mut on_line: impl FnMut(&[u8])) {
+        if self.after_return && !bytes.is_empty() {
+            self.after_return = false;
+            bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+        }
+        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n' || byte == b'\r') {
+            if self.partial.is_empty() {
+                on_line(&bytes[..end]);
+            } else {
+                self.partial.extend_from_slice(&bytes[..end]);
+                on_line(&self.partial);
+                self.partial.clear();
+                self.partial.shrink_to(64 << 10);
+            }
+            let returned = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
+            if returned {
+                self.after_return = bytes.is_empty();
+                bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+            }
+        }
+        self.partial.extend_from_slice(bytes);
+    }
+
+    /// The stream is over: what came after the last line end is a line too.
+    pub fn finish(&mut self, mut on_line: impl FnMut(&[u8])) {
+        if !self.partial.is_empty() {
+            on_line(&self.partial);
+            self.partial = Vec::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(line: &str) -> BadLine {
+        match parse(line) {
+            Ok(envelope) => panic!("accepted {envelope:?}"),
+            Err(fault) => fault,
+        }
+    }
+
+    #[test]
+    fn a_plain_message_passes_with_or_without_id_and_body() {
+        for line in [
+            r#"{"src":"n1","dest":"n2","body":{"type":"x"}}"#,
+            r#"{"id":7,"src":"n1","dest":"n2"}"#,
+            r#" {"dest":"n2","body":null,"src":"n1"}"#,
+        ] {
+            let envelope = parse(line).expect("valid");
+            assert_eq!((&*envelope.src, &*envelope.dest), ("n1", "n2"));
+        }
+    }
+
+    #[test]
+    fn escaped_names_are_read() {
+        assert_eq!(parse(r#"{"src":"\u006e1","dest":"a\"b"}"#).expect("valid").dest, "a\"b");
+    }
+
+    #[test]
+    fn only_the_first_value_of_a_line_counts() {
+        assert_eq!(parse(r#"{"src":"a","dest":"b"} {"src":"#).expect("valid").src, "a");
+    }
+
+    #[test]
+    fn every_bad_line_has_its_reason() {
+        assert!(matches!(fault("thread main panicked"), BadLine::NotJson(_)));
+        assert!(matches!(fault(r#"{"src":"n1","#), BadLine::NotJson(_)));
+        assert_eq!(fault(""), BadLine::Empty);
+        assert_eq!(fault("42"), BadLine::NotAnObject);
+        assert_eq!(fault(r#"["n1"]"#), BadLine::NotAnObject);
+        assert_eq!(fault(r#"{"dest":"n2"}"#), BadLine::NoAddress("src"));
+        assert_eq!(fault(r#"{"src":"n1"}"#), BadLine::NoAddress("dest"));
+        assert_eq!(fault(r#"{"src":1,"dest":"n2"}"#), BadLine::NoAddress("src"));
+        assert_eq!(fault(r#"{"src":"n1","dest":"n2","to":1}"#), BadLine::UnknownKey("to".into()));
+        assert_eq!(fault(r#"{"src":"n1","dest":"n2","id":1.0}"#), BadLine::IdNotInteger);
+        assert_eq!(fault(r#"{"src":"n1","dest":"n2","id":"1"}"#), BadLine::IdNotInteger);
+        assert_eq!(fault(r#"{"src":"n1","dest":"n2","body":"x"}"#), BadLine::BodyNotAnObject);
+        assert_eq!(fault(r#"{"src":"n1","dest":"n2","body":5}"#), BadLine::BodyNotAnObject);
+    }
+
+    #[test]
+    fn lines_end_with_newline_return_or_both_wherever_the_reads_fall() {
+        let stream = b"a\nbb\rccc\r\n\nlast";
+        for cut in 0..stream.len() {
+            let mut lines = Lines::default();
+            let mut seen = Vec::new();
+            lines.feed(&stream[..cut], |line| seen.push(line.to_vec()));
+            lines.feed(&stream[cut..], |line| seen.push(line.to_vec()));
+            lines.finish(|line| seen.push(line.to_vec()));
+            assert_eq!(seen, [&b"a"[..], b"bb", b"ccc", b"", b"last"], "cut at {cut}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The options of `gloomers test`: Maelstrom's (reference §4), and a few of ours.
+
+mod check;
+mod table;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::nemesis::Fault;
+use super::network::{Conditions, Delivery, Latency};
+use super::run::Plan;
+use super::workload;
+use super::workload::topology::Topology;
+use crate::time::Duration;
+
+/// How many operations must succeed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Availability {
+    /// All of them.
+    Total,
+    /// At least this fraction.
+    Fraction(f64),
+}
+
+/// What the command line asks for, checked.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub struct Options {
+    /// The workload.
+    pub workload: workload::Kind,
+    /// The node's executable, or the built-in node.
+    pub bin: Option<PathBuf>,
+    /// Arguments for the node.
+    pub arguments: Vec<String>,
+    /// The nodes' ids.
+    pub nodes: Vec<String>,
+    /// How many client threads.
+    pub concurrency: usize,
+    /// Operations of all clients together, per second.
+    pub rate: f64,
+    /// The length of the main phase.
+    pub time_limit: Duration,
+    /// Latency between servers.
+    pub latency: Latency,
+    /// Whom broadcast's nodes are told to be neighbours of.
+    pub topology: Topology,
+    /// What goes wrong.
+    pub nemesis: Vec<Fault>,
+    /// The mean time between faults beginning and ending.
+    pub nemesis_interval: Duration,
+    /// How many operations must succeed, if that matters.
+    pub availability: Option<Availability>,
+    /// Names of consistency models, as given.
+    pub consistency_models: Vec<String>,
+    /// Live keys of transactions and logs.
+    pub key_count: u64,
+    /// The longest transaction.
+    pub max_txn_length: u64,
+    /// Writes to a key before it is retired.
+    pub max_writes_per_key: u64,
+    /// Whether to repeat what nodes write to stderr.
+    pub log_stderr: bool,
+    /// Whether to report each message sent.
+    pub log_net_send: bool,
+    /// Whether to report each message received.
+    pub log_net_recv: bool,
+    /// How many tests to run, at most.
+    pub test_count: u64,
+    /// The seed of the first test; without one, the caller makes one up.
+    pub seed: Option<u64>,
+    /// How messages reach nodes.
+    pub delivery: Delivery,
+    /// The probability that a message between servers is lost.
+    pub loss: f64,
+    /// Whether a muted node makes the test a failure.
+    pub strict: bool,
+    /// Whether to show no progress.
+    pub quiet: bool,
+    /// Remarks on options that change nothing here.
+    pub notes: Vec<String>,
+}
+
+/// Why there are no options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Help was asked for: print it, and end with status 0.
+    Help(String),
+    /// Something is wrong: print each, and end with status 254.
+    Errors(Vec<String>),
+}
+
+impl Options {
+    /// Reads the arguments that follow `gloomers test`.
+    ///
+    /// # Errors
+    ///
+    /// What to print instead of running a test.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Refusal> {
+        let name = OsString::from("gloomers test");
+        match table::command().try_get_matches_from(std::iter::once(name).chain(arguments)) {
+            Ok(matches) => check::options(&matches),
+            Err(error) => Err(refusal(&error)),
+        }
+    }
+
+    /// The test that these options describe, with the given seed.
+    #[must_use]
+    pub fn plan(&self, seed: u64) -> Plan {
+        Plan {
+            nodes: self.nodes.clone(),
+            threads: self.concurrency,
+            rate: self.rate,
+            time_limit: self.time_limit,
+            faults: self.nemesis.clone(),
+            nemesis_interval: self.nemesis_interval,
+            conditions: Conditions {
+                latency: self.latency,
+                delivery: self.delivery,
+                loss: self.loss,
+                duplication: 0.0,
+            },
+            seed,
+            log_send: self.log_net_send,
+            log_recv: self.log_net_recv,
+        }
+    }
+}
+
+fn refusal(error: &clap::Error) -> Refusal {
+    let text = |kind| {
+        if let Some(ContextValue::String(text)) = error.get(kind) { Some(text.as_str()) } else { None }
+    };
+    let (kind, argument) = (error.kind(), text(ContextKind::InvalidArg).unwrap_or_default());
+    let no_value = kind == ErrorKind::InvalidValue && text(ContextKind::InvalidValue).is_none_or(str::is_empty);
+    if kind == ErrorKind::DisplayHelp {
+        return Refusal::Help(error.to_string());
+    }
+    Refusal::Errors(vec![if kind == ErrorKind::UnknownArgument {
+        format!("Unknown option: \"{argument}\"")
+    } else if no_value {
+        format!("Missing required argument for \"{}\"", argument.replace(['<', '>'], ""))
+    } else {
+        error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    }])
+}
+
+#[cfg(test)]
+mod tests;

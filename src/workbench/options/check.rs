@@ -1,0 +1,224 @@
+//! What the values of options must be.
+
+use std::path::Path;
+
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+
+use super::table::WITHOUT_EFFECT;
+use super::{Availability, Options, Refusal};
+use crate::time::Duration;
+use crate::workbench::nemesis::Fault;
+use crate::workbench::network::{Delivery, Latency, Shape};
+use crate::workbench::workload;
+use crate::workbench::workload::topology::Topology;
+
+/// Every workload of Maelstrom, so that one which is missing here is told from one which is misspelt.
+const WORKLOADS: [&str; 10] = [
+    "broadcast",
+    "echo",
+    "g-counter",
+    "g-set",
+    "kafka",
+    "lin-kv",
+    "pn-counter",
+    "txn-list-append",
+    "txn-rw-register",
+    "unique-ids",
+];
+const DEFAULT_NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
+
+struct Checks<'a> {
+    matches: &'a ArgMatches,
+    errors: Vec<String>,
+}
+
+impl Checks<'_> {
+    fn text(&self, name: &str) -> Option<String> {
+        self.matches.get_one::<String>(name).cloned()
+    }
+
+    /// The value of an option, or `default` when it is absent or (which is remembered) wrong.
+    fn value<T>(&mut self, name: &str, default: T, must: &str, read: impl Fn(&str) -> Option<T>) -> T {
+        let Some(text) = self.text(name) else { return default };
+        read(&text).unwrap_or_else(|| {
+            self.errors.push(format!("Failed to validate \"--{name} {text}\": {must}"));
+            default
+        })
+    }
+
+    fn positive(&mut self, name: &str, default: u64) -> u64 {
+        self.value(name, default, "Must be a positive integer", |text| text.parse().ok().filter(|n| *n > 0))
+    }
+}
+
+/// Options out of arguments, or everything that is wrong with them.
+pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
+    let mut checks = Checks { matches, errors: Vec::new() };
+    let workload = workload(&mut checks);
+    let nodes = nodes(&mut checks);
+    let flag = |name: &str| matches.get_flag(name);
+    let options = Options {
+        workload: workload.unwrap_or(workload::Kind::Echo),
+        bin: checks.text("bin").map(Into::into),
+        arguments: matches.get_many::<String>("arguments").into_iter().flatten().cloned().collect(),
+        concurrency: checks.value(
+            "concurrency",
+            nodes.len(),
+            "Must be a positive integer, or one followed by n",
+            |text| {
+                let (count, each) = text.strip_suffix('n').map_or((text, 1), |count| (count, nodes.len()));
+                let digits = count.bytes().all(|byte| byte.is_ascii_digit());
+                count.parse().ok().filter(|count: &usize| digits && *count > 0)?.checked_mul(each)
+            },
+        ),
+        rate: checks.value("rate", 5.0, "Must be a number not below 0", |text| number(text).filter(|n| *n >= 0.0)),
+        time_limit: Duration::from_secs(checks.positive("time-limit", 60)),
+        latency: Latency {
+            shape: checks.value("latency-dist", Shape::Constant, "Must be constant, uniform, or exponential", |text| {
+                match text {
+                    "constant" => Some(Shape::Constant),
+                    "uniform" => Some(Shape::Uniform),
+                    "exponential" => Some(Shape::Exponential),
+                    _ => None,
+                }
+            }),
+            mean_ms: checks.value("latency", 0, "Must be an integer not below 0, in milliseconds", |text| {
+                text.parse::<u32>().ok().map(u64::from)
+            }),
+        },
+        topology: checks.value(
+            "topology",
+            Topology::Grid,
+            &format!("Must be one of {}", Topology::NAMES.join(", ")),
+            Topology::named,
+        ),
+        nemesis: checks.value("nemesis", Vec::new(), "Faults must be partition", faults),
+        nemesis_interval: checks.value(
+            "nemesis-interval",
+            Duration::from_secs(10),
+            "Must be a positive number of seconds",
+            |text| number(text).filter(|n| *n > 0.0).and_then(|n| Duration::try_from_secs_f64(n).ok()),
+        ),
+        availability: checks.value("availability", None, "Must be total, or a number from 0 to 1", |text| {
+            if text == "total" {
+                return Some(Some(Availability::Total));
+            }
+            number(text).filter(|n| (0.0..=1.0).contains(n)).map(|n| Some(Availability::Fraction(n)))
+        }),
+        consistency_models: models(&checks.text("consistency-models").unwrap_or("strict-serializable".into())),
+        key_count: checks.positive("key-count", 10),
+        max_txn_length: checks.positive("max-txn-length", 4),
+        max_writes_per_key: checks.positive("max-writes-per-key", 16),
+        log_stderr: flag("log-stderr"),
+        log_net_send: flag("log-net-send"),
+        log_net_recv: flag("log-net-recv"),
+        test_count: checks.positive("test-count", 1),
+        seed: checks.value("seed", None, "Must be an integer from 0 to 18446744073709551615", |text| {
+            text.parse().ok().map(Some)
+        }),
+        delivery: checks.value("delivery", Delivery::Held, "Must be held or free", |text| match text {
+            "held" => Some(Delivery::Held),
+            "free" => Some(Delivery::Free),
+            _ => None,
+        }),
+        loss: checks.value("loss", 0.0, "Must be a number from 0 to 1", |text| {
+            number(text).filter(|n| (0.0..=1.0).contains(n))
+        }),
+        strict: flag("strict"),
+        quiet: flag("quiet"),
+        notes: notes(matches),
+        nodes,
+    };
+    if checks.errors.is_empty() { Ok(options) } else { Err(Refusal::Errors(checks.errors)) }
+}
+
+/// A finite number, or a ratio of two: Maelstrom reads both.
+fn number(text: &str) -> Option<f64> {
+    let number = match text.split_once('/') {
+        Some((over, under)) => over.parse::<f64>().ok()? / under.parse::<f64>().ok()?,
+        None => text.parse().ok()?,
+    };
+    number.is_finite().then_some(number)
+}
+
+fn faults(text: &str) -> Option<Vec<Fault>> {
+    let mut faults = Vec::new();
+    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        if name != "partition" {
+            return None;
+        }
+        faults = vec![Fault::Partition];
+    }
+    Some(faults)
+}
+
+/// Maelstrom's splitter wants white space on both sides of a comma (reference §4.6).
+fn models(text: &str) -> Vec<String> {
+    let mut models = vec![String::new()];
+    for (index, part) in text.split(',').enumerate() {
+        let last = models.len() - 1;
+        let apart = models[last].ends_with(char::is_whitespace) && part.starts_with(char::is_whitespace);
+        if index == 0 {
+            models[last].push_str(part);
+        } else if apart {
+            models.push(part.to_owned());
+        } else {
+            models[last] = format!("{},{part}", models[last]);
+        }
+    }
+    models.iter().map(|model| model.trim().to_owned()).collect()
+}
+
+fn workload(checks: &mut Checks) -> Option<workload::Kind> {
+    let name = checks.text("workload").unwrap_or("lin-kv".into());
+    let known = workload::Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    if known.is_none() {
+        let ours = workload::Kind::ALL.map(workload::Kind::name).join(", ");
+        checks.errors.push(if WORKLOADS.contains(&name.as_str()) {
+            format!("The workload {name} does not exist here yet; choose one with -w: {ours}")
+        } else {
+            format!("Failed to validate \"--workload {name}\": Must be one of {ours}")
+        });
+    }
+    known
+}
+
+/// The nodes of reference §4.3: file, then list or count, then single ones; the usual five when none is given.
+fn nodes(checks: &mut Checks) -> Vec<String> {
+    let mut nodes = Vec::new();
+    if let Some(file) = checks.text("nodes-file") {
+        match std::fs::read_to_string(Path::new(&file)) {
+            Ok(text) => nodes.extend(text.lines().map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned)),
+            Err(error) => {
+                checks.errors.push(format!("Error while parsing option \"--nodes-file {file}\": {error}"));
+            }
+        }
+    }
+    let count = checks.value("node-count", None, "Must be a positive integer", |text| {
+        text.parse::<usize>().ok().filter(|count| *count > 0).map(Some)
+    });
+    match (count, checks.text("nodes")) {
+        (Some(count), _) => nodes.extend((0..count).map(|index| format!("n{index}"))),
+        (None, Some(list)) => nodes.extend(list.split(',').map(|id| id.trim().to_owned())),
+        (None, None) => {}
+    }
+    nodes.extend(checks.matches.get_many::<String>("node").into_iter().flatten().cloned());
+    if nodes.is_empty() {
+        return DEFAULT_NODES.map(str::to_owned).to_vec();
+    }
+    for (index, id) in nodes.iter().enumerate() {
+        let of_client = id.strip_prefix('c').is_some_and(|rest| rest.parse::<u64>().is_ok());
+        if id.is_empty() || of_client {
+            checks.errors.push(format!("No node can be named \"{id}\": that is no name, or a client's"));
+        } else if nodes[..index].contains(id) {
+            checks.errors.push(format!("There are two nodes named \"{id}\""));
+        }
+    }
+    nodes
+}
+
+fn notes(matches: &ArgMatches) -> Vec<String> {
+    let given = |name: &&str| matches.value_source(name) == Some(ValueSource::CommandLine);
+    WITHOUT_EFFECT.iter().filter(|name| given(name)).map(|name| format!("--{name} changes nothing here")).collect()
+}

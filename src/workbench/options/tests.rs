@@ -1,0 +1,141 @@
+//! Command lines, and what becomes of them.
+
+use super::*;
+use crate::workbench::network::Shape;
+
+fn parse(line: &str) -> Result<Options, Refusal> {
+    Options::parse(line.split_whitespace().map(OsString::from))
+}
+
+fn good(line: &str) -> Options {
+    parse(line).expect("a good command line")
+}
+
+fn errors(line: &str) -> Vec<String> {
+    match parse(line) {
+        Err(Refusal::Errors(errors)) => errors,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_reference() {
+    let options = good("-w echo");
+    assert_eq!(options.nodes, ["n1", "n2", "n3", "n4", "n5"]);
+    assert_eq!((options.concurrency, options.rate, options.time_limit), (5, 5.0, Duration::from_secs(60)));
+    assert_eq!(options.latency, Latency { shape: Shape::Constant, mean_ms: 0 });
+    assert_eq!((options.topology, options.delivery), (Topology::Grid, Delivery::Held));
+    assert_eq!((options.nemesis_interval, options.test_count), (Duration::from_secs(10), 1));
+    assert_eq!((options.key_count, options.max_txn_length, options.max_writes_per_key), (10, 4, 16));
+    assert_eq!(options.consistency_models, ["strict-serializable"]);
+    assert!(options.bin.is_none() && options.availability.is_none() && options.nemesis.is_empty());
+}
+
+#[test]
+fn the_challenges_command_lines_are_read() {
+    let options = good("-w broadcast --bin /x --node-count 25 --time-limit 20 --rate 100 --latency 100");
+    assert_eq!((options.nodes.len(), options.nodes[0].as_str(), options.concurrency), (25, "n0", 25));
+    assert_eq!((options.rate, options.latency.mean_ms), (100.0, 100));
+    let options = good("-w unique-ids --rate 1000 --node-count 3 --availability total --nemesis partition");
+    assert_eq!(options.availability, Some(Availability::Total));
+    assert_eq!(options.nemesis, [Fault::Partition]);
+}
+
+#[test]
+fn a_concurrency_may_count_in_nodes() {
+    assert_eq!(good("-w echo --node-count 3 --concurrency 4n").concurrency, 12);
+    assert_eq!(good("-w echo --node-count 3 --concurrency 4").concurrency, 4);
+    for bad in ["n", "4m", "-1", "0", "+4", "1.5"] {
+        assert_eq!(errors(&format!("-w echo --concurrency {bad}")).len(), 1, "{bad}");
+    }
+}
+
+#[test]
+fn nodes_come_from_the_file_then_the_list_then_single_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("nodes");
+    std::fs::write(&file, "a\nb\n").expect("written");
+    let file = file.display();
+    assert_eq!(good(&format!("-w echo -n z --nodes x,y --nodes-file {file}")).nodes, ["a", "b", "x", "y", "z"]);
+    assert_eq!(good("-w echo --nodes x,y --node-count 2 --node z").nodes, ["n0", "n1", "z"]);
+    let spaced = ["-w", "echo", "--nodes", "x, y"].map(OsString::from);
+    assert_eq!(Options::parse(spaced).expect("good").nodes, ["x", "y"]);
+    assert_eq!(good("-w echo -n x -n y").nodes, ["x", "y"]);
+    assert_eq!(errors("-w echo --nodes-file /nonexistent").len(), 1);
+    assert_eq!(errors("-w echo --nodes a,a,c7,").len(), 3);
+}
+
+#[test]
+fn what_is_not_an_option_goes_to_the_node() {
+    assert_eq!(good("one -w echo two -- --fast 3").arguments, ["one", "two", "--fast", "3"]);
+}
+
+#[test]
+fn mistakes_are_told_in_maelstroms_words() {
+    assert_eq!(errors("-w echo --foo"), ["Unknown option: \"--foo\""]);
+    assert_eq!(
+        errors("-w echo --latency-dist x"),
+        ["Failed to validate \"--latency-dist x\": Must be constant, uniform, or exponential"]
+    );
+    assert_eq!(errors("-w echo --rate"), ["Missing required argument for \"--rate R\""]);
+}
+
+#[test]
+fn every_mistake_is_told_at_once() {
+    let errors = errors("-w echo --rate -1 --time-limit 0 --latency x --topology ring --nemesis kill --loss 2");
+    assert_eq!(errors.len(), 6, "{errors:?}");
+}
+
+#[test]
+fn numbers_outside_their_range_are_refused() {
+    for bad in [
+        "--node-count 0",
+        "--rate nan",
+        "--nemesis-interval 0",
+        "--availability 1.1",
+        "--availability some",
+        "--key-count 0",
+        "--test-count none",
+        "--seed -1",
+        "--delivery late",
+        "--latency -5",
+    ] {
+        assert_eq!(errors(&format!("-w echo {bad}")).len(), 1, "{bad}");
+    }
+    assert_eq!(good("-w echo --availability 1/2").availability, Some(Availability::Fraction(0.5)));
+    assert_eq!(good("-w echo --nemesis-interval 0.5").nemesis_interval, Duration::from_millis(500));
+}
+
+#[test]
+fn a_missing_workload_is_told_from_a_misspelt_one() {
+    assert!(errors("")[0].starts_with("The workload lin-kv does not exist here yet"));
+    assert!(errors("-w kafka")[0].contains("broadcast, echo, g-set, unique-ids"));
+    assert!(errors("-w ecko")[0].starts_with("Failed to validate \"--workload ecko\": Must be one of "));
+}
+
+#[test]
+fn options_without_effect_are_accepted_with_a_note() {
+    let options = good("-w echo --no-ssh --username root --leave-db-running --logging-json");
+    assert_eq!(options.notes.len(), 4);
+}
+
+#[test]
+fn help_is_help() {
+    assert!(matches!(parse("--help"), Err(Refusal::Help(text)) if text.contains("--latency-dist")));
+}
+
+#[test]
+fn models_are_split_only_at_a_comma_between_spaces() {
+    let models = |text: &str| {
+        let line = ["-w", "echo", "--consistency-models", text].map(OsString::from);
+        Options::parse(line).expect("any name passes").consistency_models
+    };
+    assert_eq!(models("a,b"), ["a,b"]);
+    assert_eq!(models("a , b"), ["a", "b"]);
+    assert_eq!(models("a, b"), ["a, b"]);
+}
+
+#[test]
+fn the_last_of_several_counts() {
+    assert_eq!(good("-w echo --time-limit 1 --time-limit 2").time_limit, Duration::from_secs(2));
+}

@@ -1,0 +1,201 @@
+//! Nodes as real processes in real time: any executable, one poll loop, no threads.
+//!
+//! epoll counts in milliseconds, rounded up, which would make every hand-over late. So the loop sleeps in
+//! `ppoll` on the epoll descriptor itself, whose time-out is in nanoseconds, and asks epoll only what happened.
+
+#![expect(clippy::disallowed_methods, reason = "a host: this is where the clock is read")]
+
+mod child;
+mod interrupts;
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use super::cluster::{Cluster, Halt, LastWords, Status};
+use crate::time::{Duration, Time};
+use child::Child;
+
+pub use interrupts::Interrupts;
+
+/// Events taken from the kernel at a time; more wait for the next round.
+const EVENTS: usize = 256;
+/// Bytes read from a pipe at a time: what a Linux pipe holds.
+const CHUNK: usize = 64 << 10;
+const INTERRUPTED: Token = Token(usize::MAX);
+
+/// How to start a node.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The executable; it is run in the folder for temporary files, so the path must be absolute.
+    pub program: PathBuf,
+    /// Its arguments, the same for every node.
+    pub arguments: Vec<String>,
+    /// An existing folder, in which `<node>.log` receives what a node writes to stderr.
+    pub logs: PathBuf,
+    /// Whether to repeat that on our own stderr.
+    pub log_stderr: bool,
+}
+
+/// The pipes of a node.
+#[derive(Debug, Clone, Copy)]
+enum Pipe {
+    Stdin,
+    Stdout,
+    Stderr,
+}
+
+const PIPES: [Pipe; 3] = [Pipe::Stdin, Pipe::Stdout, Pipe::Stderr];
+
+fn tokens(node: usize) -> [Token; 3] {
+    [Token(node * 3), Token(node * 3 + 1), Token(node * 3 + 2)]
+}
+
+/// Processes as a [`Cluster`]. All are killed when it is dropped.
+pub struct Processes<'a> {
+    launch: Launch,
+    names: Vec<String>,
+    children: Vec<Option<Child>>,
+    poll: Poll,
+    events: Events,
+    started: Instant,
+    chunk: Vec<u8>,
+    interrupts: &'a Interrupts,
+}
+
+impl<'a> Processes<'a> {
+    /// Nodes of these names, none of them started yet. From now on Ctrl-C is an error from
+    /// [`Cluster::wait`].
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a poll.
+    pub fn new(launch: Launch, names: Vec<String>, interrupts: &'a Interrupts) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let raw = interrupts.pipe().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&raw), INTERRUPTED, Interest::READABLE)?;
+        interrupts.catch(true);
+        let children = names.iter().map(|_| None).collect();
+        Ok(Self {
+            launch,
+            names,
+            children,
+            poll,
+            events: Events::with_capacity(EVENTS),
+            started: Instant::now(),
+            chunk: vec![0; CHUNK],
+            interrupts,
+        })
+    }
+
+    /// Handles what has happened so far; returns whether anything has that the test may want to know.
+    fn react(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<bool, Halt> {
+        let Self { poll, events, children, chunk, started, interrupts, .. } = self;
+        match poll.poll(events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
+            Ok(()) | Err(_) => {}
+        }
+        let mut noted = false;
+        for event in events.iter() {
+            if event.token() == INTERRUPTED {
+                if interrupts.take() {
+                    return Err(Halt::Interrupted);
+                }
+                continue;
+            }
+            let (node, pipe) = (event.token().0 / 3, PIPES[event.token().0 % 3]);
+            let Some(child) = children.get_mut(node).and_then(Option::as_mut) else { continue };
+            match pipe {
+                Pipe::Stdin => noted |= child.flush(),
+                Pipe::Stdout => child.stdout_ready = true,
+                Pipe::Stderr => child.read_stderr(chunk),
+            }
+        }
+        for (node, child) in children.iter_mut().enumerate() {
+            let Some(child) = child.as_mut().filter(|child| child.stdout_ready) else { continue };
+            noted = true;
+            child.read_stdout(chunk, &mut |line| on_line(node, since(*started), line));
+        }
+        Ok(noted)
+    }
+}
+
+fn since(started: Instant) -> Time {
+    Time::ZERO + started.elapsed()
+}
+
+impl Cluster for Processes<'_> {
+    fn now(&self) -> Time {
+        since(self.started)
+    }
+
+    fn start(&mut self, node: usize) -> io::Result<()> {
+        self.kill(node);
+        let child = Child::spawn(&self.launch, &self.names[node], self.poll.registry(), tokens(node))?;
+        self.children[node] = Some(child);
+        Ok(())
+    }
+
+    fn accepts(&self, node: usize) -> bool {
+        self.children[node].as_ref().is_none_or(Child::accepts)
+    }
+
+    fn deliver(&mut self, node: usize, line: &[u8]) {
+        if let Some(child) = &mut self.children[node] {
+            child.deliver(line);
+        }
+    }
+
+    fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
+        loop {
+            if self.react(on_line)? {
+                return Ok(());
+            }
+            let left = until.map(|until| until.since(self.now()));
+            if left == Some(Duration::ZERO) {
+                return Ok(());
+            }
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
+            let mut epoll = [PollFd::from_borrowed_fd(self.poll.registry().as_fd(), PollFlags::IN)];
+            match rustix::event::poll(&mut epoll, left.as_ref()) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(io::Error::from(error).into()),
+            }
+        }
+    }
+
+    fn kill(&mut self, node: usize) {
+        if let Some(child) = &mut self.children[node] {
+            child.kill(&mut self.chunk);
+        }
+    }
+
+    fn status(&mut self, node: usize) -> Status {
+        let Some(child) = &mut self.children[node] else { return Status::Dead("never started".into()) };
+        match child.exit_status(&mut self.chunk) {
+            Some(status) => Status::Dead(status.to_string()),
+            None => Status::Alive,
+        }
+    }
+
+    fn last_words(&self, node: usize) -> LastWords {
+        self.children[node].as_ref().map(Child::last_words).unwrap_or_default()
+    }
+}
+
+impl Drop for Processes<'_> {
+    fn drop(&mut self) {
+        for child in self.children.iter_mut().flatten() {
+            child.kill(&mut self.chunk);
+        }
+        self.interrupts.catch(false);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Real processes, all of them `sh`.
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn cluster<'a>(script: &str, logs: &std::path::Path, interrupts: &'a Interrupts) -> Processes<'a> {
+    let launch = Launch {
+        program: "/bin/sh".into(),
+        arguments: vec!["-c".into(), script.into()],
+        logs: logs.to_owned(),
+        log_stderr: false,
+    };
+    let mut cluster = Processes::new(launch, vec!["n1".into()], interrupts).expect("a poll");
+    cluster.start(0).expect("sh exists");
+    cluster
+}
+
+/// Waits for so many lines.
+fn lines(cluster: &mut Processes, count: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    let patience = cluster.now() + PATIENCE;
+    while lines.len() < count && cluster.now() < patience {
+        cluster
+            .wait(Some(patience), &mut |_, _, line| lines.push(String::from_utf8_lossy(line).into_owned()))
+            .expect("nobody interrupts");
+    }
+    lines
+}
+
+#[test]
+fn a_node_reads_lines_and_its_lines_come_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let interrupts = Interrupts::new().expect("signals");
+    let mut cluster =
+        cluster("while read -r line; do echo \"got $line\"; echo told >&2; done", folder.path(), &interrupts);
+    cluster.deliver(0, b"one\n");
+    cluster.deliver(0, b"two\n");
+    assert_eq!(lines(&mut cluster, 2), ["got one", "got two"]);
+    assert_eq!(cluster.status(0), Status::Alive);
+    cluster.kill(0);
+    assert!(matches!(cluster.status(0), Status::Dead(_)));
+    let log = std::fs::read_to_string(folder.path().join("n1.log")).expect("a log");
+    assert!(log.starts_with("told\n"));
+    assert_eq!(cluster.last_words(0).stdout, ["got one", "got two"]);
+}
+
+#[test]
+fn waiting_ends_within_a_millisecond_of_the_time_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let interrupts = Interrupts::new().expect("signals");
+    let mut cluster = cluster("read line", folder.path(), &interrupts);
+    let best = (0..20)
+        .map(|_| {
+            let until = cluster.now() + Duration::from_micros(2_300);
+            cluster.wait(Some(until), &mut |_, _, _| {}).expect("nobody interrupts");
+            assert!(cluster.now() >= until);
+            cluster.now().since(until)
+        })
+        .min();
+    assert!(best < Some(Duration::from_millis(1)), "{best:?}");
+}
+
+#[test]
+fn a_node_that_does_not_read_holds_its_deliveries_up_and_loses_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let interrupts = Interrupts::new().expect("signals");
+    let mut cluster = cluster("sleep 0.3; head -c 1048577 | wc -c", folder.path(), &interrupts);
+    let line = vec![b'x'; 1 << 20];
+    cluster.deliver(0, &line);
+    assert!(!cluster.accepts(0));
+    let patience = cluster.now() + PATIENCE;
+    while !cluster.accepts(0) && cluster.now() < patience {
+        cluster.wait(Some(patience), &mut |_, _, _| {}).expect("nobody interrupts");
+    }
+    cluster.deliver(0, b"\n");
+    assert_eq!(lines(&mut cluster, 1)[0].trim(), "1048577");
+}
+
+#[test]
+fn the_death_of_a_node_is_told_with_its_last_words() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let interrupts = Interrupts::new().expect("signals");
+    let mut cluster = cluster("echo out; seq 40 >&2; printf unfinished; exit 3", folder.path(), &interrupts);
+    assert_eq!(lines(&mut cluster, 2), ["out", "unfinished"]);
+    let patience = cluster.now() + PATIENCE;
+    while cluster.status(0) == Status::Alive && cluster.now() < patience {}
+    assert_eq!(cluster.status(0), Status::Dead("exit status: 3".into()));
+    let words = cluster.last_words(0);
+    assert_eq!(words.stdout, ["out", "unfinished"]);
+    assert_eq!((words.stderr.len(), words.stderr[31].as_str()), (32, "40"));
+    cluster.deliver(0, b"ignored\n");
+}
+
+#[test]
+fn what_cannot_be_executed_is_an_error_at_once() {
+    let interrupts = Interrupts::new().expect("signals");
+    let launch = Launch {
+        program: "/nonexistent/node".into(),
+        arguments: Vec::new(),
+        logs: std::env::temp_dir(),
+        log_stderr: false,
+    };
+    let mut cluster = Processes::new(launch, vec!["gloomers-test".into()], &interrupts).expect("a poll");
+    assert!(cluster.start(0).is_err());
+    std::fs::remove_file(std::env::temp_dir().join("gloomers-test.log")).ok();
+}

@@ -1,0 +1,125 @@
+//! What a test shows while it runs: a bar where stderr is a terminal, a line now and then where it is not.
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal as _, Write as _};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::edn::Value;
+use super::history::{Kind, Op, Process};
+use super::network::Muted;
+use super::run::{Phase, Watch};
+use crate::time::Duration;
+
+/// Time of the test between two updates of the bar, and between two lines.
+const BAR_STEP: Duration = Duration::from_millis(100);
+const LINE_STEP: Duration = Duration::from_secs(5);
+/// How often the terminal is written to, at most.
+const DRAWS_PER_SECOND: u8 = 10;
+
+/// Shows the progress of one test on stderr.
+#[derive(Debug)]
+pub struct Progress {
+    /// Present where stderr is a terminal and nothing else writes to it.
+    bar: Option<ProgressBar>,
+    quiet: bool,
+    phase: Phase,
+    invoked: u64,
+    faults: u64,
+    cut: Option<Cow<'static, str>>,
+    /// The time of the test when the display next changes.
+    next_ns: i64,
+}
+
+impl Progress {
+    /// Progress of a test with this time limit. A bar is shown only if nothing else (`others_write`) is
+    /// going to write to stderr meanwhile.
+    #[must_use]
+    pub fn new(time_limit: Duration, quiet: bool, others_write: bool) -> Self {
+        let bar = (!quiet && !others_write && io::stderr().is_terminal()).then(|| {
+            let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
+            let bar = ProgressBar::with_draw_target(Some(time_limit.as_secs()), target);
+            ProgressStyle::with_template("{bar:30} {pos:>3}/{len} s  {msg}").map(|style| bar.set_style(style)).ok();
+            bar
+        });
+        let phase = Phase::Starting;
+        Self { bar, quiet, phase, invoked: 0, faults: 0, cut: None, next_ns: 0 }
+    }
+
+    fn say(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| writeln!(io::stderr(), "{line}").ok()),
+            None => writeln!(io::stderr(), "{line}").ok(),
+        };
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn state(&self, time_ns: i64) -> String {
+        let rate = self.invoked as f64 / (time_ns as f64 / 1e9).max(0.001);
+        let cut = self.cut.as_ref().map_or("none now".into(), |kind| format!("now {kind}"));
+        let faults = if self.faults == 0 { String::new() } else { format!(", {} faults, {cut}", self.faults) };
+        format!("{} ops, {rate:.1}/s{faults}", self.invoked)
+    }
+}
+
+fn name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting the nodes",
+        Phase::SettingUp => "setting up",
+        Phase::Main => "running operations",
+        Phase::Draining => "waiting for outstanding operations",
+        Phase::Recovering => "waiting for recovery (10 s)",
+        Phase::Final => "final operations",
+        Phase::Ending => "ending the nodes",
+    }
+}
+
+impl Watch for Progress {
+    fn on_phase(&mut self, phase: Phase) {
+        self.phase = phase;
+        match &self.bar {
+            Some(bar) if phase == Phase::Ending => bar.finish_and_clear(),
+            Some(bar) => {
+                bar.set_message(name(phase));
+                bar.tick();
+            }
+            None if self.quiet => {}
+            None => self.say(name(phase)),
+        }
+    }
+
+    fn on_op(&mut self, op: &Op) {
+        if op.process == Process::Nemesis {
+            if let Value::Keyword(kind) = &op.value {
+                let healed = kind == "network-healed";
+                self.faults += u64::from(!healed);
+                self.cut = (!healed).then(|| kind.clone());
+            }
+        } else if op.kind == Kind::Invoke {
+            self.invoked += 1;
+        }
+        if self.quiet || self.phase != Phase::Main || op.time < self.next_ns {
+            return;
+        }
+        let step = if self.bar.is_some() { BAR_STEP } else { LINE_STEP };
+        let first = self.next_ns == 0;
+        self.next_ns = op.time + i64::try_from(step.as_nanos()).unwrap_or(i64::MAX);
+        let seconds = u64::try_from(op.time / 1_000_000_000).unwrap_or_default();
+        match &self.bar {
+            Some(bar) => {
+                bar.set_message(self.state(op.time));
+                bar.set_position(seconds);
+            }
+            None if first => {}
+            None => self.say(&format!("{seconds:>4} s  {}", self.state(op.time))),
+        }
+    }
+
+    fn on_muted(&mut self, muted: &Muted) {
+        self.say(&format!("{} is not listened to any more: it printed {}: {}", muted.node, muted.reason, muted.line));
+    }
+
+    fn on_message(&mut self, line: &str) {
+        self.say(line);
+    }
+}

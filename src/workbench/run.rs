@@ -1,0 +1,375 @@
+//! One test from start to end (reference §5), over any [`Cluster`].
+//!
+//! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
+
+mod exchange;
+mod workers;
+
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::client::{Answer, Conduct, INIT_PATIENCE, Request, Schema};
+use super::cluster::{Cluster, Halt, LastWords, Status};
+use super::edn::Value;
+use super::generator::{MainPhase, Step};
+use super::history::Op;
+use super::nemesis::{Act, Effect, Fault, Nemesis};
+use super::network::{Conditions, Counts, Muted, Network, Shape};
+use super::workload::Workload;
+use crate::time::Duration;
+use exchange::Exchange;
+use workers::{Book, Workers};
+
+pub use exchange::Lateness;
+
+/// The quiet between the last heal and the final operations.
+const RECOVERY: Duration = Duration::from_secs(10);
+/// How soon a node that dies before it has answered `init` is noticed.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How soon to ask again when no free thread may perform any operation.
+const ASK_AGAIN: Duration = Duration::from_millis(1);
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The nodes' ids, in order.
+    pub nodes: Vec<String>,
+    /// How many client threads.
+    pub threads: usize,
+    /// Operations of clients per second, in total.
+    pub rate: f64,
+    /// How long the main phase lasts.
+    pub time_limit: Duration,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// The mean time between operations of the nemesis.
+    pub nemesis_interval: Duration,
+    /// What the network is like.
+    pub conditions: Conditions,
+    /// Decides every random choice.
+    pub seed: u64,
+    /// Whether to report every message sent.
+    pub log_send: bool,
+    /// Whether to report every message received.
+    pub log_recv: bool,
+}
+
+/// Where a test is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Nodes start and answer `init`.
+    Starting,
+    /// Clients send what the workload needs first.
+    SettingUp,
+    /// Operations, until the time limit.
+    Main,
+    /// Outstanding operations are awaited.
+    Draining,
+    /// Faults are healed, and nobody asks anything.
+    Recovering,
+    /// Final operations.
+    Final,
+    /// Nodes are ended.
+    Ending,
+}
+
+/// Someone who looks on.
+pub trait Watch {
+    /// The test enters a phase.
+    fn on_phase(&mut self, _phase: Phase) {}
+    /// A line was added to the history.
+    fn on_op(&mut self, _op: &Op) {}
+    /// A node printed a line that silences it.
+    fn on_muted(&mut self, _muted: &Muted) {}
+    /// A message was sent or received, if the plan asks for that.
+    fn on_message(&mut self, _line: &str) {}
+}
+
+/// Nobody looks on.
+#[derive(Debug, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
+/// A node that died before the test was over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crash {
+    /// Its id.
+    pub node: String,
+    /// How it ended.
+    pub status: String,
+    /// What it wrote last.
+    pub last_words: LastWords,
+}
+
+/// A test that ran to its end.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// What clients and nemesis did and saw.
+    pub history: Vec<Op>,
+    /// What the network counted.
+    pub counts: Counts,
+    /// Nodes whose output was discarded, and why.
+    pub muted: Vec<Muted>,
+    /// Nodes found dead at the end: if any, there is a history but no verdict, and the status is 255.
+    pub crashes: Vec<Crash>,
+    /// How late messages reached their nodes.
+    pub lateness: Lateness,
+}
+
+/// Why a test did not run to its end; the status is 255.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A node could not be started.
+    #[error("{node} cannot be started: {source}")]
+    Start {
+        /// Its id.
+        node: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A node did not take part.
+    #[error("{node} {what}")]
+    Unready {
+        /// Its id.
+        node: String,
+        /// What it did instead.
+        what: String,
+        /// What it wrote last.
+        last_words: LastWords,
+    },
+    /// A distribution that needs a positive mean has none.
+    #[error("--latency-dist uniform and exponential need a --latency above 0")]
+    NoLatency,
+    /// The test was stopped.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+}
+
+/// Runs one test. Nodes are started here; whoever owns the cluster ends those that are still there after a
+/// failure.
+///
+/// # Errors
+///
+/// When the test cannot be run to its end; there is no history then.
+pub fn run<C: Cluster>(
+    plan: &Plan,
+    workload: &mut dyn Workload,
+    cluster: &mut C,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, Failure> {
+    let latency = plan.conditions.latency;
+    if latency.mean_ms == 0 && latency.shape != Shape::Constant {
+        return Err(Failure::NoLatency);
+    }
+    let mut network = Network::new(plan.conditions, stream(plan.seed, 0));
+    network.log(plan.log_send, plan.log_recv);
+    let exchange = Exchange::new(network, &plan.nodes, cluster, watch);
+    let workers = Workers::new(plan.threads);
+    let nemesis = Nemesis::new(plan.faults.clone());
+    let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
+    let mut test = Test { plan, workload, exchange, book: Book::default(), workers, nemesis, rng, nemesis_rng };
+    test.start()?;
+    test.set_up()?;
+    test.main()?;
+    test.finish()?;
+    Ok(test.end())
+}
+
+fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    rng
+}
+
+struct Test<'a, C: Cluster> {
+    plan: &'a Plan,
+    workload: &'a mut dyn Workload,
+    exchange: Exchange<'a, C>,
+    book: Book,
+    workers: Workers,
+    nemesis: Nemesis,
+    rng: ChaCha8Rng,
+    nemesis_rng: ChaCha8Rng,
+}
+
+impl<C: Cluster> Test<'_, C> {
+    /// Starts every node and sees each answer `init`; then the history's clock begins.
+    fn start(&mut self) -> Result<(), Failure> {
+        self.exchange.watch.on_phase(Phase::Starting);
+        let quote = |name: &String| serde_json::Value::from(name.as_str()).to_string();
+        let ids = self.plan.nodes.iter().map(quote).collect::<Vec<_>>().join(",");
+        for (node, name) in self.plan.nodes.iter().enumerate() {
+            self.exchange.cluster.start(node).map_err(|source| Failure::Start { node: name.clone(), source })?;
+            let client = self.exchange.open_client(node, node);
+            let id = quote(name);
+            let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
+            let reply = Schema { kind: "init_ok", fields: &[] };
+            self.exchange.ask(client, &Request { body, reply, patience: INIT_PATIENCE });
+        }
+        let mut ready = vec![false; self.plan.nodes.len()];
+        while ready.contains(&false) {
+            let glance = self.exchange.cluster.now() + GLANCE;
+            self.exchange.turn(Some(glance))?;
+            while let Some((node, client, answer)) = self.exchange.next_answer() {
+                self.exchange.close_client(client);
+                if let Some(what) = init_fault(answer) {
+                    return Err(self.unready(node, what));
+                }
+                ready[node] = true;
+            }
+            let missing = ready.iter().enumerate().filter(|(_, ready)| !**ready).map(|(node, _)| node);
+            for node in missing {
+                if let Status::Dead(status) = self.exchange.cluster.status(node) {
+                    return Err(self.unready(node, format!("ended ({status}) before it answered init")));
+                }
+            }
+        }
+        self.book.zero = self.exchange.cluster.now();
+        Ok(())
+    }
+
+    /// Opens one more client per node, which sends what the workload needs first.
+    fn set_up(&mut self) -> Result<(), Failure> {
+        self.exchange.watch.on_phase(Phase::SettingUp);
+        let clients: Vec<usize> =
+            (0..self.plan.nodes.len()).map(|node| self.exchange.open_client(node, node)).collect();
+        let Some(request) = self.workload.set_up(&self.plan.nodes) else { return Ok(()) };
+        for &client in &clients {
+            self.exchange.ask(client, &request);
+        }
+        let conduct = Conduct { maps_errors: true, idempotent: &[], reusable: true };
+        let mut answered = 0;
+        while answered < clients.len() {
+            self.exchange.turn(None)?;
+            while let Some((node, _, answer)) = self.exchange.next_answer() {
+                answered += 1;
+                if let Err(trouble) = conduct.judge("set-up", answer, &request.reply) {
+                    let wanted = request.reply.kind;
+                    let what = format!("did not answer with {wanted}: {:?}", trouble.error);
+                    return Err(self.unready(node, what));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn main(&mut self) -> Result<(), Failure> {
+        self.exchange.watch.on_phase(Phase::Main);
+        let interval = self.nemesis.is_armed().then_some(self.plan.nemesis_interval);
+        let mut phase = MainPhase::new(self.plan.rate, interval, self.plan.time_limit, self.exchange.cluster.now());
+        loop {
+            self.complete();
+            let now = self.exchange.cluster.now();
+            let step = phase.next(now, self.workers.threads.any_free(), &mut self.rng);
+            match step {
+                Step::Client => match self.workload.next(&self.workers.threads, &mut self.rng) {
+                    Some((thread, invocation)) => {
+                        phase.dispatched(step, now, &mut self.rng);
+                        self.workers.begin(thread, invocation, self.workload, &mut self.exchange, &mut self.book);
+                    }
+                    None => self.exchange.turn(Some(now + ASK_AGAIN))?,
+                },
+                Step::Nemesis => {
+                    phase.dispatched(step, now, &mut self.nemesis_rng);
+                    let act = self.nemesis.act(&self.plan.nodes, &mut self.nemesis_rng);
+                    self.act(act);
+                    self.workers.threads.advance();
+                }
+                Step::Wait(until) => self.exchange.turn(until)?,
+                Step::Over => break,
+            }
+        }
+        self.drain()
+    }
+
+    /// Heals everything, leaves the nodes in peace, and lets every thread perform the last operation.
+    fn finish(&mut self) -> Result<(), Failure> {
+        let Some(last) = self.workload.last() else { return Ok(()) };
+        self.exchange.watch.on_phase(Phase::Recovering);
+        for act in self.nemesis.last_acts() {
+            self.act(act);
+        }
+        let rested = self.exchange.cluster.now() + RECOVERY;
+        while self.exchange.cluster.now() < rested {
+            self.exchange.turn(Some(rested))?;
+        }
+        self.exchange.watch.on_phase(Phase::Final);
+        let mut threads: Vec<usize> = (0..self.plan.threads).collect();
+        threads.shuffle(&mut self.rng);
+        for thread in threads {
+            self.workers.begin(thread, last.clone(), self.workload, &mut self.exchange, &mut self.book);
+        }
+        self.drain()
+    }
+
+    /// Looks who is still there, and ends all nodes.
+    fn end(self) -> Outcome {
+        self.exchange.watch.on_phase(Phase::Ending);
+        let mut crashes = Vec::new();
+        for (node, name) in self.plan.nodes.iter().enumerate() {
+            if let Status::Dead(status) = self.exchange.cluster.status(node) {
+                let last_words = self.exchange.cluster.last_words(node);
+                crashes.push(Crash { node: name.clone(), status, last_words });
+            }
+            self.exchange.cluster.kill(node);
+        }
+        Outcome {
+            history: self.book.history,
+            counts: self.exchange.network.counts(),
+            muted: self.exchange.network.all_muted().cloned().collect(),
+            crashes,
+            lateness: self.exchange.lateness,
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), Failure> {
+        self.exchange.watch.on_phase(Phase::Draining);
+        loop {
+            self.complete();
+            if self.workers.threads.all_free() {
+                return Ok(());
+            }
+            self.exchange.turn(None)?;
+        }
+    }
+
+    fn complete(&mut self) {
+        while let Some((thread, _, answer)) = self.exchange.next_answer() {
+            self.workers.complete(thread, answer, self.workload, &mut self.exchange, &mut self.book);
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        let Act { f, wanted, done, effect } = act;
+        self.book.nemesis(f, wanted, self.exchange.cluster.now(), self.exchange.watch);
+        match effect {
+            Effect::Cut(grudges) => self.exchange.network.cut(&grudges),
+            Effect::Heal => self.exchange.network.cut(&[]),
+        }
+        self.book.nemesis(f, done, self.exchange.cluster.now(), self.exchange.watch);
+    }
+
+    fn unready(&self, node: usize, what: String) -> Failure {
+        let last_words = self.exchange.cluster.last_words(node);
+        Failure::Unready { node: self.plan.nodes[node].clone(), what, last_words }
+    }
+}
+
+/// What is wrong with the answer to `init`; only its type matters (reference §1.6).
+fn init_fault(answer: Answer) -> Option<String> {
+    match answer {
+        Answer::Reply(members) => {
+            let ok = Value::Str("init_ok".into());
+            let typed = members.iter().any(|(key, value)| &**key == "type" && *value == ok);
+            (!typed).then(|| "answered init with something other than init_ok".into())
+        }
+        Answer::Error { code, text } => Some(format!("answered init with error {code:?}: {text:?}")),
+        Answer::Unreadable(reason) => Some(format!("answered init with something unreadable: {reason}")),
+        Answer::TimedOut => Some(format!("did not answer init within {} s", INIT_PATIENCE.as_secs())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

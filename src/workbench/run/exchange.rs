@@ -1,0 +1,172 @@
+//! Where the network, the clients and the nodes meet: one turn delivers what is due and waits for more.
+
+use std::collections::VecDeque;
+
+use super::Watch;
+use crate::time::{Duration, Time};
+use crate::workbench::client::{Answer, Client, Request};
+use crate::workbench::cluster::{Cluster, Halt};
+use crate::workbench::network::{Network, client_name};
+
+/// How late messages reached their nodes: what a loaded machine does to the numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lateness {
+    /// Messages handed over.
+    pub count: u64,
+    /// The sum of actual less due hand-over times.
+    pub total: Duration,
+    /// The worst.
+    pub max: Duration,
+    /// How many were more than a millisecond late.
+    pub over_one_ms: u64,
+}
+
+impl Lateness {
+    fn add(&mut self, late: Duration) {
+        self.count += 1;
+        self.total += late;
+        self.max = self.max.max(late);
+        self.over_one_ms += u64::from(late > Duration::from_millis(1));
+    }
+
+    /// The mean; zero when nothing was handed over.
+    #[must_use]
+    pub fn mean(&self) -> Duration {
+        u32::try_from(self.count).ok().and_then(|count| self.total.checked_div(count)).unwrap_or_default()
+    }
+}
+
+pub(super) struct Exchange<'a, C: Cluster> {
+    pub(super) network: Network,
+    pub(super) cluster: &'a mut C,
+    pub(super) watch: &'a mut dyn Watch,
+    pub(super) lateness: Lateness,
+    nodes: usize,
+    /// By number; `None` once closed.
+    clients: Vec<Option<Client>>,
+    waiting: Vec<usize>,
+    answers: VecDeque<(usize, Answer)>,
+    line: Vec<u8>,
+}
+
+impl<'a, C: Cluster> Exchange<'a, C> {
+    pub(super) fn new(mut network: Network, nodes: &[String], cluster: &'a mut C, watch: &'a mut dyn Watch) -> Self {
+        for name in nodes {
+            network.add_receiver(name);
+        }
+        Self {
+            network,
+            cluster,
+            watch,
+            lateness: Lateness::default(),
+            nodes: nodes.len(),
+            clients: Vec::new(),
+            waiting: Vec::new(),
+            answers: VecDeque::new(),
+            line: Vec::new(),
+        }
+    }
+
+    pub(super) fn nodes(&self) -> usize {
+        self.nodes
+    }
+
+    pub(super) fn open_client(&mut self, owner: usize, node: usize) -> usize {
+        self.clients.push(Some(Client::new(owner, node)));
+        self.network.open_client()
+    }
+
+    pub(super) fn close_client(&mut self, number: usize) {
+        self.network.close_client(number);
+        self.waiting.retain(|waiting| *waiting != number);
+        self.clients[number] = None;
+    }
+
+    /// Sends a request from a client; its answer will come out of [`Exchange::next_answer`].
+    pub(super) fn ask(&mut self, number: usize, request: &Request) {
+        let now = self.cluster.now();
+        let Some(client) = &mut self.clients[number] else { return };
+        let body = client.ask(request, now);
+        let node = std::rc::Rc::clone(self.network.name(client.node));
+        let sent = self.network.send(&client_name(number), &node, &body, now);
+        debug_assert!(sent.is_ok(), "an open client and a node are both registered");
+        self.waiting.push(number);
+        read_mail(&mut self.network, &mut self.clients, &mut self.waiting, &mut self.answers, number);
+    }
+
+    /// An answer that has come, with the owner of the client and its number.
+    pub(super) fn next_answer(&mut self) -> Option<(usize, usize, Answer)> {
+        let (number, answer) = self.answers.pop_front()?;
+        let owner = self.clients[number].as_ref()?.owner;
+        Some((owner, number, answer))
+    }
+
+    /// Delivers what is due; then, unless there are answers to be had, waits until `until` or until
+    /// something happens.
+    pub(super) fn turn(&mut self, until: Option<Time>) -> Result<(), Halt> {
+        self.deliver_due();
+        let now = self.cluster.now();
+        self.expire(now);
+        let due = (0..self.nodes)
+            .filter(|&node| self.cluster.accepts(node))
+            .filter_map(|node| self.network.due(node))
+            .chain(self.waiting.iter().filter_map(|&number| self.clients[number].as_ref()?.deadline()))
+            .chain(until)
+            .min();
+        if self.answers.is_empty() && due.is_none_or(|due| due > now) {
+            let Self { network, cluster, watch, clients, waiting, answers, .. } = self;
+            cluster.wait(due, &mut |node, now, line| match network.accept(node, line, now) {
+                Ok(Some(client)) => read_mail(network, clients, waiting, answers, client),
+                Ok(None) => {}
+                Err(muted) => watch.on_muted(muted),
+            })?;
+            self.deliver_due();
+        }
+        for line in self.network.drain_log() {
+            self.watch.on_message(&line);
+        }
+        Ok(())
+    }
+
+    fn deliver_due(&mut self) {
+        for node in 0..self.nodes {
+            while self.cluster.accepts(node) {
+                let now = self.cluster.now();
+                let Some((due, message)) = self.network.take(node, now) else { break };
+                self.lateness.add(now.since(due));
+                self.line.clear();
+                message.write(&mut self.line);
+                self.cluster.deliver(node, &self.line);
+            }
+        }
+    }
+
+    fn expire(&mut self, now: Time) {
+        let Self { clients, waiting, answers, .. } = self;
+        waiting.retain(|&number| {
+            let answer = clients[number].as_mut().and_then(|client| client.expire(now));
+            let waits = answer.is_none();
+            answers.extend(answer.map(|answer| (number, answer)));
+            waits
+        });
+    }
+}
+
+/// Reads a waiting client's mail up to its answer.
+fn read_mail(
+    network: &mut Network,
+    clients: &mut [Option<Client>],
+    waiting: &mut Vec<usize>,
+    answers: &mut VecDeque<(usize, Answer)>,
+    number: usize,
+) {
+    let Some(client) = &mut clients[number] else { return };
+    while client.deadline().is_some()
+        && let Some(message) = network.take_mail(number)
+    {
+        if let Some(answer) = client.hear(&message.body) {
+            answers.push_back((number, answer));
+            waiting.retain(|waiting| *waiting != number);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Unique ids: a node makes one up that nobody else ever does.
+
+use rand_chacha::ChaCha8Rng;
+
+use super::{Invocation, Workload, field};
+use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_anything};
+use crate::workbench::edn::Value;
+use crate::workbench::generator::Threads;
+
+#[derive(Debug)]
+pub(super) struct UniqueIds;
+
+impl Workload for UniqueIds {
+    fn next(&mut self, threads: &Threads, _: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
+        Some((threads.round_robin()?, Invocation::new("generate", Value::Nil)))
+    }
+
+    fn request(&self, _: &Invocation) -> Request {
+        Request {
+            body: "{\"type\":\"generate\"}".into(),
+            reply: Schema { kind: "generate_ok", fields: &[("id", is_anything)] },
+            patience: PATIENCE,
+        }
+    }
+
+    fn completed(&self, _: Invocation, reply: Vec<(Box<str>, Value)>) -> Value {
+        field(reply, "id")
+    }
+
+    fn conduct(&self) -> Conduct {
+        Conduct { maps_errors: true, idempotent: &[], reusable: true }
+    }
+}
