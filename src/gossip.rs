@@ -22,11 +22,12 @@ use log::{Insertion, Log, Origin, Slot};
 use message::{Header, write_origin, write_run};
 use pace::Pace;
 
+use crate::engine::SETTLE;
 use crate::node::{Life, Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 
-/// A follower without news acknowledges by the third message it hears from its hub, or when nothing more comes for
+/// A follower without news acknowledges by the fourth message it hears from its hub, or when nothing more comes for
 /// this long.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -34,13 +35,16 @@ pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 pub const ACKNOWLEDGE_DIRECT_WITHIN: Duration = Duration::from_secs(3);
 
 /// Messages heard in silence before an acknowledgement goes out.
-const SILENT_ROUNDS: u8 = 3;
+const SILENT_ROUNDS: u8 = 4;
 
 /// Added to every patience: timers and pipes have a grain.
 const GRAIN: Duration = Duration::from_millis(3);
 
 /// How long a round trip is thought to be before one is measured.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(500);
+
+/// Answers that are asked for at nearly the same time go in one round.
+const TOGETHER: Duration = Duration::from_millis(10);
 
 /// A replica that has just spoken looks again no sooner than this.
 const SHORTEST_NAP: Duration = Duration::from_micros(50);
@@ -78,6 +82,8 @@ pub struct Gossip {
     partner: (Peer, Time),
     /// When a hub next looks for the nodes it has lost.
     probe: Time,
+    /// Nothing is said before the others surely exist.
+    quiet_until: Time,
     /// The earliest timer that is set.
     armed: Option<Time>,
 }
@@ -104,11 +110,12 @@ impl Gossip {
             news: false,
             partner: (life.me, out.now()),
             probe: out.now(),
+            quiet_until: out.now() + SETTLE,
             armed: None,
         };
         gossip.parent = gossip.first_trusted();
         gossip.greet();
-        gossip.wake(out, out.now());
+        gossip.wake(out, gossip.quiet_until);
         gossip
     }
 
@@ -128,7 +135,7 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
-        let now = out.now();
+        let now = grain(out.now());
         let link = &mut self.links[from.index()];
         if from == self.me || message.life < link.life {
             return;
@@ -153,7 +160,7 @@ impl Gossip {
         } else if link.unanswered >= SILENT_ROUNDS && !direct && link.owed.is_some() {
             link.owe(now);
         }
-        self.wake(out, now);
+        self.wake(out, out.now());
     }
 
     /// Handles the timer.
@@ -161,13 +168,19 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
-        let now = out.now();
-        if self.armed.is_some_and(|armed| armed <= now) {
+        let now = grain(out.now());
+        if self.armed.is_some_and(|armed| armed <= out.now()) {
             self.armed = None;
         }
         self.on_silence(now);
         self.on_election(now);
         self.look_around(now);
+        if let Some(parent) = self.parent {
+            let link = &mut self.links[parent.index()];
+            if link.lacks(&self.log) {
+                link.plan(now);
+            }
+        }
         self.speak(now, out);
         if let Some(next) = self.next_due(now) {
             self.wake(out, next.max(now + SHORTEST_NAP));
@@ -202,6 +215,7 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
+        let at = at.max(self.quiet_until);
         if self.armed.is_none_or(|armed| at < armed) {
             self.armed = Some(at);
             out.arm(at.since(out.now()), Tick.into());
@@ -330,8 +344,9 @@ impl Gossip {
             let news = (self.news || link.resend) && link.is_trusted() && link.lacks(&self.log);
             [asks, news.then_some(now), link.owed].into_iter().flatten().min()
         } else if self.parent == Some(peer) && self.electing.is_none() {
-            let news = link.lacks(&self.log).then(|| link.just_in_time(now));
-            [asks, news, link.owed].into_iter().flatten().min()
+            let news = link.lacks(&self.log).then_some(link.plan.unwrap_or(now));
+            // An acknowledgement rides on news that goes anyway.
+            [asks, news.or(link.owed)].into_iter().flatten().min()
         } else if self.is_follower(peer) {
             asks
         } else {
@@ -349,7 +364,7 @@ impl Gossip {
             }
             let news = ((self.news || link.resend) && link.lacks(&self.log)).then_some(opens);
             // An answer that is asked for waits for the round, but never long.
-            let owed = link.owed.map(|owed| owed.max(opens.min(owed + self.pace.latency() / 4 + GRAIN)));
+            let owed = link.owed.map(|owed| owed.max(opens.min(owed + (self.pace.latency() / 4).max(TOGETHER))));
             due = [due, news, owed].into_iter().flatten().min();
             if due.is_some_and(|due| due <= now) {
                 break;
@@ -389,7 +404,7 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
-        let now = out.now();
+        let now = grain(out.now());
         let (hub, follower) = (self.parent == Some(to), self.is_follower(to));
         let next = follower.then(|| self.pace.opens().since(now));
         let within = self.acknowledge_within();
@@ -407,14 +422,15 @@ impl Gossip {
         let carries = written.operations > 0;
         if carries {
             link.last_ops = stamp;
-            if let Some(beat) = &mut link.beat {
-                // The hub will open a round for this.
-                beat.send_by = beat.send_by.max(now) + beat.period;
+            if let Some(beat) = link.beat.as_mut().filter(|beat| beat.send_by <= now + GRAIN) {
+                // The hub opens a round for this; more news is in time for the next one.
+                beat.send_by = beat.send_by + beat.period;
             }
         }
         if full && link.introduced == 0 {
             link.introduced = stamp;
         }
+        link.plan = None;
         link.tell_all = false;
         link.ask = false;
         link.resend = written.is_cut_short;
@@ -454,6 +470,11 @@ impl Gossip {
     fn instant(&self, stamp: u64) -> Option<Time> {
         stamp.checked_sub(self.life).and_then(|age| age.checked_mul(1000)).map(Time::from_nanos)
     }
+}
+
+/// Replicas speak of time in microseconds, so they think in them too.
+fn grain(now: Time) -> Time {
+    Time::from_nanos(now.as_nanos() / 1000 * 1000)
 }
 
 /// What a message carries.

@@ -13,6 +13,10 @@
 mod input;
 mod nonblocking;
 mod output;
+mod process;
+
+pub use crate::wire::PADDING;
+pub use process::{main, main_with};
 
 use crate::time::Time;
 use input::Input;
@@ -22,9 +26,6 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-
-/// Bytes that follow the lines in a buffer handed to [`Machine::feed`], so that they can be parsed in place.
-pub const PADDING: usize = simd_json::INPUT_PADDING;
 
 /// The longest line that is handled, its newline not counted: more than the largest read of any workload.
 pub const MAX_LINE: usize = 64 << 20;

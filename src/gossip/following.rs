@@ -14,7 +14,7 @@ use super::message::Message;
 use super::{GRAIN, Gossip, TRIES, UNKNOWN_ROUND_TRIP};
 
 /// A hub asks after the nodes it has lost this often.
-pub const PROBE: Duration = Duration::from_millis(700);
+pub(super) const PROBE: Duration = Duration::from_millis(700);
 
 impl Gossip {
     /// Whether a peer waits for this replica's rounds.
@@ -45,11 +45,11 @@ impl Gossip {
         let link = &mut self.links[from.index()];
         let moved = link.follows != follows;
         link.follows = follows;
-        link.beat = message.next.map(|next| {
+        if let Some(next) = message.next {
             let (smoothed, deviation) = link.round_trip.unwrap_or_default();
-            let send_by = (now + next) - smoothed - deviation * 2 - GRAIN;
-            Beat { send_by: send_by.max(now - next), period: next }
-        });
+            link.beat = Some(Beat { send_by: (now + next) - smoothed - deviation * 2 - GRAIN, period: next });
+            link.plan = None;
+        }
         if moved && follows == Some(self.me) {
             link.resend = true;
         }
@@ -189,7 +189,7 @@ impl Gossip {
         } else {
             self.outsiders().find(|peer| *peer > partner).or_else(|| self.outsiders().next())
         };
-        let Some(partner) = partner else { return };
+        let Some(partner) = partner.filter(|_| now > self.quiet_until + PROBE) else { return };
         self.partner = (partner, now);
         let link = &mut self.links[partner.index()];
         link.tell_all = true;

@@ -99,6 +99,8 @@ pub(super) struct Link {
     /// Messages heard since the last one sent.
     pub(super) unanswered: u8,
     pub(super) beat: Option<Beat>,
+    /// When the news at hand should go to this hub.
+    pub(super) plan: Option<Time>,
 }
 
 impl Link {
@@ -115,7 +117,7 @@ impl Link {
     /// Takes note of a measured round trip.
     pub(super) fn on_round_trip(&mut self, sample: Duration) {
         self.round_trip = Some(match self.round_trip {
-            None => (sample, sample / 2),
+            None => (sample, sample / 8),
             Some((smoothed, deviation)) => {
                 let error = smoothed.abs_diff(sample);
                 ((smoothed * 7 + sample) / 8, (deviation * 3 + error) / 4)
@@ -163,8 +165,12 @@ impl Link {
         }
     }
 
-    /// When a message with news should go so that it arrives as the hub opens a round.
-    pub(super) fn just_in_time(&self, now: Time) -> Time {
+    /// Settles when the news at hand should go, so that it arrives as the hub opens a round.
+    pub(super) fn plan(&mut self, now: Time) {
+        self.plan = Some(self.plan.unwrap_or_else(|| self.just_in_time(now)));
+    }
+
+    fn just_in_time(&self, now: Time) -> Time {
         let Some(beat) = self.beat.filter(|beat| !beat.period.is_zero()) else { return now };
         let idle = beat.period * 2 + self.round_trip.map_or(Duration::ZERO, |(smoothed, _)| smoothed);
         if now.since(beat.send_by) > idle {

@@ -1,0 +1,44 @@
+//! Whole tests in virtual time: the real engines, the workbench's network and checkers, one seed.
+#![cfg(feature = "workbench")]
+
+use std::time::Duration;
+
+use gossip_gloomers::gossip::Settings;
+use gossip_gloomers::nodes::Broadcast;
+use gossip_gloomers::workbench::check;
+use gossip_gloomers::workbench::history::History;
+use gossip_gloomers::workbench::network::{Conditions, Delivery, Latency, Shape};
+use gossip_gloomers::workbench::run::{Plan, Unwatched, run};
+use gossip_gloomers::workbench::simulation::Simulation;
+
+struct Tracer;
+impl gossip_gloomers::workbench::run::Watch for Tracer { fn on_message(&mut self, line: &str) { if line.contains("gossip") { println!("{line}") } } }
+
+#[test]
+fn probe() {
+    for seed in 0..std::env::var("SEEDS").map_or(3, |s| s.parse().unwrap()) {
+        for delivery in [Delivery::Held, Delivery::Free] {
+        let plan = Plan {
+            nodes: (0..25).map(|n| format!("n{n}")).collect(),
+            threads: 25,
+            rate: 100.0,
+            time_limit: Duration::from_secs(20),
+            faults: vec![],
+            nemesis_interval: Duration::from_secs(10),
+            conditions: Conditions { latency: Latency { mean_ms: 100, shape: Shape::Constant }, delivery, loss: 0.0, duplication: 0.0 },
+            seed,
+            log_send: std::env::var_os("TRACE").is_some(),
+            log_recv: false,
+        };
+        let mut cluster = Simulation::of::<Broadcast>(25, seed, &Settings::default());
+        let kind = gossip_gloomers::workbench::workload::Kind::Broadcast;
+        let outcome = run(&plan, &mut *kind.begin(gossip_gloomers::workbench::workload::topology::Topology::Grid), &mut cluster, &mut Tracer).expect("runs");
+        let c = outcome.counts;
+        let history: History = outcome.history.into_iter().collect();
+        let w = check::check_workload("broadcast", &history).expect("checks");
+        println!("{seed} {:?} {} {} {:?}", c.servers, c.servers.msg as f64 / history.invocation_count() as f64, w.get("valid?").unwrap(), w.get("stable-latencies").map(|v| v.to_string()));
+        if std::env::var_os("WORST").is_some() { for e in w.get("worst-stale").unwrap().items().unwrap() { println!("  {} {}", e.get("stable-latency").unwrap(), e.get("known").unwrap()); } }
+        assert!(outcome.muted.is_empty(), "{:?}", outcome.muted);
+        }
+    }
+}
