@@ -128,7 +128,8 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         Ok(())
     }
 
-    fn deliver_due(&mut self) {
+    /// Hands over every message that is due, to every node that can take one.
+    pub(super) fn deliver_due(&mut self) {
         for node in 0..self.nodes {
             while self.cluster.accepts(node) {
                 let now = self.cluster.now();

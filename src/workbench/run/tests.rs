@@ -1,7 +1,11 @@
 //! Whole tests in virtual time, on nodes that are closures.
 
+mod calibration;
+
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
@@ -12,12 +16,14 @@ use crate::workbench::network::{Delivery, Latency, Tally};
 use crate::workbench::workload;
 use crate::workbench::workload::topology::Topology;
 
-/// A node: what it prints on a message.
+/// A node: what it prints on a message, or (given null) when its alarm goes off.
 type Script = Box<dyn FnMut(&Json) -> Vec<String>>;
 
 /// Nodes that answer within no time, on a clock that jumps.
 struct Scripted {
-    now: Time,
+    clock: Rc<Cell<Time>>,
+    /// When each node next wants to be woken.
+    alarms: Vec<Rc<Cell<Option<Time>>>>,
     nodes: Vec<Script>,
     printed: VecDeque<(usize, String)>,
     dead: Vec<usize>,
@@ -26,13 +32,15 @@ struct Scripted {
 impl Scripted {
     fn new(count: usize, mut script: impl FnMut(usize) -> Script) -> Self {
         let nodes = (0..count).map(&mut script).collect();
-        Self { now: Time::from_millis(5), nodes, printed: VecDeque::new(), dead: Vec::new() }
+        let alarms = (0..count).map(|_| Rc::default()).collect();
+        let clock = Rc::new(Cell::new(Time::from_millis(5)));
+        Self { clock, alarms, nodes, printed: VecDeque::new(), dead: Vec::new() }
     }
 }
 
 impl Cluster for Scripted {
     fn now(&self) -> Time {
-        self.now
+        self.clock.get()
     }
 
     fn start(&mut self, _: usize) -> io::Result<()> {
@@ -50,10 +58,18 @@ impl Cluster for Scripted {
 
     fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
         if self.printed.is_empty() {
-            self.now = until.expect("somebody must have something to wait for").max(self.now);
+            let alarms = self.alarms.iter().filter_map(|alarm| alarm.get());
+            let next = alarms.chain(until).min().expect("somebody waits for something");
+            self.clock.set(next.max(self.now()));
+            for node in 0..self.nodes.len() {
+                if self.alarms[node].get().is_some_and(|at| at <= self.now()) {
+                    self.alarms[node].set(None);
+                    self.printed.extend(self.nodes[node](&Json::Null).into_iter().map(|line| (node, line)));
+                }
+            }
         }
         for (node, line) in self.printed.drain(..) {
-            on_line(node, self.now, line.as_bytes());
+            on_line(node, self.clock.get(), line.as_bytes());
         }
         Ok(())
     }
