@@ -27,6 +27,8 @@ struct Scripted {
     nodes: Vec<Script>,
     printed: VecDeque<(usize, String)>,
     dead: Vec<usize>,
+    /// Until when the first node takes no line.
+    full_until: Time,
 }
 
 impl Scripted {
@@ -34,7 +36,7 @@ impl Scripted {
         let nodes = (0..count).map(&mut script).collect();
         let alarms = (0..count).map(|_| Rc::default()).collect();
         let clock = Rc::new(Cell::new(Time::from_millis(5)));
-        Self { clock, alarms, nodes, printed: VecDeque::new(), dead: Vec::new() }
+        Self { clock, alarms, nodes, printed: VecDeque::new(), dead: Vec::new(), full_until: Time::ZERO }
     }
 }
 
@@ -47,8 +49,8 @@ impl Cluster for Scripted {
         Ok(())
     }
 
-    fn accepts(&self, _: usize) -> bool {
-        true
+    fn accepts(&self, node: usize) -> bool {
+        node != 0 || self.now() >= self.full_until
     }
 
     fn deliver(&mut self, node: usize, line: &[u8]) {
@@ -59,7 +61,8 @@ impl Cluster for Scripted {
     fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
         if self.printed.is_empty() {
             let alarms = self.alarms.iter().filter_map(|alarm| alarm.get());
-            let next = alarms.chain(until).min().expect("somebody waits for something");
+            let emptied = (self.full_until > self.now()).then_some(self.full_until);
+            let next = alarms.chain(until).chain(emptied).min().expect("somebody waits for something");
             self.clock.set(next.max(self.now()));
             for node in 0..self.nodes.len() {
                 if self.alarms[node].get().is_some_and(|at| at <= self.now()) {
@@ -291,6 +294,16 @@ fn a_node_found_dead_at_the_end_is_a_crash_with_a_history() {
     cluster.dead = vec![1];
     let outcome = test(&plan, workload::Kind::Echo, &mut cluster);
     assert!(outcome.is_ok_and(|outcome| outcome.crashes.len() == 1 && !outcome.history.is_empty()));
+}
+
+#[test]
+fn a_node_that_takes_no_line_holds_up_its_own_deliveries_and_loses_none() {
+    let mut cluster = Scripted::new(2, echo);
+    cluster.full_until = Time::from_millis(3_005);
+    let outcome = test(&plan(2), workload::Kind::Echo, &mut cluster).expect("it runs");
+    assert_eq!(outcome.lateness.max, Duration::from_secs(3));
+    assert_eq!(outcome.lateness.over_one_ms, 1, "the first node's init");
+    assert_eq!(count(&outcome, Kind::Ok), count(&outcome, Kind::Invoke));
 }
 
 #[test]
