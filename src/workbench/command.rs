@@ -101,3 +101,34 @@ fn node(options: &Options) -> io::Result<(PathBuf, Vec<String>)> {
     arguments.extend(options.arguments.iter().cloned());
     Ok((std::env::current_exe()?, arguments))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(line: &str) -> (u8, String) {
+        let mut out = Vec::new();
+        let status = test(line.split_whitespace().map(OsString::from), &mut out).expect("memory can be written");
+        (status, String::from_utf8_lossy(&out).into_owned())
+    }
+
+    #[test]
+    fn bad_arguments_end_with_254_one_mistake_a_line() {
+        let (status, out) = run("-w echo --rate x --latency x");
+        assert_eq!((status, out.lines().count()), (BAD_ARGUMENTS, 2), "{out}");
+    }
+
+    #[test]
+    fn help_ends_with_0() {
+        let (status, out) = run("--help");
+        assert_eq!(status, VALID);
+        assert!(out.contains("--workload"), "{out}");
+    }
+
+    #[test]
+    fn an_executable_that_does_not_exist_ends_with_255_after_the_seed() {
+        let (status, out) = run("-w echo --seed 7 --bin /nonexistent/node");
+        assert_eq!(status, BROKEN);
+        assert!(out.starts_with("seed         7\n/nonexistent/node cannot be executed"), "{out}");
+    }
+}

@@ -1,7 +1,7 @@
 //! The simulated network: who exists, what is under way, and what it all counts to (reference §6, §7).
 //!
 //! A state machine without clock or descriptors. Receivers (nodes first, then whatever services the run adds)
-//! have an [`Inbox`]; clients have a mailbox that they read when they wait. Bodies pass through as text.
+//! have a queue each; clients have a mailbox that they read when they wait. Bodies pass through as text.
 
 mod inbox;
 mod journal;
@@ -254,11 +254,6 @@ impl Network {
         for (index, receiver) in self.receivers.iter_mut().enumerate() {
             receiver.inbox.refuse(grudges.get(index).map_or(&[], Vec::as_slice));
         }
-    }
-
-    /// Throws away what waits for `receiver`, which is being restarted (reference §11.1).
-    pub fn discard(&mut self, receiver: usize) {
-        self.receivers[receiver].inbox.clear();
     }
 
     /// What has been counted so far.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use super::edn::Value;
 use super::history::{Kind, Op, Process};
@@ -38,7 +38,8 @@ impl Progress {
     pub fn new(time_limit: Duration, quiet: bool, others_write: bool) -> Self {
         let bar = (!quiet && !others_write && io::stderr().is_terminal()).then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
-            let bar = ProgressBar::with_draw_target(Some(time_limit.as_secs()), target);
+            let bar =
+                ProgressBar::with_draw_target(Some(time_limit.as_secs()), target).with_finish(ProgressFinish::AndClear);
             ProgressStyle::with_template("{bar:30} {pos:>3}/{len} s  {msg}").map(|style| bar.set_style(style)).ok();
             bar
         });

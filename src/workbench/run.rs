@@ -207,6 +207,7 @@ impl<C: Cluster> Test<'_, C> {
             let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
             let reply = Schema { kind: "init_ok", fields: &[] };
             self.exchange.ask(client, &Request { body, reply, patience: INIT_PATIENCE });
+            self.exchange.deliver_due();
         }
         let mut ready = vec![false; self.plan.nodes.len()];
         while ready.contains(&false) {

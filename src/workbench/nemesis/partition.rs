@@ -132,9 +132,12 @@ mod tests {
     #[test]
     fn splits_are_symmetric_and_of_the_sizes_in_the_reference() {
         for (kind, sizes) in [
-            (Partition::One, [(2, (1, 1)), (3, (1, 2)), (4, (1, 3)), (5, (1, 4)), (25, (1, 24))]),
-            (Partition::Majority, [(2, (1, 1)), (3, (1, 2)), (4, (2, 2)), (5, (2, 3)), (25, (12, 13))]),
-            (Partition::MinorityThird, [(2, (0, 2)), (3, (0, 3)), (4, (1, 3)), (5, (1, 4)), (25, (8, 17))]),
+            (Partition::One, [(1, (0, 1)), (2, (1, 1)), (3, (1, 2)), (4, (1, 3)), (5, (1, 4)), (25, (1, 24))]),
+            (Partition::Majority, [(1, (0, 1)), (2, (1, 1)), (3, (1, 2)), (4, (2, 2)), (5, (2, 3)), (25, (12, 13))]),
+            (
+                Partition::MinorityThird,
+                [(1, (0, 1)), (2, (0, 2)), (3, (0, 3)), (4, (1, 3)), (5, (1, 4)), (25, (8, 17))],
+            ),
         ] {
             for (count, expected) in sizes {
                 all(kind, count, |grudges| symmetric(grudges) && sides(grudges) == expected);

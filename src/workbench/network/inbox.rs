@@ -106,12 +106,6 @@ impl Inbox {
         }
     }
 
-    /// Throws away all that waits, as a restarted node's queue is.
-    pub(super) fn clear(&mut self) {
-        self.queue.clear();
-        self.held = None;
-    }
-
     fn hold(&mut self, now: Time) {
         if self.delivery == Delivery::Free {
             return;

@@ -83,6 +83,13 @@ fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
+/// A longer line is cut off here, and so is not JSON any more: a node that prints without end cannot fill the
+/// memory. No reply of a sane test comes near it.
+const LONGEST: usize = 64 << 20;
+
+/// The buffer shrinks to this after a longer line.
+const ROUTINE: usize = 64 << 10;
+
 /// Cuts a stream of bytes into lines that end with `\n`, `\r` or `\r\n` (reference §1.3).
 #[derive(Debug, Default)]
 pub struct Lines {
@@ -101,10 +108,10 @@ impl Lines {
             if self.partial.is_empty() {
                 on_line(&bytes[..end]);
             } else {
-                self.partial.extend_from_slice(&bytes[..end]);
+                self.keep(&bytes[..end]);
                 on_line(&self.partial);
                 self.partial.clear();
-                self.partial.shrink_to(64 << 10);
+                self.partial.shrink_to(ROUTINE);
             }
             let returned = bytes[end] == b'\r';
             bytes = &bytes[end + 1..];
@@ -113,7 +120,12 @@ impl Lines {
                 bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
             }
         }
-        self.partial.extend_from_slice(bytes);
+        self.keep(bytes);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = LONGEST.saturating_sub(self.partial.len());
+        self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
     /// The stream is over: what came after the last line end is a line too.
@@ -173,6 +185,17 @@ mod tests {
         assert_eq!(fault(r#"{"src":"n1","dest":"n2","id":"1"}"#), BadLine::IdNotInteger);
         assert_eq!(fault(r#"{"src":"n1","dest":"n2","body":"x"}"#), BadLine::BodyNotAnObject);
         assert_eq!(fault(r#"{"src":"n1","dest":"n2","body":5}"#), BadLine::BodyNotAnObject);
+    }
+
+    #[test]
+    fn a_line_without_end_is_cut_off() {
+        let mut lines = Lines::default();
+        let mut longest = 0;
+        for _ in 0..70 {
+            lines.feed(&vec![b'x'; 1 << 20], |_| {});
+        }
+        lines.feed(b"\nnext\n", |line| longest = longest.max(line.len()));
+        assert_eq!(longest, LONGEST);
     }
 
     #[test]

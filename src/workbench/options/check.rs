@@ -26,6 +26,8 @@ const WORKLOADS: [&str; 10] = [
     "txn-rw-register",
     "unique-ids",
 ];
+/// Thirty years: twice as long still fits every clock.
+const FOREVER_S: f64 = 1e9;
 const DEFAULT_NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
 struct Checks<'a> {
@@ -97,8 +99,8 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         nemesis_interval: checks.value(
             "nemesis-interval",
             Duration::from_secs(10),
-            "Must be a positive number of seconds",
-            |text| number(text).filter(|n| *n > 0.0).and_then(|n| Duration::try_from_secs_f64(n).ok()),
+            "Must be a positive number of seconds below a thousand million",
+            |text| number(text).filter(|n| *n > 0.0 && *n < FOREVER_S).map(Duration::from_secs_f64),
         ),
         availability: checks.value("availability", None, "Must be total, or a number from 0 to 1", |text| {
             if text == "total" {

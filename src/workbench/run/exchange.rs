@@ -96,13 +96,16 @@ impl<'a, C: Cluster> Exchange<'a, C> {
 
     /// An answer that has come, with the owner of the client and its number.
     pub(super) fn next_answer(&mut self) -> Option<(usize, usize, Answer)> {
-        let (number, answer) = self.answers.pop_front()?;
-        let owner = self.clients[number].as_ref()?.owner;
-        Some((owner, number, answer))
+        while let Some((number, answer)) = self.answers.pop_front() {
+            if let Some(client) = &self.clients[number] {
+                return Some((client.owner, number, answer));
+            }
+        }
+        None
     }
 
     /// Delivers what is due; then, unless there are answers to be had, waits until `until` or until
-    /// something happens.
+    /// something happens. Nodes are listened to even when no time is left to wait.
     pub(super) fn turn(&mut self, until: Option<Time>) -> Result<(), Halt> {
         self.deliver_due();
         let now = self.cluster.now();
@@ -113,7 +116,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
             .chain(self.waiting.iter().filter_map(|&number| self.clients[number].as_ref()?.deadline()))
             .chain(until)
             .min();
-        if self.answers.is_empty() && due.is_none_or(|due| due > now) {
+        if self.answers.is_empty() {
             let Self { network, cluster, watch, clients, waiting, answers, .. } = self;
             cluster.wait(due, &mut |node, now, line| match network.accept(node, line, now) {
                 Ok(Some(client)) => read_mail(network, clients, waiting, answers, client),
@@ -128,7 +131,8 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         Ok(())
     }
 
-    fn deliver_due(&mut self) {
+    /// Hands over every message that is due, to every node that can take one.
+    pub(super) fn deliver_due(&mut self) {
         for node in 0..self.nodes {
             while self.cluster.accepts(node) {
                 let now = self.cluster.now();

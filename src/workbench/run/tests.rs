@@ -1,7 +1,11 @@
 //! Whole tests in virtual time, on nodes that are closures.
 
+mod calibration;
+
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 
@@ -12,35 +16,41 @@ use crate::workbench::network::{Delivery, Latency, Tally};
 use crate::workbench::workload;
 use crate::workbench::workload::topology::Topology;
 
-/// A node: what it prints on a message.
+/// A node: what it prints on a message, or (given null) when its alarm goes off.
 type Script = Box<dyn FnMut(&Json) -> Vec<String>>;
 
 /// Nodes that answer within no time, on a clock that jumps.
 struct Scripted {
-    now: Time,
+    clock: Rc<Cell<Time>>,
+    /// When each node next wants to be woken.
+    alarms: Vec<Rc<Cell<Option<Time>>>>,
     nodes: Vec<Script>,
     printed: VecDeque<(usize, String)>,
     dead: Vec<usize>,
+    /// Until when the first node takes no line.
+    full_until: Time,
 }
 
 impl Scripted {
     fn new(count: usize, mut script: impl FnMut(usize) -> Script) -> Self {
         let nodes = (0..count).map(&mut script).collect();
-        Self { now: Time::from_millis(5), nodes, printed: VecDeque::new(), dead: Vec::new() }
+        let alarms = (0..count).map(|_| Rc::default()).collect();
+        let clock = Rc::new(Cell::new(Time::from_millis(5)));
+        Self { clock, alarms, nodes, printed: VecDeque::new(), dead: Vec::new(), full_until: Time::ZERO }
     }
 }
 
 impl Cluster for Scripted {
     fn now(&self) -> Time {
-        self.now
+        self.clock.get()
     }
 
     fn start(&mut self, _: usize) -> io::Result<()> {
         Ok(())
     }
 
-    fn accepts(&self, _: usize) -> bool {
-        true
+    fn accepts(&self, node: usize) -> bool {
+        node != 0 || self.now() >= self.full_until
     }
 
     fn deliver(&mut self, node: usize, line: &[u8]) {
@@ -50,10 +60,19 @@ impl Cluster for Scripted {
 
     fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
         if self.printed.is_empty() {
-            self.now = until.expect("somebody must have something to wait for").max(self.now);
+            let alarms = self.alarms.iter().filter_map(|alarm| alarm.get());
+            let emptied = (self.full_until > self.now()).then_some(self.full_until);
+            let next = alarms.chain(until).chain(emptied).min().expect("somebody waits for something");
+            self.clock.set(next.max(self.now()));
+            for node in 0..self.nodes.len() {
+                if self.alarms[node].get().is_some_and(|at| at <= self.now()) {
+                    self.alarms[node].set(None);
+                    self.printed.extend(self.nodes[node](&Json::Null).into_iter().map(|line| (node, line)));
+                }
+            }
         }
         for (node, line) in self.printed.drain(..) {
-            on_line(node, self.now, line.as_bytes());
+            on_line(node, self.clock.get(), line.as_bytes());
         }
         Ok(())
     }
@@ -275,6 +294,16 @@ fn a_node_found_dead_at_the_end_is_a_crash_with_a_history() {
     cluster.dead = vec![1];
     let outcome = test(&plan, workload::Kind::Echo, &mut cluster);
     assert!(outcome.is_ok_and(|outcome| outcome.crashes.len() == 1 && !outcome.history.is_empty()));
+}
+
+#[test]
+fn a_node_that_takes_no_line_holds_up_its_own_deliveries_and_loses_none() {
+    let mut cluster = Scripted::new(2, echo);
+    cluster.full_until = Time::from_millis(3_005);
+    let outcome = test(&plan(2), workload::Kind::Echo, &mut cluster).expect("it runs");
+    assert_eq!(outcome.lateness.max, Duration::from_secs(3));
+    assert_eq!(outcome.lateness.over_one_ms, 1, "the first node's init");
+    assert_eq!(count(&outcome, Kind::Ok), count(&outcome, Kind::Invoke));
 }
 
 #[test]
