@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use gossip_gloomers::workbench::command;
+use gossip_gloomers::{nodes, shell};
 
 const USAGE: &str = "\
 Usage: gloomers COMMAND [OPTIONS ...]
@@ -43,7 +44,15 @@ fn main() -> ExitCode {
 }
 
 /// Is a node for the workload, on stdin and stdout, until the end of input.
-fn run_node(workload: &str, _arguments: &[OsString]) -> ExitCode {
-    writeln!(io::stderr(), "there is no built-in node for {workload:?}").ok();
-    ExitCode::from(command::BAD_ARGUMENTS)
+fn run_node(workload: &str, arguments: &[OsString]) -> ExitCode {
+    let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
+    match workload {
+        "echo" => shell::main_with::<nodes::Echo>(&mut arguments),
+        "unique-ids" => shell::main_with::<nodes::UniqueIds>(&mut arguments),
+        "broadcast" => shell::main_with::<nodes::Broadcast>(&mut arguments),
+        _ => {
+            writeln!(io::stderr(), "there is no built-in node for {workload:?}").ok();
+            ExitCode::from(command::BAD_ARGUMENTS)
+        }
+    }
 }
