@@ -247,7 +247,13 @@ impl Gossip {
 
     fn on_operations(&mut self, from: Peer, message: &Message<'_>, view: &mut impl View, now: Time) {
         // A hub acknowledges its followers' news with the next round.
-        let due = if self.is_follower(from) { self.pace.opens().max(now) } else { now + self.acknowledge_within() };
+        let due = if self.is_follower(from) {
+            Some(self.pace.opens().max(now))
+        } else if self.parent == Some(from) || self.pace.is_direct() {
+            Some(now + self.acknowledge_within())
+        } else {
+            None
+        };
         for run in message.runs() {
             if run.origin.node as usize >= self.links.len() {
                 continue;
@@ -272,13 +278,16 @@ impl Gossip {
             let link = &mut self.links[from.index()];
             // Who sends an operation holds all that came before it.
             link.known.raise(slot, number - 1);
-            link.owe(due);
             if known {
                 // It was sent again, so the acknowledgement was lost.
                 link.told.set(slot, 0);
-                link.owe(now + GRAIN);
             }
-            if gap {
+            // Only those who hand on to each other acknowledge unasked.
+            let Some(due) = due else { continue };
+            link.owe(due);
+            if known {
+                link.owe(now + GRAIN);
+            } else if gap {
                 let grace = link.round_trip.map_or(GRAIN, |(_, deviation)| deviation * 2 + GRAIN);
                 link.told.set(slot, 0);
                 link.owe(now + grace);
@@ -447,6 +456,7 @@ impl Gossip {
             };
             let until = now + way + delay + GRAIN * 4;
             link.waiting = Some(match link.waiting {
+                Some(waiting) if waiting.until > now && !answer => waiting,
                 Some(waiting) => Waiting { until, ..waiting },
                 None => Waiting { since: now, until, tries: 0 },
             });

@@ -16,6 +16,9 @@ use super::{GRAIN, Gossip, TRIES, UNKNOWN_ROUND_TRIP};
 /// A hub asks after the nodes it has lost this often.
 pub(super) const PROBE: Duration = Duration::from_millis(700);
 
+/// Whom others follow is traced over at most this many nodes.
+const LONGEST_CHAIN: usize = 8;
+
 impl Gossip {
     /// Whether a peer waits for this replica's rounds.
     pub(super) fn is_follower(&self, peer: Peer) -> bool {
@@ -26,6 +29,25 @@ impl Gossip {
     /// The first node in order that is thought to answer; `None` if that is this one.
     pub(super) fn first_trusted(&self) -> Option<Peer> {
         (0..self.me.index()).map(Peer::at).find(|peer| self.links[peer.index()].is_trusted())
+    }
+
+    /// Whom to follow now: the first trusted node below, or else one above that follows a node below, so that a group
+    /// without a link to the first hub hangs on to it all the same. Hubs along such a chain only ever become lower.
+    fn best_parent(&self) -> Option<Peer> {
+        self.first_trusted().or_else(|| {
+            let mut current = self.parent.into_iter().filter(|parent| self.is_bridge(*parent));
+            current.next().or_else(|| (self.me.index()..self.links.len()).map(Peer::at).find(|peer| self.is_bridge(*peer)))
+        })
+    }
+
+    fn is_bridge(&self, peer: Peer) -> bool {
+        let link = &self.links[peer.index()];
+        peer > self.me && link.is_trusted() && link.follows.is_some_and(|above| above < self.me)
+    }
+
+    /// Whether no lower node can be followed.
+    fn is_hub(&self) -> bool {
+        self.parent.is_none_or(|parent| parent > self.me)
     }
 
     /// Introduces this replica to its hub; the first node introduces itself to the second.
@@ -86,7 +108,7 @@ impl Gossip {
 
     /// Turns to the first node in order, if that is another one than before.
     fn follow_first(&mut self, now: Time) {
-        let first = self.first_trusted();
+        let first = self.best_parent();
         if first == self.parent {
             return;
         }
@@ -137,25 +159,26 @@ impl Gossip {
             return;
         }
         self.electing = None;
-        self.parent = self.first_trusted();
+        self.parent = self.best_parent();
         if self.parent.is_some() {
             self.greet();
-            return;
         }
-        // A hub now: whoever has lost the old one should know.
-        for index in 0..self.links.len() {
-            if index != self.me.index() {
-                self.links[index].owe(now);
+        if self.is_hub() {
+            // Whoever has lost the old hub should know, and whoever has not may be a bridge to it.
+            for link in &mut self.links[self.me.index() + 1..] {
+                link.ask = true;
             }
+            self.probe = now + PROBE;
         }
-        self.probe = now + PROBE;
     }
 
     /// Whether this replica has to look for nodes that it has lost.
     pub(super) fn looks_around(&self) -> bool {
         match self.parent {
-            None => self.outsiders().next().is_some(),
-            Some(parent) => self.links[parent.index()].follows.is_some_and(|above| above < parent),
+            Some(parent) if parent < self.me => {
+                self.links[parent.index()].follows.is_some_and(|above| above != parent)
+            }
+            Some(_) | None => self.outsiders().next().is_some(),
         }
     }
 
@@ -165,7 +188,7 @@ impl Gossip {
             return;
         }
         self.probe = now + PROBE;
-        if let Some(parent) = self.parent {
+        if let Some(parent) = self.parent.filter(|parent| *parent < self.me) {
             self.probe = now + PROBE * 3;
             self.ask_above(parent);
             return;
@@ -173,7 +196,7 @@ impl Gossip {
         for link in &mut self.links[..self.me.index()] {
             link.ask |= !link.is_trusted();
         }
-        if self.outsiders().any(|peer| !self.links[peer.index()].holds_all(&self.log)) {
+        if self.parent.is_none() && self.outsiders().any(|peer| !self.links[peer.index()].holds_all(&self.log)) {
             self.trade(now);
         }
     }
@@ -204,16 +227,12 @@ impl Gossip {
     /// Whether a peer follows this replica, directly or through others.
     fn is_below(&self, peer: Peer) -> bool {
         let mut at = peer;
-        while self.links[at.index()].is_trusted()
-            && let Some(above) = self.links[at.index()].follows
-        {
-            if above == self.me {
-                return true;
+        for _ in 0..LONGEST_CHAIN {
+            match self.links[at.index()].follows.filter(|_| self.links[at.index()].is_trusted()) {
+                Some(above) if above == self.me => return true,
+                Some(above) if above != at => at = above,
+                Some(_) | None => return false,
             }
-            if above >= at {
-                return false;
-            }
-            at = above;
         }
         false
     }
