@@ -43,6 +43,9 @@ const GRAIN: Duration = Duration::from_millis(3);
 /// How long a round trip is thought to be before one is measured.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(500);
 
+/// An answer may take this long even where the network takes no time: processes pause now and then.
+const SHORTEST_PATIENCE: Duration = Duration::from_millis(150);
+
 /// Answers that are asked for at nearly the same time go in one round.
 const TOGETHER: Duration = Duration::from_millis(10);
 
@@ -78,8 +81,8 @@ pub struct Gossip {
     electing: Option<Time>,
     /// The log has grown since the last round.
     news: bool,
-    /// The node outside the following that a hub trades with, and when it last did.
-    partner: (Peer, Time),
+    /// The node outside the following that a hub last traded with.
+    partner: Peer,
     /// When a hub next looks for the nodes it has lost.
     probe: Time,
     /// Nothing is said before the others surely exist.
@@ -108,7 +111,7 @@ impl Gossip {
             parent: None,
             electing: None,
             news: false,
-            partner: (life.me, out.now()),
+            partner: life.me,
             probe: out.now(),
             quiet_until: out.now() + SETTLE,
             armed: None,
@@ -248,7 +251,7 @@ impl Gossip {
     fn on_operations(&mut self, from: Peer, message: &Message<'_>, view: &mut impl View, now: Time) {
         // A hub acknowledges its followers' news with the next round.
         let due = if self.is_follower(from) {
-            Some(self.pace.opens().max(now))
+            Some(self.opens(now).max(now))
         } else if self.parent == Some(from) || self.pace.is_direct() {
             Some(now + self.acknowledge_within())
         } else {
@@ -365,8 +368,9 @@ impl Gossip {
 
     /// When the next round should go.
     fn to_followers(&self, now: Time) -> Option<Time> {
-        let opens = self.pace.opens();
-        let mut due: Option<Time> = None;
+        let opens = self.opens(now);
+        let trades = self.parent.is_none() && self.may_trade(now) && self.next_partner().is_some();
+        let mut due = trades.then_some(opens);
         for (index, link) in self.links.iter().enumerate() {
             if !self.is_follower(Peer::at(index)) {
                 continue;
@@ -382,12 +386,34 @@ impl Gossip {
         due
     }
 
+    /// When the followers' next round goes: right behind the parent's, where there is one.
+    fn opens(&self, now: Time) -> Time {
+        let own = self.pace.opens();
+        let Some(link) = self.parent.map(|parent| &self.links[parent.index()]) else { return own };
+        match (link.busy_beat(), link.heard) {
+            (Some(_), Some((_, heard))) if heard == now => now,
+            (Some(beat), _) if beat.arrival + GRAIN > now => own.max(beat.arrival + GRAIN),
+            _ => own,
+        }
+    }
+
+    /// How soon followers' news is wanted, and the period from then on: in time for the parent's round, where there is
+    /// one.
+    fn closes(&self, now: Time) -> (Duration, Duration) {
+        let beat = self.parent.and_then(|parent| self.links[parent.index()].busy_beat());
+        if let Some(beat) = beat.filter(|beat| beat.arrival > now) {
+            return (beat.send_by.since(now), beat.period);
+        }
+        let soon = self.pace.opens().since(now);
+        (soon, if soon.is_zero() { Duration::ZERO } else { self.pace.period() })
+    }
+
     /// Sends each follower what it lacks, and what it waits for.
     fn round<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
     {
-        let opens = self.pace.opens() <= now;
+        let opens = self.opens(now) <= now;
         if opens {
             self.pace.on_round(now);
             self.news = false;
@@ -414,8 +440,8 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let now = grain(out.now());
-        let (hub, follower) = (self.parent == Some(to), self.is_follower(to));
-        let next = follower.then(|| self.pace.opens().since(now));
+        let (hub, follower) = (self.parent == Some(to) && self.electing.is_none(), self.is_follower(to));
+        let next = follower.then(|| self.closes(now));
         let within = self.acknowledge_within();
         let follows = self.parent.unwrap_or(self.me);
         let Self { log, links, life, pace, .. } = self;
@@ -446,15 +472,16 @@ impl Gossip {
         link.owed = None;
         link.unanswered = 0;
         if (carries || answer) && (hub || follower || pace.is_direct()) {
-            let way = link
-                .round_trip
-                .map_or(UNKNOWN_ROUND_TRIP.max(pace.latency() * 4), |(smoothed, deviation)| smoothed + deviation * 4);
+            let way = match link.round_trip {
+                None => UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
+                Some((smoothed, deviation)) => (smoothed + deviation * 4 + TOGETHER).max(SHORTEST_PATIENCE),
+            };
             let delay = match (answer, hub) {
                 (true, _) => Duration::ZERO,
                 (false, true) => pace.period(),
                 (false, false) => within,
             };
-            let until = now + way + delay + GRAIN * 4;
+            let until = now + way + delay;
             link.waiting = Some(match link.waiting {
                 Some(waiting) if waiting.until > now && !answer => waiting,
                 Some(waiting) => Waiting { until, ..waiting },

@@ -86,8 +86,20 @@ fn probe() {
                 w.get("lost-count").unwrap(),
                 w.get("never-read-count").unwrap()
             );
-            if std::env::var_os("KINDS").is_some() { for op in history.ops().iter().filter(|op| op.process == gossip_gloomers::workbench::history::Process::Nemesis) { let v = op.value.to_string(); if v.len() < 30 && !v.starts_with("[") { print!("{:.1}{} ", op.time as f64 / 1e9, v); } } println!(); }
-        if std::env::var_os("WORST").is_some() {
+            if std::env::var_os("KINDS").is_some() {
+                for op in history
+                    .ops()
+                    .iter()
+                    .filter(|op| op.process == gossip_gloomers::workbench::history::Process::Nemesis)
+                {
+                    let v = op.value.to_string();
+                    if v.len() < 30 && !v.starts_with("[") {
+                        print!("{:.1}{} ", op.time as f64 / 1e9, v);
+                    }
+                }
+                println!();
+            }
+            if std::env::var_os("WORST").is_some() {
                 for e in w.get("worst-stale").unwrap().items().unwrap() {
                     println!("  {} {}", e.get("stable-latency").unwrap(), e.get("known").unwrap());
                 }

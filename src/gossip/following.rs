@@ -11,7 +11,7 @@ use crate::time::{Duration, Time};
 
 use super::link::Beat;
 use super::message::Message;
-use super::{GRAIN, Gossip, TRIES, UNKNOWN_ROUND_TRIP};
+use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TRIES};
 
 /// A hub asks after the nodes it has lost this often.
 pub(super) const PROBE: Duration = Duration::from_millis(700);
@@ -36,7 +36,9 @@ impl Gossip {
     fn best_parent(&self) -> Option<Peer> {
         self.first_trusted().or_else(|| {
             let mut current = self.parent.into_iter().filter(|parent| self.is_bridge(*parent));
-            current.next().or_else(|| (self.me.index()..self.links.len()).map(Peer::at).find(|peer| self.is_bridge(*peer)))
+            current
+                .next()
+                .or_else(|| (self.me.index()..self.links.len()).map(Peer::at).find(|peer| self.is_bridge(*peer)))
         })
     }
 
@@ -67,9 +69,10 @@ impl Gossip {
         let link = &mut self.links[from.index()];
         let moved = link.follows != follows;
         link.follows = follows;
-        if let Some(next) = message.next {
+        if let Some((soon, period)) = message.next {
             let (smoothed, deviation) = link.round_trip.unwrap_or_default();
-            link.beat = Some(Beat { send_by: (now + next) - smoothed - deviation * 2 - GRAIN, period: next });
+            let send_by = (now + soon) - smoothed - deviation * 2 - GRAIN;
+            link.beat = Some(Beat { send_by, arrival: now + period + deviation * 2, period });
             link.plan = None;
         }
         if moved && follows == Some(self.me) {
@@ -123,7 +126,8 @@ impl Gossip {
     pub(super) fn on_silence(&mut self, now: Time) {
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
-            let tracked = self.parent == Some(peer) || self.is_follower(peer) || self.pace.is_direct();
+            let is_hub = self.parent == Some(peer) && self.electing.is_none();
+            let tracked = is_hub || self.is_follower(peer) || self.pace.is_direct();
             let link = &mut self.links[index];
             let Some(waiting) = link.waiting.as_mut().filter(|waiting| waiting.until <= now) else { continue };
             waiting.tries += 1;
@@ -137,7 +141,7 @@ impl Gossip {
             if tracked {
                 link.doubted = Some(now);
             }
-            if self.parent == Some(peer) {
+            if is_hub {
                 self.elect(now);
             }
         }
@@ -175,9 +179,7 @@ impl Gossip {
     /// Whether this replica has to look for nodes that it has lost.
     pub(super) fn looks_around(&self) -> bool {
         match self.parent {
-            Some(parent) if parent < self.me => {
-                self.links[parent.index()].follows.is_some_and(|above| above != parent)
-            }
+            Some(parent) if parent < self.me => self.links[parent.index()].follows.is_some_and(|above| above != parent),
             Some(_) | None => self.outsiders().next().is_some(),
         }
     }
@@ -196,27 +198,40 @@ impl Gossip {
         for link in &mut self.links[..self.me.index()] {
             link.ask |= !link.is_trusted();
         }
-        if self.parent.is_none() && self.outsiders().any(|peer| !self.links[peer.index()].holds_all(&self.log)) {
-            self.trade(now);
+        // What was sent to nodes outside and not acknowledged may not have arrived.
+        if self.parent.is_none() {
+            let outsiders: Vec<Peer> = self.outsiders().collect();
+            for peer in outsiders {
+                self.links[peer.index()].forget_sent();
+            }
         }
     }
 
-    /// Exchanges everything with one node outside the following: with the same one as long as it answers, else with the
-    /// next.
+    /// Exchanges everything with one node outside the following, the next in turn.
     pub(super) fn trade(&mut self, now: Time) {
-        let (partner, traded) = self.partner;
-        let is_outside = self.outsiders().any(|peer| peer == partner);
-        let answered = self.links[partner.index()].proved >= traded;
-        let partner = if is_outside && answered {
-            Some(partner)
-        } else {
-            self.outsiders().find(|peer| *peer > partner).or_else(|| self.outsiders().next())
-        };
-        let Some(partner) = partner.filter(|_| now > self.quiet_until + PROBE) else { return };
-        self.partner = (partner, now);
+        if !self.may_trade(now) {
+            return;
+        }
+        let Some(partner) = self.next_partner() else { return };
+        self.partner = partner;
         let link = &mut self.links[partner.index()];
         link.tell_all = true;
         link.ask = true;
+    }
+
+    /// Trading waits until everyone has had the time to find a hub.
+    pub(super) fn may_trade(&self, now: Time) -> bool {
+        now > self.quiet_until + PROBE
+    }
+
+    /// The next node outside the following that lacks something, as far as this hub knows.
+    pub(super) fn next_partner(&self) -> Option<Peer> {
+        let mut lacking = self.outsiders().filter(|peer| self.links[peer.index()].lacks(&self.log));
+        let first = lacking.next()?;
+        if first > self.partner {
+            return Some(first);
+        }
+        Some(lacking.find(|peer| *peer > self.partner).unwrap_or(first))
     }
 
     /// Nodes that this hub does not reach by its rounds or its followers' rounds.
@@ -240,6 +255,6 @@ impl Gossip {
     /// How long an answer at once may take.
     fn patience(&self) -> Duration {
         let latency = self.pace.latency();
-        if latency.is_zero() { UNKNOWN_ROUND_TRIP } else { latency * 3 + GRAIN * 8 }
+        (latency * 3).max(SHORTEST_PATIENCE)
     }
 }

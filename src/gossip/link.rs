@@ -55,8 +55,10 @@ pub(super) struct Waiting {
 /// When a hub opens its next round, as its follower sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Beat {
-    /// Sent now, a message is there as the round opens.
+    /// A message sent then is there as the round opens.
     pub(super) send_by: Time,
+    /// When the round itself should be here.
+    pub(super) arrival: Time,
     /// From one round to the next while there is news; zero if the hub is idle.
     pub(super) period: Duration,
 }
@@ -171,7 +173,7 @@ impl Link {
     }
 
     fn just_in_time(&self, now: Time) -> Time {
-        let Some(beat) = self.beat.filter(|beat| !beat.period.is_zero()) else { return now };
+        let Some(beat) = self.busy_beat() else { return now };
         let idle = beat.period * 2 + self.round_trip.map_or(Duration::ZERO, |(smoothed, _)| smoothed);
         if now.since(beat.send_by) > idle {
             return now;
@@ -181,6 +183,11 @@ impl Link {
             at = at + beat.period;
         }
         at
+    }
+
+    /// The rhythm of this hub while it has one.
+    pub(super) fn busy_beat(&self) -> Option<Beat> {
+        self.beat.filter(|beat| !beat.period.is_zero())
     }
 
     /// An acknowledgement must go by `at`, or earlier if one already must.

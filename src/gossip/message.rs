@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! {"type":"gossip", "at":1763838000123456, "age":523456, "follows":0, "echo":[1763838000001000,250000],
-//!  "next":360000, "have":[3,-1204,17], "ops":[[0,77,12,"a",{"b":1}]]}
+//!  "next":[164000,360000], "have":[3,-1204,17], "ops":[[0,77,12,"a",{"b":1}]]}
 //! ```
 //!
 //! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its life; lives of
@@ -29,8 +29,8 @@ pub struct Message<'a> {
     pub(super) follows: Option<u32>,
     /// The latest `at` that the sender heard from the receiver, and how long ago.
     pub(super) echo: Option<(u64, Duration)>,
-    /// For a follower: the time until the next round, and the period.
-    pub(super) next: Option<Duration>,
+    /// For a follower: how soon its news is wanted, and the period from then on; zero while the hub is idle.
+    pub(super) next: Option<(Duration, Duration)>,
     /// The sender wants an answer at once.
     pub(super) answer: bool,
     /// `have` is complete.
@@ -49,7 +49,7 @@ impl<'a> Field<'a> for Message<'a> {
                 "age" => age = value.as_u64(),
                 "follows" => follows = value.as_u64().and_then(|index| u32::try_from(index).ok()),
                 "echo" => echo = value.to::<(u64, u64)>().ok(),
-                "next" => next = value.as_u64().map(Duration::from_micros),
+                "next" => next = value.to::<(u64, u64)>().ok(),
                 "answer" => answer = true,
                 "full" => full = true,
                 "have" => have = Some(value),
@@ -60,6 +60,7 @@ impl<'a> Field<'a> for Message<'a> {
         let life = at.zip(age).and_then(|(at, age)| at.checked_sub(age)).filter(|life| *life > 0);
         let (Some(at), Some(life)) = (at, life) else { return crate::wire::missing("at and age, microseconds") };
         let echo = echo.map(|(stamp, hold)| (stamp, Duration::from_micros(hold)));
+        let next = next.map(|(soon, period)| (Duration::from_micros(soon), Duration::from_micros(period)));
         Ok(Self { at, life, follows, echo, next, answer, full, have, ops })
     }
 
@@ -112,7 +113,7 @@ pub(super) struct Header {
     pub(super) now: Time,
     pub(super) follows: Peer,
     pub(super) heard: Option<(u64, Time)>,
-    pub(super) next: Option<Duration>,
+    pub(super) next: Option<(Duration, Duration)>,
     pub(super) answer: bool,
     pub(super) full: bool,
 }
@@ -124,8 +125,8 @@ impl Header {
         if let Some((stamp, received)) = self.heard {
             line = line.field("echo", [stamp, micros(self.now.since(received))]);
         }
-        if let Some(next) = self.next {
-            line = line.field("next", micros(next));
+        if let Some((soon, period)) = self.next {
+            line = line.field("next", [micros(soon), micros(period)]);
         }
         if self.answer {
             line = line.field("answer", true);
