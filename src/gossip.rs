@@ -81,6 +81,8 @@ pub struct Gossip {
     electing: Option<Time>,
     /// The log has grown since the last round.
     news: bool,
+    /// The parent's round is here, and not handed on yet.
+    relays: bool,
     /// The node outside the following that a hub last traded with.
     partner: Peer,
     /// When a hub next looks for the nodes it has lost.
@@ -111,6 +113,7 @@ impl Gossip {
             parent: None,
             electing: None,
             news: false,
+            relays: false,
             partner: life.me,
             probe: out.now(),
             quiet_until: out.now() + SETTLE,
@@ -231,20 +234,16 @@ impl Gossip {
         if message.full {
             link.forget_known();
         }
-        let mut progress = false;
         for (origin, reach) in message.have() {
             if origin.node as usize >= self.links.len() {
                 continue;
             }
             let slot = self.log.slot(origin);
-            progress |= self.links[from.index()].known.raise(slot, reach);
+            self.links[from.index()].known.raise(slot, reach);
         }
         let link = &mut self.links[from.index()];
         if message.full {
             link.forget_sent();
-        }
-        if progress {
-            link.on_progress();
         }
     }
 
@@ -315,9 +314,7 @@ impl Gossip {
         if stamp >= link.last_ops && !link.is_acknowledged() {
             link.forget_sent();
         }
-        if link.is_acknowledged() && link.waiting.is_some_and(|waiting| sent >= waiting.since) {
-            link.waiting = None;
-        }
+        link.on_progress(sent, now);
     }
 
     /// How long news or silence may go unacknowledged.
@@ -389,11 +386,10 @@ impl Gossip {
     /// When the followers' next round goes: right behind the parent's, where there is one.
     fn opens(&self, now: Time) -> Time {
         let own = self.pace.opens();
-        let Some(link) = self.parent.map(|parent| &self.links[parent.index()]) else { return own };
-        match (link.busy_beat(), link.heard) {
-            (Some(_), Some((_, heard))) if heard == now => now,
-            (Some(beat), _) if beat.arrival + GRAIN > now => own.max(beat.arrival + GRAIN),
-            _ => own,
+        match self.parent.and_then(|parent| self.links[parent.index()].busy_beat()) {
+            Some(_) if self.relays => now,
+            Some(beat) if beat.arrival + GRAIN > now => own.max(beat.arrival + GRAIN),
+            Some(_) | None => own,
         }
     }
 
@@ -417,6 +413,7 @@ impl Gossip {
         if opens {
             self.pace.on_round(now);
             self.news = false;
+            self.relays = false;
         }
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
@@ -481,11 +478,12 @@ impl Gossip {
                 (false, true) => pace.period(),
                 (false, false) => within,
             };
-            let until = now + way + delay;
+            let patience = way + delay;
+            let until = now + patience;
             link.waiting = Some(match link.waiting {
                 Some(waiting) if waiting.until > now && !answer => waiting,
-                Some(waiting) => Waiting { until, ..waiting },
-                None => Waiting { since: now, until, tries: 0 },
+                Some(waiting) => Waiting { until, patience, ..waiting },
+                None => Waiting { since: now, until, patience, tries: 0 },
             });
         }
     }

@@ -74,7 +74,9 @@ impl Gossip {
             let send_by = (now + soon) - smoothed - deviation * 2 - GRAIN;
             link.beat = Some(Beat { send_by, arrival: now + period + deviation * 2, period });
             link.plan = None;
+            self.relays |= self.parent == Some(from) && !period.is_zero();
         }
+        let link = &mut self.links[from.index()];
         if moved && follows == Some(self.me) {
             link.resend = true;
         }

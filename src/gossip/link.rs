@@ -49,6 +49,7 @@ impl Vector {
 pub(super) struct Waiting {
     pub(super) since: Time,
     pub(super) until: Time,
+    pub(super) patience: Duration,
     pub(super) tries: u8,
 }
 
@@ -137,11 +138,6 @@ impl Link {
         (0..log.origins()).any(|slot| log.reach(slot) > self.assumed(slot))
     }
 
-    /// Whether everything this replica holds is known to be there.
-    pub(super) fn holds_all(&self, log: &Log) -> bool {
-        (0..log.origins()).all(|slot| log.reach(slot) <= self.known.at(slot))
-    }
-
     /// Whether all that was sent is acknowledged.
     pub(super) fn is_acknowledged(&self) -> bool {
         self.known.covers(&self.sent)
@@ -160,11 +156,14 @@ impl Link {
         self.known.clear();
     }
 
-    /// The peer has acknowledged something more.
-    pub(super) fn on_progress(&mut self) {
-        if let Some(waiting) = &mut self.waiting {
-            waiting.tries = 0;
-        }
+    /// The peer has heard something sent at `sent`: what is still out is newer.
+    pub(super) fn on_progress(&mut self, sent: Time, now: Time) {
+        let acknowledged = self.is_acknowledged();
+        self.waiting = self.waiting.and_then(|waiting| match (sent >= waiting.since, acknowledged) {
+            (false, _) => Some(waiting),
+            (true, true) => None,
+            (true, false) => Some(Waiting { since: now, until: now + waiting.patience, tries: 0, ..waiting }),
+        });
     }
 
     /// Settles when the news at hand should go, so that it arrives as the hub opens a round.
