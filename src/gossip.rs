@@ -81,6 +81,10 @@ pub struct Gossip {
     electing: Option<Time>,
     /// The log has grown since the last round.
     news: bool,
+    /// Everyone is trusted, and too little staleness allowed for a hub: everything goes straight to everyone.
+    direct: bool,
+    /// When the first message came.
+    met: Option<Time>,
     /// The parent's round is here, and not handed on yet.
     relays: bool,
     /// The node outside the following that a hub last traded with.
@@ -113,6 +117,8 @@ impl Gossip {
             parent: None,
             electing: None,
             news: false,
+            direct: false,
+            met: None,
             relays: false,
             partner: life.me,
             probe: out.now(),
@@ -153,7 +159,7 @@ impl Gossip {
             link.heard = Some((message.at, now));
         }
         link.unanswered = link.unanswered.saturating_add(1);
-        let direct = self.pace.is_direct();
+        self.met.get_or_insert(now);
         self.on_vector(from, message);
         self.on_operations(from, message, view, now);
         self.on_echo(from, message, now);
@@ -163,7 +169,7 @@ impl Gossip {
             link.owe(now);
             link.tell_all |= message.full;
             link.resend = true;
-        } else if link.unanswered >= SILENT_ROUNDS && !direct && link.owed.is_some() {
+        } else if link.unanswered >= SILENT_ROUNDS && !self.direct && link.owed.is_some() {
             link.owe(now);
         }
         self.wake(out, out.now());
@@ -178,6 +184,7 @@ impl Gossip {
         if self.armed.is_some_and(|armed| armed <= out.now()) {
             self.armed = None;
         }
+        self.direct = self.pace.is_direct() && self.links.iter().all(Link::is_trusted);
         self.on_silence(now);
         self.on_election(now);
         self.look_around(now);
@@ -251,7 +258,7 @@ impl Gossip {
         // A hub acknowledges its followers' news with the next round.
         let due = if self.is_follower(from) {
             Some(self.opens(now).max(now))
-        } else if self.parent == Some(from) || self.pace.is_direct() {
+        } else if self.parent == Some(from) || self.direct {
             Some(now + self.acknowledge_within())
         } else {
             None
@@ -319,7 +326,7 @@ impl Gossip {
 
     /// How long news or silence may go unacknowledged.
     fn acknowledge_within(&self) -> Duration {
-        if self.pace.is_direct() {
+        if self.direct {
             ACKNOWLEDGE_DIRECT_WITHIN
         } else {
             (self.pace.period() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
@@ -331,7 +338,7 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
-        if !self.pace.is_direct() && self.to_followers(now).is_some_and(|due| due <= now) {
+        if !self.direct && self.to_followers(now).is_some_and(|due| due <= now) {
             self.round(now, out);
         }
         for index in 0..self.links.len() {
@@ -340,17 +347,15 @@ impl Gossip {
                 self.send(peer, out);
             }
         }
-        if self.pace.is_direct() {
-            self.news = false;
-        }
     }
 
     /// When a peer should hear from us outside of a round.
     fn to_peer(&self, peer: Peer, now: Time) -> Option<Time> {
         let link = &self.links[peer.index()];
         let asks = link.ask.then_some(now);
-        if self.pace.is_direct() {
-            let news = (self.news || link.resend) && link.is_trusted() && link.lacks(&self.log);
+        if self.direct {
+            let own = self.log.reach(self.own) > link.assumed(self.own);
+            let news = own || (link.resend && link.lacks(&self.log));
             [asks, news.then_some(now), link.owed].into_iter().flatten().min()
         } else if self.parent == Some(peer) && self.electing.is_none() {
             let news = link.lacks(&self.log).then_some(link.plan.unwrap_or(now));
@@ -385,7 +390,8 @@ impl Gossip {
 
     /// When the followers' next round goes: right behind the parent's, where there is one.
     fn opens(&self, now: Time) -> Time {
-        let own = self.pace.opens();
+        // At the start all introductions go in one round.
+        let own = self.pace.opens().max(self.met.unwrap_or(now) + TOGETHER);
         match self.parent.and_then(|parent| self.links[parent.index()].busy_beat()) {
             Some(_) if self.relays => now,
             Some(beat) if beat.arrival + GRAIN > now => own.max(beat.arrival + GRAIN),
@@ -441,6 +447,8 @@ impl Gossip {
         let next = follower.then(|| self.closes(now));
         let within = self.acknowledge_within();
         let follows = self.parent.unwrap_or(self.me);
+        let direct = self.direct;
+        let own = self.own;
         let Self { log, links, life, pace, .. } = self;
         let link = &mut links[to.index()];
         let stamp = *life + now.as_nanos() / 1000;
@@ -448,8 +456,10 @@ impl Gossip {
         let answer = link.ask;
         let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full };
         let mut written = Written::default();
+        // Everyone sends what is its own, and what is another's only to repair.
+        let only = (direct && !link.resend).then_some(own);
         let line = header.write(out.send(to, "gossip"));
-        let line = line.field_with("ops", |text| write_ops(text, log, link, *life, &mut written));
+        let line = line.field_with("ops", |text| write_ops(text, log, link, *life, only, &mut written));
         drop(line.field_with("have", |text| write_have(text, log, link, *life, full, &written)));
         let carries = written.operations > 0;
         if carries {
@@ -468,7 +478,7 @@ impl Gossip {
         link.resend = written.is_cut_short;
         link.owed = None;
         link.unanswered = 0;
-        if (carries || answer) && (hub || follower || pace.is_direct()) {
+        if (carries || answer) && (hub || follower || direct) {
             let way = match link.round_trip {
                 None => UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
                 Some((smoothed, deviation)) => (smoothed + deviation * 4 + TOGETHER).max(SHORTEST_PATIENCE),
@@ -491,7 +501,7 @@ impl Gossip {
     /// When there is something to do next.
     fn next_due(&self, now: Time) -> Option<Time> {
         let mut due = [self.electing, self.looks_around().then_some(self.probe)].into_iter().flatten().min();
-        if !self.pace.is_direct() {
+        if !self.direct {
             due = [due, self.to_followers(now)].into_iter().flatten().min();
         }
         for (index, link) in self.links.iter().enumerate() {
@@ -521,12 +531,12 @@ struct Written {
     is_cut_short: bool,
 }
 
-fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, written: &mut Written) {
+fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Option<Slot>, written: &mut Written) {
     let limit = out.len() + MAX_PAYLOAD;
     out.push(b'[');
     for slot in 0..log.origins() {
         let (from, to) = (link.assumed(slot), log.reach(slot));
-        if from >= to {
+        if from >= to || only.is_some_and(|only| only != slot) {
             continue;
         }
         if out.len() > limit {

@@ -129,7 +129,7 @@ impl Gossip {
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
             let is_hub = self.parent == Some(peer) && self.electing.is_none();
-            let tracked = is_hub || self.is_follower(peer) || self.pace.is_direct();
+            let tracked = is_hub || self.is_follower(peer) || self.direct;
             let link = &mut self.links[index];
             let Some(waiting) = link.waiting.as_mut().filter(|waiting| waiting.until <= now) else { continue };
             waiting.tries += 1;
