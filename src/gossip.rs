@@ -256,7 +256,7 @@ impl Gossip {
 
     fn on_operations(&mut self, from: Peer, message: &Message<'_>, view: &mut impl View, now: Time) {
         // A hub acknowledges its followers' news with the next round.
-        let due = if self.is_follower(from) {
+        let due = if self.is_follower(from) && !self.direct {
             Some(self.opens(now).max(now))
         } else if self.parent == Some(from) || self.direct {
             Some(now + self.acknowledge_within())
@@ -485,8 +485,8 @@ impl Gossip {
             };
             let delay = match (answer, hub) {
                 (true, _) => Duration::ZERO,
-                (false, true) => pace.period(),
-                (false, false) => within,
+                (false, true) if !direct => pace.period(),
+                (false, _) => within,
             };
             let patience = way + delay;
             let until = now + patience;
