@@ -237,20 +237,11 @@ impl Gossip {
 
     /// Learns what the peer holds.
     fn on_vector(&mut self, from: Peer, message: &Message<'_>) {
-        let link = &mut self.links[from.index()];
-        if message.full {
-            link.forget_known();
-        }
         for (origin, reach) in message.have() {
-            if origin.node as usize >= self.links.len() {
-                continue;
+            if (origin.node as usize) < self.links.len() {
+                let slot = self.log.slot(origin);
+                self.links[from.index()].known.raise(slot, reach);
             }
-            let slot = self.log.slot(origin);
-            self.links[from.index()].known.raise(slot, reach);
-        }
-        let link = &mut self.links[from.index()];
-        if message.full {
-            link.forget_sent();
         }
     }
 
@@ -315,6 +306,7 @@ impl Gossip {
         link.proved = link.proved.max(sent);
         if link.doubted.is_some_and(|since| sent >= since) {
             link.doubted = None;
+            link.forget_sent();
             link.resend = true;
         }
         link.is_introduced |= link.introduced > 0 && stamp >= link.introduced;

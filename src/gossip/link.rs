@@ -30,10 +30,6 @@ impl Vector {
         self.0[slot] = to;
     }
 
-    fn clear(&mut self) {
-        self.0.clear();
-    }
-
     fn copy_from(&mut self, other: &Self) {
         self.0.clear();
         self.0.extend_from_slice(&other.0);
@@ -149,11 +145,6 @@ impl Link {
             self.resend = true;
         }
         self.sent.copy_from(&self.known);
-    }
-
-    /// The peer tells everything it holds: nothing else counts as known.
-    pub(super) fn forget_known(&mut self) {
-        self.known.clear();
     }
 
     /// The peer has heard something sent at `sent`: what is still out is newer.
