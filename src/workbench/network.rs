@@ -19,7 +19,7 @@ use crate::time::Time;
 use inbox::Inbox;
 
 pub use inbox::Delivery;
-pub use journal::{Counts, Tally};
+pub use journal::{Counts, Traffic};
 pub use latency::{Latency, Shape};
 pub use line::{BadLine, Lines};
 

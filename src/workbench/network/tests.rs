@@ -86,7 +86,7 @@ fn a_free_network_looks_at_partitions_at_the_deadline() {
     network.cut(&[vec![], vec![0]]);
     assert_eq!(network.due(1), Some(ms(100)));
     assert!(network.take(1, ms(100)).is_none());
-    assert_eq!(network.counts().servers, Tally { send: 1, recv: 0, msg: 1 });
+    assert_eq!(network.counts().servers, Traffic { send: 1, recv: 0, msg: 1 });
 }
 
 #[test]
@@ -102,11 +102,11 @@ fn partitions_never_cut_clients_or_oneself() {
 fn clients_are_told_apart_by_their_first_letter_and_counted_when_they_read() {
     let mut network = network(Delivery::Held, 10);
     send(&mut network, "n0", "c0", "{\"a\":1}", Time::ZERO);
-    assert_eq!(network.counts().clients, Tally { send: 1, recv: 0, msg: 1 });
+    assert_eq!(network.counts().clients, Traffic { send: 1, recv: 0, msg: 1 });
     assert_eq!(network.take_mail(0).map(|message| message.body), Some("{\"a\":1}".into()));
-    assert_eq!(network.counts().clients, Tally { send: 1, recv: 1, msg: 1 });
+    assert_eq!(network.counts().clients, Traffic { send: 1, recv: 1, msg: 1 });
     assert_eq!(network.counts().all, network.counts().clients);
-    assert_eq!(network.counts().servers, Tally::default());
+    assert_eq!(network.counts().servers, Traffic::default());
 }
 
 #[test]
