@@ -38,6 +38,25 @@ pub struct Act {
 pub enum Fault {
     /// The network is cut in parts.
     Partition,
+    /// Nodes are stopped, and go on where they were.
+    Pause,
+    /// Nodes are ended, and begin anew.
+    Kill,
+}
+
+impl Fault {
+    /// All of them, in the order in which they are put right at the end.
+    pub const ALL: [Self; 3] = [Self::Partition, Self::Pause, Self::Kill];
+
+    /// The name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Partition => "partition",
+            Self::Pause => "pause",
+            Self::Kill => "kill",
+        }
+    }
 }
 
 /// The nemesis of one test.
@@ -79,7 +98,7 @@ impl Nemesis {
 
     /// The operations that put everything right before the final phase.
     pub fn last_acts(&mut self) -> Vec<Act> {
-        self.faults.clone().into_iter().map(|Fault::Partition| self.heal()).collect()
+        self.faults.clone().into_iter().map(|_| self.heal()).collect()
     }
 
     fn heal(&mut self) -> Act {

@@ -3,6 +3,7 @@
 //! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
 
 mod exchange;
+mod lateness;
 mod workers;
 
 use rand::SeedableRng as _;
@@ -21,7 +22,7 @@ use crate::time::Duration;
 use exchange::Exchange;
 use workers::{Book, Workers};
 
-pub use exchange::Lateness;
+pub use lateness::Lateness;
 
 /// The quiet between the last heal and the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);

@@ -1,9 +1,11 @@
 //! What a person wants to know about a run, before the whole map of results.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use super::check::Verdict;
 use super::edn::Value;
+use super::network::Muted;
 
 /// What the results do not tell about a run.
 #[derive(Debug, Clone, Default)]
@@ -18,17 +20,10 @@ pub struct Facts {
     pub rate: f64,
     /// Nodes whose output was ignored from some line on.
     pub muted: Vec<Muted>,
-}
-
-/// A node that printed what Maelstrom cannot take: everything after it was ignored (reference §1.7).
-#[derive(Debug, Clone)]
-pub struct Muted {
-    /// The node.
-    pub node: String,
-    /// The line.
-    pub line: String,
-    /// What was wrong with it.
-    pub reason: String,
+    /// Whether such a node makes the test a failure.
+    pub strict: bool,
+    /// Where its files are.
+    pub folder: PathBuf,
 }
 
 /// How much of a muting line is quoted.
@@ -58,17 +53,23 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
         page.muted(muted);
     }
     page.verdict(results);
+    if facts.strict && !facts.muted.is_empty() {
+        let failed = page.paint(Colour::Red, "failed");
+        page.line("--strict", &format!("{failed}: a node was muted"));
+    }
     page.operations(results);
     let measured = Measured::of(results);
     page.latency(results);
     if let Some(msgs_per_op) = measured.msgs_per_op {
-        page.line("server messages", &format!("{msgs_per_op} per operation"));
+        page.line("server messages", &format!("{msgs_per_op:.4} per operation"));
     }
     if facts.is_efficiency_run() {
         for challenge in &CHALLENGES {
             page.challenge(challenge, &measured);
         }
     }
+    page.delivery_error(results);
+    page.line("results", &facts.folder.display().to_string());
     page.text
 }
 
@@ -150,7 +151,7 @@ impl Page {
         self.text.push_str(&alarm);
         writeln!(
             self.text,
-            ": {}. It printed\n    {quote}\nand nothing that it printed afterwards was read.\n",
+            ": it printed {}:\n    {quote}\nNothing that it printed afterwards was read.\n",
             muted.reason
         )
         .expect("a string takes everything");
@@ -194,6 +195,17 @@ impl Page {
         }
     }
 
+    /// How late the workbench was: the machine's doing, not the nodes'.
+    fn delivery_error(&mut self, results: &Value) {
+        let error = results.get("gloomers").and_then(|ours| ours.get("delivery-error"));
+        let ms = |key: &str| error.and_then(|error| error.get(key)?.as_float());
+        if let (Some(mean), Some(p99), Some(max)) = (ms("mean"), ms("p99"), ms("max"))
+            && max > 0.0
+        {
+            self.line("delivery error", &format!("{mean} ms mean, {p99} ms p99, {max} ms max"));
+        }
+    }
+
     fn challenge(&mut self, challenge: &Challenge, measured: &Measured) {
         let limits = [
             (measured.msgs_per_op, challenge.msgs_per_op, " msgs/op"),
@@ -228,6 +240,7 @@ fn quoted(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::edn::read;
+    use super::super::network::BadLine;
     use super::*;
 
     fn results() -> Value {
@@ -241,7 +254,14 @@ mod tests {
     }
 
     fn facts() -> Facts {
-        Facts { workload: "broadcast".into(), node_count: 25, latency_ms: 100, rate: 100.0, muted: vec![] }
+        Facts {
+            workload: "broadcast".into(),
+            node_count: 25,
+            latency_ms: 100,
+            rate: 100.0,
+            folder: "store/here".into(),
+            ..Facts::default()
+        }
     }
 
     #[test]
@@ -250,9 +270,10 @@ mod tests {
 verdict         valid
 operations      1979 ok, 0 fail, 2 info
 stable latency  0.5: 232, 0.95: 429, 0.99: 447, 1: 459 ms
-server messages 1.138 per operation
+server messages 1.1380 per operation
 challenge 3d    met: 1.138 < 30 msgs/op, 232 < 400 ms median, 459 < 600 ms max
 challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
+results         store/here
 ";
         assert_eq!(summary(&results(), &facts(), false), expected);
     }
@@ -280,9 +301,10 @@ challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
 
     #[test]
     fn a_muted_node_is_announced_first_with_the_line_that_muted_it() {
-        let muted = Muted { node: "n1".into(), line: "hello\x1b \"x\"".into(), reason: "it is not JSON".into() };
+        let line = "hello\x1b \"x\"".into();
+        let muted = Muted { node: "n1".into(), line, reason: BadLine::Empty, late_reply: false };
         let text = summary(&results(), &Facts { muted: vec![muted], ..facts() }, false);
-        let expected = "!!! NODE n1 WAS MUTED: it is not JSON. It printed\n    hello\\u{1b} \"x\"\n";
+        let expected = "!!! NODE n1 WAS MUTED: it printed an empty line on stdout; write exactly one line end after each message:\n    hello\\u{1b} \"x\"\n";
         assert!(text.starts_with(expected), "{text}");
         assert_eq!(quoted(&"é".repeat(300)).chars().count(), MAX_QUOTE + 1);
     }

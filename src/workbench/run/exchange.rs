@@ -2,39 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::Watch;
-use crate::time::{Duration, Time};
+use super::{Lateness, Watch};
+use crate::time::Time;
 use crate::workbench::client::{Answer, Client, Request};
 use crate::workbench::cluster::{Cluster, Halt};
 use crate::workbench::network::{Network, client_name};
-
-/// How late messages reached their nodes: what a loaded machine does to the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lateness {
-    /// Messages handed over.
-    pub count: u64,
-    /// The sum of actual less due hand-over times.
-    pub total: Duration,
-    /// The worst.
-    pub max: Duration,
-    /// How many were more than a millisecond late.
-    pub over_one_ms: u64,
-}
-
-impl Lateness {
-    fn add(&mut self, late: Duration) {
-        self.count += 1;
-        self.total += late;
-        self.max = self.max.max(late);
-        self.over_one_ms += u64::from(late > Duration::from_millis(1));
-    }
-
-    /// The mean; zero when nothing was handed over.
-    #[must_use]
-    pub fn mean(&self) -> Duration {
-        u32::try_from(self.count).ok().and_then(|count| self.total.checked_div(count)).unwrap_or_default()
-    }
-}
 
 pub(super) struct Exchange<'a, C: Cluster> {
     pub(super) network: Network,
