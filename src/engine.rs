@@ -118,6 +118,8 @@ impl<N: Node> Engine<N> {
 impl<N: Node> Machine for Engine<N> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         self.out.now = now;
+        // A timer that is overdue says that nobody has listened since: what is read now may have waited as long.
+        self.out.heard = self.out.wheel.deadline().map_or(now, |deadline| deadline.min(now));
         self.on_lines(buffer, lines);
     }
 
@@ -203,7 +205,7 @@ fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<Sender>
         log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
         return None;
     };
-    Some(Sender { who, msg_id: message.msg_id, received: out.now })
+    Some(Sender { who, msg_id: message.msg_id, received: out.heard })
 }
 
 #[cold]

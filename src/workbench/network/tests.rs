@@ -130,7 +130,7 @@ fn one_bad_line_mutes_its_node_alone_and_for_good() {
     assert_eq!(network.counts().all.send, 0);
     assert!(network.accept(2, good, ms(0)).is_ok(), "src need only exist");
     assert_eq!(network.counts().all.send, 1);
-    assert_eq!(network.all_muted().count(), 1);
+    assert_eq!(network.muted().len(), 1);
 }
 
 #[test]
@@ -164,4 +164,19 @@ fn loss_and_duplication_touch_servers_only() {
     let arrived = ids(&mut network, 1, ms(0)).len();
     assert!((4_300..4_700).contains(&arrived), "{arrived} of about 4500");
     assert_eq!(network.counts().servers.msg, 4_000);
+}
+
+#[test]
+fn a_node_that_begins_anew_is_listened_to_again_and_finds_nothing_waiting() {
+    for delivery in [Delivery::Held, Delivery::Free] {
+        let mut network = network(delivery, 10);
+        send(&mut network, "n0", "n1", "{}", ms(0));
+        send(&mut network, "c0", "n1", "{}", ms(0));
+        network.accept(1, b"oops", ms(0)).expect_err("not JSON");
+        network.restart(1);
+        assert_eq!(network.due(1), None);
+        network.accept(1, br#"{"src":"n1","dest":"n1"}"#, ms(20)).expect("valid");
+        assert_eq!(ids(&mut network, 1, ms(40)), [2]);
+        assert_eq!(network.muted().len(), 1, "what happened stays on record");
+    }
 }

@@ -13,7 +13,8 @@ pub(super) struct Exchange<'a, C: Cluster> {
     pub(super) cluster: &'a mut C,
     pub(super) watch: &'a mut dyn Watch,
     pub(super) lateness: Lateness,
-    nodes: usize,
+    /// For each node, whether the nemesis has ended it: nothing is delivered.
+    pub(super) down: Vec<bool>,
     /// By number; `None` once closed.
     clients: Vec<Option<Client>>,
     waiting: Vec<usize>,
@@ -31,7 +32,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
             cluster,
             watch,
             lateness: Lateness::default(),
-            nodes: nodes.len(),
+            down: vec![false; nodes.len()],
             clients: Vec::new(),
             waiting: Vec::new(),
             answers: VecDeque::new(),
@@ -40,7 +41,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
     }
 
     pub(super) fn nodes(&self) -> usize {
-        self.nodes
+        self.down.len()
     }
 
     pub(super) fn open_client(&mut self, owner: usize, node: usize) -> usize {
@@ -82,8 +83,8 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         self.deliver_due();
         let now = self.cluster.now();
         self.expire(now);
-        let due = (0..self.nodes)
-            .filter(|&node| self.cluster.accepts(node))
+        let due = (0..self.nodes())
+            .filter(|&node| self.reaches(node))
             .filter_map(|node| self.network.due(node))
             .chain(self.waiting.iter().filter_map(|&number| self.clients[number].as_ref()?.deadline()))
             .chain(until)
@@ -105,8 +106,8 @@ impl<'a, C: Cluster> Exchange<'a, C> {
 
     /// Hands over every message that is due, to every node that can take one.
     pub(super) fn deliver_due(&mut self) {
-        for node in 0..self.nodes {
-            while self.cluster.accepts(node) {
+        for node in 0..self.nodes() {
+            while self.reaches(node) {
                 let now = self.cluster.now();
                 let Some((due, message)) = self.network.take(node, now) else { break };
                 self.lateness.add(now.since(due));
@@ -115,6 +116,10 @@ impl<'a, C: Cluster> Exchange<'a, C> {
                 self.cluster.deliver(node, &self.line);
             }
         }
+    }
+
+    fn reaches(&self, node: usize) -> bool {
+        !self.down[node] && self.cluster.accepts(node)
     }
 
     fn expire(&mut self, now: Time) {
