@@ -15,6 +15,10 @@ use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Reader, Refusal, Un
 /// silences its sender for good (reference §1.2).
 pub const SETTLE: Duration = Duration::from_millis(100);
 
+/// A timer that is this late says that the process was stopped for a while. What it reads then may have waited since
+/// it was last awake, so that the client which sent it may be gone, and a reply would silence the node.
+pub const STOPPED: Duration = Duration::from_secs(1);
+
 /// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
 /// twenty at 25 nodes.
 pub const MAX_EARLY: usize = 1 << 20;
@@ -117,9 +121,11 @@ impl<N: Node> Engine<N> {
 
 impl<N: Node> Machine for Engine<N> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        if now != self.out.now {
+            let stopped = self.out.wheel.deadline().is_some_and(|deadline| deadline + STOPPED < now);
+            self.out.heard = if stopped { self.out.now } else { now };
+        }
         self.out.now = now;
-        // A timer that is overdue says that nobody has listened since: what is read now may have waited as long.
-        self.out.heard = self.out.wheel.deadline().map_or(now, |deadline| deadline.min(now));
         self.on_lines(buffer, lines);
     }
 

@@ -9,7 +9,7 @@ use super::network::{Delivery, Muted};
 use super::options::Options;
 use super::run::{Crash, Lateness, Outcome};
 use super::store::Store;
-use super::summary::{Facts, closing_line, summary};
+use super::summary::{Facts, abridged, closing_line, summary};
 use crate::time::Duration;
 
 /// Every test was valid.
@@ -66,7 +66,7 @@ pub fn conclude(
     };
     write!(page, "{}", summary(&results, &facts, colours))?;
     let verdict = if failed { Verdict::False } else { verdict };
-    writeln!(page, "\n{}\n\n{}", edn::pretty(&results), closing_line(verdict))?;
+    writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
     Ok(match verdict {
         Verdict::True => VALID,
         Verdict::False => INVALID,

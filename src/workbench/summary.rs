@@ -29,6 +29,10 @@ pub struct Facts {
 /// How much of a muting line is quoted.
 const MAX_QUOTE: usize = 200;
 
+/// A longer list in the results is abridged on the page, to so many values.
+const MAX_LISTED: usize = 16;
+const LISTED: usize = 8;
+
 /// Where the values of the summary begin.
 const LABEL_WIDTH: usize = 16;
 
@@ -61,7 +65,7 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
     let measured = Measured::of(results);
     page.latency(results);
     if let Some(msgs_per_op) = measured.msgs_per_op {
-        page.line("server messages", &format!("{msgs_per_op:.4} per operation"));
+        page.line("server messages", &format!("{msgs_per_op} per operation"));
     }
     if facts.is_efficiency_run() {
         for challenge in &CHALLENGES {
@@ -103,11 +107,16 @@ impl Measured {
         let servers = results.get("net").and_then(|net| net.get("servers"));
         let latency = |quantile: Value| stable_latencies(results)?.entry(&quantile)?.as_float();
         Self {
-            msgs_per_op: servers.and_then(|servers| servers.get("msgs-per-op")?.as_float()),
+            msgs_per_op: servers.and_then(|servers| servers.get("msgs-per-op")?.as_float()).map(thousandths),
             median_ms: latency(Value::Float(0.5)),
             max_ms: latency(Value::Int(1)),
         }
     }
+}
+
+/// Rounded to three decimals, as much as one run can tell.
+fn thousandths(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
 }
 
 fn stable_latencies(results: &Value) -> Option<&Value> {
@@ -224,6 +233,22 @@ impl Page {
     }
 }
 
+/// The results for the page: of a long list of plain values only the beginning. The file has them all.
+#[must_use]
+pub fn abridged(results: &Value) -> Value {
+    if let Value::Map(entries) = results {
+        return Value::Map(entries.iter().map(|(key, value)| (key.clone(), abridged(value))).collect());
+    }
+    if let Value::List(values) = results
+        && values.len() > MAX_LISTED
+    {
+        let left_out = format!("...and-{}-more", values.len() - LISTED);
+        let shown = values.iter().take(LISTED).cloned();
+        return Value::List(shown.chain([Value::Symbol(left_out.into())]).collect());
+    }
+    results.clone()
+}
+
 /// The beginning of a line, in which nothing can command the terminal.
 fn quoted(line: &str) -> String {
     let mut quote = String::new();
@@ -270,7 +295,7 @@ mod tests {
 verdict         valid
 operations      1979 ok, 0 fail, 2 info
 stable latency  0.5: 232, 0.95: 429, 0.99: 447, 1: 459 ms
-server messages 1.1380 per operation
+server messages 1.138 per operation
 challenge 3d    met: 1.138 < 30 msgs/op, 232 < 400 ms median, 459 < 600 ms max
 challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
 results         store/here
@@ -315,6 +340,13 @@ results         store/here
         let text = summary(&read(text).expect("valid EDN"), &Facts::default(), false);
         assert!(text.starts_with("verdict         invalid, because of stats, workload\n"), "{text}");
         assert!(text.contains("                no order\n"), "{text}");
+    }
+
+    #[test]
+    fn a_long_list_is_abridged_for_the_page() {
+        let list = |count: i64| Value::record([("lost", Value::List((0..count).map(Value::Int).collect()))]);
+        assert_eq!(abridged(&list(16)), list(16));
+        assert_eq!(abridged(&list(17)).to_string(), "{:lost (0 1 2 3 4 5 6 7 ...and-9-more)}");
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn an_executable_that_does_not_exist_ends_with_255_after_the_seed() {
 
 #[test]
 fn a_test_in_virtual_time_prints_a_summary_the_results_and_maelstroms_closing_line() {
-    let ran = run("-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 5 --rate 20 --latency 20");
+    let ran = run("-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 1 --rate 10 --latency 20");
     assert_eq!(ran.status, VALID, "{}", ran.page);
     assert!(ran.page.starts_with("seed            3\nverdict         valid\noperations      "), "{}", ran.page);
     assert!(ran.page.ends_with(" :valid? true}\n\nEverything looks good! ヽ(‘ー`)ノ\n"), "{}", ran.page);

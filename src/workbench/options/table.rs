@@ -70,6 +70,7 @@ pub(super) fn command() -> Command {
     let arguments = Arg::new("arguments").value_name("ARGUMENTS").help("For the node's executable");
     Command::new("gloomers test")
         .about("Runs a workload against nodes and judges them as Maelstrom does")
+        .after_help("Not in Maelstrom: --seed, --delivery, --loss, --duplication, --virtual-time, --strict, --quiet.")
         .args_override_self(true)
         .args(VALUES.map(value))
         .arg(node.action(ArgAction::Append).allow_hyphen_values(true))
