@@ -15,6 +15,10 @@ use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Reader, Refusal, Un
 /// silences its sender for good (reference §1.2).
 pub const SETTLE: Duration = Duration::from_millis(100);
 
+/// A timer that is this late says that the process was stopped for a while. What it reads then may have waited since
+/// it was last awake, so that the client which sent it may be gone, and a reply would silence the node.
+pub const STOPPED: Duration = Duration::from_secs(1);
+
 /// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
 /// twenty at 25 nodes.
 pub const MAX_EARLY: usize = 1 << 20;
@@ -117,6 +121,10 @@ impl<N: Node> Engine<N> {
 
 impl<N: Node> Machine for Engine<N> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        if now != self.out.now {
+            let stopped = self.out.wheel.deadline().is_some_and(|deadline| deadline + STOPPED < now);
+            self.out.heard = if stopped { self.out.now } else { now };
+        }
         self.out.now = now;
         self.on_lines(buffer, lines);
     }
@@ -203,7 +211,7 @@ fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<Sender>
         log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
         return None;
     };
-    Some(Sender { who, msg_id: message.msg_id, received: out.now })
+    Some(Sender { who, msg_id: message.msg_id, received: out.heard })
 }
 
 #[cold]

@@ -1,11 +1,13 @@
 //! `gloomers`: tests nodes as Maelstrom does, and is a node itself.
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use gossip_gloomers::workbench::command;
-use gossip_gloomers::{nodes, shell};
+use gossip_gloomers::workbench::builtin::Builtin;
+use gossip_gloomers::workbench::command::{self, Desk};
+use gossip_gloomers::workbench::conclude;
+use gossip_gloomers::workbench::store::ROOT;
 
 const USAGE: &str = "\
 Usage: gloomers COMMAND [OPTIONS ...]
@@ -21,16 +23,10 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let command = arguments.next().unwrap_or_default();
     match command.to_str() {
-        Some("test") => match command::test(arguments, &mut io::stdout().lock()) {
-            Ok(status) => ExitCode::from(status),
-            Err(error) => {
-                writeln!(io::stderr(), "{error}").ok();
-                ExitCode::from(command::BROKEN)
-            }
-        },
+        Some("test") => run_test(arguments),
         Some("node") => {
-            let workload = arguments.next().unwrap_or_default();
-            run_node(&workload.to_string_lossy(), &arguments.collect::<Vec<_>>())
+            let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
+            run_node(&arguments.next().unwrap_or_default(), arguments)
         }
         Some("-h" | "--help" | "help") => {
             write!(io::stdout(), "{USAGE}").ok();
@@ -43,15 +39,25 @@ fn main() -> ExitCode {
     }
 }
 
+fn run_test(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut page = io::stdout().lock();
+    let colours = page.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut desk = Desk { page: &mut page, colours, store: ROOT.as_ref() };
+    match command::test(arguments, &mut desk) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            writeln!(io::stderr(), "{error}").ok();
+            ExitCode::from(conclude::BROKEN)
+        }
+    }
+}
+
 /// Is a node for the workload, on stdin and stdout, until the end of input.
-fn run_node(workload: &str, arguments: &[OsString]) -> ExitCode {
-    let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
-    match workload {
-        "echo" => shell::main_with::<nodes::Echo>(&mut arguments),
-        "unique-ids" => shell::main_with::<nodes::UniqueIds>(&mut arguments),
-        "broadcast" => shell::main_with::<nodes::Broadcast>(&mut arguments),
-        _ => {
-            writeln!(io::stderr(), "there is no built-in node for {workload:?}").ok();
+fn run_node(workload: &str, mut arguments: impl Iterator<Item = String>) -> ExitCode {
+    match Builtin::of(workload) {
+        Ok(node) => node.main(&mut arguments),
+        Err(error) => {
+            writeln!(io::stderr(), "{error}").ok();
             ExitCode::from(command::BAD_ARGUMENTS)
         }
     }

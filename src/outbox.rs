@@ -114,6 +114,8 @@ fn escaped(id: &str) -> Vec<u8> {
 #[derive(Debug)]
 pub struct Outbox<N: Node> {
     pub(crate) now: Time,
+    /// When the oldest message of the batch may have arrived.
+    pub(crate) heard: Time,
     /// Lines that leave at the end of this batch.
     pub(crate) lines: Vec<u8>,
     /// Lines to peers and services that wait until these surely exist.
@@ -130,6 +132,7 @@ impl<N: Node> Outbox<N> {
     pub(crate) fn new(first_call: i64) -> Self {
         Self {
             now: Time::ZERO,
+            heard: Time::ZERO,
             lines: Vec::new(),
             held: Vec::new(),
             settled: false,

@@ -183,7 +183,12 @@ impl<'fd> Shell<'fd> {
     }
 
     fn poll(&mut self, patience: Option<Duration>) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, patience) {
+        let mut polled = self.poll.poll(&mut self.events, patience);
+        if polled.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
+            // So wakes a process that was stopped: what came meanwhile has to be read before anything expires.
+            polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
+        }
+        match polled {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
         }

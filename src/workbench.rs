@@ -4,6 +4,8 @@ pub mod cluster;
 pub mod processes;
 pub mod simulation;
 
+pub mod builtin;
+
 pub mod network;
 
 pub mod client;
@@ -20,8 +22,9 @@ pub mod edn;
 pub mod json;
 
 pub mod command;
-pub mod conclude;
 pub mod options;
 pub mod progress;
+
+pub mod conclude;
 pub mod store;
 pub mod summary;

@@ -65,6 +65,12 @@ pub trait Cluster {
     /// Ends a node without warning.
     fn kill(&mut self, node: usize);
 
+    /// Stops a node where it is; what is delivered to it meanwhile it finds when it goes on.
+    fn pause(&mut self, node: usize);
+
+    /// Lets a paused node go on.
+    fn resume(&mut self, node: usize);
+
     /// Whether a node is there.
     fn status(&mut self, node: usize) -> Status;
 

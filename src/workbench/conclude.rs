@@ -1,67 +1,117 @@
-//! What is left of a test when it is over: a folder, a report, and an exit status.
+//! What is left of a test when it is over: files, a report, and an exit status.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
-use super::history::{Kind, Process};
-use super::network::Tally;
+use super::check::{self, Verdict, judge};
+use super::edn::{self, Value};
+use super::history::History;
+use super::network::{Delivery, Muted};
 use super::options::Options;
-use super::run::{Crash, Outcome};
+use super::run::{Crash, Lateness, Outcome};
+use super::store::Store;
+use super::summary::{Facts, abridged, closing_line, summary};
+use crate::time::Duration;
 
-/// Creates the folder that a test leaves behind, under `store/` (reference §14.1), with its `node-logs/`.
+/// Every test was valid.
+pub const VALID: u8 = 0;
+/// A test was invalid.
+pub const INVALID: u8 = 1;
+/// A test could not be decided.
+pub const UNKNOWN: u8 = 2;
+/// A test could not be run to its end.
+pub const BROKEN: u8 = 255;
+
+/// Writes the files of the run, reports its outcome to `page` and returns the exit status of reference §4.7.
+///
+/// A node that died leaves a history without a verdict. Everything under `:gloomers` is ours; `:valid?` stays what
+/// Maelstrom would say, also where a muted node makes the test a failure.
 ///
 /// # Errors
-///
-/// When the folder cannot be created.
-pub fn open_store(options: &Options) -> io::Result<PathBuf> {
-    let begun = jiff::Zoned::now().strftime("%Y%m%dT%H%M%S%.3f%z").to_string();
-    let folder = Path::new("store").join(options.workload.name()).join(begun);
-    std::fs::create_dir_all(folder.join("node-logs"))?;
-    Ok(folder)
-}
-
-/// Reports the outcome and returns the exit status of reference §4.7.
-///
-/// # Errors
-///
-/// When the report cannot be written.
-pub fn conclude(outcome: &Outcome, options: &Options, folder: &Path, out: &mut dyn Write) -> io::Result<u8> {
-    let clients = || outcome.history.iter().filter(|op| op.process != Process::Nemesis);
-    let count = |kind: Kind| clients().filter(|op| op.kind == kind).count();
-    let invoked = count(Kind::Invoke);
-    let (ok, fail, info) = (count(Kind::Ok), count(Kind::Fail), count(Kind::Info));
-    writeln!(out, "operations   {invoked}: {ok} ok, {fail} fail, {info} info")?;
-    let counts = outcome.counts;
-    for (name, tally) in [("all", counts.all), ("clients", counts.clients), ("servers", counts.servers)] {
-        let Tally { send, recv, msg } = tally;
-        writeln!(out, "{name:<12} {msg} messages, {send} sent, {recv} received")?;
+/// When a file or the report cannot be written.
+pub fn conclude(
+    outcome: Outcome,
+    options: &Options,
+    seed: u64,
+    store: &Store,
+    page: &mut dyn Write,
+    colours: bool,
+) -> io::Result<u8> {
+    let Outcome { history, counts, muted, crashes, lateness } = outcome;
+    let history: History = history.into_iter().collect();
+    store.write_history(&history).map_err(io::Error::other)?;
+    if !crashes.is_empty() {
+        for crash in &crashes {
+            report_crash(crash, page)?;
+        }
+        writeln!(page, "There is no verdict. The history is in {}", store.folder().display())?;
+        return Ok(BROKEN);
     }
-    let late = outcome.lateness;
-    let (mean, max) = (late.mean().as_micros(), late.max.as_micros());
-    writeln!(out, "hand-over    {mean} us late on average, {max} us at most, {} over 1 ms", late.over_one_ms)?;
-    for muted in &outcome.muted {
-        writeln!(out, "MUTED        {} printed {}: {}", muted.node, muted.reason, muted.line)?;
+    let rules = check::Options { availability: options.availability };
+    let mut results = judge(options.workload.name(), &history, &rules, &counts);
+    let verdict = Verdict::of(&results);
+    let failed = options.strict && !muted.is_empty();
+    if let Value::Map(parts) = &mut results {
+        let ours = ours(options, seed, &muted, &lateness);
+        parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
     }
-    writeln!(out, "folder       {}", folder.display())?;
-    for crash in &outcome.crashes {
-        report_crash(crash, out)?;
-    }
-    Ok(match (outcome.crashes.is_empty(), outcome.muted.is_empty() || !options.strict) {
-        (false, _) => 255,
-        (true, false) => 1,
-        (true, true) => 0,
+    store.write_results(&results).map_err(io::Error::other)?;
+    let facts = Facts {
+        workload: options.workload.name().to_owned(),
+        node_count: options.nodes.len(),
+        latency_ms: options.latency.mean_ms,
+        rate: options.rate,
+        muted,
+        strict: options.strict,
+        folder: store.folder().to_owned(),
+    };
+    write!(page, "{}", summary(&results, &facts, colours))?;
+    let verdict = if failed { Verdict::False } else { verdict };
+    writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
+    Ok(match verdict {
+        Verdict::True => VALID,
+        Verdict::False => INVALID,
+        Verdict::Unknown => UNKNOWN,
     })
 }
 
-/// Tells how a node died, as Maelstrom does (reference §1.9).
-fn report_crash(crash: &Crash, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "Node {} crashed with {}. Before crashing, it wrote to STDOUT:", crash.node, crash.status)?;
-    for line in &crash.last_words.stdout {
-        writeln!(out, "    {line}")?;
-    }
-    writeln!(out, "And to STDERR:")?;
-    for line in &crash.last_words.stderr {
-        writeln!(out, "    {line}")?;
-    }
-    Ok(())
+/// What Maelstrom does not report.
+fn ours(options: &Options, seed: u64, muted: &[Muted], lateness: &Lateness) -> Value {
+    let delivery = match options.delivery {
+        Delivery::Held => "held",
+        Delivery::Free => "free",
+    };
+    let muted = muted.iter().map(|muted| {
+        Value::record([
+            ("node", Value::str(&*muted.node)),
+            ("line", Value::str(muted.line.as_str())),
+            ("reason", Value::str(muted.reason.to_string())),
+        ])
+    });
+    let clock = if options.virtual_time { "virtual" } else { "real" };
+    let seed = i64::try_from(seed).map_or_else(|_| Value::Big(seed.to_string().into()), Value::Int);
+    let ms = |late: Duration| Value::Float((late.as_secs_f64() * 1e6).round() / 1e3);
+    let error = [("mean", ms(lateness.mean())), ("p99", ms(lateness.p99())), ("max", ms(lateness.max))];
+    Value::record([
+        ("seed", seed),
+        ("clock", Value::keyword(clock)),
+        ("delivery", Value::keyword(delivery)),
+        ("delivery-error", Value::record(error)),
+        ("muted", Value::Vector(muted.collect())),
+    ])
 }
+
+/// Tells how a node died, as Maelstrom does (reference §1.9).
+fn report_crash(crash: &Crash, page: &mut dyn Write) -> io::Result<()> {
+    writeln!(page, "Node {} crashed with {}. Before crashing, it wrote to STDOUT:", crash.node, crash.status)?;
+    for line in &crash.last_words.stdout {
+        writeln!(page, "    {line}")?;
+    }
+    writeln!(page, "And to STDERR:")?;
+    for line in &crash.last_words.stderr {
+        writeln!(page, "    {line}")?;
+    }
+    writeln!(page)
+}
+
+#[cfg(test)]
+mod tests;

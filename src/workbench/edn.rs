@@ -18,9 +18,10 @@ pub use write::pretty;
 
 /// One EDN value; also what a JSON value becomes in a history (reference §1.4: only the top-level keys of
 /// a body turn into keywords).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
     /// `nil`
+    #[default]
     Nil,
     /// `true`, `false`
     Bool(bool),

@@ -1,6 +1,7 @@
 //! When operations begin, and on which thread (reference §9).
 
 use rand::RngExt as _;
+use rand::seq::IteratorRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use crate::time::{Duration, Time};
@@ -37,8 +38,8 @@ impl Stagger {
 pub enum Step {
     /// Begin an operation of a client.
     Client,
-    /// Begin an operation of the nemesis.
-    Nemesis,
+    /// Begin an operation of this stream of the nemesis.
+    Nemesis(usize),
     /// Ask again then, or after the next completion.
     Wait(Option<Time>),
     /// The phase is over.
@@ -49,33 +50,33 @@ pub enum Step {
 #[derive(Debug)]
 pub struct MainPhase {
     clients: Option<Stagger>,
-    nemesis: Option<Stagger>,
+    nemesis: Vec<Stagger>,
     limit: Duration,
     deadline: Option<Time>,
 }
 
 impl MainPhase {
-    /// A phase that begins at `now`. Without a `rate` (in operations a second) no client does anything and
-    /// the limit passes idly.
+    /// A phase that begins at `now`, with so many streams of the nemesis at their mean interval. Without a `rate`
+    /// (in operations a second) no client does anything and the limit passes idly.
     #[must_use]
-    pub fn new(rate: f64, nemesis_interval: Option<Duration>, limit: Duration, now: Time) -> Self {
+    pub fn new(rate: f64, nemesis: (usize, Duration), limit: Duration, now: Time) -> Self {
         // The smallest rate that a duration can express; below it only the first operation ever happens.
         const SLOWEST: f64 = 1e-9;
         let clients = (rate > 0.0).then(|| Stagger::new(Duration::from_secs_f64(1.0 / rate.max(SLOWEST))));
         let deadline = clients.is_none().then(|| now + limit);
-        Self { clients, nemesis: nemesis_interval.map(Stagger::new), limit, deadline }
+        Self { clients, nemesis: vec![Stagger::new(nemesis.1); nemesis.0], limit, deadline }
     }
 
-    /// What to do at `now`, given whether a client thread is free. The phase ends as soon as the next
-    /// operation is known to fall on the deadline or after it.
-    pub fn next(&self, now: Time, thread_free: bool, rng: &mut ChaCha8Rng) -> Step {
+    /// What to do at `now`, given whether a client thread and whether the nemesis is free. The phase ends as soon as
+    /// the next operation is known to fall on the deadline or after it.
+    pub fn next(&self, now: Time, thread_free: bool, nemesis_free: bool, rng: &mut ChaCha8Rng) -> Step {
         let client = self.clients.as_ref().filter(|_| thread_free).map(|stagger| stagger.due().max(now));
-        let nemesis = self.nemesis.as_ref().map(|stagger| stagger.due().max(now));
+        let nemesis = if nemesis_free { self.first_of_nemesis(now, rng) } else { None };
         let (at, step) = match (client, nemesis) {
-            (Some(client), Some(nemesis)) if client == nemesis && rng.random() => (nemesis, Step::Nemesis),
-            (Some(client), Some(nemesis)) if nemesis < client => (nemesis, Step::Nemesis),
+            (Some(client), Some((at, stream))) if client == at && rng.random() => (at, Step::Nemesis(stream)),
+            (Some(client), Some((at, stream))) if at < client => (at, Step::Nemesis(stream)),
             (Some(client), _) => (client, Step::Client),
-            (None, Some(nemesis)) => (nemesis, Step::Nemesis),
+            (None, Some((at, stream))) => (at, Step::Nemesis(stream)),
             (None, None) => match self.deadline {
                 Some(deadline) if self.clients.is_none() && now >= deadline => return Step::Over,
                 Some(deadline) if self.clients.is_none() => return Step::Wait(Some(deadline)),
@@ -91,12 +92,21 @@ impl MainPhase {
         }
     }
 
+    /// When the next operation of the nemesis is due, and of which stream; a tie is decided by chance.
+    fn first_of_nemesis(&self, now: Time, rng: &mut ChaCha8Rng) -> Option<(Time, usize)> {
+        let due = |stream: usize| self.nemesis[stream].due().max(now);
+        let streams = 0..self.nemesis.len();
+        let first = streams.clone().map(due).min()?;
+        let stream = streams.filter(|stream| due(*stream) == first).choose(rng)?;
+        Some((first, stream))
+    }
+
     /// The step that [`MainPhase::next`] proposed was taken at `now`.
     pub fn dispatched(&mut self, step: Step, now: Time, rng: &mut ChaCha8Rng) {
         self.deadline.get_or_insert(now + self.limit);
         let stagger = match step {
-            Step::Client => &mut self.clients,
-            Step::Nemesis => &mut self.nemesis,
+            Step::Client => self.clients.as_mut(),
+            Step::Nemesis(stream) => self.nemesis.get_mut(stream),
             Step::Wait(_) | Step::Over => return,
         };
         if let Some(stagger) = stagger {
@@ -176,16 +186,17 @@ mod tests {
     use super::*;
 
     const LIMIT: Duration = Duration::from_secs(20);
+    const NO_NEMESIS: (usize, Duration) = (0, Duration::ZERO);
 
     /// Runs a phase whose threads are free whenever `busy_until` is past; returns the times of operations.
     fn times(phase: &mut MainPhase, kind: Step, hold: Duration) -> Vec<Time> {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let (mut now, mut busy_until, mut times) = (Time::from_millis(3), Time::ZERO, Vec::new());
         loop {
-            match phase.next(now, busy_until <= now, &mut rng) {
+            match phase.next(now, busy_until <= now, true, &mut rng) {
                 Step::Over => return times,
                 Step::Wait(until) => now = until.unwrap_or(busy_until),
-                step @ (Step::Client | Step::Nemesis) => {
+                step @ (Step::Client | Step::Nemesis(_)) => {
                     if step == kind {
                         times.push(now);
                     }
@@ -205,7 +216,7 @@ mod tests {
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "a few thousand operations")]
     fn gaps_are_uniform_up_to_twice_the_mean() {
-        let mut phase = MainPhase::new(1000.0, None, LIMIT, Time::ZERO);
+        let mut phase = MainPhase::new(1000.0, NO_NEMESIS, LIMIT, Time::ZERO);
         let times = times(&mut phase, Step::Client, Duration::ZERO);
         let gaps = gaps_ms(&times);
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
@@ -219,7 +230,7 @@ mod tests {
 
     #[test]
     fn time_lost_to_a_busy_thread_is_not_caught_up() {
-        let mut phase = MainPhase::new(100.0, None, LIMIT, Time::ZERO);
+        let mut phase = MainPhase::new(100.0, NO_NEMESIS, LIMIT, Time::ZERO);
         let gaps = gaps_ms(&times(&mut phase, Step::Client, Duration::from_millis(50)));
         assert!(gaps.iter().all(|gap| *gap >= 50.0));
         assert!(gaps.len() < 400);
@@ -228,19 +239,28 @@ mod tests {
     #[test]
     fn the_nemesis_begins_at_once_and_keeps_its_own_pace() {
         let interval = Duration::from_secs(1);
-        let mut phase = MainPhase::new(100.0, Some(interval), LIMIT, Time::ZERO);
-        let times = times(&mut phase, Step::Nemesis, Duration::ZERO);
+        let mut phase = MainPhase::new(100.0, (1, interval), LIMIT, Time::ZERO);
+        let times = times(&mut phase, Step::Nemesis(0), Duration::ZERO);
         assert_eq!(times[0], Time::from_millis(3));
         assert!((10..35).contains(&times.len()), "{}", times.len());
     }
 
     #[test]
+    fn a_busy_nemesis_is_not_asked_and_an_idle_one_has_its_streams_in_any_order() {
+        let phase = MainPhase::new(0.0, (2, LIMIT), LIMIT, Time::ZERO);
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        assert_eq!(phase.next(Time::ZERO, true, false, &mut rng), Step::Wait(Some(Time::ZERO + LIMIT)));
+        let first: Vec<_> = (0..20).map(|_| phase.next(Time::ZERO, true, true, &mut rng)).collect();
+        assert!(first.contains(&Step::Nemesis(0)) && first.contains(&Step::Nemesis(1)), "{first:?}");
+    }
+
+    #[test]
     fn without_a_rate_the_limit_passes_idly() {
-        let mut phase = MainPhase::new(0.0, None, LIMIT, Time::from_millis(3));
+        let mut phase = MainPhase::new(0.0, NO_NEMESIS, LIMIT, Time::from_millis(3));
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let end = Time::from_millis(20_003);
-        assert_eq!(phase.next(Time::from_millis(3), true, &mut rng), Step::Wait(Some(end)));
-        assert_eq!(phase.next(end, true, &mut rng), Step::Over);
+        assert_eq!(phase.next(Time::from_millis(3), true, true, &mut rng), Step::Wait(Some(end)));
+        assert_eq!(phase.next(end, true, true, &mut rng), Step::Over);
         assert!(times(&mut phase, Step::Client, Duration::ZERO).is_empty());
     }
 

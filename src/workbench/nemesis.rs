@@ -1,15 +1,18 @@
 //! What goes wrong, and when it is put right (reference §11).
 //!
-//! A fault is a stream of alternating starts and stops. The nemesis decides and says what the history is to
-//! record; the run carries the [`Effect`] out.
+//! A fault is a stream of alternating starts and stops; kill and pause share one stream, which picks one of them at
+//! random each time. The nemesis decides; the run carries the [`Effect`] out and records what came of it.
 
 mod partition;
+mod target;
 
+use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::edn::Value;
 
 pub use partition::{Grudges, Partition};
+pub use target::Target;
 
 /// What an operation of the nemesis does to the test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +21,23 @@ pub enum Effect {
     Cut(Grudges),
     /// Nobody refuses anybody.
     Heal,
+    /// These nodes stop where they are.
+    Pause(Vec<usize>),
+    /// Every node goes on that was stopped.
+    Resume,
+    /// These nodes end without warning.
+    Kill(Vec<usize>),
+    /// Every node begins anew that was ended.
+    Start,
 }
 
-/// One operation of the nemesis: its two lines in the history, and its effect between them.
+/// One operation of the nemesis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Act {
-    /// `start-partition`, `stop-partition`.
+    /// `start-partition`, `kill`, ...
     pub f: &'static str,
-    /// The value when it is invoked.
+    /// The value with which the history records its beginning.
     pub wanted: Value,
-    /// The value when it is done.
-    pub done: Value,
     /// What to do.
     pub effect: Effect,
 }
@@ -38,65 +47,105 @@ pub struct Act {
 pub enum Fault {
     /// The network is cut in parts.
     Partition,
+    /// Nodes are stopped, and go on where they were.
+    Pause,
+    /// Nodes are ended, and begin anew.
+    Kill,
+}
+
+impl Fault {
+    /// All of them, in the order in which they are put right at the end.
+    pub const ALL: [Self; 3] = [Self::Partition, Self::Pause, Self::Kill];
+
+    /// The name on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Partition => "partition",
+            Self::Pause => "pause",
+            Self::Kill => "kill",
+        }
+    }
 }
 
 /// The nemesis of one test.
 #[derive(Debug)]
 pub struct Nemesis {
-    faults: Vec<Fault>,
-    cut: bool,
+    streams: Vec<Vec<Mode>>,
+}
+
+/// A fault, and whether it is on.
+#[derive(Debug)]
+struct Mode {
+    fault: Fault,
+    on: bool,
 }
 
 impl Nemesis {
     /// A nemesis with these faults; with none it does nothing.
     #[must_use]
-    pub fn new(faults: Vec<Fault>) -> Self {
-        Self { faults, cut: false }
+    pub fn new(faults: &[Fault]) -> Self {
+        let stream = |shared: &[Fault]| -> Vec<Mode> {
+            let wanted = shared.iter().filter(|fault| faults.contains(fault));
+            wanted.map(|fault| Mode { fault: *fault, on: false }).collect()
+        };
+        let mut streams = vec![stream(&[Fault::Partition]), stream(&[Fault::Pause, Fault::Kill])];
+        streams.retain(|modes| !modes.is_empty());
+        Self { streams }
     }
 
-    /// Whether it does anything at all.
+    /// How many streams of operations it has, each with its own pace.
     #[must_use]
-    pub fn is_armed(&self) -> bool {
-        !self.faults.is_empty()
+    pub fn streams(&self) -> usize {
+        self.streams.len()
     }
 
-    /// The next operation: a fault where there is none, its end where there is one.
-    pub fn act(&mut self, nodes: &[String], rng: &mut ChaCha8Rng) -> Act {
-        if self.cut {
-            return self.heal();
-        }
-        self.cut = true;
-        let partition = Partition::draw(rng);
-        let grudges = partition.grudges(nodes.len(), rng);
-        let isolated = Value::Vector(vec![Value::Keyword("isolated".into()), named(&grudges, nodes)]);
-        Act {
-            f: "start-partition",
-            wanted: Value::Keyword(partition.name().into()),
-            done: isolated,
-            effect: Effect::Cut(grudges),
-        }
+    /// The next operation of a stream: a fault where there is none, its end where there is one.
+    pub fn act(&mut self, stream: usize, count: usize, rng: &mut ChaCha8Rng) -> Act {
+        let modes = &mut self.streams[stream];
+        let chosen = rng.random_range(0..modes.len());
+        let Mode { fault, on } = &mut modes[chosen];
+        *on = !*on;
+        if *on { fault.begin(count, rng) } else { fault.end() }
     }
 
     /// The operations that put everything right before the final phase.
-    pub fn last_acts(&mut self) -> Vec<Act> {
-        self.faults.clone().into_iter().map(|Fault::Partition| self.heal()).collect()
+    #[must_use]
+    pub fn last_acts(&self) -> Vec<Act> {
+        self.streams.iter().flatten().map(|mode| mode.fault.end()).collect()
+    }
+}
+
+impl Fault {
+    fn begin(self, count: usize, rng: &mut ChaCha8Rng) -> Act {
+        if self == Self::Partition {
+            let partition = Partition::draw(rng);
+            let wanted = Value::keyword(partition.name());
+            return Act { f: "start-partition", wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
+        }
+        let target = Target::draw(rng);
+        let victims = target.victims(count, rng);
+        let effect = if self == Self::Kill { Effect::Kill(victims) } else { Effect::Pause(victims) };
+        Act { f: self.name(), wanted: target.to_value(), effect }
     }
 
-    fn heal(&mut self) -> Act {
-        self.cut = false;
-        Act {
-            f: "stop-partition",
-            wanted: Value::Nil,
-            done: Value::Keyword("network-healed".into()),
-            effect: Effect::Heal,
+    fn end(self) -> Act {
+        let all = Value::keyword("all");
+        match self {
+            Self::Partition => Act { f: "stop-partition", wanted: Value::Nil, effect: Effect::Heal },
+            Self::Pause => Act { f: "resume", wanted: all, effect: Effect::Resume },
+            Self::Kill => Act { f: "start", wanted: all, effect: Effect::Start },
         }
     }
 }
 
-fn named(grudges: &[Vec<usize>], nodes: &[String]) -> Value {
+/// How the history records a partition: every node with those whom it refuses.
+#[must_use]
+pub fn isolated(grudges: &[Vec<usize>], nodes: &[String]) -> Value {
     let name = |index: usize| Value::Str(nodes[index].as_str().into());
     let refused = |senders: &Vec<usize>| Value::Set(senders.iter().map(|&sender| name(sender)).collect());
-    Value::Map(grudges.iter().enumerate().map(|(node, senders)| (name(node), refused(senders))).collect())
+    let refusals = grudges.iter().enumerate().map(|(node, senders)| (name(node), refused(senders)));
+    Value::Vector(vec![Value::keyword("isolated"), Value::Map(refusals.collect())])
 }
 
 #[cfg(test)]
@@ -105,37 +154,49 @@ mod tests {
 
     use super::*;
 
-    fn nodes(count: usize) -> Vec<String> {
-        (0..count).map(|index| format!("n{index}")).collect()
+    fn acts(faults: &[Fault], stream: usize) -> Vec<Act> {
+        let mut nemesis = Nemesis::new(faults);
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        (0..40).map(|_| nemesis.act(stream, 5, &mut rng)).collect()
+    }
+
+    fn names(acts: &[Act]) -> Vec<&str> {
+        acts.iter().map(|act| act.f).collect()
     }
 
     #[test]
-    fn starts_and_stops_alternate_and_the_history_names_both() {
-        let mut nemesis = Nemesis::new(vec![Fault::Partition]);
-        let mut rng = ChaCha8Rng::seed_from_u64(5);
-        for _ in 0..20 {
-            let start = nemesis.act(&nodes(5), &mut rng);
-            assert_eq!(start.f, "start-partition");
-            assert!(matches!(start.wanted, Value::Keyword(_)));
-            assert!(matches!(start.effect, Effect::Cut(_)));
-            let stop = nemesis.act(&nodes(5), &mut rng);
-            assert_eq!((stop.f, stop.wanted, stop.effect), ("stop-partition", Value::Nil, Effect::Heal));
-            assert_eq!(stop.done, Value::Keyword("network-healed".into()));
+    fn starts_and_stops_alternate() {
+        for act in acts(&[Fault::Partition], 0).chunks(2) {
+            assert_eq!(names(act), ["start-partition", "stop-partition"]);
+            assert!(matches!((&act[0].wanted, &act[0].effect), (Value::Keyword(_), Effect::Cut(_))));
+            assert_eq!((&act[1].wanted, &act[1].effect), (&Value::Nil, &Effect::Heal));
+        }
+        for act in acts(&[Fault::Kill], 0).chunks(2) {
+            assert_eq!(names(act), ["kill", "start"]);
+            assert_eq!((&act[1].wanted, &act[1].effect), (&Value::keyword("all"), &Effect::Start));
+        }
+    }
+
+    #[test]
+    fn kill_and_pause_share_a_stream_in_which_each_alternates() {
+        let acts = acts(&[Fault::Kill, Fault::Partition, Fault::Pause], 1);
+        for pair in [["pause", "resume"], ["kill", "start"]] {
+            let ours: Vec<_> = names(&acts).into_iter().filter(|f| pair.contains(f)).collect();
+            assert!(ours.len() > 10 && ours.iter().zip(pair.iter().cycle()).all(|(f, wanted)| f == wanted), "{ours:?}");
         }
     }
 
     #[test]
     fn the_history_lists_every_node_with_those_it_refuses() {
-        let text = |text: &str| Value::Str(text.into());
-        assert_eq!(
-            named(&[vec![1], vec![]], &nodes(2)),
-            Value::Map(vec![(text("n0"), Value::Set(vec![text("n1")])), (text("n1"), Value::Set(vec![])),])
-        );
+        let nodes = ["n0", "n1"].map(str::to_owned);
+        assert_eq!(isolated(&[vec![1], vec![]], &nodes).to_string(), "[:isolated {\"n0\" #{\"n1\"}, \"n1\" #{}}]");
     }
 
     #[test]
-    fn the_last_act_is_a_heal_even_when_nothing_is_cut() {
-        assert_eq!(Nemesis::new(vec![Fault::Partition]).last_acts().len(), 1);
-        assert!(Nemesis::new(vec![]).last_acts().is_empty());
+    fn at_the_end_everything_is_put_right_even_when_nothing_is_wrong() {
+        assert_eq!(names(&Nemesis::new(&[Fault::Partition]).last_acts()), ["stop-partition"]);
+        let all = Nemesis::new(&[Fault::Kill, Fault::Partition, Fault::Pause]);
+        assert_eq!((all.streams(), names(&all.last_acts())), (2, vec!["stop-partition", "resume", "start"]));
+        assert!(Nemesis::new(&[]).last_acts().is_empty());
     }
 }

@@ -19,7 +19,7 @@ use crate::time::Time;
 use inbox::Inbox;
 
 pub use inbox::Delivery;
-pub use journal::{Counts, Tally};
+pub use journal::{Counts, Traffic};
 pub use latency::{Latency, Shape};
 pub use line::{BadLine, Lines};
 
@@ -91,7 +91,7 @@ enum Place {
 struct Receiver {
     name: Rc<str>,
     inbox: Inbox,
-    muted: Option<Muted>,
+    muted: bool,
 }
 
 /// The network of one test.
@@ -103,6 +103,7 @@ pub struct Network {
     receivers: Vec<Receiver>,
     mail: Vec<VecDeque<Message>>,
     next_id: u64,
+    muted: Vec<Muted>,
     counts: Counts,
     /// Lines about messages sent and received, when asked for (reference §6.7).
     log: Vec<String>,
@@ -121,6 +122,7 @@ impl Network {
             receivers: Vec::new(),
             mail: Vec::new(),
             next_id: 0,
+            muted: Vec::new(),
             counts: Counts::default(),
             log: Vec::new(),
             log_send: false,
@@ -138,7 +140,7 @@ impl Network {
         let index = self.receivers.len();
         let name: Rc<str> = name.into();
         self.places.insert(Rc::clone(&name), Place::Receiver(index));
-        self.receivers.push(Receiver { name, inbox: Inbox::new(self.conditions.delivery), muted: None });
+        self.receivers.push(Receiver { name, inbox: Inbox::new(self.conditions.delivery), muted: false });
         index
     }
 
@@ -169,7 +171,7 @@ impl Network {
     ///
     /// The line that silenced the node, once.
     pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<usize>, &Muted> {
-        if self.receivers[node].muted.is_some() {
+        if self.receivers[node].muted {
             return Ok(None);
         }
         let line = String::from_utf8_lossy(line);
@@ -180,8 +182,10 @@ impl Network {
         };
         let late_reply = matches!(&reason, BadLine::UnknownDest(dest) if self.was_client(dest));
         let receiver = &mut self.receivers[node];
+        receiver.muted = true;
         let line = line.chars().take(QUOTED).collect();
-        Err(receiver.muted.insert(Muted { node: Rc::clone(&receiver.name), line, reason, late_reply }))
+        self.muted.push(Muted { node: Rc::clone(&receiver.name), line, reason, late_reply });
+        self.muted.last().map_or(Ok(None), Err)
     }
 
     /// Sends a message; `body` is the text of a JSON object (reference §6.2). Returns the client that it is
@@ -262,9 +266,17 @@ impl Network {
         self.counts
     }
 
-    /// The nodes that were silenced, in order of their index.
-    pub fn all_muted(&self) -> impl Iterator<Item = &Muted> {
-        self.receivers.iter().filter_map(|receiver| receiver.muted.as_ref())
+    /// A node begins anew: what waited for it is thrown away, and it is listened to again.
+    pub fn restart(&mut self, receiver: usize) {
+        let receiver = &mut self.receivers[receiver];
+        receiver.inbox.clear();
+        receiver.muted = false;
+    }
+
+    /// The nodes that were silenced, in the order in which that happened.
+    #[must_use]
+    pub fn muted(&self) -> &[Muted] {
+        &self.muted
     }
 
     /// Hands out the lines that [`Network::log`] asked for.

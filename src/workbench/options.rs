@@ -8,21 +8,13 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::check::Availability;
 use super::nemesis::Fault;
 use super::network::{Conditions, Delivery, Latency};
 use super::run::Plan;
 use super::workload;
 use super::workload::topology::Topology;
 use crate::time::Duration;
-
-/// How many operations must succeed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Availability {
-    /// All of them.
-    Total,
-    /// At least this fraction.
-    Fraction(f64),
-}
 
 /// What the command line asks for, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +66,10 @@ pub struct Options {
     pub delivery: Delivery,
     /// The probability that a message between servers is lost.
     pub loss: f64,
+    /// The probability that a message between servers arrives twice.
+    pub duplication: f64,
+    /// Whether to run the built-in nodes in this process and in no time.
+    pub virtual_time: bool,
     /// Whether a muted node makes the test a failure.
     pub strict: bool,
     /// Whether to show no progress.
@@ -119,7 +115,7 @@ impl Options {
                 latency: self.latency,
                 delivery: self.delivery,
                 loss: self.loss,
-                duplication: 0.0,
+                duplication: self.duplication,
             },
             seed,
             log_send: self.log_net_send,

@@ -16,6 +16,7 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::Signal;
 
 use super::cluster::{Cluster, Halt, LastWords, Status};
 use crate::time::{Duration, Time};
@@ -172,6 +173,18 @@ impl Cluster for Processes<'_> {
     fn kill(&mut self, node: usize) {
         if let Some(child) = &mut self.children[node] {
             child.kill(&mut self.chunk);
+        }
+    }
+
+    fn pause(&mut self, node: usize) {
+        if let Some(child) = &self.children[node] {
+            child.signal(Signal::STOP);
+        }
+    }
+
+    fn resume(&mut self, node: usize) {
+        if let Some(child) = &self.children[node] {
+            child.signal(Signal::CONT);
         }
     }
 

@@ -1,6 +1,5 @@
 //! What a test shows while it runs: a bar where stderr is a terminal, a line now and then where it is not.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
@@ -26,7 +25,8 @@ pub struct Progress {
     phase: Phase,
     invoked: u64,
     faults: u64,
-    cut: Option<Cow<'static, str>>,
+    /// The faults that are on.
+    active: Vec<&'static str>,
     /// The time of the test when the display next changes.
     next_ns: i64,
 }
@@ -44,7 +44,7 @@ impl Progress {
             bar
         });
         let phase = Phase::Starting;
-        Self { bar, quiet, phase, invoked: 0, faults: 0, cut: None, next_ns: 0 }
+        Self { bar, quiet, phase, invoked: 0, faults: 0, active: Vec::new(), next_ns: 0 }
     }
 
     fn say(&self, line: &str) {
@@ -54,11 +54,30 @@ impl Progress {
         };
     }
 
+    fn on_fault(&mut self, op: &Op) {
+        let (fault, begins) = match &*op.f {
+            "start-partition" => ("partition", true),
+            "stop-partition" => ("partition", false),
+            "kill" => ("kill", true),
+            "start" => ("kill", false),
+            "pause" => ("pause", true),
+            "resume" => ("pause", false),
+            _ => return,
+        };
+        // Each comes twice, the second time with what came of it.
+        let done = matches!(op.value, Value::Vector(_) | Value::Map(_));
+        self.faults += u64::from(begins && !done);
+        self.active.retain(|active| *active != fault);
+        if begins {
+            self.active.push(fault);
+        }
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     fn state(&self, time_ns: i64) -> String {
         let rate = self.invoked as f64 / (time_ns as f64 / 1e9).max(0.001);
-        let cut = self.cut.as_ref().map_or("none now".into(), |kind| format!("now {kind}"));
-        let faults = if self.faults == 0 { String::new() } else { format!(", {} faults, {cut}", self.faults) };
+        let now = if self.active.is_empty() { "none".to_owned() } else { self.active.join(", ") };
+        let faults = if self.faults == 0 { String::new() } else { format!(", {} faults, now {now}", self.faults) };
         format!("{} ops, {rate:.1}/s{faults}", self.invoked)
     }
 }
@@ -91,11 +110,7 @@ impl Watch for Progress {
 
     fn on_op(&mut self, op: &Op) {
         if op.process == Process::Nemesis {
-            if let Value::Keyword(kind) = &op.value {
-                let healed = kind == "network-healed";
-                self.faults += u64::from(!healed);
-                self.cut = (!healed).then(|| kind.clone());
-            }
+            self.on_fault(op);
         } else if op.kind == Kind::Invoke {
             self.invoked += 1;
         }

@@ -3,6 +3,8 @@
 //! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
 
 mod exchange;
+mod faults;
+mod lateness;
 mod workers;
 
 use rand::SeedableRng as _;
@@ -14,14 +16,15 @@ use super::cluster::{Cluster, Halt, LastWords, Status};
 use super::edn::Value;
 use super::generator::{MainPhase, Step};
 use super::history::Op;
-use super::nemesis::{Act, Effect, Fault, Nemesis};
+use super::nemesis::{Fault, Nemesis};
 use super::network::{Conditions, Counts, Muted, Network, Shape};
 use super::workload::Workload;
 use crate::time::Duration;
 use exchange::Exchange;
+use faults::Restart;
 use workers::{Book, Workers};
 
-pub use exchange::Lateness;
+pub use lateness::Lateness;
 
 /// The quiet between the last heal and the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -167,9 +170,11 @@ pub fn run<C: Cluster>(
     network.log(plan.log_send, plan.log_recv);
     let exchange = Exchange::new(network, &plan.nodes, cluster, watch);
     let workers = Workers::new(plan.threads);
-    let nemesis = Nemesis::new(plan.faults.clone());
+    let nemesis = Nemesis::new(&plan.faults);
     let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
-    let mut test = Test { plan, workload, exchange, book: Book::default(), workers, nemesis, rng, nemesis_rng };
+    let book = Book::default();
+    let mut test =
+        Test { plan, workload, exchange, book, workers, nemesis, restart: Restart::default(), rng, nemesis_rng };
     test.start()?;
     test.set_up()?;
     test.main()?;
@@ -190,6 +195,7 @@ struct Test<'a, C: Cluster> {
     book: Book,
     workers: Workers,
     nemesis: Nemesis,
+    restart: Restart,
     rng: ChaCha8Rng,
     nemesis_rng: ChaCha8Rng,
 }
@@ -198,15 +204,8 @@ impl<C: Cluster> Test<'_, C> {
     /// Starts every node and sees each answer `init`; then the history's clock begins.
     fn start(&mut self) -> Result<(), Failure> {
         self.exchange.watch.on_phase(Phase::Starting);
-        let quote = |name: &String| serde_json::Value::from(name.as_str()).to_string();
-        let ids = self.plan.nodes.iter().map(quote).collect::<Vec<_>>().join(",");
-        for (node, name) in self.plan.nodes.iter().enumerate() {
-            self.exchange.cluster.start(node).map_err(|source| Failure::Start { node: name.clone(), source })?;
-            let client = self.exchange.open_client(node, node);
-            let id = quote(name);
-            let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
-            let reply = Schema { kind: "init_ok", fields: &[] };
-            self.exchange.ask(client, &Request { body, reply, patience: INIT_PATIENCE });
+        for node in 0..self.plan.nodes.len() {
+            self.launch(node)?;
             self.exchange.deliver_due();
         }
         let mut ready = vec![false; self.plan.nodes.len()];
@@ -229,6 +228,19 @@ impl<C: Cluster> Test<'_, C> {
         }
         self.book.zero = self.exchange.cluster.now();
         Ok(())
+    }
+
+    /// Starts a node and has a fresh client ask it to `init`; returns the client.
+    fn launch(&mut self, node: usize) -> Result<usize, Failure> {
+        let quote = |name: &String| serde_json::Value::from(name.as_str()).to_string();
+        let name = &self.plan.nodes[node];
+        self.exchange.cluster.start(node).map_err(|source| Failure::Start { node: name.clone(), source })?;
+        let (id, ids) = (quote(name), self.plan.nodes.iter().map(quote).collect::<Vec<_>>().join(","));
+        let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
+        let client = self.exchange.open_client(node, node);
+        let reply = Schema { kind: "init_ok", fields: &[] };
+        self.exchange.ask(client, &Request { body, reply, patience: INIT_PATIENCE });
+        Ok(client)
     }
 
     /// Opens one more client per node, which sends what the workload needs first.
@@ -258,12 +270,12 @@ impl<C: Cluster> Test<'_, C> {
 
     fn main(&mut self) -> Result<(), Failure> {
         self.exchange.watch.on_phase(Phase::Main);
-        let interval = self.nemesis.is_armed().then_some(self.plan.nemesis_interval);
-        let mut phase = MainPhase::new(self.plan.rate, interval, self.plan.time_limit, self.exchange.cluster.now());
+        let nemesis = (self.nemesis.streams(), self.plan.nemesis_interval);
+        let mut phase = MainPhase::new(self.plan.rate, nemesis, self.plan.time_limit, self.exchange.cluster.now());
         loop {
-            self.complete();
+            self.complete()?;
             let now = self.exchange.cluster.now();
-            let step = phase.next(now, self.workers.threads.any_free(), &mut self.rng);
+            let step = phase.next(now, self.workers.threads.any_free(), self.restart.is_over(), &mut self.rng);
             match step {
                 Step::Client => match self.workload.next(&self.workers.threads, &mut self.rng) {
                     Some((thread, invocation)) => {
@@ -272,16 +284,17 @@ impl<C: Cluster> Test<'_, C> {
                     }
                     None => self.exchange.turn(Some(now + ASK_AGAIN))?,
                 },
-                Step::Nemesis => {
+                Step::Nemesis(stream) => {
                     phase.dispatched(step, now, &mut self.nemesis_rng);
-                    let act = self.nemesis.act(&self.plan.nodes, &mut self.nemesis_rng);
-                    self.act(act);
+                    let act = self.nemesis.act(stream, self.plan.nodes.len(), &mut self.nemesis_rng);
+                    self.act(act)?;
                     self.workers.threads.advance();
                 }
                 Step::Wait(until) => self.exchange.turn(until)?,
                 Step::Over => break,
             }
         }
+        self.exchange.watch.on_phase(Phase::Draining);
         self.drain()
     }
 
@@ -290,7 +303,8 @@ impl<C: Cluster> Test<'_, C> {
         let Some(last) = self.workload.last() else { return Ok(()) };
         self.exchange.watch.on_phase(Phase::Recovering);
         for act in self.nemesis.last_acts() {
-            self.act(act);
+            self.act(act)?;
+            self.drain()?;
         }
         let rested = self.exchange.cluster.now() + RECOVERY;
         while self.exchange.cluster.now() < rested {
@@ -310,7 +324,9 @@ impl<C: Cluster> Test<'_, C> {
         self.exchange.watch.on_phase(Phase::Ending);
         let mut crashes = Vec::new();
         for (node, name) in self.plan.nodes.iter().enumerate() {
-            if let Status::Dead(status) = self.exchange.cluster.status(node) {
+            if let Status::Dead(status) = self.exchange.cluster.status(node)
+                && !self.exchange.down[node]
+            {
                 let last_words = self.exchange.cluster.last_words(node);
                 crashes.push(Crash { node: name.clone(), status, last_words });
             }
@@ -319,37 +335,32 @@ impl<C: Cluster> Test<'_, C> {
         Outcome {
             history: self.book.history,
             counts: self.exchange.network.counts(),
-            muted: self.exchange.network.all_muted().cloned().collect(),
+            muted: self.exchange.network.muted().to_vec(),
             crashes,
             lateness: self.exchange.lateness,
         }
     }
 
+    /// Waits until clients and nemesis are done with what they have begun.
     fn drain(&mut self) -> Result<(), Failure> {
-        self.exchange.watch.on_phase(Phase::Draining);
         loop {
-            self.complete();
-            if self.workers.threads.all_free() {
+            self.complete()?;
+            if self.workers.threads.all_free() && self.restart.is_over() {
                 return Ok(());
             }
             self.exchange.turn(None)?;
         }
     }
 
-    fn complete(&mut self) {
-        while let Some((thread, _, answer)) = self.exchange.next_answer() {
-            self.workers.complete(thread, answer, self.workload, &mut self.exchange, &mut self.book);
+    fn complete(&mut self) -> Result<(), Failure> {
+        while let Some((thread, client, answer)) = self.exchange.next_answer() {
+            if self.restart.awaits(client) {
+                self.on_restarted(client, answer)?;
+            } else {
+                self.workers.complete(thread, answer, self.workload, &mut self.exchange, &mut self.book);
+            }
         }
-    }
-
-    fn act(&mut self, act: Act) {
-        let Act { f, wanted, done, effect } = act;
-        self.book.nemesis(f, wanted, self.exchange.cluster.now(), self.exchange.watch);
-        match effect {
-            Effect::Cut(grudges) => self.exchange.network.cut(&grudges),
-            Effect::Heal => self.exchange.network.cut(&[]),
-        }
-        self.book.nemesis(f, done, self.exchange.cluster.now(), self.exchange.watch);
+        Ok(())
     }
 
     fn unready(&self, node: usize, what: String) -> Failure {

@@ -16,6 +16,9 @@ use crate::wire::PADDING;
 /// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
 const EPOCH_US: u64 = 1_700_000_000_000_000;
 
+/// Bytes that wait for a paused node before its deliveries stand still, as in the pipe of a process.
+const PIPE: usize = 64 << 10;
+
 /// Makes the machine of a node: its index, its incarnation and its seed are given.
 type Birthplace = Box<dyn Fn(usize, u64, u64) -> Box<dyn Machine>>;
 
@@ -35,6 +38,8 @@ pub struct Simulation {
 struct Living {
     machine: Box<dyn Machine>,
     deadline: Option<Time>,
+    /// While paused: the lines that came.
+    paused: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -105,16 +110,21 @@ impl Cluster for Simulation {
         let incarnation = EPOCH_US + self.now.as_nanos() / 1000;
         let seed = self.seed ^ (node as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.now.as_nanos();
         let machine = (self.birthplace)(node, incarnation, seed);
-        self.nodes[node] = Some(Living { machine, deadline: None });
+        self.nodes[node] = Some(Living { machine, deadline: None, paused: None });
         Ok(())
     }
 
-    fn accepts(&self, _: usize) -> bool {
-        true
+    fn accepts(&self, node: usize) -> bool {
+        let waiting = self.nodes[node].as_ref().and_then(|living| living.paused.as_ref());
+        waiting.is_none_or(|waiting| waiting.len() < PIPE)
     }
 
     fn deliver(&mut self, node: usize, line: &[u8]) {
         let Some(living) = &mut self.nodes[node] else { return };
+        if let Some(waiting) = &mut living.paused {
+            waiting.extend_from_slice(line);
+            return;
+        }
         self.buffer.clear();
         self.buffer.extend_from_slice(line);
         self.buffer.resize(line.len() + PADDING, 0);
@@ -149,11 +159,93 @@ impl Cluster for Simulation {
         }
     }
 
-    fn status(&mut self, _: usize) -> Status {
-        Status::Alive
+    fn pause(&mut self, node: usize) {
+        let Some(living) = &mut self.nodes[node] else { return };
+        living.paused.get_or_insert_default();
+        if let Some(deadline) = living.deadline.take() {
+            self.deadlines.remove(&(deadline, node));
+        }
+    }
+
+    fn resume(&mut self, node: usize) {
+        let Some(living) = &mut self.nodes[node] else { return };
+        let Some(mut waiting) = living.paused.take() else { return };
+        let lines = waiting.len();
+        if lines > 0 {
+            waiting.resize(lines + PADDING, 0);
+            living.machine.feed(&mut waiting, lines, self.now);
+        }
+        self.settle(node);
+    }
+
+    fn status(&mut self, node: usize) -> Status {
+        if self.nodes[node].is_some() { Status::Alive } else { Status::Dead("not running".into()) }
     }
 
     fn last_words(&self, _: usize) -> LastWords {
         LastWords::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::Broadcast;
+    use crate::time::Duration;
+
+    const INIT: &[u8] =
+        b"{\"src\":\"c0\",\"dest\":\"n0\",\"body\":{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n0\",\"node_ids\":[\"n0\",\"n1\"]}}\n";
+
+    fn read(client: &str) -> String {
+        format!("{{\"src\":\"{client}\",\"dest\":\"n0\",\"body\":{{\"type\":\"read\",\"msg_id\":1}}}}\n")
+    }
+
+    fn lines(cluster: &mut Simulation, until: Time) -> Vec<String> {
+        let mut lines = Vec::new();
+        while cluster.now() < until {
+            cluster
+                .wait(Some(until), &mut |_, _, line| lines.push(String::from_utf8_lossy(line).into_owned()))
+                .expect("something happens");
+        }
+        lines
+    }
+
+    #[test]
+    fn a_paused_node_does_nothing_and_does_not_answer_who_asked_long_before_it_goes_on() {
+        let mut cluster = Simulation::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        cluster.start(0).expect("there is a node");
+        cluster.deliver(0, INIT);
+        assert_eq!(lines(&mut cluster, Time::from_millis(1)).len(), 1);
+        // Something to say, so that a timer is set.
+        cluster.deliver(
+            0,
+            b"{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{\"type\":\"broadcast\",\"message\":1,\"msg_id\":1}}\n",
+        );
+        lines(&mut cluster, Time::from_millis(500));
+        cluster.pause(0);
+        cluster.deliver(0, read("c2").as_bytes());
+        assert_eq!(lines(&mut cluster, Time::from_millis(20_000)), [""; 0]);
+        cluster.resume(0);
+        let end = cluster.now() + Duration::from_millis(1);
+        assert!(lines(&mut cluster, end).iter().all(|line| !line.contains("read_ok")), "c2 has stopped waiting");
+        cluster.deliver(0, read("c3").as_bytes());
+        let end = cluster.now() + Duration::from_millis(1);
+        assert_eq!(lines(&mut cluster, end).iter().filter(|line| line.contains("read_ok")).count(), 1);
+    }
+
+    #[test]
+    fn a_node_started_again_knows_nothing_of_its_former_life() {
+        let mut cluster = Simulation::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        for life in 0..2 {
+            cluster.start(0).expect("there is a node");
+            assert_eq!(cluster.status(0), Status::Alive);
+            cluster.deliver(0, INIT);
+            cluster.deliver(0, read("c2").as_bytes());
+            let end = cluster.now() + Duration::from_millis(1);
+            let said = lines(&mut cluster, end);
+            assert!(said.len() == 2 && said[1].contains("[]"), "life {life}: {said:?}");
+            cluster.kill(0);
+            assert!(matches!(cluster.status(0), Status::Dead(_)));
+        }
     }
 }

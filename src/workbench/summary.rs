@@ -1,9 +1,11 @@
 //! What a person wants to know about a run, before the whole map of results.
 
 use std::fmt::Write;
+use std::path::PathBuf;
 
 use super::check::Verdict;
 use super::edn::Value;
+use super::network::Muted;
 
 /// What the results do not tell about a run.
 #[derive(Debug, Clone, Default)]
@@ -18,21 +20,18 @@ pub struct Facts {
     pub rate: f64,
     /// Nodes whose output was ignored from some line on.
     pub muted: Vec<Muted>,
-}
-
-/// A node that printed what Maelstrom cannot take: everything after it was ignored (reference §1.7).
-#[derive(Debug, Clone)]
-pub struct Muted {
-    /// The node.
-    pub node: String,
-    /// The line.
-    pub line: String,
-    /// What was wrong with it.
-    pub reason: String,
+    /// Whether such a node makes the test a failure.
+    pub strict: bool,
+    /// Where its files are.
+    pub folder: PathBuf,
 }
 
 /// How much of a muting line is quoted.
 const MAX_QUOTE: usize = 200;
+
+/// A longer list in the results is abridged on the page, to so many values.
+const MAX_LISTED: usize = 16;
+const LISTED: usize = 8;
 
 /// Where the values of the summary begin.
 const LABEL_WIDTH: usize = 16;
@@ -58,6 +57,10 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
         page.muted(muted);
     }
     page.verdict(results);
+    if facts.strict && !facts.muted.is_empty() {
+        let failed = page.paint(Colour::Red, "failed");
+        page.line("--strict", &format!("{failed}: a node was muted"));
+    }
     page.operations(results);
     let measured = Measured::of(results);
     page.latency(results);
@@ -69,6 +72,8 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
             page.challenge(challenge, &measured);
         }
     }
+    page.delivery_error(results);
+    page.line("results", &facts.folder.display().to_string());
     page.text
 }
 
@@ -102,11 +107,16 @@ impl Measured {
         let servers = results.get("net").and_then(|net| net.get("servers"));
         let latency = |quantile: Value| stable_latencies(results)?.entry(&quantile)?.as_float();
         Self {
-            msgs_per_op: servers.and_then(|servers| servers.get("msgs-per-op")?.as_float()),
+            msgs_per_op: servers.and_then(|servers| servers.get("msgs-per-op")?.as_float()).map(thousandths),
             median_ms: latency(Value::Float(0.5)),
             max_ms: latency(Value::Int(1)),
         }
     }
+}
+
+/// Rounded to three decimals, as much as one run can tell.
+fn thousandths(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
 }
 
 fn stable_latencies(results: &Value) -> Option<&Value> {
@@ -150,7 +160,7 @@ impl Page {
         self.text.push_str(&alarm);
         writeln!(
             self.text,
-            ": {}. It printed\n    {quote}\nand nothing that it printed afterwards was read.\n",
+            ": it printed {}:\n    {quote}\nNothing that it printed afterwards was read.\n",
             muted.reason
         )
         .expect("a string takes everything");
@@ -194,6 +204,17 @@ impl Page {
         }
     }
 
+    /// How late the workbench was: the machine's doing, not the nodes'.
+    fn delivery_error(&mut self, results: &Value) {
+        let error = results.get("gloomers").and_then(|ours| ours.get("delivery-error"));
+        let ms = |key: &str| error.and_then(|error| error.get(key)?.as_float());
+        if let (Some(mean), Some(p99), Some(max)) = (ms("mean"), ms("p99"), ms("max"))
+            && max > 0.0
+        {
+            self.line("delivery error", &format!("{mean} ms mean, {p99} ms p99, {max} ms max"));
+        }
+    }
+
     fn challenge(&mut self, challenge: &Challenge, measured: &Measured) {
         let limits = [
             (measured.msgs_per_op, challenge.msgs_per_op, " msgs/op"),
@@ -212,6 +233,22 @@ impl Page {
     }
 }
 
+/// The results for the page: of a long list of plain values only the beginning. The file has them all.
+#[must_use]
+pub fn abridged(results: &Value) -> Value {
+    if let Value::Map(entries) = results {
+        return Value::Map(entries.iter().map(|(key, value)| (key.clone(), abridged(value))).collect());
+    }
+    if let Value::List(values) = results
+        && values.len() > MAX_LISTED
+    {
+        let left_out = format!("...and-{}-more", values.len() - LISTED);
+        let shown = values.iter().take(LISTED).cloned();
+        return Value::List(shown.chain([Value::Symbol(left_out.into())]).collect());
+    }
+    results.clone()
+}
+
 /// The beginning of a line, in which nothing can command the terminal.
 fn quoted(line: &str) -> String {
     let mut quote = String::new();
@@ -228,6 +265,7 @@ fn quoted(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::edn::read;
+    use super::super::network::BadLine;
     use super::*;
 
     fn results() -> Value {
@@ -241,7 +279,14 @@ mod tests {
     }
 
     fn facts() -> Facts {
-        Facts { workload: "broadcast".into(), node_count: 25, latency_ms: 100, rate: 100.0, muted: vec![] }
+        Facts {
+            workload: "broadcast".into(),
+            node_count: 25,
+            latency_ms: 100,
+            rate: 100.0,
+            folder: "store/here".into(),
+            ..Facts::default()
+        }
     }
 
     #[test]
@@ -253,6 +298,7 @@ stable latency  0.5: 232, 0.95: 429, 0.99: 447, 1: 459 ms
 server messages 1.138 per operation
 challenge 3d    met: 1.138 < 30 msgs/op, 232 < 400 ms median, 459 < 600 ms max
 challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
+results         store/here
 ";
         assert_eq!(summary(&results(), &facts(), false), expected);
     }
@@ -280,9 +326,10 @@ challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
 
     #[test]
     fn a_muted_node_is_announced_first_with_the_line_that_muted_it() {
-        let muted = Muted { node: "n1".into(), line: "hello\x1b \"x\"".into(), reason: "it is not JSON".into() };
+        let line = "hello\x1b \"x\"".into();
+        let muted = Muted { node: "n1".into(), line, reason: BadLine::Empty, late_reply: false };
         let text = summary(&results(), &Facts { muted: vec![muted], ..facts() }, false);
-        let expected = "!!! NODE n1 WAS MUTED: it is not JSON. It printed\n    hello\\u{1b} \"x\"\n";
+        let expected = "!!! NODE n1 WAS MUTED: it printed an empty line on stdout; write exactly one line end after each message:\n    hello\\u{1b} \"x\"\n";
         assert!(text.starts_with(expected), "{text}");
         assert_eq!(quoted(&"é".repeat(300)).chars().count(), MAX_QUOTE + 1);
     }
@@ -293,6 +340,13 @@ challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
         let text = summary(&read(text).expect("valid EDN"), &Facts::default(), false);
         assert!(text.starts_with("verdict         invalid, because of stats, workload\n"), "{text}");
         assert!(text.contains("                no order\n"), "{text}");
+    }
+
+    #[test]
+    fn a_long_list_is_abridged_for_the_page() {
+        let list = |count: i64| Value::record([("lost", Value::List((0..count).map(Value::Int).collect()))]);
+        assert_eq!(abridged(&list(16)), list(16));
+        assert_eq!(abridged(&list(17)).to_string(), "{:lost (0 1 2 3 4 5 6 7 ...and-9-more)}");
     }
 
     #[test]

@@ -3,27 +3,7 @@
 use super::share;
 use crate::workbench::edn::Value;
 
-/// The messages of one group of participants.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Messages sent.
-    pub send: usize,
-    /// Messages received: without those that a partition cut or that were still under way at the end.
-    pub recv: usize,
-    /// Distinct messages.
-    pub msg: usize,
-}
-
-/// The messages of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Every message.
-    pub all: Traffic,
-    /// Those from or to a client, that is an id which begins with `c`.
-    pub clients: Traffic,
-    /// The others: between nodes, and between nodes and services.
-    pub servers: Traffic,
-}
+pub use crate::workbench::network::{Counts, Traffic};
 
 /// Always valid; relates the messages to the number of operations that clients invoked.
 #[must_use]

@@ -1,35 +1,14 @@
-//! Values from JSON and to JSON.
-//!
-//! From: objects become maps with string keys, arrays of integers [`Value::Ints`]. A message body is then
-//! given keywords for its top-level keys only, as Maelstrom does (reference §1.4). To: keywords and symbols
-//! become strings, keys lose the `?` of `:valid?`, and tags vanish, so that scripts can read a result.
+//! Values to JSON: keywords and symbols become strings, keys lose the `?` of `:valid?`, and tags vanish, so that
+//! scripts can read a result. The way back is [`json`](crate::workbench::json).
 
-use std::fmt;
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Number;
 
 use super::Value;
 
-/// The key under which `serde_json`, told to keep any precision, hands over a number that is no 64-bit
-/// integer.
-const NUMBER_KEY: &str = "$serde_json::private::Number";
-
 impl Value {
-    /// A message body as Maelstrom shows it: keywords for the keys of the outermost map only.
-    #[must_use]
-    pub fn from_body(body: Self) -> Self {
-        let Self::Map(mut entries) = body else { return body };
-        for (key, _) in &mut entries {
-            if let Self::Str(name) = key {
-                *key = Self::Keyword(String::from(std::mem::take(name)).into());
-            }
-        }
-        Self::Map(entries)
-    }
-
     /// The value as JSON text of one line.
     ///
     /// # Panics
@@ -46,93 +25,6 @@ impl Value {
         }
         if let Self::Str(text) | Self::Symbol(text) = self { text.to_string() } else { self.to_string() }
     }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Nil)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Nil)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<Value, D::Error> {
-        inner.deserialize_any(self)
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
-        Ok(Value::Bool(truth))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Int(number))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(i64::try_from(number).map_or_else(|_| Value::Big(number.to_string().into()), Value::Int))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        Ok(Value::Float(number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::str(text))
-    }
-
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
-        Ok(Value::str(text))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut ints = Vec::new();
-        let first_other = loop {
-            match seq.next_element()? {
-                None => return Ok(Value::Ints(ints)),
-                Some(Value::Int(int)) => ints.push(int),
-                Some(other) => break other,
-            }
-        };
-        let mut values: Vec<_> = ints.into_iter().map(Value::Int).collect();
-        values.push(first_other);
-        while let Some(value) = seq.next_element()? {
-            values.push(value);
-        }
-        Ok(Value::Vector(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut entries = Vec::new();
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            if let (NUMBER_KEY, Some(number)) = (&*key, value.as_str().and_then(long_number)) {
-                return Ok(number);
-            }
-            entries.push((Value::str(key), value));
-        }
-        Ok(Value::Map(entries))
-    }
-}
-
-/// A JSON number that is no 64-bit integer.
-fn long_number(text: &str) -> Option<Value> {
-    Number::from_str(text).ok()?;
-    let whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if whole { Some(Value::Big(text.into())) } else { text.parse().ok().map(Value::Float) }
 }
 
 impl Serialize for Value {
@@ -168,15 +60,10 @@ mod tests {
 
     use super::super::read;
     use super::*;
+    use crate::workbench::json;
 
     fn from_json(text: &str) -> Value {
-        serde_json::from_str(text).expect("valid JSON")
-    }
-
-    #[test]
-    fn only_the_outermost_keys_of_a_body_become_keywords() {
-        let body = Value::from_body(from_json(r#"{"type":"read_ok","msgs":{"9":[[0,1],[1,"x"]]},"in_reply_to":4}"#));
-        assert_eq!(body.to_string(), r#"{:type "read_ok", :msgs {"9" [[0 1] [1 "x"]]}, :in_reply_to 4}"#);
+        json::value(text).expect("valid JSON")
     }
 
     #[test]
@@ -184,13 +71,6 @@ mod tests {
         let numbers = from_json("[1, -2.5, 1e3, 9223372036854775808, -123456789012345678901234567890]");
         assert_eq!(numbers.to_string(), "[1 -2.5 1000.0 9223372036854775808N -123456789012345678901234567890N]");
         assert_eq!(numbers.to_json(), "[1,-2.5,1000.0,9223372036854775808,-123456789012345678901234567890]");
-    }
-
-    #[test]
-    fn an_array_of_integers_is_compact() {
-        assert_eq!(from_json("[3,1,2]"), Value::Ints(vec![3, 1, 2]));
-        assert_eq!(from_json("[3,null]"), Value::Vector(vec![Value::Int(3), Value::Nil]));
-        assert_eq!(from_json("[]"), Value::Ints(vec![]));
     }
 
     #[test]

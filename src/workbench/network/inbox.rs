@@ -73,6 +73,12 @@ impl Inbox {
         senders.clone_into(&mut self.refused);
     }
 
+    /// Forgets every message.
+    pub(super) fn clear(&mut self) {
+        self.queue.clear();
+        self.held = None;
+    }
+
     pub(super) fn push(&mut self, message: Message, now: Time) {
         self.queue.push(Reverse(Queued(message)));
         self.hold(now);

@@ -1,42 +1,42 @@
 //! What the network counts (reference §7).
 
-/// Events of one group of messages.
+/// The messages of one group of participants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct Traffic {
     /// Messages sent, also those that a partition or a loss swallowed later.
-    pub send: u64,
-    /// Messages handed over.
-    pub recv: u64,
+    pub send: usize,
+    /// Messages handed over: without those that were swallowed or that were still under way at the end.
+    pub recv: usize,
     /// Distinct messages.
-    pub msg: u64,
+    pub msg: usize,
 }
 
 /// Events of all messages, of those from or to a client, and of all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Every message.
-    pub all: Tally,
+    pub all: Traffic,
     /// Source or destination begins with `c`.
-    pub clients: Tally,
+    pub clients: Traffic,
     /// Between nodes, and between nodes and services.
-    pub servers: Tally,
+    pub servers: Traffic,
 }
 
 impl Counts {
     pub(super) fn sent(&mut self, client: bool) {
-        for tally in self.groups(client) {
-            tally.send += 1;
-            tally.msg += 1;
+        for traffic in self.groups(client) {
+            traffic.send += 1;
+            traffic.msg += 1;
         }
     }
 
     pub(super) fn received(&mut self, client: bool) {
-        for tally in self.groups(client) {
-            tally.recv += 1;
+        for traffic in self.groups(client) {
+            traffic.recv += 1;
         }
     }
 
-    fn groups(&mut self, client: bool) -> [&mut Tally; 2] {
+    fn groups(&mut self, client: bool) -> [&mut Traffic; 2] {
         [&mut self.all, if client { &mut self.clients } else { &mut self.servers }]
     }
 }

@@ -6,8 +6,10 @@ use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::table::WITHOUT_EFFECT;
-use super::{Availability, Options, Refusal};
+use super::{Options, Refusal};
 use crate::time::Duration;
+use crate::workbench::builtin::Builtin;
+use crate::workbench::check::Availability;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Latency, Shape};
 use crate::workbench::workload;
@@ -52,6 +54,24 @@ impl Checks<'_> {
     fn positive(&mut self, name: &str, default: u64) -> u64 {
         self.value(name, default, "Must be a positive integer", |text| text.parse().ok().filter(|n| *n > 0))
     }
+
+    fn probability(&mut self, name: &str) -> f64 {
+        self.value(name, 0.0, "Must be a number from 0 to 1", |text| number(text).filter(|n| (0.0..=1.0).contains(n)))
+    }
+
+    /// Whether there is a node, and it takes its arguments, as far as that can be told before it starts.
+    fn node(&mut self, options: &Options) {
+        let builtin = Builtin::of(options.workload.name());
+        let fault = match (&options.bin, options.virtual_time) {
+            (Some(_), true) => Err("--virtual-time is for the built-in nodes; leave out --bin".to_owned()),
+            (Some(_), false) => Ok(()),
+            (None, true) => builtin.and_then(|node| node.check(&options.arguments)),
+            (None, false) => builtin
+                .map_err(|error| format!("{error}; name an executable with --bin"))
+                .and_then(|node| node.check(&options.arguments)),
+        };
+        self.errors.extend(fault.err());
+    }
 }
 
 /// Options out of arguments, or everything that is wrong with them.
@@ -95,7 +115,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
             &format!("Must be one of {}", Topology::NAMES.join(", ")),
             Topology::named,
         ),
-        nemesis: checks.value("nemesis", Vec::new(), "Faults must be partition", faults),
+        nemesis: checks.value("nemesis", Vec::new(), "Faults must be partition, kill or pause", faults),
         nemesis_interval: checks.value(
             "nemesis-interval",
             Duration::from_secs(10),
@@ -106,7 +126,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
             if text == "total" {
                 return Some(Some(Availability::Total));
             }
-            number(text).filter(|n| (0.0..=1.0).contains(n)).map(|n| Some(Availability::Fraction(n)))
+            number(text).filter(|n| (0.0..=1.0).contains(n)).map(|n| Some(Availability::AtLeast(n)))
         }),
         consistency_models: models(&checks.text("consistency-models").unwrap_or("strict-serializable".into())),
         key_count: checks.positive("key-count", 10),
@@ -124,14 +144,17 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
             "free" => Some(Delivery::Free),
             _ => None,
         }),
-        loss: checks.value("loss", 0.0, "Must be a number from 0 to 1", |text| {
-            number(text).filter(|n| (0.0..=1.0).contains(n))
-        }),
+        loss: checks.probability("loss"),
+        duplication: checks.probability("duplication"),
+        virtual_time: flag("virtual-time"),
         strict: flag("strict"),
         quiet: flag("quiet"),
         notes: notes(matches),
         nodes,
     };
+    if workload.is_some() {
+        checks.node(&options);
+    }
     if checks.errors.is_empty() { Ok(options) } else { Err(Refusal::Errors(checks.errors)) }
 }
 
@@ -147,10 +170,10 @@ fn number(text: &str) -> Option<f64> {
 fn faults(text: &str) -> Option<Vec<Fault>> {
     let mut faults = Vec::new();
     for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        if name != "partition" {
-            return None;
+        let fault = Fault::ALL.into_iter().find(|fault| fault.name() == name)?;
+        if !faults.contains(&fault) {
+            faults.push(fault);
         }
-        faults = vec![Fault::Partition];
     }
     Some(faults)
 }

@@ -5,7 +5,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
 /// Options with a value: long name, short name, name of the value, help.
-const VALUES: [(&str, Option<char>, &str, &str); 25] = [
+const VALUES: [(&str, Option<char>, &str, &str); 26] = [
     ("workload", Some('w'), "NAME", "What to test [default: lin-kv]"),
     ("bin", None, "FILE", "The node's executable [default: the built-in node]"),
     ("node-count", None, "NUM", "Number of nodes, named n0, n1, ...; instead of --nodes"),
@@ -17,7 +17,7 @@ const VALUES: [(&str, Option<char>, &str, &str); 25] = [
     ("latency", None, "MS", "Mean one-way latency between servers [default: 0]"),
     ("latency-dist", None, "D", "constant, uniform or exponential [default: constant]"),
     ("topology", None, "T", "line, grid, tree, tree2, tree3, tree4 or total [default: grid]"),
-    ("nemesis", None, "F,...", "Faults to inject: partition"),
+    ("nemesis", None, "F,...", "Faults to inject: partition, kill, pause"),
     ("nemesis-interval", None, "S", "Mean seconds between operations of the nemesis [default: 10]"),
     ("availability", None, "A", "Demanded availability: total, or a number from 0 to 1"),
     ("consistency-models", None, "M", "Consistency models to check [default: strict-serializable]"),
@@ -28,15 +28,17 @@ const VALUES: [(&str, Option<char>, &str, &str); 25] = [
     ("seed", None, "N", "Seed of every random choice [default: a new one each time]"),
     ("delivery", None, "D", "held (as Maelstrom does) or free (each message at its time) [default: held]"),
     ("loss", None, "P", "Probability that a message between servers is lost [default: 0]"),
+    ("duplication", None, "P", "Probability that a message between servers arrives twice [default: 0]"),
     ("username", None, "USER", "Accepted; changes nothing"),
     ("password", None, "PASS", "Accepted; changes nothing"),
     ("ssh-private-key", None, "FILE", "Accepted; changes nothing"),
 ];
 
-const FLAGS: [(&str, &str); 9] = [
+const FLAGS: [(&str, &str); 10] = [
     ("log-stderr", "Repeat what nodes write to stderr"),
     ("log-net-send", "Report each message when it is sent"),
     ("log-net-recv", "Report each message when it is received"),
+    ("virtual-time", "Run the built-in nodes in this process, in no time, the same for the same seed"),
     ("strict", "A node that prints a bad line fails the test"),
     ("quiet", "Show no progress"),
     ("no-ssh", "Accepted; changes nothing"),
@@ -68,6 +70,7 @@ pub(super) fn command() -> Command {
     let arguments = Arg::new("arguments").value_name("ARGUMENTS").help("For the node's executable");
     Command::new("gloomers test")
         .about("Runs a workload against nodes and judges them as Maelstrom does")
+        .after_help("Not in Maelstrom: --seed, --delivery, --loss, --duplication, --virtual-time, --strict, --quiet.")
         .args_override_self(true)
         .args(VALUES.map(value))
         .arg(node.action(ArgAction::Append).allow_hyphen_values(true))

@@ -39,6 +39,7 @@ fn the_challenges_command_lines_are_read() {
     let options = good("-w unique-ids --rate 1000 --node-count 3 --availability total --nemesis partition");
     assert_eq!(options.availability, Some(Availability::Total));
     assert_eq!(options.nemesis, [Fault::Partition]);
+    assert_eq!(good("-w echo --nemesis kill,partition,kill").nemesis, [Fault::Kill, Fault::Partition]);
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn nodes_come_from_the_file_then_the_list_then_single_ones() {
 
 #[test]
 fn what_is_not_an_option_goes_to_the_node() {
-    assert_eq!(good("one -w echo two -- --fast 3").arguments, ["one", "two", "--fast", "3"]);
+    assert_eq!(good("one -w echo --bin /x two -- --fast 3").arguments, ["one", "two", "--fast", "3"]);
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn mistakes_are_told_in_maelstroms_words() {
 
 #[test]
 fn every_mistake_is_told_at_once() {
-    let errors = errors("-w echo --rate -1 --time-limit 0 --latency x --topology ring --nemesis kill --loss 2");
+    let errors = errors("-w echo --rate -1 --time-limit 0 --latency x --topology ring --nemesis fire --loss 2");
     assert_eq!(errors.len(), 6, "{errors:?}");
 }
 
@@ -98,11 +99,13 @@ fn numbers_outside_their_range_are_refused() {
         "--test-count none",
         "--seed -1",
         "--delivery late",
+        "--loss 1.1",
+        "--duplication some",
         "--latency -5",
     ] {
         assert_eq!(errors(&format!("-w echo {bad}")).len(), 1, "{bad}");
     }
-    assert_eq!(good("-w echo --availability 1/2").availability, Some(Availability::Fraction(0.5)));
+    assert_eq!(good("-w echo --availability 1/2").availability, Some(Availability::AtLeast(0.5)));
     assert_eq!(good("-w echo --nemesis-interval 0.5").nemesis_interval, Duration::from_millis(500));
 }
 
@@ -117,6 +120,16 @@ fn a_missing_workload_is_told_from_a_misspelt_one() {
 fn options_without_effect_are_accepted_with_a_note() {
     let options = good("-w echo --no-ssh --username root --leave-db-running --logging-json");
     assert_eq!(options.notes.len(), 4);
+}
+
+#[test]
+fn a_node_is_looked_for_before_anything_starts() {
+    assert_eq!(
+        errors("-w echo --virtual-time --bin /x"),
+        ["--virtual-time is for the built-in nodes; leave out --bin"]
+    );
+    assert_eq!(errors("-w echo surplus").len(), 1);
+    assert!(good("-w broadcast --virtual-time -- --max-staleness 1s").virtual_time);
 }
 
 #[test]

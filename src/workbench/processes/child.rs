@@ -179,11 +179,19 @@ impl Child {
         if self.exit_status(chunk).is_some() {
             return;
         }
-        kill_process_group(Pid::from_child(&self.process), Signal::KILL).ok();
+        self.signal(Signal::KILL);
         self.process.kill().ok();
         self.ended = self.process.wait().ok();
         self.read_rest(chunk);
         (self.stdin, self.stdout, self.stderr) = (None, None, None);
+    }
+
+    /// Sends a signal to the process and what it started, unless it has ended.
+    pub(super) fn signal(&self, signal: Signal) {
+        if self.ended.is_none() {
+            // It may have ended without our knowledge; until it is waited for, its number is nobody else's.
+            kill_process_group(Pid::from_child(&self.process), signal).ok();
+        }
     }
 
     pub(super) fn last_words(&self) -> LastWords {

@@ -105,3 +105,25 @@ fn what_cannot_be_executed_is_an_error_at_once() {
     assert!(cluster.start(0).is_err());
     std::fs::remove_file(std::env::temp_dir().join("gloomers-test.log")).ok();
 }
+
+#[test]
+fn a_paused_node_says_nothing_until_it_goes_on_and_can_be_killed_meanwhile() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let interrupts = Interrupts::new().expect("signals");
+    let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path(), &interrupts);
+    cluster.deliver(0, b"one\n");
+    assert_eq!(lines(&mut cluster, 1), ["one"]);
+    cluster.pause(0);
+    cluster.deliver(0, b"two\n");
+    let until = cluster.now() + Duration::from_millis(50);
+    while cluster.now() < until {
+        cluster.wait(Some(until), &mut |_, _, line| panic!("{line:?}")).expect("nobody interrupts");
+    }
+    assert_eq!(cluster.status(0), Status::Alive);
+    cluster.resume(0);
+    assert_eq!(lines(&mut cluster, 1), ["two"]);
+    cluster.pause(0);
+    cluster.start(0).expect("killed first");
+    cluster.deliver(0, b"three\n");
+    assert_eq!(lines(&mut cluster, 1), ["three"]);
+}

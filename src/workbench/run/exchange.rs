@@ -2,46 +2,19 @@
 
 use std::collections::VecDeque;
 
-use super::Watch;
-use crate::time::{Duration, Time};
+use super::{Lateness, Watch};
+use crate::time::Time;
 use crate::workbench::client::{Answer, Client, Request};
 use crate::workbench::cluster::{Cluster, Halt};
 use crate::workbench::network::{Network, client_name};
-
-/// How late messages reached their nodes: what a loaded machine does to the numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lateness {
-    /// Messages handed over.
-    pub count: u64,
-    /// The sum of actual less due hand-over times.
-    pub total: Duration,
-    /// The worst.
-    pub max: Duration,
-    /// How many were more than a millisecond late.
-    pub over_one_ms: u64,
-}
-
-impl Lateness {
-    fn add(&mut self, late: Duration) {
-        self.count += 1;
-        self.total += late;
-        self.max = self.max.max(late);
-        self.over_one_ms += u64::from(late > Duration::from_millis(1));
-    }
-
-    /// The mean; zero when nothing was handed over.
-    #[must_use]
-    pub fn mean(&self) -> Duration {
-        u32::try_from(self.count).ok().and_then(|count| self.total.checked_div(count)).unwrap_or_default()
-    }
-}
 
 pub(super) struct Exchange<'a, C: Cluster> {
     pub(super) network: Network,
     pub(super) cluster: &'a mut C,
     pub(super) watch: &'a mut dyn Watch,
     pub(super) lateness: Lateness,
-    nodes: usize,
+    /// For each node, whether the nemesis has ended it: nothing is delivered.
+    pub(super) down: Vec<bool>,
     /// By number; `None` once closed.
     clients: Vec<Option<Client>>,
     waiting: Vec<usize>,
@@ -59,7 +32,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
             cluster,
             watch,
             lateness: Lateness::default(),
-            nodes: nodes.len(),
+            down: vec![false; nodes.len()],
             clients: Vec::new(),
             waiting: Vec::new(),
             answers: VecDeque::new(),
@@ -68,7 +41,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
     }
 
     pub(super) fn nodes(&self) -> usize {
-        self.nodes
+        self.down.len()
     }
 
     pub(super) fn open_client(&mut self, owner: usize, node: usize) -> usize {
@@ -110,8 +83,8 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         self.deliver_due();
         let now = self.cluster.now();
         self.expire(now);
-        let due = (0..self.nodes)
-            .filter(|&node| self.cluster.accepts(node))
+        let due = (0..self.nodes())
+            .filter(|&node| self.reaches(node))
             .filter_map(|node| self.network.due(node))
             .chain(self.waiting.iter().filter_map(|&number| self.clients[number].as_ref()?.deadline()))
             .chain(until)
@@ -133,8 +106,8 @@ impl<'a, C: Cluster> Exchange<'a, C> {
 
     /// Hands over every message that is due, to every node that can take one.
     pub(super) fn deliver_due(&mut self) {
-        for node in 0..self.nodes {
-            while self.cluster.accepts(node) {
+        for node in 0..self.nodes() {
+            while self.reaches(node) {
                 let now = self.cluster.now();
                 let Some((due, message)) = self.network.take(node, now) else { break };
                 self.lateness.add(now.since(due));
@@ -143,6 +116,10 @@ impl<'a, C: Cluster> Exchange<'a, C> {
                 self.cluster.deliver(node, &self.line);
             }
         }
+    }
+
+    fn reaches(&self, node: usize) -> bool {
+        !self.down[node] && self.cluster.accepts(node)
     }
 
     fn expire(&mut self, now: Time) {

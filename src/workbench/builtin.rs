@@ -1,0 +1,91 @@
+//! The nodes of this crate, by the workload that they are for: as a process, and in virtual time.
+
+use std::process::ExitCode;
+
+use super::simulation::Simulation;
+use crate::node::{Node, Options as _};
+use crate::nodes::{Broadcast, Echo, UniqueIds};
+use crate::shell;
+
+/// A node that needs no `--bin`.
+#[derive(Debug)]
+pub struct Builtin {
+    workload: &'static str,
+    main: fn(&mut dyn Iterator<Item = String>) -> ExitCode,
+    check: fn(&[String]) -> Result<(), String>,
+    simulation: fn(usize, u64, &[String]) -> Result<Simulation, String>,
+}
+
+static NODES: [Builtin; 3] =
+    [Builtin::new::<Broadcast>("broadcast"), Builtin::new::<Echo>("echo"), Builtin::new::<UniqueIds>("unique-ids")];
+
+impl Builtin {
+    const fn new<N>(workload: &'static str) -> Self
+    where
+        N: Node + 'static,
+        N::Options: Clone,
+    {
+        Self {
+            workload,
+            main: shell::main_with::<N>,
+            check: |arguments| options::<N>(arguments).map(drop),
+            simulation: |count, seed, arguments| Ok(Simulation::of::<N>(count, seed, &options::<N>(arguments)?)),
+        }
+    }
+
+    /// The node for a workload.
+    ///
+    /// # Errors
+    /// There is none; the text names those that exist.
+    pub fn of(workload: &str) -> Result<&'static Self, String> {
+        NODES.iter().find(|node| node.workload == workload).ok_or_else(|| {
+            let known: Vec<_> = NODES.iter().map(|node| node.workload).collect();
+            format!("There is no built-in node for {workload:?}, only for {}", known.join(", "))
+        })
+    }
+
+    /// Is the node, on this process's stdin and stdout, until the end of input.
+    pub fn main(&self, arguments: &mut dyn Iterator<Item = String>) -> ExitCode {
+        (self.main)(arguments)
+    }
+
+    /// Whether the node takes these arguments.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn check(&self, arguments: &[String]) -> Result<(), String> {
+        (self.check)(arguments)
+    }
+
+    /// So many of the node in virtual time.
+    ///
+    /// # Errors
+    /// What is wrong with the arguments.
+    pub fn simulation(&self, count: usize, seed: u64, arguments: &[String]) -> Result<Simulation, String> {
+        (self.simulation)(count, seed, arguments)
+    }
+}
+
+fn options<N: Node>(arguments: &[String]) -> Result<N::Options, String> {
+    N::Options::parse(&mut arguments.iter().cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_without_a_node_is_told_those_that_have_one() {
+        let error = Builtin::of("kafka").expect_err("there is none");
+        assert!(error.ends_with("\"kafka\", only for broadcast, echo, unique-ids"), "{error}");
+    }
+
+    #[test]
+    fn a_node_judges_its_own_arguments() {
+        let broadcast = Builtin::of("broadcast").expect("built in");
+        let arguments = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(broadcast.check(&arguments("--max-staleness 1s")), Ok(()));
+        assert!(broadcast.check(&arguments("--max-staleness soon")).is_err());
+        assert!(broadcast.simulation(1, 1, &arguments("--what")).is_err());
+    }
+}

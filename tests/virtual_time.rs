@@ -1,0 +1,38 @@
+//! The same seed gives the same files, byte by byte, whatever goes wrong on the way.
+
+#![cfg(feature = "workbench")]
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use gossip_gloomers::workbench::command::{Desk, test};
+
+/// Runs a test in virtual time; returns its exit status, its history and its results.
+fn run(options: &str, seed: u64) -> (u8, Vec<u8>, Vec<u8>) {
+    let store = tempfile::tempdir().expect("a folder");
+    let mut page = Vec::new();
+    let mut desk = Desk { page: &mut page, colours: false, store: store.path() };
+    let line = format!("--virtual-time --seed {seed} {options}");
+    let status = test(line.split_whitespace().map(OsString::from), &mut desk).expect("the store can be written");
+    let file = |name: &str| {
+        std::fs::read(store.path().join(Path::new("latest").join(name)))
+            .unwrap_or_else(|error| panic!("{name}: {error}\n{}", String::from_utf8_lossy(&page)))
+    };
+    (status, file("history.edn"), file("results.edn"))
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    let hostile = "--latency 50 --latency-dist exponential --loss 0.05 --duplication 0.05 \
+                   --nemesis kill,pause,partition --nemesis-interval 2";
+    for options in [
+        "-w echo --node-count 1 --time-limit 5".to_owned(),
+        format!("-w unique-ids --node-count 3 --time-limit 5 --rate 100 {hostile}"),
+        format!("-w broadcast --node-count 5 --time-limit 10 --rate 20 {hostile}"),
+        "-w broadcast --node-count 25 --time-limit 5 --rate 100 --latency 100".to_owned(),
+    ] {
+        let first = run(&options, 11);
+        assert!(first == run(&options, 11), "gloomers test --virtual-time --seed 11 {options}");
+        assert!(first.1 != run(&options, 12).1, "gloomers test --virtual-time --seed 12 {options}");
+    }
+}
