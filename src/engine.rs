@@ -11,9 +11,10 @@ use crate::shell::Machine;
 use crate::time::{Duration, Time};
 use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Reader, Refusal, Unreadable};
 
-/// Lines to peers and services wait this long after `init`: a message to a participant that is not registered yet
-/// silences its sender for good (reference §1.2).
-pub const SETTLE: Duration = Duration::from_millis(100);
+/// Lines to peers and services wait until the first request of a client, which comes when all nodes have answered
+/// `init`, or for this long: a message to a participant that is not registered yet silences its sender for good
+/// (reference §1.2).
+pub const SETTLE: Duration = Duration::from_millis(500);
 
 /// A timer that is this late says that the process was stopped for a while. What it reads then may have waited since
 /// it was last awake, so that the client which sent it may be gone, and a reply would silence the node.
@@ -142,11 +143,7 @@ impl<N: Node> Machine for Engine<N> {
                         node.on_answer(call, Answer::Expired, out);
                     }
                 }
-                Some((_, Due::Settled)) => {
-                    out.settled = true;
-                    let held = std::mem::take(&mut out.held);
-                    out.lines.extend_from_slice(&held);
-                }
+                Some((_, Due::Settled)) => settle(node, out),
                 None => break,
             }
         }
@@ -187,12 +184,25 @@ fn on_message<N: Node>(
         return Handled::Yes;
     }
     let Some(from) = sender(out, message) else { return Handled::Yes };
+    if !out.settled && from.peer().is_none() && message.kind != "init" {
+        settle(running, out);
+    }
     match N::Request::decode(message.kind, message.body) {
         Ok(request) => running.on_request(from, request, out),
         Err(Refusal::Unknown) if message.kind == "init" => drop(out.reply_regardless(from, "init_ok")),
         Err(why) => refuse(out, from, message, why),
     }
     Handled::Yes
+}
+
+/// Lets the node speak to its peers, once.
+fn settle<N: Node>(node: &mut N, out: &mut Outbox<N>) {
+    if !out.settled {
+        out.settled = true;
+        let held = std::mem::take(&mut out.held);
+        out.lines.extend_from_slice(&held);
+        node.on_settled(out);
+    }
 }
 
 fn answer<'a>(message: &Message<'a>) -> Answer<'a> {

@@ -22,7 +22,6 @@ use log::{Insertion, Log, Origin, Slot};
 use message::{Header, write_origin, write_run};
 use pace::Pace;
 
-use crate::engine::SETTLE;
 use crate::node::{Life, Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
@@ -91,8 +90,8 @@ pub struct Gossip {
     partner: Peer,
     /// When a hub next looks for the nodes it has lost.
     probe: Time,
-    /// Nothing is said before the others surely exist.
-    quiet_until: Time,
+    /// Since when the others surely exist; nothing is said before.
+    settled: Option<Time>,
     /// The earliest timer that is set.
     armed: Option<Time>,
 }
@@ -122,13 +121,21 @@ impl Gossip {
             relays: false,
             partner: life.me,
             probe: out.now(),
-            quiet_until: out.now() + SETTLE,
+            settled: None,
             armed: None,
         };
         gossip.parent = gossip.first_trusted();
-        gossip.greet();
-        gossip.wake(out, gossip.quiet_until);
         gossip
+    }
+
+    /// Begins to speak; to be called from [`Node::on_settled`].
+    pub fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        self.settled = Some(grain(out.now()));
+        self.greet();
+        self.wake(out, out.now());
     }
 
     /// Makes an operation; `operation` is one JSON value on one line.
@@ -228,7 +235,9 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
-        let at = at.max(self.quiet_until);
+        if self.settled.is_none() {
+            return;
+        }
         if self.armed.is_none_or(|armed| at < armed) {
             self.armed = Some(at);
             out.arm(at.since(out.now()), Tick.into());

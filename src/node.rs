@@ -20,9 +20,14 @@ pub trait Node: Sized {
     /// What its command line says; `()` takes no arguments.
     type Options: Options;
 
-    /// Makes the node, when `init` arrives. What it sends to peers or services from here leaves a little later
-    /// ([`SETTLE`](crate::engine::SETTLE)), when they surely exist.
+    /// Makes the node, when `init` arrives.
     fn start(life: &Life<'_, Self::Options>, out: &mut Outbox<Self>) -> Self;
+
+    /// Called once, when all peers and services surely exist: the time to speak to them. What is sent to them before is
+    /// held back until then ([`SETTLE`](crate::engine::SETTLE)).
+    fn on_settled(&mut self, out: &mut Outbox<Self>) {
+        let _ = out;
+    }
 
     /// Handles a request; whoever sent it waits for [`Outbox::reply`] or [`Outbox::reply_error`], now or later.
     fn on_request(&mut self, from: Sender, request: Self::Request<'_>, out: &mut Outbox<Self>);

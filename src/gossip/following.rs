@@ -223,7 +223,7 @@ impl Gossip {
 
     /// Trading waits until everyone has had the time to find a hub.
     pub(super) fn may_trade(&self, now: Time) -> bool {
-        now > self.quiet_until + PROBE
+        self.settled.is_some_and(|settled| now > settled + PROBE)
     }
 
     /// The next node outside the following that lacks something, as far as this hub knows.

@@ -80,6 +80,10 @@ impl Node for Broadcast {
         Self { gossip, values: Values::default(), scratch: Vec::new() }
     }
 
+    fn on_settled(&mut self, out: &mut Outbox<Self>) {
+        self.gossip.on_settled(out);
+    }
+
     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Broadcast { message } => {
