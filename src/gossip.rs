@@ -486,7 +486,9 @@ impl Gossip {
             };
             let delay = match (answer, hub) {
                 (true, _) => Duration::ZERO,
-                (false, true) if !direct => pace.period(),
+                (false, true) if !direct => {
+                    pace.period().max(link.beat.map_or(Duration::ZERO, |beat| beat.arrival.since(now)))
+                }
                 (false, _) => within,
             };
             let patience = way + delay;

@@ -8,7 +8,7 @@ const TENTHS_OF_LATENCY: u32 = 36;
 /// The default period is never shorter.
 const SHORTEST: Duration = Duration::from_millis(50);
 
-/// The default period before a latency is measured.
+/// The period before a latency is measured, or what the command line allows if that is less.
 const UNMEASURED: Duration = Duration::from_millis(360);
 
 /// Round trips of this many exchanges make up the average.
@@ -52,9 +52,9 @@ impl Pace {
     /// The time between two rounds when there is always news.
     pub(super) fn period(&self) -> Duration {
         match (self.max_staleness, self.latency) {
-            (Some(limit), _) => limit.saturating_sub(self.latency() * 2),
+            (Some(limit), Some(latency)) => limit.saturating_sub(latency * 2),
             (None, Some(latency)) => (latency * TENTHS_OF_LATENCY / 10).max(SHORTEST),
-            (None, None) => UNMEASURED,
+            (limit, None) => UNMEASURED.min(limit.unwrap_or(UNMEASURED)),
         }
     }
 
