@@ -103,7 +103,7 @@ fn replay(file: &Path, program: &str, me: &str) {
 #[test]
 fn recorded_requests_are_answered_once_each_and_in_shape() {
     for (file, program, me) in transcripts() {
-        println!("{} of {}", me, file.display());
+        eprintln!("{me} of {}", file.display());
         replay(&file, program, &me);
     }
 }

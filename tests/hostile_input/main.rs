@@ -2,148 +2,25 @@
 //!
 //! Every test ends with a good request and its answer.
 
+mod corpus;
+#[path = "../host/mod.rs"]
 mod host;
+mod nonsense;
+#[path = "../protocol/mod.rs"]
 mod protocol;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use corpus::corpus;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, UniqueIds};
 use host::{Host, init, line};
+use nonsense::{gossip, json, request, source};
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseResult;
 use protocol::{Participants, Spoken, answers, messages};
 use serde_json::Value;
-
-/// Lines that no node can make sense of, and some that it can but should not like.
-fn corpus() -> Vec<Vec<u8>> {
-    let text = |lines: &[&str]| lines.iter().map(|line| line.as_bytes().to_vec()).collect::<Vec<_>>();
-    let mut corpus = text(&[
-        "",
-        " ",
-        "\r",
-        "\t\t",
-        "\0",
-        "\u{feff}{}",
-        "nonsense",
-        "tru",
-        "nul",
-        "'",
-        "\"",
-        "\\",
-        "{",
-        "}",
-        "[",
-        "]",
-        "{{",
-        "]]",
-        "null",
-        "true",
-        "0",
-        "-",
-        "-0",
-        "1e",
-        "1e999",
-        "\"text\"",
-        "[]",
-        "{}",
-        "[{}]",
-        "{}{}",
-        "{} x",
-        "{,}",
-        "[1,]",
-        "{\"a\"}",
-        "{\"a\":}",
-        "{\"a\":1,}",
-        "{\"src\":\"c1\"",
-        "{\"src\":\"c1\",\"dest\":\"n0\"}",
-        "{\"dest\":\"n0\",\"body\":{}}",
-        "{\"src\":\"c1\",\"body\":{}}",
-        "{\"src\":7,\"dest\":\"n0\",\"body\":{}}",
-        "{\"src\":\"c1\",\"dest\":[],\"body\":{}}",
-        "{\"src\":null,\"dest\":null,\"body\":null}",
-        "{\"src\":\"c1\",\"dest\":\"n0\",\"body\":\"text\"}",
-        "{\"src\":\"c1\",\"dest\":\"n0\",\"body\":[1,2]}",
-        "{\"src\":\"c1\",\"dest\":\"n0\",\"body\":null}",
-        "{\"src\":\"c1\",\"src\":4,\"dest\":\"n0\",\"body\":{\"type\":\"read\",\"msg_id\":1}}",
-    ]);
-    for body in [
-        "{}",
-        r#"{"type":null,"msg_id":1}"#,
-        r#"{"type":{},"msg_id":1}"#,
-        r#"{"type":"","msg_id":1}"#,
-        r#"{"type":"\u0000\ud83d\ude00\n","msg_id":1}"#,
-        r#"{"type":"echo","msg_id":"1","echo":1}"#,
-        r#"{"type":"echo","msg_id":1}"#,
-        r#"{"type":"generate","msg_id":9223372036854775807}"#,
-        r#"{"type":"broadcast","msg_id":-9223372036854775808}"#,
-        r#"{"type":"broadcast","msg_id":1e3,"message":1}"#,
-        r#"{"type":"read","msg_id":18446744073709551615}"#,
-        r#"{"type":"read","msg_id":1,"in_reply_to":1}"#,
-        r#"{"type":"read","in_reply_to":"1","msg_id":1}"#,
-        r#"{"type":"init","msg_id":1}"#,
-        r#"{"type":"init","node_id":"n2","node_ids":["n2"],"msg_id":1}"#,
-        r#"{"type":"error","msg_id":1}"#,
-        r#"{"type":"error","code":"x","text":[],"in_reply_to":7}"#,
-        r#"{"type":"topology","topology":7,"msg_id":1}"#,
-        r#"{"type":"echo","msg_id":1,"echo":123456789012345678901234567890}"#,
-        r#"{"type":"echo","msg_id":1,"echo":-9223372036854775809}"#,
-        r#"{"type":"echo","msg_id":1,"echo":1e400}"#,
-        r#"{"type":"echo","msg_id":1,"echo":"\ud800"}"#,
-        r#"{"type":"echo","msg_id":1,"echo":"\udc00\ud800 x"}"#,
-        r#"{"type":"echo","msg_id":1,"echo":"\u12"}"#,
-        r#"{"type":"echo","msg_id":1,"echo":"\x"}"#,
-        r#"{"type":"broadcast","msg_id":1,"message":"\u2028\r\u007f"}"#,
-        "{\"type\":\"echo\",\"msg_id\":1,\"echo\":\"\u{1}\r\t\"}",
-        r#"{"type":"broadcast","msg_id":2,"message":{"a":1,"a":2}}"#,
-        r#"{"type":"broadcast","msg_id":3,"message":-0.0}"#,
-        r#"{"type":"broadcast","msg_id":4,"message":5e-324}"#,
-        r#"{"type":"broadcast","msg_id":5,"message":1.7976931348623157e308}"#,
-        r#"{"type":"gossip","msg_id":1}"#,
-        r#"{"type":"gossip","at":0,"age":0}"#,
-        r#"{"type":"gossip","at":5,"age":9}"#,
-        r#"{"type":"gossip","at":18446744073709551615,"age":0,"msg_id":1}"#,
-    ] {
-        for src in ["c1", "n1", "n2", "n0", "lin-kv"] {
-            corpus.push(line(src, "n0", body).into_bytes());
-        }
-    }
-    for id in [
-        "c".repeat(31),
-        "c".repeat(4000),
-        "c\\n\\n".repeat(6),
-        "c\\\"".into(),
-        "c\\u0000".into(),
-        "\\ud83d\\ude00".into(),
-    ] {
-        corpus.push(line(&id, "n0", r#"{"type":"read","msg_id":1}"#).into_bytes());
-    }
-    for depth in [100, 127, 128, 129, 5000, 1_000_000] {
-        let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        corpus.push(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":{nested}}}"#)).into_bytes());
-        corpus.push(line("c1", "n0", &format!(r#"{{"type":"broadcast","msg_id":1,"message":{nested}}}"#)).into_bytes());
-        corpus.push("{\"a\":".repeat(depth).into_bytes());
-    }
-    for broken in [b"\xff\xfe".as_slice(), b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82", b"a\0b"] {
-        for (before, after) in
-            [("{\"type\":\"echo\",\"msg_id\":1,\"echo\":\"", "\"}"), ("{\"type\":\"", "\",\"msg_id\":1}")]
-        {
-            let body = [before.as_bytes(), broken, after.as_bytes()].concat();
-            corpus.push([b"{\"src\":\"c1\",\"dest\":\"n0\",\"body\":", body.as_slice(), b"}"].concat());
-        }
-        corpus.push(
-            [b"{\"src\":\"c".as_slice(), broken, b"\",\"dest\":\"n0\",\"body\":{\"type\":\"read\",\"msg_id\":1}}"]
-                .concat(),
-        );
-        corpus.push(broken.to_vec());
-    }
-    let whole = line("c1", "n0", r#"{"type":"broadcast","msg_id":1,"message":{"k":[1,"\u00e9\n",2.5e3]}}"#);
-    corpus.extend((0..whole.len()).map(|end| whole.as_bytes()[..end].to_vec()));
-    corpus.extend((1..whole.len()).map(|start| whole.as_bytes()[start..].to_vec()));
-    corpus
-}
 
 /// Nothing but `n0` speaks, and only to those who are there.
 fn assert_addressed(said: &[Spoken]) {
@@ -277,101 +154,23 @@ fn values_come_back_as_they_were() {
     }
 }
 
-/// JSON of any kind, as text.
-fn json() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("null".to_owned()),
-        any::<bool>().prop_map(|truth| truth.to_string()),
-        any::<i64>().prop_map(|number| number.to_string()),
-        any::<u64>().prop_map(|number| number.to_string()),
-        (0..5_u64).prop_map(|number| number.to_string()),
-        any::<f64>().prop_filter("finite", |number| number.is_finite()).prop_map(|number| format!("{number:?}")),
-        any::<String>().prop_map(|text| Value::from(text).to_string()),
-    ];
-    leaf.prop_recursive(4, 24, 6, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(|items| format!("[{}]", items.join(","))),
-            prop::collection::vec(("[a-z]{0,3}", inner), 0..4).prop_map(|entries| {
-                let entries: Vec<_> = entries.iter().map(|(key, value)| format!("{key:?}:{value}")).collect();
-                format!("{{{}}}", entries.join(","))
-            }),
-        ]
-    })
-}
-
-/// Times as they could be, or not at all.
-fn number() -> impl Strategy<Value = String> {
-    let edges = [0, 1, 2, 3, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, u64::MAX - 1, u64::MAX];
-    prop_oneof![
-        3 => prop::sample::select(edges.to_vec()).prop_map(|number| number.to_string()),
-        3 => (0..3_000_000_u64).prop_map(|age| (1_763_838_000_000_000 + age).to_string()),
-        3 => (0..20_u64).prop_map(|number| number.to_string()),
-        1 => any::<i64>().prop_map(|number| number.to_string()),
-        1 => json(),
-    ]
-}
-
-/// What a replica could say if it had lost its mind.
-fn gossip() -> impl Strategy<Value = String> {
-    let numbers = || prop::collection::vec(number(), 0..8).prop_map(|items| format!("[{}]", items.join(",")));
-    let runs =
-        prop::collection::vec(prop_oneof![numbers(), json()], 0..4).prop_map(|runs| format!("[{}]", runs.join(",")));
-    let named = |name: &'static str, value: BoxedStrategy<String>| prop_oneof![4 => value.prop_map(move |value| format!(",\"{name}\":{value}")), 1 => Just(String::new())];
-    (
-        // Mostly one life, so that messages are heard.
-        prop_oneof![3 => (0..9_000_000_u64).prop_map(|age| format!(",\"at\":{},\"age\":{age}", 1_763_838_000_000_500 + age)),
-                    1 => (number(), number()).prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"))],
-        named("follows", number().boxed()),
-        named("echo", prop_oneof![(number(), number()).prop_map(|(stamp, hold)| format!("[{stamp},{hold}]")), json()].boxed()),
-        named("next", number().boxed()),
-        named("have", prop_oneof![4 => numbers(), 1 => json()].boxed()),
-        named("ops", prop_oneof![4 => runs, 1 => json()].boxed()),
-        prop::option::of(Just(",\"full\":true")),
-        prop::option::of(Just(",\"answer\":true")),
-    )
-        .prop_map(|(life, follows, echo, next, have, ops, full, answer)| {
-            let flags = format!("{}{}", full.unwrap_or_default(), answer.unwrap_or_default());
-            format!("{{\"type\":\"gossip\"{life}{follows}{echo}{next}{have}{ops}{flags}}}")
-        })
-}
-
-/// A message whose body has the keys that nodes know, with anything under them.
-fn request() -> impl Strategy<Value = String> {
-    let kinds = ["init", "echo", "generate", "broadcast", "read", "topology", "gossip", "error", "read_ok", "?"];
-    let keys = ["msg_id", "in_reply_to", "echo", "message", "topology", "node_id", "node_ids", "code", "text", "type"];
-    (prop::sample::select(kinds.to_vec()), prop::collection::vec((prop::sample::select(keys.to_vec()), json()), 0..5))
-        .prop_map(|(kind, fields)| {
-            let fields: String = fields.iter().map(|(key, value)| format!(",\"{key}\":{value}")).collect();
-            format!("{{\"type\":\"{kind}\"{fields}}}")
-        })
-}
-
-fn source() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["n0", "n1", "n1", "n2", "n2", "c7", "lin-kv", "n9"])
-}
-
-fn survive(lines: &[u8]) -> TestCaseResult {
-    endure(&[lines.to_vec()]);
-    Ok(())
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_node_endures_any_bytes(lines in prop::collection::vec(any::<u8>(), 0..2000)) {
-        survive(&lines)?;
+        endure(&[lines]);
     }
 
     #[test]
     fn a_node_endures_any_json(lines in prop::collection::vec(json(), 0..20)) {
-        survive(lines.join("\n").as_bytes())?;
+        endure(&[lines.join("\n").as_bytes().to_vec()]);
     }
 
     #[test]
     fn a_node_endures_any_request(lines in prop::collection::vec((source(), request()), 0..20)) {
         let lines: String = lines.iter().map(|(src, body)| line(src, "n0", body)).collect();
-        survive(lines.as_bytes())?;
+        endure(&[lines.as_bytes().to_vec()]);
     }
 
     #[test]
@@ -383,7 +182,7 @@ proptest! {
             let at = at.index(line.len());
             line[at] = byte;
         }
-        survive(&line)?;
+        endure(&[line]);
     }
 
     #[test]
@@ -437,7 +236,7 @@ fn real_nodes_endure_the_whole_corpus_in_one_burst() {
         let good = line("c99", "n0", body);
         let said = output(
             program,
-            &[start.as_bytes(), &garbage, &start.as_bytes(), &garbage, good.trim_end().as_bytes()].concat(),
+            &[start.as_bytes(), &garbage, start.as_bytes(), &garbage, good.trim_end().as_bytes()].concat(),
         );
         let request: Value = serde_json::from_str(body).expect("a good request");
         let answered: Vec<_> = said.iter().filter(|message| message.dest == "c99").collect();
