@@ -80,7 +80,8 @@ where
         let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
         let mut warm =
             Self { engine: Engine::new(birth), buffer: Vec::with_capacity(1 << 20), now: Time::ZERO, said: 0 };
-        warm.feed(r#"{"id":0,"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1","n2"]}}"#);
+        let body = r#"{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1","n2"]}"#;
+        warm.feed(&format!(r#"{{"id":0,"src":"c0","dest":"n0","body":{body}}}"#));
         warm.pass(SETTLE * 2);
         warm
     }
@@ -170,56 +171,42 @@ fn ten_thousand_reads_and_known_values_allocate_nothing() {
     assert_eq!(node.cost_of(&bodies), 0);
 }
 
+/// Hears operations of `n1`, from number `first`, as its message of that number.
+fn gossip(node: &mut Warm<Broadcast>, line: &mut String, number: u64, first: u64, ops: std::fmt::Arguments<'_>) {
+    let age = 1_000_000 + number * 1000;
+    let at = 1_763_838_000_000_500 + age;
+    line.clear();
+    line.push_str(r#"{"src":"n1","dest":"n0","body":{"type":"gossip""#);
+    write!(line, r#","at":{at},"age":{age},"follows":0,"have":[0,-500,0],"ops":[[1,0,{first},{ops}]]}}}}"#)
+        .expect("a String takes everything");
+    node.feed(line);
+    node.pass(Duration::from_millis(1));
+}
+
 #[test]
 fn merging_known_operations_allocates_nothing() {
     let mut node = Warm::<Broadcast>::new();
-    let gossip = |node: &mut Warm<Broadcast>, line: &mut String, number: u64| {
-        line.clear();
-        let age = 1_000_000 + number * 1000;
-        let at = 1_763_838_000_000_500 + age;
-        write!(
-            line,
-            r#"{{"src":"n1","dest":"n0","body":{{"type":"gossip","at":{at},"age":{age},"follows":0,"ops":[[1,0,1,10,11,"twelve",{{"x":13}}]],"have":[0,-500,0]}}}}"#
-        )
-        .expect("a String takes everything");
-        node.feed(line);
-        node.pass(Duration::from_millis(1));
-    };
     let mut line = String::with_capacity(1 << 12);
-    for number in 0..1000 {
-        gossip(&mut node, &mut line, number);
-    }
-    assert_eq!(
-        allocations(|| {
-            for number in 1000..11_000 {
-                gossip(&mut node, &mut line, number);
-            }
-        }),
-        0
-    );
+    let mut hear = |numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            gossip(&mut node, &mut line, number, 1, format_args!(r#"10,11,"twelve",{{"x":13}}"#));
+        }
+    };
+    hear(0..1000);
+    assert_eq!(allocations(|| hear(1000..11_000)), 0);
 }
 
 #[test]
 fn merging_new_operations_allocates_only_what_holds_them() {
     let mut node = Warm::<Broadcast>::new();
     let mut line = String::with_capacity(1 << 12);
-    let mut gossip = |node: &mut Warm<Broadcast>, numbers: std::ops::Range<u64>| {
+    let mut hear = |numbers: std::ops::Range<u64>| {
         for number in numbers {
-            line.clear();
-            let age = 1_000_000 + number * 1000;
-            let (at, value) = (1_763_838_000_000_500 + age, 5000 + number);
-            write!(
-                line,
-                r#"{{"src":"n1","dest":"n0","body":{{"type":"gossip","at":{at},"age":{age},"follows":0,"ops":[[1,0,{},{value}]]}}}}"#,
-                number + 1
-            )
-            .expect("a String takes everything");
-            node.feed(&line);
-            node.pass(Duration::from_millis(1));
+            gossip(&mut node, &mut line, number, number + 1, format_args!("{}", 5000 + number));
         }
     };
-    gossip(&mut node, 0..1000);
-    let cost = allocations(|| gossip(&mut node, 1000..9000));
+    hear(0..1000);
+    let cost = allocations(|| hear(1000..9000));
     // The key of each value in the set, and a few doublings of tables.
     assert!((8000..8100).contains(&cost), "{cost}");
 }

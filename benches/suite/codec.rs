@@ -1,7 +1,8 @@
 //! From a line to a typed request: the tape and borrowed views against `serde_json`, typed and untyped.
 //!
 //! Ours parses in place and so destroys what it reads: its time includes copying the line into the buffer, which a host
-//! does not do.
+//! does not do. The workbench's features of `serde_json` (`arbitrary_precision`) slow it down; for a fair comparison
+//! run `cargo bench --no-default-features`.
 
 use std::hint::black_box;
 

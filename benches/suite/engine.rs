@@ -18,7 +18,8 @@ const BATCH: usize = 64;
 /// Values that the broadcast node knows.
 const KNOWN: usize = 1000;
 
-const INIT: &str = "{\"src\":\"c0\",\"dest\":\"n0\",\"body\":{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n0\",\"node_ids\":[\"n0\"]}}\n";
+const INIT: &str =
+    concat!(r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#, "\n");
 
 /// Something that answers lines.
 trait Contender {

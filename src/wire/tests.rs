@@ -33,8 +33,8 @@ fn text(value: &impl Encode) -> String {
 
 #[test]
 fn a_message_is_found_in_any_order_of_keys() {
-    let line = r#" {"body":{"x":[{"type":"no"}],"msg_id":-3,"in_reply_to":4,"type":"a\u00e9\n"}, "dest":"n1","id":9,"src":"c\"" } "#;
-    read(line, |message| {
+    let body = r#"{"x":[{"type":"no"}],"msg_id":-3,"in_reply_to":4,"type":"a\u00e9\n"}"#;
+    read(&format!(r#" {{"body":{body}, "dest":"n1","id":9,"src":"c\"" }} "#), |message| {
         let message = message.expect("a message");
         assert_eq!((message.src, message.dest, message.kind), ("c\"", "n1", "aé\n"));
         assert_eq!((message.msg_id, message.in_reply_to), (Some(-3), Some(4)));

@@ -175,7 +175,8 @@ proptest! {
 
     #[test]
     fn a_node_endures_a_message_with_bytes_changed(
-        body in prop_oneof![request(), gossip()], changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        body in prop_oneof![request(), gossip()],
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
         let mut line = line("n1", "n0", &body).into_bytes();
         for (at, byte) in changes {
@@ -193,7 +194,8 @@ proptest! {
         for (number, (src, body, pause_ms, tells)) in heard.into_iter().enumerate() {
             node.endure(line(src, "n0", &body).as_bytes());
             if tells {
-                node.endure(line("c3", "n0", &format!(r#"{{"type":"broadcast","message":{number},"msg_id":1}}"#)).as_bytes());
+                let told = format!(r#"{{"type":"broadcast","message":{number},"msg_id":1}}"#);
+                node.endure(line("c3", "n0", &told).as_bytes());
             }
             let said = node.host.pass(Duration::from_millis(pause_ms));
             assert_addressed(&said);

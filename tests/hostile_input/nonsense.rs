@@ -42,16 +42,22 @@ pub(crate) fn gossip() -> impl Strategy<Value = String> {
     let numbers = || prop::collection::vec(number(), 0..8).prop_map(|items| format!("[{}]", items.join(",")));
     let runs =
         prop::collection::vec(prop_oneof![numbers(), json()], 0..4).prop_map(|runs| format!("[{}]", runs.join(",")));
-    let named = |name: &'static str, value: BoxedStrategy<String>| prop_oneof![4 => value.prop_map(move |value| format!(",\"{name}\":{value}")), 1 => Just(String::new())];
+    let field = |name: &'static str, value: BoxedStrategy<String>| {
+        let present = value.prop_map(move |value| format!(",\"{name}\":{value}"));
+        prop_oneof![4 => present, 1 => Just(String::new())]
+    };
+    let pair = (number(), number()).prop_map(|(stamp, hold)| format!("[{stamp},{hold}]"));
+    // Mostly one life, so that messages are heard.
+    let life = (0..9_000_000_u64).prop_map(|age| (1_763_838_000_000_500 + age, age));
+    let life = life.prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
+    let odd_life = (number(), number()).prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
     (
-        // Mostly one life, so that messages are heard.
-        prop_oneof![3 => (0..9_000_000_u64).prop_map(|age| format!(",\"at\":{},\"age\":{age}", 1_763_838_000_000_500 + age)),
-                    1 => (number(), number()).prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"))],
-        named("follows", number().boxed()),
-        named("echo", prop_oneof![(number(), number()).prop_map(|(stamp, hold)| format!("[{stamp},{hold}]")), json()].boxed()),
-        named("next", number().boxed()),
-        named("have", prop_oneof![4 => numbers(), 1 => json()].boxed()),
-        named("ops", prop_oneof![4 => runs, 1 => json()].boxed()),
+        prop_oneof![3 => life, 1 => odd_life],
+        field("follows", number().boxed()),
+        field("echo", prop_oneof![pair, json()].boxed()),
+        field("next", number().boxed()),
+        field("have", prop_oneof![4 => numbers(), 1 => json()].boxed()),
+        field("ops", prop_oneof![4 => runs, 1 => json()].boxed()),
         prop::option::of(Just(",\"full\":true")),
         prop::option::of(Just(",\"answer\":true")),
     )
