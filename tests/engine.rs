@@ -165,6 +165,15 @@ fn a_second_init_is_answered_and_changes_nothing() {
 }
 
 #[test]
+fn an_init_that_nobody_waits_for_is_obeyed_and_not_answered() {
+    let mut host = Host::<Probe>::new();
+    let silent = r#"{"type":"init","node_id":"n0","node_ids":["n0"]}"#;
+    assert_eq!(host.tell(&line("c0", "n0", silent)), []);
+    assert_eq!(host.tell(&line("c1", "n0", silent)), []);
+    assert_eq!(kinds(&host.tell(&from_client(1, r#""type":"ping""#))), [("c9", "ping_ok")]);
+}
+
+#[test]
 fn a_malformed_init_is_refused_and_the_next_one_is_heard() {
     let mut host = Host::<Probe>::new();
     for body in [
