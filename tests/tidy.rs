@@ -136,5 +136,5 @@ fn the_readme_shows_the_echo_node_as_it_is() {
     // Outside of this crate, it is named.
     let code = code.replace("use crate::", "use gossip_gloomers::");
     let readme = read(&Path::new(ROOT).join("README.md"));
-    assert!(readme.contains(&format!("```rust\n{code}\n")), "README.md must show:\n{code}");
+    assert!(readme.contains(&format!("```rust\n{code}\n```\n")), "README.md must show:\n{code}");
 }
