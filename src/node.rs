@@ -201,6 +201,6 @@ pub enum Answer<'a> {
         /// In words; often empty.
         text: &'a str,
     },
-    /// No reply within the call's patience: the request may or may not take effect. A reply that comes later is dropped.
+    /// No reply within the call's patience: the request may or may not take effect. A later reply is dropped.
     Expired,
 }

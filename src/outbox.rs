@@ -161,7 +161,7 @@ impl<N: Node> Outbox<N> {
                 self.counters.late_replies
             );
         }
-        self.reply_regardless(to, kind).discard_if(late || to.msg_id.is_none())
+        self.reply_regardless(to, kind).discard_if(late)
     }
 
     pub(crate) fn reply_regardless(&mut self, to: Sender, kind: &str) -> Line<'_> {
@@ -174,7 +174,7 @@ impl<N: Node> Outbox<N> {
                 Line::begin(&mut self.lines, &[&self.names.source, &id[..usize::from(*len)], AFTER_DEST], kind)
             }
         };
-        line.integer(b"in_reply_to", to.msg_id.unwrap_or_default())
+        line.integer(b"in_reply_to", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
     }
 
     /// Refuses a request.

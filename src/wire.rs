@@ -8,6 +8,8 @@ mod deserialize;
 mod json;
 mod reader;
 mod serialize;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use decode::{Decode, Field, Refusal, missing};

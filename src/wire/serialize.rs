@@ -276,7 +276,10 @@ macro_rules! entries {
             type Ok = ();
             type Error = Unwritable;
 
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), Unwritable> {
+            fn serialize_field<T>(&mut self, key: &'static str, value: &T) -> Result<(), Unwritable>
+            where
+                T: Serialize + ?Sized,
+            {
                 self.entry(key, value)
             }
 

@@ -1,0 +1,142 @@
+//! A batch of requests through a whole node, from bytes to bytes: ours against a node of `serde_json` values.
+//!
+//! Both are given a fresh copy of the batch each time, as if it had just been read.
+
+use std::collections::BTreeSet;
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput};
+use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::node::Node;
+use gossip_gloomers::nodes::{Broadcast, Echo};
+use gossip_gloomers::shell::{Machine, PADDING};
+use gossip_gloomers::time::Time;
+use serde_json::{Value, json};
+
+/// Requests that arrive together.
+const BATCH: usize = 64;
+/// Values that the broadcast node knows.
+const KNOWN: usize = 1000;
+
+const INIT: &str =
+    concat!(r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#, "\n");
+
+/// Something that answers lines.
+trait Contender {
+    fn answer(&mut self, lines: &[u8]) -> &[u8];
+}
+
+struct Ours<N: Node> {
+    engine: Engine<N>,
+    buffer: Vec<u8>,
+    answers: Vec<u8>,
+}
+
+impl<N: Node> Ours<N>
+where
+    N::Options: Default,
+{
+    fn new() -> Self {
+        let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+        Self { engine: Engine::new(birth), buffer: Vec::new(), answers: Vec::new() }
+    }
+}
+
+impl<N: Node> Contender for Ours<N> {
+    fn answer(&mut self, lines: &[u8]) -> &[u8] {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(lines);
+        self.buffer.extend_from_slice(&[0; PADDING]);
+        self.engine.feed(&mut self.buffer, lines.len(), Time::ZERO);
+        self.answers.clear();
+        std::mem::swap(&mut self.answers, self.engine.output());
+        &self.answers
+    }
+}
+
+/// A node as it is written on a first evening.
+#[derive(Default)]
+struct Naive {
+    known: BTreeSet<u64>,
+    answers: Vec<u8>,
+}
+
+impl Naive {
+    fn reply(&mut self, request: &Value) -> Value {
+        match request["type"].as_str().unwrap_or_default() {
+            "init" => json!({"type": "init_ok"}),
+            "echo" => json!({"type": "echo_ok", "echo": request["echo"]}),
+            "broadcast" => {
+                self.known.extend(request["message"].as_u64());
+                json!({"type": "broadcast_ok"})
+            }
+            _ => json!({"type": "read_ok", "messages": self.known}),
+        }
+    }
+}
+
+impl Contender for Naive {
+    fn answer(&mut self, lines: &[u8]) -> &[u8] {
+        self.answers.clear();
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let message: Value = serde_json::from_slice(line).expect("a message");
+            let mut body = self.reply(&message["body"]);
+            body["in_reply_to"] = message["body"]["msg_id"].clone();
+            let reply = json!({"src": message["dest"], "dest": message["src"], "body": body});
+            serde_json::to_writer(&mut self.answers, &reply).expect("memory takes everything");
+            self.answers.push(b'\n');
+        }
+        &self.answers
+    }
+}
+
+fn batch(body: impl Fn(usize) -> String) -> String {
+    let line = |number| {
+        format!(
+            r#"{{"id":{number},"src":"c{}","dest":"n0","body":{{{},"msg_id":{number}}}}}"#,
+            number % 25,
+            body(number)
+        ) + "\n"
+    };
+    (1..=BATCH).map(line).collect()
+}
+
+/// The replies' bodies, in order.
+fn bodies(answers: &[u8]) -> Vec<Value> {
+    let body = |line| serde_json::from_slice::<Value>(line).expect("a message")["body"].take();
+    answers.split_inclusive(|byte| *byte == b'\n').map(body).collect()
+}
+
+fn compare(criterion: &mut Criterion, case: &str, batch: &str, mut ours: impl Contender, mut naive: impl Contender) {
+    let said = bodies(ours.answer(batch.as_bytes()));
+    assert_eq!(said.len(), BATCH);
+    assert_eq!(said, bodies(naive.answer(batch.as_bytes())));
+    let mut group = criterion.benchmark_group(format!("engine/{case}"));
+    group.throughput(Throughput::Elements(BATCH as u64));
+    group.bench_function("ours", |bencher| bencher.iter(|| ours.answer(black_box(batch.as_bytes())).len()));
+    group.bench_function("naive", |bencher| bencher.iter(|| naive.answer(black_box(batch.as_bytes())).len()));
+    group.finish();
+}
+
+/// Gives both the same past.
+fn informed<C: Contender>(mut contender: C) -> C {
+    contender.answer(INIT.as_bytes());
+    for value in 0..KNOWN {
+        let body = format!(r#"{{"type":"broadcast","message":{value},"msg_id":{value}}}"#);
+        contender.answer(format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{body}}}\n").as_bytes());
+    }
+    contender
+}
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let echo = batch(|number| format!(r#""type":"echo","echo":"Please echo {number}""#));
+    let mut ours = Ours::<Echo>::new();
+    ours.answer(INIT.as_bytes());
+    compare(criterion, "echo", &echo, ours, Naive::default());
+
+    let read = batch(|_| r#""type":"read""#.to_owned());
+    compare(criterion, "read", &read, informed(Ours::<Broadcast>::new()), informed(Naive::default()));
+
+    let known = batch(|number| format!(r#""type":"broadcast","message":{}"#, number * 7));
+    compare(criterion, "broadcast_known", &known, informed(Ours::<Broadcast>::new()), informed(Naive::default()));
+}

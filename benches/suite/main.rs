@@ -1,0 +1,18 @@
+//! Every benchmark, in one binary: `cargo bench --bench suite -- codec` runs one subject.
+//!
+//! Ids are `subject/case/contender`. A naive contender stands beside ours, both do the whole job, and what they come to
+//! is asserted before it is timed.
+
+mod codec;
+mod engine;
+mod wheel;
+
+use criterion::Criterion;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    codec::bench(&mut criterion);
+    engine::bench(&mut criterion);
+    wheel::bench(&mut criterion);
+    criterion.final_summary();
+}

@@ -1,0 +1,106 @@
+//! The timer wheel against a binary heap: timers that are armed and expire while many others wait.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use criterion::{Criterion, Throughput};
+use gossip_gloomers::time::Time;
+use gossip_gloomers::wheel::Wheel;
+
+/// Timers that fire in one iteration.
+const FIRED: u32 = 1024;
+
+/// What a host needs of its timers; those of equal deadlines must leave in the order of arming.
+trait Timers: Default {
+    fn arm(&mut self, at: u64, timer: u32);
+    fn next(&self) -> Option<u64>;
+    fn pop(&mut self, now: u64) -> Option<u32>;
+}
+
+impl Timers for Wheel<u32> {
+    fn arm(&mut self, at: u64, timer: u32) {
+        Wheel::arm(self, Time::from_nanos(at), timer);
+    }
+
+    fn next(&self) -> Option<u64> {
+        self.deadline().map(Time::as_nanos)
+    }
+
+    fn pop(&mut self, now: u64) -> Option<u32> {
+        Wheel::pop(self, Time::from_nanos(now)).map(|(_, timer)| timer)
+    }
+}
+
+#[derive(Default)]
+struct Heap {
+    entries: BinaryHeap<Reverse<(u64, u64, u32)>>,
+    armed: u64,
+}
+
+impl Timers for Heap {
+    fn arm(&mut self, at: u64, timer: u32) {
+        self.armed += 1;
+        self.entries.push(Reverse((at, self.armed, timer)));
+    }
+
+    fn next(&self) -> Option<u64> {
+        self.entries.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    fn pop(&mut self, now: u64) -> Option<u32> {
+        self.next().filter(|at| *at <= now)?;
+        self.entries.pop().map(|Reverse((.., timer))| timer)
+    }
+}
+
+/// Timers, of which one is armed again as soon as it fires.
+#[derive(Default)]
+struct Load<T> {
+    timers: T,
+    random: u64,
+    now: u64,
+}
+
+impl<T: Timers> Load<T> {
+    fn new(waiting: u32) -> Self {
+        let mut load = Self { timers: T::default(), random: 7, now: 0 };
+        for timer in 0..waiting {
+            load.arm(timer);
+        }
+        load
+    }
+
+    /// Between one and 1,024 ms from now, in whole microseconds, as delays of nodes are.
+    fn arm(&mut self, timer: u32) {
+        self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.timers.arm(self.now + 1_000_000 + (self.random >> 44) * 1000, timer);
+    }
+
+    /// Fires timers one deadline after the other; the mark tells one order from another.
+    fn run(&mut self) -> u64 {
+        let (mut fired, mut mark) = (0, 0_u64);
+        while fired < FIRED {
+            self.now = self.timers.next().expect("every timer is armed again");
+            while let Some(timer) = self.timers.pop(self.now) {
+                mark = mark.wrapping_mul(31).wrapping_add(timer.into());
+                self.arm(timer);
+                fired += 1;
+            }
+        }
+        mark
+    }
+}
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    for waiting in [32, 1024, 32_768] {
+        let (mut wheel, mut heap) = (Load::<Wheel<u32>>::new(waiting), Load::<Heap>::new(waiting));
+        for _ in 0..10 {
+            assert_eq!(wheel.run(), heap.run());
+        }
+        let mut group = criterion.benchmark_group(format!("wheel/arm_expire_{waiting}"));
+        group.throughput(Throughput::Elements(FIRED.into()));
+        group.bench_function("ours", |bencher| bencher.iter(|| wheel.run()));
+        group.bench_function("binary_heap", |bencher| bencher.iter(|| heap.run()));
+        group.finish();
+    }
+}

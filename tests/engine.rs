@@ -1,0 +1,383 @@
+//! What the engine promises its nodes and their clients, shown by a node written against the public API.
+
+mod host;
+mod protocol;
+
+use std::time::Duration;
+
+use gossip_gloomers::engine::{MAX_EARLY, SETTLE};
+use gossip_gloomers::node::{Answer, Life, Node, Peer, Sender, Service, Target};
+use gossip_gloomers::outbox::{MAX_CALLS, Outbox, REPLY_WITHIN};
+use gossip_gloomers::requests;
+use gossip_gloomers::wire::Json;
+use host::{Host, init, line};
+use protocol::Spoken;
+use serde_json::json;
+
+requests! {
+    /// What a probe is asked.
+    #[derive(Debug)]
+    enum Request<'a> {
+        /// Answers now.
+        "ping" => Ping {},
+        /// Answers when a timer fires.
+        "wait" => Wait { ms: u64 },
+        /// Answers with what came of a call.
+        "ask" => Ask { service: bool, ms: u64 },
+        /// Makes many calls and answers at once.
+        "swarm" => Swarm { calls: usize },
+        /// Tells a peer.
+        "tell" => Tell { peer: usize, what: &'a str },
+        /// Arms timers.
+        "arm" => Arm { delays_ms: Vec<u64> },
+        /// Answers at the second attempt.
+        "stammer" => Stammer {},
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Timer {
+    Reply(Sender),
+    Note(usize),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    For(Sender),
+    Nobody,
+}
+
+#[derive(Debug)]
+struct Probe {
+    pings: u32,
+    fired: Vec<usize>,
+    outcomes: Vec<String>,
+}
+
+impl Node for Probe {
+    type Request<'a> = Request<'a>;
+    type Timer = Timer;
+    type Call = Call;
+    type Options = ();
+
+    fn start(life: &Life<'_, ()>, out: &mut Outbox<Self>) -> Self {
+        for peer in life.others() {
+            drop(out.send(peer, "hello"));
+        }
+        Self { pings: 0, fired: Vec::new(), outcomes: Vec::new() }
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        match request {
+            Request::Ping {} => {
+                self.pings += 1;
+                drop(out.reply(from, "ping_ok").field("pings", self.pings));
+            }
+            Request::Wait { ms } => out.arm(Duration::from_millis(ms), Timer::Reply(from)),
+            Request::Ask { service, ms } => {
+                let to = if service { Target::from(Service::LinKv) } else { Peer::at(1).into() };
+                drop(out.call(to, Duration::from_millis(ms), Call::For(from), "question").field("key", "x"));
+            }
+            Request::Swarm { calls } => {
+                for _ in 0..calls {
+                    drop(out.call(Peer::at(1), Duration::from_secs(1), Call::Nobody, "question"));
+                }
+                drop(out.reply(from, "swarm_ok"));
+            }
+            Request::Tell { peer, what } => drop(out.send(Peer::at(peer), "told").field("what", what)),
+            Request::Arm { delays_ms } => {
+                for (order, ms) in delays_ms.into_iter().enumerate() {
+                    out.arm(Duration::from_millis(ms), Timer::Note(order));
+                }
+            }
+            Request::Stammer {} => {
+                out.reply(from, "stammer_ok").field("half", 1).discard();
+                drop(out.reply(from, "stammer_ok"));
+            }
+        }
+    }
+
+    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+        let outcome = match answer {
+            Answer::Reply { kind, body } => format!("{kind} {:?}", body.get("value").and_then(Json::as_i64)),
+            Answer::Error { code, text } => format!("error {} {text}", code.0),
+            Answer::Expired => "expired".into(),
+        };
+        if let Call::For(from) = call {
+            drop(out.reply(from, "ask_ok").field("outcome", &outcome));
+        }
+        self.outcomes.push(outcome);
+    }
+
+    fn on_timer(&mut self, timer: Timer, out: &mut Outbox<Self>) {
+        match timer {
+            Timer::Reply(from) => drop(out.reply(from, "wait_ok")),
+            Timer::Note(order) => self.fired.push(order),
+        }
+    }
+}
+
+fn from_client(msg_id: i64, body: &str) -> String {
+    line("c9", "n0", &format!(r#"{{"msg_id":{msg_id},{body}}}"#))
+}
+
+fn kinds(said: &[Spoken]) -> Vec<(&str, &str)> {
+    said.iter().map(|message| (message.dest.as_str(), message.kind())).collect()
+}
+
+fn fired(host: &Host<Probe>) -> &[usize] {
+    &host.engine.node().expect("started").fired
+}
+
+#[test]
+fn nothing_is_sent_to_a_peer_before_it_surely_exists() {
+    let mut host = Host::<Probe>::new();
+    let said = host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
+    assert_eq!(kinds(&said), [("c0", "init_ok")]);
+    let said = host.tell(&from_client(1, r#""type":"tell","peer":2,"what":"more""#));
+    assert_eq!(kinds(&said), []);
+    assert_eq!(kinds(&host.pass(SETTLE.saturating_sub(Duration::from_nanos(1)))), []);
+    let said = host.pass(Duration::from_nanos(1));
+    assert_eq!(kinds(&said), [("n1", "hello"), ("n2", "hello"), ("n2", "told")]);
+    let said = host.tell(&from_client(1, r#""type":"tell","peer":1,"what":"\"\n""#));
+    assert_eq!(said[0].body["what"], json!("\"\n"));
+}
+
+#[test]
+fn calls_to_services_wait_until_these_surely_exist_and_clients_do_not() {
+    let mut host = Host::<Probe>::new();
+    host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
+    assert_eq!(kinds(&host.tell(&from_client(1, r#""type":"ask","service":true,"ms":900"#))), []);
+    assert_eq!(kinds(&host.tell(&from_client(2, r#""type":"ping""#))), [("c9", "ping_ok")]);
+    assert!(kinds(&host.pass(SETTLE)).contains(&("lin-kv", "question")));
+}
+
+#[test]
+fn a_second_init_is_answered_and_changes_nothing() {
+    let mut host = Host::<Probe>::started();
+    host.tell(&from_client(1, r#""type":"ping""#));
+    let said = host.tell(&init("c5", "n2", &["n2", "n7"]));
+    assert_eq!(kinds(&said), [("c5", "init_ok")]);
+    assert_eq!(said[0].src, "n0");
+    let said = host.tell(&from_client(2, r#""type":"ping""#));
+    assert_eq!((said[0].src.as_str(), said[0].integer("pings")), ("n0", Some(2)));
+    assert_eq!(kinds(&host.pass(SETTLE * 2)), [], "nobody is greeted again");
+}
+
+#[test]
+fn an_init_that_nobody_waits_for_is_obeyed_and_not_answered() {
+    let mut host = Host::<Probe>::new();
+    let silent = r#"{"type":"init","node_id":"n0","node_ids":["n0"]}"#;
+    assert_eq!(host.tell(&line("c0", "n0", silent)), []);
+    assert_eq!(host.tell(&line("c1", "n0", silent)), []);
+    assert_eq!(kinds(&host.tell(&from_client(1, r#""type":"ping""#))), [("c9", "ping_ok")]);
+}
+
+#[test]
+fn a_malformed_init_is_refused_and_the_next_one_is_heard() {
+    let mut host = Host::<Probe>::new();
+    for body in [
+        r#"{"type":"init","msg_id":1}"#,
+        r#"{"type":"init","node_id":7,"node_ids":["n0"],"msg_id":1}"#,
+        r#"{"type":"init","node_id":"n0","node_ids":["n0",1],"msg_id":1}"#,
+        r#"{"type":"init","node_id":"n0","node_ids":["n1","n2"],"msg_id":1}"#,
+        r#"{"type":"init","node_id":"n0","node_ids":{"n0":1},"msg_id":1}"#,
+    ] {
+        let said = host.tell(&line("c0", "n0", body));
+        assert_eq!(said.iter().map(Spoken::code).collect::<Vec<_>>(), [Some(12)], "{body}");
+        assert!(host.engine.node().is_none());
+    }
+    assert_eq!(kinds(&host.tell(&init("c0", "n0", &["n0"]))), [("c0", "init_ok")]);
+}
+
+#[test]
+fn what_comes_before_init_is_handled_after_it_in_order() {
+    let mut host = Host::<Probe>::new();
+    assert_eq!(
+        host.tell(&(from_client(1, r#""type":"ping""#) + &line("n1", "n0", r#"{"type":"ping","msg_id":4}"#))),
+        []
+    );
+    assert_eq!(host.tell("nonsense\n"), []);
+    assert_eq!(host.tell(&from_client(2, r#""type":"ping""#)), []);
+    let said = host.tell(&(init("c0", "n0", &["n0", "n1"]) + &from_client(3, r#""type":"ping""#)));
+    assert_eq!(kinds(&said), [("c0", "init_ok"), ("c9", "ping_ok"), ("c9", "ping_ok"), ("c9", "ping_ok")]);
+    let pings: Vec<_> = said.iter().filter_map(|message| message.integer("pings")).collect();
+    assert_eq!(pings, [1, 3, 4], "the peer's was the second, and its reply waits for the peer");
+    assert_eq!(host.engine.counters().unreadable, 1);
+    assert_eq!(kinds(&host.pass(SETTLE)), [("n1", "hello"), ("n1", "ping_ok")]);
+}
+
+#[test]
+fn what_comes_before_init_is_kept_up_to_a_bound_and_counted_beyond_it() {
+    let mut host = Host::<Probe>::new();
+    let ping = from_client(1, r#""type":"ping""#);
+    let room = MAX_EARLY / ping.len();
+    host.tell(&ping.repeat(room + 5));
+    assert_eq!(host.engine.counters().early_dropped, 5);
+    let said = host.tell(&init("c0", "n0", &["n0"]));
+    assert_eq!(said.len(), 1 + room);
+}
+
+#[test]
+fn a_line_before_init_that_exceeds_the_bound_does_not_displace_smaller_ones() {
+    let mut host = Host::<Probe>::new();
+    host.tell(&from_client(1, &format!(r#""type":"ping","pad":"{}""#, "x".repeat(MAX_EARLY))));
+    host.tell(&from_client(2, r#""type":"ping""#));
+    assert_eq!(host.engine.counters().early_dropped, 1);
+    assert_eq!(host.tell(&init("c0", "n0", &["n0"])).len(), 2);
+}
+
+#[test]
+fn an_unknown_type_is_refused_with_10_and_a_malformed_body_with_12() {
+    let mut host = Host::<Probe>::started();
+    for (body, code) in [
+        (r#""type":"dance""#, 10),
+        (r#""kind":"ping""#, 10),
+        (r#""type":7"#, 10),
+        (r#""type":"wait""#, 12),
+        (r#""type":"wait","ms":"5""#, 12),
+        (r#""type":"wait","ms":-5"#, 12),
+        (r#""type":"wait","ms":5.5"#, 12),
+        (r#""type":"tell","peer":1,"what":["x"]"#, 12),
+    ] {
+        let said = host.tell(&from_client(3, body));
+        assert_eq!((said.len(), said[0].code(), said[0].integer("in_reply_to")), (1, Some(code), Some(3)), "{body}");
+    }
+    assert_eq!(host.engine.counters().refused, 8);
+}
+
+#[test]
+fn an_error_message_is_never_answered_with_an_error() {
+    let mut host = Host::<Probe>::started();
+    assert_eq!(host.tell(&line("n1", "n0", r#"{"type":"error","code":10,"text":"?","msg_id":3}"#)), []);
+    assert_eq!(host.tell(&line("n1", "n0", r#"{"type":"error","code":10,"text":"?","in_reply_to":3}"#)), []);
+    assert_eq!(host.engine.counters().late_answers, 1);
+}
+
+#[test]
+fn a_message_without_a_number_gets_no_reply() {
+    let mut host = Host::<Probe>::started();
+    for number in ["", r#""msg_id":"7","#, r#""msg_id":null,"#, r#""msg_id":1.5,"#, r#""msg_id":18446744073709551615,"#]
+    {
+        for body in [r#""type":"ping""#, r#""type":"dance""#, r#""type":"wait""#] {
+            assert_eq!(host.tell(&line("c9", "n0", &format!("{{{number}{body}}}"))), [], "{number}{body}");
+        }
+    }
+    let said = host.tell(&from_client(-3, r#""type":"ping""#));
+    assert_eq!((said[0].integer("in_reply_to"), said[0].integer("pings")), (Some(-3), Some(6)));
+}
+
+#[test]
+fn a_reply_may_be_deferred_as_long_as_the_client_waits() {
+    let mut host = Host::<Probe>::started();
+    let within = u64::try_from(REPLY_WITHIN.as_millis()).expect("seconds");
+    host.tell(&from_client(1, &format!(r#""type":"wait","ms":{}"#, within + 1)));
+    host.tell(&from_client(2, &format!(r#""type":"wait","ms":{within}"#)));
+    host.tell(&from_client(3, r#""type":"wait","ms":5"#));
+    let said = host.pass(Duration::from_secs(10));
+    assert_eq!(said.iter().map(|reply| reply.integer("in_reply_to")).collect::<Vec<_>>(), [Some(3), Some(2)]);
+    assert_eq!(host.engine.counters().late_replies, 1);
+}
+
+#[test]
+fn a_peer_gets_its_reply_however_late() {
+    let mut host = Host::<Probe>::started();
+    host.tell(&line("n2", "n0", r#"{"type":"wait","ms":60000,"msg_id":8}"#));
+    assert_eq!(kinds(&host.pass(Duration::from_secs(61))), [("n2", "wait_ok")]);
+    assert_eq!(host.engine.counters().late_replies, 0);
+}
+
+#[test]
+fn a_discarded_line_leaves_nothing_behind() {
+    let mut host = Host::<Probe>::started();
+    let said = host.tell(&from_client(1, r#""type":"stammer""#));
+    assert_eq!(kinds(&said), [("c9", "stammer_ok")]);
+    assert!(!said[0].body.contains_key("half"));
+}
+
+#[test]
+fn an_answer_finds_its_call() {
+    let mut host = Host::<Probe>::started();
+    let first = host.tell(&from_client(1, r#""type":"ask","service":true,"ms":900"#));
+    let second = host.tell(&from_client(2, r#""type":"ask","service":false,"ms":900"#));
+    assert_eq!((kinds(&first), kinds(&second)), (vec![("lin-kv", "question")], vec![("n1", "question")]));
+    let numbers = [&first, &second].map(|said| said[0].integer("msg_id").expect("a call has a number"));
+    assert_ne!(numbers[0], numbers[1]);
+    let error = format!(r#"{{"type":"error","code":22,"text":"no","in_reply_to":{}}}"#, numbers[1]);
+    let said = host.tell(&line("n1", "n0", &error));
+    assert_eq!((said[0].integer("in_reply_to"), &said[0].body["outcome"]), (Some(2), &json!("error 22 no")));
+    let reply = format!(r#"{{"in_reply_to":{},"value":4,"type":"read_ok"}}"#, numbers[0]);
+    let said = host.tell(&line("lin-kv", "n0", &reply));
+    assert_eq!((said[0].integer("in_reply_to"), &said[0].body["outcome"]), (Some(1), &json!("read_ok Some(4)")));
+    assert_eq!(host.tell(&line("lin-kv", "n0", &reply)), [], "an answer counts once");
+    assert_eq!(host.engine.counters().late_answers, 1);
+    assert_eq!(host.pass(Duration::from_secs(2)), [], "an answered call does not expire");
+}
+
+#[test]
+fn an_error_without_a_code_is_indefinite() {
+    let mut host = Host::<Probe>::started();
+    for code in ["", r#","code":"22","text":5"#, r#","code":-1"#] {
+        let said = host.tell(&from_client(1, r#""type":"ask","service":true,"ms":900"#));
+        let number = said[0].integer("msg_id").expect("a call has a number");
+        let said = host.tell(&line("lin-kv", "n0", &format!(r#"{{"type":"error","in_reply_to":{number}{code}}}"#)));
+        assert_eq!(said[0].body["outcome"], json!("error 13 "), "{code}");
+    }
+}
+
+#[test]
+fn a_call_without_an_answer_expires_and_what_comes_later_is_dropped() {
+    let mut host = Host::<Probe>::started();
+    let said = host.tell(&from_client(1, r#""type":"ask","service":false,"ms":900"#));
+    let number = said[0].integer("msg_id").expect("a call has a number");
+    assert_eq!(host.pass(Duration::from_millis(899)), []);
+    assert_eq!(host.pass(Duration::from_millis(1))[0].body["outcome"], json!("expired"));
+    let late = line("n1", "n0", &format!(r#"{{"type":"ok","in_reply_to":{number}}}"#));
+    assert_eq!(host.tell(&late), []);
+    assert_eq!(host.engine.counters().late_answers, 1);
+}
+
+#[test]
+fn calls_beyond_the_bound_expire_unsent() {
+    let mut host = Host::<Probe>::started();
+    let said = host.tell(&from_client(1, &format!(r#""type":"swarm","calls":{}"#, MAX_CALLS + 3)));
+    assert_eq!(said.len(), MAX_CALLS + 1);
+    assert_eq!(host.engine.counters().refused_calls, 3);
+    assert_eq!(host.pass(Duration::ZERO), []);
+    assert_eq!(host.engine.node().expect("started").outcomes, ["expired"; 3]);
+    host.pass(Duration::from_secs(2));
+    assert_eq!(host.engine.node().expect("started").outcomes.len(), MAX_CALLS + 3);
+}
+
+#[test]
+fn timers_fire_in_the_order_of_their_deadlines_then_of_arming() {
+    let mut host = Host::<Probe>::started();
+    host.tell(&from_client(1, r#""type":"arm","delays_ms":[30,10,20,10,0,30,10]"#));
+    assert!(fired(&host).is_empty(), "a handler's timers wait for the end of the batch");
+    host.pass(Duration::from_millis(19));
+    assert_eq!(fired(&host), [4, 1, 3, 6]);
+    host.pass(Duration::from_millis(11));
+    assert_eq!(fired(&host), [4, 1, 3, 6, 2, 0, 5]);
+}
+
+#[test]
+fn a_sender_whose_id_cannot_be_kept_is_dropped_and_counted() {
+    let mut host = Host::<Probe>::started();
+    for id in ["c".repeat(31), format!("c{}", r"\n".repeat(15)), format!("c{}", "é".repeat(15))] {
+        assert_eq!(host.tell(&line(&id, "n0", r#"{"type":"ping","msg_id":1}"#)), [], "{id}");
+    }
+    assert_eq!(host.engine.counters().refused, 3);
+    for (id, meant) in [("c".repeat(30), "c".repeat(30)), (r#"c\"\u00e9\n\u0000\\"#.into(), "c\"é\n\0\\".into())] {
+        let said = host.tell(&line(&id, "n0", r#"{"type":"ping","msg_id":1}"#));
+        assert_eq!((said.len(), &said[0].dest), (1, &meant));
+    }
+}
+
+#[test]
+fn nodes_may_have_any_names() {
+    let mut host = Host::<Probe>::new();
+    let said = host.tell(&init("c0", "c\\\"1", &["née", "c\\\"1", "b b"]));
+    assert_eq!((said[0].src.as_str(), said[0].dest.as_str()), ("c\"1", "c0"));
+    assert_eq!(kinds(&host.pass(SETTLE)), [("née", "hello"), ("b b", "hello")]);
+    assert_eq!(kinds(&host.tell(&line("b b", "x", r#"{"type":"ping","msg_id":1}"#))), [("b b", "ping_ok")]);
+}

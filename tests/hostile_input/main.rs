@@ -1,0 +1,285 @@
+//! Whatever arrives, a node goes on: it never panics, never stops, and never prints a line that would mute it.
+//!
+//! Every test ends with a good request and its answer.
+
+mod corpus;
+#[path = "../host/mod.rs"]
+mod host;
+mod nonsense;
+#[path = "../protocol/mod.rs"]
+mod protocol;
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use corpus::corpus;
+use gossip_gloomers::node::Node;
+use gossip_gloomers::nodes::{Broadcast, Echo, UniqueIds};
+use host::{Host, init, line};
+use nonsense::{gossip, json, request, source};
+use proptest::prelude::*;
+use protocol::{Participants, Spoken, answers, messages};
+use serde_json::Value;
+
+/// Nothing but `n0` speaks, and only to those who are there.
+fn assert_addressed(said: &[Spoken]) {
+    let mut participants = Participants::new(["n0", "n1", "n2"]);
+    for message in said {
+        // Clients are whoever asked.
+        if message.integer("in_reply_to").is_some() {
+            participants.add(&message.dest);
+        }
+    }
+    participants.assert_know("n0", said);
+}
+
+/// A node, and a request that it must answer whatever came before.
+struct Victim<N: Node> {
+    host: Host<N>,
+    good: &'static str,
+    asked: i64,
+}
+
+impl<N: Node> Victim<N>
+where
+    N::Options: Default,
+{
+    fn new(good: &'static str) -> Self {
+        Self { host: Host::started(), good, asked: 0 }
+    }
+
+    fn endure(&mut self, lines: &[u8]) -> Vec<Spoken> {
+        let mut said = self.host.tell_bytes(lines);
+        said.extend(self.host.pass(Duration::from_millis(3)));
+        assert_addressed(&said);
+        said
+    }
+
+    /// # Panics
+    /// The node is no longer itself.
+    fn assert_well(&mut self) {
+        self.asked += 1;
+        let body = format!(r#"{{"msg_id":{},{}}}"#, self.asked, self.good);
+        let request: Value = serde_json::from_str(&body).expect("a good request");
+        let said = self.host.tell(&line("c99", "n0", &body));
+        assert!(said.len() == 1 && said[0].dest == "c99" && answers(&request, &said[0]), "{said:?}");
+    }
+}
+
+/// A victim of each kind.
+fn victims() -> (Victim<Echo>, Victim<UniqueIds>, Victim<Broadcast>) {
+    (
+        Victim::new(r#""type":"echo","echo":{"a":[1,"b"]}"#),
+        Victim::new(r#""type":"generate""#),
+        Victim::new(r#""type":"read""#),
+    )
+}
+
+/// Every node endures all of it, and is well after each part.
+fn endure(parts: &[Vec<u8>]) {
+    let (mut echo, mut ids, mut broadcast) = victims();
+    for part in parts {
+        echo.endure(part);
+        echo.assert_well();
+        ids.endure(part);
+        ids.assert_well();
+        broadcast.endure(part);
+        broadcast.assert_well();
+    }
+    broadcast.host.pass(Duration::from_secs(60));
+    broadcast.assert_well();
+}
+
+#[test]
+fn a_node_endures_every_bad_line_it_could_be_told() {
+    endure(&corpus());
+}
+
+#[test]
+fn a_node_endures_bad_lines_with_either_line_ending() {
+    let ended: Vec<_> = corpus().into_iter().map(|line| [line.as_slice(), b"\r\n"].concat()).collect();
+    endure(&ended);
+    endure(&[ended.concat()]);
+}
+
+#[test]
+fn a_node_endures_bad_lines_before_init() {
+    for bad in corpus() {
+        let mut host = Host::<Broadcast>::new();
+        let said = host.tell_bytes(&bad);
+        assert!(said.iter().all(|reply| ["init_ok", "error"].contains(&reply.kind())), "{said:?}");
+        host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
+        let said = host.tell(&line("c99", "n0", r#"{"type":"read","msg_id":1}"#));
+        assert_eq!((said.len(), said[0].kind()), (1, "read_ok"));
+    }
+}
+
+#[test]
+fn giant_strings_come_back_whole() {
+    let (mut echo, _, mut broadcast) = victims();
+    for filler in ["x", "\\n", "\u{e9}", "\\u00e9"] {
+        let giant = filler.repeat(10_000_000 / filler.len());
+        let said =
+            echo.endure(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":"{giant}"}}"#)).as_bytes());
+        let meant: String = serde_json::from_str(&format!("\"{giant}\"")).expect("a string");
+        assert_eq!(said[0].body["echo"].as_str().map(str::len), Some(meant.len()));
+        assert!(said[0].body["echo"] == *meant);
+        echo.assert_well();
+        broadcast.endure(line("c1", "n0", &format!(r#"{{"type":"{giant}","msg_id":1}}"#)).as_bytes());
+        broadcast.endure(line(&giant, "n0", r#"{"type":"read","msg_id":1}"#).as_bytes());
+        broadcast.assert_well();
+    }
+}
+
+#[test]
+fn values_come_back_as_they_were() {
+    let (mut echo, ..) = victims();
+    for value in [
+        "-0.0",
+        "5e-324",
+        "1.7976931348623157e308",
+        "-9223372036854775808",
+        "18446744073709551615",
+        r#""\u0000\u001f\"\\/""#,
+    ] {
+        let said = echo.endure(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":{value}}}"#)).as_bytes());
+        let number = |value: &Value| value.to_string().parse::<f64>().ok();
+        let meant: Value = serde_json::from_str(value).expect("a value");
+        let echoed = &said[0].body["echo"];
+        assert!(
+            *echoed == meant || number(echoed).is_some_and(|echoed| Some(echoed) == number(&meant)),
+            "{value}: {echoed}"
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_node_endures_any_bytes(lines in prop::collection::vec(any::<u8>(), 0..2000)) {
+        endure(&[lines]);
+    }
+
+    #[test]
+    fn a_node_endures_any_json(lines in prop::collection::vec(json(), 0..20)) {
+        endure(&[lines.join("\n").as_bytes().to_vec()]);
+    }
+
+    #[test]
+    fn a_node_endures_any_request(lines in prop::collection::vec((source(), request()), 0..20)) {
+        let lines: String = lines.iter().map(|(src, body)| line(src, "n0", body)).collect();
+        endure(&[lines.as_bytes().to_vec()]);
+    }
+
+    #[test]
+    fn a_node_endures_a_message_with_bytes_changed(
+        body in prop_oneof![request(), gossip()],
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut line = line("n1", "n0", &body).into_bytes();
+        for (at, byte) in changes {
+            let at = at.index(line.len());
+            line[at] = byte;
+        }
+        endure(&[line]);
+    }
+
+    #[test]
+    fn a_replica_endures_nonsense_in_every_field(
+        heard in prop::collection::vec((source(), gossip(), 0..700_u64, any::<bool>()), 1..40),
+    ) {
+        let mut node = Victim::<Broadcast>::new(r#""type":"read""#);
+        for (number, (src, body, pause_ms, tells)) in heard.into_iter().enumerate() {
+            node.endure(line(src, "n0", &body).as_bytes());
+            if tells {
+                let told = format!(r#"{{"type":"broadcast","message":{number},"msg_id":1}}"#);
+                node.endure(line("c3", "n0", &told).as_bytes());
+            }
+            let said = node.host.pass(Duration::from_millis(pause_ms));
+            assert_addressed(&said);
+        }
+        node.assert_well();
+        node.host.pass(Duration::from_secs(20));
+        node.assert_well();
+    }
+}
+
+/// What a real node prints when it is told all of this at once, and how it ends.
+fn output(program: &str, input: &[u8]) -> Vec<Spoken> {
+    let mut child = Command::new(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input).expect("the node reads to the end"));
+        child.wait_with_output().expect("a child")
+    });
+    assert!(output.status.success(), "{}", output.status);
+    let said = messages(&output.stdout);
+    assert_addressed(&said);
+    said
+}
+
+#[test]
+fn real_nodes_endure_the_whole_corpus_in_one_burst() {
+    let garbage: Vec<u8> = corpus().into_iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect();
+    let start = init("c0", "n0", &["n0", "n1", "n2"]);
+    for (program, body) in [
+        (env!("CARGO_BIN_EXE_echo"), r#"{"type":"echo","msg_id":1,"echo":"still here"}"#),
+        (env!("CARGO_BIN_EXE_unique-ids"), r#"{"type":"generate","msg_id":1}"#),
+        (env!("CARGO_BIN_EXE_broadcast"), r#"{"type":"read","msg_id":1}"#),
+    ] {
+        // The last line has no end.
+        let good = line("c99", "n0", body);
+        let said = output(
+            program,
+            &[start.as_bytes(), &garbage, start.as_bytes(), &garbage, good.trim_end().as_bytes()].concat(),
+        );
+        let request: Value = serde_json::from_str(body).expect("a good request");
+        let answered: Vec<_> = said.iter().filter(|message| message.dest == "c99").collect();
+        assert!(answered.len() == 1 && answers(&request, answered[0]), "{answered:?}");
+    }
+}
+
+#[test]
+fn a_real_node_endures_giant_lines_and_carriage_returns() {
+    let giant = format!(r#"{{"type":"echo","msg_id":1,"echo":"{}"}}"#, "é".repeat(5_000_000));
+    let text = init("c0", "n0", &["n0"])
+        + &line("c1", "n0", &giant)
+        + &"x".repeat(10_000_000)
+        + "\n"
+        + &line("c1", "n0", &giant);
+    let text = text.replace('\n', "\r\n") + &line("c2", "n0", r#"{"type":"echo","msg_id":2,"echo":2}"#);
+    let said = output(env!("CARGO_BIN_EXE_echo"), text.as_bytes());
+    let sizes: Vec<_> =
+        said.iter().map(|reply| reply.body.get("echo").map_or(0, |echo| echo.to_string().len())).collect();
+    assert_eq!(sizes, [0, 10_000_002, 10_000_002, 1]);
+}
+
+#[test]
+fn the_reader_of_these_tests_refuses_what_maelstrom_refuses() {
+    for bad in [
+        "",
+        "x",
+        "[]",
+        "7",
+        "{}",
+        r#"{"src":"n0","body":{"type":"x"}}"#,
+        r#"{"src":"n0","dest":7,"body":{"type":"x"}}"#,
+        r#"{"src":"n0","dest":"c1","body":7}"#,
+        r#"{"src":"n0","dest":"c1","extra":1,"body":{"type":"x"}}"#,
+        r#"{"src":"n0","dest":"c1","body":{"type":"x","type":"y"}}"#,
+        r#"{"src":"n0","dest":"c1","body":{"type":"x"}} {}"#,
+        r#"{"src":"n0","dest":"c1","body":{"type":"x","in_reply_to":1.0}}"#,
+        "{\"src\":\"n0\",\"dest\":\"c1\",\"body\":{\"type\":\"\t\"}}",
+    ] {
+        assert!(protocol::message(bad).is_err(), "{bad}");
+    }
+    let good = protocol::message(r#"{"src":"n0","dest":"c1","body":{"type":"x","in_reply_to":1}}"#);
+    assert_eq!(good.map(|message| message.integer("in_reply_to")), Ok(Some(1)));
+}

@@ -1,0 +1,136 @@
+//! What a node may print, to the letter: one closed envelope a line, addressed to somebody who exists (reference §1.4,
+//! §1.7), and for clients one closed body per request (reference §2.6).
+
+#![allow(dead_code, reason = "every test uses its part")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The services that Maelstrom always runs.
+pub(crate) const SERVICES: [&str; 4] = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"];
+
+/// A message as it was printed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Spoken {
+    pub(crate) src: String,
+    pub(crate) dest: String,
+    pub(crate) body: BTreeMap<String, Value>,
+}
+
+impl Spoken {
+    pub(crate) fn kind(&self) -> &str {
+        self.body.get("type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub(crate) fn integer(&self, key: &str) -> Option<i64> {
+        self.body.get(key)?.as_i64()
+    }
+
+    pub(crate) fn code(&self) -> Option<i64> {
+        (self.kind() == "error").then(|| self.integer("code"))?
+    }
+}
+
+/// An object none of whose keys repeats.
+struct Object<T>(BTreeMap<String, T>);
+
+impl<'a, T: Deserialize<'a>> Deserialize<'a> for Object<T> {
+    fn deserialize<D: Deserializer<'a>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys<T>(std::marker::PhantomData<T>);
+        impl<'a, T: Deserialize<'a>> Visitor<'a> for Keys<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Object<T>, A::Error> {
+                let mut entries = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<String, T>()? {
+                    if entries.insert(key.clone(), value).is_some() {
+                        return Err(de::Error::custom(format_args!("the key {key:?} appears twice")));
+                    }
+                }
+                Ok(Object(entries))
+            }
+        }
+        deserializer.deserialize_map(Keys(std::marker::PhantomData))
+    }
+}
+
+/// Reads one printed line, without its newline.
+pub(crate) fn message(line: &str) -> Result<Spoken, String> {
+    let Object(mut envelope) = serde_json::from_str::<Object<&RawValue>>(line).map_err(|why| why.to_string())?;
+    let mut take = |key: &str| envelope.remove(key).ok_or_else(|| format!("no {key}"));
+    let id = |value: &RawValue| serde_json::from_str::<String>(value.get()).map_err(|why| format!("an id: {why}"));
+    let (src, dest) = (id(take("src")?)?, id(take("dest")?)?);
+    let Object(body) = serde_json::from_str(take("body")?.get()).map_err(|why| format!("body: {why}"))?;
+    if let Some(key) = envelope.keys().next() {
+        return Err(format!("{key:?} does not belong into an envelope"));
+    }
+    for key in ["msg_id", "in_reply_to"] {
+        if body.get(key).is_some_and(|number: &Value| number.as_i64().is_none()) {
+            return Err(format!("{key} is not an integer"));
+        }
+    }
+    if !body.get("type").is_some_and(Value::is_string) {
+        return Err("the body has no type".into());
+    }
+    Ok(Spoken { src, dest, body })
+}
+
+/// Reads everything a node printed.
+///
+/// # Panics
+/// A line is not what Maelstrom accepts.
+pub(crate) fn messages(output: &[u8]) -> Vec<Spoken> {
+    let text = std::str::from_utf8(output).expect("output is UTF-8");
+    assert!(text.is_empty() || text.ends_with('\n'), "the last line has no end");
+    assert!(!text.contains('\r'), "a carriage return ends a line too");
+    let read = |line| message(line).unwrap_or_else(|why| panic!("{why}: {:.400}", format!("{line:?}")));
+    text.split_terminator('\n').map(read).collect()
+}
+
+/// Everybody a message may come from or go to.
+#[derive(Debug, Default)]
+pub(crate) struct Participants(BTreeSet<String>);
+
+impl Participants {
+    pub(crate) fn new<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(ids.into_iter().chain(SERVICES).map(str::to_owned).collect())
+    }
+
+    pub(crate) fn add(&mut self, id: &str) {
+        self.0.insert(id.to_owned());
+    }
+
+    /// # Panics
+    /// A message comes from somebody but `me`, or goes to nobody.
+    pub(crate) fn assert_know(&self, me: &str, messages: &[Spoken]) {
+        for message in messages {
+            assert_eq!(message.src, me, "{message:?}");
+            assert!(self.0.contains(&message.dest), "nobody has the id {:?}: {message:?}", message.dest);
+        }
+    }
+}
+
+/// Whether `reply` is the one body that answers `request`: the right type and fields, and nothing more.
+pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
+    let field = |key: &str| reply.body.get(key);
+    let is_list = |key: &str| field(key).is_some_and(Value::is_array);
+    let (keys, fits): (&[&str], bool) = match request["type"].as_str().unwrap_or_default() {
+        "init" => (&[], reply.kind() == "init_ok"),
+        "echo" => (&["echo"], reply.kind() == "echo_ok" && field("echo") == Some(&request["echo"])),
+        "generate" => (&["id"], reply.kind() == "generate_ok" && field("id").is_some_and(Value::is_string)),
+        "topology" => (&[], reply.kind() == "topology_ok"),
+        "broadcast" => (&[], reply.kind() == "broadcast_ok"),
+        "read" => (&["messages"], reply.kind() == "read_ok" && is_list("messages")),
+        _ => (&["code", "text"], reply.code() == Some(10)),
+    };
+    let is_known = |key: &String| keys.contains(&key.as_str()) || ["type", "in_reply_to", "msg_id"].contains(&&**key);
+    fits && reply.body.keys().all(is_known) && reply.integer("in_reply_to") == request["msg_id"].as_i64()
+}

@@ -1,0 +1,140 @@
+//! The rules of the house that the compiler and clippy cannot check.
+
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+const LONGEST_FILE: usize = 600;
+const LONGEST_LINE: usize = 120;
+
+/// Where nothing may know about descriptors, clocks or threads.
+const PURE: [&str; 7] =
+    ["src/nodes", "src/gossip", "src/wire", "src/engine.rs", "src/outbox.rs", "src/node.rs", "src/wheel"];
+
+/// Names that say nothing about what is inside.
+const NAMELESS: [&str; 10] =
+    ["util", "utils", "common", "helper", "helpers", "types", "manager", "misc", "shared", "context"];
+
+/// A source file, by its path below the root.
+struct Source {
+    path: String,
+    text: String,
+}
+
+fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+    let Ok(entries) = folder.read_dir() else { return };
+    for entry in entries {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            collect(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Every Rust file below the folders.
+fn sources(folders: &[&str]) -> Vec<Source> {
+    let mut paths = Vec::new();
+    for folder in folders {
+        collect(&Path::new(ROOT).join(folder), &mut paths);
+    }
+    assert!(!paths.is_empty());
+    paths.sort();
+    let source = |path: PathBuf| Source {
+        text: read(&path),
+        path: path.strip_prefix(ROOT).expect("below the root").to_string_lossy().replace('\\', "/"),
+    };
+    paths.into_iter().map(source).collect()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Fails with every offence at once.
+fn assert_none(offences: &[String]) {
+    assert!(offences.is_empty(), "\n{}", offences.join("\n"));
+}
+
+fn everything() -> Vec<Source> {
+    sources(&["src", "tests", "benches"])
+}
+
+#[test]
+fn every_file_begins_with_its_purpose() {
+    let silent = everything().into_iter().filter(|source| !source.text.starts_with("//! "));
+    assert_none(&silent.map(|source| source.path).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_file_is_too_long_and_no_line_too_wide() {
+    let mut offences = Vec::new();
+    for Source { path, text } in everything() {
+        let lines = text.lines().count();
+        if lines > LONGEST_FILE {
+            offences.push(format!("{path}: {lines} lines"));
+        }
+        let wide = text.lines().enumerate().filter(|(_, line)| line.chars().count() > LONGEST_LINE);
+        offences.extend(wide.map(|(number, _)| format!("{path}:{}: too wide", number + 1)));
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn state_machines_know_no_descriptors_clocks_or_threads() {
+    let mut offences = Vec::new();
+    for Source { path, text } in sources(&["src"]) {
+        if !PURE.iter().any(|pure| path.starts_with(pure)) {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            // Writing into memory is not input or output.
+            let line = line.replace("use std::io::Write as _;", "");
+            for word in ["std::io", "std::fs", "std::net", "std::thread", "mio::", "Instant", "SystemTime", "rustix"] {
+                if line.contains(word) {
+                    offences.push(format!("{path}:{}: {word}", number + 1));
+                }
+            }
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn modules_are_named_by_what_is_inside() {
+    let mut offences = Vec::new();
+    for Source { path, .. } in everything() {
+        let nameless = path.split('/').any(|part| NAMELESS.contains(&part.trim_end_matches(".rs")));
+        let hidden = path.starts_with("src/") && path.ends_with("/mod.rs");
+        if nameless || hidden {
+            offences.push(path);
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn nothing_is_left_for_later() {
+    let mut offences = Vec::new();
+    let later = ["TO", "FIX", "XX"].iter().zip(["DO", "ME", "X"]).map(|(a, b)| format!("{a}{b}")).collect::<Vec<_>>();
+    for Source { path, text } in everything() {
+        for (number, line) in text.lines().enumerate() {
+            if later.iter().any(|word| line.contains(word)) {
+                offences.push(format!("{path}:{}: {line}", number + 1));
+            }
+        }
+    }
+    assert_none(&offences);
+}
+
+#[test]
+fn the_readme_shows_the_echo_node_as_it_is() {
+    let file = read(&Path::new(ROOT).join("src/nodes/echo.rs"));
+    let code =
+        file.lines().skip_while(|line| line.starts_with("//!") || line.is_empty()).collect::<Vec<_>>().join("\n");
+    // Outside of this crate, it is named.
+    let code = code.replace("use crate::", "use gossip_gloomers::");
+    let readme = read(&Path::new(ROOT).join("README.md"));
+    assert!(readme.contains(&format!("```rust\n{code}\n```\n")), "README.md must show:\n{code}");
+}
