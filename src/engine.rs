@@ -189,7 +189,7 @@ fn on_message<N: Node>(
     }
     match N::Request::decode(message.kind, message.body) {
         Ok(request) => running.on_request(from, request, out),
-        Err(Refusal::Unknown) if message.kind == "init" => drop(out.reply_regardless(from, "init_ok")),
+        Err(Refusal::Unknown) if message.kind == "init" => out.reply_regardless(from, "init_ok").end(),
         Err(why) => refuse(out, from, message, why),
     }
     Handled::Yes
@@ -260,6 +260,6 @@ fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Me
     let nodes = out.names.nodes.clone();
     let life = Life { me, nodes: &nodes, incarnation: birth.incarnation, seed: birth.seed, options: &birth.options };
     let node = N::start(&life, out);
-    drop(out.reply_regardless(from, "init_ok"));
+    out.reply_regardless(from, "init_ok").end();
     Some(node)
 }

@@ -17,7 +17,7 @@ mod settings;
 pub use message::{MAX_PAYLOAD, Message};
 pub use settings::Settings;
 
-use link::{Link, Vector, Waiting};
+use link::{Introduction, Link, Vector, Waiting};
 use log::{Insertion, Log, Origin, Slot};
 use message::{Header, write_origin, write_run};
 use pace::Pace;
@@ -98,6 +98,9 @@ pub struct Gossip {
 
 impl Gossip {
     /// A replica that holds nothing.
+    ///
+    /// # Panics
+    /// Never: peers are numbered in 32 bits.
     pub fn new<N: Node>(life: &Life<'_, N::Options>, settings: &Settings, out: &mut Outbox<N>) -> Self
     where
         N::Timer: From<Tick>,
@@ -318,7 +321,9 @@ impl Gossip {
             link.forget_sent();
             link.resend = true;
         }
-        link.is_introduced |= link.introduced > 0 && stamp >= link.introduced;
+        if matches!(link.introduction, Introduction::Sent(first) if stamp >= first) {
+            link.introduction = Introduction::Heard;
+        }
         if stamp >= link.last_ops && !link.is_acknowledged() {
             link.forget_sent();
         }
@@ -356,7 +361,8 @@ impl Gossip {
         let asks = link.ask.then_some(now);
         if self.direct {
             let own = self.log.reach(self.own) > link.assumed(self.own);
-            let news = own || (link.resend && link.lacks(&self.log));
+            let repairs = link.resend && (self.parent == Some(peer) || self.is_follower(peer));
+            let news = own || (repairs && link.lacks(&self.log));
             [asks, news.then_some(now), link.owed].into_iter().flatten().min()
         } else if self.parent == Some(peer) && self.electing.is_none() {
             let news = link.lacks(&self.log).then_some(link.plan.unwrap_or(now));
@@ -446,22 +452,22 @@ impl Gossip {
         let now = grain(out.now());
         let (hub, follower) = (self.parent == Some(to) && self.electing.is_none(), self.is_follower(to));
         let next = follower.then(|| self.closes(now));
-        let within = self.acknowledge_within();
+        let rounds = self.acknowledge_within();
         let follows = self.parent.unwrap_or(self.me);
         let direct = self.direct;
         let own = self.own;
         let Self { log, links, life, pace, .. } = self;
         let link = &mut links[to.index()];
         let stamp = *life + now.as_nanos() / 1000;
-        let full = link.tell_all || !link.is_introduced;
+        let full = link.tell_all || link.introduction != Introduction::Heard;
         let answer = link.ask;
         let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full };
         let mut written = Written::default();
-        // Everyone sends what is its own, and what is another's only to repair.
-        let only = (direct && !link.resend).then_some(own);
-        let line = header.write(out.send(to, "gossip"));
-        let line = line.field_with("ops", |text| write_ops(text, log, link, *life, only, &mut written));
-        drop(line.field_with("have", |text| write_have(text, log, link, *life, full, &written)));
+        // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub.
+        let only = (direct && !(link.resend && (hub || follower))).then_some(own);
+        let message = header.write(out.send(to, "gossip"));
+        let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, &mut written));
+        message.field_with("have", |text| write_have(text, log, link, *life, full, &written)).end();
         let carries = written.operations > 0;
         if carries {
             link.last_ops = stamp;
@@ -470,8 +476,8 @@ impl Gossip {
                 beat.send_by = beat.send_by + beat.period;
             }
         }
-        if full && link.introduced == 0 {
-            link.introduced = stamp;
+        if link.introduction == Introduction::Due {
+            link.introduction = Introduction::Sent(stamp);
         }
         link.plan = None;
         link.tell_all = false;
@@ -489,7 +495,7 @@ impl Gossip {
                 (false, true) if !direct => {
                     pace.period().max(link.beat.map_or(Duration::ZERO, |beat| beat.arrival.since(now)))
                 }
-                (false, _) => within,
+                (false, _) => rounds,
             };
             let patience = way + delay;
             let until = now + patience;

@@ -179,7 +179,7 @@ impl<N: Node> Outbox<N> {
 
     /// Refuses a request.
     pub fn reply_error(&mut self, to: Sender, code: ErrorCode, text: &str) {
-        drop(self.reply(to, "error").field("code", code.0).field("text", text));
+        self.reply(to, "error").field("code", code.0).field("text", text).end();
     }
 
     /// Sends a message that expects no answer.

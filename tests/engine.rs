@@ -62,7 +62,7 @@ impl Node for Probe {
 
     fn start(life: &Life<'_, ()>, out: &mut Outbox<Self>) -> Self {
         for peer in life.others() {
-            drop(out.send(peer, "hello"));
+            out.send(peer, "hello").end();
         }
         Self { pings: 0, fired: Vec::new(), outcomes: Vec::new() }
     }
@@ -71,20 +71,20 @@ impl Node for Probe {
         match request {
             Request::Ping {} => {
                 self.pings += 1;
-                drop(out.reply(from, "ping_ok").field("pings", self.pings));
+                out.reply(from, "ping_ok").field("pings", self.pings).end();
             }
             Request::Wait { ms } => out.arm(Duration::from_millis(ms), Timer::Reply(from)),
             Request::Ask { service, ms } => {
                 let to = if service { Target::from(Service::LinKv) } else { Peer::at(1).into() };
-                drop(out.call(to, Duration::from_millis(ms), Call::For(from), "question").field("key", "x"));
+                out.call(to, Duration::from_millis(ms), Call::For(from), "question").field("key", "x").end();
             }
             Request::Swarm { calls } => {
                 for _ in 0..calls {
-                    drop(out.call(Peer::at(1), Duration::from_secs(1), Call::Nobody, "question"));
+                    out.call(Peer::at(1), Duration::from_secs(1), Call::Nobody, "question").end();
                 }
-                drop(out.reply(from, "swarm_ok"));
+                out.reply(from, "swarm_ok").end();
             }
-            Request::Tell { peer, what } => drop(out.send(Peer::at(peer), "told").field("what", what)),
+            Request::Tell { peer, what } => out.send(Peer::at(peer), "told").field("what", what).end(),
             Request::Arm { delays_ms } => {
                 for (order, ms) in delays_ms.into_iter().enumerate() {
                     out.arm(Duration::from_millis(ms), Timer::Note(order));
@@ -92,7 +92,7 @@ impl Node for Probe {
             }
             Request::Stammer {} => {
                 out.reply(from, "stammer_ok").field("half", 1).discard();
-                drop(out.reply(from, "stammer_ok"));
+                out.reply(from, "stammer_ok").end();
             }
         }
     }
@@ -104,14 +104,14 @@ impl Node for Probe {
             Answer::Expired => "expired".into(),
         };
         if let Call::For(from) = call {
-            drop(out.reply(from, "ask_ok").field("outcome", &outcome));
+            out.reply(from, "ask_ok").field("outcome", &outcome).end();
         }
         self.outcomes.push(outcome);
     }
 
     fn on_timer(&mut self, timer: Timer, out: &mut Outbox<Self>) {
         match timer {
-            Timer::Reply(from) => drop(out.reply(from, "wait_ok")),
+            Timer::Reply(from) => out.reply(from, "wait_ok").end(),
             Timer::Note(order) => self.fired.push(order),
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! Doubt comes from missing acknowledgements, never from silence alone, for a cut can be one-way; what ends it is an
 //! echo of something said since. A node that doubts its hub asks all lower nodes at once and follows the first that
-//! answers, so on every side of a cut the lowest node becomes a hub. Parents have lower numbers than their followers, so
-//! following makes no circles. A hub trades everything with one node outside its following each round, and asks after
-//! the lower nodes it has lost, so that groups that hang together by any link exchange, and one hub remains after a heal.
+//! answers, so on every side of a cut the lowest node becomes a hub. Followers have higher numbers than their hub, so
+//! following makes no circles; only a hub may hang on to a higher node, one that follows a lower hub. A hub without
+//! any such bridge trades everything with one node outside its following each round, and every hub asks after the
+//! lower nodes it has lost, so that groups that hang together by any link exchange, and one hub remains after a heal.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
@@ -202,9 +203,10 @@ impl Gossip {
         }
         // What was sent to nodes outside and not acknowledged may not have arrived.
         if self.parent.is_none() {
-            let outsiders: Vec<Peer> = self.outsiders().collect();
-            for peer in outsiders {
-                self.links[peer.index()].forget_sent();
+            for index in 0..self.links.len() {
+                if !self.is_below(Peer::at(index)) {
+                    self.links[index].forget_sent();
+                }
             }
         }
     }

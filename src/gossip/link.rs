@@ -60,6 +60,16 @@ pub(super) struct Beat {
     pub(super) period: Duration,
 }
 
+/// How far the peer knows all that this replica holds.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Introduction {
+    #[default]
+    Due,
+    /// The stamp of the first message that said everything.
+    Sent(u64),
+    Heard,
+}
+
 /// One peer.
 #[derive(Debug, Default)]
 pub(super) struct Link {
@@ -73,9 +83,8 @@ pub(super) struct Link {
     pub(super) told: Vector,
     /// The next message says everything that this replica holds.
     pub(super) tell_all: bool,
-    /// The stamp of the first message that did, zero before it; every message does until one is known to have arrived.
-    pub(super) introduced: u64,
-    pub(super) is_introduced: bool,
+    /// Every message does until one is known to have arrived.
+    pub(super) introduction: Introduction,
     /// The next message goes soon, and asks for an answer at once.
     pub(super) ask: bool,
     /// What was sent is not all known to have arrived, and goes again.

@@ -99,6 +99,9 @@ impl Log {
     }
 
     /// Offers an operation whose payload `write` appends if it is wanted.
+    ///
+    /// # Panics
+    /// `write` appends four gigabytes.
     pub fn insert(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
         let next = self.reach(slot).saturating_add(1);
         if number < next || self.beyond[slot].contains_key(&number) {

@@ -5,7 +5,7 @@ use crate::time::{Duration, Time};
 /// The period is this many tenths of the one-way latency, unless the command line sets the staleness.
 const TENTHS_OF_LATENCY: u32 = 36;
 
-/// The default period is never shorter.
+/// The default period is never shorter; where it is as short, two rounds may follow each other at once after a lull.
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The period before a latency is measured, or what the command line allows if that is less.
@@ -58,9 +58,9 @@ impl Pace {
         }
     }
 
-    /// When the next round may go: two may follow each other at once after a lull, then one a period.
+    /// When the next round may go: one a period on average, early by [`SHORTEST`] at most.
     pub(super) fn opens(&self) -> Time {
-        self.paid_until - self.period()
+        self.paid_until - self.period().min(SHORTEST)
     }
 
     /// Takes note of a round.
@@ -95,15 +95,26 @@ mod tests {
     }
 
     #[test]
-    fn after_a_lull_two_rounds_go_at_once_then_one_a_period() {
+    fn after_a_lull_a_round_goes_at_once_and_then_one_a_period_on_average() {
         let mut pace = at_latency(100, None);
         let start = Time::from_millis(10_000);
         assert!(pace.opens() <= start);
         pace.on_round(start);
+        let mut last = start;
+        for _ in 0..10 {
+            last = pace.opens();
+            pace.on_round(last);
+        }
+        assert_eq!(last, start + pace.period() * 10 - SHORTEST);
+    }
+
+    #[test]
+    fn without_latency_two_rounds_may_follow_each_other_at_once() {
+        let mut pace = at_latency(0, None);
+        let start = Time::from_millis(10_000);
+        pace.on_round(start);
         assert!(pace.opens() <= start);
         pace.on_round(start);
-        assert_eq!(pace.opens(), start + pace.period());
-        pace.on_round(pace.opens());
-        assert_eq!(pace.opens(), start + pace.period() * 2);
+        assert_eq!(pace.opens(), start + SHORTEST);
     }
 }

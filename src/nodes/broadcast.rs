@@ -92,10 +92,10 @@ impl Node for Broadcast {
                 if self.values.insert(&self.scratch) {
                     self.gossip.append(&self.scratch, out);
                 }
-                drop(out.reply(from, "broadcast_ok"));
+                out.reply(from, "broadcast_ok").end();
             }
-            Request::Read {} => drop(out.reply(from, "read_ok").field_with("messages", |text| self.values.write(text))),
-            Request::Topology {} => drop(out.reply(from, "topology_ok")),
+            Request::Read {} => out.reply(from, "read_ok").field_with("messages", |text| self.values.write(text)).end(),
+            Request::Topology {} => out.reply(from, "topology_ok").end(),
             Request::Gossip(message) => {
                 if let Some(peer) = from.peer() {
                     self.gossip.on_message(peer, &message, &mut self.values, out);

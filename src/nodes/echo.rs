@@ -32,6 +32,6 @@ impl Node for Echo {
 
     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
         let Request::Echo { echo } = request;
-        drop(out.reply(from, "echo_ok").field("echo", echo));
+        out.reply(from, "echo_ok").field("echo", echo).end();
     }
 }

@@ -1,7 +1,7 @@
 //! Challenge 2: ids that no two requests ever share.
 //!
 //! An id is the node's name, the tag of this life of it, and a count: unique across nodes, restarts and partitions
-//! without a message. The tag is the wall clock at the start and sixteen random bits, should the clock have been set back.
+//! without a message. The tag is the wall clock at the start and sixteen random bits, should the clock be set back.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -44,6 +44,6 @@ impl Node for UniqueIds {
         self.id.truncate(self.prefix);
         write!(self.id, "{}", self.count).expect("writing to a String cannot fail");
         self.count += 1;
-        drop(out.reply(from, "generate_ok").field("id", self.id.as_str()));
+        out.reply(from, "generate_ok").field("id", self.id.as_str()).end();
     }
 }

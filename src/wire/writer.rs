@@ -58,7 +58,7 @@ impl Encode for Raw<'_> {
 /// A message being written: add the body's fields, then let it drop.
 ///
 /// A field that cannot be written takes the whole line back, with a message on stderr; so does [`Line::discard`].
-#[must_use = "fields are added to it; dropping it ends the line"]
+#[must_use = "fields are added to it; `end` ends it"]
 #[derive(Debug)]
 pub struct Line<'o> {
     out: &'o mut Vec<u8>,
@@ -111,6 +111,9 @@ impl<'o> Line<'o> {
         write_int(self.out, number.unsigned_abs());
         self
     }
+
+    /// Ends the line; letting it drop does the same.
+    pub fn end(self) {}
 
     /// Sends nothing after all.
     pub fn discard(mut self) {
@@ -232,14 +235,14 @@ mod tests {
     fn a_line_that_cannot_be_written_leaves_nothing_behind() {
         let mut out = b"kept\n".to_vec();
         let bad = std::collections::BTreeMap::from([((1, 2), 3)]);
-        drop(Line::begin(&mut out, &[b"{\"body\":"], "gossip").field("bad", bad));
+        Line::begin(&mut out, &[b"{\"body\":"], "gossip").field("bad", bad).end();
         assert_eq!(out, b"kept\n");
     }
 
     #[test]
     fn a_line_ends_itself() {
         let mut out = Vec::new();
-        drop(Line::begin(&mut out, &[b"{\"body\":"], "read_ok").field("value", 1));
+        Line::begin(&mut out, &[b"{\"body\":"], "read_ok").field("value", 1).end();
         assert_eq!(out, b"{\"body\":{\"type\":\"read_ok\",\"value\":1}}\n");
     }
 }

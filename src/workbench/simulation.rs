@@ -1,4 +1,4 @@
-//! Nodes in this process and in virtual time: the engines of the real nodes, fed the very bytes that the wire would carry.
+//! Nodes in this process and in virtual time: the engines of the real nodes, fed the very bytes of the wire.
 //!
 //! Handling costs no time; time passes only in [`Cluster::wait`], straight to the next thing that happens. So a run is
 //! decided by its seed alone.
@@ -193,8 +193,11 @@ mod tests {
     use crate::nodes::Broadcast;
     use crate::time::Duration;
 
-    const INIT: &[u8] =
-        b"{\"src\":\"c0\",\"dest\":\"n0\",\"body\":{\"type\":\"init\",\"msg_id\":1,\"node_id\":\"n0\",\"node_ids\":[\"n0\",\"n1\"]}}\n";
+    const INIT: &[u8] = concat!(
+        r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}}"#,
+        "\n"
+    )
+    .as_bytes();
 
     fn read(client: &str) -> String {
         format!("{{\"src\":\"{client}\",\"dest\":\"n0\",\"body\":{{\"type\":\"read\",\"msg_id\":1}}}}\n")

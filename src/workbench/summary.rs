@@ -329,7 +329,10 @@ results         store/here
         let line = "hello\x1b \"x\"".into();
         let muted = Muted { node: "n1".into(), line, reason: BadLine::Empty, late_reply: false };
         let text = summary(&results(), &Facts { muted: vec![muted], ..facts() }, false);
-        let expected = "!!! NODE n1 WAS MUTED: it printed an empty line on stdout; write exactly one line end after each message:\n    hello\\u{1b} \"x\"\n";
+        let expected = concat!(
+            "!!! NODE n1 WAS MUTED: it printed an empty line on stdout; ",
+            "write exactly one line end after each message:\n    hello\\u{1b} \"x\"\n"
+        );
         assert!(text.starts_with(expected), "{text}");
         assert_eq!(quoted(&"é".repeat(300)).chars().count(), MAX_QUOTE + 1);
     }
