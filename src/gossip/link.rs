@@ -125,7 +125,7 @@ impl Link {
     /// Takes note of a measured round trip.
     pub(super) fn on_round_trip(&mut self, sample: Duration) {
         self.round_trip = Some(match self.round_trip {
-            None => (sample, sample / 8),
+            None => (sample, sample / 16),
             Some((smoothed, deviation)) => {
                 let error = smoothed.abs_diff(sample);
                 ((smoothed * 7 + sample) / 8, (deviation * 3 + error) / 4)

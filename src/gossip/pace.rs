@@ -3,13 +3,13 @@
 use crate::time::{Duration, Time};
 
 /// The period is this many tenths of the one-way latency, unless the command line sets the staleness.
-const TENTHS_OF_LATENCY: u32 = 36;
+const TENTHS_OF_LATENCY: u32 = 37;
 
 /// The default period is never shorter; where it is as short, two rounds may follow each other at once after a lull.
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// The period before a latency is measured, or what the command line allows if that is less.
-const UNMEASURED: Duration = Duration::from_millis(360);
+const UNMEASURED: Duration = Duration::from_millis(370);
 
 /// Round trips of this many exchanges make up the average.
 const WEIGHT: u32 = 16;
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_default_period_grows_with_the_latency_but_has_a_floor() {
-        assert_eq!(at_latency(100, None).period(), Duration::from_millis(360));
+        assert_eq!(at_latency(100, None).period(), Duration::from_millis(370));
         assert_eq!(at_latency(0, None).period(), SHORTEST);
     }
 
