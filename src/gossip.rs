@@ -162,9 +162,7 @@ impl Gossip {
         if from == self.me || message.life < link.life {
             return;
         }
-        if message.life > link.life {
-            link.renew(message.life);
-        }
+        link.meet(message.life);
         if link.heard.is_none_or(|(stamp, _)| message.at > stamp) {
             link.heard = Some((message.at, now));
         }
@@ -495,12 +493,15 @@ impl Gossip {
                 (false, true) if !direct => {
                     pace.period().max(link.beat.map_or(Duration::ZERO, |beat| beat.arrival.since(now)))
                 }
+                (false, _) if direct => rounds * 2,
                 (false, _) => rounds,
             };
             let patience = way + delay;
             let until = now + patience;
             link.waiting = Some(match link.waiting {
-                Some(waiting) if waiting.until > now && !answer => waiting,
+                Some(waiting) if waiting.until > now && !answer => {
+                    Waiting { patience: patience.max(waiting.patience), ..waiting }
+                }
                 Some(waiting) => Waiting { until, patience, ..waiting },
                 None => Waiting { since: now, until, patience, tries: 0 },
             });

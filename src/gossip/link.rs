@@ -112,8 +112,14 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The peer has begun a new life: it holds nothing, and nothing that was said counts.
-    pub(super) fn renew(&mut self, life: u64) {
+    /// The peer names its life. If it had another before, it holds nothing now, and nothing that was said counts.
+    pub(super) fn meet(&mut self, life: u64) {
+        if self.life == 0 {
+            self.life = life;
+        }
+        if self.life >= life {
+            return;
+        }
         let doubted = self.doubted;
         *self = Self { life, doubted, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
     }
