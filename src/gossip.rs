@@ -127,7 +127,7 @@ impl Gossip {
             settled: None,
             armed: None,
         };
-        gossip.parent = gossip.first_trusted();
+        gossip.parent = gossip.best_parent();
         gossip
     }
 
@@ -173,6 +173,7 @@ impl Gossip {
         self.on_echo(from, message, now);
         self.on_position(from, message, now);
         let link = &mut self.links[from.index()];
+        link.doubts = message.doubts;
         if message.answer {
             link.owe(now);
             link.tell_all |= message.full;
@@ -192,7 +193,7 @@ impl Gossip {
         if self.armed.is_some_and(|armed| armed <= out.now()) {
             self.armed = None;
         }
-        self.direct = self.pace.is_direct() && self.links.iter().all(Link::is_trusted);
+        self.direct = self.pace.is_direct() && self.links.iter().all(|link| link.is_trusted() && !link.doubts);
         self.on_silence(now);
         self.on_election(now);
         self.look_around(now);
@@ -453,13 +454,14 @@ impl Gossip {
         let rounds = self.acknowledge_within();
         let follows = self.parent.unwrap_or(self.me);
         let direct = self.direct;
+        let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_trusted);
         let own = self.own;
         let Self { log, links, life, pace, .. } = self;
         let link = &mut links[to.index()];
         let stamp = *life + now.as_nanos() / 1000;
         let full = link.tell_all || link.introduction != Introduction::Heard;
         let answer = link.ask;
-        let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full };
+        let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full, doubts };
         let mut written = Written::default();
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub.
         let only = (direct && !(link.resend && (hub || follower))).then_some(own);

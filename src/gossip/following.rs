@@ -2,10 +2,10 @@
 //!
 //! Doubt comes from missing acknowledgements, never from silence alone, for a cut can be one-way; what ends it is an
 //! echo of something said since. A node that doubts its hub asks all lower nodes at once and follows the first that
-//! answers, so on every side of a cut the lowest node becomes a hub. Followers have higher numbers than their hub, so
-//! following makes no circles; only a hub may hang on to a higher node, one that follows a lower hub. A hub without
-//! any such bridge trades everything with one node outside its following each round, and every hub asks after the
-//! lower nodes it has lost, so that groups that hang together by any link exchange, and one hub remains after a heal.
+//! answers, so on every side of a cut the lowest node becomes a hub. Who cannot reach the lowest node follows a bridge,
+//! a node that can; since a bridge follows the hub itself, such chains do not grow into circles. A hub trades everything
+//! with one node outside its following each round, and asks after the lower nodes it has lost, so that groups that hang
+//! together by any link exchange, and one hub remains after a heal.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
@@ -27,30 +27,26 @@ impl Gossip {
         link.follows == Some(self.me) && link.is_trusted()
     }
 
-    /// The first node in order that is thought to answer; `None` if that is this one.
-    pub(super) fn first_trusted(&self) -> Option<Peer> {
-        (0..self.me.index()).map(Peer::at).find(|peer| self.links[peer.index()].is_trusted())
+    /// Whom to follow now: the lowest node that can be reached, directly or else through a node that follows it;
+    /// `None` if that is this one.
+    pub(super) fn best_parent(&self) -> Option<Peer> {
+        let others = || (0..self.links.len()).map(Peer::at).filter(|peer| *peer != self.me);
+        let trusted = others().filter(|peer| self.links[peer.index()].is_trusted());
+        let lowest = trusted.map(|peer| self.followed_through(peer).map_or(peer, |above| above.min(peer))).min()?;
+        if lowest > self.me {
+            return None;
+        }
+        if self.links[lowest.index()].is_trusted() {
+            return Some(lowest);
+        }
+        let is_bridge =
+            |peer: &Peer| self.links[peer.index()].is_trusted() && self.followed_through(*peer) == Some(lowest);
+        self.parent.filter(is_bridge).or_else(|| others().find(is_bridge))
     }
 
-    /// Whom to follow now: the first trusted node below, or else one above that follows a node below, so that a group
-    /// without a link to the first hub hangs on to it all the same. Hubs along such a chain only ever become lower.
-    fn best_parent(&self) -> Option<Peer> {
-        self.first_trusted().or_else(|| {
-            let mut current = self.parent.into_iter().filter(|parent| self.is_bridge(*parent));
-            current
-                .next()
-                .or_else(|| (self.me.index()..self.links.len()).map(Peer::at).find(|peer| self.is_bridge(*peer)))
-        })
-    }
-
-    fn is_bridge(&self, peer: Peer) -> bool {
-        let link = &self.links[peer.index()];
-        peer > self.me && link.is_trusted() && link.follows.is_some_and(|above| above < self.me)
-    }
-
-    /// Whether no lower node can be followed.
-    fn is_hub(&self) -> bool {
-        self.parent.is_none_or(|parent| parent > self.me)
+    /// Whom a peer follows, unless that is this replica.
+    fn followed_through(&self, peer: Peer) -> Option<Peer> {
+        self.links[peer.index()].follows.filter(|above| *above != self.me)
     }
 
     /// Introduces this replica to its hub; the first node introduces itself to the second.
@@ -104,11 +100,11 @@ impl Gossip {
     /// Asks the node that the hub follows, if it would do as a hub.
     fn ask_above(&mut self, parent: Peer) {
         if let Some(above) = self.links[parent.index()].follows
-            && above < parent
+            && above != parent
             && above != self.me
-            && !self.links[above.index()].is_trusted()
         {
-            self.links[above.index()].ask = true;
+            let link = &mut self.links[above.index()];
+            link.ask |= !link.is_trusted() || link.follows.is_none();
         }
     }
 
@@ -169,21 +165,22 @@ impl Gossip {
         self.parent = self.best_parent();
         if self.parent.is_some() {
             self.greet();
+            return;
         }
-        if self.is_hub() {
-            // Whoever has lost the old hub should know, and whoever has not may be a bridge to it.
-            for link in &mut self.links[self.me.index() + 1..] {
-                link.ask = true;
-            }
-            self.probe = now + PROBE;
+        // A hub now: whoever has lost the old one should know, and whoever has not may be a bridge to it.
+        for link in &mut self.links[self.me.index() + 1..] {
+            link.ask = true;
         }
+        self.probe = now + PROBE;
     }
 
     /// Whether this replica has to look for nodes that it has lost.
     pub(super) fn looks_around(&self) -> bool {
+        let doubts = || self.links.iter().any(|link| !link.is_trusted());
         match self.parent {
-            Some(parent) if parent < self.me => self.links[parent.index()].follows.is_some_and(|above| above != parent),
-            Some(_) | None => self.outsiders().next().is_some(),
+            _ if self.pace.is_direct() => doubts(),
+            Some(parent) => self.links[parent.index()].follows.is_some_and(|above| above != parent),
+            None => self.outsiders().next().is_some(),
         }
     }
 
@@ -193,8 +190,13 @@ impl Gossip {
             return;
         }
         self.probe = now + PROBE;
-        if let Some(parent) = self.parent.filter(|parent| *parent < self.me) {
-            self.probe = now + PROBE * 3;
+        if self.pace.is_direct() {
+            for link in &mut self.links {
+                link.ask |= !link.is_trusted();
+            }
+        }
+        if let Some(parent) = self.parent {
+            self.probe = now + if self.pace.is_direct() { PROBE } else { PROBE * 3 };
             self.ask_above(parent);
             return;
         }
@@ -202,11 +204,9 @@ impl Gossip {
             link.ask |= !link.is_trusted();
         }
         // What was sent to nodes outside and not acknowledged may not have arrived.
-        if self.parent.is_none() {
-            for index in 0..self.links.len() {
-                if !self.is_below(Peer::at(index)) {
-                    self.links[index].forget_sent();
-                }
+        for index in 0..self.links.len() {
+            if !self.is_below(Peer::at(index)) {
+                self.links[index].forget_sent();
             }
         }
     }

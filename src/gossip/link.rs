@@ -99,6 +99,8 @@ pub(super) struct Link {
     pub(super) follows: Option<Peer>,
     /// Since when nothing proves that both directions work; `None` while they are thought to.
     pub(super) doubted: Option<Time>,
+    /// The peer doubts others where everything should go straight to everyone: what it says must be handed on.
+    pub(super) doubts: bool,
     /// When an echo last proved it.
     pub(super) proved: Time,
     pub(super) waiting: Option<Waiting>,

@@ -35,6 +35,8 @@ pub struct Message<'a> {
     pub(super) answer: bool,
     /// `have` is complete.
     pub(super) full: bool,
+    /// The sender doubts some node, and so cannot send straight to everyone.
+    pub(super) doubts: bool,
     have: Option<Json<'a>>,
     ops: Option<Json<'a>>,
 }
@@ -42,7 +44,7 @@ pub struct Message<'a> {
 impl<'a> Field<'a> for Message<'a> {
     fn read(body: Json<'a>) -> Result<Self, crate::wire::Malformed> {
         let (mut at, mut age, mut follows, mut echo, mut next) = (None, None, None, None, None);
-        let (mut answer, mut full, mut have, mut ops) = (false, false, None, None);
+        let (mut answer, mut full, mut doubts, mut have, mut ops) = (false, false, false, None, None);
         for (key, value) in body.entries().into_iter().flatten() {
             match key {
                 "at" => at = value.as_u64(),
@@ -52,6 +54,7 @@ impl<'a> Field<'a> for Message<'a> {
                 "next" => next = value.to::<(u64, u64)>().ok(),
                 "answer" => answer = true,
                 "full" => full = true,
+                "doubts" => doubts = true,
                 "have" => have = Some(value),
                 "ops" => ops = Some(value),
                 _ => {}
@@ -61,7 +64,7 @@ impl<'a> Field<'a> for Message<'a> {
         let (Some(at), Some(life)) = (at, life) else { return crate::wire::missing("at and age, microseconds") };
         let echo = echo.map(|(stamp, hold)| (stamp, Duration::from_micros(hold)));
         let next = next.map(|(soon, period)| (Duration::from_micros(soon), Duration::from_micros(period)));
-        Ok(Self { at, life, follows, echo, next, answer, full, have, ops })
+        Ok(Self { at, life, follows, echo, next, answer, full, doubts, have, ops })
     }
 
     fn absent() -> Result<Self, crate::wire::Malformed> {
@@ -116,6 +119,7 @@ pub(super) struct Header {
     pub(super) next: Option<(Duration, Duration)>,
     pub(super) answer: bool,
     pub(super) full: bool,
+    pub(super) doubts: bool,
 }
 
 impl Header {
@@ -133,6 +137,9 @@ impl Header {
         }
         if self.full {
             line = line.field("full", true);
+        }
+        if self.doubts {
+            line = line.field("doubts", true);
         }
         line
     }
