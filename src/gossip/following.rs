@@ -17,6 +17,9 @@ use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TRIES};
 /// A hub asks after the nodes it has lost this often.
 pub(super) const PROBE: Duration = Duration::from_millis(700);
 
+/// A node has noticed that its hub is gone after this many times the patience for one answer.
+const NOTICED: u32 = 4;
+
 /// Whom others follow is traced over at most this many nodes.
 const LONGEST_CHAIN: usize = 8;
 
@@ -30,23 +33,33 @@ impl Gossip {
     /// Whom to follow now: the lowest node that can be reached, directly or else through a node that follows it;
     /// `None` if that is this one.
     pub(super) fn best_parent(&self) -> Option<Peer> {
-        let others = || (0..self.links.len()).map(Peer::at).filter(|peer| *peer != self.me);
-        let trusted = others().filter(|peer| self.links[peer.index()].is_trusted());
-        let lowest = trusted.map(|peer| self.followed_through(peer).map_or(peer, |above| above.min(peer))).min()?;
+        let trusted = || (0..self.links.len()).map(Peer::at).filter(|peer| self.is_other_and_trusted(*peer));
+        let lowest = trusted().map(|peer| self.bridged(peer).map_or(peer, |above| above.min(peer))).min()?;
         if lowest > self.me {
             return None;
         }
         if self.links[lowest.index()].is_trusted() {
             return Some(lowest);
         }
-        let is_bridge =
-            |peer: &Peer| self.links[peer.index()].is_trusted() && self.followed_through(*peer) == Some(lowest);
-        self.parent.filter(is_bridge).or_else(|| others().find(is_bridge))
+        let is_bridge = |peer: &Peer| self.is_other_and_trusted(*peer) && self.bridged(*peer) == Some(lowest);
+        self.parent.filter(is_bridge).or_else(|| trusted().find(is_bridge))
     }
 
-    /// Whom a peer follows, unless that is this replica.
-    fn followed_through(&self, peer: Peer) -> Option<Peer> {
-        self.links[peer.index()].follows.filter(|above| *above != self.me)
+    fn is_other_and_trusted(&self, peer: Peer) -> bool {
+        peer != self.me && self.links[peer.index()].is_trusted()
+    }
+
+    /// The node that a peer surely follows. If this replica doubts that node, the peer may not have noticed yet that it
+    /// is gone; what it says counts when it has had the time to.
+    fn bridged(&self, peer: Peer) -> Option<Peer> {
+        let link = &self.links[peer.index()];
+        let above = link.follows.filter(|above| *above != self.me)?;
+        let is_fresh = match (self.links[above.index()].doubted, link.heard) {
+            (None, _) => true,
+            (Some(doubted), Some((_, heard))) => heard > doubted + self.patience() * NOTICED,
+            (Some(_), None) => false,
+        };
+        is_fresh.then_some(above)
     }
 
     /// Introduces this replica to its hub; the first node introduces itself to the second.
