@@ -48,6 +48,9 @@ const SHORTEST_PATIENCE: Duration = Duration::from_millis(150);
 /// Answers that are asked for at nearly the same time go in one round.
 const TOGETHER: Duration = Duration::from_millis(10);
 
+/// A replica wakes at least this often: a timer that is late by far tells the engine that the process was stopped.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
 /// A replica that has just spoken looks again no sooner than this.
 const SHORTEST_NAP: Duration = Duration::from_micros(50);
 
@@ -207,9 +210,8 @@ impl Gossip {
             }
         }
         self.speak(now, out);
-        if let Some(next) = self.next_due(now) {
-            self.wake(out, next.max(now + SHORTEST_NAP));
-        }
+        let next = self.next_due(now).unwrap_or(now + LONGEST_NAP).min(now + LONGEST_NAP);
+        self.wake(out, next.max(now + SHORTEST_NAP));
     }
 
     /// How far this replica holds the operations of its own life.
