@@ -68,6 +68,7 @@ pub trait View {
 }
 
 /// A replica of the log.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug)]
 pub struct Gossip {
     me: Peer,
@@ -89,6 +90,8 @@ pub struct Gossip {
     met: Option<Time>,
     /// The parent's round is here, and not handed on yet.
     relays: bool,
+    /// The way to the hub has changed, and may not be the shortest.
+    explores: bool,
     /// The node outside the following that a hub last traded with.
     partner: Peer,
     /// When a hub next looks for the nodes it has lost.
@@ -127,6 +130,7 @@ impl Gossip {
             direct: false,
             met: None,
             relays: false,
+            explores: false,
             partner: life.me,
             probe: out.now(),
             settled: None,
