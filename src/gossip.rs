@@ -94,8 +94,6 @@ pub struct Gossip {
     settled: Option<Time>,
     /// The earliest timer that is set.
     armed: Option<Time>,
-    /// What the message in the making carries; kept for its memory.
-    written: Written,
 }
 
 impl Gossip {
@@ -128,7 +126,6 @@ impl Gossip {
             probe: out.now(),
             settled: None,
             armed: None,
-            written: Written::default(),
         };
         gossip.parent = gossip.best_parent();
         gossip
@@ -459,18 +456,18 @@ impl Gossip {
         let direct = self.direct;
         let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_trusted);
         let own = self.own;
-        let Self { log, links, life, pace, written, .. } = self;
+        let Self { log, links, life, pace, .. } = self;
         let link = &mut links[to.index()];
         let stamp = *life + now.as_nanos() / 1000;
         let full = link.tell_all || link.introduction != Introduction::Heard;
         let answer = link.ask;
         let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full, doubts };
-        written.clear();
+        let mut written = Written::default();
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub.
         let only = (direct && !(link.resend && (hub || follower))).then_some(own);
         let message = header.write(out.send(to, "gossip"));
-        let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
-        message.field_with("have", |text| write_have(text, log, link, *life, full, written)).end();
+        let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, &mut written));
+        message.field_with("have", |text| write_have(text, log, link, *life, full, &written)).end();
         let carries = written.operations > 0;
         if carries {
             link.last_ops = stamp;
@@ -544,13 +541,6 @@ struct Written {
     reach: Vector,
     operations: usize,
     is_cut_short: bool,
-}
-
-impl Written {
-    fn clear(&mut self) {
-        self.reach.clear();
-        (self.operations, self.is_cut_short) = (0, false);
-    }
 }
 
 fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Option<Slot>, written: &mut Written) {

@@ -30,12 +30,8 @@ impl Vector {
         self.0[slot] = to;
     }
 
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
-    }
-
     fn copy_from(&mut self, other: &Self) {
-        self.clear();
+        self.0.clear();
         self.0.extend_from_slice(&other.0);
     }
 
