@@ -231,8 +231,9 @@ fn merging_new_operations_allocates_only_as_the_log_doubles() {
     };
     hear(0..1000);
     let cost = allocations(|| hear(1000..11_000));
-    // Payloads, their places, the reply and the table of what is known grow elevenfold: four doublings each.
-    assert!(cost <= 20, "{cost}");
+    // Payloads, their places, the reply and the table of what is known grow elevenfold: four doublings each. So do the
+    // lines to those that acknowledge nothing.
+    assert!(cost <= 32, "{cost}");
     let values = node.engine.node().expect("it was initialised").values();
     assert_eq!(values.len(), 55_000);
 }
