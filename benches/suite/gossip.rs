@@ -43,7 +43,7 @@ fn replica(me: usize, count: usize) -> Ours<Broadcast> {
 
 /// The messages in which `n1` tells all of its values.
 fn messages() -> Vec<String> {
-    let message = |number| {
+    let message = |number: u64| {
         let age = 1_000_000 + number * 1000;
         let values: Vec<_> = (number * CARRIED..(number + 1) * CARRIED).map(|value| value.to_string()).collect();
         let body = format!(
@@ -95,9 +95,16 @@ impl Merge for HashSet<u64> {
     }
 }
 
-fn merge_new<M: Merge>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str, messages: &[String]) {
+fn informed<M: Merge>(messages: &[String]) -> M {
     let mut replica = M::fresh();
-    messages.iter().for_each(|message| replica.merge(message));
+    for message in messages {
+        replica.merge(message);
+    }
+    replica
+}
+
+fn merge_new<M: Merge>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str, messages: &[String]) {
+    let mut replica = informed::<M>(messages);
     assert_eq!(replica.held() as u64, HELD);
     let mut coming = messages.iter();
     group.bench_function(contender, |bencher| {
@@ -113,8 +120,7 @@ fn merge_new<M: Merge>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str
 }
 
 fn merge_known<M: Merge>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str, messages: &[String]) {
-    let mut replica = M::fresh();
-    messages.iter().for_each(|message| replica.merge(message));
+    let mut replica = informed::<M>(messages);
     group.bench_function(contender, |bencher| bencher.iter(|| replica.merge(black_box(&messages[7]))));
     assert_eq!(replica.held() as u64, HELD);
 }
@@ -221,8 +227,7 @@ fn round(criterion: &mut Criterion) {
 }
 
 fn read(criterion: &mut Criterion, messages: &[String]) {
-    let mut ours = Ours::<Broadcast>::fresh();
-    messages.iter().for_each(|message| ours.merge(message));
+    let mut ours = informed::<Ours<Broadcast>>(messages);
     let reply = ours.answer(READ.as_bytes()).to_vec();
     let values: Vec<_> = (0..HELD).collect();
     let encode = |out: &mut Vec<u8>| {
