@@ -22,6 +22,7 @@ fn program(command: &str) -> Option<&'static str> {
         "echo" => Some(env!("CARGO_BIN_EXE_echo")),
         "unique-ids" => Some(env!("CARGO_BIN_EXE_unique-ids")),
         "broadcast" => Some(env!("CARGO_BIN_EXE_broadcast")),
+        "g-set" => Some(env!("CARGO_BIN_EXE_g-set")),
         _ => None,
     }
 }

@@ -29,6 +29,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
         "-w echo --node-count 1 --time-limit 5".to_owned(),
         format!("-w unique-ids --node-count 3 --time-limit 5 --rate 100 {hostile}"),
         format!("-w broadcast --node-count 5 --time-limit 10 --rate 20 {hostile}"),
+        format!("-w g-set --node-count 5 --time-limit 10 --rate 20 {hostile}"),
         "-w broadcast --node-count 25 --time-limit 5 --rate 100 --latency 100".to_owned(),
     ] {
         let first = run(&options, 11);

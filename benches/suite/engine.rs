@@ -26,8 +26,10 @@ trait Contender {
     fn answer(&mut self, lines: &[u8]) -> &[u8];
 }
 
-struct Ours<N: Node> {
-    engine: Engine<N>,
+/// A node of ours, and the buffer that a host would have.
+pub(crate) struct Ours<N: Node> {
+    pub(crate) engine: Engine<N>,
+    pub(crate) now: Time,
     buffer: Vec<u8>,
     answers: Vec<u8>,
 }
@@ -36,21 +38,28 @@ impl<N: Node> Ours<N>
 where
     N::Options: Default,
 {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        Self { engine: Engine::new(birth), buffer: Vec::new(), answers: Vec::new() }
+        Self { engine: Engine::new(birth), now: Time::ZERO, buffer: Vec::new(), answers: Vec::new() }
+    }
+}
+
+impl<N: Node> Ours<N> {
+    /// What it says as soon as it has read the lines.
+    pub(crate) fn answer(&mut self, lines: &[u8]) -> &[u8] {
+        self.buffer.clear();
+        self.buffer.extend_from_slice(lines);
+        self.buffer.extend_from_slice(&[0; PADDING]);
+        self.engine.feed(&mut self.buffer, lines.len(), self.now);
+        self.answers.clear();
+        std::mem::swap(&mut self.answers, self.engine.output());
+        &self.answers
     }
 }
 
 impl<N: Node> Contender for Ours<N> {
     fn answer(&mut self, lines: &[u8]) -> &[u8] {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(lines);
-        self.buffer.extend_from_slice(&[0; PADDING]);
-        self.engine.feed(&mut self.buffer, lines.len(), Time::ZERO);
-        self.answers.clear();
-        std::mem::swap(&mut self.answers, self.engine.output());
-        &self.answers
+        self.answer(lines)
     }
 }
 

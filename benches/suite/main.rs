@@ -5,6 +5,7 @@
 
 mod codec;
 mod engine;
+mod gossip;
 mod wheel;
 
 use criterion::Criterion;
@@ -13,6 +14,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     codec::bench(&mut criterion);
     engine::bench(&mut criterion);
+    gossip::bench(&mut criterion);
     wheel::bench(&mut criterion);
     criterion.final_summary();
 }

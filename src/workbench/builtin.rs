@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::simulation::Simulation;
 use crate::node::{Node, Options as _};
-use crate::nodes::{Broadcast, Echo, UniqueIds};
+use crate::nodes::{Broadcast, Echo, GSet, UniqueIds};
 use crate::shell;
 
 /// A node that needs no `--bin`.
@@ -16,8 +16,12 @@ pub struct Builtin {
     simulation: fn(usize, u64, &[String]) -> Result<Simulation, String>,
 }
 
-static NODES: [Builtin; 3] =
-    [Builtin::new::<Broadcast>("broadcast"), Builtin::new::<Echo>("echo"), Builtin::new::<UniqueIds>("unique-ids")];
+static NODES: [Builtin; 4] = [
+    Builtin::new::<Broadcast>("broadcast"),
+    Builtin::new::<Echo>("echo"),
+    Builtin::new::<GSet>("g-set"),
+    Builtin::new::<UniqueIds>("unique-ids"),
+];
 
 impl Builtin {
     const fn new<N>(workload: &'static str) -> Self
@@ -77,7 +81,7 @@ mod tests {
     #[test]
     fn a_workload_without_a_node_is_told_those_that_have_one() {
         let error = Builtin::of("kafka").expect_err("there is none");
-        assert!(error.ends_with("\"kafka\", only for broadcast, echo, unique-ids"), "{error}");
+        assert!(error.ends_with("\"kafka\", only for broadcast, echo, g-set, unique-ids"), "{error}");
     }
 
     #[test]

@@ -122,13 +122,16 @@ impl Participants {
 pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
     let field = |key: &str| reply.body.get(key);
     let is_list = |key: &str| field(key).is_some_and(Value::is_array);
+    // The same request asks for `messages` in one workload and for a `value` in another.
+    let list: &[&str] = if is_list("value") { &["value"] } else { &["messages"] };
     let (keys, fits): (&[&str], bool) = match request["type"].as_str().unwrap_or_default() {
         "init" => (&[], reply.kind() == "init_ok"),
         "echo" => (&["echo"], reply.kind() == "echo_ok" && field("echo") == Some(&request["echo"])),
         "generate" => (&["id"], reply.kind() == "generate_ok" && field("id").is_some_and(Value::is_string)),
         "topology" => (&[], reply.kind() == "topology_ok"),
         "broadcast" => (&[], reply.kind() == "broadcast_ok"),
-        "read" => (&["messages"], reply.kind() == "read_ok" && is_list("messages")),
+        "add" => (&[], reply.kind() == "add_ok"),
+        "read" => (list, reply.kind() == "read_ok" && is_list(list[0])),
         _ => (&["code", "text"], reply.code() == Some(10)),
     };
     let is_known = |key: &String| keys.contains(&key.as_str()) || ["type", "in_reply_to", "msg_id"].contains(&&**key);
