@@ -23,7 +23,7 @@ impl Area {
 }
 
 /// Gaps between a point and its label, nearest first.
-const GAPS: [f64; 4] = [7.0, 14.0, 24.0, 36.0];
+const GAPS: [f64; 4] = [10.0, 16.0, 26.0, 38.0];
 /// Directions from the point to the label's middle, the best first: right and above, where a falling curve is not.
 const DIRECTIONS: [(f64, f64); 8] =
     [(1.0, -1.0), (1.0, 0.0), (0.0, -1.0), (-1.0, 1.0), (-1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (-1.0, -1.0)];

@@ -12,9 +12,9 @@ use crate::staleness::{Point, label};
 
 const SIZE: (u32, u32) = (960, 640);
 const FONT: &str = "sans-serif";
-const LABEL_PX: i32 = 14;
+const LABEL_PX: i32 = 17;
 /// Rather too wide than too narrow: fonts differ.
-const LETTER_PX: f64 = 0.58 * 14.0;
+const LETTER_PX: f64 = 7.6;
 /// Corners of the picture, further out only if a point is: median in ms, messages per operation.
 const FROM: (f64, f64) = (60.0, 0.2);
 const TO: (f64, f64) = (2000.0, 40.0);
@@ -27,12 +27,12 @@ const PUBLISHED: [(f64, f64, &str); 3] = [
 ];
 /// What the challenges allow.
 const LIMITS: [(f64, f64, &str); 2] =
-    [(400.0, 30.0, "3d: 30 msgs/op, 400 ms"), (1000.0, 20.0, "3e: 20 msgs/op, 1000 ms")];
+    [(400.0, 30.0, "limit of 3d: 30, 400 ms"), (1000.0, 20.0, "limit of 3e: 20, 1000 ms")];
 
 const OURS: RGBColor = RGBColor(0, 92, 175);
 const DEFAULT: RGBColor = RGBColor(214, 69, 0);
 const OTHERS: RGBColor = RGBColor(90, 90, 90);
-const LIMIT: RGBColor = RGBColor(150, 150, 150);
+const LIMIT: RGBColor = RGBColor(140, 110, 60);
 const GRID: RGBColor = RGBColor(232, 232, 232);
 
 /// Draws the points into a file.
@@ -48,7 +48,7 @@ fn picture(points: &[Point], area: &DrawingArea<SVGBackend<'_>, Shift>) -> Resul
     let medians = || points.iter().map(|point| point.median_ms.max(1.0));
     let messages = || points.iter().map(|point| point.messages_per_op.max(0.01));
     let from = (medians().fold(FROM.0, f64::min), messages().fold(FROM.1, |low, y| low.min(y * 0.9)));
-    let to = (medians().fold(TO.0, |high, x| high.max(x * 1.2)), messages().fold(TO.1, f64::max));
+    let to = (medians().fold(TO.0, |high, x| high.max(x * 1.35)), messages().fold(TO.1, f64::max));
     let mut chart = ChartBuilder::on(area)
         .caption("Messages for freshness: broadcast, 25 nodes, 100 ms, 100 operations a second", (FONT, 19))
         .margin(16)
@@ -89,7 +89,7 @@ fn picture(points: &[Point], area: &DrawingArea<SVGBackend<'_>, Shift>) -> Resul
     for (x, y, name) in LIMITS {
         let ((right, top), size) = (pixel(x, y), extent(name));
         let place = Area { left: right - size.0 - 6.0, top: top + 4.0, width: size.0, height: size.1 };
-        written.push((place, name.to_owned(), LIMIT));
+        written.push((place, HPos::Right, name.to_owned(), LIMIT));
     }
     let names = default
         .iter()
@@ -102,23 +102,34 @@ fn picture(points: &[Point], area: &DrawingArea<SVGBackend<'_>, Shift>) -> Resul
     for (x, y, _) in LIMITS {
         taken.extend(lines(&[pixel(from.0, y), pixel(x, y), pixel(x, from.1)]));
     }
-    taken.extend(written.iter().map(|(area, _, _)| *area));
+    taken.extend(written.iter().map(|(area, ..)| *area));
     for ((x, y), name, colour) in names {
-        let place = place(pixel(x, y), extent(&name), &taken);
+        let point = pixel(x, y);
+        let place = place(point, extent(&name), &taken);
         taken.push(place);
-        written.push((place, name, colour));
+        // The side that faces the point is exact, whatever the font.
+        let side = match (place.left >= point.0, place.left + place.width <= point.0) {
+            (true, _) => HPos::Left,
+            (_, true) => HPos::Right,
+            _ => HPos::Center,
+        };
+        written.push((place, side, name, colour));
     }
-    for (place, name, colour) in written {
-        let style = (FONT, LABEL_PX).into_font().color(&colour).pos(Pos::new(HPos::Center, VPos::Center));
-        let middle = (place.left + place.width / 2.0, place.top + place.height / 2.0);
-        area.draw_text(&name, &style, (whole(middle.0), whole(middle.1)))?;
+    for (place, side, name, colour) in written {
+        let style = (FONT, LABEL_PX).into_font().color(&colour).pos(Pos::new(side, VPos::Center));
+        let x = match side {
+            HPos::Left => place.left,
+            HPos::Center => place.left + place.width / 2.0,
+            HPos::Right => place.left + place.width,
+        };
+        area.draw_text(&name, &style, (whole(x), whole(place.top + place.height / 2.0)))?;
     }
     Ok(())
 }
 
 fn extent(text: &str) -> (f64, f64) {
     let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    (f64::from(letters) * LETTER_PX, f64::from(LABEL_PX))
+    (f64::from(letters) * LETTER_PX + 6.0, f64::from(LABEL_PX))
 }
 
 /// Small areas along a broken line.
@@ -161,7 +172,7 @@ mod tests {
         draw(&[point(Some(0), 80.0, 12.0), point(Some(1700), 800.0, 0.3), point(None, 300.0, 1.0)], &path)
             .expect("it is drawn");
         let svg = std::fs::read_to_string(path).expect("it is there");
-        for name in ["1700 ms", "default", "best published for 3d", "3e: 20 msgs/op, 1000 ms"] {
+        for name in ["1700 ms", "default", "best published for 3d", "limit of 3e: 20, 1000 ms"] {
             assert!(svg.contains(name), "{name}");
         }
     }
