@@ -44,6 +44,9 @@ pub struct Engine<N: Node> {
     reader: Reader,
     /// Lines that came before `init`.
     early: Vec<u8>,
+    replaying: bool,
+    /// When lines last came: what comes at the same time belongs to the same batch.
+    fed: Time,
 }
 
 impl<N: Node> Engine<N> {
@@ -52,7 +55,15 @@ impl<N: Node> Engine<N> {
     pub fn new(birth: Birth<N::Options>) -> Self {
         // Numbers of a former life must not meet answers meant for it.
         let first_call = i64::try_from(birth.incarnation).unwrap_or_default();
-        Self { node: None, birth, out: Outbox::new(first_call), reader: Reader::default(), early: Vec::new() }
+        Self {
+            node: None,
+            birth,
+            out: Outbox::new(first_call),
+            reader: Reader::default(),
+            early: Vec::new(),
+            replaying: false,
+            fed: Time::ZERO,
+        }
     }
 
     /// The node, once `init` has made it.
@@ -74,8 +85,11 @@ impl<N: Node> Engine<N> {
             self.early.extend_from_slice(&buffer[..len]);
             self.early.push(b'\n');
         }
-        let Self { node, birth, out, reader, .. } = self;
-        let read = reader.read(buffer, len, |message| message.map(|message| on_message(node, birth, out, &message)));
+        let Self { node, birth, out, reader, replaying, .. } = self;
+        // Whoever asked before our own init knew nothing of the others'.
+        let all_exist = !*replaying;
+        let on_message = |message: Message<'_>| on_message(node, birth, out, all_exist, &message);
+        let read = reader.read(buffer, len, |message| message.map(on_message));
         match read {
             Ok(Handled::Yes) => {}
             Ok(Handled::BeforeInit) if self.early.len() <= MAX_EARLY => return,
@@ -98,7 +112,9 @@ impl<N: Node> Engine<N> {
         let mut early = std::mem::take(&mut self.early);
         let len = early.len();
         early.resize(len + PADDING, 0);
+        self.replaying = true;
         self.on_lines(&mut early, len);
+        self.replaying = false;
     }
 
     fn on_lines(&mut self, buffer: &mut [u8], len: usize) {
@@ -122,7 +138,8 @@ impl<N: Node> Engine<N> {
 
 impl<N: Node> Machine for Engine<N> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
-        if now != self.out.now {
+        if now != self.fed {
+            self.fed = now;
             let stopped = self.out.wheel.deadline().is_some_and(|deadline| deadline + STOPPED < now);
             self.out.heard = if stopped { self.out.now } else { now };
         }
@@ -167,6 +184,7 @@ fn on_message<N: Node>(
     node: &mut Option<N>,
     birth: &Birth<N::Options>,
     out: &mut Outbox<N>,
+    all_exist: bool,
     message: &Message<'_>,
 ) -> Handled {
     let Some(running) = node else {
@@ -184,7 +202,7 @@ fn on_message<N: Node>(
         return Handled::Yes;
     }
     let Some(from) = sender(out, message) else { return Handled::Yes };
-    if !out.settled && from.peer().is_none() && message.kind != "init" {
+    if all_exist && !out.settled && from.peer().is_none() && message.kind != "init" {
         settle(running, out);
     }
     match N::Request::decode(message.kind, message.body) {

@@ -48,6 +48,9 @@ const SHORTEST_PATIENCE: Duration = Duration::from_millis(150);
 /// Answers that are asked for at nearly the same time go in one round.
 const TOGETHER: Duration = Duration::from_millis(10);
 
+/// A replica wakes at least this often: a timer that is late by far tells the engine that the process was stopped.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
+
 /// A replica that has just spoken looks again no sooner than this.
 const SHORTEST_NAP: Duration = Duration::from_micros(50);
 
@@ -65,6 +68,7 @@ pub trait View {
 }
 
 /// A replica of the log.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug)]
 pub struct Gossip {
     me: Peer,
@@ -86,12 +90,16 @@ pub struct Gossip {
     met: Option<Time>,
     /// The parent's round is here, and not handed on yet.
     relays: bool,
+    /// The way to the hub has changed, and may not be the shortest.
+    explores: bool,
     /// The node outside the following that a hub last traded with.
     partner: Peer,
     /// When a hub next looks for the nodes it has lost.
     probe: Time,
     /// Since when the others surely exist; nothing is said before.
     settled: Option<Time>,
+    /// What the message at hand carries; kept for its memory.
+    written: Written,
     /// The earliest timer that is set.
     armed: Option<Time>,
 }
@@ -122,9 +130,11 @@ impl Gossip {
             direct: false,
             met: None,
             relays: false,
+            explores: false,
             partner: life.me,
             probe: out.now(),
             settled: None,
+            written: Written::default(),
             armed: None,
         };
         gossip.parent = gossip.best_parent();
@@ -204,9 +214,8 @@ impl Gossip {
             }
         }
         self.speak(now, out);
-        if let Some(next) = self.next_due(now) {
-            self.wake(out, next.max(now + SHORTEST_NAP));
-        }
+        let next = self.next_due(now).unwrap_or(now + LONGEST_NAP).min(now + LONGEST_NAP);
+        self.wake(out, next.max(now + SHORTEST_NAP));
     }
 
     /// How far this replica holds the operations of its own life.
@@ -456,18 +465,18 @@ impl Gossip {
         let direct = self.direct;
         let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_trusted);
         let own = self.own;
-        let Self { log, links, life, pace, .. } = self;
+        let Self { log, links, life, pace, written, .. } = self;
         let link = &mut links[to.index()];
         let stamp = *life + now.as_nanos() / 1000;
         let full = link.tell_all || link.introduction != Introduction::Heard;
         let answer = link.ask;
         let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full, doubts };
-        let mut written = Written::default();
+        written.clear();
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub.
         let only = (direct && !(link.resend && (hub || follower))).then_some(own);
         let message = header.write(out.send(to, "gossip"));
-        let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, &mut written));
-        message.field_with("have", |text| write_have(text, log, link, *life, full, &written)).end();
+        let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
+        message.field_with("have", |text| write_have(text, log, link, *life, full, written)).end();
         let carries = written.operations > 0;
         if carries {
             link.last_ops = stamp;
@@ -537,10 +546,18 @@ fn grain(now: Time) -> Time {
 /// What a message carries.
 #[derive(Debug, Default)]
 struct Written {
-    /// How far, by slot.
+    /// How far it reaches, by slot.
     reach: Vector,
     operations: usize,
     is_cut_short: bool,
+}
+
+impl Written {
+    fn clear(&mut self) {
+        self.reach.clear();
+        self.operations = 0;
+        self.is_cut_short = false;
+    }
 }
 
 fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Option<Slot>, written: &mut Written) {

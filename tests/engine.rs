@@ -49,6 +49,8 @@ enum Call {
 
 #[derive(Debug)]
 struct Probe {
+    peers: Vec<Peer>,
+    settled: u32,
     pings: u32,
     fired: Vec<usize>,
     outcomes: Vec<String>,
@@ -64,7 +66,15 @@ impl Node for Probe {
         for peer in life.others() {
             out.send(peer, "hello").end();
         }
-        Self { pings: 0, fired: Vec::new(), outcomes: Vec::new() }
+        let peers = life.others().collect();
+        Self { peers, settled: 0, pings: 0, fired: Vec::new(), outcomes: Vec::new() }
+    }
+
+    fn on_settled(&mut self, out: &mut Outbox<Self>) {
+        self.settled += 1;
+        for peer in &self.peers {
+            out.send(*peer, "settled").end();
+        }
     }
 
     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
@@ -129,27 +139,81 @@ fn fired(host: &Host<Probe>) -> &[usize] {
     &host.engine.node().expect("started").fired
 }
 
-#[test]
-fn nothing_is_sent_to_a_peer_before_it_surely_exists() {
+fn settled(host: &Host<Probe>) -> u32 {
+    host.engine.node().expect("started").settled
+}
+
+fn from_peer(body: &str) -> String {
+    line("n1", "n0", &format!("{{{body}}}"))
+}
+
+/// A node that has just heard of its peers.
+fn newborn() -> Host<Probe> {
     let mut host = Host::<Probe>::new();
     let said = host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
     assert_eq!(kinds(&said), [("c0", "init_ok")]);
-    let said = host.tell(&from_client(1, r#""type":"tell","peer":2,"what":"more""#));
-    assert_eq!(kinds(&said), []);
-    assert_eq!(kinds(&host.pass(SETTLE.saturating_sub(Duration::from_nanos(1)))), []);
-    let said = host.pass(Duration::from_nanos(1));
-    assert_eq!(kinds(&said), [("n1", "hello"), ("n2", "hello"), ("n2", "told")]);
-    let said = host.tell(&from_client(1, r#""type":"tell","peer":1,"what":"\"\n""#));
-    assert_eq!(said[0].body["what"], json!("\"\n"));
+    host
 }
 
 #[test]
-fn calls_to_services_wait_until_these_surely_exist_and_clients_do_not() {
-    let mut host = Host::<Probe>::new();
-    host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
-    assert_eq!(kinds(&host.tell(&from_client(1, r#""type":"ask","service":true,"ms":900"#))), []);
+fn init_alone_does_not_settle_a_node_nor_do_its_peers() {
+    let mut host = newborn();
+    assert_eq!(kinds(&host.tell(&from_peer(r#""type":"tell","peer":2,"what":"more""#))), []);
+    assert_eq!(kinds(&host.tell(&from_peer(r#""type":"ping","msg_id":4"#))), []);
+    assert_eq!(kinds(&host.tell(&init("c1", "n0", &["n0", "n1", "n2"]))), [("c1", "init_ok")]);
+    assert_eq!(kinds(&host.tell(&from_peer(r#""type":"ask","service":true,"ms":900,"msg_id":5"#))), []);
+    assert_eq!(kinds(&host.pass(SETTLE.saturating_sub(Duration::from_nanos(1)))), []);
+    assert_eq!(settled(&host), 0);
+}
+
+#[test]
+fn without_a_client_a_node_settles_after_a_while_and_says_what_it_held_back_first() {
+    let mut host = newborn();
+    host.tell(&from_peer(r#""type":"tell","peer":2,"what":"more""#));
+    host.tell(&from_peer(r#""type":"ask","service":true,"ms":900,"msg_id":5"#));
+    assert_eq!(kinds(&host.pass(SETTLE.saturating_sub(Duration::from_nanos(1)))), []);
+    let said = host.pass(Duration::from_nanos(1));
+    let held = [("n1", "hello"), ("n2", "hello"), ("n2", "told"), ("lin-kv", "question")];
+    assert_eq!(kinds(&said), [held.as_slice(), &[("n1", "settled"), ("n2", "settled")]].concat());
+    let said = host.tell(&from_client(1, r#""type":"tell","peer":1,"what":"\"\n""#));
+    assert_eq!((kinds(&said), &said[0].body["what"]), (vec![("n1", "told")], &json!("\"\n")));
+}
+
+#[test]
+fn the_first_request_of_a_client_settles_a_node_before_it_is_handled() {
+    let mut host = newborn();
+    host.tell(&from_peer(r#""type":"ping","msg_id":4"#));
+    let said = host.tell(&from_client(1, r#""type":"ask","service":true,"ms":900"#));
+    let held = [("n1", "hello"), ("n2", "hello"), ("n1", "ping_ok")];
+    let now = [("n1", "settled"), ("n2", "settled"), ("lin-kv", "question")];
+    assert_eq!(kinds(&said), [held, now].concat());
     assert_eq!(kinds(&host.tell(&from_client(2, r#""type":"ping""#))), [("c9", "ping_ok")]);
-    assert!(kinds(&host.pass(SETTLE)).contains(&("lin-kv", "question")));
+}
+
+#[test]
+fn a_request_that_is_refused_settles_a_node_too() {
+    let mut host = newborn();
+    let said = host.tell(&from_client(1, r#""type":"dance""#));
+    assert_eq!(kinds(&said)[4..], [("c9", "error")]);
+    assert_eq!(settled(&host), 1);
+}
+
+#[test]
+fn a_node_settles_exactly_once() {
+    let mut asked = newborn();
+    asked.tell(&from_client(1, r#""type":"ping""#));
+    assert_eq!(settled(&asked), 1);
+    assert_eq!(kinds(&asked.pass(SETTLE * 2)), [], "the time that was set at init changes nothing");
+    let mut alone = newborn();
+    alone.pass(SETTLE);
+    assert_eq!(settled(&alone), 1);
+    for host in [&mut asked, &mut alone] {
+        host.tell(&from_client(2, r#""type":"ping""#));
+        host.tell(&init("c5", "n0", &["n0", "n1"]));
+        host.tell(&from_client(3, r#""type":"ping""#));
+        assert_eq!(kinds(&host.pass(SETTLE * 2)), []);
+        assert_eq!(settled(host), 1);
+    }
 }
 
 #[test]
@@ -199,12 +263,15 @@ fn what_comes_before_init_is_handled_after_it_in_order() {
     );
     assert_eq!(host.tell("nonsense\n"), []);
     assert_eq!(host.tell(&from_client(2, r#""type":"ping""#)), []);
-    let said = host.tell(&(init("c0", "n0", &["n0", "n1"]) + &from_client(3, r#""type":"ping""#)));
-    assert_eq!(kinds(&said), [("c0", "init_ok"), ("c9", "ping_ok"), ("c9", "ping_ok"), ("c9", "ping_ok")]);
+    let said = host.tell(&init("c0", "n0", &["n0", "n1"]));
+    assert_eq!(kinds(&said), [("c0", "init_ok"), ("c9", "ping_ok"), ("c9", "ping_ok")]);
     let pings: Vec<_> = said.iter().filter_map(|message| message.integer("pings")).collect();
-    assert_eq!(pings, [1, 3, 4], "the peer's was the second, and its reply waits for the peer");
+    assert_eq!(pings, [1, 3], "the peer's was the second");
     assert_eq!(host.engine.counters().unreadable, 1);
-    assert_eq!(kinds(&host.pass(SETTLE)), [("n1", "hello"), ("n1", "ping_ok")]);
+    assert_eq!(settled(&host), 0, "who asked before init knew nothing of the peers");
+    let said = host.tell(&from_client(3, r#""type":"ping""#));
+    assert_eq!(kinds(&said), [("n1", "hello"), ("n1", "ping_ok"), ("n1", "settled"), ("c9", "ping_ok")]);
+    assert_eq!((said[1].integer("pings"), said[3].integer("pings")), (Some(2), Some(4)));
 }
 
 #[test]
@@ -277,6 +344,15 @@ fn a_reply_may_be_deferred_as_long_as_the_client_waits() {
     let said = host.pass(Duration::from_secs(10));
     assert_eq!(said.iter().map(|reply| reply.integer("in_reply_to")).collect::<Vec<_>>(), [Some(3), Some(2)]);
     assert_eq!(host.engine.counters().late_replies, 1);
+}
+
+#[test]
+fn a_request_that_comes_with_a_timer_is_not_taken_for_an_old_one() {
+    let mut host = Host::<Probe>::started();
+    host.tell(&from_client(1, r#""type":"arm","delays_ms":[20000]"#));
+    host.pass(Duration::from_secs(20));
+    assert_eq!(fired(&host), [0]);
+    assert_eq!(kinds(&host.tell(&from_client(2, r#""type":"ping""#))), [("c9", "ping_ok")]);
 }
 
 #[test]
@@ -378,6 +454,7 @@ fn nodes_may_have_any_names() {
     let mut host = Host::<Probe>::new();
     let said = host.tell(&init("c0", "c\\\"1", &["née", "c\\\"1", "b b"]));
     assert_eq!((said[0].src.as_str(), said[0].dest.as_str()), ("c\"1", "c0"));
-    assert_eq!(kinds(&host.pass(SETTLE)), [("née", "hello"), ("b b", "hello")]);
+    let greeted = [("née", "hello"), ("b b", "hello"), ("née", "settled"), ("b b", "settled")];
+    assert_eq!(kinds(&host.pass(SETTLE)), greeted);
     assert_eq!(kinds(&host.tell(&line("b b", "x", r#"{"type":"ping","msg_id":1}"#))), [("b b", "ping_ok")]);
 }

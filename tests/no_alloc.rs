@@ -192,8 +192,9 @@ fn merging_known_operations_allocates_nothing() {
             gossip(&mut node, &mut line, number, 1, format_args!(r#"10,11,"twelve",{{"x":13}}"#));
         }
     };
-    hear(0..1000);
-    assert_eq!(allocations(|| hear(1000..11_000)), 0);
+    // Long enough to doubt the peers that never answer, and to have asked all of them.
+    hear(0..8000);
+    assert_eq!(allocations(|| hear(8000..18_000)), 0);
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub(super) const PROBE: Duration = Duration::from_millis(700);
 /// A node has noticed that its hub is gone after this many times the patience for one answer.
 const NOTICED: u32 = 4;
 
+/// So many nodes are asked for a shorter way to the hub.
+const EXPLORED: usize = 6;
+
 /// Whom others follow is traced over at most this many nodes.
 const LONGEST_CHAIN: usize = 8;
 
@@ -95,6 +98,7 @@ impl Gossip {
         }
         if self.parent == Some(from) {
             if moved {
+                self.explores = true;
                 self.ask_above(from);
             }
         } else if follows == Some(from) && from != self.me {
@@ -131,6 +135,7 @@ impl Gossip {
             self.links[left.index()].owe(now);
         }
         self.parent = first;
+        self.explores = true;
         self.greet();
     }
 
@@ -176,6 +181,7 @@ impl Gossip {
         }
         self.electing = None;
         self.parent = self.best_parent();
+        self.explores = true;
         if self.parent.is_some() {
             self.greet();
             return;
@@ -211,6 +217,9 @@ impl Gossip {
         if let Some(parent) = self.parent {
             self.probe = now + if self.pace.is_direct() { PROBE } else { PROBE * 3 };
             self.ask_above(parent);
+            if std::mem::take(&mut self.explores) {
+                self.explore(parent);
+            }
             return;
         }
         for link in &mut self.links[..self.me.index()] {
@@ -221,6 +230,17 @@ impl Gossip {
             if !self.is_below(Peer::at(index)) {
                 self.links[index].forget_sent();
             }
+        }
+    }
+
+    /// Far from the hub: asks some of the others, as one may be nearer.
+    fn explore(&mut self, parent: Peer) {
+        let count = self.links.len();
+        for _ in 0..EXPLORED.min(count) {
+            self.partner = Peer::at((self.partner.index() + 1) % count);
+            let is_new =
+                self.is_other_and_trusted(self.partner) && self.partner != parent && !self.is_follower(self.partner);
+            self.links[self.partner.index()].ask |= is_new;
         }
     }
 

@@ -30,6 +30,10 @@ impl Vector {
         self.0[slot] = to;
     }
 
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     fn copy_from(&mut self, other: &Self) {
         self.0.clear();
         self.0.extend_from_slice(&other.0);
@@ -71,6 +75,7 @@ pub(super) enum Introduction {
 }
 
 /// One peer.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug, Default)]
 pub(super) struct Link {
     /// The latest life it named; zero if it never spoke.

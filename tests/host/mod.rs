@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::engine::{Birth, Engine, SETTLE};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::shell::{Machine, PADDING};
 use gossip_gloomers::time::Time;
@@ -33,7 +33,7 @@ where
         let mut host = Self::new();
         let said = host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
         assert_eq!(said.len(), 1, "{said:?}");
-        host.pass(Duration::from_millis(200));
+        host.pass(SETTLE);
         host
     }
 }

@@ -110,8 +110,9 @@ fn a_node_endures_bad_lines_before_init() {
         let said = host.tell_bytes(&bad);
         assert!(said.iter().all(|reply| ["init_ok", "error"].contains(&reply.kind())), "{said:?}");
         host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
-        let said = host.tell(&line("c99", "n0", r#"{"type":"read","msg_id":1}"#));
-        assert_eq!((said.len(), said[0].kind()), (1, "read_ok"));
+        let mut said = host.tell(&line("c99", "n0", r#"{"type":"read","msg_id":1}"#));
+        said.retain(|message| message.dest == "c99");
+        assert_eq!(said.iter().map(Spoken::kind).collect::<Vec<_>>(), ["read_ok"]);
     }
 }
 

@@ -1,0 +1,78 @@
+//! The nodes of this crate are valid, and their messages are as many as they should be.
+
+use serde_json::json;
+
+use crate::run::Run;
+
+/// Nobody was muted, every operation succeeded, and clients exchanged two messages for each and for each of the
+/// `rounds` of requests to all `nodes` that come first.
+fn assert_clean(run: &Run, nodes: u64, rounds: u64) {
+    run.assert_verdict(true, 0);
+    assert_eq!(run.result("/gloomers/muted"), json!([]));
+    let ops = run.count("/stats/count");
+    assert!(ops > 0);
+    assert_eq!(run.count("/stats/ok-count"), ops);
+    let expected = 2 * (nodes * rounds + ops);
+    for count in ["send-count", "recv-count", "msg-count"] {
+        assert_eq!(run.count(&format!("/net/clients/{count}")), expected, "{count}");
+    }
+}
+
+fn assert_partitioned(run: &Run) {
+    let history = run.file("history.edn").expect("a history");
+    assert!(history.contains(":f :start-partition"), "the nemesis did nothing");
+}
+
+pub(crate) fn every_echo_is_answered() {
+    let run = Run::of("-w echo --node-count 1 --time-limit 2 --rate 50");
+    assert_clean(&run, 1, 1);
+    assert_eq!(run.count("/net/servers/msg-count"), 0);
+}
+
+pub(crate) fn ids_are_unique() {
+    let run = Run::of("-w unique-ids --node-count 3 --time-limit 2 --rate 300 --concurrency 2n");
+    assert_clean(&run, 3, 1);
+    assert_eq!(run.count("/workload/duplicated-count"), 0);
+    assert_eq!(run.count("/net/servers/msg-count"), 0);
+}
+
+pub(crate) fn ids_are_unique_and_always_there_in_partitions() {
+    let run = Run::of(
+        "-w unique-ids --node-count 3 --time-limit 5 --rate 100 --availability total --nemesis partition \
+         --nemesis-interval 1",
+    );
+    assert_clean(&run, 3, 1);
+    assert_partitioned(&run);
+    assert_eq!(run.count("/workload/duplicated-count"), 0);
+    assert_eq!(run.result("/availability/valid"), json!(true));
+}
+
+fn assert_broadcast(run: &Run) {
+    assert_clean(run, 5, 2);
+    let acknowledged = run.count("/workload/attempt-count");
+    assert!(acknowledged > 0);
+    assert_eq!(run.count("/workload/stable-count"), acknowledged);
+    assert_eq!(run.count("/workload/lost-count"), 0);
+    let per_op = run.result("/net/servers/msgs-per-op").as_f64().expect("a number");
+    // Half of the operations are broadcasts; each one flooded to all and acknowledged by all would be four.
+    assert!(0.0 < per_op && per_op < 8.0, "{per_op}");
+}
+
+pub(crate) fn every_value_reaches_every_node() {
+    assert_broadcast(&Run::of("-w broadcast --node-count 5 --time-limit 4 --rate 30"));
+}
+
+pub(crate) fn every_value_reaches_every_node_after_partitions() {
+    let run = Run::of("-w broadcast --node-count 5 --time-limit 5 --rate 30 --nemesis partition --nemesis-interval 1");
+    assert_broadcast(&run);
+    assert_partitioned(&run);
+}
+
+pub(crate) fn a_test_in_virtual_time_agrees() {
+    let arguments = "-w broadcast --node-count 5 --time-limit 5 --rate 30 --nemesis partition --nemesis-interval 1 \
+         --virtual-time --seed 5";
+    let run = Run::of(arguments);
+    assert_broadcast(&run);
+    assert_partitioned(&run);
+    assert_eq!(run.file("history.edn"), Run::of(arguments).file("history.edn"), "one seed, one history");
+}

@@ -1,0 +1,75 @@
+//! Whole tests of real processes, through the command line: verdicts, exit codes, files, counts of messages; no times.
+//!
+//! Without the usual harness, for two reasons: a run lasts seconds in which it computes next to nothing, so all run at
+//! once whatever the number of cores; and this program is also the broken node ([`broken`]), which may print nothing
+//! but its lines. A text on the command line selects the claims whose names contain it.
+
+mod broken;
+mod faults;
+mod healthy;
+mod interruption;
+mod run;
+
+use std::io::Write as _;
+use std::panic::resume_unwind;
+use std::process::ExitCode;
+use std::thread;
+
+/// A name, and what holds if it does not panic.
+type Claim = (&'static str, fn());
+
+macro_rules! claims {
+    ($($module:ident::$name:ident),* $(,)?) => { [$((stringify!($name), $module::$name as fn())),*] };
+}
+
+const CLAIMS: [Claim; 15] = claims![
+    healthy::every_echo_is_answered,
+    healthy::ids_are_unique,
+    healthy::ids_are_unique_and_always_there_in_partitions,
+    healthy::every_value_reaches_every_node,
+    healthy::every_value_reaches_every_node_after_partitions,
+    healthy::a_test_in_virtual_time_agrees,
+    faults::a_node_that_forgets_values_is_invalid,
+    faults::a_node_that_repeats_ids_is_invalid,
+    faults::a_node_that_prints_garbage_is_muted_and_quoted,
+    faults::a_muted_node_fails_a_strict_test,
+    faults::an_echo_that_never_comes_is_invalid,
+    faults::a_node_that_exits_leaves_a_history_without_a_verdict,
+    faults::a_node_that_does_not_take_part_ends_the_test_before_it_begins,
+    faults::a_node_that_never_answers_is_invalid,
+    interruption::ctrl_c_ends_every_node,
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [flag, fault] = &arguments[..]
+        && flag == broken::FLAG
+    {
+        broken::serve(fault);
+        return ExitCode::SUCCESS;
+    }
+    let filters: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
+    let chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
+    let claims = CLAIMS.into_iter().filter(|(name, _)| chosen(name));
+    let mut page = std::io::stdout();
+    if arguments.iter().any(|argument| argument == "--list") {
+        claims.for_each(|(name, _)| writeln!(page, "{name}: test").expect("somebody reads"));
+        return ExitCode::SUCCESS;
+    }
+    let failures = thread::scope(|scope| {
+        let running: Vec<_> = claims
+            .map(|(name, claim)| {
+                let thread = thread::Builder::new().name(name.to_owned());
+                (name, thread.spawn_scoped(scope, claim).unwrap_or_else(|error| resume_unwind(Box::new(error))))
+            })
+            .collect();
+        let mut failures = 0;
+        for (name, claim) in running {
+            let holds = claim.join().is_ok();
+            failures += u32::from(!holds);
+            writeln!(page, "test {name} ... {}", if holds { "ok" } else { "FAILED" }).expect("somebody reads");
+        }
+        failures
+    });
+    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

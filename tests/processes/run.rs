@@ -1,0 +1,87 @@
+//! One run of `gloomers test` in a folder of its own, and what it leaves.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::broken;
+
+/// What is left of a run.
+pub(crate) struct Run {
+    pub(crate) status: Option<i32>,
+    pub(crate) page: String,
+    folder: TempDir,
+}
+
+/// `gloomers test` with these arguments, below `folder`.
+pub(crate) fn gloomers(folder: &TempDir, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gloomers"));
+    command.arg("test").args(arguments.split_whitespace()).current_dir(folder.path()).stdin(Stdio::null());
+    command
+}
+
+/// The same, on nodes with this fault.
+pub(crate) fn gloomers_on_broken(folder: &TempDir, fault: &str, arguments: &str) -> Command {
+    let ourselves = std::env::current_exe().expect("a program");
+    let mut command = gloomers(folder, arguments);
+    command.arg("--bin").arg(ourselves).args(["--", broken::FLAG, fault]);
+    command
+}
+
+impl Run {
+    /// Runs the built-in node.
+    pub(crate) fn of(arguments: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::finish(gloomers(&folder, arguments), folder)
+    }
+
+    /// Runs a broken node.
+    pub(crate) fn of_broken(fault: &str, arguments: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::finish(gloomers_on_broken(&folder, fault, arguments), folder)
+    }
+
+    fn finish(mut command: Command, folder: TempDir) -> Self {
+        let output = command.stderr(Stdio::null()).output().expect("gloomers runs");
+        Self { status: output.status.code(), page: String::from_utf8(output.stdout).expect("the page is text"), folder }
+    }
+
+    /// A file of the run, if it was written.
+    pub(crate) fn file(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.path(name)).ok()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join("store/current").join(name)
+    }
+
+    /// What `results.json` has at this pointer.
+    ///
+    /// # Panics
+    /// There are no results, or nothing is there.
+    pub(crate) fn result(&self, pointer: &str) -> Value {
+        let text = self.file("results.json").unwrap_or_else(|| panic!("no results:\n{}", self.page));
+        let results: Value = serde_json::from_str(&text).expect("results.json is JSON");
+        results.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {text}")).clone()
+    }
+
+    pub(crate) fn count(&self, pointer: &str) -> u64 {
+        self.result(pointer).as_u64().unwrap_or_else(|| panic!("{pointer} is not a count"))
+    }
+
+    /// # Panics
+    /// The verdict or the exit code is another.
+    pub(crate) fn assert_verdict(&self, valid: bool, status: i32) {
+        assert_eq!((self.result("/valid"), self.status), (Value::Bool(valid), Some(status)), "{}", self.page);
+    }
+
+    /// # Panics
+    /// The run ended otherwise than broken off, or with a verdict.
+    pub(crate) fn assert_no_verdict(&self) {
+        assert_eq!(self.status, Some(255), "{}", self.page);
+        assert_eq!(self.file("results.json"), None, "{}", self.page);
+        assert_eq!(self.file("results.edn"), None, "{}", self.page);
+    }
+}

@@ -1,0 +1,61 @@
+//! Nothing acknowledged is lost, and faults cost a bounded number of messages.
+
+use gossip_gloomers::workbench::nemesis::Fault;
+use gossip_gloomers::workbench::network::Shape;
+
+use crate::bed::{Bed, Outcome, mean, seeds};
+
+#[test]
+fn partitions_lose_nothing_with_3_or_5_nodes() {
+    for nodes in [3, 5] {
+        for latency in [0, 100] {
+            let bed = Bed::new(nodes).latency(latency, Shape::Constant).faults(&[Fault::Partition], 3, 60);
+            for seed in seeds(10) {
+                bed.run(seed).assert_nothing_lost();
+            }
+        }
+    }
+}
+
+#[test]
+fn partitions_lose_nothing_with_25_nodes_and_cost_a_message_more() {
+    for (interval, limit) in [(3, 2.5), (10, 2.0)] {
+        let bed = Bed::new(25).faults(&[Fault::Partition], interval, 60);
+        let cost = mean(seeds(2).map(|seed| bed.run(seed)).inspect(Outcome::assert_nothing_lost).map(|o| o.per_op));
+        assert!(cost <= limit, "{cost} messages an operation at an interval of {interval} s");
+    }
+}
+
+#[test]
+fn partitions_lose_nothing_where_everything_goes_straight_to_everyone() {
+    for nodes in [3, 5, 9] {
+        let bed = Bed::new(nodes).stale(0).faults(&[Fault::Partition], 3, 30);
+        for seed in seeds(6) {
+            bed.run(seed).assert_nothing_lost();
+        }
+    }
+}
+
+#[test]
+fn loss_duplication_and_reordering_lose_nothing() {
+    let mut bed = Bed::new(25);
+    bed.plan.conditions.loss = 0.1;
+    for outcome in seeds(2).map(|seed| bed.run(seed)) {
+        outcome.assert_nothing_lost();
+        assert!(outcome.per_op <= 2.0, "{}: {}", outcome.per_op, outcome.told());
+    }
+    let mut bed = Bed::new(7).latency(50, Shape::Exponential).faults(&[Fault::Partition], 5, 30);
+    bed.plan.conditions.loss = 0.2;
+    bed.plan.conditions.duplication = 0.2;
+    for seed in seeds(6) {
+        bed.run(seed).assert_nothing_lost();
+    }
+}
+
+#[test]
+fn who_was_stopped_catches_up() {
+    let bed = Bed::new(5).faults(&[Fault::Pause], 5, 40);
+    for seed in seeds(8) {
+        bed.run(seed).assert_nothing_lost();
+    }
+}

@@ -1,0 +1,8 @@
+//! Whole tests in virtual time: the real engines, the workbench's network, faults and checkers, one seed each.
+//!
+//! `SEEDS=200 cargo test --release --test simulation` runs each claim over that many seeds instead of a few.
+
+mod bed;
+mod budgets;
+mod faults;
+mod promises;
