@@ -58,7 +58,7 @@ fn assert_none(offences: &[String]) {
 }
 
 fn everything() -> Vec<Source> {
-    sources(&["src", "tests", "benches"])
+    sources(&["src", "tests", "benches", "examples"])
 }
 
 #[test]

@@ -1,0 +1,37 @@
+//! What a cluster costs as it grows, with the load growing alongside.
+
+use crate::measure::{Trouble, average, measure, worst};
+use crate::page::Table;
+
+const SEEDS: u64 = 5;
+/// Operations per second and node.
+const RATE: u32 = 4;
+
+/// Measures clusters of 5 to 100 nodes.
+pub(crate) fn growth() -> Result<String, Trouble> {
+    let mut table = Table::new(&[
+        "nodes",
+        "operations a second",
+        "msgs/op",
+        "bytes/op",
+        "bytes/op and other node",
+        "longest message, bytes",
+        "median ms",
+    ]);
+    for nodes in [5, 10, 25, 50, 100] {
+        let rate = RATE * nodes;
+        let options = format!("-w broadcast --node-count {nodes} --time-limit 20 --rate {rate} --latency 100");
+        let runs = measure(&options, SEEDS)?;
+        let bytes = average(&runs, |run| run.bytes_per_op);
+        table.row(vec![
+            nodes.to_string(),
+            rate.to_string(),
+            format!("{:.2}", average(&runs, |run| run.messages_per_op)),
+            format!("{bytes:.0}"),
+            format!("{:.1}", bytes / f64::from(nodes - 1)),
+            format!("{:.0}", worst(&runs, |run| run.longest_line_bytes)),
+            format!("{:.0}", average(&runs, |run| run.median_ms)),
+        ]);
+    }
+    Ok(table.text())
+}

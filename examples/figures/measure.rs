@@ -1,0 +1,152 @@
+//! One measurement: a command line of `gloomers test` in virtual time, repeated with a few seeds.
+//!
+//! The figures are those of `results.edn`, so whoever wants to see one run gives the same options, `--virtual-time`
+//! and a seed to `gloomers test`.
+
+use std::ffi::OsString;
+use std::fmt::Write as _;
+
+use gossip_gloomers::workbench::builtin::Builtin;
+use gossip_gloomers::workbench::check::{self, judge};
+use gossip_gloomers::workbench::edn::Value;
+use gossip_gloomers::workbench::history::History;
+use gossip_gloomers::workbench::options::{Options, Refusal};
+use gossip_gloomers::workbench::run::{Watch, run};
+
+/// Why there are no figures, for people.
+pub(crate) type Trouble = Box<dyn std::error::Error>;
+
+/// What one run came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Figures {
+    /// Servers' messages for each operation of a client.
+    pub(crate) messages_per_op: f64,
+    /// Bytes of servers' lines for each operation of a client.
+    pub(crate) bytes_per_op: f64,
+    /// The longest line that one server sent another.
+    pub(crate) longest_line_bytes: f64,
+    /// The median of the stable latencies.
+    pub(crate) median_ms: f64,
+    /// The greatest of the stable latencies.
+    pub(crate) maximum_ms: f64,
+    /// Values that were read and later missed.
+    pub(crate) lost: f64,
+    /// Values that the last reads missed.
+    pub(crate) never_read: f64,
+}
+
+/// Runs with the seeds 1, 2, 3, ..., one after the other.
+pub(crate) fn measure(options: &str, seeds: u64) -> Result<Vec<Figures>, Trouble> {
+    (1..=seeds)
+        .map(|seed| one(options, seed).map_err(|trouble| format!("{options} --seed {seed}: {trouble}").into()))
+        .collect()
+}
+
+fn one(options: &str, seed: u64) -> Result<Figures, Trouble> {
+    let words = format!("--virtual-time --log-net-send {options}");
+    let options = Options::parse(words.split_whitespace().map(OsString::from)).map_err(|refusal| match refusal {
+        Refusal::Help(help) => help,
+        Refusal::Errors(errors) => errors.join("; "),
+    })?;
+    let workload = options.workload.name();
+    let mut nodes = Builtin::of(workload)?.simulation(options.nodes.len(), seed, &options.arguments)?;
+    let mut scales = Scales::default();
+    let mut clients = options.workload.begin(options.topology);
+    let outcome = run(&options.plan(seed), &mut *clients, &mut nodes, &mut scales)?;
+    if !outcome.crashes.is_empty() || !outcome.muted.is_empty() {
+        return Err(format!("not every node took part: {:?} {:?}", outcome.crashes, outcome.muted).into());
+    }
+    let history: History = outcome.history.into_iter().collect();
+    let results = judge(workload, &history, &check::Options::default(), &outcome.counts);
+    let set = |key| figure(&results, &[Value::keyword("workload"), Value::keyword(key)]);
+    let latency = |at| figure(&results, &[Value::keyword("workload"), Value::keyword("stable-latencies"), at]);
+    Ok(Figures {
+        messages_per_op: figure(&results, &["net", "servers", "msgs-per-op"].map(Value::keyword))?,
+        bytes_per_op: f64::from(scales.bytes) / f64::from(u32::try_from(history.invocation_count())?),
+        longest_line_bytes: f64::from(scales.longest),
+        median_ms: latency(Value::Float(0.5))?,
+        maximum_ms: latency(Value::Int(1))?,
+        lost: set("lost-count")?,
+        never_read: set("never-read-count")?,
+    })
+}
+
+fn figure(results: &Value, path: &[Value]) -> Result<f64, Trouble> {
+    let found = path.iter().try_fold(results, |map, key| map.entry(key)).and_then(Value::as_float);
+    found.ok_or_else(|| {
+        let mut keys = String::new();
+        for key in path {
+            write!(keys, " {key}").ok();
+        }
+        format!("the results lack{keys}").into()
+    })
+}
+
+/// Weighs what servers send each other.
+#[derive(Debug, Default)]
+struct Scales {
+    bytes: u32,
+    longest: u32,
+}
+
+impl Watch for Scales {
+    fn on_message(&mut self, line: &str) {
+        let Some(line) = line.strip_prefix(":send ") else { return };
+        // The names come before the body, and a node that is no client never begins with a c.
+        if line.split("\":\"c").next().is_some_and(|names| names.contains("\"body\":")) {
+            // The line end is sent, but not reported.
+            let bytes = u32::try_from(line.len() + 1).unwrap_or(u32::MAX);
+            self.bytes = self.bytes.saturating_add(bytes);
+            self.longest = self.longest.max(bytes);
+        }
+    }
+}
+
+/// The mean over all runs.
+pub(crate) fn average(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+    total(runs, of) / f64::from(u32::try_from(runs.len()).unwrap_or(u32::MAX))
+}
+
+/// The sum over all runs.
+pub(crate) fn total(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+    runs.iter().map(of).sum()
+}
+
+/// The greatest of all runs.
+pub(crate) fn worst(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+    runs.iter().map(of).fold(0.0, f64::max)
+}
+
+/// The median over all runs; of an even number of them the upper one.
+pub(crate) fn median(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+    let mut all: Vec<f64> = runs.iter().map(of).collect();
+    all.sort_unstable_by(f64::total_cmp);
+    all[all.len() / 2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_between_servers_are_weighed() {
+        let mut scales = Scales::default();
+        scales.on_message(r#":send {"id":1,"src":"c7","dest":"n1","body":{"type":"read"}}"#);
+        scales.on_message(r#":send {"id":2,"src":"n1","dest":"c7","body":{"type":"read_ok"}}"#);
+        assert_eq!(scales.bytes, 0);
+        let line = r#"{"id":3,"src":"n1","dest":"n2","body":{"type":"gossip","a":"c"}}"#;
+        scales.on_message(&format!(":send {line}"));
+        scales.on_message(&format!(":recv {line}"));
+        let bytes = u32::try_from(line.len() + 1).expect("short");
+        assert_eq!((scales.bytes, scales.longest), (bytes, bytes));
+    }
+
+    #[test]
+    fn the_same_seeds_give_the_same_figures() {
+        let options = "-w broadcast --node-count 3 --time-limit 2 --rate 20 --latency 10";
+        let runs = measure(options, 2).expect("it runs");
+        assert_eq!(runs, measure(options, 2).expect("it runs"));
+        assert!(average(&runs, |run| run.bytes_per_op) > average(&runs, |run| run.messages_per_op));
+        assert!(worst(&runs, |run| run.lost) < 1.0 && median(&runs, |run| run.longest_line_bytes) > 0.0);
+    }
+}
