@@ -13,14 +13,15 @@ pub mod log;
 mod message;
 mod pace;
 mod settings;
+mod speaking;
 
 pub use message::{MAX_PAYLOAD, Message};
 pub use settings::Settings;
 
-use link::{Introduction, Link, Vector, Waiting};
+use link::{Introduction, Link};
 use log::{Insertion, Log, Origin, Slot};
-use message::{Header, write_origin, write_run};
 use pace::Pace;
+use speaking::Written;
 
 use crate::node::{Life, Node, Peer};
 use crate::outbox::Outbox;
@@ -347,191 +348,6 @@ impl Gossip {
         }
     }
 
-    /// Sends whatever is due.
-    fn speak<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
-        if !self.direct && self.to_followers(now).is_some_and(|due| due <= now) {
-            self.round(now, out);
-        }
-        for index in 0..self.links.len() {
-            let peer = Peer::at(index);
-            if peer != self.me && self.to_peer(peer, now).is_some_and(|due| due <= now) {
-                self.send(peer, out);
-            }
-        }
-    }
-
-    /// When a peer should hear from us outside of a round.
-    fn to_peer(&self, peer: Peer, now: Time) -> Option<Time> {
-        let link = &self.links[peer.index()];
-        let asks = link.ask.then_some(now);
-        if self.direct {
-            let own = self.log.reach(self.own) > link.assumed(self.own);
-            let repairs = link.resend && (self.parent == Some(peer) || self.is_follower(peer));
-            let news = own || (repairs && link.lacks(&self.log));
-            [asks, news.then_some(now), link.owed].into_iter().flatten().min()
-        } else if self.parent == Some(peer) && self.electing.is_none() {
-            let news = link.lacks(&self.log).then_some(link.plan.unwrap_or(now));
-            // An acknowledgement rides on news that goes anyway.
-            [asks, news.or(link.owed)].into_iter().flatten().min()
-        } else if self.is_follower(peer) {
-            asks
-        } else {
-            [asks, link.owed].into_iter().flatten().min()
-        }
-    }
-
-    /// When the next round should go.
-    fn to_followers(&self, now: Time) -> Option<Time> {
-        let opens = self.opens(now);
-        let trades = self.parent.is_none() && self.may_trade(now) && self.next_partner().is_some();
-        let mut due = trades.then_some(opens);
-        for (index, link) in self.links.iter().enumerate() {
-            if !self.is_follower(Peer::at(index)) {
-                continue;
-            }
-            let news = ((self.news || link.resend) && link.lacks(&self.log)).then_some(opens);
-            // An answer that is asked for waits for the round, but never long.
-            let owed = link.owed.map(|owed| owed.max(opens.min(owed + (self.pace.latency() / 4).max(TOGETHER))));
-            due = [due, news, owed].into_iter().flatten().min();
-            if due.is_some_and(|due| due <= now) {
-                break;
-            }
-        }
-        due
-    }
-
-    /// When the followers' next round goes: right behind the parent's, where there is one.
-    fn opens(&self, now: Time) -> Time {
-        // At the start all introductions go in one round.
-        let own = self.pace.opens().max(self.met.unwrap_or(now) + TOGETHER);
-        match self.parent.and_then(|parent| self.links[parent.index()].busy_beat()) {
-            Some(_) if self.relays => now,
-            Some(beat) if beat.arrival + GRAIN > now => own.max(beat.arrival + GRAIN),
-            Some(_) | None => own,
-        }
-    }
-
-    /// How soon followers' news is wanted, and the period from then on: in time for the parent's round, where there is
-    /// one.
-    fn closes(&self, now: Time) -> (Duration, Duration) {
-        let beat = self.parent.and_then(|parent| self.links[parent.index()].busy_beat());
-        if let Some(beat) = beat.filter(|beat| beat.arrival > now) {
-            return (beat.send_by.since(now), beat.period);
-        }
-        let soon = self.pace.opens().since(now);
-        (soon, if soon.is_zero() { Duration::ZERO } else { self.pace.period() })
-    }
-
-    /// Sends each follower what it lacks, and what it waits for.
-    fn round<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
-        let opens = self.opens(now) <= now;
-        if opens {
-            self.pace.on_round(now);
-            self.news = false;
-            self.relays = false;
-        }
-        for index in 0..self.links.len() {
-            let peer = Peer::at(index);
-            let link = &self.links[index];
-            let wanted = match link.owed {
-                Some(owed) => opens || owed <= now,
-                None => opens && link.lacks(&self.log),
-            };
-            if wanted && self.is_follower(peer) {
-                self.send(peer, out);
-            }
-        }
-        if opens && self.parent.is_none() {
-            self.trade(now);
-        }
-    }
-
-    /// Sends a peer everything it is thought to lack.
-    fn send<N: Node>(&mut self, to: Peer, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
-        let now = grain(out.now());
-        let (hub, follower) = (self.parent == Some(to) && self.electing.is_none(), self.is_follower(to));
-        let next = follower.then(|| self.closes(now));
-        let rounds = self.acknowledge_within();
-        let follows = self.parent.unwrap_or(self.me);
-        let direct = self.direct;
-        let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_trusted);
-        let own = self.own;
-        let Self { log, links, life, pace, written, .. } = self;
-        let link = &mut links[to.index()];
-        let stamp = *life + now.as_nanos() / 1000;
-        let full = link.tell_all || link.introduction != Introduction::Heard;
-        let answer = link.ask;
-        let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full, doubts };
-        written.clear();
-        // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub.
-        let only = (direct && !(link.resend && (hub || follower))).then_some(own);
-        let message = header.write(out.send(to, "gossip"));
-        let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
-        message.field_with("have", |text| write_have(text, log, link, *life, full, written)).end();
-        let carries = written.operations > 0;
-        if carries {
-            link.last_ops = stamp;
-            if let Some(beat) = link.beat.as_mut().filter(|beat| beat.send_by <= now + GRAIN) {
-                // The hub opens a round for this; more news is in time for the next one.
-                beat.send_by = beat.send_by + beat.period;
-            }
-        }
-        if link.introduction == Introduction::Due {
-            link.introduction = Introduction::Sent(stamp);
-        }
-        link.plan = None;
-        link.tell_all = false;
-        link.ask = false;
-        link.resend = written.is_cut_short;
-        link.owed = None;
-        link.unanswered = 0;
-        if (carries || answer) && (hub || follower || direct) {
-            let way = match link.round_trip {
-                None => UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
-                Some((smoothed, deviation)) => (smoothed + deviation * 4 + TOGETHER).max(SHORTEST_PATIENCE),
-            };
-            let delay = match (answer, hub) {
-                (true, _) => Duration::ZERO,
-                (false, true) if !direct => {
-                    pace.period().max(link.beat.map_or(Duration::ZERO, |beat| beat.arrival.since(now)))
-                }
-                (false, _) if direct => rounds * 2,
-                (false, _) => rounds,
-            };
-            let patience = way + delay;
-            let until = now + patience;
-            link.waiting = Some(match link.waiting {
-                Some(waiting) if waiting.until > now && !answer => {
-                    Waiting { patience: patience.max(waiting.patience), ..waiting }
-                }
-                Some(waiting) => Waiting { until, patience, ..waiting },
-                None => Waiting { since: now, until, patience, tries: 0 },
-            });
-        }
-    }
-
-    /// When there is something to do next.
-    fn next_due(&self, now: Time) -> Option<Time> {
-        let mut due = [self.electing, self.looks_around().then_some(self.probe)].into_iter().flatten().min();
-        if !self.direct {
-            due = [due, self.to_followers(now)].into_iter().flatten().min();
-        }
-        for (index, link) in self.links.iter().enumerate() {
-            let waiting = link.waiting.map(|waiting| waiting.until);
-            due = [due, waiting, self.to_peer(Peer::at(index), now)].into_iter().flatten().min();
-        }
-        due
-    }
-
     /// The local instant of a stamp of this life.
     fn instant(&self, stamp: u64) -> Option<Time> {
         stamp.checked_sub(self.life).and_then(|age| age.checked_mul(1000)).map(Time::from_nanos)
@@ -541,68 +357,4 @@ impl Gossip {
 /// Replicas speak of time in microseconds, so they think in them too.
 fn grain(now: Time) -> Time {
     Time::from_nanos(now.as_nanos() / 1000 * 1000)
-}
-
-/// What a message carries.
-#[derive(Debug, Default)]
-struct Written {
-    /// How far it reaches, by slot.
-    reach: Vector,
-    operations: usize,
-    is_cut_short: bool,
-}
-
-impl Written {
-    fn clear(&mut self) {
-        self.reach.clear();
-        self.operations = 0;
-        self.is_cut_short = false;
-    }
-}
-
-fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Option<Slot>, written: &mut Written) {
-    let limit = out.len() + MAX_PAYLOAD;
-    out.push(b'[');
-    for slot in 0..log.origins() {
-        let (from, to) = (link.assumed(slot), log.reach(slot));
-        if from >= to || only.is_some_and(|only| only != slot) {
-            continue;
-        }
-        if out.len() > limit {
-            written.is_cut_short = true;
-            break;
-        }
-        if written.operations > 0 {
-            out.push(b',');
-        }
-        let last = write_run(out, log, slot, from + 1..=to, life, limit);
-        written.operations += (last - from) as usize;
-        written.is_cut_short |= last < to;
-        written.reach.set(slot, last);
-        link.sent.raise(slot, last);
-    }
-    out.push(b']');
-}
-
-/// Says how far origins are held, where that is not said yet and the operations on board do not imply it.
-fn write_have(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, full: bool, written: &Written) {
-    out.push(b'[');
-    let mut first = true;
-    for slot in 0..log.origins() {
-        let reach = log.reach(slot);
-        let implied = written.reach.at(slot) == reach;
-        let told = link.told.at(slot) >= reach;
-        link.told.raise(slot, reach);
-        if reach == 0 || implied || (told && !full) {
-            continue;
-        }
-        if !first {
-            out.push(b',');
-        }
-        first = false;
-        write_origin(out, log.origin(slot), life);
-        out.push(b',');
-        crate::wire::write_int(out, reach.into());
-    }
-    out.push(b']');
 }
