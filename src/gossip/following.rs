@@ -2,10 +2,10 @@
 //!
 //! Doubt comes from missing acknowledgements, never from silence alone, for a cut can be one-way; what ends it is an
 //! echo of something said since. A node that doubts its hub asks all lower nodes at once and follows the first that
-//! answers, so on every side of a cut the lowest node becomes a hub. Who cannot reach the lowest node follows a bridge,
-//! a node that can; since a bridge follows the hub itself, such chains do not grow into circles. A hub trades everything
-//! with one node outside its following each round, and asks after the lower nodes it has lost, so that groups that hang
-//! together by any link exchange, and one hub remains after a heal.
+//! answers, so on every side of a cut the lowest node becomes a hub. Who cannot reach the lowest node follows a
+//! bridge, a node that can; since a bridge follows the hub itself, such chains do not grow into circles. A hub trades
+//! everything with one node outside its following each round, and asks after the lower nodes it has lost, so that
+//! groups that hang together by any link exchange, and one hub remains after a heal.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
