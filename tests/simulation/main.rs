@@ -1,6 +1,6 @@
 //! Whole tests in virtual time: the real engines, the workbench's network, faults and checkers, one seed each.
 //!
-//! `SEEDS=200 cargo test --release --test simulation` runs each claim over that many seeds instead of a few.
+//! `SEEDS=40 cargo test --release --test simulation` runs each claim over that many seeds instead of a few.
 
 mod bed;
 mod budgets;

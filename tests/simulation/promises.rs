@@ -140,8 +140,8 @@ fn assert_all(nodes: usize, latency_ms: u32, period_ms: u32, few: u64) {
         let outcome = bed.run(seed);
         outcome.assert_nothing_lost();
         let hop = 2 * (period + 2 * latency);
-        // News of neighbours goes by the tree, which in a large ring is longer than the link between them.
-        let detour = if nodes > 5 { latency } else { 0 };
+        // News of neighbours goes by the tree, which in a ring is longer than the link between them.
+        let detour = if nodes > 3 { period } else { 0 };
         assert_promises(&outcome, hop, detour, 2 * period + 4 * latency + 1000);
     }
 }
