@@ -219,28 +219,10 @@ impl Gossip {
         self.wake(out, next.max(now + SHORTEST_NAP));
     }
 
-    /// How far this replica holds the operations of its own life.
-    #[must_use]
-    pub fn own_reach(&self) -> u32 {
-        self.log.reach(self.own)
-    }
-
     /// The operations themselves.
     #[must_use]
     pub const fn log(&self) -> &Log {
         &self.log
-    }
-
-    /// The hub it follows; `None` if it is one itself.
-    #[must_use]
-    pub const fn hub(&self) -> Option<Peer> {
-        self.parent
-    }
-
-    /// The time between two rounds.
-    #[must_use]
-    pub fn period(&self) -> Duration {
-        self.pace.period()
     }
 
     fn wake<N: Node>(&mut self, out: &mut Outbox<N>, at: Time)

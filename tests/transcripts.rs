@@ -6,11 +6,9 @@
 mod protocol;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use protocol::{Participants, answers, messages};
+use protocol::{Participants, answers, messages, output_of};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -51,24 +49,6 @@ fn transcripts() -> Vec<(PathBuf, &'static str, String)> {
     found
 }
 
-/// The output of a node that is told everything at once.
-fn output(program: &str, lines: &[&str]) -> Vec<u8> {
-    let mut child = Command::new(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program runs");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let text = lines.join("\n") + "\n";
-    let output = std::thread::scope(|scope| {
-        scope.spawn(move || stdin.write_all(text.as_bytes()).expect("the node reads to the end"));
-        child.wait_with_output().expect("a child")
-    });
-    assert!(output.status.success(), "{}", output.status);
-    output.stdout
-}
-
 fn replay(file: &Path, program: &str, me: &str) {
     let text = std::fs::read_to_string(file).expect("readable");
     let entry = |line| serde_json::from_str::<BTreeMap<&str, &RawValue>>(line).expect("a line of a transcript");
@@ -91,7 +71,7 @@ fn replay(file: &Path, program: &str, me: &str) {
     }
     assert!(!requests.is_empty());
 
-    let said = messages(&output(program, &lines));
+    let said = messages(&output_of(program, (lines.join("\n") + "\n").as_bytes()));
     participants.assert_know(me, &said);
     for reply in said.iter().filter(|message| message.dest.starts_with('c')) {
         let asked = requests.remove(&(reply.dest.clone(), reply.integer("in_reply_to").expect("a reply quotes")));

@@ -27,6 +27,11 @@ const EXPLORED: usize = 6;
 const LONGEST_CHAIN: usize = 8;
 
 impl Gossip {
+    /// Whether this replica follows a peer, and is not looking for another.
+    pub(super) fn is_hub(&self, peer: Peer) -> bool {
+        self.parent == Some(peer) && self.electing.is_none()
+    }
+
     /// Whether a peer waits for this replica's rounds.
     pub(super) fn is_follower(&self, peer: Peer) -> bool {
         let link = &self.links[peer.index()];
@@ -143,7 +148,7 @@ impl Gossip {
     pub(super) fn on_silence(&mut self, now: Time) {
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
-            let is_hub = self.parent == Some(peer) && self.electing.is_none();
+            let is_hub = self.is_hub(peer);
             let tracked = is_hub || self.is_follower(peer) || self.direct;
             let link = &mut self.links[index];
             let Some(waiting) = link.waiting.as_mut().filter(|waiting| waiting.until <= now) else { continue };

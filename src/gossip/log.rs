@@ -88,8 +88,11 @@ impl Log {
     /// The payload of an operation within [`Log::reach`].
     #[must_use]
     pub fn payload(&self, slot: Slot, number: u32) -> Option<&[u8]> {
-        let span = self.held.get(slot)?.get((number as usize).checked_sub(1)?)?;
-        Some(&self.payloads[span.start..span.start + span.len as usize])
+        self.held.get(slot)?.get((number as usize).checked_sub(1)?).map(|span| self.bytes(*span))
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        &self.payloads[span.start..span.start + span.len as usize]
     }
 
     /// Whether an operation of the slot waits for one before it.
@@ -130,10 +133,7 @@ impl Log {
     /// The payload of an operation that is held or waits above a gap.
     #[must_use]
     pub fn any_payload(&self, slot: Slot, number: u32) -> Option<&[u8]> {
-        self.payload(slot, number).or_else(|| {
-            let span = self.beyond.get(slot)?.get(&number)?;
-            Some(&self.payloads[span.start..span.start + span.len as usize])
-        })
+        self.payload(slot, number).or_else(|| self.beyond.get(slot)?.get(&number).map(|span| self.bytes(*span)))
     }
 }
 

@@ -113,6 +113,8 @@ fn origin(node: Json<'_>, relative: Json<'_>, life: u64) -> Option<Origin> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
     pub(super) life: u64,
+    /// `now`, as the wire has it.
+    pub(super) stamp: u64,
     pub(super) now: Time,
     pub(super) follows: Peer,
     pub(super) heard: Option<(u64, Time)>,
@@ -124,8 +126,8 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn write(self, line: Line<'_>) -> Line<'_> {
-        let age = self.now.as_nanos() / 1000;
-        let mut line = line.field("at", self.life + age).field("age", age).field("follows", self.follows.index());
+        let age = self.stamp - self.life;
+        let mut line = line.field("at", self.stamp).field("age", age).field("follows", self.follows.index());
         if let Some((stamp, received)) = self.heard {
             line = line.field("echo", [stamp, micros(self.now.since(received))]);
         }

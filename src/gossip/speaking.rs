@@ -7,7 +7,7 @@ use crate::node::{Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 
-use super::link::{Introduction, Link, Vector, Waiting};
+use super::link::{Beat, Introduction, Link, Vector, Waiting};
 use super::log::{Log, Slot};
 use super::message::{Header, MAX_PAYLOAD, write_origin, write_run};
 use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
@@ -23,14 +23,17 @@ impl Gossip {
         }
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
-            if peer != self.me && self.to_peer(peer, now).is_some_and(|due| due <= now) {
+            if self.to_peer(peer, now).is_some_and(|due| due <= now) {
                 self.send(peer, out);
             }
         }
     }
 
-    /// When a peer should hear from us outside of a round.
+    /// When a peer should hear from us outside of a round; nobody speaks to itself.
     fn to_peer(&self, peer: Peer, now: Time) -> Option<Time> {
+        if peer == self.me {
+            return None;
+        }
         let link = &self.links[peer.index()];
         let asks = link.ask.then_some(now);
         if self.direct {
@@ -38,7 +41,7 @@ impl Gossip {
             let repairs = link.resend && (self.parent == Some(peer) || self.is_follower(peer));
             let news = own || (repairs && link.lacks(&self.log));
             [asks, news.then_some(now), link.owed].into_iter().flatten().min()
-        } else if self.parent == Some(peer) && self.electing.is_none() {
+        } else if self.is_hub(peer) {
             let news = link.lacks(&self.log).then_some(link.plan.unwrap_or(now));
             // An acknowledgement rides on news that goes anyway.
             [asks, news.or(link.owed)].into_iter().flatten().min()
@@ -73,18 +76,22 @@ impl Gossip {
     pub(super) fn opens(&self, now: Time) -> Time {
         // At the start all introductions go in one round.
         let own = self.pace.opens().max(self.met.unwrap_or(now) + TOGETHER);
-        match self.parent.and_then(|parent| self.links[parent.index()].busy_beat()) {
+        match self.parent_beat() {
             Some(_) if self.relays => now,
             Some(beat) if beat.arrival + GRAIN > now => own.max(beat.arrival + GRAIN),
             Some(_) | None => own,
         }
     }
 
+    /// The rhythm of the parent while it has one.
+    fn parent_beat(&self) -> Option<Beat> {
+        self.parent.and_then(|parent| self.links[parent.index()].busy_beat())
+    }
+
     /// How soon followers' news is wanted, and the period from then on: in time for the parent's round, where there is
     /// one.
     fn closes(&self, now: Time) -> (Duration, Duration) {
-        let beat = self.parent.and_then(|parent| self.links[parent.index()].busy_beat());
-        if let Some(beat) = beat.filter(|beat| beat.arrival > now) {
+        if let Some(beat) = self.parent_beat().filter(|beat| beat.arrival > now) {
             return (beat.send_by.since(now), beat.period);
         }
         let soon = self.pace.opens().since(now);
@@ -124,7 +131,7 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let now = grain(out.now());
-        let (hub, follower) = (self.parent == Some(to) && self.electing.is_none(), self.is_follower(to));
+        let (hub, follower) = (self.is_hub(to), self.is_follower(to));
         let next = follower.then(|| self.closes(now));
         let rounds = self.acknowledge_within();
         let follows = self.parent.unwrap_or(self.me);
@@ -136,7 +143,7 @@ impl Gossip {
         let stamp = *life + now.as_nanos() / 1000;
         let full = link.tell_all || link.introduction != Introduction::Heard;
         let answer = link.ask;
-        let header = Header { life: *life, now, follows, heard: link.heard, next, answer, full, doubts };
+        let header = Header { life: *life, stamp, now, follows, heard: link.heard, next, answer, full, doubts };
         written.clear();
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub.
         let only = (direct && !(link.resend && (hub || follower))).then_some(own);
@@ -193,9 +200,7 @@ impl Gossip {
         }
         for (index, link) in self.links.iter().enumerate() {
             let waiting = link.waiting.map(|waiting| waiting.until);
-            // Nobody speaks to itself.
-            let spoken = if index == self.me.index() { None } else { self.to_peer(Peer::at(index), now) };
-            due = [due, waiting, spoken].into_iter().flatten().min();
+            due = [due, waiting, self.to_peer(Peer::at(index), now)].into_iter().flatten().min();
         }
         due
     }

@@ -60,6 +60,15 @@ impl<'o> Sequence<'o> {
     }
 }
 
+/// Numbers that a wider type holds are written as that.
+macro_rules! widened {
+    ($($method:ident($narrow:ty) => $wide:ident),*) => {$(
+        fn $method(self, value: $narrow) -> Result<(), Unwritable> {
+            self.$wide(value.into())
+        }
+    )*};
+}
+
 impl<'o> ser::Serializer for Serializer<'o> {
     type Ok = ();
     type Error = Unwritable;
@@ -76,16 +85,10 @@ impl<'o> ser::Serializer for Serializer<'o> {
         Ok(())
     }
 
-    fn serialize_i8(self, value: i8) -> Result<(), Unwritable> {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i16(self, value: i16) -> Result<(), Unwritable> {
-        self.serialize_i64(value.into())
-    }
-
-    fn serialize_i32(self, value: i32) -> Result<(), Unwritable> {
-        self.serialize_i64(value.into())
+    widened! {
+        serialize_i8(i8) => serialize_i64, serialize_i16(i16) => serialize_i64, serialize_i32(i32) => serialize_i64,
+        serialize_u8(u8) => serialize_u64, serialize_u16(u16) => serialize_u64, serialize_u32(u32) => serialize_u64,
+        serialize_f32(f32) => serialize_f64
     }
 
     fn serialize_i64(self, value: i64) -> Result<(), Unwritable> {
@@ -96,25 +99,9 @@ impl<'o> ser::Serializer for Serializer<'o> {
         Ok(())
     }
 
-    fn serialize_u8(self, value: u8) -> Result<(), Unwritable> {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u16(self, value: u16) -> Result<(), Unwritable> {
-        self.serialize_u64(value.into())
-    }
-
-    fn serialize_u32(self, value: u32) -> Result<(), Unwritable> {
-        self.serialize_u64(value.into())
-    }
-
     fn serialize_u64(self, value: u64) -> Result<(), Unwritable> {
         write_int(self.out, value);
         Ok(())
-    }
-
-    fn serialize_f32(self, value: f32) -> Result<(), Unwritable> {
-        self.serialize_f64(value.into())
     }
 
     fn serialize_f64(self, value: f64) -> Result<(), Unwritable> {

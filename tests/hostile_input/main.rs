@@ -9,8 +9,6 @@ mod nonsense;
 #[path = "../protocol/mod.rs"]
 mod protocol;
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use corpus::corpus;
@@ -209,19 +207,7 @@ proptest! {
 
 /// What a real node prints when it is told all of this at once, and how it ends.
 fn output(program: &str, input: &[u8]) -> Vec<Spoken> {
-    let mut child = Command::new(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program runs");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let output = std::thread::scope(|scope| {
-        scope.spawn(move || stdin.write_all(input).expect("the node reads to the end"));
-        child.wait_with_output().expect("a child")
-    });
-    assert!(output.status.success(), "{}", output.status);
-    let said = messages(&output.stdout);
+    let said = messages(&protocol::output_of(program, input));
     assert_addressed(&said);
     said
 }

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -136,4 +138,24 @@ pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
     };
     let is_known = |key: &String| keys.contains(&key.as_str()) || ["type", "in_reply_to", "msg_id"].contains(&&**key);
     fits && reply.body.keys().all(is_known) && reply.integer("in_reply_to") == request["msg_id"].as_i64()
+}
+
+/// What a real node prints when it is told all of this at once.
+///
+/// # Panics
+/// The node does not read to the end, or fails.
+pub(crate) fn output_of(program: &str, input: &[u8]) -> Vec<u8> {
+    let mut child = Command::new(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input).expect("the node reads to the end"));
+        child.wait_with_output().expect("a child")
+    });
+    assert!(output.status.success(), "{}", output.status);
+    output.stdout
 }
