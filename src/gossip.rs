@@ -37,6 +37,9 @@ pub const ACKNOWLEDGE_DIRECT_WITHIN: Duration = Duration::from_secs(3);
 /// Messages heard in silence before an acknowledgement goes out.
 const SILENT_ROUNDS: u8 = 4;
 
+/// The resolution of the stamps on messages.
+const STAMP: Duration = Duration::from_micros(1);
+
 /// Added to every patience: timers and pipes have a grain.
 const GRAIN: Duration = Duration::from_millis(3);
 

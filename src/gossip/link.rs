@@ -3,6 +3,7 @@
 use crate::node::Peer;
 use crate::time::{Duration, Time};
 
+use super::STAMP;
 use super::log::{Log, Slot};
 
 /// A version vector by slot; what is not there is zero.
@@ -175,7 +176,7 @@ impl Link {
         self.waiting = self.waiting.and_then(|waiting| match (sent >= waiting.since, acknowledged) {
             (false, _) => Some(waiting),
             (true, true) => None,
-            (true, false) => Some(Waiting { since: now, until: now + waiting.patience, tries: 0, ..waiting }),
+            (true, false) => Some(Waiting { since: sent + STAMP, until: now + waiting.patience, tries: 0, ..waiting }),
         });
     }
 

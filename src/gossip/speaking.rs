@@ -145,11 +145,13 @@ impl Gossip {
         let answer = link.ask;
         let header = Header { life: *life, stamp, now, follows, heard: link.heard, next, answer, full, doubts };
         written.clear();
-        // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub.
+        // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub, and only
+        // there it must be known.
         let only = (direct && !(link.resend && (hub || follower))).then_some(own);
+        let about = (direct && !full && !hub && !follower).then_some(to);
         let message = header.write(out.send(to, "gossip"));
         let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
-        message.field_with("have", |text| write_have(text, log, link, *life, full, written)).end();
+        message.field_with("have", |text| write_have(text, log, link, *life, full, about, written)).end();
         let carries = written.operations > 0;
         if carries {
             link.last_ops = stamp;
@@ -247,11 +249,23 @@ fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Opt
     out.push(b']');
 }
 
-/// Says how far origins are held, where that is not said yet and the operations on board do not imply it.
-fn write_have(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, full: bool, written: &Written) {
+/// Says how far origins are held, all or those of one node, where that is not said yet and the operations on board do
+/// not imply it.
+fn write_have(
+    out: &mut Vec<u8>,
+    log: &Log,
+    link: &mut Link,
+    life: u64,
+    full: bool,
+    about: Option<Peer>,
+    written: &Written,
+) {
     out.push(b'[');
     let mut first = true;
     for slot in 0..log.origins() {
+        if about.is_some_and(|peer| peer.index() != log.origin(slot).node as usize) {
+            continue;
+        }
         let reach = log.reach(slot);
         let implied = written.reach.at(slot) == reach;
         let told = link.told.at(slot) >= reach;
