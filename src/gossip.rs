@@ -190,6 +190,7 @@ impl Gossip {
         link.doubts = message.doubts;
         if message.answer {
             link.owe(now);
+            link.plan = Some(now);
             link.tell_all |= message.full;
             link.resend = true;
         } else if link.unanswered >= SILENT_ROUNDS && !self.direct && link.owed.is_some() {
@@ -312,6 +313,7 @@ impl Gossip {
         link.proved = link.proved.max(sent);
         if link.doubted.is_some_and(|since| sent >= since) {
             link.doubted = None;
+            self.pace.on_unrest(now);
             link.forget_sent();
             link.resend = true;
         }
@@ -329,7 +331,7 @@ impl Gossip {
         if self.direct {
             ACKNOWLEDGE_DIRECT_WITHIN
         } else {
-            (self.pace.period() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
+            (self.pace.longest() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
         }
     }
 

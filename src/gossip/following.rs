@@ -12,7 +12,7 @@ use crate::time::{Duration, Time};
 
 use super::link::Beat;
 use super::message::Message;
-use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TRIES};
+use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, TRIES};
 
 /// A hub asks after the nodes it has lost this often.
 pub(super) const PROBE: Duration = Duration::from_millis(700);
@@ -91,7 +91,8 @@ impl Gossip {
             let (smoothed, deviation) = link.round_trip.unwrap_or_default();
             let send_by = (now + soon) - smoothed - deviation * 2 - GRAIN;
             link.beat = Some(Beat { send_by, arrival: now + period + deviation * 2, period });
-            link.plan = None;
+            // What is about to go is not held back, or a period as long as the round trip would put it off for ever.
+            link.plan = link.plan.filter(|plan| *plan <= now + TOGETHER);
             self.relays |= self.parent == Some(from) && !period.is_zero();
         }
         let link = &mut self.links[from.index()];
@@ -162,6 +163,7 @@ impl Gossip {
             link.waiting = None;
             if tracked {
                 link.doubted = Some(now);
+                self.pace.on_unrest(now);
             }
             if is_hub {
                 self.elect(now);

@@ -14,6 +14,12 @@ const UNMEASURED: Duration = Duration::from_millis(370);
 /// Round trips of this many exchanges make up the average.
 const WEIGHT: u32 = 16;
 
+/// After a peer is lost or found again, the default period is shorter for this long.
+const UNREST: Duration = Duration::from_secs(20);
+
+/// What is left of it: detours are longer than the way over the hub, and cuts hold news up enough.
+const UNREST_PERCENT: u32 = 65;
+
 /// How the rounds of a hub are spaced.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -21,13 +27,16 @@ pub(super) struct Pace {
     max_staleness: Option<Duration>,
     /// Average one-way latency, once one exchange has measured it.
     latency: Option<Duration>,
+    /// The default period is shorter.
+    restless: bool,
+    unrest_until: Time,
     /// When the rounds so far are paid for at one a period (generic cell rate algorithm).
     paid_until: Time,
 }
 
 impl Pace {
     pub(super) fn new(max_staleness: Option<Duration>) -> Self {
-        Self { max_staleness, latency: None, paid_until: Time::ZERO }
+        Self { max_staleness, latency: None, restless: false, unrest_until: Time::ZERO, paid_until: Time::ZERO }
     }
 
     /// Takes note of a measured round trip.
@@ -53,9 +62,18 @@ impl Pace {
     pub(super) fn period(&self) -> Duration {
         match (self.max_staleness, self.latency) {
             (Some(limit), Some(latency)) => limit.saturating_sub(latency * 2),
-            (None, Some(latency)) => (latency * TENTHS_OF_LATENCY / 10).max(SHORTEST),
+            (None, Some(latency)) => {
+                let period = latency * TENTHS_OF_LATENCY / 10;
+                let percent = if self.restless { UNREST_PERCENT } else { 100 };
+                (period * percent / 100).max(SHORTEST)
+            }
             (limit, None) => UNMEASURED.min(limit.unwrap_or(UNMEASURED)),
         }
+    }
+
+    /// The period that comes of it once the latency is measured, at most.
+    pub(super) fn longest(&self) -> Duration {
+        self.max_staleness.filter(|_| self.latency.is_none()).unwrap_or_else(|| self.period())
     }
 
     /// When the next round may go: one a period on average, early by [`SHORTEST`] at most.
@@ -63,8 +81,15 @@ impl Pace {
         self.paid_until - self.period().min(SHORTEST)
     }
 
+    /// A peer was lost or found again.
+    pub(super) fn on_unrest(&mut self, now: Time) {
+        self.restless = true;
+        self.unrest_until = now + UNREST;
+    }
+
     /// Takes note of a round.
     pub(super) fn on_round(&mut self, now: Time) {
+        self.restless &= now < self.unrest_until;
         self.paid_until = self.paid_until.max(now) + self.period();
     }
 }
@@ -92,6 +117,20 @@ mod tests {
         assert!(!pace.is_direct());
         assert!(at_latency(100, Some(Duration::from_millis(150))).is_direct());
         assert!(Pace::new(Some(Duration::ZERO)).is_direct());
+    }
+
+    #[test]
+    fn the_default_period_is_shorter_until_peers_have_stayed_for_a_while() {
+        let mut pace = at_latency(100, None);
+        let lost = Time::from_millis(10_000);
+        pace.on_unrest(lost);
+        pace.on_round(lost + UNREST - Duration::from_millis(1));
+        assert_eq!(pace.period(), Duration::from_micros(240_500));
+        pace.on_round(lost + UNREST);
+        assert_eq!(pace.period(), Duration::from_millis(370));
+        let mut bound = at_latency(100, Some(Duration::from_millis(1700)));
+        bound.on_unrest(lost);
+        assert_eq!(bound.period(), Duration::from_millis(1500));
     }
 
     #[test]
