@@ -97,6 +97,8 @@ impl Gossip {
         }
         let link = &mut self.links[from.index()];
         if moved && follows == Some(self.me) {
+            // Nobody waited for acknowledgements so far.
+            link.forget_sent();
             link.resend = true;
         }
         if self.electing.is_some() {
@@ -232,10 +234,14 @@ impl Gossip {
         for link in &mut self.links[..self.me.index()] {
             link.ask |= !link.is_trusted();
         }
-        // What was sent to nodes outside and not acknowledged may not have arrived.
+        // What was sent to nodes outside and not acknowledged may not have arrived; and who has not been heard in all
+        // this time may hold everything, follow a former life of this node, and have nothing to say.
+        let had_time = self.may_trade(now);
         for index in 0..self.links.len() {
             if !self.is_below(Peer::at(index)) {
-                self.links[index].forget_sent();
+                let link = &mut self.links[index];
+                link.forget_sent();
+                link.ask |= had_time && link.heard.is_none();
             }
         }
     }
