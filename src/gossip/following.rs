@@ -10,7 +10,7 @@
 use crate::node::Peer;
 use crate::time::{Duration, Time};
 
-use super::link::Beat;
+use super::link::{Beat, Link};
 use super::message::Message;
 use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, TRIES};
 
@@ -207,9 +207,17 @@ impl Gossip {
         let doubts = || self.links.iter().any(|link| !link.is_trusted());
         match self.parent {
             _ if self.pace.is_direct() => doubts(),
-            Some(parent) => self.links[parent.index()].follows.is_some_and(|above| above != parent),
+            Some(parent) => {
+                self.links[parent.index()].follows.is_some_and(|above| above != parent)
+                    || self.links.iter().any(|link| self.is_lost_follower(link))
+            }
             None => self.outsiders().next().is_some(),
         }
+    }
+
+    /// Whether a peer follows this replica, which doubts it, so that nobody sends it anything.
+    fn is_lost_follower(&self, link: &Link) -> bool {
+        link.follows == Some(self.me) && !link.is_trusted()
     }
 
     /// Looks for lost nodes, once in a while.
@@ -226,6 +234,10 @@ impl Gossip {
         if let Some(parent) = self.parent {
             self.probe = now + if self.pace.is_direct() { PROBE } else { PROBE * 3 };
             self.ask_above(parent);
+            for index in 0..self.links.len() {
+                let is_lost = self.is_lost_follower(&self.links[index]);
+                self.links[index].ask |= is_lost;
+            }
             if std::mem::take(&mut self.explores) {
                 self.explore(parent);
             }
