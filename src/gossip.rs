@@ -177,6 +177,7 @@ impl Gossip {
             return;
         }
         link.meet(message.life);
+        let is_overtaken = link.heard.is_some_and(|(stamp, _)| message.at < stamp);
         if link.heard.is_none_or(|(stamp, _)| message.at > stamp) {
             link.heard = Some((message.at, now));
         }
@@ -185,9 +186,14 @@ impl Gossip {
         self.on_vector(from, message);
         self.on_operations(from, message, view, now);
         self.on_echo(from, message, now);
-        self.on_position(from, message, now);
+        // What was overtaken on its way says where the peer stood, not where it stands.
+        if !is_overtaken {
+            self.on_position(from, message, now);
+        }
         let link = &mut self.links[from.index()];
-        link.doubts = message.doubts;
+        if !is_overtaken {
+            link.doubts = message.doubts;
+        }
         if message.answer {
             link.owe(now);
             link.plan = Some(now);
