@@ -1,0 +1,82 @@
+//! Random choices that a seed repeats, and which seeds to try.
+
+use std::time::Duration;
+
+/// A generator of choices (`SplitMix64`, Steele et al. 2014).
+#[derive(Debug, Clone)]
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn word(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    /// A number below `limit`, which is not zero.
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.word() % limit
+    }
+
+    /// A position in something of that length.
+    pub(crate) fn index(&mut self, len: usize) -> usize {
+        usize::try_from(self.below(len as u64)).expect("below a length")
+    }
+
+    /// Whether something happens that does in so many of a hundred cases.
+    pub(crate) fn percent(&mut self, likely: u64) -> bool {
+        self.below(100) < likely
+    }
+
+    /// One of them.
+    pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.index(all.len())]
+    }
+
+    /// Anything up to `longest`, to the microsecond.
+    pub(crate) fn up_to(&mut self, longest: Duration) -> Duration {
+        let longest = u64::try_from(longest.as_micros()).expect("short");
+        Duration::from_micros(self.below(longest + 1))
+    }
+
+    pub(crate) fn shuffle<T>(&mut self, all: &mut [T]) {
+        for last in (1..all.len()).rev() {
+            all.swap(last, self.index(last + 1));
+        }
+    }
+}
+
+/// Says which seed failed, and how to try it again.
+struct Replay {
+    claim: &'static str,
+    seed: u64,
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {0}: SEED={0} cargo test --test replicas {1}", self.seed, self.claim);
+        }
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok())
+}
+
+/// Tries a claim, named as its test is, with seeds: as many as given, or `SEEDS`, or the one `SEED`.
+pub(crate) fn each_seed(claim: &'static str, few: u64, mut holds: impl FnMut(u64)) {
+    let seeds = match number("SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SEEDS").unwrap_or(few),
+    };
+    for seed in seeds {
+        let _replay = Replay { claim, seed };
+        holds(seed);
+    }
+}

@@ -1,0 +1,39 @@
+//! A message carries what its receiver lacks, as far as the sender can know.
+//!
+//! That nothing in a message was acknowledged to its sender before, by any message that had arrived there, is checked
+//! whenever one leaves ([`crate::witness::Witness::on_send`]), in every test of this folder. So all that a node holds
+//! goes only to one that has never told it of holding anything. The sum is claimed here.
+
+use std::time::Duration;
+
+use crate::chance::each_seed;
+use crate::weather::{self, Weather};
+
+const DURATION: Duration = Duration::from_secs(8);
+
+/// How often an operation is carried for each node that must hear of it, on average over the seeds.
+fn average(claim: &'static str, weather: Weather) -> f64 {
+    let (mut carried, mut needed) = (0, 0);
+    each_seed(claim, 500, |seed| {
+        let mut cluster = weather::cluster(seed, weather, DURATION);
+        cluster.pass(DURATION * 2);
+        carried += cluster.witness.carried;
+        needed += cluster.witness.made() * (cluster.living().count() - 1);
+    });
+    let float = |count| f64::from(u32::try_from(count).expect("a moderate number"));
+    float(carried) / float(needed)
+}
+
+#[test]
+fn where_nothing_fails_each_operation_goes_to_each_node_once() {
+    let average = average("where_nothing_fails_each_operation_goes_to_each_node_once", Weather::CALM);
+    // A node that speaks first, before its hub has heard of it, may hear what others have told it already.
+    assert!((1.0..1.05).contains(&average), "{average}");
+}
+
+#[test]
+fn whatever_fails_each_operation_goes_to_each_node_a_few_times() {
+    let average = average("whatever_fails_each_operation_goes_to_each_node_a_few_times", Weather::STORM);
+    // One to four cuts, deaths and pauses each in eight seconds, and four messages in ten lost.
+    assert!(average < 6.0, "{average}");
+}

@@ -1,0 +1,94 @@
+//! What a line between replicas says, read by other means than theirs.
+
+use std::ops::RangeInclusive;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    dest: &'a str,
+    body: Body<'a>,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(default)]
+    at: u64,
+    #[serde(default)]
+    age: u64,
+    #[serde(default)]
+    have: Vec<i64>,
+    #[serde(default)]
+    ops: Vec<Vec<i64>>,
+}
+
+/// Who made operations: a node in one of its lives.
+pub(crate) type Maker = (u32, u64);
+
+/// Operations of one maker, in order.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) maker: Maker,
+    pub(crate) first: u32,
+    pub(crate) operations: Vec<i64>,
+}
+
+impl Run {
+    /// Their numbers; there is at least one.
+    pub(crate) fn numbers(&self) -> RangeInclusive<u32> {
+        self.first..=self.first - 1 + small(i64::try_from(self.operations.len()).expect("few"))
+    }
+}
+
+/// A message from one replica to another.
+#[derive(Debug, Clone)]
+pub(crate) struct Hearsay {
+    pub(crate) to: usize,
+    /// The sender's life.
+    pub(crate) life: u64,
+    pub(crate) have: Vec<(Maker, u32)>,
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Hearsay {
+    /// How many operations it carries.
+    pub(crate) fn carried(&self) -> usize {
+        self.runs.iter().map(|run| run.operations.len()).sum()
+    }
+}
+
+/// What a node printed.
+#[derive(Debug)]
+pub(crate) enum Said {
+    ToReplica(Hearsay),
+    ToClient { kind: String },
+}
+
+fn small(number: i64) -> u32 {
+    u32::try_from(number).expect("a small number")
+}
+
+fn maker(node: i64, relative: i64, life: u64) -> Maker {
+    (small(node), life.checked_add_signed(relative).expect("a life"))
+}
+
+/// Reads one line, without its newline.
+pub(crate) fn read(text: &[u8]) -> Said {
+    let Envelope { dest, body } =
+        serde_json::from_slice(text).unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(text)));
+    let Some(to) = dest.strip_prefix('n').and_then(|index| index.parse().ok()) else {
+        return Said::ToClient { kind: body.kind.into() };
+    };
+    assert_eq!(body.kind, "gossip", "replicas only gossip");
+    let life = body.at - body.age;
+    let entries = body.have.chunks_exact(3);
+    assert!(entries.remainder().is_empty(), "{:?}", body.have);
+    let have = entries.map(|entry| (maker(entry[0], entry[1], life), small(entry[2]))).collect();
+    let run = |run: &Vec<i64>| {
+        assert!(run.len() > 3, "an empty run: {run:?}");
+        Run { maker: maker(run[0], run[1], life), first: small(run[2]), operations: run[3..].to_vec() }
+    };
+    Said::ToReplica(Hearsay { to, life, have, runs: body.ops.iter().map(run).collect() })
+}

@@ -1,0 +1,349 @@
+//! Engines and the wires between them: a queue of things that happen, each at its time, and what wires do to messages.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::gossip::Settings;
+use gossip_gloomers::node::Node;
+use gossip_gloomers::shell::{Machine, PADDING};
+use gossip_gloomers::time::Time;
+
+use crate::chance::Chance;
+use crate::hearsay::{self, Hearsay, Said};
+use crate::ledger::Ledger;
+use crate::witness::Witness;
+
+/// Microseconds since the epoch when the test begins.
+pub(crate) const EPOCH: u64 = 1_763_838_000_000_000;
+
+/// Nodes' wall clocks differ by this much at most.
+const SKEW: Duration = Duration::from_secs(3600);
+
+/// What happens.
+#[derive(Debug)]
+enum Event {
+    /// A message is there.
+    Arrival(Mail),
+    /// Something that the test wants.
+    Deed(Deed),
+}
+
+/// What a test can want.
+#[derive(Debug, Clone)]
+pub(crate) enum Deed {
+    /// A client tells a node something, if it lives.
+    Append(usize),
+    /// The process ends.
+    Kill(usize),
+    /// It begins again, with nothing.
+    Start(usize),
+    Pause(usize),
+    Resume(usize),
+    /// From now on these links, from and to, lose everything.
+    Cut(BTreeSet<(usize, usize)>),
+    /// Links lose and repeat nothing more, nodes run again.
+    Heal,
+}
+
+/// A line on its way.
+#[derive(Debug, Clone)]
+pub(crate) struct Mail {
+    pub(crate) from: usize,
+    pub(crate) line: Vec<u8>,
+    pub(crate) said: Hearsay,
+}
+
+/// What reaches a node.
+#[derive(Debug)]
+enum Input {
+    Mail(Mail),
+    Request(i64),
+}
+
+/// The line with which a life begins.
+pub(crate) fn init(node: usize, nodes: usize) -> String {
+    let ids: Vec<_> = (0..nodes).map(|node| format!("n{node}")).collect();
+    let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n{node}","node_ids":{ids:?}}}"#);
+    format!("{{\"src\":\"c0\",\"dest\":\"n{node}\",\"body\":{body}}}\n")
+}
+
+/// The line with which a client makes an operation.
+pub(crate) fn append(node: usize, operation: i64) -> String {
+    let body = format!(r#"{{"type":"append","msg_id":7,"operation":{operation}}}"#);
+    format!("{{\"src\":\"c1\",\"dest\":\"n{node}\",\"body\":{body}}}\n")
+}
+
+/// Hands lines to an engine.
+pub(crate) fn feed<N: Node>(engine: &mut Engine<N>, lines: &mut Vec<u8>, now: Time) {
+    let len = lines.len();
+    lines.extend_from_slice(&[0; PADDING]);
+    engine.feed(lines, len, now);
+    lines.clear();
+}
+
+/// One process.
+#[derive(Debug)]
+struct Process {
+    engine: Engine<Ledger>,
+    born: Time,
+    /// What came since it was stopped, if it is.
+    stopped: Option<Vec<Input>>,
+}
+
+impl Process {
+    fn local(&self, now: Time) -> Time {
+        Time::ZERO + now.since(self.born)
+    }
+
+    fn due(&self) -> Option<Time> {
+        let deadline = self.engine.deadline().filter(|_| self.stopped.is_none())?;
+        Some(self.born + deadline.since(Time::ZERO))
+    }
+
+    fn ledger(&self) -> &Ledger {
+        self.engine.node().expect("initialised at the start")
+    }
+}
+
+/// How wires treat messages.
+#[derive(Debug, Clone)]
+pub(crate) struct Wires {
+    /// A message takes at least this long, and at most the other.
+    pub(crate) shortest: Duration,
+    pub(crate) longest: Duration,
+    /// In a hundred.
+    pub(crate) loss: u64,
+    pub(crate) duplication: u64,
+}
+
+/// A cluster and its network.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub(crate) now: Time,
+    pub(crate) wires: Wires,
+    pub(crate) witness: Witness,
+    pub(crate) settings: Settings,
+    chance: Chance,
+    processes: Vec<Option<Process>>,
+    skew: Vec<Duration>,
+    events: BTreeMap<(Time, u64), Event>,
+    sequence: u64,
+    cut: BTreeSet<(usize, usize)>,
+    buffer: Vec<u8>,
+    /// Every message that arrived somewhere, if they are to be kept.
+    pub(crate) arrived: Option<Vec<Mail>>,
+}
+
+impl Cluster {
+    /// Nodes that start now.
+    pub(crate) fn new(nodes: usize, wires: Wires, settings: Settings, mut chance: Chance) -> Self {
+        let skew = (0..nodes).map(|_| chance.up_to(SKEW)).collect();
+        let mut cluster = Self {
+            now: Time::from_millis(1),
+            wires,
+            witness: Witness::new(nodes),
+            settings,
+            chance,
+            processes: (0..nodes).map(|_| None).collect(),
+            skew,
+            events: BTreeMap::new(),
+            sequence: 0,
+            cut: BTreeSet::new(),
+            buffer: Vec::new(),
+            arrived: None,
+        };
+        for node in 0..nodes {
+            cluster.start(node);
+        }
+        cluster
+    }
+
+    pub(crate) fn ledger(&self, node: usize) -> Option<&Ledger> {
+        self.processes[node].as_ref().map(Process::ledger)
+    }
+
+    pub(crate) fn living(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.processes.len()).filter(|node| self.processes[*node].is_some())
+    }
+
+    /// Wants something at some time from now.
+    pub(crate) fn plan(&mut self, after: Duration, deed: Deed) {
+        self.push(self.now + after, Event::Deed(deed));
+    }
+
+    fn push(&mut self, at: Time, event: Event) {
+        self.sequence += 1;
+        self.events.insert((at, self.sequence), event);
+    }
+
+    /// Lets time go by.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        self.pass_until(duration, |_| false);
+    }
+
+    /// Lets time go by until it is enough; says whether that came to be.
+    pub(crate) fn pass_until(&mut self, duration: Duration, enough: impl Fn(&Self) -> bool) -> bool {
+        let end = self.now + duration;
+        loop {
+            if enough(self) {
+                return true;
+            }
+            let event = self.events.first_key_value().map(|((at, _), _)| *at);
+            let due = |(node, process): (usize, &Option<Process>)| Some((process.as_ref()?.due()?, node));
+            let timer = self.processes.iter().enumerate().filter_map(due).min();
+            let next = [event, timer.map(|(at, _)| at)].into_iter().flatten().min();
+            let Some(next) = next.filter(|next| *next <= end) else {
+                self.now = end;
+                return enough(self);
+            };
+            self.now = self.now.max(next);
+            if event == Some(next) {
+                let (_, event) = self.events.pop_first().expect("there is one");
+                self.on_event(event);
+            } else if let Some((_, node)) = timer {
+                let now = self.now;
+                let process = self.processes[node].as_mut().expect("it has a timer");
+                process.engine.expire(process.local(now));
+                self.collect(node);
+            }
+        }
+    }
+
+    /// Whether a message with operations is under way to a node that lives.
+    pub(crate) fn is_news_under_way(&self) -> bool {
+        self.events.values().any(|event| match event {
+            Event::Arrival(mail) => mail.said.carried() > 0 && self.processes[mail.said.to].is_some(),
+            Event::Deed(_) => false,
+        })
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Arrival(mail) => self.on_input(mail.said.to, Input::Mail(mail)),
+            Event::Deed(deed) => self.on_deed(deed),
+        }
+    }
+
+    fn on_deed(&mut self, deed: Deed) {
+        match deed {
+            Deed::Append(node) => {
+                let operation = i64::try_from(self.sequence).expect("few events");
+                self.sequence += 1;
+                self.on_input(node, Input::Request(operation));
+            }
+            Deed::Kill(node) => {
+                if self.processes[node].take().is_some() {
+                    self.witness.on_kill(node);
+                }
+            }
+            Deed::Start(node) => self.start(node),
+            Deed::Pause(node) => {
+                if let Some(process) = &mut self.processes[node] {
+                    process.stopped.get_or_insert_default();
+                }
+            }
+            Deed::Resume(node) => self.resume(node),
+            Deed::Cut(links) => self.cut = links,
+            Deed::Heal => {
+                self.cut.clear();
+                (self.wires.loss, self.wires.duplication) = (0, 0);
+                for node in 0..self.processes.len() {
+                    self.start(node);
+                    self.resume(node);
+                }
+            }
+        }
+    }
+
+    fn resume(&mut self, node: usize) {
+        let Some(process) = &mut self.processes[node] else { return };
+        if let Some(inputs) = process.stopped.take()
+            && !inputs.is_empty()
+        {
+            self.hear(node, &inputs);
+        }
+    }
+
+    /// Begins the node's next life, unless it has one.
+    fn start(&mut self, node: usize) {
+        if self.processes[node].is_some() {
+            return;
+        }
+        let wall = Time::ZERO + self.skew[node];
+        let incarnation = EPOCH + (wall.as_nanos() + self.now.as_nanos()) / 1000;
+        let birth = Birth { incarnation, seed: self.chance.below(u64::MAX), options: self.settings };
+        self.processes[node] = Some(Process { engine: Engine::new(birth), born: self.now, stopped: None });
+        self.witness.on_start(node, incarnation);
+        self.buffer.clear();
+        self.buffer.extend_from_slice(init(node, self.processes.len()).as_bytes());
+        self.hand_over(node);
+    }
+
+    fn on_input(&mut self, node: usize, input: Input) {
+        let Some(process) = &mut self.processes[node] else { return };
+        match &mut process.stopped {
+            Some(waiting) => waiting.push(input),
+            None => self.hear(node, &[input]),
+        }
+    }
+
+    /// Everything that waits is one batch.
+    fn hear(&mut self, node: usize, inputs: &[Input]) {
+        self.buffer.clear();
+        for input in inputs {
+            match input {
+                Input::Mail(mail) => {
+                    self.buffer.extend_from_slice(&mail.line);
+                    self.witness.on_arrival(mail.from, &mail.said);
+                    if let Some(arrived) = &mut self.arrived {
+                        arrived.push(mail.clone());
+                    }
+                }
+                Input::Request(operation) => {
+                    self.buffer.extend_from_slice(append(node, *operation).as_bytes());
+                    self.witness.on_append(node, *operation);
+                }
+            }
+        }
+        self.hand_over(node);
+        let ledger = self.processes[node].as_ref().expect("it lives").ledger();
+        self.witness.check(node, ledger, false);
+    }
+
+    fn hand_over(&mut self, node: usize) {
+        let process = self.processes[node].as_mut().expect("it lives");
+        let now = process.local(self.now);
+        feed(&mut process.engine, &mut self.buffer, now);
+        self.collect(node);
+    }
+
+    /// Puts what a node has said on the wires.
+    fn collect(&mut self, node: usize) {
+        let process = self.processes[node].as_mut().expect("it lives");
+        let output = std::mem::take(process.engine.output());
+        let counters = process.engine.counters();
+        assert_eq!((counters.unreadable, counters.refused), (0, 0), "n{node} understands everything");
+        for line in output.split_inclusive(|byte| *byte == b'\n') {
+            match hearsay::read(&line[..line.len() - 1]) {
+                Said::ToClient { kind } => assert!(["init_ok", "append_ok"].contains(&kind.as_str()), "{kind}"),
+                Said::ToReplica(said) => {
+                    self.witness.on_send(node, &said);
+                    self.carry(&Mail { from: node, line: line.to_vec(), said });
+                }
+            }
+        }
+    }
+
+    fn carry(&mut self, mail: &Mail) {
+        let Wires { shortest, longest, loss, duplication } = self.wires;
+        if self.cut.contains(&(mail.from, mail.said.to)) || self.chance.percent(loss) {
+            return;
+        }
+        let copies = 1 + usize::from(self.chance.percent(duplication));
+        for _ in 0..copies {
+            let at = self.now + shortest + self.chance.up_to(longest.saturating_sub(shortest));
+            self.push(at, Event::Arrival(mail.clone()));
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Someone who sees every line, and so knows what each replica must hold, may acknowledge and may say.
+//!
+//! A replica holds the union of what it made and what it was told in this life, whatever the order: that merging is
+//! commutative, associative and idempotent is checked at every delivery.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::hearsay::{Hearsay, Maker};
+use crate::ledger::{Ledger, Name};
+
+/// How far makers' operations are known without a gap.
+pub(crate) type Vector = BTreeMap<Maker, u32>;
+
+/// What one replica knows of another.
+#[derive(Debug, Default, Clone)]
+struct Acquaintance {
+    life: u64,
+    /// How far the other one has said, in this life, that it holds operations.
+    acknowledged: Vector,
+}
+
+/// One node, in its present life.
+#[derive(Debug, Default)]
+struct Replica {
+    life: Option<u64>,
+    made: u32,
+    held: BTreeSet<Name>,
+    reach: Vector,
+    others: Vec<Acquaintance>,
+}
+
+impl Replica {
+    fn hold(&mut self, name: Name) {
+        self.held.insert(name);
+        let reach = self.reach.entry((name.0, name.1)).or_default();
+        while self.held.contains(&(name.0, name.1, *reach + 1)) {
+            *reach += 1;
+        }
+    }
+
+    fn holds_without_gap(&self, name: Name) -> bool {
+        self.reach.get(&(name.0, name.1)).is_some_and(|reach| name.2 <= *reach)
+    }
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Witness {
+    replicas: Vec<Replica>,
+    /// Every operation that was ever made.
+    made: BTreeMap<Name, i64>,
+    /// Operations that no living replica holds with all that came before them: vectors cannot name what is above a gap.
+    lost: BTreeSet<Name>,
+    /// Operations in messages, counted each time.
+    pub(crate) carried: usize,
+}
+
+impl Witness {
+    pub(crate) fn new(nodes: usize) -> Self {
+        Self { replicas: (0..nodes).map(|_| Replica::default()).collect(), ..Self::default() }
+    }
+
+    pub(crate) fn made(&self) -> usize {
+        self.made.len()
+    }
+
+    pub(crate) fn on_start(&mut self, node: usize, life: u64) {
+        let others = vec![Acquaintance::default(); self.replicas.len()];
+        self.replicas[node] = Replica { life: Some(life), others, ..Replica::default() };
+    }
+
+    /// What only this one held is lost, unless a message that carries it is still under way.
+    pub(crate) fn on_kill(&mut self, node: usize) {
+        let dead = std::mem::take(&mut self.replicas[node]);
+        let held = |name: &Name| self.replicas.iter().any(|replica| replica.holds_without_gap(*name));
+        self.lost.extend(dead.held.into_iter().filter(|name| !held(name)));
+    }
+
+    pub(crate) fn on_append(&mut self, node: usize, operation: i64) {
+        let replica = &mut self.replicas[node];
+        replica.made += 1;
+        let name = (u32::try_from(node).expect("few nodes"), replica.life.expect("it lives"), replica.made);
+        replica.hold(name);
+        self.made.insert(name, operation);
+    }
+
+    /// A message leaves: all that it says is true, and nothing in it has been acknowledged.
+    pub(crate) fn on_send(&mut self, from: usize, message: &Hearsay) {
+        let sender = &self.replicas[from];
+        assert_eq!(Some(message.life), sender.life, "n{from} names its life");
+        for (maker, reach) in &message.have {
+            let held = sender.reach.get(maker).copied().unwrap_or_default();
+            assert!(*reach <= held, "n{from} acknowledges {maker:?} to {reach}, and holds it to {held}");
+        }
+        let acknowledged = &sender.others[message.to].acknowledged;
+        for run in &message.runs {
+            let known = acknowledged.get(&run.maker).copied().unwrap_or_default();
+            assert!(run.first > known, "n{from} repeats to n{} what was acknowledged to {known}: {run:?}", message.to);
+            for (number, operation) in run.numbers().zip(&run.operations) {
+                let name = (run.maker.0, run.maker.1, number);
+                assert!(sender.holds_without_gap(name), "n{from} sends {name:?}, which it does not hold");
+                assert_eq!(self.made.get(&name), Some(operation), "{name:?} is what was made");
+            }
+        }
+        self.carried += message.carried();
+    }
+
+    /// A message arrives at a living node.
+    pub(crate) fn on_arrival(&mut self, from: usize, message: &Hearsay) {
+        let receiver = &mut self.replicas[message.to];
+        let other = &mut receiver.others[from];
+        if message.life < other.life {
+            return;
+        }
+        if message.life > other.life {
+            *other = Acquaintance { life: message.life, ..Acquaintance::default() };
+        }
+        let sent = message.runs.iter().map(|run| (run.maker, *run.numbers().end()));
+        for (maker, reach) in sent.chain(message.have.iter().copied()) {
+            let known = other.acknowledged.entry(maker).or_default();
+            *known = reach.max(*known);
+        }
+        for run in &message.runs {
+            for number in run.numbers() {
+                receiver.hold((run.maker.0, run.maker.1, number));
+            }
+            let reach = receiver.reach.get(&run.maker).copied().unwrap_or_default();
+            if !self.lost.is_empty() {
+                self.lost.retain(|name| (name.0, name.1) != run.maker || name.2 > reach);
+            }
+        }
+    }
+
+    /// A replica holds what it was told, and each operation is what its maker made it.
+    pub(crate) fn check(&self, node: usize, ledger: &Ledger, thoroughly: bool) {
+        let replica = &self.replicas[node];
+        assert_eq!(ledger.entries().len(), replica.held.len(), "n{node} holds what it was told");
+        if !thoroughly {
+            return;
+        }
+        assert!(ledger.entries().keys().eq(&replica.held), "n{node} holds what it was told");
+        assert_eq!(ledger.vector(), replica.reach.clone().into_iter().filter(|(_, reach)| *reach > 0).collect());
+        for (name, text) in
+            ledger.logged().into_iter().chain(ledger.entries().iter().map(|(name, text)| (*name, &**text)))
+        {
+            assert_eq!(text, self.made[&name].to_string().as_bytes(), "n{node}: {name:?}");
+        }
+    }
+
+    /// Whether these replicas hold all that any living one holds, and so the same.
+    pub(crate) fn are_equal(&self, mut nodes: impl Iterator<Item = usize>) -> bool {
+        let kept = self.made.len() - self.lost.len();
+        let sum = |reach: &Vector| reach.values().map(|reach| *reach as usize).sum::<usize>();
+        nodes.all(|node| sum(&self.replicas[node].reach) == kept)
+    }
+
+    /// What is missing where, for messages of failure.
+    pub(crate) fn missing(&self, node: usize) -> Vec<Name> {
+        let lacks = |name: &&Name| !self.lost.contains(*name) && !self.replicas[node].holds_without_gap(**name);
+        self.made.keys().filter(lacks).copied().collect()
+    }
+}
