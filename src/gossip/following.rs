@@ -202,7 +202,7 @@ impl Gossip {
     pub(super) fn looks_around(&self) -> bool {
         let doubts = || self.links.iter().any(|link| !link.is_trusted());
         match self.parent {
-            _ if self.pace.is_direct() => doubts(),
+            _ if self.pace.is_direct() => doubts() || (self.parent.is_none() && self.strangers().next().is_some()),
             Some(parent) => self.links[parent.index()].follows.is_some_and(|above| above != parent),
             None => self.outsiders().next().is_some(),
         }
@@ -229,6 +229,12 @@ impl Gossip {
         }
         for link in &mut self.links[..self.me.index()] {
             link.ask |= !link.is_trusted();
+        }
+        if self.may_trade(now)
+            && let Some(stranger) = self.next_in_turn(self.strangers())
+        {
+            self.partner = stranger;
+            self.links[stranger.index()].ask = true;
         }
         // What was sent to nodes outside and not acknowledged may not have arrived.
         for index in 0..self.links.len() {
@@ -268,12 +274,22 @@ impl Gossip {
 
     /// The next node outside the following that lacks something, as far as this hub knows.
     pub(super) fn next_partner(&self) -> Option<Peer> {
-        let mut lacking = self.outsiders().filter(|peer| self.links[peer.index()].lacks(&self.log));
-        let first = lacking.next()?;
+        self.next_in_turn(self.outsiders().filter(|peer| self.links[peer.index()].lacks(&self.log)))
+    }
+
+    /// The first after the last partner, or else the first.
+    fn next_in_turn(&self, mut peers: impl Iterator<Item = Peer>) -> Option<Peer> {
+        let first = peers.next()?;
         if first > self.partner {
             return Some(first);
         }
-        Some(lacking.find(|peer| *peer > self.partner).unwrap_or(first))
+        Some(peers.find(|peer| *peer > self.partner).unwrap_or(first))
+    }
+
+    /// Nodes that have not spoken in this life. An idle one knows no better than that it follows a former life of this
+    /// replica, and may be the only one that holds anything: if all who knew more were killed, nobody else asks it.
+    fn strangers(&self) -> impl Iterator<Item = Peer> + '_ {
+        self.outsiders().filter(|peer| self.links[peer.index()].life == 0)
     }
 
     /// Nodes that this hub does not reach by its rounds or its followers' rounds.
