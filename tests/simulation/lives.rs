@@ -130,7 +130,9 @@ fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
             for reunion in reunions(&ledger) {
                 let late = reunion.reads(&reads, reunion.from, rejoining(latency));
                 for read in late.filter(|read| reunion.returned.contains(&read.node)) {
-                    reunion.held.iter().for_each(|value| assert_sees(read, *value, &outcome, &ledger));
+                    for value in &reunion.held {
+                        assert_sees(read, *value, &outcome, &ledger);
+                    }
                     seen += reunion.held.len();
                 }
             }
@@ -178,7 +180,9 @@ fn a_node_stopped_for_ten_seconds_catches_up() {
                 let bound = pause.to + rejoining(latency);
                 let late = reads.iter().filter(|read| bound <= time(read.invoked));
                 for read in late.filter(|read| next.is_none_or(|next| time(read.invoked) < next)) {
-                    held.iter().for_each(|value| assert_sees(read, *value, &outcome, &ledger));
+                    for value in &held {
+                        assert_sees(read, *value, &outcome, &ledger);
+                    }
                     longest = longest.max(pause.to.since(pause.from));
                 }
             }
