@@ -83,7 +83,7 @@ fn period_ms(latency_ms: u64) -> u64 {
 }
 
 fn beds(fault: Fault) -> impl Iterator<Item = (Bed, u64, Range<u64>)> {
-    let sizes = [(3, 6), (5, 6), (25, 1)];
+    let sizes = [(3, 4), (5, 4), (25, 1)];
     sizes.into_iter().flat_map(move |(nodes, few)| {
         [(0, 5), (0, 10), (100, 5), (100, 10)].map(|(latency, interval)| {
             let bed = Bed::new(nodes).latency(latency, Shape::Constant).faults(&[fault], interval, 60);
@@ -104,8 +104,9 @@ fn a_kill_loses_what_no_living_node_holds_and_nothing_else() {
     assert!(lost > 0, "kills of all nodes leave nothing");
 }
 
-/// By then a node started again holds what it lacks: it speaks when its peers surely exist, in 500 ms; a hub that nobody
-/// else tells asks one node after another, 700 ms apart; then it is a round trip, and a period where a relay is between.
+/// By then a node started again holds what it lacks: it speaks when its peers surely exist, in 500 ms; a hub that
+/// nobody else tells asks one node after another, 700 ms apart; then it is a round trip, and a period where a relay is
+/// between.
 fn rejoining(latency_ms: u64) -> Duration {
     Duration::from_millis(500 + 2 * 700 + 3 * latency_ms + period_ms(latency_ms))
 }
