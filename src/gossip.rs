@@ -6,6 +6,9 @@
 //! a period the hub sends each follower what it lacks; a follower with news sends it just in time for that. With n
 //! nodes a round costs at most 2n-2 messages and an operation at most two hops and a period. Nothing is forgotten until
 //! it is acknowledged; acknowledgements ride on messages that go anyway.
+//!
+//! Nothing is on disk: a kill loses the operations of which every copy was in a killed process, above all those of the
+//! last period and hop, T + L, which their node had not passed on yet.
 
 mod following;
 mod link;
@@ -106,6 +109,10 @@ pub struct Gossip {
     written: Written,
     /// The earliest timer that is set.
     armed: Option<Time>,
+    /// When it last did anything.
+    awake: Time,
+    /// When it last went on after it had been stopped.
+    resumed: Time,
 }
 
 impl Gossip {
@@ -140,6 +147,8 @@ impl Gossip {
             settled: None,
             written: Written::default(),
             armed: None,
+            awake: out.now(),
+            resumed: out.now(),
         };
         gossip.parent = gossip.best_parent();
         gossip
@@ -172,6 +181,7 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let now = grain(out.now());
+        self.stay_awake(now);
         let link = &mut self.links[from.index()];
         if from == self.me || message.life < link.life {
             return;
@@ -211,6 +221,7 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let now = grain(out.now());
+        self.stay_awake(now);
         if self.armed.is_some_and(|armed| armed <= out.now()) {
             self.armed = None;
         }
@@ -316,8 +327,11 @@ impl Gossip {
         let Some(sent) = self.instant(stamp).filter(|sent| *sent <= now) else { return };
         let Some(round_trip) = now.since(sent).checked_sub(hold) else { return };
         let link = &mut self.links[from.index()];
-        link.on_round_trip(round_trip);
-        self.pace.on_round_trip(round_trip);
+        // What came while this process was stopped has waited here; it says nothing of the network.
+        if sent >= self.resumed {
+            link.on_round_trip(round_trip);
+            self.pace.on_round_trip(round_trip);
+        }
         link.proved = link.proved.max(sent);
         if link.doubted.is_some_and(|since| sent >= since) {
             link.doubted = None;
@@ -332,6 +346,14 @@ impl Gossip {
             link.forget_sent();
         }
         link.on_progress(sent, now);
+    }
+
+    /// Notices that the process was stopped.
+    fn stay_awake(&mut self, now: Time) {
+        if now.since(self.awake) > LONGEST_NAP * 2 {
+            self.resumed = now;
+        }
+        self.awake = now;
     }
 
     /// How long news or silence may go unacknowledged.

@@ -206,7 +206,7 @@ impl Gossip {
     pub(super) fn looks_around(&self) -> bool {
         let doubts = || self.links.iter().any(|link| !link.is_trusted());
         match self.parent {
-            _ if self.pace.is_direct() => doubts(),
+            _ if self.pace.is_direct() => doubts() || (self.parent.is_none() && self.strangers().next().is_some()),
             Some(parent) => {
                 self.links[parent.index()].follows.is_some_and(|above| above != parent)
                     || self.links.iter().any(|link| self.is_lost_follower(link))
@@ -246,14 +246,13 @@ impl Gossip {
         for link in &mut self.links[..self.me.index()] {
             link.ask |= !link.is_trusted();
         }
-        // What was sent to nodes outside and not acknowledged may not have arrived; and who has not been heard in all
-        // this time may hold everything, follow a former life of this node, and have nothing to say.
         let had_time = self.may_trade(now);
         for index in 0..self.links.len() {
             if !self.is_below(Peer::at(index)) {
                 let link = &mut self.links[index];
+                // What was sent to nodes outside and not acknowledged may not have arrived.
                 link.forget_sent();
-                link.ask |= had_time && link.heard.is_none();
+                link.ask |= had_time && link.is_stranger();
             }
         }
     }
@@ -294,6 +293,12 @@ impl Gossip {
             return Some(first);
         }
         Some(lacking.find(|peer| *peer > self.partner).unwrap_or(first))
+    }
+
+    /// Nodes that have not spoken in this life. An idle one knows no better than that it follows a former life of this
+    /// replica, and may be the only one that holds anything: if all who knew more were killed, nobody else asks it.
+    fn strangers(&self) -> impl Iterator<Item = Peer> + '_ {
+        self.outsiders().filter(|peer| self.links[peer.index()].is_stranger())
     }
 
     /// Nodes that this hub does not reach by its rounds or its followers' rounds.

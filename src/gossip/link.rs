@@ -132,6 +132,11 @@ impl Link {
         *self = Self { life, doubted, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
     }
 
+    /// Whether the peer has never spoken to this replica.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.life == 0
+    }
+
     pub(super) fn is_trusted(&self) -> bool {
         self.doubted.is_none()
     }

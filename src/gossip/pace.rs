@@ -20,6 +20,13 @@ const UNREST: Duration = Duration::from_secs(20);
 /// What is left of it: detours are longer than the way over the hub, and cuts hold news up enough.
 const UNREST_PERCENT: u32 = 65;
 
+/// A first round trip counts as this long at most.
+const LONGEST_FIRST: Duration = Duration::from_millis(500);
+
+/// A later one counts as at most so many times the average, and as one millisecond more: when a process was stopped
+/// for seconds the network has not become slow, and a hub that thought so would not learn better for many rounds.
+const OUTLIER: u32 = 3;
+
 /// How the rounds of a hub are spaced.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -41,10 +48,12 @@ impl Pace {
 
     /// Takes note of a measured round trip.
     pub(super) fn on_round_trip(&mut self, round_trip: Duration) {
-        let sample = round_trip / 2;
         self.latency = Some(match self.latency {
-            None => sample,
-            Some(average) => (average * (WEIGHT - 1) + sample) / WEIGHT,
+            None => round_trip.min(LONGEST_FIRST) / 2,
+            Some(average) => {
+                let sample = (round_trip / 2).min(average * OUTLIER + Duration::from_millis(1));
+                (average * (WEIGHT - 1) + sample) / WEIGHT
+            }
         });
     }
 
@@ -108,6 +117,14 @@ mod tests {
     fn the_default_period_grows_with_the_latency_but_has_a_floor() {
         assert_eq!(at_latency(100, None).period(), Duration::from_millis(370));
         assert_eq!(at_latency(0, None).period(), SHORTEST);
+    }
+
+    #[test]
+    fn a_process_that_was_stopped_does_not_make_the_network_slow() {
+        let mut pace = at_latency(100, None);
+        pace.on_round_trip(Duration::from_secs(10));
+        assert!(pace.period() < Duration::from_millis(450));
+        assert!(at_latency(5000, None).period() < Duration::from_secs(1));
     }
 
     #[test]

@@ -37,9 +37,17 @@ pub struct Simulation {
 
 struct Living {
     machine: Box<dyn Machine>,
+    /// The zero of the node's own clock, as with a process: it takes its incarnation and its age for the time of day.
+    born: Time,
     deadline: Option<Time>,
     /// While paused: the lines that came.
     paused: Option<Vec<u8>>,
+}
+
+impl Living {
+    fn age(&self, now: Time) -> Time {
+        Time::ZERO + now.since(self.born)
+    }
 }
 
 impl std::fmt::Debug for Simulation {
@@ -73,11 +81,11 @@ impl Simulation {
     /// Fires what is due at a node, takes note of what it said and of its next deadline.
     fn settle(&mut self, node: usize) {
         let Some(living) = &mut self.nodes[node] else { return };
-        living.machine.expire(self.now);
+        living.machine.expire(living.age(self.now));
         if !living.machine.output().is_empty() && !self.spoken.contains(&node) {
             self.spoken.push(node);
         }
-        let deadline = living.machine.deadline();
+        let deadline = living.machine.deadline().map(|age| living.born + age.since(Time::ZERO));
         if deadline != living.deadline {
             if let Some(old) = living.deadline {
                 self.deadlines.remove(&(old, node));
@@ -110,7 +118,7 @@ impl Cluster for Simulation {
         let incarnation = EPOCH_US + self.now.as_nanos() / 1000;
         let seed = self.seed ^ (node as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.now.as_nanos();
         let machine = (self.birthplace)(node, incarnation, seed);
-        self.nodes[node] = Some(Living { machine, deadline: None, paused: None });
+        self.nodes[node] = Some(Living { machine, born: self.now, deadline: None, paused: None });
         Ok(())
     }
 
@@ -128,8 +136,7 @@ impl Cluster for Simulation {
         self.buffer.clear();
         self.buffer.extend_from_slice(line);
         self.buffer.resize(line.len() + PADDING, 0);
-        // The node's own clock begins with its life, but only differences matter to it.
-        living.machine.feed(&mut self.buffer, line.len(), self.now);
+        living.machine.feed(&mut self.buffer, line.len(), living.age(self.now));
         self.settle(node);
     }
 
@@ -173,7 +180,7 @@ impl Cluster for Simulation {
         let lines = waiting.len();
         if lines > 0 {
             waiting.resize(lines + PADDING, 0);
-            living.machine.feed(&mut waiting, lines, self.now);
+            living.machine.feed(&mut waiting, lines, living.age(self.now));
         }
         self.settle(node);
     }

@@ -1,5 +1,7 @@
 //! The nodes of this crate are valid, and their messages are as many as they should be.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::run::Run;
@@ -66,6 +68,39 @@ pub(crate) fn every_value_reaches_every_node_after_partitions() {
     let run = Run::of("-w broadcast --node-count 5 --time-limit 5 --rate 30 --nemesis partition --nemesis-interval 1");
     assert_broadcast(&run);
     assert_partitioned(&run);
+}
+
+/// The values that each of the final reads brought.
+fn final_reads(run: &Run) -> Vec<BTreeSet<u64>> {
+    let history = run.file("history.edn").expect("a history");
+    let reads = history.lines().filter(|op| op.contains(":type :ok") && op.contains(":final? true"));
+    let values = |op: &str| {
+        let (_, list) = op.split_once(":value [").expect("a read brings a list");
+        let (list, _) = list.split_once(']').expect("a list ends");
+        list.split_whitespace().map(|value| value.parse().expect("values are integers")).collect()
+    };
+    reads.map(values).collect()
+}
+
+pub(crate) fn nodes_killed_and_started_again_rejoin() {
+    let run =
+        Run::of("-w broadcast --node-count 5 --time-limit 8 --rate 30 --nemesis kill --nemesis-interval 2 --seed 8");
+    let history = run.file("history.edn").expect("a history");
+    assert!(history.contains(" :killed") && history.contains(" :started"), "the nemesis did nothing");
+    // A kill may lose values, so the verdict may be either; but all agree on what is left.
+    let reads = final_reads(&run);
+    assert_eq!(reads.len(), 5, "{}", run.page);
+    assert!(reads.iter().all(|read| *read == reads[0] && !read.is_empty()), "{reads:?}");
+    assert_eq!(run.result("/gloomers/muted"), json!([]));
+}
+
+pub(crate) fn nodes_stopped_and_continued_catch_up() {
+    let run =
+        Run::of("-w broadcast --node-count 5 --time-limit 8 --rate 30 --nemesis pause --nemesis-interval 2 --seed 4");
+    let history = run.file("history.edn").expect("a history");
+    assert!(history.contains(" :paused") && history.contains(" :resumed"), "the nemesis did nothing");
+    run.assert_verdict(true, 0);
+    assert_eq!(final_reads(&run).len(), 5);
 }
 
 pub(crate) fn a_test_in_virtual_time_agrees() {

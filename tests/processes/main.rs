@@ -22,12 +22,14 @@ macro_rules! claims {
     ($($module:ident::$name:ident),* $(,)?) => { [$((stringify!($name), $module::$name as fn())),*] };
 }
 
-const CLAIMS: [Claim; 15] = claims![
+const CLAIMS: [Claim; 17] = claims![
     healthy::every_echo_is_answered,
     healthy::ids_are_unique,
     healthy::ids_are_unique_and_always_there_in_partitions,
     healthy::every_value_reaches_every_node,
     healthy::every_value_reaches_every_node_after_partitions,
+    healthy::nodes_killed_and_started_again_rejoin,
+    healthy::nodes_stopped_and_continued_catch_up,
     healthy::a_test_in_virtual_time_agrees,
     faults::a_node_that_forgets_values_is_invalid,
     faults::a_node_that_repeats_ids_is_invalid,

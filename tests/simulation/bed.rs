@@ -1,17 +1,20 @@
-//! A test bed: a plan, the broadcast nodes on it, and what came of it.
+//! A test bed: a plan, the nodes on it, and what came of it.
 
 use std::time::Duration;
 
 use gossip_gloomers::gossip::Settings;
-use gossip_gloomers::nodes::Broadcast;
+use gossip_gloomers::nodes::{Broadcast, GSet};
 use gossip_gloomers::workbench::check;
+use gossip_gloomers::workbench::cluster::Cluster;
 use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::history::{History, Kind};
+use gossip_gloomers::workbench::history::History;
 use gossip_gloomers::workbench::nemesis::Fault;
 use gossip_gloomers::workbench::network::{Conditions, Delivery, Latency, Shape};
 use gossip_gloomers::workbench::run::{Plan, Unwatched, run};
 use gossip_gloomers::workbench::simulation::Simulation;
-use gossip_gloomers::workbench::workload::{self, topology::Topology};
+use gossip_gloomers::workbench::workload::{Kind as Workload, topology::Topology};
+
+use crate::ledger::Ledger;
 
 /// How many seeds each claim is tried with: a few, or `SEEDS`.
 pub(crate) fn seeds(few: u64) -> std::ops::Range<u64> {
@@ -23,6 +26,7 @@ pub(crate) fn seeds(few: u64) -> std::ops::Range<u64> {
 pub(crate) struct Bed {
     pub(crate) plan: Plan,
     pub(crate) max_staleness: Option<Duration>,
+    workload: Workload,
 }
 
 /// What came of it.
@@ -57,7 +61,13 @@ impl Bed {
             log_send: false,
             log_recv: false,
         };
-        Self { plan, max_staleness: None }
+        Self { plan, max_staleness: None, workload: Workload::Broadcast }
+    }
+
+    /// The same on nodes of the g-set workload.
+    pub(crate) fn g_set(mut self) -> Self {
+        self.workload = Workload::GSet;
+        self
     }
 
     pub(crate) fn latency(mut self, mean_ms: u64, shape: Shape) -> Self {
@@ -83,17 +93,35 @@ impl Bed {
     }
 
     pub(crate) fn run(&self, seed: u64) -> Outcome {
+        self.run_on(&mut self.cluster(seed), seed)
+    }
+
+    /// Runs it, and keeps a ledger.
+    pub(crate) fn run_watched(&self, seed: u64) -> (Outcome, Ledger) {
+        let mut ledger = Ledger::of(self.cluster(seed));
+        (self.run_on(&mut ledger, seed), ledger)
+    }
+
+    fn cluster(&self, seed: u64) -> Simulation {
+        let settings = Settings { max_staleness: self.max_staleness };
+        let nodes = self.plan.nodes.len();
+        match self.workload {
+            Workload::Broadcast => Simulation::of::<Broadcast>(nodes, seed, &settings),
+            Workload::GSet => Simulation::of::<GSet>(nodes, seed, &settings),
+            Workload::Echo | Workload::UniqueIds => unreachable!("nothing to gossip about"),
+        }
+    }
+
+    fn run_on(&self, cluster: &mut impl Cluster, seed: u64) -> Outcome {
         let plan = Plan { seed, ..self.plan.clone() };
         let nodes = plan.nodes.len();
-        let settings = Settings { max_staleness: self.max_staleness };
-        let mut cluster = Simulation::of::<Broadcast>(nodes, seed, &settings);
-        let mut workload = workload::Kind::Broadcast.begin(Topology::Grid);
+        let mut workload = self.workload.begin(Topology::Grid);
         let told = self.command(seed);
-        let outcome = run(&plan, &mut *workload, &mut cluster, &mut Unwatched).expect(&told);
+        let outcome = run(&plan, &mut *workload, cluster, &mut Unwatched).expect(&told);
         assert!(outcome.muted.is_empty(), "{told}: {:?}", outcome.muted);
         let history: History = outcome.history.into_iter().collect();
-        let workload = check::check_workload("broadcast", &history).expect(&told);
-        let broadcasts = history.ops().iter().filter(|op| op.f == "broadcast" && op.kind == Kind::Invoke).count();
+        let workload = check::check_workload(self.workload.name(), &history).expect(&told);
+        let broadcasts = history.ops().iter().filter(|op| op.f != "read" && op.is_invocation()).count();
         let messages = float(outcome.counts.servers.msg);
         let per_op = messages / float(history.invocation_count());
         let per_broadcast = messages / float(broadcasts);
@@ -104,8 +132,9 @@ impl Bed {
     fn command(&self, seed: u64) -> String {
         let Plan { nodes, rate, time_limit, faults, nemesis_interval, conditions, .. } = &self.plan;
         let mut command = format!(
-            "gloomers test -w broadcast --virtual-time --seed {seed} --node-count {} --rate {rate} --time-limit {} \
+            "gloomers test -w {} --virtual-time --seed {seed} --node-count {} --rate {rate} --time-limit {} \
              --latency {} --latency-dist {:?} --delivery {:?} --loss {} --duplication {}",
+            self.workload.name(),
             nodes.len(),
             time_limit.as_secs(),
             conditions.latency.mean_ms,

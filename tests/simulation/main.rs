@@ -5,4 +5,7 @@
 mod bed;
 mod budgets;
 mod faults;
+mod ledger;
+mod lives;
 mod promises;
+mod seen;

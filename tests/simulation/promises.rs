@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::history::{Kind, Op, Process};
+use gossip_gloomers::workbench::history::Process;
 use gossip_gloomers::workbench::nemesis::Fault;
 use gossip_gloomers::workbench::network::Shape;
 
 use crate::bed::{Bed, Outcome, seeds};
-
-const MS: i64 = 1_000_000;
+use crate::seen::{MS, Read, acknowledged, reads};
 
 /// By then everyone has noticed whom a cut took away, and found another hub.
 const SETTLING_MS: i64 = 5000;
@@ -19,20 +18,6 @@ struct Links {
     from: i64,
     to: i64,
     refuses: BTreeMap<usize, BTreeSet<usize>>,
-}
-
-struct Read {
-    node: usize,
-    invoked: i64,
-    seen: BTreeSet<i64>,
-    told: String,
-}
-
-fn node_of(op: &Op, nodes: usize) -> usize {
-    match op.process {
-        Process::Client(process) => usize::try_from(process).expect("few processes") % nodes,
-        Process::Nemesis => unreachable!("clients only"),
-    }
 }
 
 fn index(id: &Value) -> usize {
@@ -76,27 +61,6 @@ impl Links {
         }
         reached
     }
-}
-
-/// Each value: where it was told, and when that was acknowledged.
-fn acknowledged(outcome: &Outcome) -> Vec<(i64, usize, i64)> {
-    let ops = outcome.history.ops().iter();
-    ops.filter(|op| op.f == "broadcast" && op.kind == Kind::Ok)
-        .map(|op| (op.value.as_int().expect("values are integers"), node_of(op, outcome.nodes), op.time))
-        .collect()
-}
-
-fn reads(outcome: &Outcome) -> Vec<Read> {
-    let pairs = outcome.history.pairs().filter(|(begun, _)| begun.f == "read");
-    pairs
-        .filter_map(|(begun, done)| Some((begun, done.filter(|done| done.kind == Kind::Ok)?)))
-        .map(|(begun, done)| Read {
-            node: node_of(begun, outcome.nodes),
-            invoked: begun.time,
-            seen: done.value.items().into_iter().flatten().filter_map(|value| value.as_int()).collect(),
-            told: format!("{:?} at {} ms", begun.process, begun.time / MS),
-        })
-        .collect()
 }
 
 /// Within one state of the network, once whoever is cut off is known to be, a value is wherever open links lead within

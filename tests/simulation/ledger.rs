@@ -1,0 +1,171 @@
+//! Who holds which value, seen from outside: a cluster that reads along every line delivered to a living node.
+//!
+//! A node can only hold what clients told it and what arrived in gossip, and it must hold all of that: so the ledger
+//! says exactly which values still have a copy somewhere, whatever the nodes themselves say. What is under way to a
+//! node, or waits in the pipe of a paused one, counts from when the node takes it in.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use serde::Deserialize;
+
+use gossip_gloomers::time::Time;
+use gossip_gloomers::workbench::cluster::{Cluster, Halt, LastWords, Status};
+use gossip_gloomers::workbench::simulation::Simulation;
+
+/// One process of a node.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) node: usize,
+    pub(crate) started: Time,
+    /// When it was killed.
+    pub(crate) ended: Option<Time>,
+    /// Each value that it held, and since when.
+    pub(crate) holds: BTreeMap<i64, Time>,
+    /// While it is paused: since when, and what came.
+    paused: Option<(Time, Vec<i64>)>,
+}
+
+/// When a process was stopped, and when it went on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pause {
+    pub(crate) from: Time,
+    pub(crate) to: Time,
+}
+
+/// A simulation, and what is known of its nodes.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    cluster: Simulation,
+    /// In the order in which they began.
+    pub(crate) lives: Vec<Life>,
+    pub(crate) pauses: Vec<Pause>,
+}
+
+/// As much of a line as matters here.
+#[derive(Deserialize)]
+struct Line {
+    body: Body,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    /// `broadcast`
+    message: Option<i64>,
+    /// `add`
+    element: Option<i64>,
+    /// `gossip`: a node, its life and a first number, then values.
+    ops: Option<Vec<Vec<i64>>>,
+}
+
+fn values(line: &[u8]) -> Vec<i64> {
+    let Line { body } = serde_json::from_slice(line).expect("the network delivers JSON");
+    let gossip = body.ops.into_iter().flatten().flat_map(|run| run.into_iter().skip(3));
+    body.message.into_iter().chain(body.element).chain(gossip).collect()
+}
+
+impl Life {
+    pub(crate) fn is_there(&self, at: Time) -> bool {
+        self.started <= at && self.ended.is_none_or(|ended| at <= ended)
+    }
+
+    fn take_in(&mut self, values: &[i64], now: Time) {
+        for value in values {
+            self.holds.entry(*value).or_insert(now);
+        }
+    }
+}
+
+impl Ledger {
+    pub(crate) fn of(cluster: Simulation) -> Self {
+        Self { cluster, lives: Vec::new(), pauses: Vec::new() }
+    }
+
+    /// The values of which there is a copy in a living process.
+    pub(crate) fn survivors(&self, at: Time) -> BTreeSet<i64> {
+        let living = self.lives.iter().filter(|life| life.is_there(at));
+        living.flat_map(|life| life.holds.iter().filter(|(_, since)| **since <= at).map(|(value, _)| *value)).collect()
+    }
+
+    /// All that ever happened to a value, in words.
+    pub(crate) fn trail(&self, value: i64) -> String {
+        let holders = self.lives.iter().filter_map(|life| life.holds.get(&value).map(|since| (life, since)));
+        let said = holders.map(|(life, since)| {
+            let end =
+                life.ended.map_or("the end".to_owned(), |ended| format!("{} ms", ended.since(Time::ZERO).as_millis()));
+            format!("n{} from {} ms to {end}", life.node, since.since(Time::ZERO).as_millis())
+        });
+        format!("value {value} was at {}", said.collect::<Vec<_>>().join(", "))
+    }
+
+    fn living(&mut self, node: usize) -> Option<&mut Life> {
+        self.lives.iter_mut().rev().find(|life| life.node == node).filter(|life| life.ended.is_none())
+    }
+}
+
+impl Cluster for Ledger {
+    fn now(&self) -> Time {
+        self.cluster.now()
+    }
+
+    fn start(&mut self, node: usize) -> io::Result<()> {
+        let started = self.now();
+        self.lives.push(Life { node, started, ended: None, holds: BTreeMap::new(), paused: None });
+        self.cluster.start(node)
+    }
+
+    fn accepts(&self, node: usize) -> bool {
+        self.cluster.accepts(node)
+    }
+
+    fn deliver(&mut self, node: usize, line: &[u8]) {
+        let now = self.now();
+        if let Some(life) = self.living(node) {
+            let values = values(line);
+            match &mut life.paused {
+                Some((_, waiting)) => waiting.extend(values),
+                None => life.take_in(&values, now),
+            }
+        }
+        self.cluster.deliver(node, line);
+    }
+
+    fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
+        self.cluster.wait(until, on_line)
+    }
+
+    fn kill(&mut self, node: usize) {
+        let now = self.now();
+        if let Some(life) = self.living(node) {
+            life.ended = Some(now);
+        }
+        self.cluster.kill(node);
+    }
+
+    fn pause(&mut self, node: usize) {
+        let now = self.now();
+        if let Some(life) = self.living(node) {
+            life.paused.get_or_insert_with(|| (now, Vec::new()));
+        }
+        self.cluster.pause(node);
+    }
+
+    fn resume(&mut self, node: usize) {
+        let to = self.now();
+        if let Some(life) = self.living(node)
+            && let Some((from, waiting)) = life.paused.take()
+        {
+            life.take_in(&waiting, to);
+            self.pauses.push(Pause { from, to });
+        }
+        self.cluster.resume(node);
+    }
+
+    fn status(&mut self, node: usize) -> Status {
+        self.cluster.status(node)
+    }
+
+    fn last_words(&self, node: usize) -> LastWords {
+        self.cluster.last_words(node)
+    }
+}

@@ -1,0 +1,208 @@
+//! What a kill may lose, and how soon those who were away have caught up.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use gossip_gloomers::time::{Duration, Time};
+use gossip_gloomers::workbench::edn::Value;
+use gossip_gloomers::workbench::nemesis::Fault;
+use gossip_gloomers::workbench::network::Shape;
+
+use crate::bed::{Bed, Outcome, seeds};
+use crate::ledger::Ledger;
+use crate::seen::{Read, acknowledged, reads};
+
+/// A simulated node answers `init` at once, so the history counts from the zero of the cluster.
+fn time(ns: i64) -> Time {
+    Time::from_nanos(u64::try_from(ns).expect("nobody reads before the test begins"))
+}
+
+fn values(outcome: &Outcome, key: &str) -> BTreeSet<i64> {
+    outcome.workload.get(key).and_then(Value::items).into_iter().flatten().filter_map(|value| value.as_int()).collect()
+}
+
+/// At the end everyone reads all that is left in a living process and nothing else, and the checker finds lost exactly
+/// what clients had been told of and is in none. Returns how many values that are.
+fn assert_only_kills_lose(outcome: &Outcome, ledger: &Ledger) -> usize {
+    let reads = reads(outcome);
+    let last = (0..outcome.nodes).map(|node| reads.iter().rev().find(|read| read.node == node).expect("all read"));
+    let last: Vec<&Read> = last.collect();
+    let end = last.iter().map(|read| time(read.invoked)).max().expect("there are nodes");
+    let survivors = ledger.survivors(end);
+    for read in last {
+        if let Some(value) = survivors.symmetric_difference(&read.seen).next() {
+            panic!(
+                "n{} has it: {}, {}\n{}",
+                read.node,
+                read.seen.contains(value),
+                ledger.trail(*value),
+                outcome.told()
+            );
+        }
+    }
+    let mut known: BTreeSet<i64> = reads.iter().flat_map(|read| read.seen.iter().copied()).collect();
+    known.extend(acknowledged(outcome).iter().map(|(value, ..)| *value));
+    let gone: BTreeSet<i64> = known.difference(&survivors).copied().collect();
+    assert_eq!(values(outcome, "lost"), gone, "{}", outcome.told());
+    gone.len()
+}
+
+/// From a restart, after which all nodes are there, to the next kill.
+struct Reunion {
+    from: Time,
+    to: Time,
+    /// Who began anew.
+    returned: BTreeSet<usize>,
+    /// What was in a process that lived on.
+    held: BTreeSet<i64>,
+}
+
+fn reunions(ledger: &Ledger) -> Vec<Reunion> {
+    let starts: BTreeSet<Time> = ledger.lives.iter().map(|life| life.started).filter(|at| *at > Time::ZERO).collect();
+    let ends = || ledger.lives.iter().filter_map(|life| life.ended);
+    let reunion = |from| Reunion {
+        from,
+        to: ends().filter(|end| *end > from).min().expect("all nodes are ended at last"),
+        returned: ledger.lives.iter().filter(|life| life.started == from).map(|life| life.node).collect(),
+        held: ledger.survivors(from),
+    };
+    starts.into_iter().map(reunion).collect()
+}
+
+impl Reunion {
+    /// The reads within it that began so long after its beginning, or after something later.
+    fn reads<'a>(&self, reads: &'a [Read], since: Time, bound: Duration) -> impl Iterator<Item = &'a Read> + use<'a> {
+        let (from, to) = (self.from.max(since) + bound, self.to);
+        reads.iter().filter(move |read| from <= time(read.invoked) && time(read.invoked) <= to)
+    }
+}
+
+/// How long the rounds of a hub are apart, by default, for a latency of 0 or 100 ms.
+fn period_ms(latency_ms: u64) -> u64 {
+    if latency_ms == 0 { 50 } else { 370 }
+}
+
+fn beds(fault: Fault) -> impl Iterator<Item = (Bed, u64, Range<u64>)> {
+    let sizes = [(3, 4), (5, 4), (25, 1)];
+    sizes.into_iter().flat_map(move |(nodes, few)| {
+        [(0, 5), (0, 10), (100, 5), (100, 10)].map(|(latency, interval)| {
+            let bed = Bed::new(nodes).latency(latency, Shape::Constant).faults(&[fault], interval, 60);
+            (bed, latency, seeds(few))
+        })
+    })
+}
+
+#[test]
+fn a_kill_loses_what_no_living_node_holds_and_nothing_else() {
+    let mut lost = 0;
+    for (bed, _, seeds) in beds(Fault::Kill) {
+        for seed in seeds {
+            let (outcome, ledger) = bed.run_watched(seed);
+            lost += assert_only_kills_lose(&outcome, &ledger);
+        }
+    }
+    assert!(lost > 0, "kills of all nodes leave nothing");
+}
+
+/// By then a node started again holds what it lacks: it speaks when its peers surely exist, in 500 ms; a hub that
+/// nobody else tells asks one node after another, 700 ms apart; then it is a round trip, and a period where a relay is
+/// between.
+fn rejoining(latency_ms: u64) -> Duration {
+    Duration::from_millis(500 + 2 * 700 + 3 * latency_ms + period_ms(latency_ms))
+}
+
+/// What anyone is told is everywhere after so long, also while rounds find their beat again.
+fn spreading(latency_ms: u64) -> Duration {
+    Duration::from_millis(1000 + 4 * latency_ms + 2 * period_ms(latency_ms))
+}
+
+fn assert_sees(read: &Read, value: i64, outcome: &Outcome, ledger: &Ledger) {
+    let seen = read.seen.contains(&value);
+    assert!(seen, "n{} by {}: {}\n{}", read.node, read.told, ledger.trail(value), outcome.told());
+}
+
+#[test]
+fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
+    let mut seen = 0;
+    for (bed, latency, seeds) in beds(Fault::Kill) {
+        for seed in seeds {
+            let (outcome, ledger) = bed.run_watched(seed);
+            let reads = reads(&outcome);
+            for reunion in reunions(&ledger) {
+                let late = reunion.reads(&reads, reunion.from, rejoining(latency));
+                for read in late.filter(|read| reunion.returned.contains(&read.node)) {
+                    for value in &reunion.held {
+                        assert_sees(read, *value, &outcome, &ledger);
+                    }
+                    seen += reunion.held.len();
+                }
+            }
+        }
+    }
+    assert!(seen > 0, "nobody came back to anything");
+}
+
+#[test]
+fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
+    let mut seen = 0;
+    for (bed, latency, seeds) in beds(Fault::Kill) {
+        for seed in seeds {
+            let (outcome, ledger) = bed.run_watched(seed);
+            let reads = reads(&outcome);
+            for reunion in reunions(&ledger) {
+                let within = reunion.from..reunion.to;
+                for (value, node, known) in acknowledged(&outcome) {
+                    if !within.contains(&time(known)) || !reunion.returned.contains(&node) {
+                        continue;
+                    }
+                    let settled = time(known).max(reunion.from + rejoining(latency));
+                    for read in reunion.reads(&reads, settled, spreading(latency)) {
+                        assert_sees(read, value, &outcome, &ledger);
+                        seen += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 0, "nobody was told anything");
+}
+
+#[test]
+fn a_node_stopped_for_ten_seconds_catches_up() {
+    let mut longest = Duration::ZERO;
+    for (bed, latency, seeds) in beds(Fault::Pause) {
+        for seed in seeds {
+            let (outcome, ledger) = bed.run_watched(seed);
+            outcome.assert_nothing_lost();
+            let reads = reads(&outcome);
+            for pause in &ledger.pauses {
+                let held = ledger.survivors(pause.to);
+                let next = ledger.pauses.iter().map(|pause| pause.from).filter(|from| *from >= pause.to).min();
+                let bound = pause.to + rejoining(latency);
+                let late = reads.iter().filter(|read| bound <= time(read.invoked));
+                for read in late.filter(|read| next.is_none_or(|next| time(read.invoked) < next)) {
+                    for value in &held {
+                        assert_sees(read, *value, &outcome, &ledger);
+                    }
+                    longest = longest.max(pause.to.since(pause.from));
+                }
+            }
+        }
+    }
+    assert!(longest > Duration::from_secs(10), "no pause was longer than {longest:?}");
+}
+
+#[test]
+fn a_set_that_only_grows_keeps_the_same_promises() {
+    for latency in [0, 100] {
+        let bed = Bed::new(5).g_set().latency(latency, Shape::Constant);
+        for seed in seeds(3) {
+            bed.clone().faults(&[Fault::Partition], 5, 30).run(seed).assert_nothing_lost();
+            let (outcome, ledger) = bed.clone().faults(&[Fault::Kill], 5, 30).run_watched(seed);
+            assert_only_kills_lose(&outcome, &ledger);
+            let mut lossy = bed.clone();
+            lossy.plan.conditions.loss = 0.1;
+            lossy.run(seed).assert_nothing_lost();
+        }
+    }
+}
