@@ -10,6 +10,7 @@
 //! Nothing is on disk: a kill loses the operations of which every copy was in a killed process, above all those of the
 //! last period and hop, T + L, which their node had not passed on yet.
 
+mod estate;
 mod following;
 mod link;
 pub mod log;
@@ -21,7 +22,8 @@ mod speaking;
 pub use message::{MAX_PAYLOAD, Message};
 pub use settings::Settings;
 
-use link::{Introduction, Link};
+use estate::Estate;
+use link::{Introduction, Link, Vector};
 use log::{Insertion, Log, Origin, Slot};
 use pace::Pace;
 use speaking::Written;
@@ -29,6 +31,7 @@ use speaking::Written;
 use crate::node::{Life, Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
+use crate::wire::Json;
 
 /// A follower without news acknowledges by the fourth message it hears from its hub, or when nothing more comes for
 /// this long.
@@ -36,6 +39,12 @@ pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where everyone sends to everyone, own operations acknowledge others' in passing; silence lasts this long at most.
 pub const ACKNOWLEDGE_DIRECT_WITHIN: Duration = Duration::from_secs(3);
+
+/// There, whoever is told something tells its neighbours in the tree within this time, as they may have to help out.
+const ACKNOWLEDGE_TREE_WITHIN: Duration = Duration::from_millis(1500);
+
+/// And what a neighbour has not acknowledged after this time, at the latest twice it, is sent again, whoever made it.
+const AUDIT: Duration = Duration::from_secs(2);
 
 /// Messages heard in silence before an acknowledgement goes out.
 const SILENT_ROUNDS: u8 = 4;
@@ -83,6 +92,8 @@ pub struct Gossip {
     log: Log,
     /// The slot of this life's own operations.
     own: Slot,
+    /// What it hands on for the dead.
+    estate: Estate,
     links: Vec<Link>,
     pace: Pace,
     /// The hub it follows; `None` if it is one itself.
@@ -93,6 +104,9 @@ pub struct Gossip {
     news: bool,
     /// Everyone is trusted, and too little staleness allowed for a hub: everything goes straight to everyone.
     direct: bool,
+    /// What was held when the neighbours in the tree were last audited, and when they are next.
+    audited: Vector,
+    audit: Time,
     /// When the first message came.
     met: Option<Time>,
     /// The parent's round is here, and not handed on yet.
@@ -126,19 +140,24 @@ impl Gossip {
     {
         let mut log = Log::default();
         let node = u32::try_from(life.me.index()).expect("peers are numbered in 32 bits");
-        let own = log.slot(Origin { node, life: life.incarnation });
+        let origin = Origin { node, life: life.incarnation };
+        let own = log.slot(origin);
+        let estate = Estate::new(log.slot(Self::estate_of(origin, life.nodes.len())));
         let links = life.nodes.iter().map(|_| Link::default()).collect();
         let mut gossip = Self {
             me: life.me,
             life: life.incarnation,
             log,
             own,
+            estate,
             links,
             pace: Pace::new(settings.max_staleness),
             parent: None,
             electing: None,
             news: false,
             direct: false,
+            audited: Vector::default(),
+            audit: out.now(),
             met: None,
             relays: false,
             explores: false,
@@ -186,6 +205,7 @@ impl Gossip {
         if from == self.me || message.life < link.life {
             return;
         }
+        let is_stranger = link.is_stranger();
         link.meet(message.life);
         let is_overtaken = link.heard.is_some_and(|(stamp, _)| message.at < stamp);
         if link.heard.is_none_or(|(stamp, _)| message.at > stamp) {
@@ -200,7 +220,11 @@ impl Gossip {
         if !is_overtaken {
             self.on_position(from, message, now);
         }
+        let trades = is_stranger && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
         let link = &mut self.links[from.index()];
+        if trades && link.lacks(&self.log) {
+            link.owe(now);
+        }
         if !is_overtaken {
             link.doubts = message.doubts;
         }
@@ -229,6 +253,8 @@ impl Gossip {
         self.on_silence(now);
         self.on_election(now);
         self.look_around(now);
+        self.hand_on(now);
+        self.audit(now);
         if let Some(parent) = self.parent {
             let link = &mut self.links[parent.index()];
             if link.lacks(&self.log) {
@@ -262,7 +288,7 @@ impl Gossip {
     /// Learns what the peer holds.
     fn on_vector(&mut self, from: Peer, message: &Message<'_>) {
         for (origin, reach) in message.have() {
-            if (origin.node as usize) < self.links.len() {
+            if self.exists(origin) {
                 let slot = self.log.slot(origin);
                 self.links[from.index()].known.raise(slot, reach);
             }
@@ -278,26 +304,19 @@ impl Gossip {
         } else {
             None
         };
+        let mut learns = false;
         for run in message.runs() {
-            if run.origin.node as usize >= self.links.len() {
+            if !self.exists(run.origin) {
                 continue;
             }
             let slot = self.log.slot(run.origin);
             let mut number = run.first;
             let mut known = true;
             for operation in run.ops {
-                match self.log.insert(slot, number, |payload| operation.write(payload)) {
-                    Insertion::Next | Insertion::Beyond => {
-                        known = false;
-                        self.news = true;
-                        let operation = self.log.any_payload(slot, number).unwrap_or_default();
-                        view.apply(run.origin, number, operation);
-                    }
-                    Insertion::Known => {}
-                    Insertion::Dropped => known = false,
-                }
+                known &= self.take_in(run.origin, number, operation, view) == Insertion::Known;
                 number = number.saturating_add(1);
             }
+            learns |= !known;
             let gap = self.log.has_gap(slot);
             let link = &mut self.links[from.index()];
             // Who sends an operation holds all that came before it.
@@ -316,6 +335,61 @@ impl Gossip {
                 link.told.set(slot, 0);
                 link.owe(now + grace);
             }
+        }
+        if learns && self.direct {
+            self.owe_neighbours(now);
+        }
+    }
+
+    /// Takes in one operation, and what is packed in it.
+    fn take_in(&mut self, origin: Origin, number: u32, operation: Json<'_>, view: &mut impl View) -> Insertion {
+        let slot = self.log.slot(origin);
+        let insertion = self.log.insert(slot, number, |payload| operation.write(payload));
+        if matches!(insertion, Insertion::Known | Insertion::Dropped) {
+            return insertion;
+        }
+        self.news = true;
+        if !self.is_estate(origin) {
+            view.apply(origin, number, self.log.any_payload(slot, number).unwrap_or_default());
+        } else if let Some((origin, number, operation)) =
+            estate::unpack(operation).filter(|(origin, ..)| self.exists(*origin))
+        {
+            let slot = self.log.slot(origin);
+            self.on_packed(slot, number);
+            self.take_in(origin, number, operation, view);
+        }
+        insertion
+    }
+
+    /// Whether a peer is the next node up or down the tree.
+    fn is_neighbour(&self, peer: Peer) -> bool {
+        self.is_hub(peer) || self.is_follower(peer)
+    }
+
+    /// The neighbours hear soon what this replica holds.
+    fn owe_neighbours(&mut self, now: Time) {
+        for index in 0..self.links.len() {
+            if self.is_neighbour(Peer::at(index)) {
+                self.links[index].owe(now + ACKNOWLEDGE_TREE_WITHIN);
+            }
+        }
+    }
+
+    /// Where everyone tells everyone what is its own, whoever was told nothing, or only part of it, by one who died or
+    /// thinks otherwise of the distances, gets it from its neighbours in the tree.
+    fn audit(&mut self, now: Time) {
+        if !self.direct || now < self.audit {
+            return;
+        }
+        self.audit = now + AUDIT;
+        for index in 0..self.links.len() {
+            if self.is_neighbour(Peer::at(index)) && !self.links[index].known.covers(&self.audited) {
+                self.links[index].forget_sent();
+                self.links[index].resend = true;
+            }
+        }
+        for slot in 0..self.log.origins() {
+            self.audited.set(slot, self.log.reach(slot));
         }
     }
 

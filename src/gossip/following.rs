@@ -307,7 +307,7 @@ impl Gossip {
     }
 
     /// Whether a peer follows this replica, directly or through others.
-    fn is_below(&self, peer: Peer) -> bool {
+    pub(super) fn is_below(&self, peer: Peer) -> bool {
         let mut at = peer;
         for _ in 0..LONGEST_CHAIN {
             match self.links[at.index()].follows.filter(|_| self.links[at.index()].is_trusted()) {

@@ -40,7 +40,7 @@ impl Vector {
         self.0.extend_from_slice(&other.0);
     }
 
-    fn covers(&self, other: &Self) -> bool {
+    pub(super) fn covers(&self, other: &Self) -> bool {
         other.0.iter().enumerate().all(|(slot, number)| self.at(slot) >= *number)
     }
 }

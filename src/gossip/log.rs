@@ -101,6 +101,11 @@ impl Log {
         !self.beyond[slot].is_empty()
     }
 
+    /// The numbers of those that do, in order.
+    pub fn beyond(&self, slot: Slot) -> impl Iterator<Item = u32> + '_ {
+        self.beyond[slot].keys().copied()
+    }
+
     /// Offers an operation whose payload `write` appends if it is wanted.
     ///
     /// # Panics

@@ -8,7 +8,7 @@ use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 
 use super::link::{Beat, Introduction, Link, Vector, Waiting};
-use super::log::{Log, Slot};
+use super::log::{Log, Origin, Slot};
 use super::message::{Header, MAX_PAYLOAD, write_origin, write_run};
 use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
 
@@ -37,8 +37,8 @@ impl Gossip {
         let link = &self.links[peer.index()];
         let asks = link.ask.then_some(now);
         if self.direct {
-            let own = self.log.reach(self.own) > link.assumed(self.own);
-            let repairs = link.resend && (self.parent == Some(peer) || self.is_follower(peer));
+            let own = self.originals().into_iter().any(|slot| self.log.reach(slot) > link.assumed(slot));
+            let repairs = link.resend && self.is_neighbour(peer);
             let news = own || (repairs && link.lacks(&self.log));
             [asks, news.then_some(now), link.owed].into_iter().flatten().min()
         } else if self.is_hub(peer) {
@@ -50,6 +50,11 @@ impl Gossip {
         } else {
             [asks, link.owed].into_iter().flatten().min()
         }
+    }
+
+    /// What nobody else tells first.
+    fn originals(&self) -> [Slot; 2] {
+        [self.own, self.estate.slot]
     }
 
     /// When the next round should go.
@@ -137,7 +142,8 @@ impl Gossip {
         let follows = self.parent.unwrap_or(self.me);
         let direct = self.direct;
         let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_trusted);
-        let own = self.own;
+        let originals = self.originals();
+        let nodes = self.links.len();
         let Self { log, links, life, pace, written, .. } = self;
         let link = &mut links[to.index()];
         let stamp = *life + now.as_nanos() / 1000;
@@ -147,11 +153,14 @@ impl Gossip {
         written.clear();
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub, and only
         // there it must be known.
-        let only = (direct && !(link.resend && (hub || follower))).then_some(own);
-        let about = (direct && !full && !hub && !follower).then_some(to);
+        let only = if direct && !(link.resend && (hub || follower)) { Some(&originals[..]) } else { None };
+        // Who was never heard says first what it holds.
+        let only = if link.is_stranger() && !hub && !direct { Some(&[][..]) } else { only };
+        let brief = direct && !full && !hub && !follower;
+        let concerns = |origin: Origin| !brief || origin.node as usize % nodes == to.index();
         let message = header.write(out.send(to, "gossip"));
         let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
-        message.field_with("have", |text| write_have(text, log, link, *life, full, about, written)).end();
+        message.field_with("have", |text| write_have(text, log, link, *life, full, concerns, written)).end();
         let carries = written.operations > 0;
         if carries {
             link.last_ops = stamp;
@@ -225,12 +234,12 @@ impl Written {
     }
 }
 
-fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Option<Slot>, written: &mut Written) {
+fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Option<&[Slot]>, written: &mut Written) {
     let limit = out.len() + MAX_PAYLOAD;
     out.push(b'[');
     for slot in 0..log.origins() {
         let (from, to) = (link.assumed(slot), log.reach(slot));
-        if from >= to || only.is_some_and(|only| only != slot) {
+        if from >= to || only.is_some_and(|only| !only.contains(&slot)) {
             continue;
         }
         if out.len() > limit {
@@ -249,7 +258,7 @@ fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Opt
     out.push(b']');
 }
 
-/// Says how far origins are held, all or those of one node, where that is not said yet and the operations on board do
+/// Says how far the origins that concern the receiver are held, where that is not said yet and the operations on board do
 /// not imply it.
 fn write_have(
     out: &mut Vec<u8>,
@@ -257,13 +266,13 @@ fn write_have(
     link: &mut Link,
     life: u64,
     full: bool,
-    about: Option<Peer>,
+    concerns: impl Fn(Origin) -> bool,
     written: &Written,
 ) {
     out.push(b'[');
     let mut first = true;
     for slot in 0..log.origins() {
-        if about.is_some_and(|peer| peer.index() != log.origin(slot).node as usize) {
+        if !concerns(log.origin(slot)) {
             continue;
         }
         let reach = log.reach(slot);

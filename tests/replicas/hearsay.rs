@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
+use crate::ledger::Name;
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
     dest: &'a str,
@@ -21,18 +23,42 @@ struct Body<'a> {
     #[serde(default)]
     have: Vec<i64>,
     #[serde(default)]
-    ops: Vec<Vec<i64>>,
+    ops: Vec<Vec<serde_json::Value>>,
 }
 
 /// Who made operations: a node in one of its lives.
 pub(crate) type Maker = (u32, u64);
+
+/// An operation, or one that is handed on for a maker who may be dead, under its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Plain(i64),
+    Packed(Name, Box<Operation>),
+}
+
+impl Operation {
+    fn read(value: &serde_json::Value) -> Self {
+        let Some(parts) = value.as_array() else { return Self::Plain(integer(value)) };
+        let [node, life, number, packed] = &parts[..] else { panic!("a packed operation has four parts: {parts:?}") };
+        let life = u64::try_from(integer(life)).expect("a life");
+        Self::Packed((small(integer(node)), life, small(integer(number))), Box::new(Self::read(packed)))
+    }
+
+    /// What was made, and its name.
+    pub(crate) fn unpack(&self, name: Name) -> (Name, i64) {
+        match self {
+            Self::Plain(operation) => (name, *operation),
+            Self::Packed(name, operation) => operation.unpack(*name),
+        }
+    }
+}
 
 /// Operations of one maker, in order.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) maker: Maker,
     pub(crate) first: u32,
-    pub(crate) operations: Vec<i64>,
+    pub(crate) operations: Vec<Operation>,
 }
 
 impl Run {
@@ -70,6 +96,10 @@ fn small(number: i64) -> u32 {
     u32::try_from(number).expect("a small number")
 }
 
+fn integer(value: &serde_json::Value) -> i64 {
+    value.as_i64().unwrap_or_else(|| panic!("{value} is not an integer"))
+}
+
 fn maker(node: i64, relative: i64, life: u64) -> Maker {
     (small(node), life.checked_add_signed(relative).expect("a life"))
 }
@@ -86,9 +116,10 @@ pub(crate) fn read(text: &[u8]) -> Said {
     let entries = body.have.chunks_exact(3);
     assert!(entries.remainder().is_empty(), "{:?}", body.have);
     let have = entries.map(|entry| (maker(entry[0], entry[1], life), small(entry[2]))).collect();
-    let run = |run: &Vec<i64>| {
+    let run = |run: &Vec<serde_json::Value>| {
         assert!(run.len() > 3, "an empty run: {run:?}");
-        Run { maker: maker(run[0], run[1], life), first: small(run[2]), operations: run[3..].to_vec() }
+        let maker = maker(integer(&run[0]), integer(&run[1]), life);
+        Run { maker, first: small(integer(&run[2])), operations: run[3..].iter().map(Operation::read).collect() }
     };
     Said::ToReplica(Hearsay { to, life, have, runs: body.ops.iter().map(run).collect() })
 }

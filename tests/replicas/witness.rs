@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hearsay::{Hearsay, Maker};
+use crate::hearsay::{Hearsay, Maker, Operation};
 use crate::ledger::{Ledger, Name};
 
 /// How far makers' operations are known without a gap.
@@ -38,6 +38,14 @@ impl Replica {
         }
     }
 
+    /// Holds this, and what is packed in it.
+    fn take_in(&mut self, name: Name, operation: &Operation) {
+        self.hold(name);
+        if let Operation::Packed(name, operation) = operation {
+            self.take_in(*name, operation);
+        }
+    }
+
     fn holds_without_gap(&self, name: Name) -> bool {
         self.reach.get(&(name.0, name.1)).is_some_and(|reach| name.2 <= *reach)
     }
@@ -49,7 +57,7 @@ pub(crate) struct Witness {
     replicas: Vec<Replica>,
     /// Every operation that was ever made.
     made: BTreeMap<Name, i64>,
-    /// Operations that no living replica holds with all that came before them: vectors cannot name what is above a gap.
+    /// Operations that no living replica holds.
     lost: BTreeSet<Name>,
     /// Operations in messages, counted each time.
     pub(crate) carried: usize,
@@ -72,23 +80,29 @@ impl Witness {
     /// What only this one held is lost, unless a message that carries it is still under way.
     pub(crate) fn on_kill(&mut self, node: usize) {
         let dead = std::mem::take(&mut self.replicas[node]);
-        let held = |name: &Name| self.replicas.iter().any(|replica| replica.holds_without_gap(*name));
-        self.lost.extend(dead.held.into_iter().filter(|name| !held(name)));
+        let held = |name: &Name| self.replicas.iter().any(|replica| replica.held.contains(name));
+        self.lost.extend(dead.held.into_iter().filter(|name| self.made.contains_key(name) && !held(name)));
     }
 
     pub(crate) fn on_append(&mut self, node: usize, operation: i64) {
         let replica = &mut self.replicas[node];
         replica.made += 1;
-        let name = (u32::try_from(node).expect("few nodes"), replica.life.expect("it lives"), replica.made);
+        let name = (small(node), replica.life.expect("it lives"), replica.made);
         replica.hold(name);
         self.made.insert(name, operation);
     }
 
     /// A message leaves: all that it says is true, and nothing in it has been acknowledged.
     pub(crate) fn on_send(&mut self, from: usize, message: &Hearsay) {
-        let sender = &self.replicas[from];
+        let nodes = self.replicas.len();
+        let sender = &mut self.replicas[from];
+        // What a replica hands on for the dead is seen when it first says so.
+        let estate = (small(from + nodes), message.life);
+        for run in message.runs.iter().filter(|run| run.maker == estate) {
+            run.numbers().zip(&run.operations).for_each(|(number, op)| sender.take_in((estate.0, estate.1, number), op));
+        }
         assert_eq!(Some(message.life), sender.life, "n{from} names its life");
-        for (maker, reach) in &message.have {
+        for (maker, reach) in message.have.iter().filter(|(maker, _)| *maker != estate) {
             let held = sender.reach.get(maker).copied().unwrap_or_default();
             assert!(*reach <= held, "n{from} acknowledges {maker:?} to {reach}, and holds it to {held}");
         }
@@ -99,7 +113,12 @@ impl Witness {
             for (number, operation) in run.numbers().zip(&run.operations) {
                 let name = (run.maker.0, run.maker.1, number);
                 assert!(sender.holds_without_gap(name), "n{from} sends {name:?}, which it does not hold");
-                assert_eq!(self.made.get(&name), Some(operation), "{name:?} is what was made");
+                match operation {
+                    Operation::Plain(operation) => assert_eq!(self.made[&name], *operation, "{name:?} is what was made"),
+                    Operation::Packed(packed, _) => {
+                        assert!(sender.held.contains(packed), "n{from} hands on {packed:?}, which it does not hold");
+                    }
+                }
             }
         }
         self.carried += message.carried();
@@ -121,27 +140,28 @@ impl Witness {
             *known = reach.max(*known);
         }
         for run in &message.runs {
-            for number in run.numbers() {
-                receiver.hold((run.maker.0, run.maker.1, number));
-            }
-            let reach = receiver.reach.get(&run.maker).copied().unwrap_or_default();
-            if !self.lost.is_empty() {
-                self.lost.retain(|name| (name.0, name.1) != run.maker || name.2 > reach);
+            for (number, operation) in run.numbers().zip(&run.operations) {
+                receiver.take_in((run.maker.0, run.maker.1, number), operation);
             }
         }
+        self.lost.retain(|name| !receiver.held.contains(name));
     }
 
     /// A replica holds what it was told, and each operation is what its maker made it.
     pub(crate) fn check(&self, node: usize, ledger: &Ledger, thoroughly: bool) {
         let replica = &self.replicas[node];
-        assert_eq!(ledger.entries().len(), replica.held.len(), "n{node} holds what it was told");
+        let is_made = |name: &&Name| name.0 < small(self.replicas.len());
+        let held = replica.held.iter().filter(is_made);
+        assert_eq!(ledger.entries().len(), held.clone().count(), "n{node} holds what it was told");
         if !thoroughly {
             return;
         }
-        assert!(ledger.entries().keys().eq(&replica.held), "n{node} holds what it was told");
-        assert_eq!(ledger.vector(), replica.reach.clone().into_iter().filter(|(_, reach)| *reach > 0).collect());
+        assert!(ledger.entries().keys().eq(held), "n{node} holds what it was told");
+        let is_own = |(maker, reach): &(Maker, u32)| maker.0 < small(self.replicas.len()) && *reach > 0;
+        let vector = replica.reach.clone().into_iter().filter(is_own).collect();
+        assert_eq!(ledger.vector().into_iter().filter(is_own).collect::<Vector>(), vector);
         for (name, text) in
-            ledger.logged().into_iter().chain(ledger.entries().iter().map(|(name, text)| (*name, &**text)))
+            ledger.logged().into_iter().filter(|(name, _)| is_made(&name)).chain(ledger.entries().iter().map(|(name, text)| (*name, &**text)))
         {
             assert_eq!(text, self.made[&name].to_string().as_bytes(), "n{node}: {name:?}");
         }
@@ -150,13 +170,17 @@ impl Witness {
     /// Whether these replicas hold all that any living one holds, and so the same.
     pub(crate) fn are_equal(&self, mut nodes: impl Iterator<Item = usize>) -> bool {
         let kept = self.made.len() - self.lost.len();
-        let sum = |reach: &Vector| reach.values().map(|reach| *reach as usize).sum::<usize>();
-        nodes.all(|node| sum(&self.replicas[node].reach) == kept)
+        let count = |held: &BTreeSet<Name>| held.iter().filter(|name| name.0 < small(self.replicas.len())).count();
+        nodes.all(|node| count(&self.replicas[node].held) == kept)
     }
 
     /// What is missing where, for messages of failure.
     pub(crate) fn missing(&self, node: usize) -> Vec<Name> {
-        let lacks = |name: &&Name| !self.lost.contains(*name) && !self.replicas[node].holds_without_gap(**name);
+        let lacks = |name: &&Name| !self.lost.contains(*name) && !self.replicas[node].held.contains(*name);
         self.made.keys().filter(lacks).copied().collect()
     }
+}
+
+fn small(index: usize) -> u32 {
+    u32::try_from(index).expect("few nodes")
 }

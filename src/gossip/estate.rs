@@ -1,0 +1,97 @@
+//! Operations above a gap that nobody may ever fill: their maker has died, and what lies before them with it.
+//!
+//! A version vector cannot name them, so they would stay where they came. Who has held some for [`PATIENCE`] while the
+//! gap stayed hands them on as operations of another origin of its own, its estate: `[node,life,number,operation]`,
+//! whose name is a node beyond the last. Others unpack them. If the maker lives after all and was only cut off, the
+//! operations come twice and count once. An estate may have gaps of its own, and is handed on in the same way.
+
+use std::collections::BTreeSet;
+
+use super::Gossip;
+use super::log::{Origin, Slot};
+use super::message::write_origin;
+use crate::time::{Duration, Time};
+use crate::wire::{Json, write_int};
+
+/// A gap that has stayed for so long may stay for ever.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What a replica hands on for others.
+#[derive(Debug)]
+pub(super) struct Estate {
+    pub(super) slot: Slot,
+    /// When gaps are next looked at.
+    look: Time,
+    /// Where there was a gap then, and how far the operations below it reached.
+    gaps: Vec<(Slot, u32)>,
+    /// What was handed on by anyone.
+    packed: BTreeSet<(Slot, u32)>,
+    scratch: Vec<u8>,
+}
+
+impl Estate {
+    pub(super) fn new(slot: Slot) -> Self {
+        Self { slot, look: Time::ZERO, gaps: Vec::new(), packed: BTreeSet::new(), scratch: Vec::new() }
+    }
+}
+
+impl Gossip {
+    /// The origin of what a node hands on for others.
+    pub(super) fn estate_of(own: Origin, nodes: usize) -> Origin {
+        let beyond = u32::try_from(nodes).expect("nodes are numbered in 32 bits");
+        Origin { node: own.node + beyond, life: own.life }
+    }
+
+    pub(super) fn is_estate(&self, origin: Origin) -> bool {
+        origin.node as usize >= self.links.len()
+    }
+
+    /// Whether there can be such an origin.
+    pub(super) fn exists(&self, origin: Origin) -> bool {
+        (origin.node as usize) < self.links.len() * 2
+    }
+
+    /// Notes that an operation of this name was handed on, and so need not be again.
+    pub(super) fn on_packed(&mut self, slot: Slot, number: u32) {
+        self.estate.packed.insert((slot, number));
+    }
+
+    /// Hands on what has waited above a gap since the last look.
+    pub(super) fn hand_on(&mut self, now: Time) {
+        if now < self.estate.look {
+            return;
+        }
+        let Self { log, estate, news, .. } = self;
+        estate.look = now + PATIENCE;
+        let before = std::mem::take(&mut estate.gaps);
+        estate.gaps.extend((0..log.origins()).filter(|slot| log.has_gap(*slot)).map(|slot| (slot, log.reach(slot))));
+        estate.packed.retain(|(slot, number)| log.reach(*slot) < *number);
+        for (slot, _) in estate.gaps.iter().filter(|gap| before.contains(gap)) {
+            let numbers: Vec<u32> =
+                log.beyond(*slot).filter(|number| !estate.packed.contains(&(*slot, *number))).collect();
+            for number in numbers {
+                estate.scratch.clear();
+                estate.scratch.push(b'[');
+                write_origin(&mut estate.scratch, log.origin(*slot), 0);
+                estate.scratch.push(b',');
+                write_int(&mut estate.scratch, number.into());
+                estate.scratch.push(b',');
+                estate.scratch.extend_from_slice(log.any_payload(*slot, number).unwrap_or_default());
+                estate.scratch.push(b']');
+                let next = log.reach(estate.slot) + 1;
+                log.insert(estate.slot, next, |payload| payload.extend_from_slice(&estate.scratch));
+                estate.packed.insert((*slot, number));
+                *news = true;
+            }
+        }
+    }
+}
+
+/// What was handed on: its name, and the operation itself.
+pub(super) fn unpack(packed: Json<'_>) -> Option<(Origin, u32, Json<'_>)> {
+    let mut parts = packed.items()?;
+    let node = u32::try_from(parts.next()?.as_u64()?).ok()?;
+    let life = parts.next()?.as_u64()?;
+    let number = u32::try_from(parts.next()?.as_u64()?).ok().filter(|number| *number > 0)?;
+    Some((Origin { node, life }, number, parts.next()?))
+}
