@@ -154,8 +154,11 @@ impl Gossip {
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub, and only
         // there it must be known.
         let only = if direct && !(link.resend && (hub || follower)) { Some(&originals[..]) } else { None };
-        // Who was never heard says first what it holds.
-        let only = if link.is_stranger() && !hub && !direct { Some(&[][..]) } else { only };
+        // Who was never heard is asked what it holds first; if no answer comes, it may hear all the same, and is traded
+        // with.
+        let trades = link.tell_all && link.introduction != Introduction::Due;
+        let asks_first = link.is_stranger() && !trades && !hub && !direct;
+        let only = if asks_first { Some(&[][..]) } else { only };
         let brief = direct && !full && !hub && !follower;
         let concerns = |origin: Origin| !brief || origin.node as usize % nodes == to.index();
         let message = header.write(out.send(to, "gossip"));

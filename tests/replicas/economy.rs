@@ -1,8 +1,9 @@
 //! A message carries what its receiver lacks, as far as the sender can know.
 //!
 //! That nothing in a message was acknowledged to its sender before, by any message that had arrived there, is checked
-//! whenever one leaves ([`crate::witness::Witness::on_send`]), in every test of this folder. So all that a node holds
-//! goes only to one that has never told it of holding anything. The sum is claimed here.
+//! whenever one leaves ([`crate::witness::Witness::on_send`]), in every test of this folder. A message may
+//! carry all that there is to one who holds half of it while acknowledgements are under way; that is counted here, and
+//! so is the sum.
 
 use std::time::Duration;
 
@@ -13,14 +14,18 @@ const DURATION: Duration = Duration::from_secs(8);
 
 /// How often an operation is carried for each node that must hear of it, on average over the seeds.
 fn average(claim: &'static str, weather: Weather) -> f64 {
-    let (mut carried, mut needed) = (0, 0);
+    let (mut carried, mut needed, mut vain, mut messages) = (0, 0, 0, 0);
     each_seed(claim, 500, |seed| {
         let mut cluster = weather::cluster(seed, weather, DURATION);
         cluster.pass(DURATION * 2);
         carried += cluster.witness.carried;
+        vain += cluster.witness.vain;
+        messages += cluster.witness.messages;
         needed += cluster.witness.made() * (cluster.living().count() - 1);
     });
     let float = |count| f64::from(u32::try_from(count).expect("a moderate number"));
+    // Whoever cannot answer may be sent everything again.
+    assert!(vain * 64 <= messages, "{vain} of {messages} messages carried all to one who held half");
     float(carried) / float(needed)
 }
 
@@ -35,5 +40,5 @@ fn where_nothing_fails_each_operation_goes_to_each_node_once() {
 fn whatever_fails_each_operation_goes_to_each_node_a_few_times() {
     let average = average("whatever_fails_each_operation_goes_to_each_node_a_few_times", Weather::STORM);
     // One to four cuts, deaths and pauses each in eight seconds, and four messages in ten lost.
-    assert!(average < 6.0, "{average}");
+    assert!(average < 4.0, "{average}");
 }

@@ -50,14 +50,14 @@ fn wires(chance: &mut Chance, noise: bool) -> Wires {
 pub(crate) enum Ways {
     /// In rounds: even one who measures the longest pause does not think that two hops take as long as news may.
     Rounds,
-    /// Straight to everyone, at least as long as nobody is doubted.
+    /// Straight to everyone, as long as nobody is doubted and two hops seem to take as long as news may.
     Straight,
 }
 
 fn settings(chance: &mut Chance, ways: Ways) -> Settings {
     let max_staleness = match ways {
         Ways::Rounds => chance.one_of(&[None, None, Some(Duration::from_secs(5))]),
-        Ways::Straight => Some(Duration::ZERO),
+        Ways::Straight => Some(Duration::from_millis(chance.one_of(&[0, 0, 50, 150, 250, 400]))),
     };
     Settings { max_staleness }
 }

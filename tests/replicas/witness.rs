@@ -59,6 +59,9 @@ pub(crate) struct Witness {
     made: BTreeMap<Name, i64>,
     /// Operations that no living replica holds.
     lost: BTreeSet<Name>,
+    pub(crate) messages: usize,
+    /// Those that carried all that their sender held to one who held half of it.
+    pub(crate) vain: usize,
     /// Operations in messages, counted each time.
     pub(crate) carried: usize,
 }
@@ -99,7 +102,9 @@ impl Witness {
         // What a replica hands on for the dead is seen when it first says so.
         let estate = (small(from + nodes), message.life);
         for run in message.runs.iter().filter(|run| run.maker == estate) {
-            run.numbers().zip(&run.operations).for_each(|(number, op)| sender.take_in((estate.0, estate.1, number), op));
+            run.numbers()
+                .zip(&run.operations)
+                .for_each(|(number, op)| sender.take_in((estate.0, estate.1, number), op));
         }
         assert_eq!(Some(message.life), sender.life, "n{from} names its life");
         for (maker, reach) in message.have.iter().filter(|(maker, _)| *maker != estate) {
@@ -114,7 +119,9 @@ impl Witness {
                 let name = (run.maker.0, run.maker.1, number);
                 assert!(sender.holds_without_gap(name), "n{from} sends {name:?}, which it does not hold");
                 match operation {
-                    Operation::Plain(operation) => assert_eq!(self.made[&name], *operation, "{name:?} is what was made"),
+                    Operation::Plain(operation) => {
+                        assert_eq!(self.made[&name], *operation, "{name:?} is what was made")
+                    }
                     Operation::Packed(packed, _) => {
                         assert!(sender.held.contains(packed), "n{from} hands on {packed:?}, which it does not hold");
                     }
@@ -122,6 +129,10 @@ impl Witness {
             }
         }
         self.carried += message.carried();
+        self.messages += 1;
+        let (all, there) = (&self.replicas[from].held, &self.replicas[message.to].held);
+        let is_whole = all.len() >= 10 && message.carried() >= all.len();
+        self.vain += usize::from(is_whole && all.intersection(there).count() * 2 >= all.len());
     }
 
     /// A message arrives at a living node.
@@ -160,8 +171,11 @@ impl Witness {
         let is_own = |(maker, reach): &(Maker, u32)| maker.0 < small(self.replicas.len()) && *reach > 0;
         let vector = replica.reach.clone().into_iter().filter(is_own).collect();
         assert_eq!(ledger.vector().into_iter().filter(is_own).collect::<Vector>(), vector);
-        for (name, text) in
-            ledger.logged().into_iter().filter(|(name, _)| is_made(&name)).chain(ledger.entries().iter().map(|(name, text)| (*name, &**text)))
+        for (name, text) in ledger
+            .logged()
+            .into_iter()
+            .filter(|(name, _)| is_made(&name))
+            .chain(ledger.entries().iter().map(|(name, text)| (*name, &**text)))
         {
             assert_eq!(text, self.made[&name].to_string().as_bytes(), "n{node}: {name:?}");
         }
