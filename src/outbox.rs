@@ -52,11 +52,11 @@ pub(crate) struct Names {
     client_like: bool,
     /// `{"src":"me","dest":"`
     source: Vec<u8>,
-    /// For each node, `{"src":"me","dest":"it","body":`
+    /// For each node, `{"src":"me","dest":"it","body":{"type":"`
     routes: Vec<Box<[u8]>>,
 }
 
-const AFTER_DEST: &[u8] = b"\",\"body\":";
+const AFTER_DEST: &[u8] = b"\",\"body\":{\"type\":\"";
 
 impl Names {
     pub(crate) fn new(me: &str, nodes: Vec<Box<str>>) -> Self {
@@ -77,15 +77,21 @@ impl Names {
         [b"{\"src\":\"", escaped(me).as_slice(), b"\",\"dest\":\""].concat()
     }
 
+    #[inline]
     pub(crate) fn peer(&self, id: &str) -> Option<Peer> {
         if id.starts_with('c') && !self.client_like {
             return None;
         }
+        self.find(id)
+    }
+
+    fn find(&self, id: &str) -> Option<Peer> {
         let found = self.sorted.binary_search_by(|index| (*self.nodes[*index as usize]).cmp(id)).ok()?;
         Some(Peer::at(self.sorted[found] as usize))
     }
 
     /// `None` if the id is too long to keep.
+    #[inline]
     pub(crate) fn who(&self, id: &str) -> Option<Who> {
         if let Some(peer) = self.peer(id) {
             return Some(Who::Peer(peer));
@@ -153,7 +159,7 @@ impl<N: Node> Outbox<N> {
     /// Replies to a request. Nothing is sent if the request had no `msg_id`, or if a client has stopped waiting
     /// ([`REPLY_WITHIN`]).
     pub fn reply(&mut self, to: Sender, kind: &str) -> Line<'_> {
-        let late = matches!(to.who, Who::Client { .. }) && self.now.since(to.received) > REPLY_WITHIN;
+        let late = matches!(to.who, Who::Client { .. }) && self.now > to.received + REPLY_WITHIN;
         if late {
             self.counters.late_replies += 1;
             log::warn!(
@@ -174,7 +180,7 @@ impl<N: Node> Outbox<N> {
                 Line::begin(&mut self.lines, &[&self.names.source, &id[..usize::from(*len)], AFTER_DEST], kind)
             }
         };
-        line.integer(b"in_reply_to", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
+        line.integer(b",\"in_reply_to\":", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
     }
 
     /// Refuses a request.
@@ -213,7 +219,7 @@ impl<N: Node> Outbox<N> {
                 Line::begin(out, &[&self.names.source, id, AFTER_DEST], kind)
             }
         };
-        line.integer(b"msg_id", id).discard_if(full)
+        line.integer(b",\"msg_id\":", id).discard_if(full)
     }
 
     /// Fires [`Node::on_timer`] once, `delay` from now. Timers of equal deadlines fire in the order they were armed.
