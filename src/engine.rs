@@ -234,13 +234,19 @@ fn answer<'a>(message: &Message<'a>) -> Answer<'a> {
     }
 }
 
+#[inline]
 fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<Sender> {
-    let Some(who) = out.names.who(message.src) else {
-        out.counters.refused += 1;
-        log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
-        return None;
-    };
-    Some(Sender { who, msg_id: message.msg_id, received: out.heard })
+    let who = out.names.who(message.src);
+    if who.is_none() {
+        drop_unnamed(out, message);
+    }
+    Some(Sender { who: who?, msg_id: message.msg_id, received: out.heard })
+}
+
+#[cold]
+fn drop_unnamed<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
+    out.counters.refused += 1;
+    log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
 }
 
 #[cold]

@@ -52,20 +52,18 @@ pub(crate) struct Names {
     client_like: bool,
     /// `{"src":"me","dest":"`
     source: Vec<u8>,
-    /// For each node, `{"src":"me","dest":"it","body":{"type":"`
-    routes: Vec<Box<[u8]>>,
+    /// The nodes as JSON text, without the quotes.
+    escaped: Vec<Box<[u8]>>,
 }
-
-const AFTER_DEST: &[u8] = b"\",\"body\":{\"type\":\"";
 
 impl Names {
     pub(crate) fn new(me: &str, nodes: Vec<Box<str>>) -> Self {
         let source = Self::source(me);
-        let routes = nodes.iter().map(|node| [&source, escaped(node).as_slice(), AFTER_DEST].concat().into()).collect();
+        let escaped = nodes.iter().map(|node| escaped(node).into()).collect();
         let mut sorted: Vec<u32> = (0..u32::try_from(nodes.len()).unwrap_or(u32::MAX)).collect();
         sorted.sort_by_key(|index| &nodes[*index as usize]);
         let client_like = nodes.iter().any(|node| node.starts_with('c'));
-        Self { nodes, sorted, client_like, source, routes }
+        Self { nodes, sorted, client_like, source, escaped }
     }
 
     /// Names for a reply before `init`: only who we were addressed as is known.
@@ -161,25 +159,26 @@ impl<N: Node> Outbox<N> {
     pub fn reply(&mut self, to: Sender, kind: &str) -> Line<'_> {
         let late = matches!(to.who, Who::Client { .. }) && self.now > to.received + REPLY_WITHIN;
         if late {
-            self.counters.late_replies += 1;
-            log::warn!(
-                "withheld a {kind} reply: the client has stopped waiting ({} so far)",
-                self.counters.late_replies
-            );
+            self.withhold(kind);
         }
         self.reply_regardless(to, kind).discard_if(late)
     }
 
+    #[cold]
+    fn withhold(&mut self, kind: &str) {
+        self.counters.late_replies += 1;
+        let so_far = self.counters.late_replies;
+        log::warn!("withheld a {kind} reply: the client has stopped waiting ({so_far} so far)");
+    }
+
+    #[inline]
     pub(crate) fn reply_regardless(&mut self, to: Sender, kind: &str) -> Line<'_> {
-        let line = match &to.who {
-            Who::Peer(peer) => {
-                let out = if self.settled { &mut self.lines } else { &mut self.held };
-                Line::begin(out, &[&self.names.routes[peer.index()]], kind)
-            }
-            Who::Client { len, id } => {
-                Line::begin(&mut self.lines, &[&self.names.source, &id[..usize::from(*len)], AFTER_DEST], kind)
-            }
+        let (out, dest) = match &to.who {
+            Who::Peer(peer) if self.settled => (&mut self.lines, &*self.names.escaped[peer.index()]),
+            Who::Peer(peer) => (&mut self.held, &*self.names.escaped[peer.index()]),
+            Who::Client { len, id } => (&mut self.lines, &id[..usize::from(*len)]),
         };
+        let line = Line::begin(out, &self.names.source, dest, kind);
         line.integer(b",\"in_reply_to\":", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
     }
 
@@ -191,7 +190,7 @@ impl<N: Node> Outbox<N> {
     /// Sends a message that expects no answer.
     pub fn send(&mut self, to: Peer, kind: &str) -> Line<'_> {
         let out = if self.settled { &mut self.lines } else { &mut self.held };
-        Line::begin(out, &[&self.names.routes[to.index()]], kind)
+        Line::begin(out, &self.names.source, &self.names.escaped[to.index()], kind)
     }
 
     /// Sends a request; exactly one [`Answer`](crate::node::Answer) comes to
@@ -207,18 +206,14 @@ impl<N: Node> Outbox<N> {
         self.calls.insert(id, call);
         self.wheel.arm(if full { self.now } else { self.now + patience }, Due::Call(id));
         let out = if self.settled { &mut self.lines } else { &mut self.held };
-        let line = match to.into() {
-            Target::Peer(peer) => Line::begin(out, &[&self.names.routes[peer.index()]], kind),
-            Target::Service(service) => {
-                let id: &[u8] = match service {
-                    Service::SeqKv => b"seq-kv",
-                    Service::LinKv => b"lin-kv",
-                    Service::LwwKv => b"lww-kv",
-                    Service::LinTso => b"lin-tso",
-                };
-                Line::begin(out, &[&self.names.source, id, AFTER_DEST], kind)
-            }
+        let dest: &[u8] = match to.into() {
+            Target::Peer(peer) => &self.names.escaped[peer.index()],
+            Target::Service(Service::SeqKv) => b"seq-kv",
+            Target::Service(Service::LinKv) => b"lin-kv",
+            Target::Service(Service::LwwKv) => b"lww-kv",
+            Target::Service(Service::LinTso) => b"lin-tso",
         };
+        let line = Line::begin(out, &self.names.source, dest, kind);
         line.integer(b",\"msg_id\":", id).discard_if(full)
     }
 

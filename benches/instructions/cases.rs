@@ -107,7 +107,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case::steady("broadcast of a known value", BROADCAST, &informed(1_000), MANY, |number| {
             broadcast(number, number % 1_000)
         })
-        .at_most(3_300),
+        .at_most(3_400),
         Case::steady("broadcast of a new value", BROADCAST, &[init(1)], MANY, |number| broadcast(number, number)),
         Case::steady("topology of 3 nodes", BROADCAST, &[init(1)], MANY, |number| from_client(number, topology)),
         Case::steady("read of 1,000 integers", BROADCAST, &informed(1_000), 500, |number| {
@@ -116,7 +116,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case::steady("read of 10,000 integers", BROADCAST, &informed(10_000), 500, |number| {
             from_client(number, r#""type":"read""#)
         }),
-        hearing.at_most(9_000),
+        hearing,
         start,
     ]
 }

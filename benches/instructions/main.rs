@@ -8,7 +8,6 @@
 mod callgrind;
 mod cases;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use cases::Case;
@@ -38,9 +37,8 @@ fn main() -> ExitCode {
 
 /// Instructions of one message.
 fn cost(case: &Case) -> u64 {
-    let program = Path::new(case.program);
-    let (less, _) = callgrind::instructions(program, &case.short);
-    let (more, said) = callgrind::instructions(program, &case.long);
+    let (less, _) = callgrind::instructions(case.program, &case.short);
+    let (more, said) = callgrind::instructions(case.program, &case.long);
     let answers = memchr::memchr_iter(b'\n', &said).count();
     assert!(case.answers.is_none_or(|expected| expected == answers), "{}: {answers} answers", case.name);
     assert!(!said.windows(14).any(|piece| piece == br#""type":"error""#), "{}: a request was refused", case.name);

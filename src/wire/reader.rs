@@ -84,8 +84,8 @@ impl Reader {
         assert!(buffer.len() >= len + PADDING, "a line must be followed by padding");
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let result = match simd_json::fill_tape_padded(buffer, len, &mut self.buffers, &mut tape) {
-            Ok(()) => match Message::from_nodes(&tape.0) {
-                Ok(message) => handle(Ok(&message)),
+            Ok(()) => match &Message::from_nodes(&tape.0) {
+                Ok(message) => handle(Ok(message)),
                 Err(why) => handle(Err(Unreadable::Shape(why))),
             },
             Err(why) => handle(Err(Unreadable::Syntax(why.to_string()))),
