@@ -88,7 +88,7 @@ impl<N: Node> Engine<N> {
         let Self { node, birth, out, reader, replaying, .. } = self;
         // Whoever asked before our own init knew nothing of the others'.
         let all_exist = !*replaying;
-        let on_message = |message: Message<'_>| on_message(node, birth, out, all_exist, &message);
+        let on_message = |message: &Message<'_>| on_message(node, birth, out, all_exist, message);
         let read = reader.read(buffer, len, |message| message.map(on_message));
         match read {
             Ok(Handled::Yes) => {}
@@ -214,6 +214,7 @@ fn on_message<N: Node>(
 }
 
 /// Lets the node speak to its peers, once.
+#[cold]
 fn settle<N: Node>(node: &mut N, out: &mut Outbox<N>) {
     if !out.settled {
         out.settled = true;
@@ -233,13 +234,19 @@ fn answer<'a>(message: &Message<'a>) -> Answer<'a> {
     }
 }
 
+#[inline]
 fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<Sender> {
-    let Some(who) = out.names.who(message.src) else {
-        out.counters.refused += 1;
-        log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
-        return None;
-    };
-    Some(Sender { who, msg_id: message.msg_id, received: out.heard })
+    let who = out.names.who(message.src);
+    if who.is_none() {
+        drop_unnamed(out, message);
+    }
+    Some(Sender { who: who?, msg_id: message.msg_id, received: out.heard })
+}
+
+#[cold]
+fn drop_unnamed<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
+    out.counters.refused += 1;
+    log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
 }
 
 #[cold]
@@ -258,6 +265,7 @@ fn refuse<N: Node>(out: &mut Outbox<N>, from: Sender, message: &Message<'_>, why
     }
 }
 
+#[cold]
 fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
     out.names = Names::anonymous(message.dest);
     let from = sender(out, message)?;

@@ -52,20 +52,18 @@ pub(crate) struct Names {
     client_like: bool,
     /// `{"src":"me","dest":"`
     source: Vec<u8>,
-    /// For each node, `{"src":"me","dest":"it","body":`
-    routes: Vec<Box<[u8]>>,
+    /// The nodes as JSON text, without the quotes.
+    escaped: Vec<Box<[u8]>>,
 }
-
-const AFTER_DEST: &[u8] = b"\",\"body\":";
 
 impl Names {
     pub(crate) fn new(me: &str, nodes: Vec<Box<str>>) -> Self {
         let source = Self::source(me);
-        let routes = nodes.iter().map(|node| [&source, escaped(node).as_slice(), AFTER_DEST].concat().into()).collect();
+        let escaped = nodes.iter().map(|node| escaped(node).into()).collect();
         let mut sorted: Vec<u32> = (0..u32::try_from(nodes.len()).unwrap_or(u32::MAX)).collect();
         sorted.sort_by_key(|index| &nodes[*index as usize]);
         let client_like = nodes.iter().any(|node| node.starts_with('c'));
-        Self { nodes, sorted, client_like, source, routes }
+        Self { nodes, sorted, client_like, source, escaped }
     }
 
     /// Names for a reply before `init`: only who we were addressed as is known.
@@ -77,15 +75,21 @@ impl Names {
         [b"{\"src\":\"", escaped(me).as_slice(), b"\",\"dest\":\""].concat()
     }
 
+    #[inline]
     pub(crate) fn peer(&self, id: &str) -> Option<Peer> {
         if id.starts_with('c') && !self.client_like {
             return None;
         }
+        self.find(id)
+    }
+
+    fn find(&self, id: &str) -> Option<Peer> {
         let found = self.sorted.binary_search_by(|index| (*self.nodes[*index as usize]).cmp(id)).ok()?;
         Some(Peer::at(self.sorted[found] as usize))
     }
 
     /// `None` if the id is too long to keep.
+    #[inline]
     pub(crate) fn who(&self, id: &str) -> Option<Who> {
         if let Some(peer) = self.peer(id) {
             return Some(Who::Peer(peer));
@@ -153,28 +157,29 @@ impl<N: Node> Outbox<N> {
     /// Replies to a request. Nothing is sent if the request had no `msg_id`, or if a client has stopped waiting
     /// ([`REPLY_WITHIN`]).
     pub fn reply(&mut self, to: Sender, kind: &str) -> Line<'_> {
-        let late = matches!(to.who, Who::Client { .. }) && self.now.since(to.received) > REPLY_WITHIN;
+        let late = matches!(to.who, Who::Client { .. }) && self.now > to.received + REPLY_WITHIN;
         if late {
-            self.counters.late_replies += 1;
-            log::warn!(
-                "withheld a {kind} reply: the client has stopped waiting ({} so far)",
-                self.counters.late_replies
-            );
+            self.withhold(kind);
         }
         self.reply_regardless(to, kind).discard_if(late)
     }
 
+    #[cold]
+    fn withhold(&mut self, kind: &str) {
+        self.counters.late_replies += 1;
+        let so_far = self.counters.late_replies;
+        log::warn!("withheld a {kind} reply: the client has stopped waiting ({so_far} so far)");
+    }
+
+    #[inline]
     pub(crate) fn reply_regardless(&mut self, to: Sender, kind: &str) -> Line<'_> {
-        let line = match &to.who {
-            Who::Peer(peer) => {
-                let out = if self.settled { &mut self.lines } else { &mut self.held };
-                Line::begin(out, &[&self.names.routes[peer.index()]], kind)
-            }
-            Who::Client { len, id } => {
-                Line::begin(&mut self.lines, &[&self.names.source, &id[..usize::from(*len)], AFTER_DEST], kind)
-            }
+        let (out, dest) = match &to.who {
+            Who::Peer(peer) if self.settled => (&mut self.lines, &*self.names.escaped[peer.index()]),
+            Who::Peer(peer) => (&mut self.held, &*self.names.escaped[peer.index()]),
+            Who::Client { len, id } => (&mut self.lines, &id[..usize::from(*len)]),
         };
-        line.integer(b"in_reply_to", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
+        let line = Line::begin(out, &self.names.source, dest, kind);
+        line.integer(b",\"in_reply_to\":", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
     }
 
     /// Refuses a request.
@@ -185,7 +190,7 @@ impl<N: Node> Outbox<N> {
     /// Sends a message that expects no answer.
     pub fn send(&mut self, to: Peer, kind: &str) -> Line<'_> {
         let out = if self.settled { &mut self.lines } else { &mut self.held };
-        Line::begin(out, &[&self.names.routes[to.index()]], kind)
+        Line::begin(out, &self.names.source, &self.names.escaped[to.index()], kind)
     }
 
     /// Sends a request; exactly one [`Answer`](crate::node::Answer) comes to
@@ -201,19 +206,15 @@ impl<N: Node> Outbox<N> {
         self.calls.insert(id, call);
         self.wheel.arm(if full { self.now } else { self.now + patience }, Due::Call(id));
         let out = if self.settled { &mut self.lines } else { &mut self.held };
-        let line = match to.into() {
-            Target::Peer(peer) => Line::begin(out, &[&self.names.routes[peer.index()]], kind),
-            Target::Service(service) => {
-                let id: &[u8] = match service {
-                    Service::SeqKv => b"seq-kv",
-                    Service::LinKv => b"lin-kv",
-                    Service::LwwKv => b"lww-kv",
-                    Service::LinTso => b"lin-tso",
-                };
-                Line::begin(out, &[&self.names.source, id, AFTER_DEST], kind)
-            }
+        let dest: &[u8] = match to.into() {
+            Target::Peer(peer) => &self.names.escaped[peer.index()],
+            Target::Service(Service::SeqKv) => b"seq-kv",
+            Target::Service(Service::LinKv) => b"lin-kv",
+            Target::Service(Service::LwwKv) => b"lww-kv",
+            Target::Service(Service::LinTso) => b"lin-tso",
         };
-        line.integer(b"msg_id", id).discard_if(full)
+        let line = Line::begin(out, &self.names.source, dest, kind);
+        line.integer(b",\"msg_id\":", id).discard_if(full)
     }
 
     /// Fires [`Node::on_timer`] once, `delay` from now. Timers of equal deadlines fire in the order they were armed.

@@ -4,8 +4,10 @@
 //! is asserted before it is timed.
 
 mod codec;
+mod contender;
 mod engine;
 mod gossip;
+mod pipe;
 mod wheel;
 
 use criterion::Criterion;
@@ -15,6 +17,7 @@ fn main() {
     codec::bench(&mut criterion);
     engine::bench(&mut criterion);
     gossip::bench(&mut criterion);
+    pipe::bench(&mut criterion);
     wheel::bench(&mut criterion);
     criterion.final_summary();
 }

@@ -79,12 +79,10 @@ impl View for Values {
 /// The same in every process, and a few instructions for a short text. It does not resist those who choose values to
 /// collide; nobody does.
 fn hash(text: &[u8]) -> u64 {
-    let mut hash = 0;
-    for chunk in text.chunks(8) {
-        let word = chunk.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-        hash = mixed(hash ^ word);
-    }
-    mixed(hash)
+    let (words, tail) = text.as_chunks();
+    let hash = words.iter().fold(0, |hash, word| mixed(hash ^ u64::from_le_bytes(*word)));
+    let word = tail.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    mixed(hash ^ word)
 }
 
 /// High bits reach low ones by the shift, low bits high ones by the product.

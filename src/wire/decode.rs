@@ -153,10 +153,12 @@ macro_rules! requests {
                         $kind => {
                             $(
                                 $( let mut $field = None; )*
-                                for (key, value) in body.entries().into_iter().flatten() {
-                                    match key {
-                                        $( stringify!($field) => $field = Some(value), )*
-                                        _ => {}
+                                if let Some(entries) = body.entries() {
+                                    for (key, value) in entries {
+                                        match key {
+                                            $( stringify!($field) => $field = Some(value), )*
+                                            _ => {}
+                                        }
                                     }
                                 }
                                 Ok(Self::$variant {

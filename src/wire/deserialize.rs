@@ -36,8 +36,10 @@ impl<'a> de::Deserializer<'a> for Json<'a> {
             Node::Static(StaticNode::F64(number)) => visitor.visit_f64(number),
             Node::Static(StaticNode::Bool(truth)) => visitor.visit_bool(truth),
             Node::Static(StaticNode::Null) => visitor.visit_unit(),
-            Node::Array { .. } => visitor.visit_seq(Elements(Items(&self.0[1..]))),
-            Node::Object { .. } => visitor.visit_map(Fields { entries: Entries(&self.0[1..]), value: None }),
+            Node::Array { count, .. } => visitor.visit_seq(Elements(Items(self.inside(count)))),
+            Node::Object { count, .. } => {
+                visitor.visit_map(Fields { entries: Entries(self.inside(count)), value: None })
+            }
         }
     }
 

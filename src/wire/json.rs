@@ -1,30 +1,29 @@
 //! A JSON value as the line it arrived in holds it: a view on the parser's tape.
 
+use std::fmt;
+
 use simd_json::{Node, StaticNode};
 
 use super::deserialize::Malformed;
-use super::writer::{write_f64, write_int, write_str};
+use super::writer::{write_f64, write_int, write_signed, write_str};
 
 /// Any JSON value, borrowed from a line. Copying it copies a reference.
 ///
 /// Integers are exact from `i64::MIN` to `u64::MAX`, other numbers are `f64`; a line with an integer
 /// beyond that does not parse.
-#[derive(Debug, Clone, Copy)]
-pub struct Json<'a>(pub(super) &'a [Node<'a>]);
+#[derive(Clone, Copy)]
+pub struct Json<'a>(
+    /// Starts with the value's nodes; others may follow.
+    &'a [Node<'a>],
+);
 
-/// The number of nodes that the value starting at `nodes[0]` covers.
-fn extent(nodes: &[Node<'_>]) -> usize {
-    match nodes.first() {
-        Some(Node::Object { count, .. } | Node::Array { count, .. }) => count + 1,
-        Some(Node::String(_) | Node::Static(_)) => 1,
-        None => 0,
-    }
-}
-
-/// Splits the first value off.
+/// The first value, and what follows it.
 fn split<'a>(nodes: &'a [Node<'a>]) -> Option<(Json<'a>, &'a [Node<'a>])> {
-    let (value, rest) = nodes.split_at_checked(extent(nodes).max(1))?;
-    Some((Json(value), rest))
+    let extent = match nodes.first()? {
+        Node::Object { count, .. } | Node::Array { count, .. } => count + 1,
+        Node::String(_) | Node::Static(_) => 1,
+    };
+    Some((Json(nodes), nodes.get(extent..)?))
 }
 
 impl<'a> Json<'a> {
@@ -36,13 +35,14 @@ impl<'a> Json<'a> {
         self.0.first().copied().unwrap_or(Node::Static(StaticNode::Null))
     }
 
+    pub(super) fn inside(self, count: usize) -> &'a [Node<'a>] {
+        self.0.get(1..=count).unwrap_or_default()
+    }
+
     /// The text of a string.
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
-        match self.head() {
-            Node::String(text) => Some(text),
-            Node::Object { .. } | Node::Array { .. } | Node::Static(_) => None,
-        }
+        if let Node::String(text) = self.head() { Some(text) } else { None }
     }
 
     /// An integer that an `i64` holds.
@@ -74,13 +74,13 @@ impl<'a> Json<'a> {
     /// The elements of an array.
     #[must_use]
     pub fn items(self) -> Option<Items<'a>> {
-        matches!(self.head(), Node::Array { .. }).then(|| Items(&self.0[1..]))
+        if let Node::Array { count, .. } = self.head() { Some(Items(self.inside(count))) } else { None }
     }
 
     /// The entries of an object, in the order of the line; a repeated key appears repeatedly.
     #[must_use]
     pub fn entries(self) -> Option<Entries<'a>> {
-        matches!(self.head(), Node::Object { .. }).then(|| Entries(&self.0[1..]))
+        if let Node::Object { count, .. } = self.head() { Some(Entries(self.inside(count))) } else { None }
     }
 
     /// The value under `key` in an object.
@@ -101,40 +101,44 @@ impl<'a> Json<'a> {
     pub fn write(self, out: &mut Vec<u8>) {
         match self.head() {
             Node::String(text) => write_str(out, text),
-            Node::Static(StaticNode::I64(number)) => {
-                if number < 0 {
-                    out.push(b'-');
-                }
-                write_int(out, number.unsigned_abs());
-            }
+            Node::Static(StaticNode::I64(number)) => write_signed(out, number),
             Node::Static(StaticNode::U64(number)) => write_int(out, number),
             Node::Static(StaticNode::F64(number)) => write_f64(out, number),
             Node::Static(StaticNode::Bool(true)) => out.extend_from_slice(b"true"),
             Node::Static(StaticNode::Bool(false)) => out.extend_from_slice(b"false"),
             Node::Static(StaticNode::Null) => out.extend_from_slice(b"null"),
-            Node::Array { .. } => {
-                out.push(b'[');
-                for (index, item) in Items(&self.0[1..]).enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    item.write(out);
-                }
-                out.push(b']');
-            }
-            Node::Object { .. } => {
-                out.push(b'{');
-                for (index, (key, value)) in Entries(&self.0[1..]).enumerate() {
-                    if index > 0 {
-                        out.push(b',');
-                    }
-                    write_str(out, key);
-                    out.push(b':');
-                    value.write(out);
-                }
-                out.push(b'}');
-            }
+            Node::Array { .. } | Node::Object { .. } => self.write_nested(out),
         }
+    }
+
+    fn write_nested(self, out: &mut Vec<u8>) {
+        let mut separator = None;
+        if let Some(items) = self.items() {
+            out.push(b'[');
+            for item in items {
+                out.extend(separator.replace(b','));
+                item.write(out);
+            }
+            out.push(b']');
+        }
+        if let Some(entries) = self.entries() {
+            out.push(b'{');
+            for (key, value) in entries {
+                out.extend(separator.replace(b','));
+                write_str(out, key);
+                out.push(b':');
+                value.write(out);
+            }
+            out.push(b'}');
+        }
+    }
+}
+
+impl fmt::Debug for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        f.write_str(&String::from_utf8_lossy(&text))
     }
 }
 
@@ -160,12 +164,9 @@ impl<'a> Iterator for Entries<'a> {
     type Item = (&'a str, Json<'a>);
 
     fn next(&mut self) -> Option<(&'a str, Json<'a>)> {
-        let (key, rest) = self.0.split_first()?;
-        let (value, rest) = split(rest)?;
+        let (Node::String(key), values) = self.0.split_first()? else { return None };
+        let (value, rest) = split(values)?;
         self.0 = rest;
-        match key {
-            Node::String(key) => Some((key, value)),
-            Node::Object { .. } | Node::Array { .. } | Node::Static(_) => None,
-        }
+        Some((key, value))
     }
 }

@@ -79,12 +79,15 @@ impl Reader {
         &mut self,
         buffer: &mut [u8],
         len: usize,
-        handle: impl FnOnce(Result<Message<'_>, Unreadable>) -> R,
+        handle: impl FnOnce(Result<&Message<'_>, Unreadable>) -> R,
     ) -> R {
         assert!(buffer.len() >= len + PADDING, "a line must be followed by padding");
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let result = match simd_json::fill_tape_padded(buffer, len, &mut self.buffers, &mut tape) {
-            Ok(()) => handle(Message::from_nodes(&tape.0).map_err(Unreadable::Shape)),
+            Ok(()) => match &Message::from_nodes(&tape.0) {
+                Ok(message) => handle(Ok(message)),
+                Err(why) => handle(Err(Unreadable::Shape(why))),
+            },
             Err(why) => handle(Err(Unreadable::Syntax(why.to_string()))),
         };
         if len <= KEPT_LINE {

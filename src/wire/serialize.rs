@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::ser::{self, Serialize};
 
-use super::writer::{Unwritable, write_f64, write_int, write_str};
+use super::writer::{Unwritable, write_f64, write_int, write_signed, write_str};
 
 impl ser::Error for Unwritable {
     fn custom<T: fmt::Display>(text: T) -> Self {
@@ -92,10 +92,7 @@ impl<'o> ser::Serializer for Serializer<'o> {
     }
 
     fn serialize_i64(self, value: i64) -> Result<(), Unwritable> {
-        if value < 0 {
-            self.out.push(b'-');
-        }
-        write_int(self.out, value.unsigned_abs());
+        write_signed(self.out, value);
         Ok(())
     }
 

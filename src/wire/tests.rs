@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Decode, Encode, Json, MAX_DEPTH, Message, PADDING, Reader, Refusal, Unreadable};
 use crate::requests;
 
-fn read<R>(line: &str, handle: impl FnOnce(Result<Message<'_>, Unreadable>) -> R) -> R {
+fn read<R>(line: &str, handle: impl FnOnce(Result<&Message<'_>, Unreadable>) -> R) -> R {
     let padded = [line.as_bytes(), &[b'}'; PADDING]].concat();
     let mut buffer = padded.clone();
     let result = Reader::default().read(&mut buffer, line.len(), handle);
@@ -17,7 +17,7 @@ fn read<R>(line: &str, handle: impl FnOnce(Result<Message<'_>, Unreadable>) -> R
     result
 }
 
-fn with_body<R>(body: &str, handle: impl FnOnce(Message<'_>) -> R) -> R {
+fn with_body<R>(body: &str, handle: impl FnOnce(&Message<'_>) -> R) -> R {
     read(&format!(r#"{{"src":"c1","dest":"n1","body":{body}}}"#), |message| handle(message.expect("a message")))
 }
 

@@ -67,14 +67,15 @@ pub struct Line<'o> {
 }
 
 impl<'o> Line<'o> {
-    /// Begins `{"src":…,"dest":…,"body":{"type":kind`; `route` is everything before the body.
-    pub(crate) fn begin(out: &'o mut Vec<u8>, route: &[&[u8]], kind: &str) -> Self {
+    /// Begins `{"src":…,"dest":…,"body":{"type":kind`; `source` is all of it before the addressee's id.
+    #[inline]
+    pub(crate) fn begin(out: &'o mut Vec<u8>, source: &[u8], dest: &[u8], kind: &str) -> Self {
         let start = out.len();
-        for part in route {
-            out.extend_from_slice(part);
-        }
-        out.extend_from_slice(b"{\"type\":");
-        write_str(out, kind);
+        out.extend_from_slice(source);
+        out.extend_from_slice(dest);
+        out.extend_from_slice(b"\",\"body\":{\"type\":\"");
+        write_text(out, kind);
+        out.push(b'"');
         Self { out, start, keep: true }
     }
 
@@ -101,18 +102,16 @@ impl<'o> Line<'o> {
         self
     }
 
+    /// Adds a field of the runtime's own, its key written with all that surrounds it: `,"msg_id":`.
+    #[inline]
     pub(crate) fn integer(self, key: &[u8], number: i64) -> Self {
-        self.out.extend_from_slice(b",\"");
         self.out.extend_from_slice(key);
-        self.out.extend_from_slice(b"\":");
-        if number < 0 {
-            self.out.push(b'-');
-        }
-        write_int(self.out, number.unsigned_abs());
+        write_signed(self.out, number);
         self
     }
 
     /// Ends the line; letting it drop does the same.
+    #[inline]
     pub fn end(self) {}
 
     /// Sends nothing after all.
@@ -127,6 +126,7 @@ impl<'o> Line<'o> {
 }
 
 impl Drop for Line<'_> {
+    #[inline]
     fn drop(&mut self) {
         if self.keep {
             self.out.extend_from_slice(b"}}\n");
@@ -137,23 +137,13 @@ impl Drop for Line<'_> {
 }
 
 /// Appends the decimal digits of `number`.
-pub(crate) fn write_int(out: &mut Vec<u8>, mut number: u64) {
-    if number < 10 {
-        out.push(b'0' + low_digit(number));
-        return;
-    }
-    let mut digits = [0_u8; 20];
-    let mut at = digits.len();
-    while number > 0 {
-        at -= 1;
-        digits[at] = b'0' + low_digit(number);
-        number /= 10;
-    }
-    out.extend_from_slice(&digits[at..]);
+pub(crate) fn write_int(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-const fn low_digit(number: u64) -> u8 {
-    (number % 10) as u8
+/// Appends `number` with its sign.
+pub(crate) fn write_signed(out: &mut Vec<u8>, number: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Appends the shortest decimal that reads back as `number`; JSON has no infinities, they become `null`.
@@ -187,22 +177,56 @@ const ESCAPES: [u8; 256] = {
 /// Appends `text` as a JSON string.
 pub(crate) fn write_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
+    write_text(out, text);
+    out.push(b'"');
+}
+
+/// Appends `text` as it stands between the quotes of a JSON string.
+#[inline]
+fn write_text(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
-    let mut plain = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape = ESCAPES[usize::from(byte)];
-        if escape == 0 {
-            continue;
-        }
-        out.extend_from_slice(&bytes[plain..at]);
-        plain = at + 1;
+    match first_escaped(bytes) {
+        None => out.extend_from_slice(bytes),
+        Some(at) => write_escaped(out, bytes, at),
+    }
+}
+
+/// Appends `rest`, whose first byte to escape is at `at`.
+#[cold]
+fn write_escaped(out: &mut Vec<u8>, mut rest: &[u8], mut at: usize) {
+    loop {
+        let escape = ESCAPES[usize::from(rest[at])];
+        out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(&[b'\\', escape]);
         if escape == b'u' {
-            write!(out, "{byte:04x}").expect("writing to a Vec cannot fail");
+            write!(out, "{:04x}", rest[at]).expect("writing to a Vec cannot fail");
         }
+        rest = &rest[at + 1..];
+        let Some(next) = first_escaped(rest) else { break };
+        at = next;
     }
-    out.extend_from_slice(&bytes[plain..]);
-    out.push(b'"');
+    out.extend_from_slice(rest);
+}
+
+/// Where the first byte is that does not stand for itself.
+fn first_escaped(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.as_chunks();
+    let plain = 8 * words.iter().position(|word| !is_plain(*word)).unwrap_or(words.len());
+    bytes[plain..].iter().position(|byte| ESCAPES[usize::from(*byte)] != 0).map(|at| plain + at)
+}
+
+/// Whether all eight bytes stand for themselves: a byte borrows from its highest bit what it lacks to a subtrahend
+/// (Mycroft 1987).
+const fn is_plain(word: [u8; 8]) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    const fn has_below(word: u64, limit: u8) -> u64 {
+        word.wrapping_sub(ONES * limit as u64) & !word
+    }
+    let word = u64::from_le_bytes(word);
+    let quotes = word ^ (ONES * b'"' as u64);
+    let backslashes = word ^ (ONES * b'\\' as u64);
+    (has_below(word, b' ') | has_below(quotes, 1) | has_below(backslashes, 1)) & HIGH == 0
 }
 
 #[cfg(test)]
@@ -227,6 +251,21 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_is_escaped_wherever_it_stands_and_no_other() {
+        for byte in 0..0x80 {
+            for at in 0..24 {
+                let mut plain = "é~ !#[]/aé~ !#[]/aé~ !#[]".to_owned();
+                while !plain.is_char_boundary(at) {
+                    plain.insert(0, 'x');
+                }
+                plain.insert(at, char::from(byte));
+                let theirs = serde_json::to_string(&plain).expect("a string has a JSON form");
+                assert_eq!(text(&plain), theirs, "byte {byte} at {at}");
+            }
+        }
+    }
+
+    #[test]
     fn numbers_that_json_lacks_become_null() {
         assert_eq!(text(&[1.5, f64::NAN, f64::INFINITY]), "[1.5,null,null]");
     }
@@ -235,14 +274,14 @@ mod tests {
     fn a_line_that_cannot_be_written_leaves_nothing_behind() {
         let mut out = b"kept\n".to_vec();
         let bad = std::collections::BTreeMap::from([((1, 2), 3)]);
-        Line::begin(&mut out, &[b"{\"body\":"], "gossip").field("bad", bad).end();
+        Line::begin(&mut out, b"{\"dest\":\"", b"n1", "gossip").field("bad", bad).end();
         assert_eq!(out, b"kept\n");
     }
 
     #[test]
     fn a_line_ends_itself() {
         let mut out = Vec::new();
-        Line::begin(&mut out, &[b"{\"body\":"], "read_ok").field("value", 1).end();
-        assert_eq!(out, b"{\"body\":{\"type\":\"read_ok\",\"value\":1}}\n");
+        Line::begin(&mut out, b"{\"dest\":\"", b"n1", "read_ok").field("value", 1).end();
+        assert_eq!(out, b"{\"dest\":\"n1\",\"body\":{\"type\":\"read_ok\",\"value\":1}}\n");
     }
 }

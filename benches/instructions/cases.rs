@@ -1,0 +1,122 @@
+//! What is measured: two inputs that differ by a number of like messages.
+
+use std::fmt::Display;
+use std::ops::Range;
+
+/// One row of the table.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) program: &'static str,
+    /// The two inputs: what `long` costs above `short` is the cost of `messages`.
+    pub(crate) short: String,
+    pub(crate) long: String,
+    pub(crate) messages: u64,
+    /// How many lines `long` is answered with, where the clock has no say in it.
+    pub(crate) answers: Option<usize>,
+    /// Above this many instructions a message the run fails.
+    pub(crate) limit: Option<u64>,
+}
+
+const ECHO: &str = env!("CARGO_BIN_EXE_echo");
+const UNIQUE_IDS: &str = env!("CARGO_BIN_EXE_unique-ids");
+const BROADCAST: &str = env!("CARGO_BIN_EXE_broadcast");
+
+/// Messages are numbered from here: their numbers have four digits, and an echo message 92 bytes and a newline.
+const FIRST: usize = 1_000;
+
+/// Of most requests, as many as have four digits twice.
+const MANY: usize = 4_000;
+
+impl Case {
+    /// Measures `count` lines, after the lines of `past` and as many of their like again.
+    fn steady(
+        name: &'static str,
+        program: &'static str,
+        past: &[String],
+        count: usize,
+        line: impl Fn(usize) -> String,
+    ) -> Self {
+        let lines = |range: Range<usize>| range.map(&line).collect::<String>();
+        let short = past.concat() + &lines(FIRST..FIRST + count);
+        let long = short.clone() + &lines(FIRST + count..FIRST + 2 * count);
+        let answers = Some(past.len() + 2 * count);
+        Self { name, program, short, long, messages: count as u64, answers, limit: None }
+    }
+
+    fn at_most(self, limit: u64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+}
+
+fn from_client(number: usize, body: impl Display) -> String {
+    format!(r#"{{"id":{number},"src":"c2","dest":"n0","body":{{{body},"msg_id":{number}}}}}"#) + "\n"
+}
+
+fn init(nodes: usize) -> String {
+    let ids: Vec<_> = (0..nodes).map(|node| format!("n{node}")).collect();
+    from_client(1, format_args!(r#""type":"init","node_id":"n0","node_ids":{ids:?}"#))
+}
+
+fn broadcast(number: usize, value: usize) -> String {
+    from_client(number, format_args!(r#""type":"broadcast","message":{value}"#))
+}
+
+/// Fifty operations of `n1` that nobody has seen, in the words of `gossip::message`.
+fn gossip(number: usize) -> String {
+    const STARTED: usize = 1_763_838_000_000_000;
+    const OPERATIONS: usize = 50;
+    let age = 1_000 * number;
+    let first = OPERATIONS * (number - FIRST) + 1;
+    let operations: Vec<_> = (first..first + OPERATIONS).map(|value| value + 1_000_000).collect();
+    let stamp = STARTED + age;
+    let list = format!("{operations:?}").replace(['[', ']', ' '], "");
+    let body = format!(r#""type":"gossip","at":{stamp},"age":{age},"follows":0,"ops":[[1,0,{first},{list}]]"#);
+    format!(r#"{{"id":{number},"src":"n1","dest":"n0","body":{{{body}}}}}"#) + "\n"
+}
+
+/// A node of a cluster of one that knows `count` values.
+fn informed(count: usize) -> Vec<String> {
+    let mut past = vec![init(1)];
+    past.extend((0..count).map(|value| broadcast(value, value)));
+    past
+}
+
+/// All rows.
+pub(crate) fn all() -> Vec<Case> {
+    let topology = r#""type":"topology","topology":{"n0":["n1","n2"],"n1":["n0"],"n2":["n0"]}"#;
+    let start = Case {
+        name: "init with 25 nodes",
+        program: BROADCAST,
+        short: String::new(),
+        long: init(25),
+        messages: 1,
+        answers: Some(1),
+        limit: None,
+    };
+    let hearing = Case {
+        // Whoever gossips hears back once a round.
+        answers: None,
+        ..Case::steady("gossip of 50 new integers", BROADCAST, &[init(2)], MANY, gossip)
+    };
+    vec![
+        Case::steady("echo", ECHO, &[init(1)], MANY, |number| {
+            from_client(number, format_args!(r#""type":"echo","echo":"Please {number}""#))
+        })
+        .at_most(3_300),
+        Case::steady("generate", UNIQUE_IDS, &[init(3)], MANY, |number| from_client(number, r#""type":"generate""#)),
+        Case::steady("broadcast of a known value", BROADCAST, &informed(1_000), MANY, |number| {
+            broadcast(number, number % 1_000)
+        })
+        .at_most(3_400),
+        Case::steady("broadcast of a new value", BROADCAST, &[init(1)], MANY, |number| broadcast(number, number)),
+        Case::steady("topology of 3 nodes", BROADCAST, &[init(1)], MANY, |number| from_client(number, topology)),
+        Case::steady("read of 1,000 integers", BROADCAST, &informed(1_000), 500, |number| {
+            from_client(number, r#""type":"read""#)
+        }),
+        Case::steady("read of 10,000 integers", BROADCAST, &informed(10_000), 500, |number| {
+            from_client(number, r#""type":"read""#)
+        }),
+        hearing,
+        start,
+    ]
+}

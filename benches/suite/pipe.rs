@@ -1,0 +1,41 @@
+//! Real child processes behind real pipes: how many messages a second when there is always one more, and how long one
+//! answer takes when there is none. `cargo bench --bench race` runs the same in turns and prints one table.
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+
+use crate::contender::{BATCH, NUMBERS, batch, check_one, contenders, echo};
+
+pub(crate) fn bench(criterion: &mut Criterion) {
+    let contenders = contenders();
+    let batch = batch();
+    let mut group = criterion.benchmark_group("pipe/throughput");
+    group.throughput(Throughput::Elements(BATCH)).sample_size(10);
+    for contender in &contenders {
+        let mut node = contender.start();
+        let mut answers = Vec::new();
+        group.bench_function(contender.name, |bencher| {
+            bencher.iter_custom(|iterations| {
+                let pump = |_| {
+                    answers.clear();
+                    let duration = node.pump(batch.as_bytes(), 1, &mut answers);
+                    contender.check(&answers);
+                    duration
+                };
+                (0..iterations).map(pump).sum::<Duration>()
+            });
+        });
+    }
+    group.finish();
+
+    let message = echo(NUMBERS.start);
+    let mut group = criterion.benchmark_group("pipe/pingpong");
+    for contender in &contenders {
+        let mut node = contender.start();
+        group.bench_function(contender.name, |bencher| {
+            bencher.iter(|| check_one(node.ask(message.as_bytes()), NUMBERS.start));
+        });
+    }
+    group.finish();
+}
