@@ -10,8 +10,10 @@
 //! Nothing is on disk: a kill loses the operations of which every copy was in a killed process, above all those of the
 //! last period and hop, T + L, which their node had not passed on yet.
 
+mod direct;
 mod estate;
 mod following;
+mod hearing;
 mod link;
 pub mod log;
 mod message;
@@ -19,32 +21,23 @@ mod pace;
 mod settings;
 mod speaking;
 
+pub use direct::ACKNOWLEDGE_DIRECT_WITHIN;
 pub use message::{MAX_PAYLOAD, Message};
 pub use settings::Settings;
 
 use estate::Estate;
-use link::{Introduction, Link, Vector};
-use log::{Insertion, Log, Origin, Slot};
+use link::{Link, Vector};
+use log::{Log, Origin, Slot};
 use pace::Pace;
 use speaking::Written;
 
 use crate::node::{Life, Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
-use crate::wire::Json;
 
 /// A follower without news acknowledges by the fourth message it hears from its hub, or when nothing more comes for
 /// this long.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
-
-/// Where everyone sends to everyone, own operations acknowledge others' in passing; silence lasts this long at most.
-pub const ACKNOWLEDGE_DIRECT_WITHIN: Duration = Duration::from_secs(3);
-
-/// There, whoever is told something tells its neighbours in the tree within this time, as they may have to help out.
-const ACKNOWLEDGE_TREE_WITHIN: Duration = Duration::from_millis(1500);
-
-/// And what a neighbour has not acknowledged after this time, at the latest twice it, is sent again, whoever made it.
-const AUDIT: Duration = Duration::from_secs(2);
 
 /// Messages heard in silence before an acknowledgement goes out.
 const SILENT_ROUNDS: u8 = 4;
@@ -249,7 +242,7 @@ impl Gossip {
         if self.armed.is_some_and(|armed| armed <= out.now()) {
             self.armed = None;
         }
-        self.direct = self.pace.is_direct() && self.links.iter().all(|link| link.is_trusted() && !link.doubts);
+        self.choose_ways();
         self.on_silence(now);
         self.on_election(now);
         self.look_around(now);
@@ -285,151 +278,6 @@ impl Gossip {
         }
     }
 
-    /// Learns what the peer holds.
-    fn on_vector(&mut self, from: Peer, message: &Message<'_>) {
-        for (origin, reach) in message.have() {
-            if self.exists(origin) {
-                let slot = self.log.slot(origin);
-                self.links[from.index()].known.raise(slot, reach);
-            }
-        }
-    }
-
-    fn on_operations(&mut self, from: Peer, message: &Message<'_>, view: &mut impl View, now: Time) {
-        // A hub acknowledges its followers' news with the next round.
-        let due = if self.is_follower(from) && !self.direct {
-            Some(self.opens(now).max(now))
-        } else if self.parent == Some(from) || self.direct {
-            Some(now + self.acknowledge_within())
-        } else {
-            None
-        };
-        let mut learns = false;
-        for run in message.runs() {
-            if !self.exists(run.origin) {
-                continue;
-            }
-            let slot = self.log.slot(run.origin);
-            let mut number = run.first;
-            let mut known = true;
-            for operation in run.ops {
-                known &= self.take_in(run.origin, number, operation, view) == Insertion::Known;
-                number = number.saturating_add(1);
-            }
-            learns |= !known;
-            let gap = self.log.has_gap(slot);
-            let link = &mut self.links[from.index()];
-            // Who sends an operation holds all that came before it.
-            link.known.raise(slot, number - 1);
-            if known {
-                // It was sent again, so the acknowledgement was lost.
-                link.told.set(slot, 0);
-            }
-            // Only those who hand on to each other acknowledge unasked.
-            let Some(due) = due else { continue };
-            link.owe(due);
-            if known {
-                link.owe(now + GRAIN);
-            } else if gap {
-                let grace = link.round_trip.map_or(GRAIN, |(_, deviation)| deviation * 2 + GRAIN);
-                link.told.set(slot, 0);
-                link.owe(now + grace);
-            }
-        }
-        if learns && self.direct {
-            self.owe_neighbours(now);
-        }
-    }
-
-    /// Takes in one operation, and what is packed in it.
-    fn take_in(&mut self, origin: Origin, number: u32, operation: Json<'_>, view: &mut impl View) -> Insertion {
-        let slot = self.log.slot(origin);
-        let insertion = self.log.insert(slot, number, |payload| operation.write(payload));
-        if matches!(insertion, Insertion::Known | Insertion::Dropped) {
-            return insertion;
-        }
-        self.news = true;
-        if !self.is_estate(origin) {
-            view.apply(origin, number, self.log.any_payload(slot, number).unwrap_or_default());
-        } else if let Some((origin, number, operation)) =
-            estate::unpack(operation).filter(|(origin, ..)| self.exists(*origin))
-        {
-            let slot = self.log.slot(origin);
-            self.on_packed(slot, number);
-            self.take_in(origin, number, operation, view);
-        }
-        insertion
-    }
-
-    /// Whether a peer is the next node up or down the tree.
-    fn is_neighbour(&self, peer: Peer) -> bool {
-        self.is_hub(peer) || self.is_follower(peer)
-    }
-
-    /// The neighbours hear soon what this replica holds.
-    fn owe_neighbours(&mut self, now: Time) {
-        for index in 0..self.links.len() {
-            if self.is_neighbour(Peer::at(index)) {
-                self.links[index].owe(now + ACKNOWLEDGE_TREE_WITHIN);
-            }
-        }
-    }
-
-    /// Where everyone tells everyone what is its own, whoever was told nothing, or only part of it, by one who died or
-    /// thinks otherwise of the distances, gets it from its neighbours in the tree.
-    fn audit(&mut self, now: Time) {
-        if !self.direct || now < self.audit {
-            return;
-        }
-        self.audit = now + AUDIT;
-        for index in 0..self.links.len() {
-            if self.is_neighbour(Peer::at(index)) && !self.links[index].known.covers(&self.audited) {
-                self.links[index].forget_sent();
-                self.links[index].resend = true;
-            }
-        }
-        for slot in 0..self.log.origins() {
-            self.audited.set(slot, self.log.reach(slot));
-        }
-    }
-
-    /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
-    fn on_echo(&mut self, from: Peer, message: &Message<'_>, now: Time) {
-        let Some((stamp, hold)) = message.echo else { return };
-        // Meant for a former life of this replica, whose operations the peer takes to be here.
-        self.links[from.index()].ask |= stamp < self.life;
-        let Some(sent) = self.instant(stamp).filter(|sent| *sent <= now) else { return };
-        let Some(round_trip) = now.since(sent).checked_sub(hold) else { return };
-        let link = &mut self.links[from.index()];
-        // What came while this process was stopped has waited here; it says nothing of the network.
-        if sent >= self.resumed {
-            link.on_round_trip(round_trip);
-            self.pace.on_round_trip(round_trip);
-        }
-        link.proved = link.proved.max(sent);
-        if link.doubted.is_some_and(|since| sent >= since) {
-            link.doubted = None;
-            self.pace.on_unrest(now);
-            link.forget_sent();
-            link.resend = true;
-        }
-        if matches!(link.introduction, Introduction::Sent(first) if stamp >= first) {
-            link.introduction = Introduction::Heard;
-        }
-        if stamp >= link.last_ops && !link.is_acknowledged() {
-            link.forget_sent();
-        }
-        link.on_progress(sent, now);
-    }
-
-    /// Notices that the process was stopped.
-    fn stay_awake(&mut self, now: Time) {
-        if now.since(self.awake) > LONGEST_NAP * 2 {
-            self.resumed = now;
-        }
-        self.awake = now;
-    }
-
     /// How long news or silence may go unacknowledged.
     fn acknowledge_within(&self) -> Duration {
         if self.direct {
@@ -437,11 +285,6 @@ impl Gossip {
         } else {
             (self.pace.longest() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
         }
-    }
-
-    /// The local instant of a stamp of this life.
-    fn instant(&self, stamp: u64) -> Option<Time> {
-        stamp.checked_sub(self.life).and_then(|age| age.checked_mul(1000)).map(Time::from_nanos)
     }
 }
 

@@ -70,6 +70,11 @@ impl Gossip {
         is_fresh.then_some(above)
     }
 
+    /// Whether the hub is two hops away or more.
+    pub(super) fn is_far(&self) -> bool {
+        self.parent.is_some_and(|parent| self.links[parent.index()].follows.is_some_and(|above| above != parent))
+    }
+
     /// Introduces this replica to its hub; the first node introduces itself to the second.
     pub(super) fn greet(&mut self) {
         let next = Some(Peer::at(self.me.index() + 1)).filter(|next| next.index() < self.links.len());
@@ -87,6 +92,9 @@ impl Gossip {
         let link = &mut self.links[from.index()];
         let moved = link.follows != follows;
         link.follows = follows;
+        link.is_far = message.far;
+        self.on_below(from, message);
+        let link = &mut self.links[from.index()];
         if let Some((soon, period)) = message.next {
             let (smoothed, deviation) = link.round_trip.unwrap_or_default();
             let send_by = (now + soon) - smoothed - deviation * 2 - GRAIN;
@@ -120,6 +128,20 @@ impl Gossip {
             }
         }
         self.follow_first(now);
+    }
+
+    /// Learns whom a peer hands rounds on to.
+    fn on_below(&mut self, from: Peer, message: &Message<'_>) {
+        if std::mem::take(&mut self.links[from.index()].relays) {
+            for link in self.links.iter_mut().filter(|link| link.through == Some(from)) {
+                link.through = None;
+            }
+        }
+        for index in message.below() {
+            let Some(link) = self.links.get_mut(index) else { continue };
+            link.through = Some(from);
+            self.links[from.index()].relays = true;
+        }
     }
 
     /// Asks the node that the hub follows, if it would do as a hub.
@@ -207,10 +229,7 @@ impl Gossip {
         let doubts = || self.links.iter().any(|link| !link.is_trusted());
         match self.parent {
             _ if self.pace.is_direct() => doubts() || (self.parent.is_none() && self.strangers().next().is_some()),
-            Some(parent) => {
-                self.links[parent.index()].follows.is_some_and(|above| above != parent)
-                    || self.links.iter().any(|link| self.is_lost_follower(link))
-            }
+            Some(_) => self.is_far() || self.links.iter().any(|link| self.is_lost_follower(link)),
             None => self.outsiders().next().is_some(),
         }
     }
@@ -238,7 +257,7 @@ impl Gossip {
                 let is_lost = self.is_lost_follower(&self.links[index]);
                 self.links[index].ask |= is_lost;
             }
-            if std::mem::take(&mut self.explores) {
+            if std::mem::take(&mut self.explores) || self.links[parent.index()].is_far {
                 self.explore(parent);
             }
             return;
@@ -308,6 +327,9 @@ impl Gossip {
 
     /// Whether a peer follows this replica, directly or through others.
     pub(super) fn is_below(&self, peer: Peer) -> bool {
+        if self.links[peer.index()].through.is_some_and(|relay| self.is_follower(relay)) {
+            return true;
+        }
         let mut at = peer;
         for _ in 0..LONGEST_CHAIN {
             match self.links[at.index()].follows.filter(|_| self.links[at.index()].is_trusted()) {

@@ -65,6 +65,17 @@ pub(super) struct Beat {
     pub(super) period: Duration,
 }
 
+impl Beat {
+    /// When a message that is there as a round opens can next be sent; the hub is not idle.
+    pub(super) fn next_slot(self, now: Time) -> Time {
+        let mut at = self.send_by;
+        while at < now {
+            at = at + self.period;
+        }
+        at
+    }
+}
+
 /// How far the peer knows all that this replica holds.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Introduction {
@@ -103,6 +114,12 @@ pub(super) struct Link {
     pub(super) last_ops: u64,
     /// Whom the peer follows, itself if it is a hub.
     pub(super) follows: Option<Peer>,
+    /// The follower that hands this replica's rounds on to the peer.
+    pub(super) through: Option<Peer>,
+    /// The peer has followers of its own.
+    pub(super) relays: bool,
+    /// The peer is no hub, and neither is whom it follows.
+    pub(super) is_far: bool,
     /// Since when nothing proves that both directions work; `None` while they are thought to.
     pub(super) doubted: Option<Time>,
     /// The peer doubts others where everything should go straight to everyone: what it says must be handed on.
@@ -196,11 +213,7 @@ impl Link {
         if now.since(beat.send_by) > idle {
             return now;
         }
-        let mut at = beat.send_by;
-        while at < now {
-            at = at + beat.period;
-        }
-        at
+        beat.next_slot(now)
     }
 
     /// The rhythm of this hub while it has one.

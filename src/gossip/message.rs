@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its life; lives of
-//! others are written as differences to it. `have` lists origins (node, life) and how far the sender holds them;
+//! others are written as differences to it. `below` lists the followers of a relay. `have` lists origins (node, life) and how far the sender holds them;
 //! `ops` lists runs: an origin, the first number, and the operations from there. Only what changed is said.
 
 use crate::node::Peer;
@@ -19,6 +19,7 @@ use super::log::{Log, Origin};
 pub const MAX_PAYLOAD: usize = 1 << 18;
 
 /// A message as it came, borrowed from its line.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each said or not")]
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     /// The sender's clock at sending, in microseconds since the epoch.
@@ -37,6 +38,9 @@ pub struct Message<'a> {
     pub(super) full: bool,
     /// The sender doubts some node, and so cannot send straight to everyone.
     pub(super) doubts: bool,
+    /// The sender is no hub, and neither is whom it follows.
+    pub(super) far: bool,
+    below: Option<Json<'a>>,
     have: Option<Json<'a>>,
     ops: Option<Json<'a>>,
 }
@@ -44,7 +48,8 @@ pub struct Message<'a> {
 impl<'a> Field<'a> for Message<'a> {
     fn read(body: Json<'a>) -> Result<Self, crate::wire::Malformed> {
         let (mut at, mut age, mut follows, mut echo, mut next) = (None, None, None, None, None);
-        let (mut answer, mut full, mut doubts, mut have, mut ops) = (false, false, false, None, None);
+        let (mut answer, mut full, mut doubts, mut far) = (false, false, false, false);
+        let (mut below, mut have, mut ops) = (None, None, None);
         for (key, value) in body.entries().into_iter().flatten() {
             match key {
                 "at" => at = value.as_u64(),
@@ -55,6 +60,8 @@ impl<'a> Field<'a> for Message<'a> {
                 "answer" => answer = true,
                 "full" => full = true,
                 "doubts" => doubts = true,
+                "far" => far = true,
+                "below" => below = Some(value),
                 "have" => have = Some(value),
                 "ops" => ops = Some(value),
                 _ => {}
@@ -64,7 +71,7 @@ impl<'a> Field<'a> for Message<'a> {
         let (Some(at), Some(life)) = (at, life) else { return crate::wire::missing("at and age, microseconds") };
         let echo = echo.map(|(stamp, hold)| (stamp, Duration::from_micros(hold)));
         let next = next.map(|(soon, period)| (Duration::from_micros(soon), Duration::from_micros(period)));
-        Ok(Self { at, life, follows, echo, next, answer, full, doubts, have, ops })
+        Ok(Self { at, life, follows, echo, next, answer, full, doubts, far, below, have, ops })
     }
 
     fn absent() -> Result<Self, crate::wire::Malformed> {
@@ -81,6 +88,11 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// The nodes that follow the sender, directly or not; nonsense is left out.
+    pub(super) fn below(&self) -> impl Iterator<Item = usize> + use<'a> {
+        self.below.and_then(Json::items).into_iter().flatten().filter_map(|node| usize::try_from(node.as_u64()?).ok())
+    }
+
     /// How far the sender holds origins; nonsense is left out.
     pub(super) fn have(&self) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
         let mut numbers = self.have.and_then(Json::items).into_iter().flatten();
@@ -110,6 +122,7 @@ fn origin(node: Json<'_>, relative: Json<'_>, life: u64) -> Option<Origin> {
 }
 
 /// What a message starts with.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each said or not")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
     pub(super) life: u64,
@@ -122,6 +135,7 @@ pub(super) struct Header {
     pub(super) answer: bool,
     pub(super) full: bool,
     pub(super) doubts: bool,
+    pub(super) far: bool,
 }
 
 impl Header {
@@ -142,6 +156,9 @@ impl Header {
         }
         if self.doubts {
             line = line.field("doubts", true);
+        }
+        if self.far {
+            line = line.field("far", true);
         }
         line
     }

@@ -97,7 +97,7 @@ impl Gossip {
     /// one.
     fn closes(&self, now: Time) -> (Duration, Duration) {
         if let Some(beat) = self.parent_beat().filter(|beat| beat.arrival > now) {
-            return (beat.send_by.since(now), beat.period);
+            return (beat.next_slot(now).since(now), beat.period);
         }
         let soon = self.pace.opens().since(now);
         (soon, if soon.is_zero() { Duration::ZERO } else { self.pace.period() })
@@ -142,6 +142,11 @@ impl Gossip {
         let follows = self.parent.unwrap_or(self.me);
         let direct = self.direct;
         let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_trusted);
+        let far = self.is_far();
+        self.written.clear();
+        if hub {
+            self.list_below();
+        }
         let originals = self.originals();
         let nodes = self.links.len();
         let Self { log, links, life, pace, written, .. } = self;
@@ -149,8 +154,7 @@ impl Gossip {
         let stamp = *life + now.as_nanos() / 1000;
         let full = link.tell_all || link.introduction != Introduction::Heard;
         let answer = link.ask;
-        let header = Header { life: *life, stamp, now, follows, heard: link.heard, next, answer, full, doubts };
-        written.clear();
+        let header = Header { life: *life, stamp, now, follows, heard: link.heard, next, answer, full, doubts, far };
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub, and only
         // there it must be known.
         let only = if direct && !(link.resend && (hub || follower)) { Some(&originals[..]) } else { None };
@@ -161,7 +165,10 @@ impl Gossip {
         let only = if asks_first { Some(&[][..]) } else { only };
         let brief = direct && !full && !hub && !follower;
         let concerns = |origin: Origin| !brief || origin.node as usize % nodes == to.index();
-        let message = header.write(out.send(to, "gossip"));
+        let mut message = header.write(out.send(to, "gossip"));
+        if !written.below.is_empty() {
+            message = message.field("below", &written.below);
+        }
         let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
         message.field_with("have", |text| write_have(text, log, link, *life, full, concerns, written)).end();
         let carries = written.operations > 0;
@@ -206,6 +213,16 @@ impl Gossip {
         }
     }
 
+    /// Lists who gets this replica's rounds, directly or not, for the hub.
+    fn list_below(&mut self) {
+        for index in 0..self.links.len() {
+            let relay = self.links[index].through;
+            if self.is_follower(Peer::at(index)) || relay.is_some_and(|relay| self.is_follower(relay)) {
+                self.written.below.push(index);
+            }
+        }
+    }
+
     /// When there is something to do next.
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
         let mut due = [self.electing, self.looks_around().then_some(self.probe)].into_iter().flatten().min();
@@ -227,6 +244,8 @@ pub(super) struct Written {
     reach: Vector,
     operations: usize,
     is_cut_short: bool,
+    /// Who follows the sender.
+    below: Vec<usize>,
 }
 
 impl Written {
@@ -234,6 +253,7 @@ impl Written {
         self.reach.clear();
         self.operations = 0;
         self.is_cut_short = false;
+        self.below.clear();
     }
 }
 

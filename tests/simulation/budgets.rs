@@ -25,17 +25,19 @@ fn the_default_meets_3d_with_a_message_an_operation() {
 
 #[test]
 fn a_staleness_of_1700_ms_meets_3e_with_a_third_of_a_message_an_operation() {
-    assert_within(&Bed::new(25).stale(1700), 3, 0.385, 985.0, 1800.0);
-    assert_within(&Bed::new(25).stale(1700).free(), 3, 0.385, 985.0, 1800.0);
+    assert_within(&Bed::new(25).stale(1700), 3, 0.38, 985.0, 1800.0);
+    assert_within(&Bed::new(25).stale(1700).free(), 3, 0.38, 985.0, 1800.0);
 }
 
 #[test]
 fn without_staleness_everything_is_everywhere_after_one_hop() {
     for bed in [Bed::new(25).stale(0), Bed::new(25).stale(0).free()] {
-        for outcome in outcomes(&bed, 2) {
+        let outcomes = outcomes(&bed, 2);
+        for outcome in &outcomes {
             assert!(outcome.stable(0.5) <= 92 && outcome.stable(1.0) <= 110, "{}", outcome.told());
-            assert!(outcome.per_broadcast <= 25.2, "{}: {}", outcome.per_broadcast, outcome.told());
         }
+        let cost = mean(outcomes.iter().map(|outcome| outcome.per_broadcast));
+        assert!(cost <= 24.8, "{cost} messages a broadcast: {}", outcomes[0].told());
     }
 }
 

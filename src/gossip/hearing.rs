@@ -1,0 +1,129 @@
+//! What a replica learns from a message: what the peer holds, operations, and how long the way there and back takes.
+
+use super::link::Introduction;
+use super::log::{Insertion, Slot};
+use super::message::Message;
+use super::{GRAIN, Gossip, LONGEST_NAP, View, estate};
+use crate::node::Peer;
+use crate::time::Time;
+use crate::wire::Json;
+
+impl Gossip {
+    /// Learns what the peer holds.
+    pub(super) fn on_vector(&mut self, from: Peer, message: &Message<'_>) {
+        for (origin, reach) in message.have() {
+            if self.exists(origin) {
+                let slot = self.log.slot(origin);
+                self.links[from.index()].known.raise(slot, reach);
+            }
+        }
+    }
+
+    pub(super) fn on_operations(&mut self, from: Peer, message: &Message<'_>, view: &mut impl View, now: Time) {
+        // A hub acknowledges its followers' news with the next round.
+        let due = if self.is_follower(from) && !self.direct {
+            Some(self.opens(now).max(now))
+        } else if self.parent == Some(from) || self.direct {
+            Some(now + self.acknowledge_within())
+        } else {
+            None
+        };
+        let mut learns = false;
+        for run in message.runs() {
+            if !self.exists(run.origin) {
+                continue;
+            }
+            let slot = self.log.slot(run.origin);
+            let mut number = run.first;
+            let mut known = true;
+            for operation in run.ops {
+                known &= self.take_in(slot, number, operation, view) == Insertion::Known;
+                number = number.saturating_add(1);
+            }
+            learns |= !known;
+            let gap = self.log.has_gap(slot);
+            let link = &mut self.links[from.index()];
+            // Who sends an operation holds all that came before it.
+            link.known.raise(slot, number - 1);
+            if known {
+                // It was sent again, so the acknowledgement was lost.
+                link.told.set(slot, 0);
+            }
+            // Only those who hand on to each other acknowledge unasked.
+            let Some(due) = due else { continue };
+            link.owe(due);
+            if known {
+                link.owe(now + GRAIN);
+            } else if gap {
+                let grace = link.round_trip.map_or(GRAIN, |(_, deviation)| deviation * 2 + GRAIN);
+                link.told.set(slot, 0);
+                link.owe(now + grace);
+            }
+        }
+        if learns && self.direct {
+            self.owe_neighbours(now);
+        }
+    }
+
+    /// Takes in one operation, and what is packed in it.
+    fn take_in(&mut self, slot: Slot, number: u32, operation: Json<'_>, view: &mut impl View) -> Insertion {
+        let insertion = self.log.insert(slot, number, |payload| operation.write(payload));
+        if matches!(insertion, Insertion::Known | Insertion::Dropped) {
+            return insertion;
+        }
+        self.news = true;
+        let origin = self.log.origin(slot);
+        if !self.is_estate(origin) {
+            view.apply(origin, number, self.log.any_payload(slot, number).unwrap_or_default());
+        } else if let Some((origin, number, operation)) =
+            estate::unpack(operation).filter(|(origin, ..)| self.exists(*origin))
+        {
+            let slot = self.log.slot(origin);
+            self.on_packed(slot, number);
+            self.take_in(slot, number, operation, view);
+        }
+        insertion
+    }
+
+    /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
+    pub(super) fn on_echo(&mut self, from: Peer, message: &Message<'_>, now: Time) {
+        let Some((stamp, hold)) = message.echo else { return };
+        // Meant for a former life of this replica, whose operations the peer takes to be here.
+        self.links[from.index()].ask |= stamp < self.life;
+        let Some(sent) = self.instant(stamp).filter(|sent| *sent <= now) else { return };
+        let Some(round_trip) = now.since(sent).checked_sub(hold) else { return };
+        let link = &mut self.links[from.index()];
+        // What came while this process was stopped has waited here; it says nothing of the network.
+        if sent >= self.resumed {
+            link.on_round_trip(round_trip);
+            self.pace.on_round_trip(round_trip);
+        }
+        link.proved = link.proved.max(sent);
+        if link.doubted.is_some_and(|since| sent >= since) {
+            link.doubted = None;
+            self.pace.on_unrest(now);
+            link.forget_sent();
+            link.resend = true;
+        }
+        if matches!(link.introduction, Introduction::Sent(first) if stamp >= first) {
+            link.introduction = Introduction::Heard;
+        }
+        if stamp >= link.last_ops && !link.is_acknowledged() {
+            link.forget_sent();
+        }
+        link.on_progress(sent, now);
+    }
+
+    /// Notices that the process was stopped.
+    pub(super) fn stay_awake(&mut self, now: Time) {
+        if now.since(self.awake) > LONGEST_NAP * 2 {
+            self.resumed = now;
+        }
+        self.awake = now;
+    }
+
+    /// The local instant of a stamp of this life.
+    fn instant(&self, stamp: u64) -> Option<Time> {
+        stamp.checked_sub(self.life).and_then(|age| age.checked_mul(1000)).map(Time::from_nanos)
+    }
+}
