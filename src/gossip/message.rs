@@ -6,8 +6,9 @@
 //! ```
 //!
 //! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its life; lives of
-//! others are written as differences to it. `below` lists the followers of a relay. `have` lists origins (node, life) and how far the sender holds them;
-//! `ops` lists runs: an origin, the first number, and the operations from there. Only what changed is said.
+//! others are written as differences to it. `below` lists the followers of a relay. `have` lists origins (node, life)
+//! and how far the sender holds them; `ops` lists runs: an origin, the first number, and the operations from there.
+//! Only what changed is said.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};

@@ -281,8 +281,8 @@ fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Opt
     out.push(b']');
 }
 
-/// Says how far the origins that concern the receiver are held, where that is not said yet and the operations on board do
-/// not imply it.
+/// Says how far the origins that concern the receiver are held, where that is not said yet and the operations on board
+/// do not imply it.
 fn write_have(
     out: &mut Vec<u8>,
     log: &Log,
