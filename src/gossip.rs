@@ -108,6 +108,8 @@ pub struct Gossip {
     explores: bool,
     /// The node outside the following that a hub last traded with.
     partner: Peer,
+    /// The node that was last asked in turn.
+    asked: Peer,
     /// When a hub next looks for the nodes it has lost.
     probe: Time,
     /// Since when the others surely exist; nothing is said before.
@@ -155,6 +157,7 @@ impl Gossip {
             relays: false,
             explores: false,
             partner: life.me,
+            asked: life.me,
             probe: out.now(),
             settled: None,
             written: Written::default(),

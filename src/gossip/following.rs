@@ -20,7 +20,7 @@ pub(super) const PROBE: Duration = Duration::from_millis(700);
 /// A node has noticed that its hub is gone after this many times the patience for one answer.
 const NOTICED: u32 = 4;
 
-/// So many nodes are asked for a shorter way to the hub.
+/// So many nodes at a time are asked, for a shorter way to the hub or for a lost one.
 const EXPLORED: usize = 6;
 
 /// Whom others follow is traced over at most this many nodes.
@@ -262,17 +262,31 @@ impl Gossip {
             }
             return;
         }
-        for link in &mut self.links[..self.me.index()] {
-            link.ask |= !link.is_trusted();
-        }
-        let had_time = self.may_trade(now);
+        // What was sent to nodes outside and not acknowledged may not have arrived.
         for index in 0..self.links.len() {
             if !self.is_below(Peer::at(index)) {
-                let link = &mut self.links[index];
-                // What was sent to nodes outside and not acknowledged may not have arrived.
-                link.forget_sent();
-                link.ask |= had_time && link.is_stranger();
+                self.links[index].forget_sent();
             }
+        }
+        self.search(now);
+    }
+
+    /// A hub alone with its following: asks the first of the nodes that it has lost, and some others in turn.
+    fn search(&mut self, now: Time) {
+        let had_time = self.may_trade(now);
+        let is_lost = |gossip: &Self, peer: &Peer| {
+            let link = &gossip.links[peer.index()];
+            let is_lower = *peer < gossip.me && !link.is_trusted();
+            is_lower || (had_time && link.is_stranger() && *peer != gossip.me && !gossip.is_below(*peer))
+        };
+        let count = self.links.len();
+        let first = (0..count).map(Peer::at).find(|peer| is_lost(self, peer));
+        let turn = (1..=count).map(|step| Peer::at((self.asked.index() + step) % count));
+        let mut some = smallvec::SmallVec::<[Peer; EXPLORED]>::new();
+        some.extend(turn.filter(|peer| is_lost(self, peer)).take(EXPLORED - 1));
+        self.asked = some.last().copied().unwrap_or(self.asked);
+        for peer in first.into_iter().chain(some) {
+            self.links[peer.index()].ask = true;
         }
     }
 
@@ -280,10 +294,9 @@ impl Gossip {
     fn explore(&mut self, parent: Peer) {
         let count = self.links.len();
         for _ in 0..EXPLORED.min(count) {
-            self.partner = Peer::at((self.partner.index() + 1) % count);
-            let is_new =
-                self.is_other_and_trusted(self.partner) && self.partner != parent && !self.is_follower(self.partner);
-            self.links[self.partner.index()].ask |= is_new;
+            self.asked = Peer::at((self.asked.index() + 1) % count);
+            let is_new = self.is_other_and_trusted(self.asked) && self.asked != parent && !self.is_follower(self.asked);
+            self.links[self.asked.index()].ask |= is_new;
         }
     }
 
