@@ -14,7 +14,8 @@ use super::link::{Beat, Link};
 use super::message::Message;
 use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, TRIES};
 
-/// A hub asks after the nodes it has lost this often.
+/// A hub asks after the nodes it has lost this often, and so does everyone where everything goes straight to everyone;
+/// a node that is far from its hub looks around every third time.
 pub(super) const PROBE: Duration = Duration::from_millis(700);
 
 /// A node has noticed that its hub is gone after this many times the patience for one answer.
@@ -130,12 +131,17 @@ impl Gossip {
         self.follow_first(now);
     }
 
+    /// The peer hands rounds on to nobody, as far as is known.
+    pub(super) fn forget_below(&mut self, from: Peer) {
+        for link in self.links.iter_mut().filter(|link| link.through == Some(from)) {
+            link.through = None;
+        }
+    }
+
     /// Learns whom a peer hands rounds on to.
     fn on_below(&mut self, from: Peer, message: &Message<'_>) {
         if std::mem::take(&mut self.links[from.index()].relays) {
-            for link in self.links.iter_mut().filter(|link| link.through == Some(from)) {
-                link.through = None;
-            }
+            self.forget_below(from);
         }
         for index in message.below() {
             let Some(link) = self.links.get_mut(index) else { continue };
@@ -253,6 +259,10 @@ impl Gossip {
         if let Some(parent) = self.parent {
             self.probe = now + if self.pace.is_direct() { PROBE } else { PROBE * 3 };
             self.ask_above(parent);
+            // A parent that was started again knows nothing of its followers.
+            let silence = self.acknowledge_within();
+            let link = &mut self.links[parent.index()];
+            link.ask |= link.heard.is_none_or(|(_, heard)| now.since(heard) > silence);
             for index in 0..self.links.len() {
                 let is_lost = self.is_lost_follower(&self.links[index]);
                 self.links[index].ask |= is_lost;

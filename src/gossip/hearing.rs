@@ -12,7 +12,7 @@ impl Gossip {
     /// Learns what the peer holds.
     pub(super) fn on_vector(&mut self, from: Peer, message: &Message<'_>) {
         for (origin, reach) in message.have() {
-            if self.exists(origin) {
+            if reach > 0 && self.exists(origin) {
                 let slot = self.log.slot(origin);
                 self.links[from.index()].known.raise(slot, reach);
             }
@@ -67,20 +67,24 @@ impl Gossip {
 
     /// Takes in one operation, and what is packed in it.
     fn take_in(&mut self, slot: Slot, number: u32, operation: Json<'_>, view: &mut impl View) -> Insertion {
-        let insertion = self.log.insert(slot, number, |payload| operation.write(payload));
-        if matches!(insertion, Insertion::Known | Insertion::Dropped) {
-            return insertion;
-        }
-        self.news = true;
         let origin = self.log.origin(slot);
-        if !self.is_estate(origin) {
-            view.apply(origin, number, self.log.any_payload(slot, number).unwrap_or_default());
-        } else if let Some((origin, number, operation)) =
-            estate::unpack(operation).filter(|(origin, ..)| self.exists(*origin))
+        let is_estate = self.is_estate(origin);
+        if is_estate
+            && let Some((origin, number, operation)) =
+                estate::unpack(operation).filter(|(origin, ..)| self.exists(*origin))
         {
             let slot = self.log.slot(origin);
             self.on_packed(slot, number);
-            self.take_in(slot, number, operation, view);
+            if self.take_in(slot, number, operation, view) == Insertion::Dropped {
+                return Insertion::Dropped;
+            }
+        }
+        let insertion = self.log.insert(slot, number, |payload| operation.write(payload));
+        if matches!(insertion, Insertion::Next | Insertion::Beyond) {
+            self.news = true;
+            if !is_estate {
+                view.apply(origin, number, self.log.any_payload(slot, number).unwrap_or_default());
+            }
         }
         insertion
     }

@@ -23,6 +23,8 @@ pub const MAX_BEYOND: usize = 1 << 14;
 pub struct Log {
     origins: Vec<Origin>,
     slots: HashMap<Origin, u32>,
+    /// How many origins each node has.
+    lives: HashMap<u32, usize>,
     /// By slot, then by number less one.
     held: Vec<Vec<Span>>,
     /// By slot: those above a gap, by number.
@@ -62,9 +64,28 @@ impl Log {
         let slot = self.origins.len();
         self.slots.insert(origin, u32::try_from(slot).expect("origins fit in memory"));
         self.origins.push(origin);
+        *self.lives.entry(origin.node).or_default() += 1;
         self.held.push(Vec::new());
         self.beyond.push(BTreeMap::new());
         slot
+    }
+
+    /// The slot of an origin that this replica has heard of.
+    #[must_use]
+    pub fn find(&self, origin: Origin) -> Option<Slot> {
+        self.slots.get(&origin).map(|slot| *slot as usize)
+    }
+
+    /// How many origins of one node this replica has heard of.
+    #[must_use]
+    pub fn lives(&self, node: u32) -> usize {
+        self.lives.get(&node).copied().unwrap_or_default()
+    }
+
+    /// How many operations are held without a gap, of all origins.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.held.iter().map(|held| held.len() as u64).sum()
     }
 
     /// How many origins this replica has heard of; slots are `0..origins()`.
