@@ -195,7 +195,8 @@ impl Gossip {
     }
 
     /// Makes an operation; `operation` is one JSON value on one line, within [`MAX_DEPTH`] and [`MAX_OPERATION`].
-    pub fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>)
+    /// Returns its number.
+    pub fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32
     where
         N::Timer: From<Tick>,
     {
@@ -203,6 +204,7 @@ impl Gossip {
         self.log.insert(self.own, number, |payload| payload.extend_from_slice(operation));
         self.news = true;
         self.wake(out, out.now());
+        number
     }
 
     /// Handles what a peer says; new operations go to `view`.
@@ -235,7 +237,7 @@ impl Gossip {
         if !is_overtaken {
             self.on_position(from, message, now);
         }
-        self.on_stable(from, message);
+        self.on_stable(from, message, now);
         let trades = is_stranger && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
         let link = &mut self.links[from.index()];
         if trades && link.lacks(&self.log) {
@@ -248,6 +250,7 @@ impl Gossip {
             link.owe(now);
             link.plan = Some(now);
             link.tell_all |= message.full;
+            link.told_stable = 0;
             link.resend = true;
         } else if link.unanswered >= SILENT_ROUNDS && !self.direct && link.owed.is_some() {
             link.owe(now);
@@ -273,7 +276,7 @@ impl Gossip {
         self.look_around(now);
         self.hand_on(now);
         self.audit(now);
-        self.settle_stability();
+        self.settle_stability(now);
         if let Some(parent) = self.parent {
             let latest = now + self.acknowledge_within();
             let link = &mut self.links[parent.index()];

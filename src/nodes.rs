@@ -3,11 +3,18 @@
 pub mod broadcast;
 pub mod echo;
 pub mod g_set;
+pub mod kafka;
+pub mod pn_counter;
 pub mod set;
+pub mod txn;
 pub mod unique_ids;
 pub mod values;
+pub mod waiting;
 
 pub use broadcast::Broadcast;
 pub use echo::Echo;
 pub use g_set::GSet;
+pub use kafka::Kafka;
+pub use pn_counter::PnCounter;
+pub use txn::Txn;
 pub use unique_ids::UniqueIds;

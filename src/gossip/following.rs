@@ -172,6 +172,11 @@ impl Gossip {
         }
         self.parent = first;
         self.explores = true;
+        for index in 0..self.links.len() {
+            if self.is_follower(Peer::at(index)) {
+                self.links[index].owe(now);
+            }
+        }
         self.greet();
     }
 

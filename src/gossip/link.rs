@@ -195,6 +195,8 @@ impl Link {
     pub(super) fn forget_sent(&mut self) {
         if !self.is_acknowledged() {
             self.resend = true;
+            // With it what was said there of other operations may be lost.
+            self.told.clear();
         }
         self.sent.copy_from(&self.known);
     }

@@ -11,7 +11,7 @@ use super::link::{Beat, Introduction, Link, Vector, Waiting};
 use super::log::{Log, Origin, Slot};
 use super::message::{Header, MAX_PAYLOAD, write_entry, write_run};
 use super::stability::Stability;
-use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
+use super::{GRAIN, Gossip, SHORTEST_PATIENCE, SOLITUDE, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
 
 impl Gossip {
     /// Sends whatever is due.
@@ -238,7 +238,9 @@ impl Gossip {
 
     /// When there is something to do next.
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
-        let mut due = [self.electing.or_else(|| self.looks_around().then_some(self.probe))].into_iter().flatten().min();
+        let alone = self.settled.map(|settled| settled + SOLITUDE).filter(|at| *at > now);
+        let mut due =
+            [self.electing.or_else(|| self.looks_around().then_some(self.probe)), alone].into_iter().flatten().min();
         if !self.direct {
             due = [due, self.to_followers(now)].into_iter().flatten().min();
         }

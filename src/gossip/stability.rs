@@ -7,14 +7,12 @@
 //! the same number knows the hub's vector exactly, and takes the minimum over once its own covers that. Costs no message
 //! under load, and one round when news ends. Without a hub for all, in a partition, nothing becomes stable.
 
-use super::Gossip;
 use super::link::{Link, Vector};
 use super::log::{Log, Origin};
 use super::message::Message;
+use super::{ACKNOWLEDGE_WITHIN, Gossip};
 use crate::node::Peer;
-
-/// So many messages in a row may leave the picture of the hub incomplete before it is asked.
-const MISSES: u32 = 4;
+use crate::time::Time;
 
 /// What is known to be stable.
 #[derive(Debug, Default)]
@@ -23,8 +21,9 @@ pub(super) struct Stability {
     pub(super) vector: Vector,
     /// How many operations that is; grows with every change.
     pub(super) total: u64,
-    /// Messages of the hub, one after the other, that did not fit the picture of it.
-    misses: u32,
+    /// When the hub is asked to say everything, since what it said does not fit the picture of it; or when it asks who
+    /// does not follow it.
+    ask: Option<Time>,
 }
 
 impl Stability {
@@ -56,15 +55,28 @@ impl Gossip {
         self.stability.as_ref().map_or(0, |stability| stability.total)
     }
 
-    /// As the hub of everyone: takes the minimum of what all hold.
-    pub(super) fn settle_stability(&mut self) {
-        if self.parent.is_some() || self.electing.is_some() {
+    /// As the hub of everyone: takes the minimum of what all hold. As a follower: asks, if it is time.
+    pub(super) fn settle_stability(&mut self, now: Time) {
+        if let Some(parent) = self.parent {
+            let ask = self.stability.as_mut().and_then(|stability| stability.ask.take_if(|ask| *ask <= now));
+            let link = &mut self.links[parent.index()];
+            link.ask |= ask.is_some();
+            link.tell_all |= ask.is_some();
+            return;
+        }
+        if self.electing.is_some() {
             return;
         }
         let Self { stability: Some(stability), log, links, me, .. } = self else { return };
         let others = || links.iter().enumerate().filter(|(index, _)| *index != me.index()).map(|(_, link)| link);
         let is_whole = |link: &Link| link.follows == Some(*me) && link.is_trusted() && holds_all(log, &link.known);
         if !others().all(is_whole) {
+            // Who follows through another node may have missed that this one is here.
+            let asks = stability.ask.take_if(|ask| *ask <= now).is_some();
+            stability.ask.get_or_insert(now + ACKNOWLEDGE_WITHIN);
+            for (_, link) in links.iter_mut().enumerate().filter(|(index, _)| asks && *index != me.index()) {
+                link.ask |= link.follows.is_some_and(|follows| follows != *me);
+            }
             return;
         }
         for slot in 0..log.origins() {
@@ -74,23 +86,19 @@ impl Gossip {
     }
 
     /// As a follower: takes over what the hub has found.
-    pub(super) fn on_stable(&mut self, from: Peer, message: &Message<'_>) {
+    pub(super) fn on_stable(&mut self, from: Peer, message: &Message<'_>, now: Time) {
         if self.parent != Some(from) || self.links[from.index()].follows != Some(from) {
             return;
         }
         let Some(held) = message.held else { return };
         let Self { stability: Some(stability), log, links, .. } = self else { return };
-        let link = &mut links[from.index()];
+        let link = &links[from.index()];
         if link.known.total() != held || !holds_all(log, &link.known) {
-            // A message was lost or overtaken. If that does not mend itself, the hub has to say everything.
-            stability.misses += 1;
-            if stability.misses.is_multiple_of(MISSES) {
-                link.ask = true;
-                link.tell_all = true;
-            }
+            // A message was lost or overtaken. If no later one fits, the hub has to say everything.
+            stability.ask.get_or_insert(now + ACKNOWLEDGE_WITHIN);
             return;
         }
-        stability.misses = 0;
+        stability.ask = None;
         for (origin, number) in message.stable() {
             if let Some(slot) = log.find(origin) {
                 stability.raise(slot, number);

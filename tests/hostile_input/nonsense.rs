@@ -66,7 +66,8 @@ pub(crate) fn gossip() -> impl Strategy<Value = String> {
         prop::sample::subsequence(vec!["full", "answer", "doubts", "far"], 0..=4),
     )
         .prop_map(|(life, follows, echo, next, have, ops, below, stable, flags)| {
-            let flags: String = flags.iter().map(|flag| format!(",\"{flag}\":true")).collect();
+            let flags: Vec<_> = flags.iter().map(|flag| format!(",\"{flag}\":true")).collect();
+            let flags = flags.concat();
             format!("{{\"type\":\"gossip\"{life}{follows}{echo}{next}{have}{ops}{below}{stable}{flags}}}")
         })
 }

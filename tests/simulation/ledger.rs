@@ -62,14 +62,14 @@ struct Body {
 #[serde(untagged)]
 enum Operation {
     Plain(i64),
-    Packed(u32, u64, u32, Box<Operation>),
+    Packed((u32, u64, u32, Box<Operation>)),
 }
 
 impl Operation {
     fn value(self) -> i64 {
         match self {
             Self::Plain(value) => value,
-            Self::Packed(.., operation) => operation.value(),
+            Self::Packed((.., operation)) => operation.value(),
         }
     }
 }

@@ -1,0 +1,342 @@
+//! Challenge 5: logs to which every node appends, and offsets without coordination.
+//!
+//! Each node gives offsets to the messages sent to it: the Lamport clock of the key, times the number of nodes, plus
+//! the node's position. They are unique, and rise with everything that a node has seen. A message is *shown* once no
+//! lower offset of its key can appear any more: when it is causally stable ([`Gossip::is_stable`]), since then all that
+//! was made without knowledge of it is here. So `send`, `poll` and `commit_offsets` are answered at once by the local
+//! replica, partitioned or not, and nodes exchange nothing but the rounds of the log. Polls lag behind by about two
+//! rounds and four hops; in a partition they wait for its end.
+//!
+//! A node that is started again does not know which offsets its former life has given. Until a peer has told it, its
+//! answers to `send` wait.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+
+use super::waiting::Waiting;
+use crate::gossip::log::Origin;
+use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick, View};
+use crate::node::{Life, Node, Sender};
+use crate::outbox::Outbox;
+use crate::requests;
+use crate::wire::{ErrorCode, Json, elements, integer, write_int, write_str};
+
+/// A poll returns at most this many messages of each key; the next one goes on from there.
+pub const MAX_POLL: usize = 256;
+
+requests! {
+    /// What a kafka node is asked.
+    #[derive(Debug)]
+    pub enum Request<'a> {
+        /// Append to the log of a key.
+        "send" => Send { key: &'a str, msg: Json<'a> },
+        /// Messages of some keys, each from an offset on.
+        "poll" => Poll { offsets: Json<'a> },
+        /// Keep in mind how far some keys were read.
+        "commit_offsets" => CommitOffsets { offsets: Json<'a> },
+        /// How far some keys were read.
+        "list_committed_offsets" => ListCommittedOffsets { keys: Json<'a> },
+        /// What another replica says.
+        "gossip" => Gossip(Message<'a>),
+    }
+}
+
+/// A message that is not shown yet.
+#[derive(Debug)]
+struct Unstable {
+    origin: Origin,
+    number: u32,
+    message: Box<[u8]>,
+}
+
+/// The log of one key.
+#[derive(Debug)]
+struct Topic {
+    /// Its name as JSON text.
+    key: Box<[u8]>,
+    /// The clock for the next message.
+    clock: u64,
+    unstable: BTreeMap<u64, Unstable>,
+    /// Offsets of what is shown, and where its text ends.
+    shown: Vec<(u64, usize)>,
+    /// `[offset,message]` of all that is shown, each with a comma before it.
+    text: Vec<u8>,
+    committed: Option<u64>,
+}
+
+impl Topic {
+    fn show(&mut self, offset: u64, message: &[u8]) {
+        self.text.extend_from_slice(b",[");
+        write_int(&mut self.text, offset);
+        self.text.push(b',');
+        self.text.extend_from_slice(message);
+        self.text.push(b']');
+        self.shown.push((offset, self.text.len()));
+    }
+
+    /// The text of up to [`MAX_POLL`] messages from an offset on, without the first comma.
+    fn from(&self, offset: u64) -> Option<&[u8]> {
+        let first = self.shown.partition_point(|(shown, _)| *shown < offset);
+        let last = self.shown.len().min(first + MAX_POLL).checked_sub(1)?;
+        let start = if first == 0 { 0 } else { self.shown[first - 1].1 };
+        self.text.get(start + 1..self.shown[last].1)
+    }
+}
+
+/// All logs.
+#[derive(Debug)]
+struct Topics {
+    nodes: u64,
+    all: Vec<Topic>,
+    by_key: HashMap<Box<[u8]>, usize>,
+    /// Those with messages that are not shown yet.
+    busy: Vec<usize>,
+}
+
+impl Topics {
+    fn find(&self, key: &[u8]) -> Option<&Topic> {
+        self.by_key.get(key).map(|index| &self.all[*index])
+    }
+
+    /// The log of a key, given as JSON text.
+    fn at(&mut self, key: &[u8]) -> usize {
+        if let Some(index) = self.by_key.get(key) {
+            return *index;
+        }
+        let topic = Topic {
+            key: key.into(),
+            clock: 0,
+            unstable: BTreeMap::new(),
+            shown: Vec::new(),
+            text: Vec::new(),
+            committed: None,
+        };
+        self.all.push(topic);
+        self.by_key.insert(key.into(), self.all.len() - 1);
+        self.all.len() - 1
+    }
+
+    /// Takes in a message; returns its offset.
+    fn append(&mut self, key: &[u8], clock: u64, origin: Origin, number: u32, message: &[u8]) -> u64 {
+        let index = self.at(key);
+        let topic = &mut self.all[index];
+        topic.clock = topic.clock.max(clock.saturating_add(1));
+        let offset = clock.saturating_mul(self.nodes).saturating_add(origin.node.into());
+        if topic.unstable.is_empty() {
+            self.busy.push(index);
+        }
+        topic.unstable.insert(offset, Unstable { origin, number, message: message.into() });
+        offset
+    }
+
+    /// Notes that a key was read this far; says whether that is news.
+    fn commit(&mut self, key: &[u8], offset: u64) -> bool {
+        let index = self.at(key);
+        let committed = &mut self.all[index].committed;
+        let is_news = committed.is_none_or(|before| before < offset);
+        if is_news {
+            *committed = Some(offset);
+        }
+        is_news
+    }
+
+    /// Shows what has become stable, each key in the order of its offsets.
+    fn show(&mut self, gossip: &Gossip) {
+        let Self { all, busy, .. } = self;
+        busy.retain(|index| {
+            let topic = &mut all[*index];
+            while let Some(entry) = topic.unstable.first_entry() {
+                if !gossip.is_stable(entry.get().origin, entry.get().number) {
+                    return true;
+                }
+                let (offset, Unstable { message, .. }) = entry.remove_entry();
+                topic.show(offset, &message);
+            }
+            false
+        });
+    }
+}
+
+impl View for Topics {
+    /// `[key, clock, message]`, or `[key, offset]` for a commit.
+    fn apply(&mut self, origin: Origin, number: u32, operation: &[u8]) {
+        let mut parts = elements(operation);
+        let (Some(key), Some(count)) = (parts.next(), parts.next().and_then(integer)) else { return };
+        if let Some(message) = parts.next() {
+            self.append(key, count, origin, number, message);
+        } else {
+            self.commit(key, count);
+        }
+    }
+}
+
+/// A node that keeps such logs.
+#[derive(Debug)]
+pub struct Kafka {
+    gossip: Gossip,
+    topics: Topics,
+    me: Origin,
+    /// How much was stable when messages were last shown.
+    stable: u64,
+    waiting: Waiting,
+    key: Vec<u8>,
+    scratch: Vec<u8>,
+}
+
+impl Kafka {
+    /// Appends `[key, message]`, given as JSON text.
+    fn append(&mut self, from: Sender, text: &[u8], out: &mut Outbox<Self>) {
+        let mut parts = elements(text);
+        let (key, message) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let topic = self.topics.at(key);
+        let clock = self.topics.all[topic].clock;
+        self.key.clear();
+        self.key.push(b'[');
+        self.key.extend_from_slice(key);
+        self.key.push(b',');
+        write_int(&mut self.key, clock);
+        self.key.push(b',');
+        self.key.extend_from_slice(message);
+        self.key.push(b']');
+        let number = self.gossip.append(&self.key, out);
+        let offset = self.topics.append(key, clock, self.me, number, message);
+        out.reply(from, "send_ok").field("offset", offset).end();
+    }
+
+    fn on_send(&mut self, from: Sender, key: &str, message: Json<'_>, out: &mut Outbox<Self>) {
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        text.push(b'[');
+        write_str(&mut text, key);
+        text.push(b',');
+        message.write(&mut text);
+        text.push(b']');
+        if text.len() > MAX_OPERATION || message.depth() > MAX_DEPTH - 1 {
+            let why = "a message of more than 16 MiB, or that nests more than 99 deep, cannot be passed on";
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
+        } else if self.gossip.is_informed(out.now()) {
+            self.append(from, &text, out);
+        } else if !self.waiting.keep(from, &text) {
+            out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "too many messages wait for the first peer");
+        }
+        self.scratch = text;
+    }
+
+    fn on_poll(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
+        let Some(offsets) = offsets.entries() else { return refuse(from, "offsets: an object", out) };
+        let Self { topics, key, .. } = self;
+        let write = |text: &mut Vec<u8>| {
+            text.push(b'{');
+            for (name, offset) in offsets {
+                key.clear();
+                write_str(key, name);
+                let from = offset.as_u64().unwrap_or_default();
+                let Some(messages) = topics.find(key).and_then(|topic| topic.from(from)) else { continue };
+                if text.last() != Some(&b'{') {
+                    text.push(b',');
+                }
+                text.extend_from_slice(key);
+                text.extend_from_slice(b":[");
+                text.extend_from_slice(messages);
+                text.push(b']');
+            }
+            text.push(b'}');
+        };
+        out.reply(from, "poll_ok").field_with("msgs", write).end();
+    }
+
+    fn on_commit(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
+        let Some(offsets) = offsets.entries() else { return refuse(from, "offsets: an object", out) };
+        for (name, offset) in offsets {
+            let Some(offset) = offset.as_u64() else { continue };
+            self.key.clear();
+            self.key.push(b'[');
+            write_str(&mut self.key, name);
+            if self.topics.commit(&self.key[1..], offset) {
+                self.key.push(b',');
+                write_int(&mut self.key, offset);
+                self.key.push(b']');
+                self.gossip.append(&self.key, out);
+            }
+        }
+        out.reply(from, "commit_offsets_ok").end();
+    }
+
+    fn on_list(&mut self, from: Sender, keys: Json<'_>, out: &mut Outbox<Self>) {
+        let Some(keys) = keys.items() else { return refuse(from, "keys: an array", out) };
+        let Self { topics, key, .. } = self;
+        let write = |text: &mut Vec<u8>| {
+            text.push(b'{');
+            for name in keys.filter_map(Json::as_str) {
+                key.clear();
+                write_str(key, name);
+                let Some(topic) = topics.find(key) else { continue };
+                let Some(committed) = topic.committed else { continue };
+                if text.last() != Some(&b'{') {
+                    text.push(b',');
+                }
+                text.extend_from_slice(&topic.key);
+                text.push(b':');
+                write_int(text, committed);
+            }
+            text.push(b'}');
+        };
+        out.reply(from, "list_committed_offsets_ok").field_with("offsets", write).end();
+    }
+
+    fn on_progress(&mut self, out: &mut Outbox<Self>) {
+        if self.gossip.stable_total() != self.stable {
+            self.stable = self.gossip.stable_total();
+            self.topics.show(&self.gossip);
+        }
+        if self.gossip.is_informed(out.now()) {
+            while let Some((from, text)) = self.waiting.take() {
+                self.append(from, &text, out);
+            }
+        }
+    }
+}
+
+fn refuse(from: Sender, wanted: &str, out: &mut Outbox<Kafka>) {
+    out.reply_error(from, ErrorCode::MALFORMED_REQUEST, wanted);
+}
+
+impl Node for Kafka {
+    type Request<'a> = Request<'a>;
+    type Timer = Tick;
+    type Call = Infallible;
+    type Options = Settings;
+
+    fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+        let mut gossip = Gossip::new(life, life.options, out);
+        gossip.track_stability();
+        let topics =
+            Topics { nodes: life.nodes.len() as u64, all: Vec::new(), by_key: HashMap::new(), busy: Vec::new() };
+        let me = Origin { node: u32::try_from(life.me.index()).unwrap_or(u32::MAX), life: life.incarnation };
+        Self { gossip, topics, me, stable: 0, waiting: Waiting::default(), key: Vec::new(), scratch: Vec::new() }
+    }
+
+    fn on_settled(&mut self, out: &mut Outbox<Self>) {
+        self.gossip.on_settled(out);
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        match request {
+            Request::Send { key, msg } => self.on_send(from, key, msg, out),
+            Request::Poll { offsets } => self.on_poll(from, offsets, out),
+            Request::CommitOffsets { offsets } => self.on_commit(from, offsets, out),
+            Request::ListCommittedOffsets { keys } => self.on_list(from, keys, out),
+            Request::Gossip(message) => {
+                if let Some(peer) = from.peer() {
+                    self.gossip.on_message(peer, &message, &mut self.topics, out);
+                    self.on_progress(out);
+                }
+            }
+        }
+    }
+
+    fn on_timer(&mut self, _: Tick, out: &mut Outbox<Self>) {
+        self.gossip.on_tick(out);
+        self.on_progress(out);
+    }
+}
