@@ -11,7 +11,7 @@
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
-use crate::wire::{Field, Json, Line, write_int};
+use crate::wire::{Field, Items, Json, Line, write_int};
 
 use super::log::{Log, Origin};
 
@@ -84,18 +84,18 @@ impl<'a> Field<'a> for Message<'a> {
 pub(super) struct Run<'a> {
     pub(super) origin: Origin,
     pub(super) first: u32,
-    pub(super) ops: crate::wire::Items<'a>,
+    pub(super) ops: Items<'a>,
 }
 
 impl<'a> Message<'a> {
     /// The nodes that follow the sender, directly or not; nonsense is left out.
     pub(super) fn below(&self) -> impl Iterator<Item = usize> + use<'a> {
-        self.below.and_then(Json::items).into_iter().flatten().filter_map(|node| usize::try_from(node.as_u64()?).ok())
+        items(self.below).filter_map(|node| usize::try_from(node.as_u64()?).ok())
     }
 
     /// How far the sender holds origins; nonsense is left out.
     pub(super) fn have(&self) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
-        let mut numbers = self.have.and_then(Json::items).into_iter().flatten();
+        let mut numbers = items(self.have);
         let life = self.life;
         std::iter::from_fn(move || {
             let (node, relative, reach) = (numbers.next()?, numbers.next()?, numbers.next()?);
@@ -107,13 +107,17 @@ impl<'a> Message<'a> {
     /// The runs of operations; nonsense is left out.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run<'a>> + use<'a> {
         let life = self.life;
-        self.ops.and_then(Json::items).into_iter().flatten().filter_map(move |run| {
+        items(self.ops).filter_map(move |run| {
             let mut ops = run.items()?;
             let origin = origin(ops.next()?, ops.next()?, life)?;
             let first = ops.next()?.as_u64().and_then(|first| u32::try_from(first).ok())?;
             (first > 0).then_some(Run { origin, first, ops })
         })
     }
+}
+
+fn items(list: Option<Json<'_>>) -> Items<'_> {
+    list.and_then(Json::items).unwrap_or_default()
 }
 
 fn origin(node: Json<'_>, relative: Json<'_>, life: u64) -> Option<Origin> {
