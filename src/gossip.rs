@@ -236,8 +236,8 @@ impl Gossip {
         // What was overtaken on its way says where the peer stood, not where it stands.
         if !is_overtaken {
             self.on_position(from, message, now);
+            self.on_stable(from, message);
         }
-        self.on_stable(from, message, now);
         let trades = is_stranger && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
         let link = &mut self.links[from.index()];
         if trades && link.lacks(&self.log) {

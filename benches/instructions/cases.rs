@@ -63,12 +63,16 @@ fn broadcast(number: usize, value: usize) -> String {
 
 /// Fifty operations of `n1` that nobody has seen, in the words of `gossip::message`.
 fn gossip(number: usize) -> String {
+    gossip_of(number, 1_000 * number)
+}
+
+/// The same by an `n1` that has lived for so many microseconds.
+fn gossip_of(number: usize, age: usize) -> String {
     const STARTED: usize = 1_763_838_000_000_000;
     const OPERATIONS: usize = 50;
-    let age = 1_000 * number;
     let first = OPERATIONS * (number - FIRST) + 1;
     let operations: Vec<_> = (first..first + OPERATIONS).map(|value| value + 1_000_000).collect();
-    let stamp = STARTED + age;
+    let stamp = STARTED + 1_000 * number;
     let list = format!("{operations:?}").replace(['[', ']', ' '], "");
     let body = format!(r#""type":"gossip","at":{stamp},"age":{age},"follows":0,"ops":[[1,0,{first},{list}]]"#);
     format!(r#"{{"id":{number},"src":"n1","dest":"n0","body":{{{body}}}}}"#) + "\n"
@@ -98,6 +102,20 @@ pub(crate) fn all() -> Vec<Case> {
         answers: None,
         ..Case::steady("gossip of 50 new integers", BROADCAST, &[init(2)], MANY, gossip)
     };
+    let (past, coming) = (FIRST..FIRST + MANY, FIRST + MANY..FIRST + 2 * MANY);
+    let lines = |numbers: Range<usize>| numbers.map(gossip).collect::<String>();
+    let begun = init(2) + &lines(past);
+    // After a message of a later life, those of the former one are read and dropped.
+    let reborn = gossip_of(FIRST - 1, 7);
+    let merging = Case {
+        name: "of which merging",
+        program: BROADCAST,
+        short: begun.clone() + &reborn + &lines(coming.clone()),
+        long: begun + &lines(coming),
+        messages: MANY as u64,
+        answers: None,
+        limit: Some(9_000),
+    };
     vec![
         Case::steady("echo", ECHO, &[init(1)], MANY, |number| {
             from_client(number, format_args!(r#""type":"echo","echo":"Please {number}""#))
@@ -107,7 +125,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case::steady("broadcast of a known value", BROADCAST, &informed(1_000), MANY, |number| {
             broadcast(number, number % 1_000)
         })
-        .at_most(3_400),
+        .at_most(3_300),
         Case::steady("broadcast of a new value", BROADCAST, &[init(1)], MANY, |number| broadcast(number, number)),
         Case::steady("topology of 3 nodes", BROADCAST, &[init(1)], MANY, |number| from_client(number, topology)),
         Case::steady("read of 1,000 integers", BROADCAST, &informed(1_000), 500, |number| {
@@ -117,6 +135,7 @@ pub(crate) fn all() -> Vec<Case> {
             from_client(number, r#""type":"read""#)
         }),
         hearing,
+        merging,
         start,
     ]
 }

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         let cost = cost(&case);
         let exceeded = case.limit.is_some_and(|limit| cost > limit);
         let limit = case.limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
-        let bytes = (case.long.len() - case.short.len()) as u64 / case.messages;
+        let bytes = case.long.len().saturating_sub(case.short.len()) as u64 / case.messages;
         println!("{:<28}{cost:>14}{limit:>9}{bytes:>9}{}", case.name, if exceeded { "  EXCEEDED" } else { "" });
         within &= !exceeded;
     }

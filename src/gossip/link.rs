@@ -39,7 +39,7 @@ impl Vector {
         self.0.clear();
     }
 
-    fn copy_from(&mut self, other: &Self) {
+    pub(super) fn copy_from(&mut self, other: &Self) {
         self.0.clear();
         self.0.extend_from_slice(&other.0);
     }
@@ -100,6 +100,9 @@ pub(super) struct Link {
     pub(super) sent: Vector,
     /// What it has been told that this replica holds.
     pub(super) told: Vector,
+    /// Its whole vector as it once was, where stability is tracked, and whether that was at its last message.
+    pub(super) snapshot: Vector,
+    pub(super) is_exact: bool,
     /// How many operations it has been told are stable.
     pub(super) told_stable: u64,
     /// It has said, in this life, all that it holds.

@@ -6,14 +6,15 @@
 //! ```
 //!
 //! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its life; lives of
-//! others are written as differences to it. `below` lists all who follow the sender, directly or not. `have` lists origins (node, life)
-//! and how far the sender holds them; `ops` lists runs: an origin, the first number, and the operations from there.
-//! Only what changed is said. `answer`, `full`, `doubts` and `far` are flags: answer at once; `have` is complete; some
-//! node is doubted; the hub is two hops away or more. Nodes that ask what is stable add `stable`, a list like `have`, and `held`, a count.
+//! others are written as differences to it. `below` lists all who follow the sender, directly or not. `have` lists
+//! origins (node, life) and how far the sender holds them; `ops` lists runs: an origin, the first number, and the
+//! operations from there. Only what changed is said. `answer`, `full`, `doubts` and `far` are flags: answer at once;
+//! `have` is complete; some node is doubted; the hub is two hops away or more. Nodes that ask what is stable add
+//! `stable`, a list like `have`, and `held`, a count.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
-use crate::wire::{Field, Json, Line, write_int};
+use crate::wire::{Field, Items, Json, Line, write_int};
 
 use super::log::{Log, Origin};
 use super::settings::MAX_STALENESS;
@@ -46,7 +47,7 @@ pub struct Message<'a> {
     pub(super) doubts: bool,
     /// The sender is no hub, and neither is whom it follows.
     pub(super) far: bool,
-    /// For a follower: how many operations the sender holds, if it says which are stable.
+    /// How many operations the sender holds, where stability is tracked.
     pub(super) held: Option<u64>,
     stable: Option<Json<'a>>,
     below: Option<Json<'a>>,
@@ -96,13 +97,13 @@ impl<'a> Field<'a> for Message<'a> {
 pub(super) struct Run<'a> {
     pub(super) origin: Origin,
     pub(super) first: u32,
-    pub(super) ops: crate::wire::Items<'a>,
+    pub(super) ops: Items<'a>,
 }
 
 impl<'a> Message<'a> {
     /// The nodes that follow the sender, directly or not; nonsense is left out.
     pub(super) fn below(&self) -> impl Iterator<Item = usize> + use<'a> {
-        self.below.and_then(Json::items).into_iter().flatten().filter_map(|node| usize::try_from(node.as_u64()?).ok())
+        items(self.below).filter_map(|node| usize::try_from(node.as_u64()?).ok())
     }
 
     /// How far the sender holds origins; nonsense is left out.
@@ -116,7 +117,7 @@ impl<'a> Message<'a> {
     }
 
     fn vector(&self, list: Option<Json<'a>>) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
-        let mut numbers = list.and_then(Json::items).into_iter().flatten();
+        let mut numbers = items(list);
         let life = self.life;
         std::iter::from_fn(move || {
             let (node, relative, reach) = (numbers.next()?, numbers.next()?, numbers.next()?);
@@ -128,13 +129,17 @@ impl<'a> Message<'a> {
     /// The runs of operations; nonsense is left out.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run<'a>> + use<'a> {
         let life = self.life;
-        self.ops.and_then(Json::items).into_iter().flatten().filter_map(move |run| {
+        items(self.ops).filter_map(move |run| {
             let mut ops = run.items()?;
             let origin = origin(ops.next()?, ops.next()?, life)?;
             let first = ops.next()?.as_u64().and_then(|first| u32::try_from(first).ok())?;
             (first > 0).then_some(Run { origin, first, ops })
         })
     }
+}
+
+fn items(list: Option<Json<'_>>) -> Items<'_> {
+    list.and_then(Json::items).unwrap_or_default()
 }
 
 fn origin(node: Json<'_>, relative: Json<'_>, life: u64) -> Option<Origin> {

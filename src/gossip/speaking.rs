@@ -174,11 +174,13 @@ impl Gossip {
         if !written.below.is_empty() {
             message = message.field("below", &written.below);
         }
+        if stability.is_some() {
+            message = message.field("held", log.total());
+        }
         let stable =
             stability.as_ref().filter(|stable| follower && parent.is_none() && stable.total > link.told_stable);
         if let Some(stable) = stable {
             link.told_stable = stable.total;
-            message = message.field("held", log.total());
             message = message.field_with("stable", |text| write_stable(text, log, stable, *life));
         }
         let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));

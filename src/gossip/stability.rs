@@ -2,10 +2,10 @@
 //!
 //! An operation is causally stable once every replica's version vector covers it: whatever is made from then on is made
 //! by someone who has seen it. A replica may act on that when it also holds all that was made before those vectors were
-//! taken. A hub that everyone follows knows everyone's vector from the acknowledgements; the minimum rides on its
-//! messages, with the number of operations that the hub itself held then. A follower whose picture of the hub comes to
-//! the same number knows the hub's vector exactly, and takes the minimum over once its own covers that. Costs no message
-//! under load, and one round when news ends. Without a hub for all, in a partition, nothing becomes stable.
+//! taken. Every message names the number of operations that its sender holds; if what is known of the sender comes to
+//! the same number, it is exactly the sender's vector. A hub that everyone follows takes the minimum of the vectors and
+//! says it with its messages; a follower takes it over if it knows the hub's vector, and holds all of it. Costs no
+//! message under load, and one round when news ends. Without a hub for all, in a partition, nothing becomes stable.
 
 use super::link::{Link, Vector};
 use super::log::{Log, Origin};
@@ -21,8 +21,7 @@ pub(super) struct Stability {
     pub(super) vector: Vector,
     /// How many operations that is; grows with every change.
     pub(super) total: u64,
-    /// When the hub is asked to say everything, since what it said does not fit the picture of it; or when it asks who
-    /// does not follow it.
+    /// When those are asked whose vector is needed and not known.
     ask: Option<Time>,
 }
 
@@ -55,53 +54,50 @@ impl Gossip {
         self.stability.as_ref().map_or(0, |stability| stability.total)
     }
 
-    /// As the hub of everyone: takes the minimum of what all hold. As a follower: asks, if it is time.
+    /// As the hub of everyone: takes the minimum of what all hold.
     pub(super) fn settle_stability(&mut self, now: Time) {
-        if let Some(parent) = self.parent {
-            let ask = self.stability.as_mut().and_then(|stability| stability.ask.take_if(|ask| *ask <= now));
-            let link = &mut self.links[parent.index()];
-            link.ask |= ask.is_some();
-            link.tell_all |= ask.is_some();
-            return;
-        }
-        if self.electing.is_some() {
-            return;
-        }
-        let Self { stability: Some(stability), log, links, me, .. } = self else { return };
+        let (is_hub, parent, me) = (self.parent.is_none() && self.electing.is_none(), self.parent, self.me);
+        let Self { stability: Some(stability), log, links, .. } = self else { return };
+        let follows = |link: &Link| link.follows == Some(me) && link.is_trusted();
         let others = || links.iter().enumerate().filter(|(index, _)| *index != me.index()).map(|(_, link)| link);
-        let is_whole = |link: &Link| link.follows == Some(*me) && link.is_trusted() && holds_all(log, &link.known);
-        if !others().all(is_whole) {
-            // Who follows through another node may have missed that this one is here.
-            let asks = stability.ask.take_if(|ask| *ask <= now).is_some();
-            stability.ask.get_or_insert(now + ACKNOWLEDGE_WITHIN);
-            for (_, link) in links.iter_mut().enumerate().filter(|(index, _)| asks && *index != me.index()) {
-                link.ask |= link.follows.is_some_and(|follows| follows != *me);
+        if is_hub && others().all(|link| follows(link) && holds_all(log, &link.snapshot)) {
+            for slot in 0..log.origins() {
+                let least = others().map(|link| link.snapshot.at(slot)).min().unwrap_or(u32::MAX);
+                stability.raise(slot, least.min(log.reach(slot)));
             }
-            return;
         }
-        for slot in 0..log.origins() {
-            let least = others().map(|link| link.known.at(slot)).min().unwrap_or(u32::MAX);
-            stability.raise(slot, least.min(log.reach(slot)));
+        // Whose vector is not known, or who follows through another node and may not know that this one is here.
+        let is_missing = |index: usize, link: &Link| match parent {
+            Some(parent) => parent.index() == index && !link.is_exact,
+            None => index != me.index() && link.is_trusted() && !(link.is_exact && follows(link)),
+        };
+        if !links.iter().enumerate().any(|(index, link)| is_missing(index, link)) {
+            stability.ask = None;
+        } else if *stability.ask.get_or_insert(now + ACKNOWLEDGE_WITHIN) <= now {
+            stability.ask = None;
+            for (index, link) in links.iter_mut().enumerate() {
+                let is_missing = is_missing(index, link);
+                link.ask |= is_missing;
+                link.tell_all |= is_missing;
+            }
         }
     }
 
-    /// As a follower: takes over what the hub has found.
-    pub(super) fn on_stable(&mut self, from: Peer, message: &Message<'_>, now: Time) {
-        if self.parent != Some(from) || self.links[from.index()].follows != Some(from) {
-            return;
-        }
-        let Some(held) = message.held else { return };
+    /// Takes note of the peer's vector if nothing of it is missing, and of what its hub has found.
+    pub(super) fn on_stable(&mut self, from: Peer, message: &Message<'_>) {
+        let from_hub = self.parent == Some(from) && self.links[from.index()].follows == Some(from);
         let Self { stability: Some(stability), log, links, .. } = self else { return };
-        let link = &links[from.index()];
-        if link.known.total() != held || !holds_all(log, &link.known) {
-            // A message was lost or overtaken. If no later one fits, the hub has to say everything.
-            stability.ask.get_or_insert(now + ACKNOWLEDGE_WITHIN);
-            return;
+        let link = &mut links[from.index()];
+        // What is known of the peer is at most what it held as it sent this, so equal sums are equal vectors.
+        link.is_exact = message.held == Some(link.known.total());
+        if link.is_exact {
+            link.snapshot.copy_from(&link.known);
         }
-        stability.ask = None;
-        for (origin, number) in message.stable() {
-            if let Some(slot) = log.find(origin) {
-                stability.raise(slot, number);
+        if from_hub && link.is_exact && holds_all(log, &link.known) {
+            for (origin, number) in message.stable() {
+                if let Some(slot) = log.find(origin) {
+                    stability.raise(slot, number);
+                }
             }
         }
     }
