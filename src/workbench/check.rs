@@ -6,6 +6,7 @@
 pub mod availability;
 pub mod echo;
 pub mod exceptions;
+pub mod linearizable;
 pub mod net;
 pub mod set_full;
 pub mod stats;
@@ -18,7 +19,7 @@ pub use availability::Availability;
 pub use verdict::Verdict;
 
 use super::edn::{Incomparable, Value};
-use super::history::History;
+use super::history::{History, Op};
 
 /// What the checkers have to know beside the history.
 #[derive(Debug, Clone, Default)]
@@ -41,9 +42,25 @@ pub enum Unjudgeable {
         /// Its value.
         value: Box<str>,
     },
+    /// An operation of a history has a shape that its workload does not know.
+    #[error("the operation at index {index} is {op}: {problem}")]
+    Malformed {
+        /// Its index.
+        index: u64,
+        /// What it is.
+        op: Box<str>,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// The workload has no checker.
     #[error("no checker knows the workload {0:?}")]
     Workload(Box<str>),
+}
+
+impl Unjudgeable {
+    fn malformed(op: &Op, problem: &'static str) -> Self {
+        Self::Malformed { index: op.index, op: format!(":{} {}", op.f, op.value).into(), problem }
+    }
 }
 
 /// The whole map of results of a run of `workload`, whose messages were counted in `counts`.
@@ -74,6 +91,7 @@ pub fn check_workload(workload: &str, history: &History) -> Result<Value, Unjudg
         "echo" => Ok(echo::check(history)),
         "unique-ids" => unique_ids::check(history),
         "broadcast" | "g-set" => set_full::check(history),
+        "lin-kv" => linearizable::check(history),
         _ => Err(Unjudgeable::Workload(workload.into())),
     }
 }
