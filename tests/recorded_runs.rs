@@ -11,7 +11,7 @@ use gossip_gloomers::workbench::check::{Availability, Options, Verdict, judge};
 use gossip_gloomers::workbench::edn::{self, Value};
 use gossip_gloomers::workbench::history::History;
 
-const WORKLOADS: [&str; 4] = ["echo", "unique-ids", "broadcast", "g-set"];
+const WORKLOADS: [&str; 5] = ["echo", "unique-ids", "broadcast", "g-set", "lin-kv"];
 
 /// A recorded run.
 struct Run {
@@ -36,7 +36,10 @@ impl Run {
 
     fn options(&self) -> Options {
         let total = self.option("--availability") == Some("total");
-        Options { availability: total.then_some(Availability::Total) }
+        Options {
+            availability: total.then_some(Availability::Total),
+            consistency_models: self.option("--consistency-models").map(str::to_owned).into_iter().collect(),
+        }
     }
 
     fn results(&self) -> Value {
@@ -101,6 +104,65 @@ fn our_verdicts_and_statistics_equal_those_of_maelstrom() {
         assert_same(&ours, &theirs, &place);
         let invalid = place.ends_with("-invalid");
         assert_eq!(Verdict::of(&ours), Verdict::from(!invalid), "{place}");
+    }
+}
+
+/// A map without what is ours.
+fn without_ours(value: &Value) -> Value {
+    let Some(entries) = value.entries() else { return value.clone() };
+    let theirs = entries.iter().filter(|(key, _)| key.as_keyword() != Some("gloomers"));
+    Value::Map(theirs.cloned().collect())
+}
+
+/// The elements of a collection in an order that does not depend on it.
+fn sorted(value: Option<&Value>) -> Vec<String> {
+    let items = value.and_then(Value::items).into_iter().flatten();
+    let mut items: Vec<_> = items.map(|item| item.fingerprint()).collect();
+    items.sort();
+    items
+}
+
+#[test]
+fn our_anomalies_equal_those_of_maelstrom() {
+    for run in runs().iter().filter(|run| run.workload().starts_with("txn-")) {
+        let place = run.folder.file_name().expect("a folder has a name").to_string_lossy();
+        let results = run.results();
+        let theirs = results.get("workload").expect("recorded");
+        let ours = judge(run.workload(), &run.history(), &run.options(), &counts(&results));
+        assert_eq!(Verdict::of(&ours), Verdict::from(!place.ends_with("-invalid")), "{place}");
+        let ours = without_ours(ours.get("workload").expect("a part"));
+        let (Some(our_anomalies), Some(their_anomalies)) = (ours.get("anomalies"), theirs.get("anomalies")) else {
+            assert_same(&ours, theirs, &place);
+            continue;
+        };
+        if their_anomalies.is_nil() {
+            assert_same(&ours, theirs, &place);
+            continue;
+        }
+        for key in ["valid?", "not", "also-not"] {
+            assert_same(ours.get(key).expect("present"), theirs.get(key).expect("recorded"), &format!("{place} {key}"));
+        }
+        // Where Maelstrom's search for cycles ran out of time, ours finds what it did not get to.
+        let gave_up = their_anomalies.get("cycle-search-timeout").is_some();
+        let (our_types, their_types) = (sorted(ours.get("anomaly-types")), sorted(theirs.get("anomaly-types")));
+        let known = their_types.iter().filter(|name| *name != ":cycle-search-timeout");
+        assert!(known.clone().all(|name| our_types.contains(name)), "{place}: {our_types:?}, not {their_types:?}");
+        assert!(gave_up || our_types == their_types, "{place}: {our_types:?}, not {their_types:?}");
+        for name in known.map(|name| name.trim_start_matches(':')) {
+            let cases = |anomalies: &Value| -> Vec<Value> {
+                let cases = anomalies.get(name).and_then(Value::items).into_iter().flatten();
+                cases.map(std::borrow::Cow::into_owned).collect()
+            };
+            let (our_cases, their_cases) = (cases(our_anomalies), cases(their_anomalies));
+            assert!(gave_up || our_cases.len() == their_cases.len(), "{place} {name}: {}", our_cases.len());
+            if name == "lost-update" {
+                let parts = |cases: &[Value]| sorted(Some(&Value::List(cases.to_vec())));
+                assert_eq!(parts(&our_cases), parts(&their_cases), "{place} {name}");
+            } else if name == "incompatible-order" {
+                let keys = |cases: &[Value]| sorted(Some(&Value::List(cases.iter().filter_map(|case| case.get("key").cloned()).collect())));
+                assert_eq!(keys(&our_cases), keys(&their_cases), "{place} {name}");
+            }
+        }
     }
 }
 

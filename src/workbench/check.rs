@@ -10,6 +10,7 @@ pub mod linearizable;
 pub mod net;
 pub mod set_full;
 pub mod stats;
+pub mod txn;
 pub mod unique_ids;
 mod verdict;
 
@@ -26,6 +27,8 @@ use super::history::{History, Op};
 pub struct Options {
     /// The share of operations that must succeed; without it any share will do.
     pub availability: Option<Availability>,
+    /// Names of the consistency models that transactions must satisfy; none is the same as Maelstrom's default.
+    pub consistency_models: Vec<String>,
 }
 
 /// Why a checker cannot decide.
@@ -52,6 +55,28 @@ pub enum Unjudgeable {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// There is no such consistency model.
+    #[error("no consistency model is called {name:?}; there are {known}")]
+    Model {
+        /// The name.
+        name: Box<str>,
+        /// The names there are.
+        known: Box<str>,
+    },
+    /// Two transactions wrote the same value to the same key, so that a read of it says nothing.
+    #[error("{value} was written to key {key} more than once")]
+    WrittenTwice {
+        /// The key.
+        key: Box<str>,
+        /// The value.
+        value: Box<str>,
+    },
+    /// The transactions depend on each other in too many ways.
+    #[error("more than {most} dependencies between transactions; too many to search")]
+    TooManyEdges {
+        /// The bound.
+        most: usize,
+    },
     /// The workload has no checker.
     #[error("no checker knows the workload {0:?}")]
     Workload(Box<str>),
@@ -75,7 +100,7 @@ pub fn judge(workload: &str, history: &History, options: &Options, counts: &net:
         ("stats", stats::check(history)),
         ("availability", availability::check(history, options.availability)),
         ("net", net::check(counts, history.invocation_count())),
-        ("workload", check_workload(workload, history).unwrap_or_else(|problem| unknown(&problem))),
+        ("workload", check_workload(workload, history, options).unwrap_or_else(|problem| unknown(&problem))),
     ];
     let verdict = parts.iter().map(|(_, part)| Verdict::of(part)).fold(Verdict::True, Verdict::merge);
     let parts = parts.into_iter().chain([("valid?", verdict.to_value())]);
@@ -86,12 +111,14 @@ pub fn judge(workload: &str, history: &History, options: &Options, counts: &net:
 ///
 /// # Errors
 /// If there is no such checker, or it cannot decide.
-pub fn check_workload(workload: &str, history: &History) -> Result<Value, Unjudgeable> {
+pub fn check_workload(workload: &str, history: &History, options: &Options) -> Result<Value, Unjudgeable> {
     match workload {
         "echo" => Ok(echo::check(history)),
         "unique-ids" => unique_ids::check(history),
         "broadcast" | "g-set" => set_full::check(history),
         "lin-kv" => linearizable::check(history),
+        "txn-list-append" => txn::check_append(history, &options.consistency_models),
+        "txn-rw-register" => txn::check_register(history, &options.consistency_models),
         _ => Err(Unjudgeable::Workload(workload.into())),
     }
 }

@@ -46,7 +46,8 @@ pub fn conclude(
         writeln!(page, "There is no verdict. The history is in {}", store.folder().display())?;
         return Ok(BROKEN);
     }
-    let rules = check::Options { availability: options.availability };
+    let rules =
+        check::Options { availability: options.availability, consistency_models: options.consistency_models.clone() };
     let mut results = judge(options.workload.name(), &history, &rules, &counts);
     let verdict = Verdict::of(&results);
     let failed = options.strict && !muted.is_empty();

@@ -9,6 +9,8 @@ mod drawing;
 mod search;
 mod window;
 
+use std::borrow::Cow;
+
 use calls::{Call, Calls};
 use search::{Config, Finding, Search};
 
@@ -73,15 +75,14 @@ fn describe(history: &History, calls: &Calls, finding: &Finding) -> Value {
             Value::record([("valid?", Verdict::Unknown.to_value()), ("error", Value::str(bound.to_string()))])
         }
         Finding::Violation(violation) => {
-            let call = &calls.calls[violation.call];
-            let before = calls.calls.iter().filter_map(|call| call.completion).filter(|at| *at < call.end());
+            let call = &calls.all[violation.call];
+            let before = calls.all.iter().filter_map(|call| call.completion).filter(|at| *at < call.end());
             let previous = before.max().map_or(Value::Nil, |at| bare(&history.ops()[at]));
             let op = bare(&history.ops()[call.end()]);
             let last = violation.frontier.first().and_then(|config| config.last);
             let paths = violation.frontier.iter().take(MAX_LISTED).map(|config| {
                 let step = |op, model| Value::record([("op", op), ("model", model)]);
-                let last =
-                    config.last.map(|last| step(of_call(history, &calls.calls[last]), model(calls, config.state)));
+                let last = config.last.map(|last| step(of_call(history, &calls.all[last]), model(calls, config.state)));
                 let complaint = Value::record([("msg", Value::str(calls.complaint(call, config.state)))]);
                 let inconsistent = Value::Tagged("knossos.model.Inconsistent".into(), Box::new(complaint));
                 Value::Vector(last.into_iter().chain([step(op.clone(), inconsistent)]).collect())
@@ -91,7 +92,7 @@ fn describe(history: &History, calls: &Calls, finding: &Finding) -> Value {
                 ("valid?", false.into()),
                 ("op", op),
                 ("previous-ok", previous),
-                ("last-op", last.map_or(Value::Nil, |last| of_call(history, &calls.calls[last]))),
+                ("last-op", last.map_or(Value::Nil, |last| of_call(history, &calls.all[last]))),
                 ("final-paths", paths),
                 ("configs", configs(&violation.frontier)),
             ])
@@ -100,10 +101,10 @@ fn describe(history: &History, calls: &Calls, finding: &Finding) -> Value {
 }
 
 fn describe_config(history: &History, calls: &Calls, config: &Config) -> Value {
-    let pending = config.pending.iter().map(|call| of_call(history, &calls.calls[*call]));
+    let pending = config.pending.iter().map(|call| of_call(history, &calls.all[*call]));
     Value::record([
         ("model", model(calls, config.state)),
-        ("last-op", config.last.map_or(Value::Nil, |last| of_call(history, &calls.calls[last]))),
+        ("last-op", config.last.map_or(Value::Nil, |last| of_call(history, &calls.all[last]))),
         ("pending", Value::Vector(pending.collect())),
     ])
 }
@@ -120,7 +121,7 @@ fn of_call(history: &History, call: &Call) -> Value {
 
 /// An operation without its key, as Knossos prints it.
 fn bare(op: &Op) -> Value {
-    let value = op.value.items().and_then(|mut pair| pair.nth(1)).map_or(Value::Nil, |value| value.into_owned());
+    let value = op.value.items().and_then(|mut pair| pair.nth(1)).map_or(Value::Nil, Cow::into_owned);
     Value::record([
         ("process", op.process.to_value()),
         ("type", Value::keyword(op.kind.name())),

@@ -52,7 +52,7 @@ impl Call {
 /// The calls on one key in the order of their invocations, and the values they name.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    pub(super) calls: Vec<Call>,
+    pub(super) all: Vec<Call>,
     values: Vec<Value>,
     numbers: BTreeMap<String, u32>,
 }
@@ -114,7 +114,7 @@ impl Calls {
             }
             _ => return Err(Unjudgeable::malformed(op, "a register knows read, write and cas")),
         };
-        self.calls.push(Call { effect, invocation, completion });
+        self.all.push(Call { effect, invocation, completion });
         Ok(())
     }
 }

@@ -10,10 +10,10 @@ const MAX_COLUMNS: usize = 64;
 
 /// A caption, and a line for each call of the window by its invocation.
 pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Window) -> Vec<String> {
-    let culprit = &calls.calls[window.culprit];
+    let culprit = &calls.all[window.culprit];
     let end = culprit.end();
     let mut moments: Vec<usize> = vec![window.begin, end];
-    for call in window.calls.iter().map(|call| &calls.calls[*call]) {
+    for call in window.calls.iter().map(|call| &calls.all[*call]) {
         let within = |at: &usize| (window.begin..=end).contains(at);
         moments.extend([Some(call.invocation), call.completion].into_iter().flatten().filter(within));
     }
@@ -25,11 +25,11 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
         rank * (columns - 1) / (moments.len() - 1).max(1)
     };
     let name = |call: &Call| format!("{} {}", history.ops()[call.invocation].process.to_value(), told(calls, call));
-    let names: Vec<_> = window.calls.iter().map(|call| name(&calls.calls[*call])).collect();
+    let names: Vec<_> = window.calls.iter().map(|call| name(&calls.all[*call])).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     let mut lines = vec![caption(key, &name(culprit), window.suffices)];
     for (call, name) in window.calls.iter().zip(names) {
-        let shown = &calls.calls[*call];
+        let shown = &calls.all[*call];
         let first = if shown.invocation < window.begin { None } else { Some(column(shown.invocation)) };
         let last = shown.completion.filter(|at| *at <= end).map(&column);
         let bar = (0..columns).map(|at| match (first, last) {

@@ -147,7 +147,7 @@ impl Search {
     /// Searches for an order of all calls on a register that holds nil.
     pub(super) fn run(mut self, calls: &Calls) -> Finding {
         let start = vec![State { value: 0, done: 0, last: None }];
-        self.walk(&calls.calls, &events(&calls.calls), start)
+        self.walk(&calls.all, &events(&calls.all), start)
     }
 
     /// Searches for an order of `events` on a register that may hold any value of `values`, where each of the calls
@@ -166,7 +166,9 @@ impl Search {
                 continue;
             }
             if calls[*call].effect.is_read() {
-                masks.iter_mut().for_each(|mask| *mask |= bit);
+                for mask in &mut masks {
+                    *mask |= bit;
+                }
             } else {
                 masks.extend(masks.clone().into_iter().map(|mask| mask | bit));
             }

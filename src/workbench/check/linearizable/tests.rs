@@ -242,7 +242,7 @@ proptest! {
         }
         let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         let calls = calls::by_key(&history).expect("well formed");
-        let expected = calls.iter().all(|(_, calls)| exists_order(&calls.calls, 0, 0));
+        let expected = calls.iter().all(|(_, calls)| exists_order(&calls.all, 0, 0));
         let found = Verdict::of(&check(&history).expect("well formed"));
         prop_assert_eq!(found, Verdict::from(expected));
     }

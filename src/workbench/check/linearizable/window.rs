@@ -30,7 +30,7 @@ pub(super) struct Window {
 
 /// The shortest window found, or the culprit's own time if none shows the violation by itself.
 pub(super) fn shortest(calls: &Calls, violation: &Violation) -> Window {
-    let all = events(&calls.calls);
+    let all = events(&calls.all);
     let culprit = violation.call;
     let end = all.iter().position(|event| *event == Event::End(culprit)).map_or(all.len(), |at| at + 1);
     for begin in (end.saturating_sub(MAX_EVENTS)..end).rev() {
@@ -45,12 +45,12 @@ pub(super) fn shortest(calls: &Calls, violation: &Violation) -> Window {
 }
 
 fn fails(calls: &Calls, within: &[Event], open: &[usize]) -> bool {
-    let undecided = open.iter().filter(|call| calls.calls[**call].completion.is_some());
-    if undecided.filter(|call| !calls.calls[**call].effect.is_read()).count() > MAX_OPEN_BEFORE {
+    let undecided = open.iter().filter(|call| calls.all[**call].completion.is_some());
+    if undecided.filter(|call| !calls.all[**call].effect.is_read()).count() > MAX_OPEN_BEFORE {
         return false;
     }
     let search = Search::within(MAX_STEPS);
-    let finding = search.run_from_anywhere(&calls.calls, within, calls.value_count(), open);
+    let finding = search.run_from_anywhere(&calls.all, within, calls.value_count(), open);
     matches!(finding, Finding::Violation(_))
 }
 
@@ -71,7 +71,7 @@ fn narrowed(calls: &Calls, culprit: usize, mut open: Vec<usize>, mut within: Vec
     let mut reads: Vec<usize> = within.iter().map(|event| event.call()).chain(open.iter().copied()).collect();
     reads.sort_unstable();
     reads.dedup();
-    reads.retain(|call| *call != culprit && calls.calls[*call].effect.is_read());
+    reads.retain(|call| *call != culprit && calls.all[*call].effect.is_read());
     for read in reads {
         let fewer: Vec<_> = within.iter().copied().filter(|event| event.call() != read).collect();
         let fewer_open: Vec<_> = open.iter().copied().filter(|call| *call != read).collect();
@@ -85,8 +85,8 @@ fn narrowed(calls: &Calls, culprit: usize, mut open: Vec<usize>, mut within: Vec
 fn window(calls: &Calls, culprit: usize, open: &[usize], within: &[Event], suffices: bool) -> Window {
     let shown: BTreeSet<_> = within.iter().map(|event| event.call()).chain(open.iter().copied()).collect();
     let begins = within.iter().map(|event| match *event {
-        Event::Begin(call) => calls.calls[call].invocation,
-        Event::End(call) => calls.calls[call].end(),
+        Event::Begin(call) => calls.all[call].invocation,
+        Event::End(call) => calls.all[call].end(),
     });
     Window { culprit, suffices, begin: begins.min().unwrap_or_default(), calls: shown.into_iter().collect() }
 }

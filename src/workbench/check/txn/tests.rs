@@ -1,0 +1,1 @@
+//! Histories with every anomaly, and without any.
