@@ -142,10 +142,11 @@ fn our_anomalies_equal_those_of_maelstrom() {
         for key in ["valid?", "not", "also-not"] {
             assert_same(ours.get(key).expect("present"), theirs.get(key).expect("recorded"), &format!("{place} {key}"));
         }
-        // Where Maelstrom's search for cycles ran out of time, ours finds what it did not get to.
+        // Where Maelstrom's search for cycles ran out of time, ours finds others; the models ruled out are the same.
         let gave_up = their_anomalies.get("cycle-search-timeout").is_some();
         let (our_types, their_types) = (sorted(ours.get("anomaly-types")), sorted(theirs.get("anomaly-types")));
-        let known = their_types.iter().filter(|name| *name != ":cycle-search-timeout");
+        let known =
+            their_types.iter().filter(|name| !gave_up || !(name.starts_with(":G") || *name == ":cycle-search-timeout"));
         assert!(known.clone().all(|name| our_types.contains(name)), "{place}: {our_types:?}, not {their_types:?}");
         assert!(gave_up || our_types == their_types, "{place}: {our_types:?}, not {their_types:?}");
         for name in known.map(|name| name.trim_start_matches(':')) {
@@ -154,12 +155,14 @@ fn our_anomalies_equal_those_of_maelstrom() {
                 cases.map(std::borrow::Cow::into_owned).collect()
             };
             let (our_cases, their_cases) = (cases(our_anomalies), cases(their_anomalies));
-            assert!(gave_up || our_cases.len() == their_cases.len(), "{place} {name}: {}", our_cases.len());
+            assert_eq!(our_cases.len(), their_cases.len(), "{place} {name}");
             if name == "lost-update" {
                 let parts = |cases: &[Value]| sorted(Some(&Value::List(cases.to_vec())));
                 assert_eq!(parts(&our_cases), parts(&their_cases), "{place} {name}");
             } else if name == "incompatible-order" {
-                let keys = |cases: &[Value]| sorted(Some(&Value::List(cases.iter().filter_map(|case| case.get("key").cloned()).collect())));
+                let keys = |cases: &[Value]| {
+                    sorted(Some(&Value::List(cases.iter().filter_map(|case| case.get("key").cloned()).collect())))
+                };
                 assert_eq!(keys(&our_cases), keys(&their_cases), "{place} {name}");
             }
         }

@@ -14,6 +14,8 @@ pub mod txn;
 pub mod unique_ids;
 mod verdict;
 
+use std::borrow::Cow;
+
 use thiserror::Error;
 
 pub use availability::Availability;
@@ -121,6 +123,28 @@ pub fn check_workload(workload: &str, history: &History, options: &Options) -> R
         "txn-rw-register" => txn::check_register(history, &options.consistency_models),
         _ => Err(Unjudgeable::Workload(workload.into())),
     }
+}
+
+/// Our own verdict on the workload, where it can differ from Maelstrom's.
+#[must_use]
+pub fn ours(results: &Value) -> Option<Verdict> {
+    let ours = results.get("workload")?.get("gloomers")?;
+    ours.get("valid?").map(|_| Verdict::of(ours))
+}
+
+/// What the checker of the workload found, for people: lines, a paragraph for each violation.
+#[must_use]
+pub fn in_words(results: &Value) -> Vec<String> {
+    let ours = results.get("workload").and_then(|workload| workload.get("gloomers"));
+    let entries = |key: &str| ours.and_then(|ours| ours.get(key)?.entries()).unwrap_or_default().iter();
+    let told = entries("in-words").flat_map(|(_, cases)| cases.items().into_iter().flatten());
+    let drawn = entries("windows").map(|(_, window)| Cow::Borrowed(window));
+    let paragraph = |lines: Cow<'_, Value>| {
+        let lines = lines.items().into_iter().flatten();
+        let lines = lines.map(|line| line.as_str().unwrap_or_default().to_owned());
+        std::iter::once(String::new()).chain(lines).collect::<Vec<_>>()
+    };
+    drawn.chain(told).flat_map(paragraph).collect()
 }
 
 fn unknown(problem: &Unjudgeable) -> Value {

@@ -235,3 +235,7 @@ fn words(subject: Subject<'_>, cycle: &Cycle, reasons: &[Option<Why>]) -> Vec<St
     }
     lines
 }
+
+fn keywords(names: &[&'static str]) -> Value {
+    Value::List(names.iter().copied().map(Value::keyword).collect())
+}
