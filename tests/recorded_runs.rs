@@ -142,30 +142,36 @@ fn our_anomalies_equal_those_of_maelstrom() {
         for key in ["valid?", "not", "also-not"] {
             assert_same(ours.get(key).expect("present"), theirs.get(key).expect("recorded"), &format!("{place} {key}"));
         }
-        // Where Maelstrom's search for cycles ran out of time, ours finds others; the models ruled out are the same.
+        // Maelstrom gives up a class of cycles in a component after a second, or when the first cycle it comes upon
+        // turns out to be of another class. So it finds other, milder classes there; as many components are bad.
         let gave_up = their_anomalies.get("cycle-search-timeout").is_some();
-        let (our_types, their_types) = (sorted(ours.get("anomaly-types")), sorted(theirs.get("anomaly-types")));
-        let known =
-            their_types.iter().filter(|name| !gave_up || !(name.starts_with(":G") || *name == ":cycle-search-timeout"));
-        assert!(known.clone().all(|name| our_types.contains(name)), "{place}: {our_types:?}, not {their_types:?}");
-        assert!(gave_up || our_types == their_types, "{place}: {our_types:?}, not {their_types:?}");
-        for name in known.map(|name| name.trim_start_matches(':')) {
-            let cases = |anomalies: &Value| -> Vec<Value> {
-                let cases = anomalies.get(name).and_then(Value::items).into_iter().flatten();
-                cases.map(std::borrow::Cow::into_owned).collect()
-            };
-            let (our_cases, their_cases) = (cases(our_anomalies), cases(their_anomalies));
-            assert_eq!(our_cases.len(), their_cases.len(), "{place} {name}");
-            if name == "lost-update" {
-                let parts = |cases: &[Value]| sorted(Some(&Value::List(cases.to_vec())));
-                assert_eq!(parts(&our_cases), parts(&their_cases), "{place} {name}");
-            } else if name == "incompatible-order" {
-                let keys = |cases: &[Value]| {
-                    sorted(Some(&Value::List(cases.iter().filter_map(|case| case.get("key").cloned()).collect())))
-                };
-                assert_eq!(keys(&our_cases), keys(&their_cases), "{place} {name}");
-            }
+        let is_cycle = |name: &str| name.starts_with("G0") || name.starts_with("G-") || name.starts_with("G2");
+        let count = |anomalies: &Value| {
+            let cycles = anomalies.entries().into_iter().flatten().filter(|(name, _)| is_cycle(&name.to_string()[1..]));
+            cycles.map(|(_, cases)| cases.items().map_or(0, |cases| cases.len())).sum::<usize>()
+        };
+        assert_eq!(count(our_anomalies), count(their_anomalies), "{place}");
+        let others = |anomalies: &Value| {
+            let names = anomalies.entries().into_iter().flatten().map(|(name, _)| name.to_string());
+            let mut names: Vec<_> =
+                names.filter(|name| !is_cycle(&name[1..]) && name != ":cycle-search-timeout").collect();
+            names.sort();
+            names
+        };
+        assert_eq!(others(our_anomalies), others(their_anomalies), "{place}");
+        for (name, _) in our_anomalies.entries().into_iter().flatten() {
+            assert!(gave_up || their_anomalies.entry(name).is_some(), "{place}: {name}");
         }
+        assert_eq!(
+            sorted(our_anomalies.get("lost-update")),
+            sorted(their_anomalies.get("lost-update")),
+            "{place} lost-update"
+        );
+        let keys = |anomalies: &Value| {
+            let orders = anomalies.get("incompatible-order").and_then(Value::items).into_iter().flatten();
+            sorted(Some(&Value::List(orders.filter_map(|case| case.get("key").cloned()).collect())))
+        };
+        assert_eq!(keys(our_anomalies), keys(their_anomalies), "{place} incompatible-order");
     }
 }
 

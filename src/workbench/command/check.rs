@@ -118,3 +118,6 @@ fn table() -> Command {
         .arg(flag("strict", "What only gloomers finds makes the history invalid, too"))
         .arg(flag("json", "Print the results as JSON, and nothing else"))
 }
+
+#[cfg(test)]
+mod tests;
