@@ -4,7 +4,7 @@
 //! before they began, never-read otherwise. Each read touches each element once, over dense numbers: a few
 //! hundred million steps on arrays for a run of 20,000 operations.
 
-mod ids;
+pub(super) mod ids;
 
 use std::cmp::Reverse;
 
