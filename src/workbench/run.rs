@@ -18,6 +18,7 @@ use super::generator::{MainPhase, Step};
 use super::history::Op;
 use super::nemesis::{Fault, Nemesis};
 use super::network::{Conditions, Counts, Muted, Network, Shape};
+use super::services::Services;
 use super::workload::Workload;
 use crate::time::Duration;
 use exchange::Exchange;
@@ -168,7 +169,8 @@ pub fn run<C: Cluster>(
     }
     let mut network = Network::new(plan.conditions, stream(plan.seed, 0));
     network.log(plan.log_send, plan.log_recv);
-    let exchange = Exchange::new(network, &plan.nodes, cluster, watch);
+    let services = Services::new(stream(plan.seed, 3));
+    let exchange = Exchange::new(network, services, &plan.nodes, cluster, watch);
     let workers = Workers::new(plan.threads);
     let nemesis = Nemesis::new(&plan.faults);
     let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
