@@ -1,6 +1,7 @@
 //! The nodes: one small state machine for each challenge.
 
 pub mod broadcast;
+pub mod counter;
 pub mod echo;
 pub mod g_set;
 pub mod set;
@@ -8,6 +9,7 @@ pub mod unique_ids;
 pub mod values;
 
 pub use broadcast::Broadcast;
+pub use counter::Counter;
 pub use echo::Echo;
 pub use g_set::GSet;
 pub use unique_ids::UniqueIds;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::simulation::Simulation;
 use crate::node::{Node, Options as _};
-use crate::nodes::{Broadcast, Echo, GSet, UniqueIds};
+use crate::nodes::{Broadcast, Counter, Echo, GSet, UniqueIds};
 use crate::shell;
 
 /// A node that needs no `--bin`.
@@ -16,10 +16,12 @@ pub struct Builtin {
     simulation: fn(usize, u64, &[String]) -> Result<Simulation, String>,
 }
 
-static NODES: [Builtin; 4] = [
+static NODES: [Builtin; 6] = [
     Builtin::new::<Broadcast>("broadcast"),
     Builtin::new::<Echo>("echo"),
+    Builtin::new::<Counter>("g-counter"),
     Builtin::new::<GSet>("g-set"),
+    Builtin::new::<Counter>("pn-counter"),
     Builtin::new::<UniqueIds>("unique-ids"),
 ];
 
@@ -81,7 +83,10 @@ mod tests {
     #[test]
     fn a_workload_without_a_node_is_told_those_that_have_one() {
         let error = Builtin::of("kafka").expect_err("there is none");
-        assert!(error.ends_with("\"kafka\", only for broadcast, echo, g-set, unique-ids"), "{error}");
+        assert!(
+            error.ends_with("\"kafka\", only for broadcast, echo, g-counter, g-set, pn-counter, unique-ids"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! says `:unknown` and why, which outranks `true` and is outranked by `false`.
 
 pub mod availability;
+pub mod counter;
 pub mod echo;
 pub mod exceptions;
 pub mod net;
@@ -73,6 +74,7 @@ pub fn check_workload(workload: &str, history: &History) -> Result<Value, Unjudg
     match workload {
         "echo" => Ok(echo::check(history)),
         "unique-ids" => unique_ids::check(history),
+        "g-counter" | "pn-counter" => Ok(counter::check(history)),
         "broadcast" | "g-set" => set_full::check(history),
         _ => Err(Unjudgeable::Workload(workload.into())),
     }

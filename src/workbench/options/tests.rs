@@ -112,7 +112,7 @@ fn numbers_outside_their_range_are_refused() {
 #[test]
 fn a_missing_workload_is_told_from_a_misspelt_one() {
     assert!(errors("")[0].starts_with("The workload lin-kv does not exist here yet"));
-    assert!(errors("-w kafka")[0].contains("broadcast, echo, g-set, unique-ids"));
+    assert!(errors("-w kafka")[0].contains("broadcast, echo, g-counter, g-set, pn-counter, unique-ids"));
     assert!(errors("-w ecko")[0].starts_with("Failed to validate \"--workload ecko\": Must be one of "));
 }
 
