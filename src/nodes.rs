@@ -4,7 +4,10 @@ pub mod broadcast;
 pub mod counter;
 pub mod echo;
 pub mod g_set;
+pub mod kafka;
+pub mod lin_kv;
 pub mod set;
+pub mod txn;
 pub mod unique_ids;
 pub mod values;
 
@@ -12,4 +15,7 @@ pub use broadcast::Broadcast;
 pub use counter::Counter;
 pub use echo::Echo;
 pub use g_set::GSet;
+pub use kafka::Kafka;
+pub use lin_kv::LinKv;
+pub use txn::Txn;
 pub use unique_ids::UniqueIds;

@@ -11,7 +11,7 @@ use gossip_gloomers::workbench::check::{Availability, Options, Verdict, judge};
 use gossip_gloomers::workbench::edn::{self, Value};
 use gossip_gloomers::workbench::history::History;
 
-const WORKLOADS: [&str; 6] = ["echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter"];
+const WORKLOADS: [&str; 7] = ["echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka"];
 
 /// A recorded run.
 struct Run {

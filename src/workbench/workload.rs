@@ -4,7 +4,11 @@ mod broadcast;
 mod counter;
 mod echo;
 mod g_set;
+mod kafka;
+mod lin_kv;
+mod micro_ops;
 pub mod topology;
+mod txn;
 mod unique_ids;
 
 use rand::seq::SliceRandom as _;
@@ -76,11 +80,11 @@ pub trait Workload {
     /// How its clients take trouble.
     fn conduct(&self) -> Conduct;
 
-    /// Whether it can be run on so many nodes by so many threads.
+    /// Is told, before anything else, on how many nodes and by how many threads it is to be run.
     ///
     /// # Errors
-    /// Why not.
-    fn fits(&self, _nodes: usize, _threads: usize) -> Result<(), String> {
+    /// Why it cannot be.
+    fn fits(&mut self, _nodes: usize, _threads: usize) -> Result<(), String> {
         Ok(())
     }
 
@@ -163,12 +167,30 @@ pub enum Kind {
     GCounter,
     /// A counter.
     PnCounter,
+    /// Challenge 5: logs.
+    Kafka,
+    /// Registers with compare-and-set.
+    LinKv,
+    /// Transactions on lists.
+    TxnListAppend,
+    /// Challenge 6: transactions on registers.
+    TxnRwRegister,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Broadcast, Self::Echo, Self::GCounter, Self::GSet, Self::PnCounter, Self::UniqueIds];
+    pub const ALL: [Self; 10] = [
+        Self::Broadcast,
+        Self::Echo,
+        Self::GCounter,
+        Self::GSet,
+        Self::Kafka,
+        Self::LinKv,
+        Self::PnCounter,
+        Self::TxnListAppend,
+        Self::TxnRwRegister,
+        Self::UniqueIds,
+    ];
 
     /// The name on the command line.
     #[must_use]
@@ -180,6 +202,10 @@ impl Kind {
             Self::GSet => "g-set",
             Self::GCounter => "g-counter",
             Self::PnCounter => "pn-counter",
+            Self::Kafka => "kafka",
+            Self::LinKv => "lin-kv",
+            Self::TxnListAppend => "txn-list-append",
+            Self::TxnRwRegister => "txn-rw-register",
         }
     }
 
@@ -193,6 +219,10 @@ impl Kind {
             Self::GSet => Box::new(g_set::GSet::default()),
             Self::GCounter => Box::new(counter::Counter::growing()),
             Self::PnCounter => Box::new(counter::Counter::default()),
+            Self::Kafka => Box::new(kafka::Kafka::new(terms)),
+            Self::LinKv => Box::new(lin_kv::LinKv::new(terms)),
+            Self::TxnListAppend => Box::new(txn::Txn::new(txn::Write::Append, terms)),
+            Self::TxnRwRegister => Box::new(txn::Txn::new(txn::Write::Register, terms)),
         }
     }
 }
