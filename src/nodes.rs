@@ -1,9 +1,12 @@
 //! The nodes: one small state machine for each challenge.
 
 pub mod broadcast;
+pub mod counter;
 pub mod echo;
 pub mod g_set;
 pub mod kafka;
+pub mod lin_kv;
+pub mod list_append;
 pub mod pn_counter;
 pub mod set;
 pub mod txn;
@@ -12,9 +15,12 @@ pub mod values;
 pub mod waiting;
 
 pub use broadcast::Broadcast;
+pub use counter::Counter;
 pub use echo::Echo;
 pub use g_set::GSet;
 pub use kafka::Kafka;
+pub use lin_kv::LinKv;
+pub use list_append::ListAppend;
 pub use pn_counter::PnCounter;
 pub use txn::Txn;
 pub use unique_ids::UniqueIds;

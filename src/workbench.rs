@@ -7,6 +7,7 @@ pub mod simulation;
 pub mod builtin;
 
 pub mod network;
+pub mod services;
 
 pub mod client;
 pub mod generator;

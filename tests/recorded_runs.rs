@@ -11,7 +11,7 @@ use gossip_gloomers::workbench::check::{Availability, Options, Verdict, judge};
 use gossip_gloomers::workbench::edn::{self, Value};
 use gossip_gloomers::workbench::history::History;
 
-const WORKLOADS: [&str; 5] = ["echo", "unique-ids", "broadcast", "g-set", "lin-kv"];
+const WORKLOADS: [&str; 8] = ["echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka", "lin-kv"];
 
 /// A recorded run.
 struct Run {

@@ -30,6 +30,12 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
         format!("-w unique-ids --node-count 3 --time-limit 5 --rate 100 {hostile}"),
         format!("-w broadcast --node-count 5 --time-limit 10 --rate 20 {hostile}"),
         format!("-w g-set --node-count 5 --time-limit 10 --rate 20 {hostile}"),
+        format!("-w g-counter --node-count 3 --time-limit 10 --rate 20 {hostile}"),
+        format!("-w pn-counter --node-count 5 --time-limit 10 --rate 20 {hostile}"),
+        format!("-w kafka --node-count 3 --time-limit 10 --rate 50 --concurrency 2n {hostile}"),
+        format!("-w lin-kv --node-count 3 --time-limit 10 --rate 50 --concurrency 4n {hostile}"),
+        format!("-w txn-list-append --node-count 3 --time-limit 10 --rate 50 {hostile}"),
+        format!("-w txn-rw-register --node-count 3 --time-limit 10 --rate 50 {hostile}"),
         "-w broadcast --node-count 25 --time-limit 5 --rate 100 --latency 100".to_owned(),
     ] {
         let first = run(&options, 11);

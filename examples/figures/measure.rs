@@ -51,7 +51,7 @@ fn one(options: &str, seed: u64) -> Result<Figures, Trouble> {
     let workload = options.workload.name();
     let mut nodes = Builtin::of(workload)?.simulation(options.nodes.len(), seed, &options.arguments)?;
     let mut scales = Scales::default();
-    let mut clients = options.workload.begin(options.topology);
+    let mut clients = options.workload.begin(&options.terms());
     let outcome = run(&options.plan(seed), &mut *clients, &mut nodes, &mut scales)?;
     if !outcome.crashes.is_empty() || !outcome.muted.is_empty() {
         return Err(format!("not every node took part: {:?} {:?}", outcome.crashes, outcome.muted).into());

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::simulation::Simulation;
 use crate::node::{Node, Options as _};
-use crate::nodes::{Broadcast, Echo, GSet, UniqueIds};
+use crate::nodes::{Broadcast, Counter, Echo, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::shell;
 
 /// A node that needs no `--bin`.
@@ -16,10 +16,16 @@ pub struct Builtin {
     simulation: fn(usize, u64, &[String]) -> Result<Simulation, String>,
 }
 
-static NODES: [Builtin; 4] = [
+static NODES: [Builtin; 10] = [
     Builtin::new::<Broadcast>("broadcast"),
     Builtin::new::<Echo>("echo"),
+    Builtin::new::<Counter>("g-counter"),
     Builtin::new::<GSet>("g-set"),
+    Builtin::new::<Kafka>("kafka"),
+    Builtin::new::<LinKv>("lin-kv"),
+    Builtin::new::<PnCounter>("pn-counter"),
+    Builtin::new::<ListAppend>("txn-list-append"),
+    Builtin::new::<Txn>("txn-rw-register"),
     Builtin::new::<UniqueIds>("unique-ids"),
 ];
 
@@ -77,11 +83,13 @@ fn options<N: Node>(arguments: &[String]) -> Result<N::Options, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workbench::workload::Kind;
 
     #[test]
     fn a_workload_without_a_node_is_told_those_that_have_one() {
-        let error = Builtin::of("kafka").expect_err("there is none");
-        assert!(error.ends_with("\"kafka\", only for broadcast, echo, g-set, unique-ids"), "{error}");
+        let error = Builtin::of("no-such").expect_err("there is none");
+        assert!(error.contains("\"no-such\", only for broadcast, echo, g-counter, g-set, kafka, lin-kv, "), "{error}");
+        assert!(Kind::ALL.iter().all(|kind| Builtin::of(kind.name()).is_ok()), "each workload has one");
     }
 
     #[test]

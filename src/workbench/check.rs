@@ -4,8 +4,11 @@
 //! says `:unknown` and why, which outranks `true` and is outranked by `false`.
 
 pub mod availability;
+pub mod counter;
 pub mod echo;
 pub mod exceptions;
+mod ids;
+pub mod kafka;
 pub mod linearizable;
 pub mod net;
 pub mod set_full;
@@ -79,6 +82,20 @@ pub enum Unjudgeable {
         /// The bound.
         most: usize,
     },
+    /// A poll brought what nobody ever sent.
+    #[error("{value} was polled from the log {key}, but nobody sent it there")]
+    Invented {
+        /// The log.
+        key: Box<str>,
+        /// The message.
+        value: Box<str>,
+    },
+    /// A message of a log has no place in it.
+    #[error("the operation completed at index {index} has an offset that is no natural number of 64 bits")]
+    BadOffset {
+        /// The index of the completion.
+        index: u64,
+    },
     /// The workload has no checker.
     #[error("no checker knows the workload {0:?}")]
     Workload(Box<str>),
@@ -117,6 +134,8 @@ pub fn check_workload(workload: &str, history: &History, options: &Options) -> R
     match workload {
         "echo" => Ok(echo::check(history)),
         "unique-ids" => unique_ids::check(history),
+        "kafka" => kafka::check(history),
+        "g-counter" | "pn-counter" => Ok(counter::check(history)),
         "broadcast" | "g-set" => set_full::check(history),
         "lin-kv" => linearizable::check(history),
         "txn-list-append" => txn::check_append(history, &options.consistency_models),

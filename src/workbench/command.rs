@@ -119,7 +119,7 @@ fn in_real_time(
     let mut progress = Progress::new(options.time_limit, options.quiet, others_write);
     // Whatever happens, no node outlives its test.
     let mut processes = Processes::new(launch, options.nodes.clone(), interrupts)?;
-    let mut workload = options.workload.begin(options.topology);
+    let mut workload = options.workload.begin(&options.terms());
     Ok(run(&options.plan(seed), &mut *workload, &mut processes, &mut progress))
 }
 
@@ -128,7 +128,7 @@ fn in_virtual_time(options: &Options, seed: u64) -> io::Result<Result<Outcome, F
         .and_then(|node| node.simulation(options.nodes.len(), seed, &options.arguments));
     let mut simulation = nodes.map_err(io::Error::other)?;
     let mut quiet = Progress::new(options.time_limit, true, true);
-    let mut workload = options.workload.begin(options.topology);
+    let mut workload = options.workload.begin(&options.terms());
     Ok(run(&options.plan(seed), &mut *workload, &mut simulation, &mut quiet))
 }
 

@@ -148,11 +148,23 @@ impl Threads {
         !self.free.contains(&false)
     }
 
+    /// Whether a thread is free.
+    #[must_use]
+    pub fn is_free(&self, thread: usize) -> bool {
+        self.free.get(thread).is_some_and(|free| *free)
+    }
+
     /// The first free thread at or after the pointer: the usual choice.
     #[must_use]
     pub fn round_robin(&self) -> Option<usize> {
+        self.round_robin_of(|_| true)
+    }
+
+    /// The first free thread of some at or after the pointer.
+    #[must_use]
+    pub fn round_robin_of(&self, some: impl Fn(usize) -> bool) -> Option<usize> {
         let count = self.free.len();
-        (self.pointer..count).chain(0..self.pointer.min(count)).find(|&thread| self.free[thread])
+        (self.pointer..count).chain(0..self.pointer.min(count)).find(|&thread| self.free[thread] && some(thread))
     }
 
     /// Any free thread, each as likely as another: the choice where every thread has a generator of its own.

@@ -14,8 +14,8 @@ use super::check::Availability;
 use super::nemesis::Fault;
 use super::network::{Conditions, Delivery, Latency};
 use super::run::Plan;
-use super::workload;
 use super::workload::topology::Topology;
+use super::workload::{self, Terms};
 use crate::time::Duration;
 
 /// What the command line asks for, checked.
@@ -100,6 +100,18 @@ impl Options {
         match table::command().try_get_matches_from(std::iter::once(name).chain(arguments)) {
             Ok(matches) => check::options(&matches),
             Err(error) => Err(refusal(&error)),
+        }
+    }
+
+    /// What matters to the workload.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        Terms {
+            topology: self.topology,
+            latency: Duration::from_millis(self.latency.mean_ms),
+            key_count: self.key_count,
+            max_txn_length: self.max_txn_length,
+            max_writes_per_key: self.max_writes_per_key,
         }
     }
 

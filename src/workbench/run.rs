@@ -8,7 +8,6 @@ mod lateness;
 mod workers;
 
 use rand::SeedableRng as _;
-use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::client::{Answer, Conduct, INIT_PATIENCE, Request, Schema};
@@ -18,7 +17,8 @@ use super::generator::{MainPhase, Step};
 use super::history::Op;
 use super::nemesis::{Fault, Nemesis};
 use super::network::{Conditions, Counts, Muted, Network, Shape};
-use super::workload::Workload;
+use super::services::Services;
+use super::workload::{Last, Workload};
 use crate::time::Duration;
 use exchange::Exchange;
 use faults::Restart;
@@ -145,6 +145,9 @@ pub enum Failure {
     /// A distribution that needs a positive mean has none.
     #[error("--latency-dist uniform and exponential need a --latency above 0")]
     NoLatency,
+    /// The workload cannot be run on so many nodes by so many threads.
+    #[error("{0}")]
+    Unfit(String),
     /// The test was stopped.
     #[error(transparent)]
     Halt(#[from] Halt),
@@ -166,9 +169,11 @@ pub fn run<C: Cluster>(
     if latency.mean_ms == 0 && latency.shape != Shape::Constant {
         return Err(Failure::NoLatency);
     }
+    workload.fits(plan.nodes.len(), plan.threads).map_err(Failure::Unfit)?;
     let mut network = Network::new(plan.conditions, stream(plan.seed, 0));
     network.log(plan.log_send, plan.log_recv);
-    let exchange = Exchange::new(network, &plan.nodes, cluster, watch);
+    let services = Services::new(stream(plan.seed, 3));
+    let exchange = Exchange::new(network, services, &plan.nodes, cluster, watch);
     let workers = Workers::new(plan.threads);
     let nemesis = Nemesis::new(&plan.faults);
     let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
@@ -277,7 +282,7 @@ impl<C: Cluster> Test<'_, C> {
             let now = self.exchange.cluster.now();
             let step = phase.next(now, self.workers.threads.any_free(), self.restart.is_over(), &mut self.rng);
             match step {
-                Step::Client => match self.workload.next(&self.workers.threads, &mut self.rng) {
+                Step::Client => match self.workload.next(&self.workers.threads, now, &mut self.rng) {
                     Some((thread, invocation)) => {
                         phase.dispatched(step, now, &mut self.rng);
                         self.workers.begin(thread, invocation, self.workload, &mut self.exchange, &mut self.book);
@@ -298,9 +303,11 @@ impl<C: Cluster> Test<'_, C> {
         self.drain()
     }
 
-    /// Heals everything, leaves the nodes in peace, and lets every thread perform the last operation.
+    /// Heals everything, leaves the nodes in peace, and lets the threads perform the last operations.
     fn finish(&mut self) -> Result<(), Failure> {
-        let Some(last) = self.workload.last() else { return Ok(()) };
+        if !self.workload.has_last() {
+            return Ok(());
+        }
         self.exchange.watch.on_phase(Phase::Recovering);
         for act in self.nemesis.last_acts() {
             self.act(act)?;
@@ -311,10 +318,17 @@ impl<C: Cluster> Test<'_, C> {
             self.exchange.turn(Some(rested))?;
         }
         self.exchange.watch.on_phase(Phase::Final);
-        let mut threads: Vec<usize> = (0..self.plan.threads).collect();
-        threads.shuffle(&mut self.rng);
-        for thread in threads {
-            self.workers.begin(thread, last.clone(), self.workload, &mut self.exchange, &mut self.book);
+        let began = self.exchange.cluster.now();
+        loop {
+            self.complete()?;
+            let elapsed = self.exchange.cluster.now().since(began);
+            match self.workload.next_last(&self.workers.threads, elapsed, &mut self.rng) {
+                Last::Begin(thread, invocation) => {
+                    self.workers.begin(thread, invocation, self.workload, &mut self.exchange, &mut self.book);
+                }
+                Last::Wait(until) => self.exchange.turn(until.map(|until| began + until))?,
+                Last::Over => break,
+            }
         }
         self.drain()
     }
@@ -357,7 +371,7 @@ impl<C: Cluster> Test<'_, C> {
             if self.restart.awaits(client) {
                 self.on_restarted(client, answer)?;
             } else {
-                self.workers.complete(thread, answer, self.workload, &mut self.exchange, &mut self.book);
+                self.workers.answered(thread, answer, self.workload, &mut self.exchange, &mut self.book);
             }
         }
         Ok(())

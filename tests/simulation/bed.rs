@@ -12,7 +12,7 @@ use gossip_gloomers::workbench::nemesis::Fault;
 use gossip_gloomers::workbench::network::{Conditions, Delivery, Latency, Shape};
 use gossip_gloomers::workbench::run::{Plan, Unwatched, run};
 use gossip_gloomers::workbench::simulation::Simulation;
-use gossip_gloomers::workbench::workload::{Kind as Workload, topology::Topology};
+use gossip_gloomers::workbench::workload::{Kind as Workload, Terms};
 
 use crate::ledger::Ledger;
 
@@ -105,17 +105,17 @@ impl Bed {
     fn cluster(&self, seed: u64) -> Simulation {
         let settings = Settings { max_staleness: self.max_staleness };
         let nodes = self.plan.nodes.len();
-        match self.workload {
-            Workload::Broadcast => Simulation::of::<Broadcast>(nodes, seed, &settings),
-            Workload::GSet => Simulation::of::<GSet>(nodes, seed, &settings),
-            Workload::Echo | Workload::UniqueIds => unreachable!("nothing to gossip about"),
+        if self.workload == Workload::GSet {
+            Simulation::of::<GSet>(nodes, seed, &settings)
+        } else {
+            Simulation::of::<Broadcast>(nodes, seed, &settings)
         }
     }
 
     fn run_on(&self, cluster: &mut impl Cluster, seed: u64) -> Outcome {
         let plan = Plan { seed, ..self.plan.clone() };
         let nodes = plan.nodes.len();
-        let mut workload = self.workload.begin(Topology::Grid);
+        let mut workload = self.workload.begin(&Terms::default());
         let told = self.command(seed);
         let outcome = run(&plan, &mut *workload, cluster, &mut Unwatched).expect(&told);
         assert!(outcome.muted.is_empty(), "{told}: {:?}", outcome.muted);

@@ -4,12 +4,9 @@
 //! before they began, never-read otherwise. Each read touches each element once, over dense numbers: a few
 //! hundred million steps on arrays for a run of 20,000 operations.
 
-pub(super) mod ids;
-
 use std::cmp::Reverse;
 
-use ids::Ids;
-
+use super::ids::Ids;
 use super::{Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op};

@@ -7,9 +7,11 @@ use crate::time::Time;
 use crate::workbench::client::{Answer, Client, Request};
 use crate::workbench::cluster::{Cluster, Halt};
 use crate::workbench::network::{Network, client_name};
+use crate::workbench::services::Services;
 
 pub(super) struct Exchange<'a, C: Cluster> {
     pub(super) network: Network,
+    services: Services,
     pub(super) cluster: &'a mut C,
     pub(super) watch: &'a mut dyn Watch,
     pub(super) lateness: Lateness,
@@ -23,12 +25,19 @@ pub(super) struct Exchange<'a, C: Cluster> {
 }
 
 impl<'a, C: Cluster> Exchange<'a, C> {
-    pub(super) fn new(mut network: Network, nodes: &[String], cluster: &'a mut C, watch: &'a mut dyn Watch) -> Self {
-        for name in nodes {
+    pub(super) fn new(
+        mut network: Network,
+        services: Services,
+        nodes: &[String],
+        cluster: &'a mut C,
+        watch: &'a mut dyn Watch,
+    ) -> Self {
+        for name in nodes.iter().map(String::as_str).chain(Services::NAMES) {
             network.add_receiver(name);
         }
         Self {
             network,
+            services,
             cluster,
             watch,
             lateness: Lateness::default(),
@@ -83,9 +92,11 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         self.deliver_due();
         let now = self.cluster.now();
         self.expire(now);
+        let services = self.nodes()..self.nodes() + Services::NAMES.len();
         let due = (0..self.nodes())
             .filter(|&node| self.reaches(node))
-            .filter_map(|node| self.network.due(node))
+            .chain(services)
+            .filter_map(|receiver| self.network.due(receiver))
             .chain(self.waiting.iter().filter_map(|&number| self.clients[number].as_ref()?.deadline()))
             .chain(until)
             .min();
@@ -104,8 +115,12 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         Ok(())
     }
 
-    /// Hands over every message that is due, to every node that can take one.
+    /// Hands over every message that is due, to every service and to every node that can take one. Services come
+    /// first: what they answer may be due at once.
     pub(super) fn deliver_due(&mut self) {
+        for service in 0..Services::NAMES.len() {
+            self.serve(service);
+        }
         for node in 0..self.nodes() {
             while self.reaches(node) {
                 let now = self.cluster.now();
@@ -114,6 +129,19 @@ impl<'a, C: Cluster> Exchange<'a, C> {
                 self.line.clear();
                 message.write(&mut self.line);
                 self.cluster.deliver(node, &self.line);
+            }
+        }
+    }
+
+    fn serve(&mut self, service: usize) {
+        let receiver = self.nodes() + service;
+        loop {
+            let now = self.cluster.now();
+            let Some((_, message)) = self.network.take(receiver, now) else { return };
+            if let Some(body) = self.services.handle(service, &message.src, &message.body) {
+                let sent = self.network.send(&message.dest, &message.src, &body, now);
+                // Whoever asked may be gone: a client, in whose name a node spoke.
+                drop(sent);
             }
         }
     }

@@ -13,8 +13,7 @@ use super::*;
 use crate::time::Time;
 use crate::workbench::history::{Kind, Process};
 use crate::workbench::network::{Delivery, Latency, Traffic};
-use crate::workbench::workload;
-use crate::workbench::workload::topology::Topology;
+use crate::workbench::workload::{self, Terms};
 
 /// A node: what it prints on a message, or (given null) when its alarm goes off.
 type Script = Box<dyn FnMut(&Json) -> Vec<String>>;
@@ -183,7 +182,7 @@ fn broadcast(count: usize) -> impl FnMut(usize) -> Script {
 }
 
 fn test(plan: &Plan, kind: workload::Kind, cluster: &mut Scripted) -> Result<Outcome, Failure> {
-    run(plan, &mut *kind.begin(Topology::Grid), cluster, &mut Unwatched)
+    run(plan, &mut *kind.begin(&Terms::default()), cluster, &mut Unwatched)
 }
 
 fn count(outcome: &Outcome, kind: Kind) -> usize {

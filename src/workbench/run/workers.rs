@@ -8,7 +8,7 @@ use crate::workbench::cluster::Cluster;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::{Kind, Op, Process};
-use crate::workbench::workload::{Invocation, Workload};
+use crate::workbench::workload::{Act, Invocation, Workload};
 
 /// The history, and the instant from which its times count.
 #[derive(Debug, Default)]
@@ -21,6 +21,15 @@ pub(super) struct Book {
 struct Entry {
     kind: Kind,
     process: Process,
+    f: &'static str,
+    value: Value,
+    error: Option<Value>,
+    extra: Vec<(Value, Value)>,
+}
+
+/// How an operation ended.
+struct End {
+    kind: Kind,
     f: &'static str,
     value: Value,
     error: Option<Value>,
@@ -70,7 +79,7 @@ impl Workers {
         &mut self,
         thread: usize,
         invocation: Invocation,
-        workload: &dyn Workload,
+        workload: &mut dyn Workload,
         exchange: &mut Exchange<C>,
         book: &mut Book,
     ) {
@@ -80,59 +89,96 @@ impl Workers {
         {
             exchange.close_client(client);
         }
-        let node = thread % exchange.nodes();
-        let client = *worker.client.get_or_insert_with(|| exchange.open_client(thread, node));
+        if worker.client.is_none() {
+            worker.client = Some(exchange.open_client(thread, thread % exchange.nodes()));
+            workload.on_client(thread);
+        }
         let entry = Entry {
             kind: Kind::Invoke,
             process: Process::Client(worker.process),
             f: invocation.f,
             value: invocation.value.clone(),
             error: None,
-            extra: marks(&invocation),
+            extra: invocation.marks.clone(),
         };
         book.write(entry, exchange.cluster.now(), exchange.watch);
-        let request = workload.request(&invocation);
-        exchange.ask(client, &request);
-        worker.doing = Some((invocation, request.reply));
         self.threads.begin(thread);
+        let act = workload.begin(thread, &invocation);
+        self.perform(thread, invocation, act, workload, exchange, book);
     }
 
-    /// A thread's operation ends with this answer.
-    pub(super) fn complete<C: Cluster>(
+    /// A thread's request has this answer.
+    pub(super) fn answered<C: Cluster>(
         &mut self,
         thread: usize,
         answer: Answer,
-        workload: &dyn Workload,
+        workload: &mut dyn Workload,
+        exchange: &mut Exchange<C>,
+        book: &mut Book,
+    ) {
+        let Some((invocation, schema)) = self.workers[thread].doing.take() else { return };
+        match workload.conduct().judge(invocation.f, answer, &schema) {
+            Ok(reply) => {
+                let act = workload.proceed(thread, &invocation, reply);
+                self.perform(thread, invocation, act, workload, exchange, book);
+            }
+            Err(trouble) => {
+                let mut extra = invocation.marks;
+                extra.extend(trouble.exception.map(|value| (Value::Keyword("exception".into()), value)));
+                let (f, value) = (invocation.f, invocation.value);
+                let end = End { kind: trouble.kind, f, value, error: Some(trouble.error), extra };
+                self.complete(thread, end, workload, exchange, book);
+            }
+        }
+    }
+
+    /// A thread's client does what the workload wants it to.
+    fn perform<C: Cluster>(
+        &mut self,
+        thread: usize,
+        invocation: Invocation,
+        act: Act,
+        workload: &mut dyn Workload,
+        exchange: &mut Exchange<C>,
+        book: &mut Book,
+    ) {
+        let worker = &mut self.workers[thread];
+        let (kind, value) = match act {
+            Act::Ask(request) => {
+                worker.doing = Some((invocation, request.reply));
+                if let Some(client) = worker.client {
+                    exchange.ask(client, &request);
+                }
+                return;
+            }
+            Act::Done(value) => (Kind::Ok, value),
+            Act::Crash => (Kind::Info, invocation.value),
+        };
+        let end = End { kind, f: invocation.f, value, error: None, extra: invocation.marks };
+        self.complete(thread, end, workload, exchange, book);
+    }
+
+    /// A thread's operation is over.
+    fn complete<C: Cluster>(
+        &mut self,
+        thread: usize,
+        end: End,
+        workload: &mut dyn Workload,
         exchange: &mut Exchange<C>,
         book: &mut Book,
     ) {
         let count = self.workers.len() as u64;
         let worker = &mut self.workers[thread];
-        let Some((invocation, schema)) = worker.doing.take() else { return };
-        let (process, f, mut extra) = (Process::Client(worker.process), invocation.f, marks(&invocation));
-        let conduct = workload.conduct();
-        let entry = match conduct.judge(f, answer, &schema) {
-            Ok(reply) => {
-                let value = workload.completed(invocation, reply);
-                Entry { kind: Kind::Ok, process, f, value, error: None, extra }
-            }
-            Err(trouble) => {
-                let exception = trouble.exception.map(|value| (Value::Keyword("exception".into()), value));
-                extra.extend(exception);
-                let (kind, value) = (trouble.kind, invocation.value);
-                Entry { kind, process, f, value, error: Some(trouble.error), extra }
-            }
-        };
-        if entry.kind == Kind::Info {
+        let End { kind, f, value, error, extra } = end;
+        let entry = Entry { kind, process: Process::Client(worker.process), f, value, error, extra };
+        if kind == Kind::Info {
             worker.process += count;
-            worker.spent = !conduct.reusable;
+            worker.spent = !workload.conduct().reusable;
         }
         book.write(entry, exchange.cluster.now(), exchange.watch);
+        if let Some(op) = book.history.last() {
+            workload.on_completion(thread, op);
+        }
         self.threads.end(thread);
     }
-}
-
-fn marks(invocation: &Invocation) -> Vec<(Value, Value)> {
-    let mark = (Value::Keyword("final?".into()), Value::Bool(true));
-    invocation.is_final.then_some(mark).into_iter().collect()
 }

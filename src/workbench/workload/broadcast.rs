@@ -4,7 +4,8 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::topology::Topology;
-use super::{Invocation, Workload, field};
+use super::{Act, EachOnce, Invocation, Last, Workload, field};
+use crate::time::{Duration, Time};
 use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_list};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
@@ -13,16 +14,17 @@ use crate::workbench::generator::Threads;
 pub(super) struct Broadcast {
     topology: Topology,
     next: i64,
+    last: EachOnce,
 }
 
 impl Broadcast {
     pub(super) fn new(topology: Topology) -> Self {
-        Self { topology, next: 0 }
+        Self { topology, next: 0, last: EachOnce::default() }
     }
 }
 
 impl Workload for Broadcast {
-    fn next(&mut self, threads: &Threads, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
+    fn next(&mut self, threads: &Threads, _: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
         let thread = threads.round_robin()?;
         if rng.random() {
             return Some((thread, Invocation::new("read", Value::Nil)));
@@ -31,18 +33,18 @@ impl Workload for Broadcast {
         Some((thread, Invocation::new("broadcast", Value::Int(self.next - 1))))
     }
 
-    fn request(&self, invocation: &Invocation) -> Request {
+    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let (body, reply) = if let Value::Int(message) = invocation.value {
             let body = format!("{{\"type\":\"broadcast\",\"message\":{message}}}");
             (body, Schema { kind: "broadcast_ok", fields: &[] })
         } else {
             ("{\"type\":\"read\"}".into(), Schema { kind: "read_ok", fields: &[("messages", is_list)] })
         };
-        Request { body, reply, patience: PATIENCE }
+        Act::Ask(Request { body, reply, patience: PATIENCE })
     }
 
-    fn completed(&self, invocation: Invocation, reply: Vec<(Box<str>, Value)>) -> Value {
-        if invocation.f == "read" { field(reply, "messages") } else { invocation.value }
+    fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+        Act::Done(if invocation.f == "read" { field(reply, "messages") } else { invocation.value.clone() })
     }
 
     fn conduct(&self) -> Conduct {
@@ -57,7 +59,11 @@ impl Workload for Broadcast {
         })
     }
 
-    fn last(&self) -> Option<Invocation> {
-        Some(Invocation { f: "read", value: Value::Nil, is_final: true })
+    fn has_last(&self) -> bool {
+        true
+    }
+
+    fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {
+        self.last.next(threads, rng, Invocation::new("read", Value::Nil).marked("final?", true.into()))
     }
 }

@@ -3,7 +3,8 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Invocation, Workload};
+use super::{Act, Invocation, Workload};
+use crate::time::Time;
 use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_anything};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
@@ -13,24 +14,26 @@ pub(super) struct Echo;
 
 impl Workload for Echo {
     /// Every thread has a generator of its own, so any free one is as likely as another.
-    fn next(&mut self, threads: &Threads, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
+    fn next(&mut self, threads: &Threads, _: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
         let thread = threads.uniform(rng)?;
         let payload = format!("Please echo {}", rng.random_range(0..128));
         Some((thread, Invocation::new("echo", Value::Str(payload.into()))))
     }
 
-    fn request(&self, invocation: &Invocation) -> Request {
+    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let payload = if let Value::Str(payload) = &invocation.value { payload } else { "" };
-        Request {
+        Act::Ask(Request {
             body: format!("{{\"type\":\"echo\",\"echo\":\"{payload}\"}}"),
             reply: Schema { kind: "echo_ok", fields: &[("echo", is_anything)] },
             patience: PATIENCE,
-        }
+        })
     }
 
     /// The whole body of the reply.
-    fn completed(&self, _: Invocation, reply: Vec<(Box<str>, Value)>) -> Value {
-        Value::Map(reply.into_iter().map(|(key, value)| (Value::Keyword(key.into_string().into()), value)).collect())
+    fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+        Act::Done(Value::Map(
+            reply.into_iter().map(|(key, value)| (Value::Keyword(key.into_string().into()), value)).collect(),
+        ))
     }
 
     fn conduct(&self) -> Conduct {

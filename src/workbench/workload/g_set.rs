@@ -3,7 +3,8 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Invocation, Workload, field};
+use super::{Act, EachOnce, Invocation, Last, Workload, field};
+use crate::time::{Duration, Time};
 use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_list};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
@@ -11,10 +12,11 @@ use crate::workbench::generator::Threads;
 #[derive(Debug, Default)]
 pub(super) struct GSet {
     next: i64,
+    last: EachOnce,
 }
 
 impl Workload for GSet {
-    fn next(&mut self, threads: &Threads, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
+    fn next(&mut self, threads: &Threads, _: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
         let thread = threads.round_robin()?;
         if rng.random() {
             return Some((thread, Invocation::new("read", Value::Nil)));
@@ -23,25 +25,29 @@ impl Workload for GSet {
         Some((thread, Invocation::new("add", Value::Int(self.next - 1))))
     }
 
-    fn request(&self, invocation: &Invocation) -> Request {
+    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let (body, reply) = if let Value::Int(element) = invocation.value {
             let body = format!("{{\"type\":\"add\",\"element\":{element}}}");
             (body, Schema { kind: "add_ok", fields: &[] })
         } else {
             ("{\"type\":\"read\"}".into(), Schema { kind: "read_ok", fields: &[("value", is_list)] })
         };
-        Request { body, reply, patience: PATIENCE }
+        Act::Ask(Request { body, reply, patience: PATIENCE })
     }
 
-    fn completed(&self, invocation: Invocation, reply: Vec<(Box<str>, Value)>) -> Value {
-        if invocation.f == "read" { field(reply, "value") } else { invocation.value }
+    fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+        Act::Done(if invocation.f == "read" { field(reply, "value") } else { invocation.value.clone() })
     }
 
     fn conduct(&self) -> Conduct {
         Conduct { maps_errors: false, idempotent: &[], reusable: false }
     }
 
-    fn last(&self) -> Option<Invocation> {
-        Some(Invocation::new("read", Value::Nil))
+    fn has_last(&self) -> bool {
+        true
+    }
+
+    fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {
+        self.last.next(threads, rng, Invocation::new("read", Value::Nil))
     }
 }

@@ -2,7 +2,8 @@
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Invocation, Workload, field};
+use super::{Act, Invocation, Workload, field};
+use crate::time::Time;
 use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_anything};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
@@ -11,20 +12,20 @@ use crate::workbench::generator::Threads;
 pub(super) struct UniqueIds;
 
 impl Workload for UniqueIds {
-    fn next(&mut self, threads: &Threads, _: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
+    fn next(&mut self, threads: &Threads, _: Time, _: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
         Some((threads.round_robin()?, Invocation::new("generate", Value::Nil)))
     }
 
-    fn request(&self, _: &Invocation) -> Request {
-        Request {
+    fn begin(&mut self, _: usize, _: &Invocation) -> Act {
+        Act::Ask(Request {
             body: "{\"type\":\"generate\"}".into(),
             reply: Schema { kind: "generate_ok", fields: &[("id", is_anything)] },
             patience: PATIENCE,
-        }
+        })
     }
 
-    fn completed(&self, _: Invocation, reply: Vec<(Box<str>, Value)>) -> Value {
-        field(reply, "id")
+    fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+        Act::Done(field(reply, "id"))
     }
 
     fn conduct(&self) -> Conduct {

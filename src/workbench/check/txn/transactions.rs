@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::workbench::check::Unjudgeable;
-use crate::workbench::check::set_full::ids::Ids;
+use crate::workbench::check::ids::Ids;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Process};
 

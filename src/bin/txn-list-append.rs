@@ -1,0 +1,7 @@
+//! The `txn-list-append` node, for Maelstrom's `--bin`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gossip_gloomers::shell::main::<gossip_gloomers::nodes::ListAppend>()
+}

@@ -1,0 +1,70 @@
+//! Registers, by asking the lin-kv service: each request is passed on, and its answer passed back.
+//!
+//! Two messages a request.
+
+use std::convert::Infallible;
+
+use crate::node::{Answer, Life, Node, Sender, Service};
+use crate::outbox::Outbox;
+use crate::requests;
+use crate::time::Duration;
+use crate::wire::{ErrorCode, Json};
+
+/// How long the service is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(4);
+
+requests! {
+    /// What a node is asked.
+    #[derive(Debug)]
+    pub enum Request<'a> {
+        /// Name the value of a key.
+        "read" => Read { key: Json<'a> },
+        /// Give a key a value.
+        "write" => Write { key: Json<'a>, value: Json<'a> },
+        /// Give a key a value if it has this one.
+        "cas" => Cas { key: Json<'a>, from: Json<'a>, to: Json<'a> },
+    }
+}
+
+/// A node that keeps nothing.
+#[derive(Debug)]
+pub struct LinKv;
+
+impl Node for LinKv {
+    type Request<'a> = Request<'a>;
+    type Timer = Infallible;
+    /// Who waits for the answer.
+    type Call = Sender;
+    type Options = ();
+
+    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        Self
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        let kind = match request {
+            Request::Read { .. } => "read",
+            Request::Write { .. } => "write",
+            Request::Cas { .. } => "cas",
+        };
+        let call = out.call(Service::LinKv, PATIENCE, from, kind);
+        match request {
+            Request::Read { key } => call.field("key", key).end(),
+            Request::Write { key, value } => call.field("key", key).field("value", value).end(),
+            Request::Cas { key, from, to } => call.field("key", key).field("from", from).field("to", to).end(),
+        }
+    }
+
+    fn on_answer(&mut self, from: Sender, answer: Answer<'_>, out: &mut Outbox<Self>) {
+        match answer {
+            Answer::Reply { kind: "read_ok", body } => {
+                if let Some(value) = body.get("value") {
+                    out.reply(from, "read_ok").field("value", value).end();
+                }
+            }
+            Answer::Reply { kind, .. } => out.reply(from, kind).end(),
+            Answer::Error { code, text } => out.reply_error(from, code, text),
+            Answer::Expired => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv did not answer"),
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Transactions on lin-kv: a log of batches, each a value of its own that is created once and never changed.
+//!
+//! Every node applies the batches in order, so that all go through the same states. The transactions that wait are a
+//! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and tries
+//! the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were faster,
+//! two more and two for each place read ahead, which are as many as there are nodes, or more after a restart.
+
+mod database;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use crate::node::{Answer, Life, Node, Sender, Service};
+use crate::outbox::Outbox;
+use crate::requests;
+use crate::time::Duration;
+use crate::wire::{ErrorCode, Json, Raw};
+use database::{Database, MicroOp, micro_ops};
+
+/// How long the service is waited for; a client waits for five seconds.
+pub const PATIENCE: Duration = Duration::from_secs(4);
+
+/// At most so many places of the log are read at once: the log of a former life is long.
+pub const MAX_AHEAD: u64 = 1024;
+
+requests! {
+    /// What a node is asked.
+    #[derive(Debug)]
+    pub enum Request<'a> {
+        /// Do all of this at once.
+        "txn" => Txn { txn: Json<'a> },
+    }
+}
+
+/// What is asked of lin-kv.
+#[derive(Debug, Clone, Copy)]
+pub enum Call {
+    /// Take the next place of the log.
+    Append,
+    /// Name the batch at this place.
+    Read(u64),
+}
+
+/// A transaction, and who wants it.
+#[derive(Debug)]
+struct Transaction {
+    from: Sender,
+    ops: Vec<MicroOp>,
+}
+
+/// A node for lists and for registers.
+#[derive(Debug)]
+pub struct ListAppend {
+    database: Database,
+    /// The first place whose batch has not been applied.
+    place: u64,
+    waiting: Vec<Transaction>,
+    /// Those that are to take the next place.
+    batch: Vec<Transaction>,
+    /// Places that are read at once, at least and now.
+    stride: u64,
+    ahead: u64,
+    /// Reads that have not been answered, and what the others found.
+    reading: u64,
+    found: BTreeMap<u64, Vec<MicroOp>>,
+}
+
+impl ListAppend {
+    /// Goes on with the transactions that wait, unless others are on their way.
+    fn begin(&mut self, out: &mut Outbox<Self>) {
+        if self.batch.is_empty() && !self.waiting.is_empty() {
+            std::mem::swap(&mut self.batch, &mut self.waiting);
+            self.append(out);
+        }
+    }
+
+    /// Tries to take the next place. No batch is null, so that what is there already stays.
+    fn append(&self, out: &mut Outbox<Self>) {
+        let batch = database::writes(self.batch.iter().flat_map(|transaction| &transaction.ops));
+        let cas = out.call(Service::LinKv, PATIENCE, Call::Append, "cas").field("key", self.place);
+        cas.field("from", ()).field("to", Raw(&batch)).field("create_if_not_exists", true).end();
+    }
+
+    /// The place was free.
+    fn appended(&mut self, out: &mut Outbox<Self>) {
+        self.place += 1;
+        for Transaction { from, ops } in self.batch.drain(..) {
+            let result = self.database.apply(&ops);
+            out.reply(from, "txn_ok").field("txn", Raw(&result)).end();
+        }
+        self.begin(out);
+    }
+
+    fn read_ahead(&mut self, out: &mut Outbox<Self>) {
+        self.reading = self.ahead;
+        for place in self.place..self.place + self.ahead {
+            out.call(Service::LinKv, PATIENCE, Call::Read(place), "read").field("key", place).end();
+        }
+    }
+
+    /// All reads have been answered.
+    fn catch_up(&mut self, out: &mut Outbox<Self>) {
+        let end = self.place + self.ahead;
+        while let Some(ops) = self.found.remove(&self.place) {
+            self.database.apply(&ops);
+            self.place += 1;
+        }
+        self.found.clear();
+        if self.place == end {
+            self.ahead = MAX_AHEAD.min(2 * self.ahead);
+            self.read_ahead(out);
+        } else {
+            self.ahead = self.stride;
+            self.append(out);
+        }
+    }
+}
+
+impl Node for ListAppend {
+    type Request<'a> = Request<'a>;
+    type Timer = Infallible;
+    type Call = Call;
+    type Options = ();
+
+    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        let stride = MAX_AHEAD.min(life.nodes.len() as u64);
+        Self {
+            database: Database::default(),
+            place: 0,
+            waiting: Vec::new(),
+            batch: Vec::new(),
+            stride,
+            ahead: stride,
+            reading: 0,
+            found: BTreeMap::new(),
+        }
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        let Request::Txn { txn } = request;
+        match micro_ops(txn) {
+            Some(ops) => {
+                self.waiting.push(Transaction { from, ops });
+                self.begin(out);
+            }
+            None => {
+                let text = "txn: not a list of [\"r\", key, null], [\"w\", key, value] and [\"append\", key, value]";
+                out.reply_error(from, ErrorCode::MALFORMED_REQUEST, text);
+            }
+        }
+    }
+
+    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+        match (call, answer) {
+            (Call::Append, Answer::Reply { .. }) => self.appended(out),
+            (Call::Append, Answer::Error { .. }) => self.read_ahead(out),
+            (Call::Append, Answer::Expired) => {
+                for transaction in self.batch.drain(..) {
+                    out.reply_error(transaction.from, ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done");
+                }
+                self.begin(out);
+            }
+            (Call::Read(place), answer) => {
+                if let Answer::Reply { body, .. } = answer
+                    && let Some(ops) = body.get("value").and_then(micro_ops)
+                {
+                    self.found.insert(place, ops);
+                }
+                self.reading -= 1;
+                if self.reading == 0 {
+                    self.catch_up(out);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Keys and their values, as texts of JSON, and what transactions do to them.
+
+use std::collections::BTreeMap;
+
+use crate::wire::Json;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Read,
+    Write,
+    Append,
+}
+
+/// A read or a write.
+#[derive(Debug, Clone)]
+pub(super) struct MicroOp {
+    deed: Deed,
+    key: Box<str>,
+    value: Box<str>,
+}
+
+impl MicroOp {
+    /// Appends it as JSON, with this value.
+    fn write(&self, value: &str, out: &mut Vec<u8>) {
+        let name = match self.deed {
+            Deed::Read => "r",
+            Deed::Write => "w",
+            Deed::Append => "append",
+        };
+        if !out.ends_with(b"[") {
+            out.push(b',');
+        }
+        for part in ["[\"", name, "\",", &self.key, ",", value, "]"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// The micro-operations of a transaction or of a batch, if it has its shape.
+pub(super) fn micro_ops(txn: Json<'_>) -> Option<Vec<MicroOp>> {
+    let micro_op = |op: Json<'_>| {
+        let mut parts = op.items()?;
+        let (f, key, value) = (parts.next()?, parts.next()?, parts.next()?);
+        let deed = match f.as_str()? {
+            "r" => Deed::Read,
+            "w" => Deed::Write,
+            "append" => Deed::Append,
+            _ => return None,
+        };
+        parts.next().is_none().then(|| MicroOp { deed, key: text(key), value: text(value) })
+    };
+    txn.items()?.map(micro_op).collect()
+}
+
+fn text(value: Json<'_>) -> Box<str> {
+    let mut text = Vec::new();
+    value.write(&mut text);
+    String::from_utf8_lossy(&text).into()
+}
+
+/// Those of some micro-operations that change anything, as JSON.
+pub(super) fn writes<'a>(ops: impl Iterator<Item = &'a MicroOp>) -> Vec<u8> {
+    let mut out = vec![b'['];
+    for op in ops.filter(|op| op.deed != Deed::Read) {
+        op.write(&op.value, &mut out);
+    }
+    out.push(b']');
+    out
+}
+
+/// All keys and values; each key by its own text, so that `1` is not `"1"`.
+#[derive(Debug, Default)]
+pub(super) struct Database(BTreeMap<Box<str>, Box<str>>);
+
+impl Database {
+    /// Does all of a transaction; what it saw and did, as JSON.
+    pub(super) fn apply(&mut self, ops: &[MicroOp]) -> Vec<u8> {
+        let mut out = vec![b'['];
+        for op in ops {
+            match op.deed {
+                Deed::Read => op.write(self.0.get(&op.key).map_or("null", |value| value), &mut out),
+                Deed::Write => {
+                    self.0.insert(op.key.clone(), op.value.clone());
+                    op.write(&op.value, &mut out);
+                }
+                Deed::Append => {
+                    self.append(op);
+                    op.write(&op.value, &mut out);
+                }
+            }
+        }
+        out.push(b']');
+        out
+    }
+
+    fn append(&mut self, MicroOp { key, value, .. }: &MicroOp) {
+        let list = match self.0.get(key).and_then(|list| list.strip_suffix(']')) {
+            Some("[") | None => format!("[{value}]"),
+            Some(open) => format!("{open},{value}]"),
+        };
+        self.0.insert(key.clone(), list.into());
+    }
+}

@@ -1,0 +1,112 @@
+//! Sums up what was added to a counter (reference §13.4): g-counter and pn-counter.
+//!
+//! An add of unknown outcome counts or does not, so the final reads may be any sum of the certain adds and some of the
+//! others. The sums are kept as intervals, of which small numbers need few.
+
+use super::Verdict;
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind};
+
+/// Invalid if a final read is no possible sum.
+#[must_use]
+pub fn check(history: &History) -> Value {
+    let adds = |kind: Kind| {
+        let adds = history.client_ops().filter(move |(_, op)| op.kind == kind && op.f == "add");
+        adds.filter_map(|(_, op)| op.value.as_int())
+    };
+    let definite = adds(Kind::Ok).fold(0_i64, i64::saturating_add);
+    let possible = adds(Kind::Info).fold(vec![(definite, definite)], |sums, delta| with_or_without(&sums, delta));
+    let reads = history.client_ops().map(|(_, op)| op);
+    let reads: Vec<_> = reads.filter(|op| op.kind == Kind::Ok && op.f == "read" && op.is_final()).collect();
+    let is_possible = |value: &Value| {
+        value.as_int().is_some_and(|value| possible.iter().any(|(low, high)| (*low..=*high).contains(&value)))
+    };
+    let errors: Vec<_> = reads.iter().filter(|op| !is_possible(&op.value)).map(|op| op.to_value()).collect();
+    let valid = errors.is_empty();
+    let acceptable = possible.iter().map(|(low, high)| Value::Ints(vec![*low, *high]));
+    Value::record([
+        ("valid?", Verdict::from(valid).to_value()),
+        ("errors", if valid { Value::Nil } else { Value::List(errors) }),
+        ("final-reads", Value::List(reads.iter().map(|op| op.value.clone()).collect())),
+        ("acceptable", Value::List(acceptable.collect())),
+    ])
+}
+
+/// The sums, and the sums increased by `delta`, as disjoint intervals with gaps between, in order.
+fn with_or_without(sums: &[(i64, i64)], delta: i64) -> Vec<(i64, i64)> {
+    let shifted = sums.iter().map(|(low, high)| (low.saturating_add(delta), high.saturating_add(delta)));
+    let mut all: Vec<_> = sums.iter().copied().chain(shifted).collect();
+    all.sort_unstable();
+    let mut merged: Vec<(i64, i64)> = Vec::new();
+    for (low, high) in all {
+        match merged.last_mut() {
+            Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
+            Some(_) | None => merged.push((low, high)),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::history;
+    use super::*;
+
+    /// The result for adds, each as its outcome and its delta, and final reads of these values.
+    fn result(adds: &[&str], reads: &[&str]) -> String {
+        let adds = adds.iter().flat_map(|add| {
+            let (outcome, delta) = add.split_once(' ').expect("an outcome and a delta");
+            [format!("0 invoke add {delta}"), format!("0 {outcome} add {delta}")]
+        });
+        let reads = reads.iter().flat_map(|value| {
+            ["0 invoke read nil, :final? true".to_owned(), format!("0 ok read {value}, :final? true")]
+        });
+        let early = ["0 invoke read nil".to_owned(), "0 ok read -77".to_owned()];
+        let lines: Vec<_> = early.into_iter().chain(adds).chain(reads).collect();
+        check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>())).to_string()
+    }
+
+    #[test]
+    fn the_sum_of_the_acknowledged_adds_is_valid_and_earlier_reads_do_not_matter() {
+        let expected = "{:valid? true, :errors nil, :final-reads (3 3), :acceptable ([3 3])}";
+        assert_eq!(result(&["ok 5", "fail 9", "ok -2"], &["3", "3"]), expected);
+    }
+
+    #[test]
+    fn another_sum_is_invalid_and_shown() {
+        let result = result(&["ok 5"], &["5", "4"]);
+        assert!(result.starts_with("{:valid? false, :errors (#jepsen.history.Op{:index 7, "), "{result}");
+        assert!(result.ends_with(":value 4, :final? true}), :final-reads (5 4), :acceptable ([5 5])}"), "{result}");
+    }
+
+    #[test]
+    fn an_add_of_unknown_outcome_counts_or_does_not() {
+        assert!(result(&["ok 1", "info 2", "info 1"], &["1", "4"]).ends_with(":acceptable ([1 4])}"));
+        assert!(result(&["info 3"], &["0", "3"]).ends_with(":acceptable ([0 0] [3 3])}"));
+        assert!(result(&["info 3"], &["1"]).starts_with("{:valid? false"));
+        assert!(result(&["info -1", "info 0"], &["-1"]).ends_with(":acceptable ([-1 0])}"));
+    }
+
+    #[test]
+    fn without_final_reads_there_is_nothing_to_be_wrong() {
+        assert_eq!(result(&["ok 1"], &[]), "{:valid? true, :errors nil, :final-reads (), :acceptable ([1 1])}");
+    }
+
+    proptest! {
+        #[test]
+        fn intervals_hold_exactly_the_sums_of_subsets(deltas in prop::collection::vec(-9_i64..9, 0..8)) {
+            let intervals = deltas.iter().fold(vec![(0, 0)], |sums, delta| with_or_without(&sums, *delta));
+            let sum = |subset: u32| -> i64 {
+                let chosen = deltas.iter().enumerate().filter(|(index, _)| subset & (1 << index) != 0);
+                chosen.map(|(_, delta)| delta).sum()
+            };
+            let mut sums: Vec<i64> = (0..1 << deltas.len()).map(sum).collect();
+            sums.sort_unstable();
+            sums.dedup();
+            let held: Vec<i64> = intervals.iter().flat_map(|(low, high)| *low..=*high).collect();
+            prop_assert_eq!(held, sums);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! How far polls lagged behind: how long before a poll began the message after the last one that its process had seen
+//! must have been there.
+
+use std::collections::BTreeMap;
+
+use super::record::Record;
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind};
+
+/// Offsets of one log that were heard of, each higher than the one before, and when.
+#[derive(Default)]
+struct Growth(Vec<(i64, i64)>);
+
+impl Growth {
+    fn heard_of(&mut self, offset: i64, time: i64) {
+        if self.0.last().map_or(-1, |(highest, _)| *highest) < offset {
+            self.0.push((offset, time));
+        }
+    }
+
+    /// When an offset, or a higher one, was first heard of.
+    fn time_of(&self, offset: i64) -> Option<i64> {
+        self.0.get(self.0.partition_point(|(highest, _)| *highest < offset)).map(|(_, time)| *time)
+    }
+}
+
+/// The greatest lag, the last of several as great, in seconds.
+pub(super) fn worst(record: &Record<'_>, history: &History) -> Value {
+    let mut growth: BTreeMap<usize, Growth> = BTreeMap::new();
+    for step in record.steps.iter().filter(|step| step.is_txn && !step.is(Kind::Fail)) {
+        for (key, offset) in step.highest() {
+            growth.entry(key).or_default().heard_of(offset, step.op.time);
+        }
+    }
+    let mut consumers: BTreeMap<u64, BTreeMap<usize, i64>> = BTreeMap::new();
+    let mut worst: Option<(i64, i64, u64, usize)> = None;
+    for step in record.steps.iter().filter(|step| step.is(Kind::Ok)) {
+        let consumer = consumers.entry(step.process).or_default();
+        if !step.is_txn {
+            let assigned = step.assigned.iter();
+            *consumer = match &*step.op.f {
+                "assign" => assigned.map(|key| (*key, consumer.get(key).copied().unwrap_or(-1))).collect(),
+                _ => BTreeMap::new(),
+            };
+            continue;
+        }
+        if step.op.f == "send" {
+            continue;
+        }
+        for (key, offset) in step.highest() {
+            let known = consumer.entry(key).or_insert(offset);
+            *known = (*known).max(offset);
+        }
+        let begun = history.ops()[step.span.0].time;
+        for (key, offset) in consumer {
+            let expired = growth.get(key).and_then(|growth| growth.time_of(offset.saturating_add(1)));
+            let lag = expired.map_or(0, |expired| (begun - expired).max(0));
+            if worst.is_none_or(|(greatest, ..)| lag >= greatest) {
+                worst = Some((lag, begun, step.process, *key));
+            }
+        }
+    }
+    let Some((lag, time, process, key)) = worst else {
+        return Value::record([("time", seconds(0)), ("lag", seconds(0))]);
+    };
+    Value::record([
+        ("time", seconds(time)),
+        ("process", Value::Int(process.cast_signed())),
+        ("key", record.keys[key].clone()),
+        ("lag", seconds(lag)),
+    ])
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds of a test")]
+fn seconds(ns: i64) -> Value {
+    Value::Float(ns as f64 / 1e9)
+}

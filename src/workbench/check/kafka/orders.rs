@@ -1,0 +1,145 @@
+//! The order of the messages in each log, as far as anyone has told, and what contradicts it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::record::{Place, Record};
+use super::{Case, Errors, Unjudgeable};
+use crate::workbench::edn::Value;
+
+/// One log.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The messages told to be at each offset; there should be one.
+    offsets: BTreeMap<i64, BTreeSet<usize>>,
+    /// The messages in order, without the offsets of which nothing is known.
+    messages: Vec<usize>,
+    /// The place of each among them.
+    places: BTreeMap<usize, usize>,
+}
+
+/// All logs.
+#[derive(Debug, Default)]
+pub(super) struct Orders(BTreeMap<usize, Order>);
+
+impl Orders {
+    /// Polls are believed whatever became of them, sends only if they have taken effect.
+    pub(super) fn of(record: &Record<'_>) -> Self {
+        let mut orders: BTreeMap<usize, Order> = BTreeMap::new();
+        let mut tell = |(key, message): Place, offset: Option<i64>| {
+            if let Some(offset) = offset {
+                orders.entry(key).or_default().offsets.entry(offset).or_default().insert(message);
+            }
+        };
+        for step in &record.steps {
+            if record.has_taken_effect(step) {
+                step.sends.iter().for_each(|(place, offset)| tell(*place, *offset));
+            }
+            for (key, pairs) in &step.polls {
+                pairs.iter().for_each(|(offset, message)| tell((*key, *message), *offset));
+            }
+        }
+        for order in orders.values_mut() {
+            order.messages = order.offsets.values().filter_map(|messages| messages.first().copied()).collect();
+            order.places = order.messages.iter().enumerate().map(|(index, message)| (*message, index)).collect();
+        }
+        Self(orders)
+    }
+
+    /// How far the second message lies after the first; 1, as it should be, where the place of either is unknown.
+    pub(super) fn distance(&self, key: usize, first: Option<usize>, second: Option<usize>) -> i64 {
+        let place = |message: Option<usize>| self.0.get(&key)?.places.get(&message?).copied();
+        match (place(first), place(second)) {
+            (Some(first), Some(second)) => second.cast_signed() as i64 - first.cast_signed() as i64,
+            _ => 1,
+        }
+    }
+
+    /// The messages between two.
+    pub(super) fn between(&self, key: usize, first: Option<usize>, second: Option<usize>) -> &[usize] {
+        let Some(order) = self.0.get(&key) else { return &[] };
+        let place = |message: Option<usize>| message.and_then(|message| order.places.get(&message).copied());
+        match (place(first), place(second)) {
+            (Some(first), Some(second)) => order.messages.get(first + 1..second).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// Offsets with more than one message.
+    pub(super) fn inconsistent_offsets(&self, record: &Record<'_>, errors: &mut Errors) -> Result<(), Unjudgeable> {
+        for (key, order) in &self.0 {
+            for (index, (offset, messages)) in order.offsets.iter().enumerate() {
+                if messages.len() < 2 {
+                    continue;
+                }
+                let values = messages.iter().map(|message| record.messages[*message].clone()).collect();
+                let shown = Value::record([
+                    ("key", record.keys[*key].clone()),
+                    ("offset", Value::Int(*offset)),
+                    ("index", Value::count(index)),
+                    ("values", Value::Set(Value::sorted(values)?)),
+                ]);
+                let rank = messages.len().cast_signed() as i64;
+                errors.entry("inconsistent-offsets").or_default().push(Case { rank, shown });
+            }
+        }
+        Ok(())
+    }
+
+    /// Messages at more than one offset.
+    pub(super) fn duplicates(&self, record: &Record<'_>, errors: &mut Errors) {
+        for (key, order) in &self.0 {
+            let mut offsets_of: BTreeMap<usize, Vec<i64>> = BTreeMap::new();
+            for (offset, messages) in &order.offsets {
+                for message in messages {
+                    offsets_of.entry(*message).or_default().push(*offset);
+                }
+            }
+            for (message, offsets) in offsets_of.into_iter().filter(|(_, offsets)| offsets.len() > 1) {
+                let rank = offsets.len().cast_signed() as i64;
+                let shown = Value::record([
+                    ("key", record.keys[*key].clone()),
+                    ("value", record.messages[message].clone()),
+                    ("count", Value::Int(rank)),
+                    ("offsets", Value::Ints(offsets)),
+                ]);
+                errors.entry("duplicate").or_default().push(Case { rank, shown });
+            }
+        }
+    }
+
+    /// Messages that nobody saw, though somebody saw a later one of the same log. Of a message at several places its
+    /// last one decides whether it should have been seen, and its first one what it proves.
+    pub(super) fn lost_writes(&self, record: &Record<'_>, errors: &mut Errors) {
+        for (key, order) in &self.0 {
+            let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());
+            for (index, messages) in order.offsets.values().enumerate() {
+                for message in messages {
+                    first.entry(*message).or_insert(index);
+                    last.insert(*message, index);
+                }
+            }
+            let seen = first.iter().filter(|(message, _)| record.seen.contains(&(*key, **message)));
+            let Some(bound) = seen.map(|(_, index)| *index).max() else { continue };
+            let mut by_last: Vec<(usize, usize)> = last.into_iter().map(|(message, index)| (index, message)).collect();
+            by_last.sort_unstable();
+            let latest = by_last.iter().find(|(index, _)| *index == bound);
+            let proof = latest.and_then(|(_, message)| record.first_reader((*key, *message)));
+            for (_, message) in by_last.iter().filter(|(index, _)| *index <= bound) {
+                let place = (*key, *message);
+                let Some(writer) = record.writer(place) else { continue };
+                if record.seen.contains(&place) || !record.has_taken_effect(writer) {
+                    continue;
+                }
+                let shown = Value::record([
+                    ("key", record.keys[*key].clone()),
+                    ("value", record.messages[*message].clone()),
+                    ("index", first.get(message).map_or(Value::Nil, |index| Value::count(*index))),
+                    ("max-read-index", Value::count(bound)),
+                    ("writer", writer.op.to_value()),
+                    ("max-read", proof.map_or(Value::Nil, |step| step.op.to_value())),
+                ]);
+                errors.entry("lost-write").or_default().push(Case { rank: 0, shown });
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One small history for every error.
+
+use super::super::tests::history;
+use super::*;
+
+/// Operations as `process outcome f value`, of which each begins when the one before is over.
+fn judged(lines: &[&str]) -> Value {
+    let pairs = lines.iter().flat_map(|line| {
+        let [process, _, f, value] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        [format!("{process} invoke {f} {}", if f == "poll" { "[[:poll]]" } else { value }), (*line).to_owned()]
+    });
+    let pairs: Vec<_> = pairs.collect();
+    check(&history(&pairs.iter().map(String::as_str).collect::<Vec<_>>())).expect("it can be judged")
+}
+
+/// The names of the errors.
+fn errors(lines: &[&str]) -> String {
+    judged(lines).get("error-types").expect("it is always there").to_string()
+}
+
+const SENT: [&str; 3] =
+    ["0 ok send [[:send \"k\" [0 1]]]", "0 ok send [[:send \"k\" [2 2]]]", "1 ok send [[:send \"k\" [5 3]]]"];
+
+/// The errors of some operations after messages 1, 2 and 3 went to the offsets 0, 2 and 5.
+fn after(lines: &[&str]) -> String {
+    errors(&[&SENT, lines].concat())
+}
+
+const ALL: &str = "9 ok poll [[:poll {\"k\" [[0 1] [2 2] [5 3]]}]]";
+
+#[test]
+fn what_is_sent_and_polled_in_order_is_valid_though_offsets_have_gaps() {
+    let lines = [&SENT[..], &["7 ok assign [\"k\"]", "7 ok poll [[:poll {\"k\" [[0 1]]}]]", ALL]].concat();
+    let result = judged(&lines).to_string();
+    let expected = "{:valid? true, :worst-realtime-lag {:time 0.008, :process 7, :key \"k\", :lag 0.005}, \
+                    :bad-error-types (), :error-types (), :info-txn-causes ()}";
+    assert_eq!(result, expected);
+}
+
+#[test]
+fn the_lag_is_measured_from_when_the_next_message_was_known() {
+    let lines = [&SENT[..], &["7 ok assign [\"k\"]", "7 ok poll [[:poll {}]]", ALL]].concat();
+    let lag = judged(&lines).get("worst-realtime-lag").expect("always there").to_string();
+    assert_eq!(lag, "{:time 0.008, :process 7, :key \"k\", :lag 0.007}");
+    let nothing = judged(&["0 ok assign [\"k\"]", "0 ok poll [[:poll {}]]", "0 ok poll [[:poll {}]]"]);
+    let lag = nothing.get("worst-realtime-lag").expect("always there").to_string();
+    assert_eq!(lag, "{:time 0.004, :process 0, :key \"k\", :lag 0.0}");
+}
+
+#[test]
+fn what_nobody_saw_is_unseen() {
+    let result = judged(&[&SENT[..], &["9 ok poll [[:poll {\"k\" [[0 1]]}]]"]].concat());
+    let unseen = result.get("unseen").expect("two are").to_string();
+    assert_eq!(unseen, "{:time 7000000, :unseen {\"k\" 2}, :messages {\"k\" (2 3)}}");
+    assert_eq!(Verdict::of(&result), Verdict::False);
+}
+
+#[test]
+fn what_was_passed_over_by_all_is_lost() {
+    let skipping = "9 ok poll [[:poll {\"k\" [[0 1] [5 3]]}]]";
+    assert_eq!(after(&[skipping]), "(:int-poll-skip :lost-write :unseen)");
+    let result = judged(&[&SENT[..], &["9 ok poll [[:poll {\"k\" [[5 3]]}]]"]].concat());
+    let lost = result.get("lost-write").expect("two are").to_string();
+    assert!(lost.starts_with("{:count 2, :errs ({:key \"k\", :value 1, :index 0, :max-read-index 2, "), "{lost}");
+}
+
+#[test]
+fn a_send_of_unknown_outcome_is_lost_only_if_it_was_seen() {
+    let info = "3 info send [[:send \"k\" 9]]";
+    assert_eq!(after(&[info, ALL]), "()");
+    let result = judged(&[info, "0 ok send [[:send \"k\" [1 1]]]", "9 ok poll [[:poll {\"k\" [[0 9] [1 1]]}]]"]);
+    assert_eq!(Verdict::of(&result), Verdict::True);
+    assert_eq!(result.get("info-txn-causes").map(ToString::to_string).as_deref(), Some("(nil)"));
+}
+
+#[test]
+fn a_poll_that_goes_on_too_far_skips_and_one_that_does_not_go_on_is_nonmonotonic() {
+    let polls = |second: &str, third: &str| {
+        let poll = |pairs: &str| format!("7 ok poll [[:poll {{\"k\" [{pairs}]}}]]");
+        let [first, second, third] = [poll("[0 1]"), poll(second), poll(third)];
+        after(&[ALL, &first, &second, &third])
+    };
+    assert_eq!(polls("[2 2]", "[5 3]"), "()");
+    assert_eq!(polls("[5 3]", ""), "(:poll-skip)");
+    assert_eq!(polls("[0 1]", ""), "(:nonmonotonic-poll)");
+    assert_eq!(polls("[2 2]", "[0 1]"), "(:nonmonotonic-poll)");
+    assert_eq!(polls("", "[5 3]"), "()", "a poll of nothing leaves off nowhere");
+}
+
+#[test]
+fn an_assignment_keeps_the_place_in_logs_that_were_assigned_before_and_a_failed_poll_changes_nothing() {
+    let first = "7 ok poll [[:poll {\"k\" [[0 1]]}]]";
+    let last = "7 ok poll [[:poll {\"k\" [[5 3]]}]]";
+    assert_eq!(after(&[ALL, first, "7 ok assign [\"k\" \"l\"]", last]), "(:poll-skip)");
+    assert_eq!(after(&[ALL, first, "7 fail assign [\"l\"]", last]), "(:poll-skip)");
+    assert_eq!(after(&[ALL, first, "7 ok assign [\"l\"]", last]), "()");
+    assert_eq!(after(&[ALL, first, "7 info poll [[:poll]]", last]), "(:poll-skip)");
+    assert_eq!(after(&[ALL, first, last.replace('7', "8").as_str()]), "()", "another process");
+}
+
+#[test]
+fn within_a_poll_messages_are_neighbours_in_order() {
+    assert_eq!(after(&[ALL, "7 ok poll [[:poll {\"k\" [[0 1] [5 3]]}]]"]), "(:int-poll-skip)");
+    assert_eq!(after(&[ALL, "7 ok poll [[:poll {\"k\" [[2 2] [0 1]]}]]"]), "(:int-nonmonotonic-poll)");
+    assert_eq!(after(&[ALL, "7 ok poll [[:poll {\"k\" [[2 2] [2 2]]}]]"]), "(:int-nonmonotonic-poll)");
+}
+
+#[test]
+fn what_a_process_sends_lies_after_what_it_sent_before() {
+    let result = judged(&[
+        "0 ok send [[:send \"k\" [4 1]]]",
+        "0 ok send [[:send \"k\" [3 2]]]",
+        "1 ok poll [[:poll {\"k\" [[3 2] [4 1]]}]]",
+    ]);
+    let errors = result.get("nonmonotonic-send").expect("the second goes back").to_string();
+    assert!(errors.starts_with("{:count 1, :errs ({:key \"k\", :values [1 2], :delta -1, :ops ["), "{errors}");
+    assert_eq!(Verdict::of(&result), Verdict::False);
+}
+
+#[test]
+fn a_message_at_two_offsets_is_a_duplicate_and_two_at_one_are_inconsistent() {
+    let duplicate = judged(&[&SENT[..], &[ALL, "8 ok poll [[:poll {\"k\" [[7 3]]}]]"]].concat());
+    let shown = duplicate.get("duplicate").expect("3 is").to_string();
+    assert_eq!(shown, "{:count 1, :errs ({:key \"k\", :value 3, :count 2, :offsets [5 7]})}");
+    let other = "3 ok send [[:send \"k\" [2 8]]]";
+    let inconsistent = judged(&[&SENT[..], &[other, ALL, "8 ok poll [[:poll {\"k\" [[2 8]]}]]"]].concat());
+    let shown = inconsistent.get("inconsistent-offsets").expect("offset 2 is").to_string();
+    assert_eq!(shown, "{:count 1, :errs ({:key \"k\", :offset 2, :index 1, :values #{2 8}})}");
+    assert_eq!(Verdict::of(&inconsistent), Verdict::False);
+}
+
+#[test]
+fn what_a_failed_send_sent_must_not_be_read() {
+    assert_eq!(after(&["3 fail send [[:send \"k\" 4]]", ALL]), "()");
+    let reads = "9 ok poll [[:poll {\"k\" [[0 1] [2 2] [5 3] [6 4]]}]]";
+    assert_eq!(after(&["3 fail send [[:send \"k\" 4]]", reads]), "(:G1a)");
+}
+
+#[test]
+fn a_poll_cannot_bring_what_is_sent_later() {
+    let early = "9 ok poll [[:poll {\"k\" [[0 1]]}]]";
+    assert_eq!(errors(&[early, "0 ok send [[:send \"k\" [0 1]]]"]), "(:G1c-realtime)");
+    assert_eq!(errors(&[early, "0 fail send [[:send \"k\" 1]]"]), "(:G1a)");
+}
+
+#[test]
+fn transactions_are_held_to_their_own_order() {
+    let sends = |second: i64| format!("0 ok txn [[:send \"k\" [0 1]] [:send \"k\" [{second} 2]]]");
+    let between = "1 ok send [[:send \"k\" [3 3]]]";
+    let poll = |pairs: &str| format!("9 ok poll [[:poll {{\"k\" [{pairs}]}}]]");
+    let skipped = judged(&[&sends(4), between, &poll("[0 1] [3 3] [4 2]")]);
+    assert_eq!(skipped.get("error-types").map(ToString::to_string).as_deref(), Some("(:int-send-skip)"));
+    assert_eq!(Verdict::of(&skipped), Verdict::True, "that is allowed");
+    let back = "0 ok txn [[:send \"k\" [5 1]] [:send \"k\" [4 2]]]";
+    assert_eq!(errors(&[back, &poll("[4 2] [5 1]")]), "(:int-nonmonotonic-send)");
+    let own = "0 ok txn [[:send \"k\" [0 1]] [:poll {\"k\" [[0 1]]}]]";
+    assert_eq!(errors(&[own, "1 ok poll [[:poll {}]]"]), "(:precommitted-read)");
+}
+
+#[test]
+fn messages_out_of_nowhere_and_impossible_offsets_cannot_be_judged() {
+    let judge = |poll: &str| check(&history(&["0 invoke poll [[:poll]]", poll])).expect_err("not judged").to_string();
+    let invented = judge("0 ok poll [[:poll {\"k\" [[0 1]]}]]");
+    assert_eq!(invented, "1 was polled from the log \"k\", but nobody sent it there");
+    assert!(judge("0 ok poll [[:poll {\"k\" [[-1 1]]}]]").contains("index 1"));
+}
+
+#[test]
+fn a_history_in_which_nothing_follows_anything_is_not_taken_for_valid() {
+    assert_eq!(errors(&[]), "()");
+    assert_eq!(errors(&["0 ok poll [[:poll {}]]"]), "(:empty-transaction-graph)");
+    assert_eq!(errors(&["0 info crash nil"]), "(:empty-transaction-graph)");
+}

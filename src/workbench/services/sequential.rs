@@ -1,0 +1,63 @@
+//! seq-kv: everyone sees the writes in one order, but perhaps late (reference §8.3).
+//!
+//! Each change makes a new state of the whole store. A request is tried on a state drawn between the one its caller
+//! last met and the newest; only if that changes nothing does the answer count, else the request is carried out on the
+//! newest. Thirty-two states are kept in a ring, and an older one is taken for the one that replaced it.
+//!
+//! A state differs from the one before in one key at most, so per key the values of the last thirty-two are kept.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::request::{Ask, Datum, Reply};
+
+/// States in the ring.
+const KEPT: u64 = 32;
+
+#[derive(Debug, Default)]
+pub(super) struct Sequential {
+    /// The number of the newest state; 0 is the empty store.
+    last: u64,
+    /// The state that each caller last met.
+    met: BTreeMap<Box<str>, u64>,
+    /// For each key the states in which it got its values, in order.
+    keys: BTreeMap<String, Vec<(u64, Datum)>>,
+}
+
+impl Sequential {
+    pub(super) fn handle(&mut self, caller: &str, ask: &Ask, rng: &mut ChaCha8Rng) -> Reply {
+        let first = self.met.get(caller).copied().unwrap_or(0);
+        let drawn = rng.random_range(first..=self.last);
+        let state = self.last - (self.last - drawn) % KEPT;
+        let current = self.at(&ask.key, state);
+        let (written, reply) = ask.wish.apply(current, true);
+        if written.is_none_or(|written| current.is_some_and(|current| current.same(&written))) {
+            self.met.insert(caller.into(), drawn);
+            return reply;
+        }
+        let (written, reply) = ask.wish.apply(self.at(&ask.key, self.last), true);
+        self.last += 1;
+        self.met.insert(caller.into(), self.last);
+        if let Some(datum) = written {
+            self.change(&ask.key, datum);
+        }
+        reply
+    }
+
+    /// A key's value in a state.
+    fn at(&self, key: &str, state: u64) -> Option<&Datum> {
+        let values = self.keys.get(key)?;
+        values.iter().rev().find(|(since, _)| *since <= state).map(|(_, datum)| datum)
+    }
+
+    /// Gives a key its value in the newest state, and forgets those that no kept state has.
+    fn change(&mut self, key: &str, datum: Datum) {
+        let values = self.keys.entry(key.to_owned()).or_default();
+        values.push((self.last, datum));
+        let oldest = self.last.saturating_sub(KEPT - 1);
+        let gone = values.iter().rposition(|(since, _)| *since <= oldest).unwrap_or(0);
+        values.drain(..gone);
+    }
+}

@@ -1,0 +1,274 @@
+//! Kafka: logs to which clients send, and which they poll from where they left off (reference §10.2).
+//!
+//! A client asks for the committed offsets of what it is assigned, and begins at the beginning all the same: so
+//! Maelstrom's does, which looks for them in the wrong place.
+
+mod catch_up;
+mod offsets;
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::micro_ops::{MicroOp, MicroOps};
+use super::{Act, Invocation, Last, Terms, Workload, field};
+use crate::time::{Duration, Time};
+use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_integer};
+use crate::workbench::edn::Value;
+use crate::workbench::generator::{Stagger, Threads};
+use crate::workbench::history::{Kind, Op};
+use catch_up::CatchUp;
+use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
+
+/// One in so many operations assigns a key instead, ...
+const ASSIGN_ONE_IN: u32 = 64;
+/// ... and one in so many of these assigns everything that has been sent and not polled as well.
+const WIDEN_ONE_IN: u32 = 3;
+/// The mean time between two crashes of one client.
+const CRASH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// By key, in the order in which the client came to know them.
+type Positions = Vec<(Box<str>, i64)>;
+
+/// What a thread's client knows.
+#[derive(Debug, Default)]
+struct Consumer {
+    /// The keys assigned to it, and where it goes on reading.
+    positions: Positions,
+    /// What the poll has brought whose offsets are being committed.
+    polled: Option<Value>,
+}
+
+#[derive(Debug)]
+pub(super) struct Kafka {
+    micro_ops: MicroOps,
+    /// Drawn, but put off for an assignment.
+    pending: Option<MicroOp>,
+    crashes: Option<Stagger>,
+    unseen: Unseen,
+    /// The highest offset known of each key.
+    known: Offsets,
+    consumers: Vec<Consumer>,
+    catch_up: Option<CatchUp>,
+}
+
+impl Kafka {
+    pub(super) fn new(terms: &Terms) -> Self {
+        Self {
+            micro_ops: MicroOps::new(terms),
+            pending: None,
+            crashes: None,
+            unseen: Unseen::default(),
+            known: Offsets::new(),
+            consumers: Vec::new(),
+            catch_up: None,
+        }
+    }
+
+    fn consumer(&mut self, thread: usize) -> &mut Consumer {
+        if self.consumers.len() <= thread {
+            self.consumers.resize_with(thread + 1, Consumer::default);
+        }
+        &mut self.consumers[thread]
+    }
+
+    fn assign(&self, key: i64, rng: &mut ChaCha8Rng) -> Invocation {
+        if self.unseen.is_empty() || !rng.random_ratio(1, WIDEN_ONE_IN) {
+            return Invocation::new("assign", keys([key]));
+        }
+        let sent = self.unseen.keys();
+        let more = (!sent.contains(&key)).then_some(key);
+        Invocation::new("assign", keys(sent.into_iter().chain(more))).marked("unseen", self.unseen.to_value())
+    }
+
+    /// A poll has brought this: the position advances at once, whatever becomes of the commit.
+    fn polled(&mut self, thread: usize, msgs: Value) -> Act {
+        let consumer = self.consumer(thread);
+        let mut commits = Vec::new();
+        for (key, highest) in highest_offsets(&msgs) {
+            let next = highest.map_or(0, |offset| offset.saturating_add(1).max(0));
+            match consumer.positions.iter_mut().find(|(known, _)| **known == *key) {
+                Some((_, position)) => *position = next.max(*position),
+                None => consumer.positions.push((key.clone(), next)),
+            }
+            commits.extend(highest.map(|offset| (key, offset.max(0))));
+        }
+        if commits.is_empty() {
+            return Act::Done(poll_of(msgs));
+        }
+        consumer.polled = Some(msgs);
+        let body = format!("{{\"type\":\"commit_offsets\",\"offsets\":{}}}", offsets_json(&commits));
+        ask(body, Schema { kind: "commit_offsets_ok", fields: &[] })
+    }
+}
+
+impl Workload for Kafka {
+    fn next(&mut self, threads: &Threads, now: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
+        let thread = threads.round_robin()?;
+        let clients = u32::try_from(threads.count()).unwrap_or(u32::MAX).max(1);
+        let crashes = self.crashes.get_or_insert_with(|| Stagger::new(CRASH_INTERVAL / clients));
+        if crashes.due() <= now && rng.random() {
+            crashes.dispatched(now, rng);
+            return Some((thread, Invocation::new("crash", Value::Nil)));
+        }
+        let drawn = self.pending.take().unwrap_or_else(|| self.micro_ops.draw(rng));
+        let invocation = if rng.random_ratio(1, ASSIGN_ONE_IN) {
+            self.pending = Some(drawn);
+            self.assign(drawn.key, rng)
+        } else if let Some(message) = drawn.value {
+            let send = vec![Value::keyword("send"), Value::str(drawn.key.to_string()), Value::Int(message)];
+            Invocation::new("send", Value::Vector(vec![Value::Vector(send)]))
+        } else {
+            poll()
+        };
+        Some((thread, invocation))
+    }
+
+    fn begin(&mut self, thread: usize, invocation: &Invocation) -> Act {
+        let consumer = self.consumer(thread);
+        consumer.polled = None;
+        match invocation.f {
+            "crash" => Act::Crash,
+            "poll" => {
+                let body = format!("{{\"type\":\"poll\",\"offsets\":{}}}", offsets_json(&consumer.positions));
+                ask(body, Schema { kind: "poll_ok", fields: &[("msgs", is_log)] })
+            }
+            "send" => {
+                let (key, message) = sent(&invocation.value);
+                let body = format!("{{\"type\":\"send\",\"key\":\"{key}\",\"msg\":{message}}}");
+                ask(body, Schema { kind: "send_ok", fields: &[("offset", is_integer)] })
+            }
+            _ if invocation.marks.iter().any(|(mark, _)| mark.as_keyword() == Some("seek-to-beginning?")) => {
+                consumer.positions = texts(&invocation.value).map(|key| (key.into(), 0)).collect();
+                Act::Done(invocation.value.clone())
+            }
+            _ => {
+                let keys: Vec<_> = texts(&invocation.value).map(|key| format!("\"{key}\"")).collect();
+                let body = format!("{{\"type\":\"list_committed_offsets\",\"keys\":[{}]}}", keys.join(","));
+                ask(body, Schema { kind: "list_committed_offsets_ok", fields: &[("offsets", is_offsets)] })
+            }
+        }
+    }
+
+    fn proceed(&mut self, thread: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+        let consumer = self.consumer(thread);
+        match invocation.f {
+            "send" => {
+                let (key, message) = sent(&invocation.value);
+                let pair = [field(reply, "offset"), Value::Int(message)].into_iter().collect();
+                let send = vec![Value::keyword("send"), Value::str(key), pair];
+                Act::Done(Value::Vector(vec![Value::Vector(send)]))
+            }
+            "poll" => match consumer.polled.take() {
+                Some(msgs) => Act::Done(poll_of(msgs)),
+                None => self.polled(thread, field(reply, "msgs")),
+            },
+            _ => {
+                let before = std::mem::take(&mut consumer.positions);
+                let position = |key: &str| before.iter().find(|(known, _)| **known == *key).map_or(0, |(_, at)| *at);
+                consumer.positions = texts(&invocation.value).map(|key| (key.into(), position(key))).collect();
+                Act::Done(invocation.value.clone())
+            }
+        }
+    }
+
+    fn conduct(&self) -> Conduct {
+        Conduct { maps_errors: true, idempotent: &["assign"], reusable: false }
+    }
+
+    fn on_client(&mut self, thread: usize) {
+        *self.consumer(thread) = Consumer::default();
+    }
+
+    fn on_completion(&mut self, thread: usize, op: &Op) {
+        if op.kind != Kind::Ok {
+            return;
+        }
+        let (sent, polled) = (highest_sent(op), highest_polled(op));
+        if let Some(catch_up) = &mut self.catch_up {
+            if op.f == "poll" {
+                catch_up.saw(thread, &polled);
+            }
+            return;
+        }
+        raise(&mut self.known, &sent);
+        raise(&mut self.known, &polled);
+        self.unseen.learn(&sent, &polled);
+    }
+
+    fn has_last(&self) -> bool {
+        true
+    }
+
+    fn next_last(&mut self, threads: &Threads, elapsed: Duration, rng: &mut ChaCha8Rng) -> Last {
+        let catch_up = self.catch_up.get_or_insert_with(|| CatchUp::new(&self.known, threads.count()));
+        catch_up.next(threads, elapsed, rng)
+    }
+}
+
+fn ask(body: String, reply: Schema) -> Act {
+    Act::Ask(Request { body, reply, patience: PATIENCE })
+}
+
+fn poll() -> Invocation {
+    Invocation::new("poll", Value::Vector(vec![Value::Vector(vec![Value::keyword("poll")])]))
+}
+
+fn poll_of(msgs: Value) -> Value {
+    Value::Vector(vec![Value::Vector(vec![Value::keyword("poll"), msgs])])
+}
+
+fn keys(keys: impl IntoIterator<Item = i64>) -> Value {
+    Value::Vector(keys.into_iter().map(|key| Value::str(key.to_string())).collect())
+}
+
+/// The strings of a vector.
+fn texts(value: &Value) -> impl Iterator<Item = &str> {
+    let values = if let Value::Vector(values) = value { values.as_slice() } else { &[] };
+    values.iter().filter_map(Value::as_str)
+}
+
+/// The key and the message of a `send` that is about to be made.
+fn sent(value: &Value) -> (&str, i64) {
+    if let Value::Vector(ops) = value
+        && let Some(Value::Vector(parts)) = ops.first()
+        && let [_, Value::Str(key), Value::Int(message)] = &parts[..]
+    {
+        return (key, *message);
+    }
+    ("", 0)
+}
+
+/// Of each key that a poll names, the highest offset it brought, if any.
+fn highest_offsets(msgs: &Value) -> Vec<(Box<str>, Option<i64>)> {
+    let highest = |pairs: &Value| {
+        let offsets = pairs.items().into_iter().flatten();
+        offsets.filter_map(|pair| pair.items()?.next()?.as_int()).max()
+    };
+    let entries = msgs.entries().unwrap_or_default();
+    entries.iter().filter_map(|(key, pairs)| Some((key.as_str()?.into(), highest(pairs)))).collect()
+}
+
+fn offsets_json(offsets: &[(Box<str>, i64)]) -> String {
+    let quote = |key: &str| serde_json::Value::from(key).to_string();
+    let entries: Vec<_> = offsets.iter().map(|(key, offset)| format!("{}:{offset}", quote(key))).collect();
+    format!("{{{}}}", entries.join(","))
+}
+
+/// A map from keys to offsets.
+fn is_offsets(value: &Value) -> bool {
+    value.entries().is_some_and(|entries| entries.iter().all(|(_, offset)| is_integer(offset)))
+}
+
+/// A map from keys to lists of an offset and a message each.
+fn is_log(value: &Value) -> bool {
+    let is_pair = |pair: &Value| {
+        pair.items().is_some_and(|mut items| items.len() == 2 && items.next().is_some_and(|offset| is_integer(&offset)))
+    };
+    let is_list = |pairs: &Value| {
+        pairs.is_nil() || pairs.items().is_some_and(|mut pairs| pairs.all(|pair| pair.is_nil() || is_pair(&pair)))
+    };
+    value.entries().is_some_and(|entries| entries.iter().all(|(_, pairs)| is_list(pairs)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+//! The final phase: every thread gets a new client, is assigned every key from its beginning, and polls until it has
+//! seen all that is known to be there, for ten seconds at most.
+
+use rand::RngExt as _;
+use rand::seq::IndexedRandom as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::offsets::Offsets;
+use super::{Invocation, Last, keys, poll};
+use crate::time::Duration;
+use crate::workbench::edn::Value;
+use crate::workbench::generator::Threads;
+
+const LIMIT: Duration = Duration::from_secs(10);
+/// Polls of a thread begin so far apart on average.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Crash,
+    Assign,
+    Poll,
+}
+
+#[derive(Debug, Clone)]
+struct Reader {
+    stage: Stage,
+    due: Duration,
+    /// What it has not seen yet.
+    missing: Offsets,
+}
+
+#[derive(Debug)]
+pub(super) struct CatchUp {
+    keys: Value,
+    readers: Vec<Reader>,
+}
+
+impl CatchUp {
+    /// So many threads are to read up to these offsets.
+    pub(super) fn new(known: &Offsets, threads: usize) -> Self {
+        let reader = Reader { stage: Stage::Crash, due: Duration::ZERO, missing: known.clone() };
+        Self { keys: keys(known.keys().copied()), readers: vec![reader; threads] }
+    }
+
+    /// A thread's poll has brought this.
+    pub(super) fn saw(&mut self, thread: usize, polled: &Offsets) {
+        let missing = &mut self.readers[thread].missing;
+        missing.retain(|key, wanted| polled.get(key).is_none_or(|offset| offset < wanted));
+    }
+
+    pub(super) fn next(&mut self, threads: &Threads, elapsed: Duration, rng: &mut ChaCha8Rng) -> Last {
+        let behind = |thread: &usize| !self.readers[*thread].missing.is_empty();
+        let behind: Vec<usize> = (0..self.readers.len()).filter(behind).collect();
+        if behind.is_empty() || elapsed >= LIMIT {
+            return Last::Over;
+        }
+        let free: Vec<usize> = behind.into_iter().filter(|thread| threads.is_free(*thread)).collect();
+        let due: Vec<usize> = free.iter().copied().filter(|thread| self.readers[*thread].due <= elapsed).collect();
+        let Some(&thread) = due.choose(rng) else {
+            return Last::Wait(free.iter().map(|thread| self.readers[*thread].due.min(LIMIT)).min());
+        };
+        let reader = &mut self.readers[thread];
+        let invocation = match reader.stage {
+            Stage::Crash => {
+                reader.stage = Stage::Assign;
+                Invocation::new("crash", Value::Nil)
+            }
+            Stage::Assign => {
+                reader.stage = Stage::Poll;
+                Invocation::new("assign", self.keys.clone()).marked("seek-to-beginning?", true.into())
+            }
+            Stage::Poll => {
+                reader.due = elapsed + POLL_INTERVAL.mul_f64(rng.random_range(0.0..2.0));
+                poll().marked("poll-ms", Value::Int(1000))
+            }
+        };
+        Last::Begin(thread, invocation)
+    }
+}

@@ -1,0 +1,76 @@
+//! What the generator learns from completed operations: how far each log goes, and how far somebody has read it.
+
+use std::collections::BTreeMap;
+
+use super::highest_offsets;
+use crate::workbench::edn::Value;
+use crate::workbench::history::Op;
+
+/// The highest offset of each key, by its number; -1 is before the first.
+pub(super) type Offsets = BTreeMap<i64, i64>;
+
+/// Raises what is lower, and adds what is missing.
+pub(super) fn raise(offsets: &mut Offsets, to: &Offsets) {
+    for (key, offset) in to {
+        let known = offsets.entry(*key).or_insert(*offset);
+        *known = (*known).max(*offset);
+    }
+}
+
+/// The parts of an operation, each without its name.
+fn parts<'a>(op: &'a Op, name: &'static str) -> impl Iterator<Item = &'a [Value]> {
+    let ops = if let Value::Vector(ops) = &op.value { ops.as_slice() } else { &[] };
+    ops.iter().filter_map(move |part| match part {
+        Value::Vector(part) if part.first().and_then(Value::as_keyword) == Some(name) => Some(&part[1..]),
+        _ => None,
+    })
+}
+
+/// What a completed `send` says of its log.
+pub(super) fn highest_sent(op: &Op) -> Offsets {
+    let sends = parts(op, "send").filter_map(|part| {
+        let [key, pair] = part else { return None };
+        Some((key.as_str()?.parse().ok()?, pair.items()?.next()?.as_int()?))
+    });
+    sends.collect()
+}
+
+/// What a completed `poll` says of its logs; one that brought nothing of a key says -1.
+pub(super) fn highest_polled(op: &Op) -> Offsets {
+    let polls = parts(op, "poll").filter_map(<[Value]>::first).flat_map(highest_offsets);
+    polls.filter_map(|(key, offset)| Some((key.parse().ok()?, offset.unwrap_or(-1)))).collect()
+}
+
+/// What has been sent and not polled yet.
+#[derive(Debug, Default)]
+pub(super) struct Unseen {
+    sent: Offsets,
+    polled: Offsets,
+}
+
+impl Unseen {
+    pub(super) fn learn(&mut self, sent: &Offsets, polled: &Offsets) {
+        raise(&mut self.sent, sent);
+        raise(&mut self.polled, polled);
+        let Self { sent, polled } = self;
+        sent.retain(|key, offset| polled.get(key).copied().unwrap_or(-1) < *offset);
+        polled.retain(|key, _| sent.contains_key(key));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
+    pub(super) fn keys(&self) -> Vec<i64> {
+        self.sent.keys().copied().collect()
+    }
+
+    /// For the history: how far each log goes, and how far it has been read.
+    pub(super) fn to_value(&self) -> Value {
+        let entries = self.sent.iter().map(|(key, sent)| {
+            let polled = self.polled.get(key).copied().unwrap_or(-1);
+            (Value::Int(*key), Value::record([("polled", Value::Int(polled)), ("sent", Value::Int(*sent))]))
+        });
+        Value::Map(entries.collect())
+    }
+}

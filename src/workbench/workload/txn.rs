@@ -1,0 +1,161 @@
+//! Transactions of reads with appends to lists, or with writes to registers (reference §10.4).
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha8Rng;
+
+use super::micro_ops::MicroOps;
+use super::{Act, Invocation, Terms, Workload, field};
+use crate::time::Time;
+use crate::workbench::client::{Conduct, Field, PATIENCE, Request, Schema};
+use crate::workbench::edn::Value;
+use crate::workbench::generator::Threads;
+
+/// What transactions do besides reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Write {
+    Append,
+    Register,
+}
+
+impl Write {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Register => "w",
+        }
+    }
+
+    fn reply(self) -> Schema {
+        let fields: &'static [Field] = match self {
+            Self::Append => &[("txn", is_append_txn)],
+            Self::Register => &[("txn", is_register_txn)],
+        };
+        Schema { kind: "txn_ok", fields }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Txn {
+    write: Write,
+    micro_ops: MicroOps,
+    longest: u64,
+}
+
+impl Txn {
+    pub(super) fn new(write: Write, terms: &Terms) -> Self {
+        Self { write, micro_ops: MicroOps::new(terms), longest: terms.max_txn_length }
+    }
+}
+
+impl Workload for Txn {
+    fn next(&mut self, threads: &Threads, _: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
+        let thread = threads.round_robin()?;
+        let length = rng.random_range(1..=self.longest);
+        let txn = (0..length).map(|_| {
+            let drawn = self.micro_ops.draw(rng);
+            let f = if drawn.value.is_some() { self.write.name() } else { "r" };
+            let value = drawn.value.map_or(Value::Nil, Value::Int);
+            Value::Vector(vec![Value::keyword(f), Value::Int(drawn.key), value])
+        });
+        Some((thread, Invocation::new("txn", Value::Vector(txn.collect()))))
+    }
+
+    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
+        let body = format!("{{\"type\":\"txn\",\"txn\":{}}}", invocation.value.to_json());
+        Act::Ask(Request { body, reply: self.write.reply(), patience: PATIENCE })
+    }
+
+    /// Whatever comes back is the transaction.
+    fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+        let Value::Vector(ops) = field(reply, "txn") else { return Act::Done(Value::Vector(Vec::new())) };
+        Act::Done(Value::Vector(ops.into_iter().map(named).collect()))
+    }
+
+    fn conduct(&self) -> Conduct {
+        Conduct { maps_errors: true, idempotent: &[], reusable: true }
+    }
+}
+
+/// A micro-operation as the history has it, its name a keyword.
+fn named(op: Value) -> Value {
+    let Value::Vector(mut parts) = op else { return op };
+    if let Some(Value::Str(name)) = parts.first() {
+        let name = name.to_string();
+        parts[0] = Value::Keyword(name.into());
+    }
+    Value::Vector(parts)
+}
+
+fn is_append_txn(value: &Value) -> bool {
+    is_txn(value, |f, result| match f {
+        "r" => result.is_nil() || result.items().is_some(),
+        _ => f == "append",
+    })
+}
+
+fn is_register_txn(value: &Value) -> bool {
+    is_txn(value, |f, _| f == "r" || f == "w")
+}
+
+/// A list of a name, a key and a value each.
+fn is_txn(value: &Value, is_op: impl Fn(&str, &Value) -> bool) -> bool {
+    let is_triple = |op: &Value| {
+        let parts = if let Value::Vector(parts) = op { parts.as_slice() } else { &[] };
+        matches!(parts, [Value::Str(f), _, result] if is_op(f, result))
+    };
+    value.is_nil() || value.items().is_some_and(|mut ops| ops.all(|op| is_triple(&op)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+    use crate::workbench::json;
+
+    #[test]
+    fn lengths_are_uniform_and_so_are_reads_and_writes() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut txn = Txn::new(Write::Append, &Terms::default());
+        let threads = Threads::new(1);
+        let (mut lengths, mut appends, mut all) = ([0; 5], 0, 0);
+        for _ in 0..20_000 {
+            let (_, invocation) = txn.next(&threads, Time::ZERO, &mut rng).expect("the thread is free");
+            let ops: Vec<_> = invocation.value.items().expect("a list").map(|op| op.to_string()).collect();
+            lengths[ops.len()] += 1;
+            appends += ops.iter().filter(|op| op.starts_with("[:append ")).count();
+            all += ops.len();
+        }
+        assert_eq!(lengths[0], 0);
+        assert!(lengths[1..].iter().all(|count| (4_800..5_200).contains(count)), "{lengths:?}");
+        let share = 1_000 * appends / all;
+        // Of 33 draws 17 are writes, of which one finds its key retired and is drawn again.
+        assert!((475..495).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn a_transaction_is_sent_and_comes_back_as_the_reference_says() {
+        let mut txn = Txn::new(Write::Register, &Terms { max_txn_length: 1, ..Terms::default() });
+        let value = crate::workbench::edn::read("[[:r 5 nil] [:w 8 1]]").expect("EDN");
+        let invocation = Invocation::new("txn", value);
+        let Act::Ask(request) = txn.begin(0, &invocation) else { panic!("it asks") };
+        assert_eq!(request.body, r#"{"type":"txn","txn":[["r",5,null],["w",8,1]]}"#);
+        let reply = json::value(r#"[["r",5,[2]],["w",8,1]]"#).expect("JSON");
+        let Act::Done(value) = txn.proceed(0, &invocation, vec![("txn".into(), reply)]) else { panic!("it is done") };
+        assert_eq!(value.to_string(), "[[:r 5 [2]] [:w 8 1]]");
+    }
+
+    #[test]
+    fn replies_are_lists_of_three_each_with_a_name_of_the_workload() {
+        let json = |text: &str| json::value(text).expect("JSON");
+        for good in ["[]", "null", r#"[["r",1,null],["r",1,[2,3]],["append","a",7]]"#] {
+            assert!(is_append_txn(&json(good)), "{good}");
+        }
+        for bad in [r#"[["r",1]]"#, r#"[["r",1,2]]"#, r#"[["w",1,2]]"#, r#"[["r",1,null,0]]"#, "[1]", "{}", r#""r""#] {
+            assert!(!is_append_txn(&json(bad)), "{bad}");
+        }
+        assert!(
+            is_register_txn(&json(r#"[["r",1,2],["w",1,null]]"#)) && !is_register_txn(&json(r#"[["append",1,2]]"#))
+        );
+    }
+}

@@ -1,0 +1,87 @@
+//! The plain nodes over the services: valid in virtual time, whatever goes wrong with the nodes and between them.
+
+#![cfg(feature = "workbench")]
+
+use std::ffi::OsString;
+
+use gossip_gloomers::workbench::command::{Desk, test};
+use serde_json::Value;
+
+const SEEDS: u64 = 5;
+
+/// The results of a test, by a path of keys.
+fn result(options: &str, seed: u64) -> impl Fn(&str) -> Value {
+    let store = tempfile::tempdir().expect("a folder");
+    let mut page = Vec::new();
+    let mut desk = Desk { page: &mut page, colours: false, store: store.path() };
+    let line = format!("--virtual-time --seed {seed} {options}");
+    test(line.split_whitespace().map(OsString::from), &mut desk).expect("the store can be written");
+    let page = String::from_utf8_lossy(&page).into_owned();
+    let text = std::fs::read_to_string(store.path().join("latest/results.json")).unwrap_or_else(|_| panic!("{page}"));
+    let results: Value = serde_json::from_str(&text).expect("JSON");
+    move |path| results.pointer(path).cloned().unwrap_or_default()
+}
+
+fn assert_valid(options: &str) {
+    for seed in 0..SEEDS {
+        let result = result(options, seed);
+        let told = format!("gloomers test --virtual-time --seed {seed} {options}");
+        assert_eq!(result("/valid"), Value::Bool(true), "{told}");
+        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{told}");
+    }
+}
+
+/// Every operation succeeds.
+fn assert_available(options: &str) {
+    for seed in 0..SEEDS {
+        let result = result(options, seed);
+        let told = format!("gloomers test --virtual-time --seed {seed} {options}");
+        assert_eq!(result("/availability/ok-fraction"), Value::from(1.0), "{told}");
+        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{told}");
+    }
+}
+
+#[test]
+fn counters_come_to_the_sum_of_what_was_added() {
+    assert_valid("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition");
+    let hostile = "--latency 100 --latency-dist exponential --nemesis kill,pause,partition --nemesis-interval 3";
+    assert_valid(&format!("-w g-counter --node-count 3 --rate 50 --time-limit 10 {hostile}"));
+    assert_valid(&format!("-w pn-counter --node-count 5 --rate 50 --time-limit 10 {hostile}"));
+}
+
+#[test]
+fn counters_without_faults_answer_everything() {
+    assert_available("-w g-counter --node-count 3 --rate 100 --time-limit 5 --latency 20");
+    assert_available("-w pn-counter --node-count 3 --rate 100 --time-limit 5 --latency 20 --nemesis partition");
+}
+
+#[test]
+fn logs_lose_repeat_and_reorder_nothing() {
+    assert_valid("-w kafka --node-count 2 --concurrency 2n --time-limit 5 --rate 200 --nemesis partition");
+    assert_valid("-w kafka --node-count 5 --time-limit 10 --rate 100 --latency 20 --latency-dist exponential");
+    let hostile = "--latency 30 --latency-dist exponential --nemesis kill,pause,partition --nemesis-interval 3";
+    assert_valid(&format!("-w kafka --node-count 3 --concurrency 2n --time-limit 10 --rate 50 {hostile}"));
+    assert_valid("-w kafka --node-count 1 --time-limit 5 --rate 50 --key-count 2 --max-writes-per-key 100");
+}
+
+#[test]
+fn transactions_always_succeed() {
+    for workload in ["txn-list-append", "txn-rw-register"] {
+        let partitions = "--availability total --nemesis partition --nemesis-interval 1";
+        assert_available(&format!(
+            "-w {workload} --node-count 2 --concurrency 2n --time-limit 5 --rate 200 {partitions}"
+        ));
+        assert_available(&format!(
+            "-w {workload} --node-count 5 --time-limit 5 --rate 50 --latency 50 --max-txn-length 8"
+        ));
+    }
+}
+
+#[test]
+fn every_value_of_a_register_can_be_read_written_and_compared() {
+    for seed in 0..SEEDS {
+        let result = result("-w lin-kv --node-count 3 --concurrency 4n --time-limit 10 --rate 50 --latency 20", seed);
+        assert_eq!(result("/stats/valid"), Value::Bool(true), "{seed}");
+        assert_eq!(result("/stats/info-count"), Value::from(0), "{seed}");
+    }
+}
