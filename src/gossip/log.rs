@@ -156,7 +156,7 @@ impl Log {
         Insertion::Next
     }
 
-    /// Takes in operations from number `first` on, if that is the next one and nothing waits above a gap, and else none;
+    /// Takes in operations from number `first` on if that is the next one and nothing waits above a gap, and else none;
     /// says which. By itself, so that the loop has all registers.
     #[inline(never)]
     pub fn append<T>(

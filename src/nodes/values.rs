@@ -1,8 +1,8 @@
 //! The set that broadcast and g-set are views of: JSON values of any type, in the order in which they came.
 //!
-//! The list is kept as the text of the reply, so that a read is a copy. What is known is found by a table of words (open
-//! addressing, linear probing): a text of up to eight bytes is such a word itself, so that integers are found without a
-//! look at the list. Two values are one if their texts are.
+//! The list is kept as the text of the reply, so that a read is a copy. What is known is found by a table of words
+//! (open addressing, linear probing): a text of up to eight bytes is such a word itself, so that integers are found
+//! without a look at the list. Two values are one if their texts are.
 
 use crate::gossip::View;
 use crate::gossip::log::Origin;
