@@ -68,8 +68,12 @@ fn logs_lose_repeat_and_reorder_nothing() {
 fn transactions_always_succeed() {
     for workload in ["txn-list-append", "txn-rw-register"] {
         let partitions = "--availability total --nemesis partition --nemesis-interval 1";
-        assert_available(&format!("-w {workload} --node-count 2 --concurrency 2n --time-limit 5 --rate 200 {partitions}"));
-        assert_available(&format!("-w {workload} --node-count 5 --time-limit 5 --rate 50 --latency 50 --max-txn-length 8"));
+        assert_available(&format!(
+            "-w {workload} --node-count 2 --concurrency 2n --time-limit 5 --rate 200 {partitions}"
+        ));
+        assert_available(&format!(
+            "-w {workload} --node-count 5 --time-limit 5 --rate 50 --latency 50 --max-txn-length 8"
+        ));
     }
 }
 
