@@ -4,18 +4,17 @@
 //! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and tries
 //! the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were faster,
 //! two more and two for each place read ahead, which are as many as there are nodes, or more after a restart. Where
-//! places have been lost lately, reads and attempts go out together, and who wins reads once before the next attempt: so
-//! all get their turn.
+//! places have been lost lately, reads and attempts go out together, and who wins rests for a round trip: so all get their
+//! turn.
 
 mod database;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 use crate::node::{Answer, Life, Node, Sender, Service};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::time::Duration;
+use crate::time::{Duration, Time};
 use crate::wire::{ErrorCode, Json, Raw};
 use database::{Database, MicroOp, micro_ops};
 
@@ -65,8 +64,9 @@ pub struct Txn {
     /// Whether the next place is known to be taken.
     lost: bool,
     wary: u32,
-    /// Whether to let others go first, having won among several: they learn of each place a round later.
-    steps_back: bool,
+    /// When the latest attempt began, and until when others go first, who learn of each place a round trip later.
+    asked: Time,
+    rests_until: Time,
     /// Places that are read at once, at least and now.
     stride: u64,
     ahead: u64,
@@ -78,20 +78,16 @@ pub struct Txn {
 impl Txn {
     /// Goes on with the transactions that wait, unless others are on their way.
     fn begin(&mut self, out: &mut Outbox<Self>) {
-        if self.batch.is_empty() && !self.waiting.is_empty() {
+        if self.batch.is_empty() && !self.waiting.is_empty() && self.rests_until <= out.now() {
             std::mem::swap(&mut self.batch, &mut self.waiting);
-            if std::mem::take(&mut self.steps_back) {
-                self.lost = true;
-                self.look(out);
-            } else {
-                self.append(out);
-            }
+            self.append(out);
         }
     }
 
     /// Tries to take the next place. No batch is null, so that what is there already stays.
     fn append(&mut self, out: &mut Outbox<Self>) {
         self.lost = false;
+        self.asked = out.now();
         let batch = database::writes(self.batch.iter().flat_map(|transaction| &transaction.ops));
         let cas = out.call(Service::LinKv, PATIENCE, Call::Append, "cas").field("key", self.place);
         cas.field("from", ()).field("to", Raw(&batch)).field("create_if_not_exists", true).end();
@@ -109,8 +105,12 @@ impl Txn {
 
     /// The place was free.
     fn won(&mut self, out: &mut Outbox<Self>) {
-        self.steps_back = self.wary > 0;
         self.wary = self.wary.saturating_sub(1);
+        let took = out.now().since(self.asked);
+        if self.stride > 1 && !took.is_zero() {
+            self.rests_until = out.now() + took;
+            out.arm(took, ());
+        }
         self.found.remove(&self.place);
         self.place += 1;
         for Transaction { from, ops } in self.batch.drain(..) {
@@ -165,7 +165,8 @@ impl Txn {
 
 impl Node for Txn {
     type Request<'a> = Request<'a>;
-    type Timer = Infallible;
+    /// Others have had their turn.
+    type Timer = ();
     type Call = Call;
     type Options = ();
 
@@ -178,7 +179,8 @@ impl Node for Txn {
             batch: Vec::new(),
             lost: false,
             wary: 0,
-            steps_back: false,
+            asked: Time::ZERO,
+            rests_until: Time::ZERO,
             stride,
             ahead: stride,
             reading: 0,
@@ -220,5 +222,9 @@ impl Node for Txn {
                 }
             }
         }
+    }
+
+    fn on_timer(&mut self, (): (), out: &mut Outbox<Self>) {
+        self.begin(out);
     }
 }
