@@ -1,8 +1,8 @@
 //! Kafka on lin-kv: a log is one value, a list that grows by compare-and-set.
 //!
-//! A message's offset is its place in the list. A send costs two messages, and four more for each time that another node
-//! was faster; a poll two for each log it names. Nothing is kept here but what lists and offsets were when last heard
-//! of, so that any node may be asked anything at any time.
+//! A message's offset is its place in the list. A send costs two messages, and four more for each time that another
+//! node was faster; a poll two for each log it names. Nothing is kept here but what lists and offsets were when last
+//! heard of, so that any node may be asked anything at any time.
 
 mod task;
 
@@ -42,7 +42,7 @@ requests! {
 pub struct Call {
     task: u64,
     part: usize,
-    attempts: Attempt,
+    attempt: Attempt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Kafka {
     /// Does a part of a task from what is known, as far as that goes.
     fn attempt(&mut self, number: u64, part: usize, out: &mut Outbox<Self>) {
         let Some(task) = self.tasks.get_mut(&number) else { return };
-        let call = |attempts| Call { task: number, part, attempts };
+        let call = |attempt| Call { task: number, part, attempt };
         match &mut task.work {
             Work::Send { key, message, offset } => {
                 let log = self.logs.entry(key.clone()).or_default();
@@ -112,7 +112,7 @@ impl Kafka {
             Work::Commit { offsets } => committed_key(&offsets[part].0),
             Work::List { keys, .. } => committed_key(&keys[part]),
         };
-        let call = Call { task: number, part, attempts: Attempt::Read };
+        let call = Call { task: number, part, attempt: Attempt::Read };
         out.call(Service::LinKv, PATIENCE, call, "read").field("key", key.as_str()).end();
     }
 
@@ -236,14 +236,14 @@ impl Node for Kafka {
     }
 
     fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
-        match (answer, call.attempts) {
+        match (answer, call.attempt) {
             (Answer::Reply { body, .. }, Attempt::Read) => self.on_value(call, body.get("value"), out),
             (Answer::Error { .. }, Attempt::Read) => self.on_value(call, None, out),
             (Answer::Reply { .. }, Attempt::Cas) => self.on_done(call, out),
             (Answer::Error { .. }, Attempt::Cas) => self.read(call.task, call.part, out),
             (Answer::Expired, _) => {
                 if let Some(task) = self.tasks.remove(&call.task) {
-                    task.give_up(call.attempts == Attempt::Cas, out);
+                    task.give_up(call.attempt == Attempt::Cas, out);
                 }
             }
         }

@@ -1,11 +1,11 @@
 //! Transactions on lin-kv: a log of batches, each a value of its own that is created once and never changed.
 //!
 //! Every node applies the batches in order, so that all go through the same states. The transactions that wait are a
-//! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and tries
-//! the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were faster,
-//! two more and two for each place read ahead, which are as many as there are nodes, or more after a restart. Where
-//! places have been lost lately, reads and attempts go out together, and who wins rests for a round trip: so all get their
-//! turn.
+//! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and
+//! tries the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were
+//! faster, two more and two for each place read ahead, which are as many as there are nodes, or more after a restart.
+//! Where places have been lost lately, reads and attempts go out together, and who wins rests for a round trip: so all
+//! get their turn.
 
 mod database;
 
