@@ -1,19 +1,20 @@
 //! Transactions on lin-kv: a log of batches, each a value of its own that is created once and never changed.
 //!
 //! Every node applies the batches in order, so that all go through the same states. The transactions that wait are a
-//! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and tries
-//! the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were faster,
-//! two more and two for each place read ahead, which are as many as there are nodes, or more after a restart.
+//! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and
+//! tries the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were
+//! faster, two more and two for each place read ahead, which are as many as there are nodes, or more after a restart.
+//! Where places have been lost lately, reads and attempts go out together, and who wins rests for a round trip: so all
+//! get their turn.
 
 mod database;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 
 use crate::node::{Answer, Life, Node, Sender, Service};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::time::Duration;
+use crate::time::{Duration, Time};
 use crate::wire::{ErrorCode, Json, Raw};
 use database::{Database, MicroOp, micro_ops};
 
@@ -48,6 +49,9 @@ struct Transaction {
     ops: Vec<MicroOp>,
 }
 
+/// After a lost place, so many batches are tried with reads beside them, in case they are lost as well.
+const WARY: u32 = 4;
+
 /// A node for lists and for registers.
 #[derive(Debug)]
 pub struct ListAppend {
@@ -57,10 +61,16 @@ pub struct ListAppend {
     waiting: Vec<Transaction>,
     /// Those that are to take the next place.
     batch: Vec<Transaction>,
+    /// Whether the next place is known to be taken.
+    lost: bool,
+    wary: u32,
+    /// When the latest attempt began, and until when others go first, who learn of each place a round trip later.
+    asked: Time,
+    rests_until: Time,
     /// Places that are read at once, at least and now.
     stride: u64,
     ahead: u64,
-    /// Reads that have not been answered, and what the others found.
+    /// Reads that have not been answered, and what others found, which never changes.
     reading: u64,
     found: BTreeMap<u64, Vec<MicroOp>>,
 }
@@ -68,27 +78,57 @@ pub struct ListAppend {
 impl ListAppend {
     /// Goes on with the transactions that wait, unless others are on their way.
     fn begin(&mut self, out: &mut Outbox<Self>) {
-        if self.batch.is_empty() && !self.waiting.is_empty() {
+        if self.batch.is_empty() && !self.waiting.is_empty() && self.rests_until <= out.now() {
             std::mem::swap(&mut self.batch, &mut self.waiting);
             self.append(out);
         }
     }
 
     /// Tries to take the next place. No batch is null, so that what is there already stays.
-    fn append(&self, out: &mut Outbox<Self>) {
+    fn append(&mut self, out: &mut Outbox<Self>) {
+        self.lost = false;
+        self.asked = out.now();
         let batch = database::writes(self.batch.iter().flat_map(|transaction| &transaction.ops));
         let cas = out.call(Service::LinKv, PATIENCE, Call::Append, "cas").field("key", self.place);
         cas.field("from", ()).field("to", Raw(&batch)).field("create_if_not_exists", true).end();
+        if self.wary > 0 {
+            self.look(out);
+        }
+    }
+
+    /// Reads ahead, unless that is being done.
+    fn look(&mut self, out: &mut Outbox<Self>) {
+        if self.reading == 0 {
+            self.read_ahead(out);
+        }
     }
 
     /// The place was free.
-    fn appended(&mut self, out: &mut Outbox<Self>) {
+    fn won(&mut self, out: &mut Outbox<Self>) {
+        self.wary = self.wary.saturating_sub(1);
+        let took = out.now().since(self.asked);
+        if self.stride > 1 && !took.is_zero() {
+            self.rests_until = out.now() + took;
+            out.arm(took, ());
+        }
+        self.found.remove(&self.place);
         self.place += 1;
         for Transaction { from, ops } in self.batch.drain(..) {
             let result = self.database.apply(&ops);
             out.reply(from, "txn_ok").field("txn", Raw(&result)).end();
         }
         self.begin(out);
+    }
+
+    /// The place was taken.
+    fn lost(&mut self, out: &mut Outbox<Self>) {
+        self.wary = WARY;
+        self.lost = true;
+        if self.catch_up() > 0 {
+            self.append(out);
+        } else {
+            self.look(out);
+        }
     }
 
     fn read_ahead(&mut self, out: &mut Outbox<Self>) {
@@ -99,14 +139,11 @@ impl ListAppend {
     }
 
     /// All reads have been answered.
-    fn catch_up(&mut self, out: &mut Outbox<Self>) {
-        let end = self.place + self.ahead;
-        while let Some(ops) = self.found.remove(&self.place) {
-            self.database.apply(&ops);
-            self.place += 1;
+    fn on_read(&mut self, out: &mut Outbox<Self>) {
+        if !self.lost {
+            return;
         }
-        self.found.clear();
-        if self.place == end {
+        if self.catch_up() >= self.ahead {
             self.ahead = MAX_AHEAD.min(2 * self.ahead);
             self.read_ahead(out);
         } else {
@@ -114,11 +151,22 @@ impl ListAppend {
             self.append(out);
         }
     }
+
+    /// Applies what has been found; how many batches these are.
+    fn catch_up(&mut self) -> u64 {
+        let before = self.place;
+        while let Some(ops) = self.found.remove(&self.place) {
+            self.database.apply(&ops);
+            self.place += 1;
+        }
+        self.place - before
+    }
 }
 
 impl Node for ListAppend {
     type Request<'a> = Request<'a>;
-    type Timer = Infallible;
+    /// Others have had their turn.
+    type Timer = ();
     type Call = Call;
     type Options = ();
 
@@ -129,6 +177,10 @@ impl Node for ListAppend {
             place: 0,
             waiting: Vec::new(),
             batch: Vec::new(),
+            lost: false,
+            wary: 0,
+            asked: Time::ZERO,
+            rests_until: Time::ZERO,
             stride,
             ahead: stride,
             reading: 0,
@@ -138,22 +190,19 @@ impl Node for ListAppend {
 
     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
         let Request::Txn { txn } = request;
-        match micro_ops(txn) {
-            Some(ops) => {
-                self.waiting.push(Transaction { from, ops });
-                self.begin(out);
-            }
-            None => {
-                let text = "txn: not a list of [\"r\", key, null], [\"w\", key, value] and [\"append\", key, value]";
-                out.reply_error(from, ErrorCode::MALFORMED_REQUEST, text);
-            }
-        }
+        let Some(ops) = micro_ops(txn) else {
+            let text = "txn: not a list of [\"r\", key, null], [\"w\", key, value] and [\"append\", key, value]";
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, text);
+            return;
+        };
+        self.waiting.push(Transaction { from, ops });
+        self.begin(out);
     }
 
     fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
         match (call, answer) {
-            (Call::Append, Answer::Reply { .. }) => self.appended(out),
-            (Call::Append, Answer::Error { .. }) => self.read_ahead(out),
+            (Call::Append, Answer::Reply { .. }) => self.won(out),
+            (Call::Append, Answer::Error { .. }) => self.lost(out),
             (Call::Append, Answer::Expired) => {
                 for transaction in self.batch.drain(..) {
                     out.reply_error(transaction.from, ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done");
@@ -162,15 +211,20 @@ impl Node for ListAppend {
             }
             (Call::Read(place), answer) => {
                 if let Answer::Reply { body, .. } = answer
+                    && place >= self.place
                     && let Some(ops) = body.get("value").and_then(micro_ops)
                 {
                     self.found.insert(place, ops);
                 }
                 self.reading -= 1;
                 if self.reading == 0 {
-                    self.catch_up(out);
+                    self.on_read(out);
                 }
             }
         }
+    }
+
+    fn on_timer(&mut self, (): (), out: &mut Outbox<Self>) {
+        self.begin(out);
     }
 }

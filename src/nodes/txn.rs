@@ -1,12 +1,13 @@
 //! Challenge 6: transactions that read and write registers, at every node, partitioned or not.
 //!
 //! A transaction applies at once to the local replica and travels whole, as one operation of the log with a Lamport
-//! time. For each key the write with the highest (time, node, life) stays, so replicas that hold the same operations are
-//! equal. What that gives: no transaction sees another's intermediate or aborted state, and those of a transaction's
-//! writes that are not overwritten appear together (monotonic atomic view); write-write and write-read dependencies
-//! follow the times, so they form no cycles (no G0, no G1). What it does not give: two transactions that read and then
-//! write the same key may both succeed (lost update, write skew), and reads may be stale. Other nodes hear of a
-//! transaction within a period and two hops; what only a killed node held is lost.
+//! time. For each key the write with the highest (time, node, life) stays, so replicas that hold the same are equal.
+//!
+//! What that gives: no transaction sees another's intermediate or aborted state, and those of a transaction's writes
+//! that are not overwritten appear together (monotonic atomic view); write-write and write-read dependencies follow the
+//! times, so they form no cycles (no G0, no G1). What it does not give: two transactions that read and then write the
+//! same key may both succeed (lost update, write skew), and reads may be stale. Other nodes hear of a transaction
+//! within a period and two hops; what only a killed node held is lost.
 //!
 //! A node that is started again does not know which times its former life has used. Until a peer has told it, its
 //! answers wait.

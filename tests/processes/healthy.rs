@@ -134,3 +134,18 @@ pub(crate) fn a_test_in_virtual_time_agrees() {
     assert_partitioned(&run);
     assert_eq!(run.file("history.edn"), Run::of(arguments).file("history.edn"), "one seed, one history");
 }
+
+pub(crate) fn a_counter_over_a_service_is_right_in_the_end() {
+    let run = Run::of("-w g-counter --node-count 3 --time-limit 4 --rate 50 --latency 10 --nemesis partition");
+    assert_clean(&run, 3, 1);
+    assert_eq!(run.result("/workload/errors"), json!(null));
+    assert!(run.count("/net/servers/msg-count") > 0, "the service was asked nothing");
+}
+
+pub(crate) fn a_log_loses_nothing() {
+    let run = Run::of("-w kafka --node-count 2 --concurrency 2n --time-limit 4 --rate 100");
+    run.assert_verdict(true, 0);
+    assert_eq!(run.result("/gloomers/muted"), json!([]));
+    assert_eq!(run.result("/workload/error-types"), json!([]));
+    assert!(run.count("/stats/by-f/send/ok-count") > 50);
+}

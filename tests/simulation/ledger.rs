@@ -54,7 +54,7 @@ struct Body {
     message: Option<i64>,
     /// `add`
     element: Option<i64>,
-    /// `gossip`: a node, its life and a first number, then values, or such as were handed on for a node that may be dead.
+    /// `gossip`: a node, its life and a first number, then values, or such as were handed on for one who may be dead.
     ops: Option<Vec<Vec<Operation>>>,
 }
 

@@ -32,10 +32,14 @@ impl Orders {
         };
         for step in &record.steps {
             if record.has_taken_effect(step) {
-                step.sends.iter().for_each(|(place, offset)| tell(*place, *offset));
+                for (place, offset) in &step.sends {
+                    tell(*place, *offset);
+                }
             }
             for (key, pairs) in &step.polls {
-                pairs.iter().for_each(|(offset, message)| tell((*key, *message), *offset));
+                for (offset, message) in pairs {
+                    tell((*key, *message), *offset);
+                }
             }
         }
         for order in orders.values_mut() {

@@ -11,6 +11,9 @@ use crate::workbench::history::{History, Kind, Op, Process};
 /// A log and a message in it, by their numbers.
 pub(super) type Place = (usize, usize);
 
+/// Offsets and messages of one log.
+pub(super) type Pairs = Vec<(Option<i64>, usize)>;
+
 /// A completed operation.
 #[derive(Debug)]
 pub(super) struct Step<'a> {
@@ -21,8 +24,8 @@ pub(super) struct Step<'a> {
     /// Whether it sends or polls, or both; else it assigns.
     pub(super) is_txn: bool,
     pub(super) sends: Vec<(Place, Option<i64>)>,
-    /// By log, in the order in which the poll names them: offsets and messages.
-    pub(super) polls: Vec<(usize, Vec<(Option<i64>, usize)>)>,
+    /// By log, in the order in which the poll names them.
+    pub(super) polls: Vec<(usize, Pairs)>,
     pub(super) assigned: Vec<usize>,
 }
 
@@ -262,7 +265,7 @@ impl<'a> Record<'a> {
                 unseen.entry(key).or_default().insert(message);
             }
         }
-        let Some(last) = oks().last().filter(|_| !unseen.is_empty()) else { return Ok(None) };
+        let Some(last) = oks().next_back().filter(|_| !unseen.is_empty()) else { return Ok(None) };
         let keys = Value::sorted(unseen.keys().map(|key| self.keys[*key].clone()).collect())?;
         let (mut counts, mut messages) = (Vec::new(), Vec::new());
         for key in keys {

@@ -152,19 +152,19 @@ fn poll_after(
     errors: &mut Errors,
 ) {
     let delta = orders.distance(pair.key, pair.first, pair.second);
-    let ops = || Value::Vector(vec![before.op.to_value(), step.op.to_value()]);
-    let (name, shown) = if delta > 1 {
-        let skipped = pair.skipped(record, orders);
-        let shown = [("key", pair.key(record)), ("delta", Value::Int(delta)), ("skipped", skipped), ("ops", ops())];
-        ("poll-skip", shown)
-    } else if delta < 1 {
-        let values = pair.values(record);
-        let shown = [("key", pair.key(record)), ("values", values), ("delta", Value::Int(delta)), ("ops", ops())];
-        ("nonmonotonic-poll", shown)
-    } else {
+    if delta == 1 {
         return;
+    }
+    let name = if delta > 1 { "poll-skip" } else { "nonmonotonic-poll" };
+    let detail = if delta > 1 {
+        [("delta", Value::Int(delta)), ("skipped", pair.skipped(record, orders))]
+    } else {
+        [("values", pair.values(record)), ("delta", Value::Int(delta))]
     };
-    errors.entry(name).or_default().push(Case { rank: delta, shown: Value::record(shown) });
+    let mut shown = vec![("key", pair.key(record))];
+    shown.extend(detail);
+    shown.push(("ops", Value::Vector(vec![before.op.to_value(), step.op.to_value()])));
+    errors.entry(name).or_default().push(Case { rank: delta, shown: map(shown) });
 }
 
 /// What a process sends to a log lies after what it sent there before.

@@ -221,7 +221,11 @@ proptest! {
     }
 
     #[test]
-    fn one_value_from_nowhere_is_found(seed in any::<u64>(), clients in 1_usize..8, place in any::<prop::sample::Index>()) {
+    fn one_value_from_nowhere_is_found(
+        seed in any::<u64>(),
+        clients in 1_usize..8,
+        place in any::<prop::sample::Index>(),
+    ) {
         let mut lines = simulated(seed, clients, 120);
         let reads: Vec<_> = (0..lines.len()).filter(|line| lines[*line].contains("ok read")).collect();
         prop_assume!(!reads.is_empty());

@@ -20,9 +20,9 @@ pub(super) fn raise(offsets: &mut Offsets, to: &Offsets) {
 /// The parts of an operation, each without its name.
 fn parts<'a>(op: &'a Op, name: &'static str) -> impl Iterator<Item = &'a [Value]> {
     let ops = if let Value::Vector(ops) = &op.value { ops.as_slice() } else { &[] };
-    ops.iter().filter_map(move |part| match part {
-        Value::Vector(part) if part.first().and_then(Value::as_keyword) == Some(name) => Some(&part[1..]),
-        _ => None,
+    ops.iter().filter_map(move |part| {
+        let Value::Vector(part) = part else { return None };
+        (part.first().and_then(Value::as_keyword) == Some(name)).then(|| &part[1..])
     })
 }
 

@@ -50,7 +50,7 @@ impl Database {
             let text = match values.last() {
                 None => "nil".to_owned(),
                 Some(_) if list => format!("[{}]", values.join(" ")),
-                Some(last) => last.clone(),
+                Some(newest) => newest.clone(),
             };
             steps.push(format!("[:r {key} {text}]"));
         }
