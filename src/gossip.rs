@@ -20,24 +20,36 @@ mod message;
 mod pace;
 mod settings;
 mod speaking;
+mod stability;
 
 pub use direct::ACKNOWLEDGE_DIRECT_WITHIN;
+pub use estate::MAX_LIVES;
 pub use message::{MAX_PAYLOAD, Message};
-pub use settings::Settings;
+pub use settings::{MAX_STALENESS, Settings};
 
 use estate::Estate;
 use link::{Link, Vector};
 use log::{Log, Origin, Slot};
 use pace::Pace;
 use speaking::Written;
+use stability::Stability;
 
 use crate::node::{Life, Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 
-/// A follower without news acknowledges by the fourth message it hears from its hub, or when nothing more comes for
-/// this long.
+/// A follower without news acknowledges by the fourth message it hears from its hub, or four periods after the first
+/// that it has not acknowledged, or this long after it if that is more.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
+
+/// A node that has heard nobody for this long after it settled takes this for its first life.
+pub const SOLITUDE: Duration = Duration::from_millis(500);
+
+/// An operation nests no deeper, or messages that hand it on could not be read.
+pub const MAX_DEPTH: usize = 100;
+
+/// An operation is no longer than this many bytes: with all that goes with it, it stays well below the longest line.
+pub const MAX_OPERATION: usize = 1 << 24;
 
 /// Messages heard in silence before an acknowledgement goes out.
 const SILENT_ROUNDS: u8 = 4;
@@ -100,6 +112,8 @@ pub struct Gossip {
     /// What was held when the neighbours in the tree were last audited, and when they are next.
     audited: Vector,
     audit: Time,
+    /// What every replica holds, if the node wants to know.
+    stability: Option<Stability>,
     /// When the first message came.
     met: Option<Time>,
     /// The parent's round is here, and not handed on yet.
@@ -108,7 +122,9 @@ pub struct Gossip {
     explores: bool,
     /// The node outside the following that a hub last traded with.
     partner: Peer,
-    /// When a hub next looks for the nodes it has lost.
+    /// The node that was last asked in turn.
+    asked: Peer,
+    /// When this replica next looks for lost nodes, or for a shorter way.
     probe: Time,
     /// Since when the others surely exist; nothing is said before.
     settled: Option<Time>,
@@ -151,10 +167,12 @@ impl Gossip {
             direct: false,
             audited: Vector::default(),
             audit: out.now(),
+            stability: None,
             met: None,
             relays: false,
             explores: false,
             partner: life.me,
+            asked: life.me,
             probe: out.now(),
             settled: None,
             written: Written::default(),
@@ -176,8 +194,9 @@ impl Gossip {
         self.wake(out, out.now());
     }
 
-    /// Makes an operation; `operation` is one JSON value on one line.
-    pub fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>)
+    /// Makes an operation; `operation` is one JSON value on one line, within [`MAX_DEPTH`] and [`MAX_OPERATION`].
+    /// Returns its number.
+    pub fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32
     where
         N::Timer: From<Tick>,
     {
@@ -185,6 +204,7 @@ impl Gossip {
         self.log.insert(self.own, number, |payload| payload.extend_from_slice(operation));
         self.news = true;
         self.wake(out, out.now());
+        number
     }
 
     /// Handles what a peer says; new operations go to `view`.
@@ -199,7 +219,10 @@ impl Gossip {
             return;
         }
         let is_stranger = link.is_stranger();
-        link.meet(message.life);
+        if link.meet(message.life) {
+            self.forget_below(from);
+        }
+        let link = &mut self.links[from.index()];
         let is_overtaken = link.heard.is_some_and(|(stamp, _)| message.at < stamp);
         if link.heard.is_none_or(|(stamp, _)| message.at > stamp) {
             link.heard = Some((message.at, now));
@@ -209,9 +232,11 @@ impl Gossip {
         self.on_vector(from, message);
         self.on_operations(from, message, view, now);
         self.on_echo(from, message, now);
+        self.links[from.index()].introduced |= message.full;
         // What was overtaken on its way says where the peer stood, not where it stands.
         if !is_overtaken {
             self.on_position(from, message, now);
+            self.on_stable(from, message);
         }
         let trades = is_stranger && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
         let link = &mut self.links[from.index()];
@@ -225,6 +250,7 @@ impl Gossip {
             link.owe(now);
             link.plan = Some(now);
             link.tell_all |= message.full;
+            link.told_stable = 0;
             link.resend = true;
         } else if link.unanswered >= SILENT_ROUNDS && !self.direct && link.owed.is_some() {
             link.owe(now);
@@ -239,24 +265,41 @@ impl Gossip {
     {
         let now = grain(out.now());
         self.stay_awake(now);
-        if self.armed.is_some_and(|armed| armed <= out.now()) {
-            self.armed = None;
+        if self.armed.is_none_or(|armed| armed > out.now()) {
+            // An earlier timer came in between, and a later one is set.
+            return;
         }
+        self.armed = None;
         self.choose_ways();
         self.on_silence(now);
         self.on_election(now);
         self.look_around(now);
         self.hand_on(now);
         self.audit(now);
+        self.settle_stability(now);
         if let Some(parent) = self.parent {
+            let latest = now + self.acknowledge_within();
             let link = &mut self.links[parent.index()];
             if link.lacks(&self.log) {
-                link.plan(now);
+                link.plan(now, latest);
             }
         }
         self.speak(now, out);
-        let next = self.next_due(now).unwrap_or(now + LONGEST_NAP).min(now + LONGEST_NAP);
+        let nap = now + LONGEST_NAP;
+        let next = self.next_due(now).map_or(nap, |due| due.min(nap));
         self.wake(out, next.max(now + SHORTEST_NAP));
+    }
+
+    /// Whether this life knows where a former one stood: some peer has given it all that it holds, or nobody has
+    /// answered within [`SOLITUDE`]. Until then a node should not reissue what must be unique in all its lives.
+    #[must_use]
+    pub fn is_informed(&self, now: Time) -> bool {
+        let knows = |link: &Link| {
+            link.introduced && (0..self.log.origins()).all(|slot| link.known.at(slot) <= self.log.reach(slot))
+        };
+        self.links.len() < 2
+            || self.settled.is_some_and(|settled| now >= settled + SOLITUDE)
+            || self.links.iter().any(knows)
     }
 
     /// The operations themselves.

@@ -1,6 +1,5 @@
 //! `gloomers`: tests nodes as Maelstrom does, and is a node itself.
 
-use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -11,11 +10,12 @@ use gossip_gloomers::workbench::store::ROOT;
 
 const USAGE: &str = "\
 Usage: gloomers COMMAND [OPTIONS ...]
-Commands: node, test
+Commands: check, node, test
 
   gloomers test -w broadcast --node-count 25 --rate 100 --latency 100
   gloomers test -w echo --bin ./my-node
   gloomers test --help
+  gloomers check store/latest -w broadcast
   gloomers node WORKLOAD [ARGUMENTS ...]
 ";
 
@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let command = arguments.next().unwrap_or_default();
     match command.to_str() {
-        Some("test") => run_test(arguments),
+        Some("test") => report(|desk| command::test(arguments, desk)),
+        Some("check" | "analyze") => report(|desk| command::check(arguments, desk)),
         Some("node") => {
             let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
             run_node(&arguments.next().unwrap_or_default(), arguments)
@@ -39,11 +40,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_test(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+/// Runs a command that reports on stdout and knows its exit status.
+fn report(command: impl FnOnce(&mut Desk<'_>) -> io::Result<u8>) -> ExitCode {
     let mut page = io::stdout().lock();
     let colours = page.is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut desk = Desk { page: &mut page, colours, store: ROOT.as_ref() };
-    match command::test(arguments, &mut desk) {
+    match command(&mut desk) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             writeln!(io::stderr(), "{error}").ok();

@@ -156,6 +156,8 @@ impl<N: Node> Outbox<N> {
 
     /// Replies to a request. Nothing is sent if the request had no `msg_id`, or if a client has stopped waiting
     /// ([`REPLY_WITHIN`]).
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "with its kind known, a reply takes 100 instructions less")]
     pub fn reply(&mut self, to: Sender, kind: &str) -> Line<'_> {
         let late = matches!(to.who, Who::Client { .. }) && self.now > to.received + REPLY_WITHIN;
         if late {
@@ -171,7 +173,8 @@ impl<N: Node> Outbox<N> {
         log::warn!("withheld a {kind} reply: the client has stopped waiting ({so_far} so far)");
     }
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as `reply`")]
     pub(crate) fn reply_regardless(&mut self, to: Sender, kind: &str) -> Line<'_> {
         let (out, dest) = match &to.who {
             Who::Peer(peer) if self.settled => (&mut self.lines, &*self.names.escaped[peer.index()]),
@@ -183,6 +186,7 @@ impl<N: Node> Outbox<N> {
     }
 
     /// Refuses a request.
+    #[cold]
     pub fn reply_error(&mut self, to: Sender, code: ErrorCode, text: &str) {
         self.reply(to, "error").field("code", code.0).field("text", text).end();
     }

@@ -10,12 +10,14 @@ mod reader;
 mod serialize;
 #[cfg(test)]
 mod tests;
+mod text;
 mod writer;
 
 pub use decode::{Decode, Field, Refusal, missing};
 pub use deserialize::Malformed;
 pub use json::{Entries, Items, Json};
 pub use reader::{MAX_DEPTH, Message, Reader, Unreadable};
+pub use text::{elements, integer};
 pub use writer::{Encode, Line, Raw};
 pub(crate) use writer::{write_int, write_str};
 

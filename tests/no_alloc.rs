@@ -7,12 +7,15 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Write as _, pipe};
+use std::os::fd::AsFd as _;
+use std::thread;
 use std::time::Duration;
 
 use gossip_gloomers::engine::{Birth, Engine, SETTLE};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, GSet, UniqueIds};
-use gossip_gloomers::shell::{Machine, PADDING};
+use gossip_gloomers::shell::{self, Machine, PADDING};
 use gossip_gloomers::time::Time;
 
 thread_local! {
@@ -186,7 +189,10 @@ fn ten_thousand_reads_and_known_elements_allocate_nothing() {
 }
 
 /// Hears operations of `n1`, from number `first`, as its message of that number.
-fn gossip(node: &mut Warm<Broadcast>, line: &mut String, number: u64, first: u64, ops: std::fmt::Arguments<'_>) {
+fn gossip<N: Node>(node: &mut Warm<N>, line: &mut String, number: u64, first: u64, ops: std::fmt::Arguments<'_>)
+where
+    N::Options: Default,
+{
     let age = 1_000_000 + number * 1000;
     let at = 1_763_838_000_000_500 + age;
     line.clear();
@@ -197,9 +203,11 @@ fn gossip(node: &mut Warm<Broadcast>, line: &mut String, number: u64, first: u64
     node.pass(Duration::from_millis(1));
 }
 
-#[test]
-fn merging_known_operations_allocates_nothing() {
-    let mut node = Warm::<Broadcast>::new();
+fn cost_of_merging_what_is_known<N: Node>() -> u64
+where
+    N::Options: Default,
+{
+    let mut node = Warm::<N>::new();
     let mut line = String::with_capacity(1 << 12);
     let mut hear = |numbers: std::ops::Range<u64>| {
         for number in numbers {
@@ -207,8 +215,46 @@ fn merging_known_operations_allocates_nothing() {
         }
     };
     // Long enough to doubt the peers that never answer, and to have asked all of them.
-    hear(0..8000);
-    assert_eq!(allocations(|| hear(8000..18_000)), 0);
+    hear(0..16_000);
+    allocations(|| hear(16_000..26_000))
+}
+
+#[test]
+fn merging_known_operations_allocates_nothing() {
+    assert_eq!(cost_of_merging_what_is_known::<Broadcast>(), 0);
+    assert_eq!(cost_of_merging_what_is_known::<GSet>(), 0);
+}
+
+/// Allocations of the requests 1,000 to 11,000, each for another value.
+fn cost_of_new_values<N: Node>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64
+where
+    N::Options: Default,
+{
+    let mut node = Warm::<N>::new();
+    let mut line = String::with_capacity(1 << 12);
+    let mut tell = |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            line.clear();
+            line.push_str(r#"{"src":"c1","dest":"n0","body":{"#);
+            body(&mut line, number).expect("a String takes everything");
+            line.push_str(r#","msg_id":1}}"#);
+            node.feed(&line);
+        }
+    };
+    tell(0..1000);
+    allocations(|| tell(1000..11_000))
+}
+
+#[test]
+fn new_values_allocate_only_as_the_log_doubles() {
+    // The log, its payloads, the reply and the table of what is known: four doublings each.
+    let broadcast = |line: &mut String, number| write!(line, r#""type":"broadcast","message":{number}"#);
+    let cost = cost_of_new_values::<Broadcast>(broadcast);
+    assert!(cost <= 20, "{cost}");
+    let add = |line: &mut String, number| write!(line, r#""type":"add","element":"element {number}""#);
+    // Long values have a list of their own.
+    let cost = cost_of_new_values::<GSet>(add);
+    assert!(cost <= 24, "{cost}");
 }
 
 #[test]
@@ -236,4 +282,94 @@ fn merging_new_operations_allocates_only_as_the_log_doubles() {
     assert!(cost <= 32, "{cost}");
     let values = node.engine.node().expect("it was initialised").values();
     assert_eq!(values.len(), 55_000);
+}
+
+/// A node that the shell hosts, and what its thread had allocated when lines came.
+struct Metered<N: Node> {
+    engine: Engine<N>,
+    lines: usize,
+    warm: Option<u64>,
+    last: u64,
+}
+
+/// Lines until a shell is warm, and in all.
+const WARM: usize = 2 * (ROUND_TRIPS + FLOOD);
+const ALL: usize = 5 * WARM;
+/// Messages of which each waits for the answer to the one before, then messages at once: more than pipes hold.
+const ROUND_TRIPS: usize = 300;
+const FLOOD: usize = 2_000;
+
+impl<N: Node> Machine for Metered<N> {
+    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        self.last = ALLOCATIONS.get();
+        if self.lines > WARM {
+            self.warm.get_or_insert(self.last);
+        }
+        self.lines += memchr::memchr_iter(b'\n', &buffer[..lines]).count();
+        self.engine.feed(buffer, lines, now);
+    }
+
+    fn expire(&mut self, now: Time) {
+        self.engine.expire(now);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.engine.deadline()
+    }
+
+    fn output(&mut self) -> &mut Vec<u8> {
+        self.engine.output()
+    }
+}
+
+/// Asks as a client does: by turns one at a time and all at once, answers unread until all is said.
+fn ask(mut requests: PipeWriter, answers: PipeReader, body: &str) {
+    let mut answers = BufReader::new(answers);
+    let mut answer = String::new();
+    let line = format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{{{body},\"msg_id\":7}}}}\n");
+    let flood = line.repeat(FLOOD);
+    let init = r#"{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}"#;
+    requests.write_all(format!("{{\"src\":\"c0\",\"dest\":\"n0\",\"body\":{init}}}\n").as_bytes()).expect("it reads");
+    let mut hear = |count: usize| {
+        for _ in 0..count {
+            answer.clear();
+            answers.read_line(&mut answer).expect("it answers");
+            assert!(answer.contains("_ok"), "{answer}");
+        }
+    };
+    hear(1);
+    for _ in 0..ALL / (ROUND_TRIPS + FLOOD) {
+        for _ in 0..ROUND_TRIPS {
+            requests.write_all(line.as_bytes()).expect("it reads");
+            hear(1);
+        }
+        requests.write_all(flood.as_bytes()).expect("it reads");
+        hear(FLOOD);
+    }
+}
+
+/// Allocations of the shell's thread while it serves, once it is warm.
+#[expect(clippy::disallowed_methods, reason = "the client is a thread, as only this one is counted")]
+fn cost_of_serving<N: Node>(body: &'static str) -> u64
+where
+    N::Options: Default,
+{
+    let (input, requests) = pipe().expect("a pipe");
+    let (answers, output) = pipe().expect("a pipe");
+    let client = thread::spawn(move || ask(requests, answers, body));
+    let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+    let mut machine = Metered { engine: Engine::<N>::new(birth), lines: 0, warm: None, last: 0 };
+    shell::serve(input.as_fd(), output.as_fd(), &mut machine).expect("pipes work");
+    client.join().expect("every answer came");
+    assert_eq!(machine.lines, ALL + 1);
+    machine.last - machine.warm.expect("it became warm")
+}
+
+#[test]
+fn a_warm_shell_allocates_nothing_whether_idle_or_flooded() {
+    assert_eq!(cost_of_serving::<Echo>(r#""type":"echo","echo":"Please echo 17""#), 0);
+    assert_eq!(cost_of_serving::<UniqueIds>(r#""type":"generate""#), 0);
+    assert_eq!(cost_of_serving::<Broadcast>(r#""type":"broadcast","message":7"#), 0);
+    assert_eq!(cost_of_serving::<Broadcast>(r#""type":"read""#), 0);
+    assert_eq!(cost_of_serving::<GSet>(r#""type":"add","element":7"#), 0);
 }

@@ -11,7 +11,7 @@ use gossip_gloomers::workbench::check::{Availability, Options, Verdict, judge};
 use gossip_gloomers::workbench::edn::{self, Value};
 use gossip_gloomers::workbench::history::History;
 
-const WORKLOADS: [&str; 7] = ["echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka"];
+const WORKLOADS: [&str; 8] = ["echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka", "lin-kv"];
 
 /// A recorded run.
 struct Run {
@@ -36,7 +36,10 @@ impl Run {
 
     fn options(&self) -> Options {
         let total = self.option("--availability") == Some("total");
-        Options { availability: total.then_some(Availability::Total) }
+        Options {
+            availability: total.then_some(Availability::Total),
+            consistency_models: self.option("--consistency-models").map(str::to_owned).into_iter().collect(),
+        }
     }
 
     fn results(&self) -> Value {
@@ -101,6 +104,74 @@ fn our_verdicts_and_statistics_equal_those_of_maelstrom() {
         assert_same(&ours, &theirs, &place);
         let invalid = place.ends_with("-invalid");
         assert_eq!(Verdict::of(&ours), Verdict::from(!invalid), "{place}");
+    }
+}
+
+/// A map without what is ours.
+fn without_ours(value: &Value) -> Value {
+    let Some(entries) = value.entries() else { return value.clone() };
+    let theirs = entries.iter().filter(|(key, _)| key.as_keyword() != Some("gloomers"));
+    Value::Map(theirs.cloned().collect())
+}
+
+/// The elements of a collection in an order that does not depend on it.
+fn sorted(value: Option<&Value>) -> Vec<String> {
+    let items = value.and_then(Value::items).into_iter().flatten();
+    let mut items: Vec<_> = items.map(|item| item.fingerprint()).collect();
+    items.sort();
+    items
+}
+
+#[test]
+fn our_anomalies_equal_those_of_maelstrom() {
+    for run in runs().iter().filter(|run| run.workload().starts_with("txn-")) {
+        let place = run.folder.file_name().expect("a folder has a name").to_string_lossy();
+        let results = run.results();
+        let theirs = results.get("workload").expect("recorded");
+        let ours = judge(run.workload(), &run.history(), &run.options(), &counts(&results));
+        assert_eq!(Verdict::of(&ours), Verdict::from(!place.ends_with("-invalid")), "{place}");
+        let ours = without_ours(ours.get("workload").expect("a part"));
+        let (Some(our_anomalies), Some(their_anomalies)) = (ours.get("anomalies"), theirs.get("anomalies")) else {
+            assert_same(&ours, theirs, &place);
+            continue;
+        };
+        if their_anomalies.is_nil() {
+            assert_same(&ours, theirs, &place);
+            continue;
+        }
+        for key in ["valid?", "not", "also-not"] {
+            assert_same(ours.get(key).expect("present"), theirs.get(key).expect("recorded"), &format!("{place} {key}"));
+        }
+        // Maelstrom gives up a class of cycles in a component after a second, or when the first cycle it comes upon
+        // turns out to be of another class. So it finds other, milder classes there; as many components are bad.
+        let gave_up = their_anomalies.get("cycle-search-timeout").is_some();
+        let is_cycle = |name: &str| name.starts_with("G0") || name.starts_with("G-") || name.starts_with("G2");
+        let count = |anomalies: &Value| {
+            let cycles = anomalies.entries().into_iter().flatten().filter(|(name, _)| is_cycle(&name.to_string()[1..]));
+            cycles.map(|(_, cases)| cases.items().map_or(0, |cases| cases.len())).sum::<usize>()
+        };
+        assert_eq!(count(our_anomalies), count(their_anomalies), "{place}");
+        let others = |anomalies: &Value| {
+            let names = anomalies.entries().into_iter().flatten().map(|(name, _)| name.to_string());
+            let mut names: Vec<_> =
+                names.filter(|name| !is_cycle(&name[1..]) && name != ":cycle-search-timeout").collect();
+            names.sort();
+            names
+        };
+        assert_eq!(others(our_anomalies), others(their_anomalies), "{place}");
+        for (name, _) in our_anomalies.entries().into_iter().flatten() {
+            assert!(gave_up || their_anomalies.entry(name).is_some(), "{place}: {name}");
+        }
+        assert_eq!(
+            sorted(our_anomalies.get("lost-update")),
+            sorted(their_anomalies.get("lost-update")),
+            "{place} lost-update"
+        );
+        let keys = |anomalies: &Value| {
+            let orders = anomalies.get("incompatible-order").and_then(Value::items).into_iter().flatten();
+            sorted(Some(&Value::List(orders.filter_map(|case| case.get("key").cloned()).collect())))
+        };
+        assert_eq!(keys(our_anomalies), keys(their_anomalies), "{place} incompatible-order");
     }
 }
 

@@ -98,6 +98,20 @@ pub(crate) fn all() -> Vec<Case> {
         answers: None,
         ..Case::steady("gossip of 50 new integers", BROADCAST, &[init(2)], MANY, gossip)
     };
+    let (past, coming) = (FIRST..FIRST + MANY, FIRST + MANY..FIRST + 2 * MANY);
+    let lines = |numbers: Range<usize>| numbers.map(gossip).collect::<String>();
+    let begun = init(2) + &lines(past);
+    // What seems to come from itself a node reads and drops.
+    let dropped = lines(coming.clone()).replace(r#""src":"n1""#, r#""src":"n0""#);
+    let merging = Case {
+        name: "of which merging",
+        program: BROADCAST,
+        short: begun.clone() + &dropped,
+        long: begun + &lines(coming),
+        messages: MANY as u64,
+        answers: None,
+        limit: Some(9_000),
+    };
     vec![
         Case::steady("echo", ECHO, &[init(1)], MANY, |number| {
             from_client(number, format_args!(r#""type":"echo","echo":"Please {number}""#))
@@ -107,7 +121,7 @@ pub(crate) fn all() -> Vec<Case> {
         Case::steady("broadcast of a known value", BROADCAST, &informed(1_000), MANY, |number| {
             broadcast(number, number % 1_000)
         })
-        .at_most(3_400),
+        .at_most(3_300),
         Case::steady("broadcast of a new value", BROADCAST, &[init(1)], MANY, |number| broadcast(number, number)),
         Case::steady("topology of 3 nodes", BROADCAST, &[init(1)], MANY, |number| from_client(number, topology)),
         Case::steady("read of 1,000 integers", BROADCAST, &informed(1_000), 500, |number| {
@@ -117,6 +131,7 @@ pub(crate) fn all() -> Vec<Case> {
             from_client(number, r#""type":"read""#)
         }),
         hearing,
+        merging,
         start,
     ]
 }

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         let cost = cost(&case);
         let exceeded = case.limit.is_some_and(|limit| cost > limit);
         let limit = case.limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string());
-        let bytes = (case.long.len() - case.short.len()) as u64 / case.messages;
+        let bytes = case.long.len().saturating_sub(case.short.len()) as u64 / case.messages;
         println!("{:<28}{cost:>14}{limit:>9}{bytes:>9}{}", case.name, if exceeded { "  EXCEEDED" } else { "" });
         within &= !exceeded;
     }
@@ -42,5 +42,6 @@ fn cost(case: &Case) -> u64 {
     let answers = memchr::memchr_iter(b'\n', &said).count();
     assert!(case.answers.is_none_or(|expected| expected == answers), "{}: {answers} answers", case.name);
     assert!(!said.windows(14).any(|piece| piece == br#""type":"error""#), "{}: a request was refused", case.name);
-    more.saturating_sub(less) / case.messages
+    assert!(more > less, "{}: it costs nothing, so it was not done", case.name);
+    (more - less) / case.messages
 }

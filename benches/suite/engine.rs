@@ -8,7 +8,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput};
 use gossip_gloomers::engine::{Birth, Engine};
 use gossip_gloomers::node::Node;
-use gossip_gloomers::nodes::{Broadcast, Echo};
+use gossip_gloomers::nodes::{Broadcast, Echo, UniqueIds};
 use gossip_gloomers::shell::{Machine, PADDING};
 use gossip_gloomers::time::Time;
 use serde_json::{Value, json};
@@ -67,6 +67,7 @@ impl<N: Node> Contender for Ours<N> {
 #[derive(Default)]
 struct Naive {
     known: BTreeSet<u64>,
+    issued: u64,
     answers: Vec<u8>,
 }
 
@@ -75,6 +76,11 @@ impl Naive {
         match request["type"].as_str().unwrap_or_default() {
             "init" => json!({"type": "init_ok"}),
             "echo" => json!({"type": "echo_ok", "echo": request["echo"]}),
+            "generate" => {
+                self.issued += 1;
+                json!({"type": "generate_ok", "id": format!("n0-{}", self.issued)})
+            }
+            "topology" => json!({"type": "topology_ok"}),
             "broadcast" => {
                 self.known.extend(request["message"].as_u64());
                 json!({"type": "broadcast_ok"})
@@ -119,7 +125,22 @@ fn bodies(answers: &[u8]) -> Vec<Value> {
 fn compare(criterion: &mut Criterion, case: &str, batch: &str, mut ours: impl Contender, mut naive: impl Contender) {
     let said = bodies(ours.answer(batch.as_bytes()));
     assert_eq!(said.len(), BATCH);
-    assert_eq!(said, bodies(naive.answer(batch.as_bytes())));
+    let ids = |bodies: &[Value]| bodies.iter().filter_map(|body| Some(body.get("id")?.to_string())).collect::<Vec<_>>();
+    assert_eq!(ids(&said).len(), ids(&said).into_iter().collect::<BTreeSet<_>>().len(), "ids are unique");
+    let others = bodies(naive.answer(batch.as_bytes()));
+    // Ids are one's own choice.
+    let without_ids = |bodies: Vec<Value>| {
+        bodies
+            .into_iter()
+            .map(|mut body| {
+                body.as_object_mut().map(|fields| {
+                    fields.remove("id");
+                    fields.clone()
+                })
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(without_ids(said), without_ids(others));
     let mut group = criterion.benchmark_group(format!("engine/{case}"));
     group.throughput(Throughput::Elements(BATCH as u64));
     group.bench_function("ours", |bencher| bencher.iter(|| ours.answer(black_box(batch.as_bytes())).len()));
@@ -142,6 +163,14 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     let mut ours = Ours::<Echo>::new();
     ours.answer(INIT.as_bytes());
     compare(criterion, "echo", &echo, ours, Naive::default());
+
+    let generate = batch(|_| r#""type":"generate""#.to_owned());
+    let mut ours = Ours::<UniqueIds>::new();
+    ours.answer(INIT.as_bytes());
+    compare(criterion, "generate", &generate, ours, Naive::default());
+
+    let topology = batch(|_| r#""type":"topology","topology":{"n0":["n1","n2"],"n1":["n0"],"n2":["n0"]}"#.to_owned());
+    compare(criterion, "topology", &topology, informed(Ours::<Broadcast>::new()), Naive::default());
 
     let read = batch(|_| r#""type":"read""#.to_owned());
     compare(criterion, "read", &read, informed(Ours::<Broadcast>::new()), informed(Naive::default()));

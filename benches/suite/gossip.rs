@@ -210,7 +210,7 @@ fn round(criterion: &mut Criterion) {
     let mut naive = Vec::new();
     naive_round(7, &mut naive);
     assert_eq!(values_in(&naive, |ops| ops.as_array().map_or(0, Vec::len)), carried);
-    let mut group = criterion.benchmark_group(format!("gossip/round_{NODES}"));
+    let mut group = criterion.benchmark_group(format!("gossip/round/{NODES}"));
     group.throughput(Throughput::Elements(carried as u64));
     group.bench_function("ours", |bencher| {
         let timed = |()| cluster.borrow_mut().round().len();
@@ -239,7 +239,7 @@ fn read(criterion: &mut Criterion, messages: &[String]) {
     encode(&mut copy);
     let parsed = |text: &[u8]| serde_json::from_slice::<Value>(text).expect("a message");
     assert_eq!(parsed(&copy), parsed(&reply));
-    let mut group = criterion.benchmark_group(format!("broadcast/read_{HELD}"));
+    let mut group = criterion.benchmark_group(format!("engine/read_{HELD}"));
     group.throughput(Throughput::Bytes(reply.len() as u64));
     group.bench_function("ours", |bencher| bencher.iter(|| ours.answer(black_box(READ.as_bytes())).len()));
     group.bench_function("memcpy", |bencher| {
@@ -260,12 +260,12 @@ fn read(criterion: &mut Criterion, messages: &[String]) {
 
 pub(crate) fn bench(criterion: &mut Criterion) {
     let messages = messages();
-    let mut group = criterion.benchmark_group(format!("gossip/merge_{CARRIED}"));
+    let mut group = criterion.benchmark_group(format!("gossip/merge/new_{CARRIED}"));
     group.throughput(Throughput::Elements(CARRIED));
     merge_new::<Ours<Broadcast>>(&mut group, "ours", &messages);
     merge_new::<HashSet<u64>>(&mut group, "serde_json_hash_set", &messages);
     group.finish();
-    let mut group = criterion.benchmark_group(format!("gossip/merge_known_{CARRIED}"));
+    let mut group = criterion.benchmark_group(format!("gossip/merge/known_{CARRIED}"));
     group.throughput(Throughput::Elements(CARRIED));
     merge_known::<Ours<Broadcast>>(&mut group, "ours", &messages);
     merge_known::<HashSet<u64>>(&mut group, "serde_json_hash_set", &messages);

@@ -1,9 +1,10 @@
-//! The timer wheel against a binary heap: timers that are armed and expire while many others wait.
+//! The timer wheel against a binary heap: timers that are armed, that expire, and that do both while many others wait.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use criterion::{Criterion, Throughput};
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
 use gossip_gloomers::time::Time;
 use gossip_gloomers::wheel::Wheel;
 
@@ -91,13 +92,47 @@ impl<T: Timers> Load<T> {
     }
 }
 
+impl<T: Timers> Load<T> {
+    /// Fires all that wait; the mark as in [`Load::run`].
+    fn drain(&mut self) -> u64 {
+        let mut mark = 0_u64;
+        while let Some(at) = self.timers.next() {
+            while let Some(timer) = self.timers.pop(at) {
+                mark = mark.wrapping_mul(31).wrapping_add(timer.into());
+            }
+        }
+        mark
+    }
+}
+
+fn arm<T: Timers>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str) {
+    group.bench_function(contender, |bencher| bencher.iter(|| Load::<T>::new(FIRED)));
+}
+
+fn expire<T: Timers>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str) {
+    group.bench_function(contender, |bencher| {
+        bencher.iter_batched_ref(|| Load::<T>::new(FIRED), Load::drain, BatchSize::SmallInput);
+    });
+}
+
 pub(crate) fn bench(criterion: &mut Criterion) {
+    assert_eq!(Load::<Wheel<u32>>::new(FIRED).drain(), Load::<Heap>::new(FIRED).drain());
+    let mut group = criterion.benchmark_group(format!("wheel/arm/{FIRED}"));
+    group.throughput(Throughput::Elements(FIRED.into()));
+    arm::<Wheel<u32>>(&mut group, "ours");
+    arm::<Heap>(&mut group, "binary_heap");
+    group.finish();
+    let mut group = criterion.benchmark_group(format!("wheel/expire/{FIRED}"));
+    group.throughput(Throughput::Elements(FIRED.into()));
+    expire::<Wheel<u32>>(&mut group, "ours");
+    expire::<Heap>(&mut group, "binary_heap");
+    group.finish();
     for waiting in [32, 1024, 32_768] {
         let (mut wheel, mut heap) = (Load::<Wheel<u32>>::new(waiting), Load::<Heap>::new(waiting));
         for _ in 0..10 {
             assert_eq!(wheel.run(), heap.run());
         }
-        let mut group = criterion.benchmark_group(format!("wheel/arm_expire_{waiting}"));
+        let mut group = criterion.benchmark_group(format!("wheel/churn/{waiting}"));
         group.throughput(Throughput::Elements(FIRED.into()));
         group.bench_function("ours", |bencher| bencher.iter(|| wheel.run()));
         group.bench_function("binary_heap", |bencher| bencher.iter(|| heap.run()));

@@ -1,8 +1,9 @@
 //! Everything straight to everyone: what a replica does where two hops would be staler than is allowed.
 //!
 //! Everyone tells everyone what is its own, one hop and n-1 messages an operation. That works as long as nobody is
-//! doubted by anybody; who doubts says so, and is heard in rounds. Behind it the tree stands as a safety net: whoever was
-//! told nothing, or only part of it, by one who died or thinks otherwise of the distances, gets it from its neighbours.
+//! doubted by anybody; who doubts says so, and is heard in rounds. Behind it the tree stands as a safety net: whoever
+//! was told nothing, or only part of it, by one who died or thinks otherwise of the distances, gets it from its
+//! neighbours.
 
 use super::Gossip;
 use crate::node::Peer;

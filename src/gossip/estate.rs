@@ -9,12 +9,15 @@ use std::collections::BTreeSet;
 
 use super::Gossip;
 use super::log::{Origin, Slot};
-use super::message::write_origin;
+use super::message::{LIVES_END, write_origin};
 use crate::time::{Duration, Time};
 use crate::wire::{Json, write_int};
 
 /// A gap that has stayed for so long may stay for ever.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Origins of more lives of one node are not believed in: each takes memory at every replica, and time.
+pub const MAX_LIVES: usize = 256;
 
 /// What a replica hands on for others.
 #[derive(Debug)]
@@ -48,7 +51,8 @@ impl Gossip {
 
     /// Whether there can be such an origin.
     pub(super) fn exists(&self, origin: Origin) -> bool {
-        (origin.node as usize) < self.links.len() * 2
+        let has_room = || self.log.find(origin).is_some() || self.log.lives(origin.node) < MAX_LIVES;
+        (origin.node as usize) < self.links.len() * 2 && has_room()
     }
 
     /// Notes that an operation of this name was handed on, and so need not be again.
@@ -61,8 +65,10 @@ impl Gossip {
         if now < self.estate.look {
             return;
         }
+        // Where acknowledgements take long, so do repairs.
+        let patience = PATIENCE.max(self.acknowledge_within());
         let Self { log, estate, news, .. } = self;
-        estate.look = now + PATIENCE;
+        estate.look = now + patience;
         let before = std::mem::take(&mut estate.gaps);
         estate.gaps.extend((0..log.origins()).filter(|slot| log.has_gap(*slot)).map(|slot| (slot, log.reach(slot))));
         estate.packed.retain(|(slot, number)| log.reach(*slot) < *number);
@@ -91,7 +97,7 @@ impl Gossip {
 pub(super) fn unpack(packed: Json<'_>) -> Option<(Origin, u32, Json<'_>)> {
     let mut parts = packed.items()?;
     let node = u32::try_from(parts.next()?.as_u64()?).ok()?;
-    let life = parts.next()?.as_u64()?;
+    let life = parts.next()?.as_u64().filter(|life| *life < LIVES_END)?;
     let number = u32::try_from(parts.next()?.as_u64()?).ok().filter(|number| *number > 0)?;
     Some((Origin { node, life }, number, parts.next()?))
 }

@@ -14,13 +14,14 @@ use super::link::{Beat, Link};
 use super::message::Message;
 use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, TRIES};
 
-/// A hub asks after the nodes it has lost this often.
+/// A hub asks after the nodes it has lost this often, and so does everyone where everything goes straight to everyone;
+/// a node that is far from its hub looks around every third time.
 pub(super) const PROBE: Duration = Duration::from_millis(700);
 
 /// A node has noticed that its hub is gone after this many times the patience for one answer.
 const NOTICED: u32 = 4;
 
-/// So many nodes are asked for a shorter way to the hub.
+/// So many nodes at a time are asked, for a shorter way to the hub or for a lost one.
 const EXPLORED: usize = 6;
 
 /// Whom others follow is traced over at most this many nodes.
@@ -130,12 +131,17 @@ impl Gossip {
         self.follow_first(now);
     }
 
+    /// The peer hands rounds on to nobody, as far as is known.
+    pub(super) fn forget_below(&mut self, from: Peer) {
+        for link in self.links.iter_mut().filter(|link| link.through == Some(from)) {
+            link.through = None;
+        }
+    }
+
     /// Learns whom a peer hands rounds on to.
     fn on_below(&mut self, from: Peer, message: &Message<'_>) {
         if std::mem::take(&mut self.links[from.index()].relays) {
-            for link in self.links.iter_mut().filter(|link| link.through == Some(from)) {
-                link.through = None;
-            }
+            self.forget_below(from);
         }
         for index in message.below() {
             let Some(link) = self.links.get_mut(index) else { continue };
@@ -166,6 +172,11 @@ impl Gossip {
         }
         self.parent = first;
         self.explores = true;
+        for index in 0..self.links.len() {
+            if self.is_follower(Peer::at(index)) {
+                self.links[index].owe(now);
+            }
+        }
         self.greet();
     }
 
@@ -253,6 +264,10 @@ impl Gossip {
         if let Some(parent) = self.parent {
             self.probe = now + if self.pace.is_direct() { PROBE } else { PROBE * 3 };
             self.ask_above(parent);
+            // A parent that was started again knows nothing of its followers.
+            let silence = self.acknowledge_within();
+            let link = &mut self.links[parent.index()];
+            link.ask |= link.heard.is_none_or(|(_, heard)| now.since(heard) > silence);
             for index in 0..self.links.len() {
                 let is_lost = self.is_lost_follower(&self.links[index]);
                 self.links[index].ask |= is_lost;
@@ -262,17 +277,31 @@ impl Gossip {
             }
             return;
         }
-        for link in &mut self.links[..self.me.index()] {
-            link.ask |= !link.is_trusted();
-        }
-        let had_time = self.may_trade(now);
+        // What was sent to nodes outside and not acknowledged may not have arrived.
         for index in 0..self.links.len() {
             if !self.is_below(Peer::at(index)) {
-                let link = &mut self.links[index];
-                // What was sent to nodes outside and not acknowledged may not have arrived.
-                link.forget_sent();
-                link.ask |= had_time && link.is_stranger();
+                self.links[index].forget_sent();
             }
+        }
+        self.search(now);
+    }
+
+    /// A hub alone with its following: asks the first of the nodes that it has lost, and some others in turn.
+    fn search(&mut self, now: Time) {
+        let had_time = self.may_trade(now);
+        let is_lost = |gossip: &Self, peer: &Peer| {
+            let link = &gossip.links[peer.index()];
+            let is_lower = *peer < gossip.me && !link.is_trusted();
+            is_lower || (had_time && link.is_stranger() && *peer != gossip.me && !gossip.is_below(*peer))
+        };
+        let count = self.links.len();
+        let first = (0..count).map(Peer::at).find(|peer| is_lost(self, peer));
+        let turn = (1..=count).map(|step| Peer::at((self.asked.index() + step) % count));
+        let mut some = smallvec::SmallVec::<[Peer; EXPLORED]>::new();
+        some.extend(turn.filter(|peer| is_lost(self, peer)).take(EXPLORED - 1));
+        self.asked = some.last().copied().unwrap_or(self.asked);
+        for peer in first.into_iter().chain(some) {
+            self.links[peer.index()].ask = true;
         }
     }
 
@@ -280,10 +309,9 @@ impl Gossip {
     fn explore(&mut self, parent: Peer) {
         let count = self.links.len();
         for _ in 0..EXPLORED.min(count) {
-            self.partner = Peer::at((self.partner.index() + 1) % count);
-            let is_new =
-                self.is_other_and_trusted(self.partner) && self.partner != parent && !self.is_follower(self.partner);
-            self.links[self.partner.index()].ask |= is_new;
+            self.asked = Peer::at((self.asked.index() + 1) % count);
+            let is_new = self.is_other_and_trusted(self.asked) && self.asked != parent && !self.is_follower(self.asked);
+            self.links[self.asked.index()].ask |= is_new;
         }
     }
 

@@ -1,7 +1,7 @@
 //! What a replica learns from a message: what the peer holds, operations, and how long the way there and back takes.
 
 use super::link::Introduction;
-use super::log::{Insertion, Slot};
+use super::log::{Insertion, Log, Slot};
 use super::message::Message;
 use super::{GRAIN, Gossip, LONGEST_NAP, View, estate};
 use crate::node::Peer;
@@ -12,7 +12,7 @@ impl Gossip {
     /// Learns what the peer holds.
     pub(super) fn on_vector(&mut self, from: Peer, message: &Message<'_>) {
         for (origin, reach) in message.have() {
-            if self.exists(origin) {
+            if reach > 0 && self.exists(origin) {
                 let slot = self.log.slot(origin);
                 self.links[from.index()].known.raise(slot, reach);
             }
@@ -36,9 +36,16 @@ impl Gossip {
             let slot = self.log.slot(run.origin);
             let mut number = run.first;
             let mut known = true;
-            for operation in run.ops {
-                known &= self.take_in(slot, number, operation, view) == Insertion::Known;
-                number = number.saturating_add(1);
+            if !self.is_estate(run.origin) && self.log.append(slot, number, run.ops.clone(), Json::write) {
+                show(&self.log, slot, number, view);
+                number = self.log.reach(slot).saturating_add(1);
+                known = number == run.first;
+                self.news |= !known;
+            } else {
+                for operation in run.ops {
+                    known &= self.take_in(slot, number, operation, view) == Insertion::Known;
+                    number = number.saturating_add(1);
+                }
             }
             learns |= !known;
             let gap = self.log.has_gap(slot);
@@ -66,23 +73,31 @@ impl Gossip {
     }
 
     /// Takes in one operation, and what is packed in it.
+    #[inline]
     fn take_in(&mut self, slot: Slot, number: u32, operation: Json<'_>, view: &mut impl View) -> Insertion {
-        let insertion = self.log.insert(slot, number, |payload| operation.write(payload));
-        if matches!(insertion, Insertion::Known | Insertion::Dropped) {
-            return insertion;
-        }
-        self.news = true;
         let origin = self.log.origin(slot);
-        if !self.is_estate(origin) {
-            view.apply(origin, number, self.log.any_payload(slot, number).unwrap_or_default());
-        } else if let Some((origin, number, operation)) =
-            estate::unpack(operation).filter(|(origin, ..)| self.exists(*origin))
-        {
-            let slot = self.log.slot(origin);
-            self.on_packed(slot, number);
-            self.take_in(slot, number, operation, view);
+        let is_estate = self.is_estate(origin);
+        if is_estate && self.unpack(operation, view) == Insertion::Dropped {
+            return Insertion::Dropped;
+        }
+        let insertion = self.log.insert(slot, number, |payload| operation.write(payload));
+        if matches!(insertion, Insertion::Next | Insertion::Beyond) {
+            self.news = true;
+            if !is_estate {
+                view.apply(origin, number, self.log.latest());
+            }
         }
         insertion
+    }
+
+    /// Takes in what another replica hands on for a third.
+    #[cold]
+    fn unpack(&mut self, operation: Json<'_>, view: &mut impl View) -> Insertion {
+        let packed = estate::unpack(operation).filter(|(origin, ..)| self.exists(*origin));
+        let Some((origin, number, operation)) = packed else { return Insertion::Known };
+        let slot = self.log.slot(origin);
+        self.on_packed(slot, number);
+        self.take_in(slot, number, operation, view)
     }
 
     /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
@@ -125,5 +140,14 @@ impl Gossip {
     /// The local instant of a stamp of this life.
     fn instant(&self, stamp: u64) -> Option<Time> {
         stamp.checked_sub(self.life).and_then(|age| age.checked_mul(1000)).map(Time::from_nanos)
+    }
+}
+
+/// Hands the operations of a slot on, from a number; by itself, as [`Log::append`].
+#[inline(never)]
+fn show(log: &Log, slot: Slot, first: u32, view: &mut impl View) {
+    let origin = log.origin(slot);
+    for (number, operation) in (first..).zip(log.payloads(slot, first)) {
+        view.apply(origin, number, operation);
     }
 }

@@ -31,11 +31,15 @@ impl Vector {
         self.0[slot] = to;
     }
 
+    pub(super) fn total(&self) -> u64 {
+        self.0.iter().map(|number| u64::from(*number)).sum()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
-    fn copy_from(&mut self, other: &Self) {
+    pub(super) fn copy_from(&mut self, other: &Self) {
         self.0.clear();
         self.0.extend_from_slice(&other.0);
     }
@@ -68,11 +72,9 @@ pub(super) struct Beat {
 impl Beat {
     /// When a message that is there as a round opens can next be sent; the hub is not idle.
     pub(super) fn next_slot(self, now: Time) -> Time {
-        let mut at = self.send_by;
-        while at < now {
-            at = at + self.period;
-        }
-        at
+        let late = now.since(self.send_by).as_nanos();
+        let missed = u32::try_from(late.div_ceil(self.period.as_nanos().max(1))).unwrap_or(u32::MAX);
+        self.send_by + self.period * missed
     }
 }
 
@@ -98,6 +100,13 @@ pub(super) struct Link {
     pub(super) sent: Vector,
     /// What it has been told that this replica holds.
     pub(super) told: Vector,
+    /// Its whole vector as it once was, where stability is tracked, and whether that was at its last message.
+    pub(super) snapshot: Vector,
+    pub(super) is_exact: bool,
+    /// How many operations it has been told are stable.
+    pub(super) told_stable: u64,
+    /// It has said, in this life, all that it holds.
+    pub(super) introduced: bool,
     /// The next message says everything that this replica holds.
     pub(super) tell_all: bool,
     /// Every message does until one is known to have arrived.
@@ -138,15 +147,16 @@ pub(super) struct Link {
 
 impl Link {
     /// The peer names its life. If it had another before, it holds nothing now, and nothing that was said counts.
-    pub(super) fn meet(&mut self, life: u64) {
+    pub(super) fn meet(&mut self, life: u64) -> bool {
         if self.life == 0 {
             self.life = life;
         }
         if self.life >= life {
-            return;
+            return false;
         }
         let doubted = self.doubted;
         *self = Self { life, doubted, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
+        true
     }
 
     /// Whether the peer has never spoken to this replica.
@@ -188,6 +198,8 @@ impl Link {
     pub(super) fn forget_sent(&mut self) {
         if !self.is_acknowledged() {
             self.resend = true;
+            // With it what was said there of other operations may be lost.
+            self.told.clear();
         }
         self.sent.copy_from(&self.known);
     }
@@ -202,9 +214,10 @@ impl Link {
         });
     }
 
-    /// Settles when the news at hand should go, so that it arrives as the hub opens a round.
-    pub(super) fn plan(&mut self, now: Time) {
-        self.plan = Some(self.plan.unwrap_or_else(|| self.just_in_time(now)));
+    /// Settles when the news at hand should go, so that it arrives as the hub opens a round; never after `latest`,
+    /// whatever the hub says.
+    pub(super) fn plan(&mut self, now: Time, latest: Time) {
+        self.plan = Some(self.plan.unwrap_or_else(|| self.just_in_time(now)).min(latest));
     }
 
     fn just_in_time(&self, now: Time) -> Time {

@@ -23,18 +23,24 @@ pub const MAX_BEYOND: usize = 1 << 14;
 pub struct Log {
     origins: Vec<Origin>,
     slots: HashMap<Origin, u32>,
+    /// How many origins each node has.
+    lives: HashMap<u32, usize>,
+    /// The slot that was asked for last.
+    recent: Slot,
     /// By slot, then by number less one.
     held: Vec<Vec<Span>>,
     /// By slot: those above a gap, by number.
     beyond: Vec<BTreeMap<u32, Span>>,
     payloads: Vec<u8>,
+    /// Where the payload begins that came last.
+    latest: usize,
 }
 
 /// Where a payload lies among all payloads.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start: usize,
-    len: u32,
+    end: usize,
 }
 
 /// What became of an operation that was offered to the log.
@@ -56,15 +62,44 @@ impl Log {
     /// # Panics
     /// There are over four billion origins.
     pub fn slot(&mut self, origin: Origin) -> Slot {
+        if self.origins.get(self.recent) != Some(&origin) {
+            self.recent = self.find_or_add(origin);
+        }
+        self.recent
+    }
+
+    fn find_or_add(&mut self, origin: Origin) -> Slot {
         if let Some(slot) = self.slots.get(&origin) {
             return *slot as usize;
         }
         let slot = self.origins.len();
         self.slots.insert(origin, u32::try_from(slot).expect("origins fit in memory"));
         self.origins.push(origin);
+        *self.lives.entry(origin.node).or_default() += 1;
         self.held.push(Vec::new());
         self.beyond.push(BTreeMap::new());
         slot
+    }
+
+    /// The slot of an origin that this replica has heard of.
+    #[must_use]
+    pub fn find(&self, origin: Origin) -> Option<Slot> {
+        if self.origins.get(self.recent) == Some(&origin) {
+            return Some(self.recent);
+        }
+        self.slots.get(&origin).map(|slot| *slot as usize)
+    }
+
+    /// How many origins of one node this replica has heard of.
+    #[must_use]
+    pub fn lives(&self, node: u32) -> usize {
+        self.lives.get(&node).copied().unwrap_or_default()
+    }
+
+    /// How many operations are held without a gap, of all origins.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.held.iter().map(|held| held.len() as u64).sum()
     }
 
     /// How many origins this replica has heard of; slots are `0..origins()`.
@@ -92,7 +127,7 @@ impl Log {
     }
 
     fn bytes(&self, span: Span) -> &[u8] {
-        &self.payloads[span.start..span.start + span.len as usize]
+        &self.payloads[span.start..span.end]
     }
 
     /// Whether an operation of the slot waits for one before it.
@@ -107,21 +142,69 @@ impl Log {
     }
 
     /// Offers an operation whose payload `write` appends if it is wanted.
-    ///
-    /// # Panics
-    /// `write` appends four gigabytes.
+    #[inline]
     pub fn insert(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
         let next = self.reach(slot).saturating_add(1);
-        if number < next || self.beyond[slot].contains_key(&number) {
+        if number < next {
+            return Insertion::Known;
+        }
+        if number > next || !self.beyond[slot].is_empty() {
+            return self.insert_at_gap(slot, number, write);
+        }
+        let span = self.add(write);
+        self.held[slot].push(span);
+        Insertion::Next
+    }
+
+    /// Takes in operations from number `first` on if that is the next one and nothing waits above a gap, and else none;
+    /// says which. By itself, so that the loop has all registers.
+    #[inline(never)]
+    pub fn append<T>(
+        &mut self,
+        slot: Slot,
+        first: u32,
+        operations: impl Iterator<Item = T>,
+        write: impl Fn(T, &mut Vec<u8>),
+    ) -> bool {
+        if first != self.reach(slot).saturating_add(1) || self.has_gap(slot) {
+            return false;
+        }
+        let Self { held, payloads, .. } = self;
+        held[slot].extend(operations.map(|operation| {
+            let start = payloads.len();
+            write(operation, payloads);
+            Span { start, end: payloads.len() }
+        }));
+        true
+    }
+
+    /// The payloads of the slot from a number on, as far as they are held.
+    #[inline]
+    pub fn payloads(&self, slot: Slot, first: u32) -> impl Iterator<Item = &[u8]> {
+        let spans = self.held[slot].get((first as usize).saturating_sub(1)..).unwrap_or_default();
+        spans.iter().map(|span| self.bytes(*span))
+    }
+
+    /// Adds a payload.
+    #[inline]
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+        let start = self.payloads.len();
+        self.latest = start;
+        write(&mut self.payloads);
+        Span { start, end: self.payloads.len() }
+    }
+
+    /// Above a gap or in it.
+    #[cold]
+    fn insert_at_gap(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
+        let next = self.reach(slot).saturating_add(1);
+        if self.beyond[slot].contains_key(&number) {
             return Insertion::Known;
         }
         if number > next && self.beyond[slot].len() >= MAX_BEYOND {
             return Insertion::Dropped;
         }
-        let start = self.payloads.len();
-        write(&mut self.payloads);
-        let len = u32::try_from(self.payloads.len() - start).expect("a line is shorter than four gigabytes");
-        let span = Span { start, len };
+        let span = self.add(write);
         if number > next {
             self.beyond[slot].insert(number, span);
             return Insertion::Beyond;
@@ -133,6 +216,12 @@ impl Log {
             next += 1;
         }
         Insertion::Next
+    }
+
+    /// The payload of the operation that was new last.
+    #[must_use]
+    pub fn latest(&self) -> &[u8] {
+        &self.payloads[self.latest..]
     }
 
     /// The payload of an operation that is held or waits above a gap.

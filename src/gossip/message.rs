@@ -6,17 +6,24 @@
 //! ```
 //!
 //! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its life; lives of
-//! others are written as differences to it. `below` lists the followers of a relay. `have` lists origins (node, life) and how far the sender holds them;
-//! `ops` lists runs: an origin, the first number, and the operations from there. Only what changed is said.
+//! others are written as differences to it. `below` lists all who follow the sender, directly or not. `have` lists
+//! origins (node, life) and how far the sender holds them; `ops` lists runs: an origin, the first number, and the
+//! operations from there. Only what changed is said. `answer`, `full`, `doubts` and `far` are flags: answer at once;
+//! `have` is complete; some node is doubted; the hub is two hops away or more. Nodes that ask what is stable add
+//! `stable`, a list like `have`, and `held`, a count.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
-use crate::wire::{Field, Json, Line, write_int};
+use crate::wire::{Field, Items, Json, Line, write_int};
 
 use super::log::{Log, Origin};
+use super::settings::MAX_STALENESS;
 
 /// A message carries at most about this many bytes of operations; the rest follows in the next one.
 pub const MAX_PAYLOAD: usize = 1 << 18;
+
+/// Lives are below this, so that their differences fit; in microseconds it is beyond the year 140,000.
+pub(super) const LIVES_END: u64 = 1 << 62;
 
 /// A message as it came, borrowed from its line.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each said or not")]
@@ -32,7 +39,7 @@ pub struct Message<'a> {
     pub(super) echo: Option<(u64, Duration)>,
     /// For a follower: how soon its news is wanted, and the period from then on; zero while the hub is idle.
     pub(super) next: Option<(Duration, Duration)>,
-    /// The sender wants an answer at once.
+    /// The sender wants an answer at once, and if it is `full` itself, one that is.
     pub(super) answer: bool,
     /// `have` is complete.
     pub(super) full: bool,
@@ -40,6 +47,9 @@ pub struct Message<'a> {
     pub(super) doubts: bool,
     /// The sender is no hub, and neither is whom it follows.
     pub(super) far: bool,
+    /// How many operations the sender holds, where stability is tracked.
+    pub(super) held: Option<u64>,
+    stable: Option<Json<'a>>,
     below: Option<Json<'a>>,
     have: Option<Json<'a>>,
     ops: Option<Json<'a>>,
@@ -49,7 +59,7 @@ impl<'a> Field<'a> for Message<'a> {
     fn read(body: Json<'a>) -> Result<Self, crate::wire::Malformed> {
         let (mut at, mut age, mut follows, mut echo, mut next) = (None, None, None, None, None);
         let (mut answer, mut full, mut doubts, mut far) = (false, false, false, false);
-        let (mut below, mut have, mut ops) = (None, None, None);
+        let (mut held, mut stable, mut below, mut have, mut ops) = (None, None, None, None, None);
         for (key, value) in body.entries().into_iter().flatten() {
             match key {
                 "at" => at = value.as_u64(),
@@ -57,21 +67,24 @@ impl<'a> Field<'a> for Message<'a> {
                 "follows" => follows = value.as_u64().and_then(|index| u32::try_from(index).ok()),
                 "echo" => echo = value.to::<(u64, u64)>().ok(),
                 "next" => next = value.to::<(u64, u64)>().ok(),
-                "answer" => answer = true,
-                "full" => full = true,
-                "doubts" => doubts = true,
-                "far" => far = true,
+                "answer" => answer = value.as_bool() == Some(true),
+                "full" => full = value.as_bool() == Some(true),
+                "doubts" => doubts = value.as_bool() == Some(true),
+                "far" => far = value.as_bool() == Some(true),
+                "held" => held = value.as_u64(),
+                "stable" => stable = Some(value),
                 "below" => below = Some(value),
                 "have" => have = Some(value),
                 "ops" => ops = Some(value),
                 _ => {}
             }
         }
-        let life = at.zip(age).and_then(|(at, age)| at.checked_sub(age)).filter(|life| *life > 0);
+        let life = at.zip(age).and_then(|(at, age)| at.checked_sub(age)).filter(|life| (1..LIVES_END).contains(life));
         let (Some(at), Some(life)) = (at, life) else { return crate::wire::missing("at and age, microseconds") };
         let echo = echo.map(|(stamp, hold)| (stamp, Duration::from_micros(hold)));
-        let next = next.map(|(soon, period)| (Duration::from_micros(soon), Duration::from_micros(period)));
-        Ok(Self { at, life, follows, echo, next, answer, full, doubts, far, below, have, ops })
+        let time = |us| Duration::from_micros(us).min(MAX_STALENESS);
+        let next = next.map(|(soon, period)| (time(soon), time(period)));
+        Ok(Self { at, life, follows, echo, next, answer, full, doubts, far, held, stable, below, have, ops })
     }
 
     fn absent() -> Result<Self, crate::wire::Malformed> {
@@ -84,18 +97,27 @@ impl<'a> Field<'a> for Message<'a> {
 pub(super) struct Run<'a> {
     pub(super) origin: Origin,
     pub(super) first: u32,
-    pub(super) ops: crate::wire::Items<'a>,
+    pub(super) ops: Items<'a>,
 }
 
 impl<'a> Message<'a> {
     /// The nodes that follow the sender, directly or not; nonsense is left out.
     pub(super) fn below(&self) -> impl Iterator<Item = usize> + use<'a> {
-        self.below.and_then(Json::items).into_iter().flatten().filter_map(|node| usize::try_from(node.as_u64()?).ok())
+        items(self.below).filter_map(|node| usize::try_from(node.as_u64()?).ok())
     }
 
     /// How far the sender holds origins; nonsense is left out.
     pub(super) fn have(&self) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
-        let mut numbers = self.have.and_then(Json::items).into_iter().flatten();
+        self.vector(self.have)
+    }
+
+    /// How far every replica holds origins; nonsense is left out.
+    pub(super) fn stable(&self) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
+        self.vector(self.stable)
+    }
+
+    fn vector(&self, list: Option<Json<'a>>) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
+        let mut numbers = items(list);
         let life = self.life;
         std::iter::from_fn(move || {
             let (node, relative, reach) = (numbers.next()?, numbers.next()?, numbers.next()?);
@@ -107,7 +129,7 @@ impl<'a> Message<'a> {
     /// The runs of operations; nonsense is left out.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run<'a>> + use<'a> {
         let life = self.life;
-        self.ops.and_then(Json::items).into_iter().flatten().filter_map(move |run| {
+        items(self.ops).filter_map(move |run| {
             let mut ops = run.items()?;
             let origin = origin(ops.next()?, ops.next()?, life)?;
             let first = ops.next()?.as_u64().and_then(|first| u32::try_from(first).ok())?;
@@ -116,9 +138,14 @@ impl<'a> Message<'a> {
     }
 }
 
+fn items(list: Option<Json<'_>>) -> Items<'_> {
+    list.and_then(Json::items).unwrap_or_default()
+}
+
 fn origin(node: Json<'_>, relative: Json<'_>, life: u64) -> Option<Origin> {
     let node = u32::try_from(node.as_u64()?).ok()?;
-    Some(Origin { node, life: life.checked_add_signed(relative.as_i64()?)? })
+    let life = life.checked_add_signed(relative.as_i64()?).filter(|life| *life < LIVES_END)?;
+    Some(Origin { node, life })
 }
 
 /// What a message starts with.
@@ -176,6 +203,16 @@ pub(super) fn write_origin(out: &mut Vec<u8>, origin: Origin, life: u64) {
         out.push(b'-');
     }
     write_int(out, origin.life.abs_diff(life));
+}
+
+/// Appends one entry of a version vector, behind the others.
+pub(super) fn write_entry(out: &mut Vec<u8>, origin: Origin, reach: u32, life: u64) {
+    if out.last() != Some(&b'[') {
+        out.push(b',');
+    }
+    write_origin(out, origin, life);
+    out.push(b',');
+    write_int(out, reach.into());
 }
 
 /// Appends one run, as long as there is room below `limit`; returns the last number written.

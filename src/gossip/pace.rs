@@ -62,9 +62,9 @@ impl Pace {
         self.latency.unwrap_or_default()
     }
 
-    /// Whether every operation goes straight to everyone, since two hops would already be too stale.
+    /// Whether every operation goes straight to everyone, since two hops leave no time to collect any.
     pub(super) fn is_direct(&self) -> bool {
-        self.max_staleness.is_some_and(|limit| limit <= self.latency() * 2)
+        self.max_staleness.is_some_and(|limit| limit < self.latency() * 2 + SHORTEST)
     }
 
     /// The time between two rounds when there is always news.

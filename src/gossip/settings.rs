@@ -3,11 +3,15 @@
 use crate::node::Options;
 use crate::time::Duration;
 
+/// The longest `--max-staleness`, and the longest period that a replica believes a hub to have.
+pub const MAX_STALENESS: Duration = Duration::from_secs(3600);
+
 /// How a replica trades messages for freshness.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `--max-staleness`: how old news may be when the last node hears it, in a cluster without faults. Zero sends
-    /// everything straight to everyone. Without it the period of the rounds follows the latency.
+    /// `--max-staleness`: how old news may be when the last node hears it, in a cluster without faults, once the
+    /// latency is measured. Less than two hops and 50 ms sends everything straight to everyone. Without it the period
+    /// of the rounds follows the latency.
     pub max_staleness: Option<Duration>,
 }
 
@@ -39,7 +43,12 @@ fn duration(text: &str) -> Result<Duration, String> {
         (text, if text == "0" { 1.0 } else { f64::NAN })
     };
     let seconds = number.parse::<f64>().unwrap_or(f64::NAN) * unit;
-    Duration::try_from_secs_f64(seconds).map_err(|_| format!("{text:?} is not a duration: write 500ms, 1.7s or 0"))
+    let duration = Duration::try_from_secs_f64(seconds)
+        .map_err(|_| format!("{text:?} is not a duration: write 500ms, 1.7s or 0"))?;
+    if duration > MAX_STALENESS {
+        return Err(format!("{text:?} is longer than an hour: nobody would hear of anything"));
+    }
+    Ok(duration)
 }
 
 #[cfg(test)]
@@ -61,8 +70,13 @@ mod tests {
 
     #[test]
     fn bad_arguments_are_refused_by_name() {
-        for arguments in [&["--max-staleness"][..], &["--max-staleness", "5"], &["--max-staleness", "-1s"], &["--fast"]]
-        {
+        for arguments in [
+            &["--max-staleness"][..],
+            &["--max-staleness", "5"],
+            &["--max-staleness", "-1s"],
+            &["--max-staleness", "2e9s"],
+            &["--fast"],
+        ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
     }

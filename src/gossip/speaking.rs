@@ -9,8 +9,9 @@ use crate::time::{Duration, Time};
 
 use super::link::{Beat, Introduction, Link, Vector, Waiting};
 use super::log::{Log, Origin, Slot};
-use super::message::{Header, MAX_PAYLOAD, write_origin, write_run};
-use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
+use super::message::{Header, MAX_PAYLOAD, write_entry, write_run};
+use super::stability::Stability;
+use super::{GRAIN, Gossip, SHORTEST_PATIENCE, SOLITUDE, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
 
 impl Gossip {
     /// Sends whatever is due.
@@ -62,11 +63,15 @@ impl Gossip {
         let opens = self.opens(now);
         let trades = self.parent.is_none() && self.may_trade(now) && self.next_partner().is_some();
         let mut due = trades.then_some(opens);
+        let mut lacks = false;
         for (index, link) in self.links.iter().enumerate() {
             if !self.is_follower(Peer::at(index)) {
                 continue;
             }
-            let news = ((self.news || link.resend) && link.lacks(&self.log)).then_some(opens);
+            let settles = self.parent.is_none() && self.stable_total() > link.told_stable;
+            // One that lacks something is enough, the others need no look.
+            lacks = lacks || settles || ((self.news || link.resend) && link.lacks(&self.log));
+            let news = lacks.then_some(opens);
             // An answer that is asked for waits for the round, but never long.
             let owed = link.owed.map(|owed| owed.max(opens.min(owed + (self.pace.latency() / 4).max(TOGETHER))));
             due = [due, news, owed].into_iter().flatten().min();
@@ -119,7 +124,7 @@ impl Gossip {
             let link = &self.links[index];
             let wanted = match link.owed {
                 Some(owed) => opens || owed <= now,
-                None => opens && link.lacks(&self.log),
+                None => opens && (link.lacks(&self.log) || self.stable_total() > link.told_stable),
             };
             if wanted && self.is_follower(peer) {
                 self.send(peer, out);
@@ -149,7 +154,7 @@ impl Gossip {
         }
         let originals = self.originals();
         let nodes = self.links.len();
-        let Self { log, links, life, pace, written, .. } = self;
+        let Self { log, links, life, pace, written, stability, parent, .. } = self;
         let link = &mut links[to.index()];
         let stamp = *life + now.as_nanos() / 1000;
         let full = link.tell_all || link.introduction != Introduction::Heard;
@@ -169,6 +174,15 @@ impl Gossip {
         if !written.below.is_empty() {
             message = message.field("below", &written.below);
         }
+        if stability.is_some() {
+            message = message.field("held", log.total());
+        }
+        let stable =
+            stability.as_ref().filter(|stable| follower && parent.is_none() && stable.total > link.told_stable);
+        if let Some(stable) = stable {
+            link.told_stable = stable.total;
+            message = message.field_with("stable", |text| write_stable(text, log, stable, *life));
+        }
         let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
         message.field_with("have", |text| write_have(text, log, link, *life, full, concerns, written)).end();
         let carries = written.operations > 0;
@@ -186,7 +200,8 @@ impl Gossip {
         link.tell_all = false;
         link.ask = false;
         link.resend = written.is_cut_short;
-        link.owed = None;
+        // What did not fit follows as fast as the receiver can be expected to read it.
+        link.owed = written.is_cut_short.then_some(now + TOGETHER);
         link.unanswered = 0;
         if (carries || answer) && (hub || follower || direct) {
             let way = match link.round_trip {
@@ -225,7 +240,9 @@ impl Gossip {
 
     /// When there is something to do next.
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
-        let mut due = [self.electing, self.looks_around().then_some(self.probe)].into_iter().flatten().min();
+        let alone = self.settled.map(|settled| settled + SOLITUDE).filter(|at| *at > now);
+        let mut due =
+            [self.electing.or_else(|| self.looks_around().then_some(self.probe)), alone].into_iter().flatten().min();
         if !self.direct {
             due = [due, self.to_followers(now)].into_iter().flatten().min();
         }
@@ -281,8 +298,17 @@ fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Opt
     out.push(b']');
 }
 
-/// Says how far the origins that concern the receiver are held, where that is not said yet and the operations on board do
-/// not imply it.
+/// Says which operations every replica holds.
+fn write_stable(out: &mut Vec<u8>, log: &Log, stability: &Stability, life: u64) {
+    out.push(b'[');
+    for slot in (0..log.origins()).filter(|slot| stability.vector.at(*slot) > 0) {
+        write_entry(out, log.origin(slot), stability.vector.at(slot), life);
+    }
+    out.push(b']');
+}
+
+/// Says how far the origins that concern the receiver are held, where that is not said yet and the operations on board
+/// do not imply it.
 fn write_have(
     out: &mut Vec<u8>,
     log: &Log,
@@ -293,7 +319,6 @@ fn write_have(
     written: &Written,
 ) {
     out.push(b'[');
-    let mut first = true;
     for slot in 0..log.origins() {
         if !concerns(log.origin(slot)) {
             continue;
@@ -305,13 +330,7 @@ fn write_have(
         if reach == 0 || implied || (told && !full) {
             continue;
         }
-        if !first {
-            out.push(b',');
-        }
-        first = false;
-        write_origin(out, log.origin(slot), life);
-        out.push(b',');
-        crate::wire::write_int(out, reach.into());
+        write_entry(out, log.origin(slot), reach, life);
     }
     out.push(b']');
 }

@@ -1,251 +1,342 @@
-//! Kafka on lin-kv: a log is one value, a list that grows by compare-and-set.
+//! Challenge 5: logs to which every node appends, and offsets without coordination.
 //!
-//! A message's offset is its place in the list. A send costs two messages, and four more for each time that another
-//! node was faster; a poll two for each log it names. Nothing is kept here but what lists and offsets were when last
-//! heard of, so that any node may be asked anything at any time.
+//! Each node gives offsets to the messages sent to it: the Lamport clock of the key, times the number of nodes, plus
+//! the node's position. They are unique, and rise with everything that a node has seen. A message is *shown* once no
+//! lower offset of its key can appear any more: when it is causally stable ([`Gossip::is_stable`]), since then all that
+//! was made without knowledge of it is here. So `send`, `poll` and `commit_offsets` are answered at once by the local
+//! replica, partitioned or not, and nodes exchange nothing but the rounds of the log. Polls lag behind by about two
+//! rounds and four hops; in a partition they wait for its end.
+//!
+//! A node that is started again does not know which offsets its former life has given. Until a peer has told it, its
+//! answers to `send` wait.
 
-mod task;
-
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
-use crate::node::{Answer, Life, Node, Sender, Service};
+use super::waiting::Waiting;
+use crate::gossip::log::Origin;
+use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick, View};
+use crate::node::{Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::time::Duration;
-use crate::wire::{Json, Raw};
-use task::{Task, Work};
+use crate::wire::{ErrorCode, Json, elements, integer, write_int, write_str};
 
-/// How long the service is waited for; a client waits for five seconds.
-pub const PATIENCE: Duration = Duration::from_secs(4);
-
-/// A poll returns at most so many messages of a log; the next one goes on there.
-pub const MAX_POLLED: usize = 1000;
+/// A poll returns at most this many messages of each key; the next one goes on from there.
+pub const MAX_POLL: usize = 256;
 
 requests! {
-    /// What a node is asked.
+    /// What a kafka node is asked.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Append a message to a log.
+        /// Append to the log of a key.
         "send" => Send { key: &'a str, msg: Json<'a> },
-        /// Name the messages of these logs from these offsets on.
-        "poll" => Poll { offsets: BTreeMap<&'a str, i64> },
-        /// These messages, and all before them, have been processed.
-        "commit_offsets" => CommitOffsets { offsets: BTreeMap<&'a str, i64> },
-        /// Name the offsets that have been committed.
-        "list_committed_offsets" => ListCommittedOffsets { keys: Vec<&'a str> },
+        /// Messages of some keys, each from an offset on.
+        "poll" => Poll { offsets: Json<'a> },
+        /// Keep in mind how far some keys were read.
+        "commit_offsets" => CommitOffsets { offsets: Json<'a> },
+        /// How far some keys were read.
+        "list_committed_offsets" => ListCommittedOffsets { keys: Json<'a> },
+        /// What another replica says.
+        "gossip" => Gossip(Message<'a>),
     }
 }
 
-/// The part of a task that waits for lin-kv.
-#[derive(Debug, Clone, Copy)]
-pub struct Call {
-    task: u64,
-    part: usize,
-    attempt: Attempt,
+/// A message that is not shown yet.
+#[derive(Debug)]
+struct Unstable {
+    origin: Origin,
+    number: u32,
+    message: Box<[u8]>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Attempt {
-    Read,
-    Cas,
+/// The log of one key.
+#[derive(Debug)]
+struct Topic {
+    /// Its name as JSON text.
+    key: Box<[u8]>,
+    /// The clock for the next message.
+    clock: u64,
+    unstable: BTreeMap<u64, Unstable>,
+    /// Offsets of what is shown, and where its text ends.
+    shown: Vec<(u64, usize)>,
+    /// `[offset,message]` of all that is shown, each with a comma before it.
+    text: Vec<u8>,
+    committed: Option<u64>,
 }
 
-/// A kafka node.
+impl Topic {
+    fn show(&mut self, offset: u64, message: &[u8]) {
+        self.text.extend_from_slice(b",[");
+        write_int(&mut self.text, offset);
+        self.text.push(b',');
+        self.text.extend_from_slice(message);
+        self.text.push(b']');
+        self.shown.push((offset, self.text.len()));
+    }
+
+    /// The text of up to [`MAX_POLL`] messages from an offset on, without the first comma.
+    fn from(&self, offset: u64) -> Option<&[u8]> {
+        let first = self.shown.partition_point(|(shown, _)| *shown < offset);
+        let last = self.shown.len().min(first + MAX_POLL).checked_sub(1)?;
+        let start = if first == 0 { 0 } else { self.shown[first - 1].1 };
+        self.text.get(start + 1..self.shown[last].1)
+    }
+}
+
+/// All logs.
+#[derive(Debug)]
+struct Topics {
+    nodes: u64,
+    all: Vec<Topic>,
+    by_key: HashMap<Box<[u8]>, usize>,
+    /// Those with messages that are not shown yet.
+    busy: Vec<usize>,
+}
+
+impl Topics {
+    fn find(&self, key: &[u8]) -> Option<&Topic> {
+        self.by_key.get(key).map(|index| &self.all[*index])
+    }
+
+    /// The log of a key, given as JSON text.
+    fn at(&mut self, key: &[u8]) -> usize {
+        if let Some(index) = self.by_key.get(key) {
+            return *index;
+        }
+        let topic = Topic {
+            key: key.into(),
+            clock: 0,
+            unstable: BTreeMap::new(),
+            shown: Vec::new(),
+            text: Vec::new(),
+            committed: None,
+        };
+        self.all.push(topic);
+        self.by_key.insert(key.into(), self.all.len() - 1);
+        self.all.len() - 1
+    }
+
+    /// Takes in a message; returns its offset.
+    fn append(&mut self, key: &[u8], clock: u64, origin: Origin, number: u32, message: &[u8]) -> u64 {
+        let index = self.at(key);
+        let topic = &mut self.all[index];
+        topic.clock = topic.clock.max(clock.saturating_add(1));
+        let offset = clock.saturating_mul(self.nodes).saturating_add(origin.node.into());
+        if topic.unstable.is_empty() {
+            self.busy.push(index);
+        }
+        topic.unstable.insert(offset, Unstable { origin, number, message: message.into() });
+        offset
+    }
+
+    /// Notes that a key was read this far; says whether that is news.
+    fn commit(&mut self, key: &[u8], offset: u64) -> bool {
+        let index = self.at(key);
+        let committed = &mut self.all[index].committed;
+        let is_news = committed.is_none_or(|before| before < offset);
+        if is_news {
+            *committed = Some(offset);
+        }
+        is_news
+    }
+
+    /// Shows what has become stable, each key in the order of its offsets.
+    fn show(&mut self, gossip: &Gossip) {
+        let Self { all, busy, .. } = self;
+        busy.retain(|index| {
+            let topic = &mut all[*index];
+            while let Some(entry) = topic.unstable.first_entry() {
+                if !gossip.is_stable(entry.get().origin, entry.get().number) {
+                    return true;
+                }
+                let (offset, Unstable { message, .. }) = entry.remove_entry();
+                topic.show(offset, &message);
+            }
+            false
+        });
+    }
+}
+
+impl View for Topics {
+    /// `[key, clock, message]`, or `[key, offset]` for a commit.
+    fn apply(&mut self, origin: Origin, number: u32, operation: &[u8]) {
+        let mut parts = elements(operation);
+        let (Some(key), Some(count)) = (parts.next(), parts.next().and_then(integer)) else { return };
+        if let Some(message) = parts.next() {
+            self.append(key, count, origin, number, message);
+        } else {
+            self.commit(key, count);
+        }
+    }
+}
+
+/// A node that keeps such logs.
 #[derive(Debug)]
 pub struct Kafka {
-    /// The texts of the messages of each log.
-    logs: BTreeMap<Box<str>, Vec<Box<[u8]>>>,
-    committed: BTreeMap<Box<str>, i64>,
-    tasks: BTreeMap<u64, Task>,
-    next_task: u64,
+    gossip: Gossip,
+    topics: Topics,
+    me: Origin,
+    /// How much was stable when messages were last shown.
+    stable: u64,
+    waiting: Waiting,
+    key: Vec<u8>,
+    scratch: Vec<u8>,
 }
 
 impl Kafka {
-    /// Takes on what a client wants.
-    fn begin(&mut self, from: Sender, work: Work, parts: usize, out: &mut Outbox<Self>) {
-        let task = Task::new(from, work, parts);
-        if parts == 0 {
-            task.reply(out);
-            return;
-        }
-        let number = self.next_task;
-        self.next_task += 1;
-        self.tasks.insert(number, task);
-        for part in 0..parts {
-            self.attempt(number, part, out);
-        }
+    /// Appends `[key, message]`, given as JSON text.
+    fn append(&mut self, from: Sender, text: &[u8], out: &mut Outbox<Self>) {
+        let mut parts = elements(text);
+        let (key, message) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let topic = self.topics.at(key);
+        let clock = self.topics.all[topic].clock;
+        self.key.clear();
+        self.key.push(b'[');
+        self.key.extend_from_slice(key);
+        self.key.push(b',');
+        write_int(&mut self.key, clock);
+        self.key.push(b',');
+        self.key.extend_from_slice(message);
+        self.key.push(b']');
+        let number = self.gossip.append(&self.key, out);
+        let offset = self.topics.append(key, clock, self.me, number, message);
+        out.reply(from, "send_ok").field("offset", offset).end();
     }
 
-    /// Does a part of a task from what is known, as far as that goes.
-    fn attempt(&mut self, number: u64, part: usize, out: &mut Outbox<Self>) {
-        let Some(task) = self.tasks.get_mut(&number) else { return };
-        let call = |attempt| Call { task: number, part, attempt };
-        match &mut task.work {
-            Work::Send { key, message, offset } => {
-                let log = self.logs.entry(key.clone()).or_default();
-                *offset = log.len();
-                let cas = out.call(Service::LinKv, PATIENCE, call(Attempt::Cas), "cas");
-                let cas = cas.field("key", log_key(key).as_str()).field("from", Raw(&list(log, None)));
-                cas.field("to", Raw(&list(log, Some(message)))).field("create_if_not_exists", true).end();
-            }
-            Work::Commit { offsets } => {
-                let (key, offset) = &offsets[part];
-                match self.committed.get(key) {
-                    Some(known) if known >= offset => self.finish(number, out),
-                    known => {
-                        let cas = out.call(Service::LinKv, PATIENCE, call(Attempt::Cas), "cas");
-                        let cas = cas.field("key", committed_key(key).as_str()).field("from", known.copied());
-                        cas.field("to", *offset).field("create_if_not_exists", true).end();
-                    }
-                }
-            }
-            Work::Poll { .. } | Work::List { .. } => self.read(number, part, out),
-        }
-    }
-
-    fn read(&self, number: u64, part: usize, out: &mut Outbox<Self>) {
-        let Some(task) = self.tasks.get(&number) else { return };
-        let key = match &task.work {
-            Work::Send { key, .. } => log_key(key),
-            Work::Poll { offsets, .. } => log_key(&offsets[part].0),
-            Work::Commit { offsets } => committed_key(&offsets[part].0),
-            Work::List { keys, .. } => committed_key(&keys[part]),
-        };
-        let call = Call { task: number, part, attempt: Attempt::Read };
-        out.call(Service::LinKv, PATIENCE, call, "read").field("key", key.as_str()).end();
-    }
-
-    /// A part of a task is done.
-    fn finish(&mut self, number: u64, out: &mut Outbox<Self>) {
-        let Some(task) = self.tasks.get_mut(&number) else { return };
-        task.left -= 1;
-        if task.left == 0
-            && let Some(task) = self.tasks.remove(&number)
-        {
-            task.reply(out);
-        }
-    }
-
-    /// The value of a key has been read; nothing, if there is none.
-    fn on_value(&mut self, call: Call, value: Option<Json<'_>>, out: &mut Outbox<Self>) {
-        let Some(task) = self.tasks.get_mut(&call.task) else { return };
-        match &mut task.work {
-            Work::Send { key, .. } => {
-                self.logs.insert(key.clone(), messages(value));
-                self.attempt(call.task, call.part, out);
-            }
-            Work::Commit { offsets } => {
-                let key = &offsets[call.part].0;
-                if let Some(offset) = value.and_then(Json::as_i64) {
-                    self.committed.insert(key.clone(), offset);
-                }
-                self.attempt(call.task, call.part, out);
-            }
-            Work::Poll { offsets, found } => {
-                let (key, from) = &offsets[call.part];
-                task::add_messages(found, key, *from, &messages(value));
-                self.finish(call.task, out);
-            }
-            Work::List { keys, found } => {
-                if let Some(offset) = value.and_then(Json::as_i64) {
-                    found.insert(keys[call.part].clone(), offset);
-                }
-                self.finish(call.task, out);
-            }
-        }
-    }
-
-    /// A compare-and-set has succeeded.
-    fn on_done(&mut self, call: Call, out: &mut Outbox<Self>) {
-        let Some(task) = self.tasks.get_mut(&call.task) else { return };
-        match &task.work {
-            Work::Send { key, message, offset } => {
-                let log = self.logs.entry(key.clone()).or_default();
-                if log.len() == *offset {
-                    log.push(message.clone());
-                }
-            }
-            Work::Commit { offsets } => {
-                let (key, offset) = &offsets[call.part];
-                self.committed.insert(key.clone(), *offset);
-            }
-            Work::Poll { .. } | Work::List { .. } => {}
-        }
-        self.finish(call.task, out);
-    }
-}
-
-fn log_key(key: &str) -> String {
-    format!("log {key}")
-}
-
-fn committed_key(key: &str) -> String {
-    format!("committed {key}")
-}
-
-/// A log as JSON, perhaps with one more message.
-fn list(log: &[Box<[u8]>], more: Option<&[u8]>) -> Vec<u8> {
-    let mut text = vec![b'['];
-    for (index, message) in log.iter().map(|message| &**message).chain(more).enumerate() {
-        text.extend((index > 0).then_some(b','));
-        text.extend_from_slice(message);
-    }
-    text.push(b']');
-    text
-}
-
-/// The texts of the elements of a list.
-fn messages(value: Option<Json<'_>>) -> Vec<Box<[u8]>> {
-    let text = |message: Json<'_>| {
-        let mut text = Vec::new();
+    fn on_send(&mut self, from: Sender, key: &str, message: Json<'_>, out: &mut Outbox<Self>) {
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        text.push(b'[');
+        write_str(&mut text, key);
+        text.push(b',');
         message.write(&mut text);
-        text.into()
-    };
-    value.and_then(Json::items).into_iter().flatten().map(text).collect()
+        text.push(b']');
+        if text.len() > MAX_OPERATION || message.depth() > MAX_DEPTH - 1 {
+            let why = "a message of more than 16 MiB, or that nests more than 99 deep, cannot be passed on";
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
+        } else if self.gossip.is_informed(out.now()) {
+            self.append(from, &text, out);
+        } else if !self.waiting.keep(from, &text) {
+            out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "too many messages wait for the first peer");
+        }
+        self.scratch = text;
+    }
+
+    fn on_poll(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
+        let Some(offsets) = offsets.entries() else { return refuse(from, "offsets: an object", out) };
+        let Self { topics, key, .. } = self;
+        let write = |text: &mut Vec<u8>| {
+            text.push(b'{');
+            for (name, offset) in offsets {
+                key.clear();
+                write_str(key, name);
+                let from = offset.as_u64().unwrap_or_default();
+                let Some(messages) = topics.find(key).and_then(|topic| topic.from(from)) else { continue };
+                if text.last() != Some(&b'{') {
+                    text.push(b',');
+                }
+                text.extend_from_slice(key);
+                text.extend_from_slice(b":[");
+                text.extend_from_slice(messages);
+                text.push(b']');
+            }
+            text.push(b'}');
+        };
+        out.reply(from, "poll_ok").field_with("msgs", write).end();
+    }
+
+    fn on_commit(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
+        let Some(offsets) = offsets.entries() else { return refuse(from, "offsets: an object", out) };
+        for (name, offset) in offsets {
+            let Some(offset) = offset.as_u64() else { continue };
+            self.key.clear();
+            self.key.push(b'[');
+            write_str(&mut self.key, name);
+            if self.topics.commit(&self.key[1..], offset) {
+                self.key.push(b',');
+                write_int(&mut self.key, offset);
+                self.key.push(b']');
+                self.gossip.append(&self.key, out);
+            }
+        }
+        out.reply(from, "commit_offsets_ok").end();
+    }
+
+    fn on_list(&mut self, from: Sender, keys: Json<'_>, out: &mut Outbox<Self>) {
+        let Some(keys) = keys.items() else { return refuse(from, "keys: an array", out) };
+        let Self { topics, key, .. } = self;
+        let write = |text: &mut Vec<u8>| {
+            text.push(b'{');
+            for name in keys.filter_map(Json::as_str) {
+                key.clear();
+                write_str(key, name);
+                let Some(topic) = topics.find(key) else { continue };
+                let Some(committed) = topic.committed else { continue };
+                if text.last() != Some(&b'{') {
+                    text.push(b',');
+                }
+                text.extend_from_slice(&topic.key);
+                text.push(b':');
+                write_int(text, committed);
+            }
+            text.push(b'}');
+        };
+        out.reply(from, "list_committed_offsets_ok").field_with("offsets", write).end();
+    }
+
+    fn on_progress(&mut self, out: &mut Outbox<Self>) {
+        if self.gossip.stable_total() != self.stable {
+            self.stable = self.gossip.stable_total();
+            self.topics.show(&self.gossip);
+        }
+        if self.gossip.is_informed(out.now()) {
+            while let Some((from, text)) = self.waiting.take() {
+                self.append(from, &text, out);
+            }
+        }
+    }
+}
+
+fn refuse(from: Sender, wanted: &str, out: &mut Outbox<Kafka>) {
+    out.reply_error(from, ErrorCode::MALFORMED_REQUEST, wanted);
 }
 
 impl Node for Kafka {
     type Request<'a> = Request<'a>;
-    type Timer = Infallible;
-    type Call = Call;
-    type Options = ();
+    type Timer = Tick;
+    type Call = Infallible;
+    type Options = Settings;
 
-    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
-        Self { logs: BTreeMap::new(), committed: BTreeMap::new(), tasks: BTreeMap::new(), next_task: 0 }
+    fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+        let mut gossip = Gossip::new(life, life.options, out);
+        gossip.track_stability();
+        let topics =
+            Topics { nodes: life.nodes.len() as u64, all: Vec::new(), by_key: HashMap::new(), busy: Vec::new() };
+        let me = Origin { node: u32::try_from(life.me.index()).unwrap_or(u32::MAX), life: life.incarnation };
+        Self { gossip, topics, me, stable: 0, waiting: Waiting::default(), key: Vec::new(), scratch: Vec::new() }
+    }
+
+    fn on_settled(&mut self, out: &mut Outbox<Self>) {
+        self.gossip.on_settled(out);
     }
 
     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
-        let owned = |offsets: BTreeMap<&str, i64>| -> Vec<(Box<str>, i64)> {
-            offsets.into_iter().map(|(key, offset)| (key.into(), offset)).collect()
-        };
-        let work = match request {
-            Request::Send { key, msg } => {
-                let mut message = Vec::new();
-                msg.write(&mut message);
-                Work::Send { key: key.into(), message: message.into(), offset: 0 }
-            }
-            Request::Poll { offsets } => Work::Poll { offsets: owned(offsets), found: Vec::new() },
-            Request::CommitOffsets { offsets } => Work::Commit { offsets: owned(offsets) },
-            Request::ListCommittedOffsets { keys } => {
-                Work::List { keys: keys.into_iter().map(Into::into).collect(), found: BTreeMap::new() }
-            }
-        };
-        let parts = work.parts();
-        self.begin(from, work, parts, out);
-    }
-
-    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
-        match (answer, call.attempt) {
-            (Answer::Reply { body, .. }, Attempt::Read) => self.on_value(call, body.get("value"), out),
-            (Answer::Error { .. }, Attempt::Read) => self.on_value(call, None, out),
-            (Answer::Reply { .. }, Attempt::Cas) => self.on_done(call, out),
-            (Answer::Error { .. }, Attempt::Cas) => self.read(call.task, call.part, out),
-            (Answer::Expired, _) => {
-                if let Some(task) = self.tasks.remove(&call.task) {
-                    task.give_up(call.attempt == Attempt::Cas, out);
+        match request {
+            Request::Send { key, msg } => self.on_send(from, key, msg, out),
+            Request::Poll { offsets } => self.on_poll(from, offsets, out),
+            Request::CommitOffsets { offsets } => self.on_commit(from, offsets, out),
+            Request::ListCommittedOffsets { keys } => self.on_list(from, keys, out),
+            Request::Gossip(message) => {
+                if let Some(peer) = from.peer() {
+                    self.gossip.on_message(peer, &message, &mut self.topics, out);
+                    self.on_progress(out);
                 }
             }
         }
+    }
+
+    fn on_timer(&mut self, _: Tick, out: &mut Outbox<Self>) {
+        self.gossip.on_tick(out);
+        self.on_progress(out);
     }
 }

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 
 use super::values::Values;
-use crate::gossip::{Gossip, Message, Settings, Tick};
+use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick};
 use crate::node::{Life, Node, Sender};
 use crate::outbox::Outbox;
-use crate::wire::{Decode, Json};
+use crate::wire::{Decode, ErrorCode, Json};
 
 /// How a workload words its requests.
 pub trait Vocabulary: Debug {
@@ -66,6 +66,10 @@ impl<V: Vocabulary> Node for Set<V> {
             Wish::Add(value, done) => {
                 self.scratch.clear();
                 value.write(&mut self.scratch);
+                if self.scratch.len() > MAX_OPERATION || value.depth() > MAX_DEPTH {
+                    let why = "a value of more than 16 MiB, or that nests more than 100 deep, cannot be passed on";
+                    return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
+                }
                 if self.values.insert(&self.scratch) {
                     self.gossip.append(&self.scratch, out);
                 }

@@ -1,230 +1,218 @@
-//! Transactions on lin-kv: a log of batches, each a value of its own that is created once and never changed.
+//! Challenge 6: transactions that read and write registers, at every node, partitioned or not.
 //!
-//! Every node applies the batches in order, so that all go through the same states. The transactions that wait are a
-//! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and
-//! tries the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were
-//! faster, two more and two for each place read ahead, which are as many as there are nodes, or more after a restart.
-//! Where places have been lost lately, reads and attempts go out together, and who wins rests for a round trip: so all
-//! get their turn.
+//! A transaction applies at once to the local replica and travels whole, as one operation of the log with a Lamport
+//! time. For each key the write with the highest (time, node, life) stays, so replicas that hold the same operations are
+//! equal. What that gives: no transaction sees another's intermediate or aborted state, and those of a transaction's
+//! writes that are not overwritten appear together (monotonic atomic view); write-write and write-read dependencies
+//! follow the times, so they form no cycles (no G0, no G1). What it does not give: two transactions that read and then
+//! write the same key may both succeed (lost update, write skew), and reads may be stale. Other nodes hear of a
+//! transaction within a period and two hops; what only a killed node held is lost.
+//!
+//! A node that is started again does not know which times its former life has used. Until a peer has told it, its
+//! answers wait.
 
-mod database;
+use std::collections::HashMap;
+use std::convert::Infallible;
 
-use std::collections::BTreeMap;
-
-use crate::node::{Answer, Life, Node, Sender, Service};
+use super::waiting::Waiting;
+use crate::gossip::log::Origin;
+use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick, View};
+use crate::node::{Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::time::{Duration, Time};
-use crate::wire::{ErrorCode, Json, Raw};
-use database::{Database, MicroOp, micro_ops};
-
-/// How long the service is waited for; a client waits for five seconds.
-pub const PATIENCE: Duration = Duration::from_secs(4);
-
-/// At most so many places of the log are read at once: the log of a former life is long.
-pub const MAX_AHEAD: u64 = 1024;
+use crate::wire::{ErrorCode, Json, elements, integer, write_int};
 
 requests! {
-    /// What a node is asked.
+    /// What a transaction node is asked.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Do all of this at once.
+        /// Read and write registers: a list of `["r", key, null]` and `["w", key, value]`.
         "txn" => Txn { txn: Json<'a> },
+        /// What another replica says.
+        "gossip" => Gossip(Message<'a>),
     }
 }
 
-/// What is asked of lin-kv.
-#[derive(Debug, Clone, Copy)]
-pub enum Call {
-    /// Take the next place of the log.
-    Append,
-    /// Name the batch at this place.
-    Read(u64),
+/// When a write was made and by whom: Lamport time, node, life.
+type Stamp = (u64, u32, u64);
+
+/// The registers, by the JSON text of their key.
+#[derive(Debug, Default)]
+struct Registers {
+    /// The highest time seen.
+    time: u64,
+    table: HashMap<Box<[u8]>, (Stamp, Vec<u8>)>,
 }
 
-/// A transaction, and who wants it.
-#[derive(Debug)]
-struct Transaction {
-    from: Sender,
-    ops: Vec<MicroOp>,
+impl Registers {
+    /// The JSON text of a value.
+    fn read(&self, key: &[u8]) -> &[u8] {
+        self.table.get(key).map_or(b"null", |(_, value)| value)
+    }
+
+    /// Writes unless a later write is there; of one transaction's writes the last one stays.
+    fn write(&mut self, stamp: Stamp, key: &[u8], value: &[u8]) {
+        if let Some((before, text)) = self.table.get_mut(key) {
+            if *before <= stamp {
+                *before = stamp;
+                text.clear();
+                text.extend_from_slice(value);
+            }
+        } else {
+            self.table.insert(key.into(), (stamp, value.to_vec()));
+        }
+    }
 }
 
-/// After a lost place, so many batches are tried with reads beside them, in case they are lost as well.
-const WARY: u32 = 4;
+impl View for Registers {
+    /// `[time, key, value, key, value, ...]`
+    fn apply(&mut self, origin: Origin, _: u32, operation: &[u8]) {
+        let mut parts = elements(operation);
+        let Some(time) = parts.next().and_then(integer) else { return };
+        self.time = self.time.max(time);
+        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
+            self.write((time, origin.node, origin.life), key, value);
+        }
+    }
+}
 
-/// A node for lists and for registers.
+/// One step of a transaction.
+struct Step<'a> {
+    writes: bool,
+    key: &'a [u8],
+    value: &'a [u8],
+}
+
+impl<'a> Step<'a> {
+    fn read(text: &'a [u8]) -> Option<Self> {
+        let mut parts = elements(text);
+        let (verb, key, value) = (parts.next()?, parts.next()?, parts.next()?);
+        let writes = match verb {
+            b"\"r\"" => false,
+            b"\"w\"" => true,
+            _ => return None,
+        };
+        parts.next().is_none().then_some(Self { writes, key, value })
+    }
+}
+
+/// A node that carries out transactions.
 #[derive(Debug)]
 pub struct Txn {
-    database: Database,
-    /// The first place whose batch has not been applied.
-    place: u64,
-    waiting: Vec<Transaction>,
-    /// Those that are to take the next place.
-    batch: Vec<Transaction>,
-    /// Whether the next place is known to be taken.
-    lost: bool,
-    wary: u32,
-    /// When the latest attempt began, and until when others go first, who learn of each place a round trip later.
-    asked: Time,
-    rests_until: Time,
-    /// Places that are read at once, at least and now.
-    stride: u64,
-    ahead: u64,
-    /// Reads that have not been answered, and what others found, which never changes.
-    reading: u64,
-    found: BTreeMap<u64, Vec<MicroOp>>,
+    gossip: Gossip,
+    registers: Registers,
+    node: u32,
+    life: u64,
+    waiting: Waiting,
+    scratch: Vec<u8>,
+    operation: Vec<u8>,
 }
 
 impl Txn {
-    /// Goes on with the transactions that wait, unless others are on their way.
-    fn begin(&mut self, out: &mut Outbox<Self>) {
-        if self.batch.is_empty() && !self.waiting.is_empty() && self.rests_until <= out.now() {
-            std::mem::swap(&mut self.batch, &mut self.waiting);
-            self.append(out);
+    /// Carries out a transaction, given as JSON text.
+    fn execute(&mut self, from: Sender, text: &[u8], out: &mut Outbox<Self>) {
+        let Self { registers, operation, .. } = self;
+        let time = registers.time.saturating_add(1);
+        let stamp = (time, self.node, self.life);
+        operation.clear();
+        operation.push(b'[');
+        write_int(operation, time);
+        let mut wrote = false;
+        let reply = out.reply(from, "txn_ok").field_with("txn", |done| {
+            done.push(b'[');
+            for (at, step) in elements(text).filter_map(Step::read).enumerate() {
+                if at > 0 {
+                    done.push(b',');
+                }
+                done.extend_from_slice(if step.writes { b"[\"w\"," } else { b"[\"r\"," });
+                done.extend_from_slice(step.key);
+                done.push(b',');
+                if step.writes {
+                    wrote = true;
+                    registers.write(stamp, step.key, step.value);
+                    for part in [step.key, step.value] {
+                        operation.push(b',');
+                        operation.extend_from_slice(part);
+                    }
+                    done.extend_from_slice(step.value);
+                } else {
+                    done.extend_from_slice(registers.read(step.key));
+                }
+                done.push(b']');
+            }
+            done.push(b']');
+        });
+        reply.end();
+        if wrote {
+            registers.time = time;
+            operation.push(b']');
+            self.gossip.append(operation, out);
         }
     }
 
-    /// Tries to take the next place. No batch is null, so that what is there already stays.
-    fn append(&mut self, out: &mut Outbox<Self>) {
-        self.lost = false;
-        self.asked = out.now();
-        let batch = database::writes(self.batch.iter().flat_map(|transaction| &transaction.ops));
-        let cas = out.call(Service::LinKv, PATIENCE, Call::Append, "cas").field("key", self.place);
-        cas.field("from", ()).field("to", Raw(&batch)).field("create_if_not_exists", true).end();
-        if self.wary > 0 {
-            self.look(out);
+    fn on_txn(&mut self, from: Sender, txn: Json<'_>, out: &mut Outbox<Self>) {
+        let mut text = std::mem::take(&mut self.scratch);
+        text.clear();
+        txn.write(&mut text);
+        if txn.items().is_none() || !elements(&text).all(|step| Step::read(step).is_some()) {
+            let why = "txn: a list of [\"r\", key, null] and [\"w\", key, value] is wanted";
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
+        } else if text.len() > MAX_OPERATION || txn.depth() > MAX_DEPTH {
+            let why = "txn: more than 16 MiB, or nested more than 100 deep, cannot be passed on";
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
+        } else if self.gossip.is_informed(out.now()) {
+            self.execute(from, &text, out);
+        } else if !self.waiting.keep(from, &text) {
+            out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "too many transactions wait for the first peer");
         }
+        self.scratch = text;
     }
 
-    /// Reads ahead, unless that is being done.
-    fn look(&mut self, out: &mut Outbox<Self>) {
-        if self.reading == 0 {
-            self.read_ahead(out);
+    fn on_progress(&mut self, out: &mut Outbox<Self>) {
+        if self.gossip.is_informed(out.now()) {
+            while let Some((from, text)) = self.waiting.take() {
+                self.execute(from, &text, out);
+            }
         }
-    }
-
-    /// The place was free.
-    fn won(&mut self, out: &mut Outbox<Self>) {
-        self.wary = self.wary.saturating_sub(1);
-        let took = out.now().since(self.asked);
-        if self.stride > 1 && !took.is_zero() {
-            self.rests_until = out.now() + took;
-            out.arm(took, ());
-        }
-        self.found.remove(&self.place);
-        self.place += 1;
-        for Transaction { from, ops } in self.batch.drain(..) {
-            let result = self.database.apply(&ops);
-            out.reply(from, "txn_ok").field("txn", Raw(&result)).end();
-        }
-        self.begin(out);
-    }
-
-    /// The place was taken.
-    fn lost(&mut self, out: &mut Outbox<Self>) {
-        self.wary = WARY;
-        self.lost = true;
-        if self.catch_up() > 0 {
-            self.append(out);
-        } else {
-            self.look(out);
-        }
-    }
-
-    fn read_ahead(&mut self, out: &mut Outbox<Self>) {
-        self.reading = self.ahead;
-        for place in self.place..self.place + self.ahead {
-            out.call(Service::LinKv, PATIENCE, Call::Read(place), "read").field("key", place).end();
-        }
-    }
-
-    /// All reads have been answered.
-    fn on_read(&mut self, out: &mut Outbox<Self>) {
-        if !self.lost {
-            return;
-        }
-        if self.catch_up() >= self.ahead {
-            self.ahead = MAX_AHEAD.min(2 * self.ahead);
-            self.read_ahead(out);
-        } else {
-            self.ahead = self.stride;
-            self.append(out);
-        }
-    }
-
-    /// Applies what has been found; how many batches these are.
-    fn catch_up(&mut self) -> u64 {
-        let before = self.place;
-        while let Some(ops) = self.found.remove(&self.place) {
-            self.database.apply(&ops);
-            self.place += 1;
-        }
-        self.place - before
     }
 }
 
 impl Node for Txn {
     type Request<'a> = Request<'a>;
-    /// Others have had their turn.
-    type Timer = ();
-    type Call = Call;
-    type Options = ();
+    type Timer = Tick;
+    type Call = Infallible;
+    type Options = Settings;
 
-    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
-        let stride = MAX_AHEAD.min(life.nodes.len() as u64);
+    fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
         Self {
-            database: Database::default(),
-            place: 0,
-            waiting: Vec::new(),
-            batch: Vec::new(),
-            lost: false,
-            wary: 0,
-            asked: Time::ZERO,
-            rests_until: Time::ZERO,
-            stride,
-            ahead: stride,
-            reading: 0,
-            found: BTreeMap::new(),
+            gossip: Gossip::new(life, life.options, out),
+            registers: Registers::default(),
+            node: u32::try_from(life.me.index()).unwrap_or(u32::MAX),
+            life: life.incarnation,
+            waiting: Waiting::default(),
+            scratch: Vec::new(),
+            operation: Vec::new(),
         }
+    }
+
+    fn on_settled(&mut self, out: &mut Outbox<Self>) {
+        self.gossip.on_settled(out);
     }
 
     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
-        let Request::Txn { txn } = request;
-        let Some(ops) = micro_ops(txn) else {
-            let text = "txn: not a list of [\"r\", key, null], [\"w\", key, value] and [\"append\", key, value]";
-            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, text);
-            return;
-        };
-        self.waiting.push(Transaction { from, ops });
-        self.begin(out);
-    }
-
-    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
-        match (call, answer) {
-            (Call::Append, Answer::Reply { .. }) => self.won(out),
-            (Call::Append, Answer::Error { .. }) => self.lost(out),
-            (Call::Append, Answer::Expired) => {
-                for transaction in self.batch.drain(..) {
-                    out.reply_error(transaction.from, ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done");
-                }
-                self.begin(out);
-            }
-            (Call::Read(place), answer) => {
-                if let Answer::Reply { body, .. } = answer
-                    && place >= self.place
-                    && let Some(ops) = body.get("value").and_then(micro_ops)
-                {
-                    self.found.insert(place, ops);
-                }
-                self.reading -= 1;
-                if self.reading == 0 {
-                    self.on_read(out);
+        match request {
+            Request::Txn { txn } => self.on_txn(from, txn, out),
+            Request::Gossip(message) => {
+                if let Some(peer) = from.peer() {
+                    self.gossip.on_message(peer, &message, &mut self.registers, out);
+                    self.on_progress(out);
                 }
             }
         }
     }
 
-    fn on_timer(&mut self, (): (), out: &mut Outbox<Self>) {
-        self.begin(out);
+    fn on_timer(&mut self, _: Tick, out: &mut Outbox<Self>) {
+        self.gossip.on_tick(out);
+        self.on_progress(out);
     }
 }

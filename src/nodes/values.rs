@@ -1,9 +1,8 @@
 //! The set that broadcast and g-set are views of: JSON values of any type, in the order in which they came.
 //!
-//! Every value lies once in memory, inside the text of the reply: a read is a copy, and what is known is found by the
-//! place of its text. Two values are one if their texts are.
-
-use hashbrown::HashTable;
+//! The list is kept as the text of the reply, so that a read is a copy. What is known is found by a table of words
+//! (open addressing, linear probing): a text of up to eight bytes is such a word itself, so that integers are found
+//! without a look at the list. Two values are one if their texts are.
 
 use crate::gossip::View;
 use crate::gossip::log::Origin;
@@ -11,12 +10,20 @@ use crate::gossip::log::Origin;
 /// Odd, and half of its bits are set: the golden ratio's fraction.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// Cells of the first table.
+const FEW: usize = 64;
+
 /// A set of JSON values.
 #[derive(Debug, Default)]
 pub struct Values {
-    /// `[1,2,"three"` without the closing bracket.
+    /// `,1,2,"three"`: the list, but for what is around it.
     listed: Vec<u8>,
-    known: HashTable<Place>,
+    /// A power of two, of which at most half are taken: 0, the text of a short value, or that of a [`Place`].
+    cells: Vec<u64>,
+    /// How many more may be taken.
+    room: usize,
+    /// Values that do not fit into a word.
+    long: Vec<Place>,
 }
 
 /// Where a value lies in the list.
@@ -24,77 +31,147 @@ pub struct Values {
 struct Place {
     start: usize,
     len: u32,
+    hash: u32,
 }
 
 impl Place {
-    fn text(self, listed: &[u8]) -> &[u8] {
-        &listed[self.start..self.start + self.len as usize]
+    /// What stands for the place of this index in a cell: no text begins with a zero.
+    const fn word(index: usize) -> u64 {
+        (index as u64 + 1) << 8
+    }
+
+    /// The place a cell stands for.
+    fn of(places: &[Self], cell: u64) -> Option<&Self> {
+        if cell.to_le_bytes()[0] == 0 { places.get(usize::try_from(cell >> 8).ok()?.checked_sub(1)?) } else { None }
     }
 }
 
 impl Values {
-    /// Whether the value was new.
+    /// Whether the value, the text of one in JSON, was new.
     ///
     /// # Panics
-    /// The text of the value has four gigabytes.
+    /// The text has four gigabytes.
+    #[inline]
     pub fn insert(&mut self, value: &[u8]) -> bool {
-        let Self { listed, known } = self;
-        let hash = hash(value);
-        if known.find(hash, |place| place.text(listed) == value).is_some() {
-            return false;
+        if self.room == 0 {
+            self.grow();
         }
-        listed.push(if listed.is_empty() { b'[' } else { b',' });
-        let len = u32::try_from(value.len()).expect("a line is shorter than four gigabytes");
-        let place = Place { start: listed.len(), len };
-        listed.extend_from_slice(value);
-        known.insert_unique(hash, place, |place| self::hash(place.text(listed)));
+        let Some(word) = packed(value) else { return self.insert_long(value) };
+        let Some(free) = seek(&mut self.cells, mixed(word), |cell| cell == word) else { return false };
+        *free = word;
+        self.room -= 1;
+        let mut piece = [b','; 9];
+        piece[1..].copy_from_slice(&word.to_le_bytes());
+        let end = self.listed.len() + 1 + value.len();
+        // Nine bytes always, so that the length of the copy is known.
+        self.listed.extend_from_slice(&piece);
+        self.listed.truncate(end);
         true
+    }
+
+    fn insert_long(&mut self, value: &[u8]) -> bool {
+        let hash = hash(value);
+        let Self { listed, cells, long, .. } = self;
+        let is_same = |place: &Place| place.hash == hash && listed[place.start..][..place.len as usize] == *value;
+        let is_known = |cell| Place::of(long, cell).is_some_and(is_same);
+        let Some(free) = seek(cells, hash, is_known) else { return false };
+        *free = Place::word(long.len());
+        self.room -= 1;
+        let len = u32::try_from(value.len()).expect("a line is shorter than four gigabytes");
+        self.long.push(Place { start: self.listed.len() + 1, len, hash });
+        self.listed.push(b',');
+        self.listed.extend_from_slice(value);
+        true
+    }
+
+    /// Doubles the table.
+    #[cold]
+    fn grow(&mut self) {
+        let cells = vec![0; (self.cells.len() * 2).max(FEW)];
+        self.room = cells.len() / 2 - self.len();
+        for cell in std::mem::replace(&mut self.cells, cells) {
+            if cell != 0 {
+                let hash = Place::of(&self.long, cell).map_or_else(|| mixed(cell), |place| place.hash);
+                if let Some(free) = seek(&mut self.cells, hash, |_| false) {
+                    *free = cell;
+                }
+            }
+        }
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.known.len()
+        self.cells.len() / 2 - self.room
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.known.is_empty()
+        self.listed.is_empty()
     }
 
     /// Appends all values as a JSON array.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(if self.listed.is_empty() { b"[" } else { &self.listed });
+        out.push(b'[');
+        out.extend_from_slice(self.listed.get(1..).unwrap_or_default());
         out.push(b']');
     }
 }
 
 impl View for Values {
+    #[inline]
     fn apply(&mut self, _: Origin, _: u32, operation: &[u8]) {
         self.insert(operation);
     }
 }
 
-/// The same in every process, and a few instructions for a short text. It does not resist those who choose values to
-/// collide; nobody does.
-fn hash(text: &[u8]) -> u64 {
-    let (words, tail) = text.as_chunks();
-    let hash = words.iter().fold(0, |hash, word| mixed(hash ^ u64::from_le_bytes(*word)));
-    let word = tail.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    mixed(hash ^ word)
+/// The free cell for what is sought, unless it is there.
+#[inline]
+fn seek(cells: &mut [u64], hash: u32, is_sought: impl Fn(u64) -> bool) -> Option<&mut u64> {
+    let last = cells.len() - 1;
+    let mut at = hash as usize & last;
+    loop {
+        match cells[at] {
+            0 => return Some(&mut cells[at]),
+            cell if is_sought(cell) => return None,
+            _ => at = (at + 1) & last,
+        }
+    }
 }
 
-/// High bits reach low ones by the shift, low bits high ones by the product.
-fn mixed(word: u64) -> u64 {
-    let product = word.wrapping_mul(FACTOR);
-    product ^ product >> 32
+/// A text of up to eight bytes as one word.
+#[inline]
+fn packed(text: &[u8]) -> Option<u64> {
+    match text.len() {
+        4..=8 => {
+            let (first, last) = (text.first_chunk()?, text.last_chunk()?);
+            let beyond = 8 * (text.len() - 4);
+            // Where the two overlap, they agree.
+            Some(u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << beyond)
+        }
+        1..=3 => Some(text.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))),
+        _ => None,
+    }
+}
+
+/// The same in every process, and a few instructions for a short text. It does not resist those who choose values to
+/// collide; nobody does.
+fn hash(text: &[u8]) -> u32 {
+    let (words, tail) = text.as_chunks();
+    let hash = words.iter().fold(0, |hash, word| mixed(u64::from(hash) ^ u64::from_le_bytes(*word)));
+    mixed(u64::from(hash) ^ packed(tail).unwrap_or_default().rotate_left(32))
+}
+
+/// The halves of a product on each other: its upper bits depend on the word's lower ones, its lower on the upper.
+#[expect(clippy::cast_possible_truncation, reason = "half of the bits are enough")]
+const fn mixed(word: u64) -> u32 {
+    let product = word as u128 * FACTOR as u128;
+    product as u32 ^ (product >> 64) as u32
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
     fn listed(values: &Values) -> String {
@@ -125,12 +202,40 @@ mod tests {
     }
 
     #[test]
-    fn hashes_of_integers_are_spread_in_their_low_and_in_their_high_bits() {
-        let hashes: Vec<_> = (0..1 << 16).map(|number| hash(number.to_string().as_bytes())).collect();
-        let distinct = |part: fn(u64) -> u64| hashes.iter().map(|hash| part(*hash)).collect::<HashSet<_>>().len();
-        assert_eq!(distinct(|hash| hash), 1 << 16);
-        // As many cells as values: at random 63 % of them are met.
-        assert!(distinct(|hash| hash & 0xffff) > 38_000, "low bits");
-        assert!(distinct(|hash| hash >> 48) > 38_000, "high bits");
+    fn long_values_are_told_apart_by_every_byte() {
+        let mut values = Values::default();
+        let plain = format!("{:?}", "x".repeat(40));
+        for at in 1..41 {
+            for byte in ["a", "b", "ab"] {
+                let mut text = plain.clone();
+                text.replace_range(at..=at, byte);
+                assert!(values.insert(text.as_bytes()), "{text}");
+                assert!(!values.insert(text.as_bytes()), "{text}");
+            }
+        }
+        assert!(values.insert(plain.as_bytes()));
+    }
+
+    #[test]
+    fn what_is_looked_for_is_near_its_cell() {
+        let steps = |text: &dyn Fn(u32) -> String| {
+            let mut values = Values::default();
+            for number in 0..1 << 15 {
+                values.insert(text(number).as_bytes());
+            }
+            assert_eq!(values.cells.len(), 1 << 16);
+            let last = values.cells.len() - 1;
+            let away = |(at, cell): (usize, &u64)| {
+                let home = Place::of(&values.long, *cell).map_or_else(|| mixed(*cell), |place| place.hash);
+                if *cell == 0 { 0 } else { at.wrapping_sub(home as usize) & last }
+            };
+            values.cells.iter().enumerate().map(away).sum::<usize>()
+        };
+        // At random half a step each (Knuth 1973).
+        assert!(steps(&|number| number.to_string()) < 1 << 15, "small integers");
+        assert!(steps(&|number| (number * 1_000).to_string()) < 1 << 15, "round integers");
+        assert!(steps(&|number| (10_000_000 + number).to_string()) < 1 << 15, "integers of one word");
+        assert!(steps(&|number| (u64::from(number) << 40).to_string()) < 1 << 15, "long integers");
+        assert!(steps(&|number| format!("\"text {number}\"")) < 1 << 15, "strings");
     }
 }

@@ -65,6 +65,25 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A truth value.
+    #[must_use]
+    pub fn as_bool(self) -> Option<bool> {
+        if let Node::Static(StaticNode::Bool(truth)) = self.head() { Some(truth) } else { None }
+    }
+
+    /// How deep arrays and objects nest in this value: 0 for any other.
+    #[must_use]
+    pub fn depth(self) -> usize {
+        let deepest = if let Some(items) = self.items() {
+            items.map(Json::depth).max()
+        } else if let Some(entries) = self.entries() {
+            entries.map(|(_, value)| value.depth()).max()
+        } else {
+            return 0;
+        };
+        deepest.unwrap_or(0) + 1
+    }
+
     /// `true` for the value `null`.
     #[must_use]
     pub fn is_null(self) -> bool {
@@ -98,7 +117,17 @@ impl<'a> Json<'a> {
     }
 
     /// Appends the value as JSON text without white space: equal texts mean equal values.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "most values are integers, and many come in a row")]
     pub fn write(self, out: &mut Vec<u8>) {
+        if let Node::Static(StaticNode::U64(number)) = self.head() {
+            write_int(out, number);
+        } else {
+            self.write_other(out);
+        }
+    }
+
+    fn write_other(self, out: &mut Vec<u8>) {
         match self.head() {
             Node::String(text) => write_str(out, text),
             Node::Static(StaticNode::I64(number)) => write_signed(out, number),
@@ -143,7 +172,7 @@ impl fmt::Debug for Json<'_> {
 }
 
 /// The elements of an array, one after the other.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Items<'a>(pub(super) &'a [Node<'a>]);
 
 impl<'a> Iterator for Items<'a> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::simulation::Simulation;
 use crate::node::{Node, Options as _};
-use crate::nodes::{Broadcast, Counter, Echo, GSet, Kafka, LinKv, Txn, UniqueIds};
+use crate::nodes::{Broadcast, Counter, Echo, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::shell;
 
 /// A node that needs no `--bin`.
@@ -23,8 +23,8 @@ static NODES: [Builtin; 10] = [
     Builtin::new::<GSet>("g-set"),
     Builtin::new::<Kafka>("kafka"),
     Builtin::new::<LinKv>("lin-kv"),
-    Builtin::new::<Counter>("pn-counter"),
-    Builtin::new::<Txn>("txn-list-append"),
+    Builtin::new::<PnCounter>("pn-counter"),
+    Builtin::new::<ListAppend>("txn-list-append"),
     Builtin::new::<Txn>("txn-rw-register"),
     Builtin::new::<UniqueIds>("unique-ids"),
 ];

@@ -9,11 +9,15 @@ pub mod echo;
 pub mod exceptions;
 mod ids;
 pub mod kafka;
+pub mod linearizable;
 pub mod net;
 pub mod set_full;
 pub mod stats;
+pub mod txn;
 pub mod unique_ids;
 mod verdict;
+
+use std::borrow::Cow;
 
 use thiserror::Error;
 
@@ -21,13 +25,15 @@ pub use availability::Availability;
 pub use verdict::Verdict;
 
 use super::edn::{Incomparable, Value};
-use super::history::History;
+use super::history::{History, Op};
 
 /// What the checkers have to know beside the history.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The share of operations that must succeed; without it any share will do.
     pub availability: Option<Availability>,
+    /// Names of the consistency models that transactions must satisfy; none is the same as Maelstrom's default.
+    pub consistency_models: Vec<String>,
 }
 
 /// Why a checker cannot decide.
@@ -43,6 +49,38 @@ pub enum Unjudgeable {
         index: u64,
         /// Its value.
         value: Box<str>,
+    },
+    /// An operation of a history has a shape that its workload does not know.
+    #[error("the operation at index {index} is {op}: {problem}")]
+    Malformed {
+        /// Its index.
+        index: u64,
+        /// What it is.
+        op: Box<str>,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// There is no such consistency model.
+    #[error("no consistency model is called {name:?}; there are {known}")]
+    Model {
+        /// The name.
+        name: Box<str>,
+        /// The names there are.
+        known: Box<str>,
+    },
+    /// Two transactions wrote the same value to the same key, so that a read of it says nothing.
+    #[error("{value} was written to key {key} more than once")]
+    WrittenTwice {
+        /// The key.
+        key: Box<str>,
+        /// The value.
+        value: Box<str>,
+    },
+    /// The transactions depend on each other in too many ways.
+    #[error("more than {most} dependencies between transactions; too many to search")]
+    TooManyEdges {
+        /// The bound.
+        most: usize,
     },
     /// A poll brought what nobody ever sent.
     #[error("{value} was polled from the log {key}, but nobody sent it there")]
@@ -63,6 +101,12 @@ pub enum Unjudgeable {
     Workload(Box<str>),
 }
 
+impl Unjudgeable {
+    fn malformed(op: &Op, problem: &'static str) -> Self {
+        Self::Malformed { index: op.index, op: format!(":{} {}", op.f, op.value).into(), problem }
+    }
+}
+
 /// The whole map of results of a run of `workload`, whose messages were counted in `counts`.
 #[must_use]
 pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Value {
@@ -75,7 +119,7 @@ pub fn judge(workload: &str, history: &History, options: &Options, counts: &net:
         ("stats", stats::check(history)),
         ("availability", availability::check(history, options.availability)),
         ("net", net::check(counts, history.invocation_count())),
-        ("workload", check_workload(workload, history).unwrap_or_else(|problem| unknown(&problem))),
+        ("workload", check_workload(workload, history, options).unwrap_or_else(|problem| unknown(&problem))),
     ];
     let verdict = parts.iter().map(|(_, part)| Verdict::of(part)).fold(Verdict::True, Verdict::merge);
     let parts = parts.into_iter().chain([("valid?", verdict.to_value())]);
@@ -86,15 +130,40 @@ pub fn judge(workload: &str, history: &History, options: &Options, counts: &net:
 ///
 /// # Errors
 /// If there is no such checker, or it cannot decide.
-pub fn check_workload(workload: &str, history: &History) -> Result<Value, Unjudgeable> {
+pub fn check_workload(workload: &str, history: &History, options: &Options) -> Result<Value, Unjudgeable> {
     match workload {
         "echo" => Ok(echo::check(history)),
         "unique-ids" => unique_ids::check(history),
         "kafka" => kafka::check(history),
         "g-counter" | "pn-counter" => Ok(counter::check(history)),
         "broadcast" | "g-set" => set_full::check(history),
+        "lin-kv" => linearizable::check(history),
+        "txn-list-append" => txn::check_append(history, &options.consistency_models),
+        "txn-rw-register" => txn::check_register(history, &options.consistency_models),
         _ => Err(Unjudgeable::Workload(workload.into())),
     }
+}
+
+/// Our own verdict on the workload, where it can differ from Maelstrom's.
+#[must_use]
+pub fn ours(results: &Value) -> Option<Verdict> {
+    let ours = results.get("workload")?.get("gloomers")?;
+    ours.get("valid?").map(|_| Verdict::of(ours))
+}
+
+/// What the checker of the workload found, for people: lines, a paragraph for each violation.
+#[must_use]
+pub fn in_words(results: &Value) -> Vec<String> {
+    let ours = results.get("workload").and_then(|workload| workload.get("gloomers"));
+    let entries = |key: &str| ours.and_then(|ours| ours.get(key)?.entries()).unwrap_or_default().iter();
+    let told = entries("in-words").flat_map(|(_, cases)| cases.items().into_iter().flatten());
+    let drawn = entries("windows").map(|(_, window)| Cow::Borrowed(window));
+    let paragraph = |lines: Cow<'_, Value>| {
+        let lines = lines.items().into_iter().flatten();
+        let lines = lines.map(|line| line.as_str().unwrap_or_default().to_owned());
+        std::iter::once(String::new()).chain(lines).collect::<Vec<_>>()
+    };
+    drawn.chain(told).flat_map(paragraph).collect()
 }
 
 fn unknown(problem: &Unjudgeable) -> Value {

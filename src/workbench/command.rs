@@ -1,4 +1,6 @@
-//! `gloomers test`: from a command line to an exit status (reference §4.7).
+//! `gloomers test` and `gloomers check`: from a command line to an exit status (reference §4.7).
+
+mod check;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -12,6 +14,8 @@ use super::processes::{Interrupts, Launch, Processes};
 use super::progress::Progress;
 use super::run::{Failure, Outcome, run};
 use super::store::Store;
+
+pub use check::check;
 
 /// The user pressed Ctrl-C.
 pub const INTERRUPTED: u8 = 130;

@@ -46,10 +46,10 @@ pub fn conclude(
         writeln!(page, "There is no verdict. The history is in {}", store.folder().display())?;
         return Ok(BROKEN);
     }
-    let rules = check::Options { availability: options.availability };
+    let rules =
+        check::Options { availability: options.availability, consistency_models: options.consistency_models.clone() };
     let mut results = judge(options.workload.name(), &history, &rules, &counts);
-    let verdict = Verdict::of(&results);
-    let failed = options.strict && !muted.is_empty();
+    let failed = options.strict && (!muted.is_empty() || check::ours(&results) == Some(Verdict::False));
     if let Value::Map(parts) = &mut results {
         let ours = ours(options, seed, &muted, &lateness);
         parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
@@ -65,13 +65,24 @@ pub fn conclude(
         folder: store.folder().to_owned(),
     };
     write!(page, "{}", summary(&results, &facts, colours))?;
-    let verdict = if failed { Verdict::False } else { verdict };
+    for line in check::in_words(&results) {
+        writeln!(page, "{line}")?;
+    }
+    let (verdict, status) = ruling(&results, failed);
     writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
-    Ok(match verdict {
+    Ok(status)
+}
+
+/// The verdict to announce and its exit status; `failed` if something else than the results says no.
+#[must_use]
+pub fn ruling(results: &Value, failed: bool) -> (Verdict, u8) {
+    let verdict = if failed { Verdict::False } else { Verdict::of(results) };
+    let status = match verdict {
         Verdict::True => VALID,
         Verdict::False => INVALID,
         Verdict::Unknown => UNKNOWN,
-    })
+    };
+    (verdict, status)
 }
 
 /// What Maelstrom does not report.

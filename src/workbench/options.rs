@@ -8,6 +8,8 @@ use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+pub(in crate::workbench) use check::{availability, models};
+
 use super::check::Availability;
 use super::nemesis::Fault;
 use super::network::{Conditions, Delivery, Latency};

@@ -40,13 +40,16 @@ fn number() -> impl Strategy<Value = String> {
 /// What a replica could say if it had lost its mind.
 pub(crate) fn gossip() -> impl Strategy<Value = String> {
     let numbers = || prop::collection::vec(number(), 0..8).prop_map(|items| format!("[{}]", items.join(",")));
-    let runs =
-        prop::collection::vec(prop_oneof![numbers(), json()], 0..4).prop_map(|runs| format!("[{}]", runs.join(",")));
+    // Nodes from the last one on stand for what is handed on for others: a name and an operation.
+    let packed = (3..8_u8, prop::collection::vec(numbers(), 0..3));
+    let packed = packed.prop_map(|(node, packed)| format!("[{node},0,1,{}]", packed.join(",")));
+    let runs = prop::collection::vec(prop_oneof![numbers(), packed, json()], 0..4)
+        .prop_map(|runs| format!("[{}]", runs.join(",")));
     let field = |name: &'static str, value: BoxedStrategy<String>| {
         let present = value.prop_map(move |value| format!(",\"{name}\":{value}"));
         prop_oneof![4 => present, 1 => Just(String::new())]
     };
-    let pair = (number(), number()).prop_map(|(stamp, hold)| format!("[{stamp},{hold}]"));
+    let pair = || (number(), number()).prop_map(|(first, second)| format!("[{first},{second}]"));
     // Mostly one life, so that messages are heard.
     let life = (0..9_000_000_u64).prop_map(|age| (1_763_838_000_000_500 + age, age));
     let life = life.prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
@@ -54,16 +57,18 @@ pub(crate) fn gossip() -> impl Strategy<Value = String> {
     (
         prop_oneof![3 => life, 1 => odd_life],
         field("follows", number().boxed()),
-        field("echo", prop_oneof![pair, json()].boxed()),
-        field("next", number().boxed()),
+        field("echo", prop_oneof![4 => pair(), 1 => json()].boxed()),
+        field("next", prop_oneof![4 => pair(), 1 => json()].boxed()),
         field("have", prop_oneof![4 => numbers(), 1 => json()].boxed()),
         field("ops", prop_oneof![4 => runs, 1 => json()].boxed()),
-        prop::option::of(Just(",\"full\":true")),
-        prop::option::of(Just(",\"answer\":true")),
+        field("below", prop_oneof![4 => numbers(), 1 => json()].boxed()),
+        field("stable", prop_oneof![4 => numbers(), 1 => json()].boxed()),
+        prop::sample::subsequence(vec!["full", "answer", "doubts", "far"], 0..=4),
     )
-        .prop_map(|(life, follows, echo, next, have, ops, full, answer)| {
-            let flags = format!("{}{}", full.unwrap_or_default(), answer.unwrap_or_default());
-            format!("{{\"type\":\"gossip\"{life}{follows}{echo}{next}{have}{ops}{flags}}}")
+        .prop_map(|(life, follows, echo, next, have, ops, below, stable, flags)| {
+            let flags: Vec<_> = flags.iter().map(|flag| format!(",\"{flag}\":true")).collect();
+            let flags = flags.concat();
+            format!("{{\"type\":\"gossip\"{life}{follows}{echo}{next}{have}{ops}{below}{stable}{flags}}}")
         })
 }
 

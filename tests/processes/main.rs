@@ -22,17 +22,20 @@ macro_rules! claims {
     ($($module:ident::$name:ident),* $(,)?) => { [$((stringify!($name), $module::$name as fn())),*] };
 }
 
-const CLAIMS: [Claim; 19] = claims![
+const CLAIMS: [Claim; 22] = claims![
     healthy::every_echo_is_answered,
     healthy::ids_are_unique,
     healthy::ids_are_unique_and_always_there_in_partitions,
     healthy::every_value_reaches_every_node,
     healthy::every_value_reaches_every_node_after_partitions,
+    healthy::a_cluster_of_25_spends_little_more_than_a_message_an_operation,
+    healthy::the_staleness_allowed_decides_what_is_spent,
+    healthy::sets_grow_at_every_node_alike,
     healthy::nodes_killed_and_started_again_rejoin,
     healthy::nodes_stopped_and_continued_catch_up,
     healthy::a_test_in_virtual_time_agrees,
     healthy::a_counter_over_a_service_is_right_in_the_end,
-    healthy::a_log_over_a_service_loses_nothing,
+    healthy::a_log_loses_nothing,
     faults::a_node_that_forgets_values_is_invalid,
     faults::a_node_that_repeats_ids_is_invalid,
     faults::a_node_that_prints_garbage_is_muted_and_quoted,

@@ -120,7 +120,8 @@ impl Witness {
                 assert!(sender.holds_without_gap(name), "n{from} sends {name:?}, which it does not hold");
                 match operation {
                     Operation::Plain(operation) => {
-                        assert_eq!(self.made[&name], *operation, "{name:?} is what was made")
+                        let made = self.made[&name];
+                        assert_eq!(made, *operation, "{name:?} is what was made");
                     }
                     Operation::Packed(packed, _) => {
                         assert!(sender.held.contains(packed), "n{from} hands on {packed:?}, which it does not hold");

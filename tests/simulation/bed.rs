@@ -120,7 +120,7 @@ impl Bed {
         let outcome = run(&plan, &mut *workload, cluster, &mut Unwatched).expect(&told);
         assert!(outcome.muted.is_empty(), "{told}: {:?}", outcome.muted);
         let history: History = outcome.history.into_iter().collect();
-        let workload = check::check_workload(self.workload.name(), &history).expect(&told);
+        let workload = check::check_workload(self.workload.name(), &history, &check::Options::default()).expect(&told);
         let broadcasts = history.ops().iter().filter(|op| op.f != "read" && op.is_invocation()).count();
         let messages = float(outcome.counts.servers.msg);
         let per_op = messages / float(history.invocation_count());

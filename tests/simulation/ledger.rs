@@ -54,13 +54,29 @@ struct Body {
     message: Option<i64>,
     /// `add`
     element: Option<i64>,
-    /// `gossip`: a node, its life and a first number, then values.
-    ops: Option<Vec<Vec<i64>>>,
+    /// `gossip`: a node, its life and a first number, then values, or such as were handed on for a node that may be dead.
+    ops: Option<Vec<Vec<Operation>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Operation {
+    Plain(i64),
+    Packed((u32, u64, u32, Box<Operation>)),
+}
+
+impl Operation {
+    fn value(self) -> i64 {
+        match self {
+            Self::Plain(value) => value,
+            Self::Packed((.., operation)) => operation.value(),
+        }
+    }
 }
 
 fn values(line: &[u8]) -> Vec<i64> {
     let Line { body } = serde_json::from_slice(line).expect("the network delivers JSON");
-    let gossip = body.ops.into_iter().flatten().flat_map(|run| run.into_iter().skip(3));
+    let gossip = body.ops.into_iter().flatten().flat_map(|run| run.into_iter().skip(3).map(Operation::value));
     body.message.into_iter().chain(body.element).chain(gossip).collect()
 }
 

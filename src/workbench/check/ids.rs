@@ -12,7 +12,7 @@ const TABLE_SIZE: usize = 1 << 20;
 const NONE: u32 = u32::MAX;
 
 #[derive(Default)]
-pub(super) struct Ids {
+pub(in super::super) struct Ids {
     /// Of each small integer its number, or [`NONE`].
     small: Vec<u32>,
     others: HashMap<String, usize>,
@@ -21,7 +21,7 @@ pub(super) struct Ids {
 
 impl Ids {
     /// The number of a value, which is given the next one if it has none.
-    pub(super) fn intern(&mut self, value: &Value) -> usize {
+    pub(in super::super) fn intern(&mut self, value: &Value) -> usize {
         if let Some(id) = self.of(value) {
             return id;
         }

@@ -112,23 +112,9 @@ fn write_tag(tag: &str, value: &Value, out: &mut String) {
     }
 }
 
-/// Long reads make this the inner loop of writing a history, hence no formatter.
+/// Long reads make this the inner loop of writing a history.
 fn write_int(number: i64, out: &mut String) {
-    let mut digits = [0_u8; 20];
-    let mut start = digits.len();
-    let mut rest = number.unsigned_abs();
-    loop {
-        start -= 1;
-        digits[start] = b'0' + u8::try_from(rest % 10).expect("a remainder of ten is a digit");
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if number < 0 {
-        out.push('-');
-    }
-    out.push_str(std::str::from_utf8(&digits[start..]).expect("digits are ASCII"));
+    out.push_str(itoa::Buffer::new().format(number));
 }
 
 /// As Java prints a double: plain between a thousandth and ten million, else `d.dEn`.

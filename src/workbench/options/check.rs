@@ -109,12 +109,8 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
             "Must be a positive number of seconds below a thousand million",
             |text| number(text).filter(|n| *n > 0.0 && *n < FOREVER_S).map(Duration::from_secs_f64),
         ),
-        availability: checks.value("availability", None, "Must be total, or a number from 0 to 1", |text| {
-            if text == "total" {
-                return Some(Some(Availability::Total));
-            }
-            number(text).filter(|n| (0.0..=1.0).contains(n)).map(|n| Some(Availability::AtLeast(n)))
-        }),
+        availability: checks
+            .value("availability", None, "Must be total, or a number from 0 to 1", |text| availability(text).map(Some)),
         consistency_models: models(&checks.text("consistency-models").unwrap_or("strict-serializable".into())),
         key_count: checks.positive("key-count", 10),
         max_txn_length: checks.positive("max-txn-length", 4),
@@ -154,6 +150,14 @@ fn number(text: &str) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
+/// The availability that a text demands.
+pub(in crate::workbench) fn availability(text: &str) -> Option<Availability> {
+    if text == "total" {
+        return Some(Availability::Total);
+    }
+    number(text).filter(|n| (0.0..=1.0).contains(n)).map(Availability::AtLeast)
+}
+
 fn faults(text: &str) -> Option<Vec<Fault>> {
     let mut faults = Vec::new();
     for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
@@ -166,7 +170,7 @@ fn faults(text: &str) -> Option<Vec<Fault>> {
 }
 
 /// Maelstrom's splitter wants white space on both sides of a comma (reference §4.6).
-fn models(text: &str) -> Vec<String> {
+pub(in crate::workbench) fn models(text: &str) -> Vec<String> {
     let mut models = vec![String::new()];
     for (index, part) in text.split(',').enumerate() {
         let last = models.len() - 1;

@@ -1,4 +1,4 @@
-//! The `txn-rw-register` node, for Maelstrom's `--bin`.
+//! The `txn` node, for Maelstrom's `--bin`.
 
 use std::process::ExitCode;
 

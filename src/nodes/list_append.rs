@@ -1,0 +1,230 @@
+//! Transactions on lin-kv: a log of batches, each a value of its own that is created once and never changed.
+//!
+//! Every node applies the batches in order, so that all go through the same states. The transactions that wait are a
+//! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and
+//! tries the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were
+//! faster, two more and two for each place read ahead, which are as many as there are nodes, or more after a restart.
+//! Where places have been lost lately, reads and attempts go out together, and who wins rests for a round trip: so all
+//! get their turn.
+
+mod database;
+
+use std::collections::BTreeMap;
+
+use crate::node::{Answer, Life, Node, Sender, Service};
+use crate::outbox::Outbox;
+use crate::requests;
+use crate::time::{Duration, Time};
+use crate::wire::{ErrorCode, Json, Raw};
+use database::{Database, MicroOp, micro_ops};
+
+/// How long the service is waited for; a client waits for five seconds.
+pub const PATIENCE: Duration = Duration::from_secs(4);
+
+/// At most so many places of the log are read at once: the log of a former life is long.
+pub const MAX_AHEAD: u64 = 1024;
+
+requests! {
+    /// What a node is asked.
+    #[derive(Debug)]
+    pub enum Request<'a> {
+        /// Do all of this at once.
+        "txn" => Txn { txn: Json<'a> },
+    }
+}
+
+/// What is asked of lin-kv.
+#[derive(Debug, Clone, Copy)]
+pub enum Call {
+    /// Take the next place of the log.
+    Append,
+    /// Name the batch at this place.
+    Read(u64),
+}
+
+/// A transaction, and who wants it.
+#[derive(Debug)]
+struct Transaction {
+    from: Sender,
+    ops: Vec<MicroOp>,
+}
+
+/// After a lost place, so many batches are tried with reads beside them, in case they are lost as well.
+const WARY: u32 = 4;
+
+/// A node for lists and for registers.
+#[derive(Debug)]
+pub struct ListAppend {
+    database: Database,
+    /// The first place whose batch has not been applied.
+    place: u64,
+    waiting: Vec<Transaction>,
+    /// Those that are to take the next place.
+    batch: Vec<Transaction>,
+    /// Whether the next place is known to be taken.
+    lost: bool,
+    wary: u32,
+    /// When the latest attempt began, and until when others go first, who learn of each place a round trip later.
+    asked: Time,
+    rests_until: Time,
+    /// Places that are read at once, at least and now.
+    stride: u64,
+    ahead: u64,
+    /// Reads that have not been answered, and what others found, which never changes.
+    reading: u64,
+    found: BTreeMap<u64, Vec<MicroOp>>,
+}
+
+impl ListAppend {
+    /// Goes on with the transactions that wait, unless others are on their way.
+    fn begin(&mut self, out: &mut Outbox<Self>) {
+        if self.batch.is_empty() && !self.waiting.is_empty() && self.rests_until <= out.now() {
+            std::mem::swap(&mut self.batch, &mut self.waiting);
+            self.append(out);
+        }
+    }
+
+    /// Tries to take the next place. No batch is null, so that what is there already stays.
+    fn append(&mut self, out: &mut Outbox<Self>) {
+        self.lost = false;
+        self.asked = out.now();
+        let batch = database::writes(self.batch.iter().flat_map(|transaction| &transaction.ops));
+        let cas = out.call(Service::LinKv, PATIENCE, Call::Append, "cas").field("key", self.place);
+        cas.field("from", ()).field("to", Raw(&batch)).field("create_if_not_exists", true).end();
+        if self.wary > 0 {
+            self.look(out);
+        }
+    }
+
+    /// Reads ahead, unless that is being done.
+    fn look(&mut self, out: &mut Outbox<Self>) {
+        if self.reading == 0 {
+            self.read_ahead(out);
+        }
+    }
+
+    /// The place was free.
+    fn won(&mut self, out: &mut Outbox<Self>) {
+        self.wary = self.wary.saturating_sub(1);
+        let took = out.now().since(self.asked);
+        if self.stride > 1 && !took.is_zero() {
+            self.rests_until = out.now() + took;
+            out.arm(took, ());
+        }
+        self.found.remove(&self.place);
+        self.place += 1;
+        for Transaction { from, ops } in self.batch.drain(..) {
+            let result = self.database.apply(&ops);
+            out.reply(from, "txn_ok").field("txn", Raw(&result)).end();
+        }
+        self.begin(out);
+    }
+
+    /// The place was taken.
+    fn lost(&mut self, out: &mut Outbox<Self>) {
+        self.wary = WARY;
+        self.lost = true;
+        if self.catch_up() > 0 {
+            self.append(out);
+        } else {
+            self.look(out);
+        }
+    }
+
+    fn read_ahead(&mut self, out: &mut Outbox<Self>) {
+        self.reading = self.ahead;
+        for place in self.place..self.place + self.ahead {
+            out.call(Service::LinKv, PATIENCE, Call::Read(place), "read").field("key", place).end();
+        }
+    }
+
+    /// All reads have been answered.
+    fn on_read(&mut self, out: &mut Outbox<Self>) {
+        if !self.lost {
+            return;
+        }
+        if self.catch_up() >= self.ahead {
+            self.ahead = MAX_AHEAD.min(2 * self.ahead);
+            self.read_ahead(out);
+        } else {
+            self.ahead = self.stride;
+            self.append(out);
+        }
+    }
+
+    /// Applies what has been found; how many batches these are.
+    fn catch_up(&mut self) -> u64 {
+        let before = self.place;
+        while let Some(ops) = self.found.remove(&self.place) {
+            self.database.apply(&ops);
+            self.place += 1;
+        }
+        self.place - before
+    }
+}
+
+impl Node for ListAppend {
+    type Request<'a> = Request<'a>;
+    /// Others have had their turn.
+    type Timer = ();
+    type Call = Call;
+    type Options = ();
+
+    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        let stride = MAX_AHEAD.min(life.nodes.len() as u64);
+        Self {
+            database: Database::default(),
+            place: 0,
+            waiting: Vec::new(),
+            batch: Vec::new(),
+            lost: false,
+            wary: 0,
+            asked: Time::ZERO,
+            rests_until: Time::ZERO,
+            stride,
+            ahead: stride,
+            reading: 0,
+            found: BTreeMap::new(),
+        }
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        let Request::Txn { txn } = request;
+        let Some(ops) = micro_ops(txn) else {
+            let text = "txn: not a list of [\"r\", key, null], [\"w\", key, value] and [\"append\", key, value]";
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, text);
+            return;
+        };
+        self.waiting.push(Transaction { from, ops });
+        self.begin(out);
+    }
+
+    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+        match (call, answer) {
+            (Call::Append, Answer::Reply { .. }) => self.won(out),
+            (Call::Append, Answer::Error { .. }) => self.lost(out),
+            (Call::Append, Answer::Expired) => {
+                for transaction in self.batch.drain(..) {
+                    out.reply_error(transaction.from, ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done");
+                }
+                self.begin(out);
+            }
+            (Call::Read(place), answer) => {
+                if let Answer::Reply { body, .. } = answer
+                    && place >= self.place
+                    && let Some(ops) = body.get("value").and_then(micro_ops)
+                {
+                    self.found.insert(place, ops);
+                }
+                self.reading -= 1;
+                if self.reading == 0 {
+                    self.on_read(out);
+                }
+            }
+        }
+    }
+
+    fn on_timer(&mut self, (): (), out: &mut Outbox<Self>) {
+        self.begin(out);
+    }
+}

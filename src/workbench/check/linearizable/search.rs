@@ -1,0 +1,292 @@
+//! Whether some order of the calls, each between its beginning and its end, explains what they saw.
+//!
+//! Just-in-time linearization (Lowe, *Testing for linearizability*, 2017): walk through beginnings and ends with the
+//! set of all configurations that are possible so far, each the register's value and which of the open calls have
+//! happened; a call has to happen only when it ends. Complete, and exponential only in the calls open at once, which
+//! three rules keep few: an open read happens as soon as its value is there; of equal calls that were never
+//! acknowledged the earliest happens first; and a configuration that has used up more of those than another,
+//! otherwise equal one is dropped.
+
+use std::collections::{HashMap, VecDeque};
+
+use thiserror::Error;
+
+use super::calls::{Call, Calls, Effect};
+
+/// Calls on one key that may be open at once; a bit mask holds them. Maelstrom retires a key after 20 processes.
+pub(super) const MAX_OPEN: usize = 128;
+/// Configurations kept at a time: about 100 MB.
+pub(super) const MAX_CONFIGS: usize = 1 << 20;
+/// Steps of the search of one key: some ten seconds.
+pub(super) const MAX_STEPS: u64 = 60_000_000;
+
+/// Which bound ended a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(super) enum Bound {
+    #[error("more than {MAX_OPEN} operations on this key are open at once; too many to order")]
+    Open,
+    #[error("more than {MAX_CONFIGS} states are possible at once; too many to follow")]
+    Configs,
+    #[error("no answer after {MAX_STEPS} steps of search")]
+    Steps,
+}
+
+/// A possible state of affairs, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Config {
+    pub(super) state: u32,
+    /// The call that happened last.
+    pub(super) last: Option<usize>,
+    /// Open calls that have not happened.
+    pub(super) pending: Vec<usize>,
+}
+
+/// A call that could not have happened before it ended.
+#[derive(Debug)]
+pub(super) struct Violation {
+    pub(super) call: usize,
+    /// What was possible just before.
+    pub(super) frontier: Vec<Config>,
+}
+
+/// The outcome of a search.
+#[derive(Debug)]
+pub(super) enum Finding {
+    /// What is possible at the end.
+    Linearizable(Vec<Config>),
+    Violation(Violation),
+    GaveUp(Bound),
+}
+
+/// Something that happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Event {
+    Begin(usize),
+    End(usize),
+}
+
+impl Event {
+    pub(super) const fn call(self) -> usize {
+        match self {
+            Self::Begin(call) | Self::End(call) => call,
+        }
+    }
+}
+
+/// Beginnings and ends in the order of the history.
+pub(super) fn events(calls: &[Call]) -> Vec<Event> {
+    let mut events: Vec<(usize, Event)> = Vec::with_capacity(2 * calls.len());
+    for (index, call) in calls.iter().enumerate() {
+        events.push((call.invocation, Event::Begin(index)));
+        events.extend(call.completion.map(|at| (at, Event::End(index))));
+    }
+    events.sort_unstable();
+    events.into_iter().map(|(_, event)| event).collect()
+}
+
+/// The register's value, which open calls have happened, and the call that happened last.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    value: u32,
+    done: u128,
+    last: Option<usize>,
+}
+
+/// States, of which none makes another superfluous.
+#[derive(Debug, Default)]
+struct Frontier {
+    states: Vec<State>,
+    used: HashMap<(u32, u128), Vec<u128>>,
+}
+
+impl Frontier {
+    /// Takes a state unless a better one is here. `loose` marks the calls that were never acknowledged.
+    fn insert(&mut self, state: State, loose: u128) -> bool {
+        let used = state.done & loose;
+        let rivals = self.used.entry((state.value, state.done & !loose)).or_default();
+        if rivals.iter().any(|rival| rival & used == *rival) {
+            return false;
+        }
+        rivals.retain(|rival| used & rival != used);
+        rivals.push(used);
+        self.states.push(state);
+        true
+    }
+
+    /// The states that no later one has displaced.
+    fn into_states(mut self, loose: u128) -> Vec<State> {
+        let used = &self.used;
+        self.states.retain(|state| {
+            let rivals = used.get(&(state.value, state.done & !loose));
+            rivals.is_some_and(|rivals| rivals.contains(&(state.done & loose)))
+        });
+        self.states
+    }
+}
+
+/// A search for an order.
+pub(super) struct Search {
+    slots: Vec<Option<usize>>,
+    /// The slots of calls that were never acknowledged.
+    loose: u128,
+    steps: u64,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { slots: Vec::new(), loose: 0, steps: MAX_STEPS }
+    }
+}
+
+impl Search {
+    /// A search that gives up after so many steps.
+    pub(super) fn within(steps: u64) -> Self {
+        Self { steps, ..Self::default() }
+    }
+
+    /// Searches for an order of all calls on a register that holds nil.
+    pub(super) fn run(mut self, calls: &Calls) -> Finding {
+        let start = vec![State { value: 0, done: 0, last: None }];
+        self.walk(&calls.all, &events(&calls.all), start)
+    }
+
+    /// Searches for an order of `events` on a register that may hold any value of `values`, where each of the calls
+    /// `open` may have happened already.
+    pub(super) fn run_from_anywhere(
+        mut self,
+        calls: &[Call],
+        events: &[Event],
+        values: u32,
+        open: &[usize],
+    ) -> Finding {
+        let mut masks = vec![0];
+        for call in open {
+            let Some(bit) = self.open(calls, *call) else { return Finding::GaveUp(Bound::Open) };
+            if calls[*call].completion.is_none() {
+                continue;
+            }
+            if calls[*call].effect.is_read() {
+                for mask in &mut masks {
+                    *mask |= bit;
+                }
+            } else {
+                masks.extend(masks.clone().into_iter().map(|mask| mask | bit));
+            }
+        }
+        let start =
+            (0..values).flat_map(|value| masks.iter().map(move |done| State { value, done: *done, last: None }));
+        let start = start.collect();
+        self.walk(calls, events, start)
+    }
+
+    fn walk(&mut self, calls: &[Call], events: &[Event], start: Vec<State>) -> Finding {
+        let mut states = start;
+        for event in events {
+            match *event {
+                Event::Begin(call) => {
+                    let Some(bit) = self.open(calls, call) else { return Finding::GaveUp(Bound::Open) };
+                    if let Effect::Read(value) = calls[call].effect {
+                        for state in states.iter_mut().filter(|state| state.value == value) {
+                            state.done |= bit;
+                            state.last = Some(call);
+                        }
+                    }
+                }
+                Event::End(call) => {
+                    let slot = self.slots.iter().position(|open| *open == Some(call));
+                    let bit = 1 << slot.expect("a call ends after it began");
+                    match self.end(calls, &states, bit) {
+                        Ok(next) if next.is_empty() => {
+                            let frontier = self.for_people(&states);
+                            return Finding::Violation(Violation { call, frontier });
+                        }
+                        Ok(next) => states = next,
+                        Err(bound) => return Finding::GaveUp(bound),
+                    }
+                    self.slots[slot.unwrap_or_default()] = None;
+                }
+            }
+        }
+        Finding::Linearizable(self.for_people(&states))
+    }
+
+    /// Gives a call a slot.
+    fn open(&mut self, calls: &[Call], call: usize) -> Option<u128> {
+        let slot = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
+        if slot == MAX_OPEN {
+            return None;
+        }
+        if slot == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.slots[slot] = Some(call);
+        let bit = 1 << slot;
+        if calls[call].completion.is_none() {
+            self.loose |= bit;
+        } else {
+            self.loose &= !bit;
+        }
+        Some(bit)
+    }
+
+    /// All that is possible once the call of `bit` has happened, with as little else as that takes.
+    fn end(&mut self, calls: &[Call], states: &[State], bit: u128) -> Result<Vec<State>, Bound> {
+        let (mut explored, mut ended) = (Frontier::default(), Frontier::default());
+        let mut queue = VecDeque::new();
+        for state in states {
+            if state.done & bit != 0 {
+                ended.insert(State { done: state.done & !bit, ..*state }, self.loose);
+            } else if explored.insert(*state, self.loose) {
+                queue.push_back(*state);
+            }
+        }
+        while let Some(state) = queue.pop_front() {
+            for slot in 0..self.slots.len() {
+                let Some(next) = self.step(calls, state, slot) else { continue };
+                self.steps = self.steps.checked_sub(1).ok_or(Bound::Steps)?;
+                if next.done & bit != 0 {
+                    ended.insert(State { done: next.done & !bit, ..next }, self.loose);
+                } else if explored.insert(next, self.loose) {
+                    queue.push_back(next);
+                }
+            }
+            if explored.states.len() + ended.states.len() > MAX_CONFIGS {
+                return Err(Bound::Configs);
+            }
+        }
+        Ok(ended.into_states(self.loose))
+    }
+
+    /// What follows if the call in a slot happens now, and every read that this satisfies.
+    fn step(&self, calls: &[Call], state: State, slot: usize) -> Option<State> {
+        let call = self.slots[slot].filter(|_| state.done & (1 << slot) == 0)?;
+        let effect = calls[call].effect;
+        if effect.is_read() {
+            return None;
+        }
+        let value = effect.apply(state.value)?;
+        let is_loose = self.loose & (1 << slot) != 0;
+        let mut next = State { value, done: state.done | (1 << slot), last: Some(call) };
+        for (other_slot, other) in self.slots.iter().enumerate() {
+            let Some(other) = other.filter(|_| next.done & (1 << other_slot) == 0) else { continue };
+            if calls[other].effect == Effect::Read(value) {
+                next.done |= 1 << other_slot;
+                next.last = Some(other);
+            }
+            let twin = is_loose && other < call && self.loose & (1 << other_slot) != 0;
+            if twin && calls[other].effect == effect {
+                return None;
+            }
+        }
+        let useless = is_loose && value == state.value;
+        (!useless).then_some(next)
+    }
+
+    fn for_people(&self, states: &[State]) -> Vec<Config> {
+        let config = |state: &State| {
+            let open = self.slots.iter().enumerate().filter(|(slot, _)| state.done & (1 << slot) == 0);
+            Config { state: state.value, last: state.last, pending: open.filter_map(|(_, call)| *call).collect() }
+        };
+        states.iter().map(config).collect()
+    }
+}

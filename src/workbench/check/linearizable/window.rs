@@ -1,0 +1,92 @@
+//! The shortest stretch of a history that shows by itself why a call could not have happened.
+//!
+//! A stretch shows it if no order explains its calls even when the register may hold anything at its beginning and
+//! each call open there may have happened already. Reads that are not needed for that are left out.
+
+use std::collections::BTreeSet;
+
+use super::calls::Calls;
+use super::search::{Event, Finding, Search, Violation, events};
+
+/// Calls open at the beginning of a window: each doubles the work.
+const MAX_OPEN_BEFORE: usize = 8;
+/// Steps of the search for one window; a longer one does not show anything to people.
+const MAX_STEPS: u64 = 200_000;
+/// Events that a window may have.
+const MAX_EVENTS: usize = 1_000;
+
+/// A window that ends with the violation.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// The calls in it, by their invocations; the one that could not have happened too.
+    pub(super) calls: Vec<usize>,
+    /// The call that could not have happened.
+    pub(super) culprit: usize,
+    /// Where it begins in the history.
+    pub(super) begin: usize,
+    /// Whether it shows the violation by itself.
+    pub(super) suffices: bool,
+}
+
+/// The shortest window found, or the culprit's own time if none shows the violation by itself.
+pub(super) fn shortest(calls: &Calls, violation: &Violation) -> Window {
+    let all = events(&calls.all);
+    let culprit = violation.call;
+    let end = all.iter().position(|event| *event == Event::End(culprit)).map_or(all.len(), |at| at + 1);
+    for begin in (end.saturating_sub(MAX_EVENTS)..end).rev() {
+        let (open, within) = (open_at(&all, begin), &all[begin..end]);
+        if fails(calls, within, &open) {
+            return narrowed(calls, culprit, open, within.to_vec());
+        }
+    }
+    let own = all.iter().position(|event| *event == Event::Begin(culprit)).unwrap_or_default();
+    let own = own.min(end);
+    window(calls, culprit, &open_at(&all, own), &all[own..end], false)
+}
+
+fn fails(calls: &Calls, within: &[Event], open: &[usize]) -> bool {
+    let undecided = open.iter().filter(|call| calls.all[**call].completion.is_some());
+    if undecided.filter(|call| !calls.all[**call].effect.is_read()).count() > MAX_OPEN_BEFORE {
+        return false;
+    }
+    let search = Search::within(MAX_STEPS);
+    let finding = search.run_from_anywhere(&calls.all, within, calls.value_count(), open);
+    matches!(finding, Finding::Violation(_))
+}
+
+/// The calls that have begun but not ended before an event.
+fn open_at(all: &[Event], begin: usize) -> Vec<usize> {
+    let mut open = BTreeSet::new();
+    for event in &all[..begin] {
+        match *event {
+            Event::Begin(call) => open.insert(call),
+            Event::End(call) => open.remove(&call),
+        };
+    }
+    open.into_iter().collect()
+}
+
+/// Leaves out the reads without which the window still fails: fewer reads are never harder to explain.
+fn narrowed(calls: &Calls, culprit: usize, mut open: Vec<usize>, mut within: Vec<Event>) -> Window {
+    let mut reads: Vec<usize> = within.iter().map(|event| event.call()).chain(open.iter().copied()).collect();
+    reads.sort_unstable();
+    reads.dedup();
+    reads.retain(|call| *call != culprit && calls.all[*call].effect.is_read());
+    for read in reads {
+        let fewer: Vec<_> = within.iter().copied().filter(|event| event.call() != read).collect();
+        let fewer_open: Vec<_> = open.iter().copied().filter(|call| *call != read).collect();
+        if fails(calls, &fewer, &fewer_open) {
+            (within, open) = (fewer, fewer_open);
+        }
+    }
+    window(calls, culprit, &open, &within, true)
+}
+
+fn window(calls: &Calls, culprit: usize, open: &[usize], within: &[Event], suffices: bool) -> Window {
+    let shown: BTreeSet<_> = within.iter().map(|event| event.call()).chain(open.iter().copied()).collect();
+    let begins = within.iter().map(|event| match *event {
+        Event::Begin(call) => calls.all[call].invocation,
+        Event::End(call) => calls.all[call].end(),
+    });
+    Window { culprit, suffices, begin: begins.min().unwrap_or_default(), calls: shown.into_iter().collect() }
+}

@@ -1,0 +1,165 @@
+//! Judges transactions by the graph of what depends on what (Kingsbury & Alvaro, *Elle*, 2020; reference §13.7 to
+//! §13.9): txn-list-append and txn-rw-register.
+//!
+//! A cycle means that no order of the transactions explains what they saw; which edges it takes says how badly. The
+//! consistency models that a test asks for decide which anomalies make it invalid. Verdicts are Maelstrom's under its
+//! keys; what it is blind to, and every anomaly in words, stands under `:gloomers`.
+
+mod anomaly;
+mod append;
+mod cycles;
+mod findings;
+mod graph;
+mod models;
+mod orders;
+mod register;
+mod steps;
+mod transactions;
+
+use findings::Findings;
+use graph::{Edges, Graph};
+use models::Names;
+use transactions::{Dialect, Transactions};
+
+use super::{Unjudgeable, Verdict};
+use crate::workbench::edn::Value;
+use crate::workbench::history::History;
+
+/// Edges that a graph may have: some 500 MB. Only reads of the initial state, or of one that many overwrote, make
+/// more than a few a transaction.
+const MAX_EDGES: usize = 20_000_000;
+
+/// Anomalies that are a reason for doubt, not for a verdict.
+const DOUBTS: [&str; 1] = ["empty-transaction-graph"];
+
+/// What Maelstrom checks where `--consistency-models` is absent.
+pub const DEFAULT_MODEL: &str = "strict-serializable";
+
+/// The judgement of a history of reads and appends.
+///
+/// # Errors
+/// If a model has no known name, or the history is not one of reads and appends of unique elements.
+pub fn check_append(history: &History, models: &[String]) -> Result<Value, Unjudgeable> {
+    let prohibited = prohibited(models)?;
+    let transactions = Transactions::new(history, Dialect::Append)?;
+    refuse_double_writes(&transactions)?;
+    let subject = Subject { history, transactions: &transactions, dialect: Dialect::Append };
+    let append = append::Append::new(&transactions);
+    let mut findings = Findings::new(subject);
+    let graph = append.graph(extra_edges(&transactions, &prohibited))?;
+    findings.add_cycles(&graph, |from, to, label| append.why(from, to, label));
+    append::find(&append, subject, &mut findings);
+    let invented = subject.invented();
+    let mut result = if invented.is_empty() {
+        findings.result(&prohibited)
+    } else {
+        let error = format!("a read saw {}, which nobody ever appended", invented[0].what);
+        vec![("valid?", Verdict::Unknown.to_value()), ("error", Value::str(error))]
+    };
+    for lie in invented {
+        findings.add(INVENTED, lie.value, || vec![lie.text]);
+    }
+    if let Some(ours) = findings.ours(&prohibited) {
+        result.push(("gloomers", ours));
+    }
+    Ok(record(result))
+}
+
+/// The judgement of a history of reads and writes of registers, and beside it a stricter one of ours.
+///
+/// # Errors
+/// If a model has no known name, or the history is not one of reads and writes of unique values.
+pub fn check_register(history: &History, models: &[String]) -> Result<Value, Unjudgeable> {
+    let prohibited = prohibited(models)?;
+    let transactions = Transactions::new(history, Dialect::Register)?;
+    let subject = Subject { history, transactions: &transactions, dialect: Dialect::Register };
+    let register = register::Register::new(&transactions)?;
+    let mut findings = Findings::new(subject);
+    let graph = register.graph(extra_edges(&transactions, &prohibited), &register::MAELSTROMS)?;
+    findings.add_cycles(&graph, |from, to, label| {
+        let why = register.why(from, to, label)?;
+        Some(register::place(&transactions, from, to, label, why))
+    });
+    register::find(&register, subject, &mut findings);
+    let (prohibits, found) = (&prohibited, findings.result(&prohibited));
+    let entry = |key: &str| found.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
+    let types = entry("anomaly-types").unwrap_or(Value::List(vec![]));
+    let valid = types.items().is_none_or(|types| types.len() == 0);
+    let mut result = vec![
+        ("valid?", valid.into()),
+        ("anomaly-types", types),
+        ("anomalies", entry("anomalies").unwrap_or(Value::Nil)),
+    ];
+    result.extend(["not", "also-not"].into_iter().filter_map(|key| Some((key, entry(key)?))));
+
+    let mut strict = Findings::new(subject);
+    let sequential = register.in_order_of_processes(&transactions);
+    let graph = sequential.graph(extra_edges(&transactions, prohibits), &register::OURS)?;
+    strict.add_cycles(&graph, |from, to, label| {
+        let why = sequential.why(from, to, label)?;
+        Some(register::place(&transactions, from, to, label, why))
+    });
+    register::find(&sequential, subject, &mut strict);
+    for lie in subject.invented() {
+        strict.add(INVENTED, lie.value, || vec![lie.text]);
+    }
+    let ours = strict.ours(prohibits).unwrap_or_else(|| record(vec![("valid?", true.into())]));
+    result.push(("gloomers", ours));
+    Ok(record(result))
+}
+
+/// A read saw what nobody wrote; no model allows that, and Maelstrom does not look for it.
+const INVENTED: &str = "invented-value";
+
+/// A history and the transactions in it.
+#[derive(Clone, Copy)]
+struct Subject<'a> {
+    history: &'a History,
+    transactions: &'a Transactions,
+    dialect: Dialect,
+}
+
+/// A case of an anomaly, for machines and for people.
+struct Case {
+    what: String,
+    value: Value,
+    text: String,
+}
+
+fn prohibited(models: &[String]) -> Result<Names, Unjudgeable> {
+    let default = [DEFAULT_MODEL.to_owned()];
+    let models = if models.is_empty() { &default } else { models };
+    models::prohibited(models).map_err(|name| Unjudgeable::Model { name: name.into(), known: models::known().into() })
+}
+
+fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> {
+    let Some((key, value, _)) = transactions.written_twice else { return Ok(()) };
+    let (key, value) = (transactions.key(key).to_string().into(), transactions.value(value).to_string().into());
+    Err(Unjudgeable::WrittenTwice { key, value })
+}
+
+/// The orders of time or of processes, if the models know any.
+fn extra_edges(transactions: &Transactions, prohibited: &Names) -> Edges {
+    let mut edges = Vec::new();
+    if prohibited.iter().any(|name| name.ends_with("-realtime")) {
+        orders::realtime(transactions, &mut edges);
+    } else if prohibited.iter().any(|name| name.ends_with("-process")) {
+        orders::process(transactions, &mut edges);
+    }
+    edges
+}
+
+/// A graph of edges, if they are not too many.
+fn bounded(vertices: usize, edges: Edges, preference: &[u8]) -> Result<Graph, Unjudgeable> {
+    if edges.len() > MAX_EDGES {
+        return Err(Unjudgeable::TooManyEdges { most: MAX_EDGES });
+    }
+    Ok(Graph::new(vertices, edges, preference))
+}
+
+fn record(entries: Vec<(&'static str, Value)>) -> Value {
+    Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Lists that transactions append to and read (reference §13.8): a read tells the order of all appends it saw.
+
+mod anomalies;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::graph::{Edges, Graph, PROCESS, REALTIME, RW, WR, WW};
+use super::steps::Why;
+use super::transactions::{Action, Transactions};
+use super::{MAX_EDGES, Unjudgeable, bounded};
+use crate::workbench::history::Kind;
+
+pub(super) use anomalies::find;
+
+/// Which label tells an edge that has several.
+const PREFERENCE: [u8; 5] = [WW, WR, RW, PROCESS, REALTIME];
+
+/// What reads say about the order of appends, and who did what.
+pub(super) struct Append<'a> {
+    transactions: &'a Transactions,
+    /// Of each key the distinct lists that were read, shorter ones first.
+    lists: BTreeMap<u32, Vec<&'a [u32]>>,
+    /// Of each key the elements in the order of the longest list.
+    order: BTreeMap<u32, Vec<u32>>,
+    /// The place of an element in that order.
+    place: HashMap<(u32, u32), usize>,
+    /// Who appended an element, or may have.
+    writers: HashMap<(u32, u32), u32>,
+    /// Who saw a list that ends with an element, or no element.
+    readers: HashMap<(u32, Option<u32>), Vec<u32>>,
+}
+
+impl<'a> Append<'a> {
+    pub(super) fn new(transactions: &'a Transactions) -> Self {
+        let mut lists: BTreeMap<u32, BTreeSet<(usize, &'a [u32])>> = BTreeMap::new();
+        let mut lone: BTreeMap<u32, Option<&'a u32>> = BTreeMap::new();
+        let mut new = Self {
+            transactions,
+            lists: BTreeMap::new(),
+            order: BTreeMap::new(),
+            place: HashMap::new(),
+            writers: HashMap::new(),
+            readers: HashMap::new(),
+        };
+        for (number, transaction) in transactions.possible() {
+            for step in &transaction.steps {
+                match &step.action {
+                    Action::Write(value) => {
+                        new.writers.insert((step.key, *value), number);
+                        lone.entry(step.key).and_modify(|lone| *lone = None).or_insert(Some(value));
+                    }
+                    Action::Read(seen) => {
+                        let list = seen.as_deref().unwrap_or_default();
+                        if !list.is_empty() {
+                            lists.entry(step.key).or_default().insert((list.len(), list));
+                        }
+                        // An answer that never came is no sight of the initial state.
+                        if transaction.kind == Kind::Ok || seen.is_some() {
+                            new.readers.entry((step.key, list.last().copied())).or_default().push(number);
+                        }
+                    }
+                }
+            }
+        }
+        for (key, value) in lone {
+            if let Some(value) = value
+                && !lists.contains_key(&key)
+            {
+                lists.entry(key).or_default().insert((1, std::slice::from_ref(value)));
+            }
+        }
+        for (key, lists) in lists {
+            let lists: Vec<_> = lists.into_iter().map(|(_, list)| list).collect();
+            let mut order = Vec::new();
+            for element in lists.last().copied().unwrap_or_default() {
+                if let std::collections::hash_map::Entry::Vacant(place) = new.place.entry((key, *element)) {
+                    place.insert(order.len());
+                    order.push(*element);
+                }
+            }
+            new.order.insert(key, order);
+            new.lists.insert(key, lists);
+        }
+        new
+    }
+
+    /// The element before an append, or none if there is none: an append that nobody saw comes after all that were.
+    fn previous(&self, key: u32, element: u32) -> Option<u32> {
+        let order = self.order.get(&key)?;
+        let place = self.place.get(&(key, element)).copied().unwrap_or(order.len());
+        order.get(place.checked_sub(1)?).copied()
+    }
+
+    /// The graph of these edges and those that reads and appends make.
+    pub(super) fn graph(&self, mut edges: Edges) -> Result<Graph, Unjudgeable> {
+        for (number, transaction) in self.transactions.possible() {
+            for step in &transaction.steps {
+                let key = step.key;
+                match &step.action {
+                    Action::Write(element) => {
+                        let previous = self.previous(key, *element);
+                        let writer = previous.and_then(|previous| self.writers.get(&(key, previous)));
+                        edges.extend(writer.map(|writer| (*writer, number, WW)));
+                        let readers = self.readers.get(&(key, previous)).into_iter().flatten();
+                        edges.extend(readers.map(|reader| (*reader, number, RW)));
+                    }
+                    Action::Read(seen) => {
+                        let last = seen.as_ref().and_then(|list| list.last());
+                        let writer = last.and_then(|last| self.writers.get(&(key, *last)));
+                        edges.extend(writer.map(|writer| (*writer, number, WR)));
+                    }
+                }
+            }
+            if edges.len() > 2 * MAX_EDGES {
+                break;
+            }
+        }
+        edges.retain(|(from, to, _)| from != to);
+        bounded(self.transactions.all.len(), edges, &PREFERENCE)
+    }
+
+    /// Why one transaction depends on another.
+    pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Why> {
+        let (earlier, later) = (self.transactions.of(from), self.transactions.of(to));
+        let append_of = |key: u32, element: u32| {
+            earlier.steps.iter().position(|step| step.key == key && step.action == Action::Write(element))
+        };
+        later.steps.iter().enumerate().find_map(|(place, step)| {
+            let key = step.key;
+            let why = |value, next, step| Some(Why { key, value, next, from: step, to: Some(place) });
+            match (&step.action, label) {
+                (Action::Write(element), WW) => {
+                    let previous = self.previous(key, *element)?;
+                    let by_earlier = self.writers.get(&(key, previous)) == Some(&from);
+                    by_earlier.then(|| why(Some(previous), Some(*element), append_of(key, previous)))?
+                }
+                (Action::Read(seen), WR) => {
+                    let last = *seen.as_ref()?.last()?;
+                    let by_earlier = self.writers.get(&(key, last)) == Some(&from);
+                    by_earlier.then(|| why(Some(last), None, append_of(key, last)))?
+                }
+                (Action::Write(element), RW) => {
+                    let previous = self.previous(key, *element);
+                    let read = earlier.steps.iter().position(|step| {
+                        let Action::Read(seen) = &step.action else { return false };
+                        step.key == key && seen.as_ref().and_then(|list| list.last()).copied() == previous
+                    });
+                    let by_earlier = self.readers.get(&(key, previous)).is_some_and(|readers| readers.contains(&from));
+                    by_earlier.then(|| why(previous, Some(*element), read))?
+                }
+                _ => None,
+            }
+        })
+    }
+}

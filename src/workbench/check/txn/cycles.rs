@@ -1,0 +1,144 @@
+//! Searches a graph of transactions for the worst cycles of each strongly connected component.
+//!
+//! A class of cycles is searched through an edge that it must have: whether there is a way back along the allowed
+//! edges is decided for sixty-four candidates at a time, so the search is complete; of the cycles through the first
+//! candidates the shortest is told.
+
+mod ways;
+
+use super::anomaly::{Antis, CLASSES, Class, EXISTENCES, Existence, classify, implied_by};
+use super::graph::{Components, Edge, Graph, NOWHERE, RW};
+use super::models::{Names, stronger};
+
+/// Of how many cycles of a class and a component the shortest is told.
+const MAX_CANDIDATES: usize = 128;
+
+/// A cycle: its transactions, the first again at its end, and the label of each edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cycle {
+    pub(super) anomaly: &'static str,
+    pub(super) transactions: Vec<u32>,
+    pub(super) labels: Vec<u8>,
+}
+
+/// A proof that some cycle exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tangle {
+    pub(super) anomaly: &'static str,
+    pub(super) model: &'static str,
+    pub(super) labels: u8,
+    pub(super) hops: bool,
+    pub(super) transactions: Vec<u32>,
+}
+
+/// The cycles of each component, the component with the first transaction first, and what cycles rule out whether
+/// told or not.
+pub(super) fn search(graph: &Graph) -> (Vec<Cycle>, Vec<Tangle>) {
+    let (mut cycles, mut tangles) = (Vec::new(), Vec::new());
+    let mut numbers = vec![NOWHERE; graph.len()];
+    for component in Components::of_graph(graph, |_| true).large() {
+        let part = graph.part(&component, &mut numbers);
+        let name = |vertex: &u32| component[*vertex as usize];
+        let mut redundant = Names::new();
+        for existence in &EXISTENCES {
+            if redundant.contains(existence.model) {
+                continue;
+            }
+            if let Some(vertices) = tangled(&part, existence) {
+                redundant.extend(stronger([existence.model]));
+                let Existence { anomaly, model, labels, hops } = *existence;
+                let transactions = vertices.iter().map(name).collect();
+                tangles.push(Tangle { anomaly, model, labels, hops, transactions });
+            }
+        }
+        let mut redundant = Names::new();
+        for class in &CLASSES {
+            if redundant.contains(class.name) {
+                continue;
+            }
+            if let Some(vertices) = cycle(&part, class) {
+                redundant.extend(implied_by([class.name]));
+                let labels = labels_of(&part, &vertices);
+                let transactions = vertices.iter().map(name).collect();
+                cycles.push(Cycle { anomaly: class.name, transactions, labels });
+            }
+        }
+    }
+    (cycles, tangles)
+}
+
+/// The vertices of the smallest component that the labels of an existence leave.
+fn tangled(part: &Graph, existence: &Existence) -> Option<Vec<u32>> {
+    let allowed = |edge: &Edge| edge.labels & existence.labels != 0;
+    if !existence.hops {
+        return Components::of_graph(part, allowed).large().into_iter().min_by_key(Vec::len);
+    }
+    let components = ways::hopping(part, |edge| edge.labels & existence.labels != 0, |edge| edge.labels & RW != 0);
+    let smallest = components.large().into_iter().min_by_key(Vec::len)?;
+    let mut vertices: Vec<_> = smallest.into_iter().map(|state| state / 2).collect();
+    vertices.dedup();
+    Some(vertices)
+}
+
+fn labels_of(part: &Graph, cycle: &[u32]) -> Vec<u8> {
+    let labels = cycle.windows(2).map(|pair| part.edge(pair[0], pair[1]).map_or(0, |edge| edge.label));
+    labels.collect()
+}
+
+/// A short cycle of a class, closed by its first vertex; none if there is none.
+fn cycle(part: &Graph, class: &Class) -> Option<Vec<u32>> {
+    let allowed = |edge: &Edge| edge.label & class.labels != 0;
+    let mut candidates = Vec::new();
+    let components = match class.antis {
+        Antis::Apart => ways::hopping(part, |edge| edge.label & class.labels & !RW != 0, |edge| edge.label == RW),
+        Antis::None | Antis::One | Antis::Adjacent => Components::of_graph(part, allowed),
+    };
+    for from in 0..u32::try_from(part.len()).unwrap_or(u32::MAX) {
+        for edge in part.out(from).iter().filter(|edge| edge.label & class.through != 0) {
+            let joined = match class.antis {
+                // From a state reached without an anti-dependency to the one reached by it.
+                Antis::Apart => components.join(2 * from, 2 * edge.to + 1),
+                Antis::None | Antis::One | Antis::Adjacent => components.join(from, edge.to),
+            };
+            if joined {
+                candidates.push((from, edge.to));
+            }
+        }
+    }
+    if class.antis == Antis::One {
+        candidates = ways::with_way_back(part, &candidates, |edge| allowed(edge) && edge.label != RW, MAX_CANDIDATES);
+    }
+    let mut search = ways::Search::new(part.len());
+    let mut shortest: Option<Vec<u32>> = None;
+    for (tried, (from, to)) in candidates.into_iter().enumerate() {
+        if tried >= MAX_CANDIDATES && shortest.is_some() {
+            break;
+        }
+        let longest = shortest.as_ref().map_or(usize::MAX, |cycle| cycle.len() - 2);
+        let back = match class.antis {
+            Antis::One => search.way(part, to, from, longest, |edge| allowed(edge) && edge.label != RW),
+            Antis::Apart => search.hopping_way(part, to, from, longest, allowed),
+            Antis::None | Antis::Adjacent => search.way(part, to, from, longest, allowed),
+        };
+        let Some(back) = back else { continue };
+        let vertices: Vec<u32> = std::iter::once(from).chain(back).collect();
+        let shorter = shortest.as_ref().is_none_or(|cycle| vertices.len() < cycle.len());
+        if shorter && is_simple(&vertices) && classify(&labels_of(part, &vertices)) == class.name {
+            shortest = Some(vertices);
+        }
+        if shortest.as_ref().is_some_and(|cycle| cycle.len() == 3) {
+            break;
+        }
+    }
+    shortest
+}
+
+/// Whether a cycle visits no vertex twice.
+fn is_simple(cycle: &[u32]) -> bool {
+    let mut visited = cycle[1..].to_vec();
+    visited.sort_unstable();
+    visited.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+#[cfg(test)]
+mod tests;

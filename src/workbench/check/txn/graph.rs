@@ -1,0 +1,229 @@
+//! A graph of transactions whose edges say why one comes before the other, and its strongly connected components.
+
+/// The later transaction overwrote what the earlier wrote.
+pub(super) const WW: u8 = 1;
+/// The later read what the earlier wrote.
+pub(super) const WR: u8 = 2;
+/// The later overwrote what the earlier read.
+pub(super) const RW: u8 = 4;
+/// One process did the earlier first.
+pub(super) const PROCESS: u8 = 8;
+/// The earlier ended before the later began.
+pub(super) const REALTIME: u8 = 16;
+
+/// An edge to a transaction: every reason, and the one to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Edge {
+    pub(super) to: u32,
+    /// All reasons.
+    pub(super) labels: u8,
+    /// The reason that explains the edge.
+    pub(super) label: u8,
+}
+
+/// Transactions by number, each with its edges in the order of their ends.
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    starts: Vec<usize>,
+    edges: Vec<Edge>,
+}
+
+/// Edges as they are found: from, to, label.
+pub(super) type Edges = Vec<(u32, u32, u8)>;
+
+impl Graph {
+    /// The graph with these edges, parallel ones united. An edge is explained by the first label of `preference`
+    /// that it has.
+    pub(super) fn new(vertices: usize, mut edges: Edges, preference: &[u8]) -> Self {
+        edges.sort_unstable();
+        let mut graph = Self { starts: Vec::with_capacity(vertices + 1), edges: Vec::with_capacity(edges.len()) };
+        let mut edges = edges.into_iter().peekable();
+        for vertex in 0..u32::try_from(vertices).unwrap_or(u32::MAX) {
+            let begin = graph.edges.len();
+            graph.starts.push(begin);
+            while let Some((_, to, label)) = edges.next_if(|(from, ..)| *from == vertex) {
+                if graph.edges.len() > begin && graph.edges.last().is_some_and(|last| last.to == to) {
+                    graph.edges.last_mut().expect("not empty").labels |= label;
+                } else {
+                    graph.edges.push(Edge { to, labels: label, label });
+                }
+            }
+        }
+        graph.starts.push(graph.edges.len());
+        for edge in &mut graph.edges {
+            let told = preference.iter().copied().find(|label| edge.labels & label != 0);
+            edge.label = told.unwrap_or(edge.label);
+        }
+        graph
+    }
+
+    /// How many vertices there are.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    /// Whether there are no edges.
+    pub(super) fn is_empty(&self) -> bool {
+        self.edges.is_empty()
+    }
+
+    /// The edges from a vertex.
+    pub(super) fn out(&self, vertex: u32) -> &[Edge] {
+        &self.edges[self.starts[vertex as usize]..self.starts[vertex as usize + 1]]
+    }
+
+    /// The edge between two vertices.
+    pub(super) fn edge(&self, from: u32, to: u32) -> Option<Edge> {
+        let out = self.out(from);
+        out.binary_search_by_key(&to, |edge| edge.to).ok().map(|place| out[place])
+    }
+
+    /// The part of the graph on these vertices, which are numbered anew in their order.
+    pub(super) fn part(&self, vertices: &[u32], numbers: &mut [u32]) -> Self {
+        for (number, vertex) in (0..).zip(vertices) {
+            numbers[*vertex as usize] = number;
+        }
+        let mut part = Self { starts: Vec::with_capacity(vertices.len() + 1), edges: Vec::new() };
+        for vertex in vertices {
+            part.starts.push(part.edges.len());
+            let within = self.out(*vertex).iter().filter(|edge| numbers[edge.to as usize] != NOWHERE);
+            part.edges.extend(within.map(|edge| Edge { to: numbers[edge.to as usize], ..*edge }));
+        }
+        part.starts.push(part.edges.len());
+        for vertex in vertices {
+            numbers[*vertex as usize] = NOWHERE;
+        }
+        part
+    }
+}
+
+/// The number of a vertex that is not in a part.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+/// The strongly connected components of a graph given by its successors (Tarjan 1972, without recursion).
+#[derive(Debug)]
+pub(super) struct Components {
+    /// The component of each vertex; an edge between components leads to a lower number.
+    pub(super) of: Vec<u32>,
+    /// How many vertices each component has.
+    pub(super) sizes: Vec<u32>,
+}
+
+impl Components {
+    /// The components of `vertices` vertices; `next` gives the successor of a vertex at or after a place, and the
+    /// place to go on from.
+    pub(super) fn new(vertices: usize, next: impl Fn(u32, usize) -> Option<(u32, usize)>) -> Self {
+        let mut found = Self { of: vec![NOWHERE; vertices], sizes: Vec::new() };
+        let (mut index, mut low) = (vec![0_u32; vertices], vec![0_u32; vertices]);
+        let (mut stack, mut path) = (Vec::new(), Vec::new());
+        let mut count = 0;
+        for root in 0..u32::try_from(vertices).unwrap_or(u32::MAX) {
+            if index[root as usize] != 0 {
+                continue;
+            }
+            path.push((root, 0));
+            while let Some((vertex, place)) = path.pop() {
+                let v = vertex as usize;
+                if index[v] == 0 {
+                    count += 1;
+                    (index[v], low[v]) = (count, count);
+                    stack.push(vertex);
+                }
+                if let Some((to, place)) = next(vertex, place) {
+                    path.push((vertex, place));
+                    if index[to as usize] == 0 {
+                        path.push((to, 0));
+                    } else if found.of[to as usize] == NOWHERE {
+                        low[v] = low[v].min(index[to as usize]);
+                    }
+                    continue;
+                }
+                if low[v] == index[v] {
+                    found.close(vertex, &mut stack);
+                }
+                if let Some((parent, _)) = path.last() {
+                    let parent = *parent as usize;
+                    low[parent] = low[parent].min(low[v]);
+                }
+            }
+        }
+        found
+    }
+
+    fn close(&mut self, root: u32, stack: &mut Vec<u32>) {
+        let number = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
+        let mut size = 0;
+        while let Some(vertex) = stack.pop() {
+            self.of[vertex as usize] = number;
+            size += 1;
+            if vertex == root {
+                break;
+            }
+        }
+        self.sizes.push(size);
+    }
+
+    /// The components of a graph by edges that have one of the labels.
+    pub(super) fn of_graph(graph: &Graph, labels: impl Fn(&Edge) -> bool) -> Self {
+        Self::new(graph.len(), |vertex, place| {
+            let out = &graph.out(vertex)[place..];
+            out.iter().position(&labels).map(|found| (out[found].to, place + found + 1))
+        })
+    }
+
+    /// The components with more than one vertex, each with its vertices, in the order of their first vertices.
+    pub(super) fn large(&self) -> Vec<Vec<u32>> {
+        let mut places = vec![NOWHERE; self.sizes.len()];
+        let mut large: Vec<Vec<u32>> = Vec::new();
+        for (vertex, component) in (0..).zip(&self.of) {
+            let component = *component as usize;
+            if self.sizes[component] < 2 {
+                continue;
+            }
+            if places[component] == NOWHERE {
+                places[component] = u32::try_from(large.len()).unwrap_or(NOWHERE);
+                large.push(Vec::new());
+            }
+            large[places[component] as usize].push(vertex);
+        }
+        large
+    }
+
+    /// Whether two vertices are in one component.
+    pub(super) fn join(&self, a: u32, b: u32) -> bool {
+        self.of[a as usize] == self.of[b as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFERENCE: [u8; 5] = [WW, WR, RW, PROCESS, REALTIME];
+
+    #[test]
+    fn parallel_edges_are_united_and_explained_by_the_strongest() {
+        let graph = Graph::new(3, vec![(0, 1, RW), (0, 1, WW), (1, 2, WR), (0, 1, REALTIME)], &PREFERENCE);
+        assert_eq!(graph.out(0), [Edge { to: 1, labels: WW | RW | REALTIME, label: WW }]);
+        assert_eq!(graph.edge(1, 2).map(|edge| edge.label), Some(WR));
+        assert_eq!(graph.edge(2, 0), None);
+    }
+
+    #[test]
+    fn components_are_what_reaches_itself() {
+        let edges = [(0, 1), (1, 2), (2, 0), (2, 3), (3, 4), (4, 3), (5, 5)];
+        let graph = Graph::new(6, edges.iter().map(|(a, b)| (*a, *b, WW)).collect(), &PREFERENCE);
+        let components = Components::of_graph(&graph, |edge| edge.labels & WW != 0);
+        assert_eq!(components.large(), [vec![0, 1, 2], vec![3, 4]]);
+        assert!(components.of[2] > components.of[3], "an edge between components leads to a lower number");
+        assert!(Components::of_graph(&graph, |edge| edge.labels & WR != 0).large().is_empty());
+    }
+
+    #[test]
+    fn a_part_keeps_the_edges_between_its_vertices() {
+        let graph = Graph::new(4, vec![(0, 1, WW), (1, 3, WR), (3, 0, RW)], &PREFERENCE);
+        let part = graph.part(&[1, 3], &mut [NOWHERE; 4]);
+        assert_eq!((part.len(), part.out(0).len(), part.out(1).len()), (2, 1, 0));
+        assert_eq!(part.out(0)[0].to, 1);
+    }
+}

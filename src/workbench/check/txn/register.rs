@@ -1,0 +1,280 @@
+//! Registers that transactions read and write (reference §13.9): of the order of their values little can be known.
+//!
+//! Maelstrom knows that nil comes first, and that a transaction which reads a value before it writes another put the
+//! second after the first. It therefore hardly ever sees a write overtake another (G0). Ours also takes it that no
+//! process sees a key go back; where the history contradicts that for a key, the key is left out of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::findings::Findings;
+use super::graph::{Components, Edges, Graph, NOWHERE, PROCESS, REALTIME, RW, WR, WW};
+use super::steps::{Why, aborted, intermediate, lost_updates};
+use super::transactions::{Action, Transaction, Transactions};
+use super::{MAX_EDGES, Subject, Unjudgeable, bounded};
+use crate::workbench::edn::Value;
+
+/// Maelstrom tells a read where an edge is both that and an overwriting, as every overwriting it knows is.
+pub(super) const MAELSTROMS: [u8; 5] = [WR, WW, RW, PROCESS, REALTIME];
+/// We tell the overwriting.
+pub(super) const OURS: [u8; 5] = [WW, WR, RW, PROCESS, REALTIME];
+
+/// A value of a key; none is nil.
+type Version = Option<u32>;
+
+/// Who read and who wrote each version, seen from outside of transactions, and what comes after what.
+#[derive(Clone)]
+pub(super) struct Register {
+    vertices: usize,
+    /// Of each acknowledged transaction the first value read and the last one written, by key.
+    reads: Vec<BTreeMap<u32, Version>>,
+    writes: Vec<BTreeMap<u32, u32>>,
+    readers: BTreeMap<(u32, Version), Vec<u32>>,
+    writers: BTreeMap<(u32, u32), Vec<u32>>,
+    /// Of each key its versions in order, by pairs.
+    after: BTreeMap<u32, BTreeSet<(Version, u32)>>,
+    /// Of each key the versions that come before themselves.
+    cyclic: Vec<(u32, Vec<u32>)>,
+}
+
+impl Register {
+    pub(super) fn new(transactions: &Transactions) -> Result<Self, Unjudgeable> {
+        let count = transactions.all.len();
+        let mut new = Self {
+            vertices: count,
+            reads: vec![BTreeMap::new(); count],
+            writes: vec![BTreeMap::new(); count],
+            readers: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            after: BTreeMap::new(),
+            cyclic: Vec::new(),
+        };
+        for (number, transaction) in transactions.acknowledged() {
+            let (reads, writes) = external(transaction);
+            for (key, value) in &reads {
+                new.readers.entry((*key, *value)).or_default().push(number);
+            }
+            for (key, value) in &writes {
+                new.writers.entry((*key, *value)).or_default().push(number);
+            }
+            new.reads[number as usize] = reads;
+            new.writes[number as usize] = writes;
+        }
+        for ((key, value), writers) in &new.writers {
+            if writers.len() > 1 && new.readers.contains_key(&(*key, Some(*value))) {
+                let (key, value) = (transactions.key(*key), transactions.value(*value));
+                return Err(Unjudgeable::WrittenTwice { key: key.to_string().into(), value: value.to_string().into() });
+            }
+        }
+        for (key, value) in new.writers.keys() {
+            new.after.entry(*key).or_default().insert((None, *value));
+        }
+        let mut following: BTreeMap<u32, BTreeSet<(Version, u32)>> = BTreeMap::new();
+        for (reads, writes) in new.reads.iter().zip(&new.writes) {
+            for (key, read) in reads.iter().filter(|(_, read)| read.is_some()) {
+                if let Some(written) = writes.get(key) {
+                    following.entry(*key).or_default().insert((*read, *written));
+                }
+            }
+        }
+        for (key, pairs) in &following {
+            new.cyclic.extend(cycles_of(pairs).into_iter().map(|cycle| (*key, cycle)));
+        }
+        if new.cyclic.is_empty() {
+            new.add(following);
+        }
+        Ok(new)
+    }
+
+    fn add(&mut self, pairs: BTreeMap<u32, BTreeSet<(Version, u32)>>) {
+        for (key, pairs) in pairs {
+            self.after.entry(key).or_default().extend(pairs);
+        }
+    }
+
+    /// The same, with the values of a key in the order in which each process met them, except for keys where those
+    /// orders contradict each other.
+    pub(super) fn in_order_of_processes(&self, transactions: &Transactions) -> Self {
+        let mut met: BTreeMap<_, Version> = BTreeMap::new();
+        let mut pairs: BTreeMap<u32, BTreeSet<(Version, u32)>> = self.after.clone();
+        let mut back = BTreeSet::new();
+        for (number, transaction) in transactions.acknowledged() {
+            let (reads, writes) = (&self.reads[number as usize], &self.writes[number as usize]);
+            let keys: BTreeSet<u32> = reads.keys().chain(writes.keys()).copied().collect();
+            for key in keys {
+                let written = writes.get(&key).copied();
+                let first = reads.get(&key).copied().unwrap_or(written);
+                let last = written.or(first);
+                let before = met.insert((transaction.process, key), last).flatten();
+                match (before, first) {
+                    (Some(_), None) => {
+                        back.insert(key);
+                    }
+                    (Some(before), Some(first)) if before != first => {
+                        pairs.entry(key).or_default().insert((Some(before), first));
+                    }
+                    _ => {}
+                }
+                if let (Some(read), Some(written)) = (reads.get(&key).copied().flatten(), written) {
+                    pairs.entry(key).or_default().insert((Some(read), written));
+                }
+            }
+        }
+        let mut new = self.clone();
+        pairs.retain(|key, pairs| !back.contains(key) && cycles_of(pairs).is_empty());
+        new.add(pairs);
+        new
+    }
+
+    /// The graph of these edges and those that reads and versions make.
+    pub(super) fn graph(&self, mut edges: Edges, preference: &[u8]) -> Result<Graph, Unjudgeable> {
+        let none = Vec::new();
+        let writers = |key: u32, value: u32| self.writers.get(&(key, value)).unwrap_or(&none);
+        for ((key, version), readers) in &self.readers {
+            let Some(value) = version else { continue };
+            for writer in writers(*key, *value) {
+                edges.extend(readers.iter().map(|reader| (*writer, *reader, WR)));
+            }
+        }
+        for (key, pairs) in &self.after {
+            for (before, after) in pairs {
+                for writer in writers(*key, *after) {
+                    let overwritten = before.map_or(&none, |before| writers(*key, before));
+                    edges.extend(overwritten.iter().map(|earlier| (*earlier, *writer, WW)));
+                    let missed = self.readers.get(&(*key, *before)).unwrap_or(&none);
+                    edges.extend(missed.iter().map(|reader| (*reader, *writer, RW)));
+                }
+            }
+            if edges.len() > 2 * MAX_EDGES {
+                break;
+            }
+        }
+        edges.retain(|(from, to, _)| from != to);
+        bounded(self.vertices, edges, preference)
+    }
+
+    /// Why one transaction depends on another; the steps are found by [`place`].
+    pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Why> {
+        let (a, b) = (from as usize, to as usize);
+        let follows = |key: &u32, before: Version, after: u32| {
+            self.after.get(key).is_some_and(|pairs| pairs.contains(&(before, after)))
+        };
+        let found = match label {
+            WR => self.writes[a].iter().find_map(|(key, value)| {
+                (self.reads[b].get(key) == Some(&Some(*value))).then_some((*key, Some(*value), None))
+            }),
+            WW => self.writes[a].iter().find_map(|(key, value)| {
+                let next = *self.writes[b].get(key)?;
+                follows(key, Some(*value), next).then_some((*key, Some(*value), Some(next)))
+            }),
+            _ => self.reads[a].iter().find_map(|(key, value)| {
+                let next = *self.writes[b].get(key)?;
+                follows(key, *value, next).then_some((*key, *value, Some(next)))
+            }),
+        };
+        let (key, value, next) = found?;
+        Some(Why { key, value, next, from: None, to: None })
+    }
+}
+
+/// The first value read of each key before it is written, and the last value written.
+fn external(transaction: &Transaction) -> (BTreeMap<u32, Version>, BTreeMap<u32, u32>) {
+    let (mut reads, mut writes) = (BTreeMap::new(), BTreeMap::new());
+    for step in &transaction.steps {
+        match &step.action {
+            Action::Read(seen) => {
+                if !writes.contains_key(&step.key) {
+                    reads.entry(step.key).or_insert(seen.as_ref().and_then(|seen| seen.first()).copied());
+                }
+            }
+            Action::Write(value) => {
+                writes.insert(step.key, *value);
+            }
+        }
+    }
+    (reads, writes)
+}
+
+/// The versions that come before themselves, by cycles.
+fn cycles_of(pairs: &BTreeSet<(Version, u32)>) -> Vec<Vec<u32>> {
+    let values: BTreeSet<u32> =
+        pairs.iter().flat_map(|(before, after)| before.iter().copied().chain([*after])).collect();
+    let values: Vec<u32> = values.into_iter().collect();
+    let number =
+        |value: u32| values.binary_search(&value).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(NOWHERE);
+    let edges = pairs.iter().filter_map(|(before, after)| Some((number((*before)?), number(*after), WW)));
+    let graph = Graph::new(values.len(), edges.filter(|(a, b, _)| a != b).collect(), &OURS);
+    let large = Components::of_graph(&graph, |_| true).large();
+    large.into_iter().map(|cycle| cycle.into_iter().map(|at| values[at as usize]).collect()).collect()
+}
+
+/// The steps that show an edge.
+pub(super) fn place(transactions: &Transactions, from: u32, to: u32, label: u8, mut why: Why) -> Why {
+    let find = |number: u32, action: &Action| {
+        let steps = &transactions.of(number).steps;
+        steps.iter().position(|step| step.key == why.key && step.action == *action)
+    };
+    let read = |value: Version| Action::Read(value.map(|value| vec![value]));
+    let write = |value: Version| Action::Write(value.unwrap_or(NOWHERE));
+    (why.from, why.to) = match label {
+        WR => (find(from, &write(why.value)), find(to, &read(why.value))),
+        WW => (find(from, &write(why.value)), find(to, &write(why.next))),
+        _ => (find(from, &read(why.value)), find(to, &write(why.next))),
+    };
+    why
+}
+
+/// Adds what is wrong without any cycle.
+pub(super) fn find(register: &Register, subject: Subject<'_>, findings: &mut Findings<'_>) {
+    let transactions = subject.transactions;
+    for (key, cycle) in &register.cyclic {
+        let key = transactions.key(*key);
+        let versions = Value::Set(cycle.iter().map(|value| transactions.value(*value).clone()).collect());
+        let text = format!("the values {versions} of key {key} were each written over another of them");
+        let sources = ["initial-state", "wfr-keys"].map(Value::keyword);
+        let case = [("key", key.clone()), ("scc", versions), ("sources", Value::Vector(sources.into()))];
+        findings.add("cyclic-versions", Value::record(case), || vec![text]);
+    }
+    let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
+    for (number, transaction) in transactions.acknowledged() {
+        let mut state: BTreeMap<u32, Version> = BTreeMap::new();
+        let mut is_internal = true;
+        for (place, step) in transaction.steps.iter().enumerate() {
+            let seen = match &step.action {
+                Action::Write(value) => {
+                    state.insert(step.key, Some(*value));
+                    continue;
+                }
+                Action::Read(seen) => seen.as_ref().and_then(|seen| seen.first()).copied(),
+            };
+            let expected = state.insert(step.key, seen).flatten();
+            if let Some(expected) = expected.filter(|expected| is_internal && seen != Some(*expected)) {
+                is_internal = false;
+                let expected = transactions.value(expected).clone();
+                let text = format!("what disagrees with its own steps before, which leave {expected}");
+                findings.add("internal", subject.internal(number, place, expected), || {
+                    vec![subject.says(number, place, &text)]
+                });
+            }
+            let Some(value) = seen else { continue };
+            if let Some(writer) = aborted.get(&(step.key, value)) {
+                findings.add("G1a", subject.dirty(number, place, *writer, None), || {
+                    vec![subject.says(
+                        number,
+                        place,
+                        &format!("the value of {}, which was aborted", subject.name(*writer)),
+                    )]
+                });
+            }
+            if let Some(writer) = intermediate.get(&(step.key, value)).filter(|writer| **writer != number) {
+                findings.add("G1b", subject.dirty(number, place, *writer, None), || {
+                    vec![subject.says(
+                        number,
+                        place,
+                        &format!("a value that {} went on to overwrite", subject.name(*writer)),
+                    )]
+                });
+            }
+        }
+    }
+    lost_updates(subject, findings);
+}

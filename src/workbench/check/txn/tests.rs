@@ -1,0 +1,246 @@
+//! Histories with every anomaly, and without any.
+
+mod registers;
+mod simulated;
+
+use super::super::tests::history;
+use super::*;
+
+type Judge = fn(&History, &[String]) -> Result<Value, Unjudgeable>;
+
+/// Lines of a history in which transactions, given as `process outcome value`, run one after the other.
+fn serial(transactions: &[&str]) -> Vec<String> {
+    transactions.iter().flat_map(|transaction| [begun(transaction), ended(transaction)]).collect()
+}
+
+/// The same, but all begin before any ends.
+fn concurrent(transactions: &[&str]) -> Vec<String> {
+    let begin = transactions.iter().map(|transaction| begun(transaction));
+    begin.chain(transactions.iter().map(|transaction| ended(transaction))).collect()
+}
+
+fn parts(transaction: &str) -> (&str, &str, &str) {
+    let (process, rest) = transaction.split_once(' ').expect("process outcome value");
+    let (outcome, value) = rest.split_once(' ').expect("process outcome value");
+    (process, outcome, value)
+}
+
+fn begun(transaction: &str) -> String {
+    let (process, _, value) = parts(transaction);
+    let steps = crate::workbench::edn::read(value).expect("a transaction");
+    let steps = steps.items().into_iter().flatten().map(|step| {
+        let mut step: Vec<_> = step.items().into_iter().flatten().map(std::borrow::Cow::into_owned).collect();
+        if step[0] == Value::keyword("r") {
+            step[2] = Value::Nil;
+        }
+        Value::Vector(step)
+    });
+    format!("{process} invoke txn {}", Value::Vector(steps.collect()))
+}
+
+fn ended(transaction: &str) -> String {
+    let (process, outcome, value) = parts(transaction);
+    format!("{process} {outcome} txn {value}")
+}
+
+fn judged(judge: Judge, lines: &[String], model: &str) -> Result<Value, Unjudgeable> {
+    judge(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()), &[model.to_owned()])
+}
+
+fn appended(lines: &[String], model: &str) -> Value {
+    judged(check_append, lines, model).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn types(result: &Value) -> Vec<String> {
+    let types = result.get("anomaly-types").and_then(Value::items).into_iter().flatten();
+    types.map(|name| name.as_keyword().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn transactions_in_order_are_valid_and_nothing_more_is_said() {
+    let lines = serial(&["0 ok [[:append 1 1] [:r 1 [1]]]", "1 ok [[:append 1 2]]", "2 ok [[:r 1 [1 2]] [:r 2 nil]]"]);
+    assert_eq!(appended(&lines, "strict-serializable").to_string(), "{:valid? true}");
+}
+
+#[test]
+fn each_anomaly_is_found_as_itself_and_forbidden_by_its_models() {
+    let cases: [(&[&str], &str, &str, &str); 14] = [
+        (
+            &[
+                "0 ok [[:append 1 1] [:append 2 2]]",
+                "1 ok [[:append 1 2] [:append 2 1]]",
+                "2 ok [[:r 1 [1 2]] [:r 2 [1 2]]]",
+            ],
+            "G0",
+            "read-uncommitted",
+            "",
+        ),
+        (&["0 fail [[:append 1 1]]", "1 ok [[:r 1 [1]]]"], "G1a", "read-committed", "read-uncommitted"),
+        (
+            &["0 ok [[:append 1 1] [:append 1 2]]", "1 ok [[:r 1 [1]]]", "2 ok [[:r 1 [1 2]]]"],
+            "G1b",
+            "read-committed",
+            "read-uncommitted",
+        ),
+        (
+            &["0 ok [[:append 1 1] [:r 2 [1]]]", "1 ok [[:append 2 1] [:r 1 [1]]]"],
+            "G1c",
+            "read-committed",
+            "read-uncommitted",
+        ),
+        (
+            &["0 ok [[:append 1 1] [:append 2 1]]", "1 ok [[:r 1 nil] [:r 2 [1]]]"],
+            "G-single-item",
+            "snapshot-isolation",
+            "read-atomic",
+        ),
+        (
+            &[
+                "0 ok [[:append 1 1]]",
+                "1 ok [[:append 2 1]]",
+                "2 ok [[:r 1 [1]] [:r 2 nil]]",
+                "3 ok [[:r 2 [1]] [:r 1 nil]]",
+            ],
+            "G-nonadjacent-item",
+            "snapshot-isolation",
+            "parallel-snapshot-isolation",
+        ),
+        (
+            &["0 ok [[:r 1 nil] [:append 2 1]]", "1 ok [[:r 2 nil] [:append 1 1]]"],
+            "G2-item",
+            "repeatable-read",
+            "snapshot-isolation",
+        ),
+        (&["0 ok [[:append 1 1] [:r 1 nil]]", "1 ok [[:r 1 [1]]]"], "internal", "read-atomic", "read-committed"),
+        (
+            &["0 ok [[:r 1 [1]] [:append 1 1]]", "1 ok [[:r 1 [1]]]"],
+            "future-read",
+            "read-committed",
+            "read-uncommitted",
+        ),
+        (&["0 ok [[:append 1 1]]", "1 ok [[:r 1 [1 1]]]"], "duplicate-elements", "read-uncommitted", ""),
+        (
+            &["0 ok [[:append 1 1]]", "1 ok [[:append 1 2]]", "2 ok [[:r 1 [1]]]", "3 ok [[:r 1 [2]]]"],
+            "incompatible-order",
+            "read-committed",
+            "read-uncommitted",
+        ),
+        (
+            &["0 fail [[:append 1 1]]", "1 ok [[:append 1 2]]", "2 info [[:r 1 [1 2]]]"],
+            "dirty-update",
+            "read-committed",
+            "read-uncommitted",
+        ),
+        (
+            &["0 ok [[:r 1 nil] [:append 1 1]]", "1 ok [[:r 1 nil] [:append 1 2]]"],
+            "lost-update",
+            "cursor-stability",
+            "read-atomic",
+        ),
+        (
+            &["0 ok [[:append 1 1] [:append 1 2]]", "1 ok [[:r 1 [1 2]] [:append 1 3] [:r 1 [1 3]]]"],
+            "internal",
+            "serializable",
+            "read-committed",
+        ),
+    ];
+    for (transactions, anomaly, forbids, allows) in cases {
+        let lines = concurrent(transactions);
+        let result = appended(&lines, forbids);
+        assert_eq!(Verdict::of(&result), Verdict::False, "{anomaly}: {result}");
+        assert!(types(&result).iter().any(|name| name == anomaly), "{anomaly}: {result}");
+        let cases = result.get("anomalies").and_then(|anomalies| anomalies.get(anomaly)).and_then(Value::items);
+        assert!(cases.is_some_and(|cases| cases.len() > 0), "{anomaly}: {result}");
+        let words = result.get("gloomers").and_then(|ours| ours.get("in-words")?.get(anomaly));
+        assert!(words.is_some(), "{anomaly} in words: {result}");
+        if !allows.is_empty() {
+            let result = appended(&lines, allows);
+            assert!(!types(&result).iter().any(|name| name == anomaly), "{allows} allows {anomaly}: {result}");
+        }
+    }
+}
+
+#[test]
+fn a_stale_read_breaks_the_models_with_an_order_of_time_only() {
+    let lines = serial(&["0 ok [[:append 1 1]]", "1 ok [[:r 1 nil]]"]);
+    assert_eq!(types(&appended(&lines, "strict-serializable")), ["G-single-item-realtime"]);
+    assert_eq!(types(&appended(&lines, "strong-snapshot-isolation")), ["G-single-item-realtime"]);
+    assert_eq!(Verdict::of(&appended(&lines, "serializable")), Verdict::True);
+    assert_eq!(Verdict::of(&appended(&lines, "strong-session-serializable")), Verdict::True);
+}
+
+#[test]
+fn a_process_that_misses_its_own_write_breaks_the_session_models() {
+    let lines = serial(&["0 ok [[:append 1 1]]", "0 ok [[:r 1 nil]]"]);
+    assert_eq!(types(&appended(&lines, "strong-session-serializable")), ["G-single-item-process"]);
+    assert_eq!(Verdict::of(&appended(&lines, "serializable")), Verdict::True);
+}
+
+#[test]
+fn a_cycle_is_told_with_its_steps_and_in_words() {
+    let lines = serial(&["0 ok [[:append 1 7]]", "1 ok [[:r 1 nil]]"]);
+    let result = appended(&lines, "strict-serializable");
+    let case =
+        result.get("anomalies").and_then(|all| all.get("G-single-item-realtime")?.items()?.next()).expect("found");
+    let steps = case.get("steps").map(ToString::to_string).unwrap_or_default();
+    let expected = "({:type :rw, :key 1, :value :elle.list-append/init, :value' 7, :a-mop-index 0, :b-mop-index 0} \
+                    {:type :realtime, :a' #jepsen.history.Op{:index 1, ";
+    assert!(steps.starts_with(expected), "{steps}");
+    let words = super::super::in_words(&Value::record([("workload", result)]));
+    let expected = [
+        "",
+        "G-single-item-realtime: T1 < T2 < T1, a cycle of 2 transactions",
+        "T1 is process 1's transaction 3 [[:r 1 nil]]",
+        "T2 is process 0's transaction 1 [[:append 1 7]]",
+        "T1 < T2: T1 read nil at key 1, not yet the 7 that T2 wrote after it",
+        "T2 < T1: T2 had ended before T1 began",
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn the_models_that_cannot_hold_are_named() {
+    let lines = concurrent(&["0 fail [[:append 1 1]]", "1 ok [[:r 1 [1]]]"]);
+    let result = appended(&lines, "read-committed");
+    let not = result.get("not").map(ToString::to_string);
+    assert_eq!(not.as_deref(), Some("#{:read-committed}"));
+    assert!(result.get("also-not").is_some_and(|also| also.to_string().contains(":serializable")));
+}
+
+#[test]
+fn a_transaction_without_an_answer_may_have_happened() {
+    let mut lines = serial(&["0 info [[:append 1 1] [:r 2 nil]]", "1 ok [[:append 2 1]]"]);
+    lines.push("3 invoke txn [[:append 1 2]]".into());
+    lines.extend(serial(&["2 ok [[:r 1 [1 2]] [:r 2 [1]]]"]));
+    assert_eq!(appended(&lines, "strict-serializable").to_string(), "{:valid? true}");
+}
+
+#[test]
+fn an_invented_element_leaves_maelstrom_in_doubt_but_not_us() {
+    let result =
+        appended(&serial(&["0 ok [[:append 1 1]]", "1 ok [[:r 1 [1]]]", "1 ok [[:r 1 [1 9]]]"]), "read-uncommitted");
+    assert_eq!(Verdict::of(&result), Verdict::Unknown);
+    let ours = result.get("gloomers").expect("told");
+    assert_eq!(Verdict::of(ours), Verdict::False);
+    assert_eq!(types(ours), ["invented-value"]);
+}
+
+#[test]
+fn nothing_to_judge_is_no_verdict() {
+    let result = appended(&serial(&["0 ok [[:append 1 1]]"]), "serializable");
+    assert_eq!(Verdict::of(&result), Verdict::Unknown);
+    assert_eq!(types(&result), ["empty-transaction-graph"]);
+}
+
+#[test]
+fn what_cannot_be_judged_is_refused() {
+    let refused = |lines: &[&str], model: &str| {
+        let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
+        judged(check_append, &lines, model).expect_err("refused").to_string()
+    };
+    let twice = refused(&["0 invoke txn [[:append 1 1]]", "1 invoke txn [[:append 1 1]]"], "serializable");
+    assert_eq!(twice, "1 was written to key 1 more than once");
+    assert!(refused(&["0 invoke txn [[:w 1 1]]"], "serializable").contains("a step is a read or a write"));
+    assert!(refused(&["0 invoke txn 7"], "serializable").contains("no list of steps"));
+    assert!(refused(&[], "eventual").starts_with("no consistency model is called \"eventual\""));
+}

@@ -1,0 +1,195 @@
+//! The transactions of a history over dense numbers for keys and values.
+
+use std::collections::HashMap;
+
+use crate::workbench::check::Unjudgeable;
+use crate::workbench::check::ids::Ids;
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind, Process};
+
+/// What a step of a transaction did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Saw these elements (of a register at most one); none if it saw nil, or its answer never came.
+    Read(Option<Vec<u32>>),
+    /// Appended this element, or left this value.
+    Write(u32),
+}
+
+/// A step of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) key: u32,
+    pub(super) action: Action,
+}
+
+/// A transaction that ended, or never did.
+#[derive(Debug, Clone)]
+pub(super) struct Transaction {
+    /// Where in the history it ended, or began if it never ended.
+    pub(super) end: usize,
+    /// Where it began.
+    pub(super) begin: usize,
+    pub(super) kind: Kind,
+    pub(super) process: Process,
+    pub(super) steps: Vec<Step>,
+}
+
+/// Every transaction in the order of their ends, with the names of keys and values.
+#[derive(Default)]
+pub(super) struct Transactions {
+    pub(super) all: Vec<Transaction>,
+    pub(super) keys: Vec<Value>,
+    pub(super) values: Vec<Value>,
+    /// A key and value that two invocations wrote, with the second.
+    pub(super) written_twice: Option<(u32, u32, usize)>,
+}
+
+/// How a workload writes its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// `[:append key element]`, and reads of lists.
+    Append,
+    /// `[:w key value]`, and reads of values.
+    Register,
+}
+
+impl Dialect {
+    /// What a write is called.
+    pub(super) const fn write(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Register => "w",
+        }
+    }
+
+    /// Whether a value is a list.
+    pub(super) const fn is_list(self) -> bool {
+        matches!(self, Self::Append)
+    }
+}
+
+impl Transactions {
+    /// Reads a history.
+    pub(super) fn new(history: &History, dialect: Dialect) -> Result<Self, Unjudgeable> {
+        let mut read = Reading { dialect, keys: Ids::default(), values: Ids::default(), into: Self::default() };
+        let mut writers: HashMap<(u32, u32), usize> = HashMap::new();
+        let mut unanswered = Vec::new();
+        for (position, op) in history.client_ops() {
+            let steps = || op.value.items().ok_or_else(|| Unjudgeable::malformed(op, "it is no list of steps"));
+            if op.kind == Kind::Invoke {
+                if history.partner(position).is_none() {
+                    unanswered.push(position);
+                }
+                for step in steps()? {
+                    let step = read.step(&step).map_err(|problem| Unjudgeable::malformed(op, problem))?;
+                    if let Action::Write(value) = step.action
+                        && writers.insert((step.key, value), position).is_some()
+                    {
+                        read.into.written_twice.get_or_insert((step.key, value, position));
+                    }
+                }
+                continue;
+            }
+            let steps: Result<Vec<_>, _> = steps()?.map(|step| read.step(&step)).collect();
+            let steps = steps.map_err(|problem| Unjudgeable::malformed(op, problem))?;
+            let begin = history.partner(position).unwrap_or(position);
+            read.into.all.push(Transaction { end: position, begin, kind: op.kind, process: op.process, steps });
+        }
+        for begin in unanswered {
+            let op = &history.ops()[begin];
+            let steps: Result<Vec<_>, _> =
+                op.value.items().into_iter().flatten().map(|step| read.step(&step)).collect();
+            let steps = steps.map_err(|problem| Unjudgeable::malformed(op, problem))?;
+            read.into.all.push(Transaction { end: begin, begin, kind: Kind::Info, process: op.process, steps });
+        }
+        Ok(read.into)
+    }
+
+    pub(super) fn key(&self, key: u32) -> &Value {
+        &self.keys[key as usize]
+    }
+
+    pub(super) fn value(&self, value: u32) -> &Value {
+        &self.values[value as usize]
+    }
+
+    /// The list of these values.
+    pub(super) fn list(&self, values: &[u32]) -> Value {
+        values.iter().map(|value| self.value(*value).clone()).collect()
+    }
+
+    /// A transaction by its number.
+    pub(super) fn of(&self, number: u32) -> &Transaction {
+        &self.all[number as usize]
+    }
+
+    /// The transactions with their numbers.
+    pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &Transaction)> {
+        (0..).zip(&self.all)
+    }
+
+    /// Those that were acknowledged.
+    pub(super) fn acknowledged(&self) -> impl Iterator<Item = (u32, &Transaction)> {
+        self.numbered().filter(|(_, transaction)| transaction.kind == Kind::Ok)
+    }
+
+    /// Those that happened or may have.
+    pub(super) fn possible(&self) -> impl Iterator<Item = (u32, &Transaction)> {
+        self.numbered().filter(|(_, transaction)| transaction.kind != Kind::Fail)
+    }
+
+    /// Each write with who tried it: the key, the value, the number of the transaction.
+    pub(super) fn writes(&self) -> impl Iterator<Item = (u32, u32, u32)> {
+        self.numbered().flat_map(|(number, transaction)| {
+            transaction.steps.iter().filter_map(move |step| {
+                if let Action::Write(value) = step.action { Some((step.key, value, number)) } else { None }
+            })
+        })
+    }
+}
+
+struct Reading {
+    dialect: Dialect,
+    keys: Ids,
+    values: Ids,
+    into: Transactions,
+}
+
+impl Reading {
+    fn step(&mut self, step: &Value) -> Result<Step, &'static str> {
+        let mut parts = step.items().filter(|parts| parts.len() == 3).ok_or("a step has three parts")?;
+        let (Some(f), Some(key), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err("a step has three parts");
+        };
+        let key = number(&mut self.keys, &mut self.into.keys, &key);
+        let action = match f.as_keyword() {
+            Some("r") => Action::Read(self.seen(&value)?),
+            Some(f) if f == self.dialect.write() => {
+                Action::Write(number(&mut self.values, &mut self.into.values, &value))
+            }
+            _ => return Err("a step is a read or a write of the workload"),
+        };
+        Ok(Step { key, action })
+    }
+
+    fn seen(&mut self, value: &Value) -> Result<Option<Vec<u32>>, &'static str> {
+        if value.is_nil() {
+            return Ok(None);
+        }
+        let (ids, values) = (&mut self.values, &mut self.into.values);
+        if self.dialect == Dialect::Register {
+            return Ok(Some(vec![number(ids, values, value)]));
+        }
+        let elements = value.items().ok_or("a read of a list saw something else")?;
+        Ok(Some(elements.map(|element| number(ids, values, &element)).collect()))
+    }
+}
+
+fn number(ids: &mut Ids, names: &mut Vec<Value>, value: &Value) -> u32 {
+    let id = ids.intern(value);
+    if id == names.len() {
+        names.push(value.clone());
+    }
+    u32::try_from(id).unwrap_or(u32::MAX)
+}

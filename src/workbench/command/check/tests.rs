@@ -1,0 +1,82 @@
+//! Stored histories judged from the command line.
+
+use super::*;
+use crate::workbench::conclude::{INVALID, UNKNOWN};
+
+/// Checks a history with these operations; `HISTORY` in the arguments stands for its file.
+fn run(ops: &[&str], arguments: &str) -> (u8, String) {
+    let store = tempfile::tempdir().expect("a folder");
+    let file = store.path().join("history.edn");
+    fs::write(&file, ops.join("\n")).expect("a file");
+    let mut page = Vec::new();
+    let mut desk = Desk { page: &mut page, colours: false, store: store.path() };
+    let arguments = arguments.replace("HISTORY", &file.to_string_lossy());
+    let arguments = arguments.replace("FOLDER", &store.path().to_string_lossy());
+    let status = check(arguments.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
+    (status, String::from_utf8_lossy(&page).into_owned())
+}
+
+const WRITE: [&str; 2] = [
+    "{:index 0, :time 1, :type :invoke, :process 0, :f :write, :value [0 4]}",
+    "{:index 1, :time 2, :type :ok, :process 0, :f :write, :value [0 4]}",
+];
+const MISREAD: [&str; 2] = [
+    "{:index 2, :time 3, :type :invoke, :process 1, :f :read, :value [0 nil]}",
+    "{:index 3, :time 4, :type :ok, :process 1, :f :read, :value [0 3]}",
+];
+/// Nobody wrote what is read here, which Maelstrom does not mind.
+const INVENTED: [&str; 4] = [
+    "{:index 0, :time 1, :type :invoke, :process 0, :f :txn, :value [[:w 1 1]]}",
+    "{:index 1, :time 2, :type :ok, :process 0, :f :txn, :value [[:w 1 1]]}",
+    "{:index 2, :time 3, :type :invoke, :process 0, :f :txn, :value [[:r 1 nil]]}",
+    "{:index 3, :time 4, :type :ok, :process 0, :f :txn, :value [[:r 1 9]]}",
+];
+
+#[test]
+fn a_valid_history_ends_with_0_and_maelstroms_closing_line() {
+    for arguments in ["HISTORY -w lin-kv", "-w lin-kv FOLDER"] {
+        let (status, page) = run(&WRITE, arguments);
+        assert_eq!(status, VALID, "{page}");
+        assert!(page.trim_end().ends_with("Everything looks good! ヽ(‘ー`)ノ"), "{page}");
+        assert!(!page.contains(":net"), "a history does not tell how many messages there were: {page}");
+    }
+}
+
+#[test]
+fn an_invalid_history_ends_with_1_and_draws_why() {
+    let (status, page) = run(&[WRITE, MISREAD].concat(), "HISTORY -w lin-kv");
+    assert_eq!(status, INVALID);
+    assert!(page.contains("1 read → 3"), "{page}");
+}
+
+#[test]
+fn what_cannot_be_decided_ends_with_2() {
+    let (status, page) = run(&WRITE, "HISTORY -w echo-echo");
+    assert_eq!(status, UNKNOWN, "{page}");
+}
+
+#[test]
+fn strictness_makes_our_own_verdict_count() {
+    let arguments = "HISTORY -w txn-rw-register --consistency-models strict-serializable";
+    let (status, page) = run(&INVENTED, arguments);
+    assert_eq!(status, VALID, "{page}");
+    assert!(page.contains("9, which nobody ever wrote to key 1"), "{page}");
+    assert_eq!(run(&INVENTED, &format!("{arguments} --strict")).0, INVALID);
+}
+
+#[test]
+fn results_are_printed_as_json_if_asked() {
+    let (status, page) = run(&WRITE, "HISTORY -w lin-kv --json");
+    assert_eq!(status, VALID);
+    assert!(page.starts_with("{\"perf\":") && page.trim_end().ends_with("\"valid\":true}"), "{page}");
+}
+
+#[test]
+fn a_bad_command_line_ends_with_254_and_an_unreadable_history_with_255() {
+    for arguments in ["", "HISTORY", "HISTORY -w echo --availability much"] {
+        assert_eq!(run(&WRITE, arguments).0, BAD_ARGUMENTS, "{arguments}");
+    }
+    assert_eq!(run(&WRITE, "--help").0, VALID);
+    assert_eq!(run(&["{:type :ok"], "HISTORY -w echo").0, BROKEN);
+    assert_eq!(run(&[], "/nonexistent/history.edn -w echo").0, BROKEN);
+}

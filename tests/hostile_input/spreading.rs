@@ -1,0 +1,96 @@
+//! What a replica was told reaches another one, or was refused, whatever it is and whatever a third has said.
+
+use std::time::Duration;
+
+use gossip_gloomers::engine::SETTLE;
+use gossip_gloomers::gossip::MAX_DEPTH;
+use gossip_gloomers::nodes::Broadcast;
+
+use crate::host::{Host, init, line};
+use crate::protocol::Spoken;
+
+/// `n0` and `n1` of three.
+struct Pair([Host<Broadcast>; 2]);
+
+impl Pair {
+    fn new() -> Self {
+        let mut pair = Self([Host::new(), Host::new()]);
+        for (host, me) in pair.0.iter_mut().zip(["n0", "n1"]) {
+            host.tell(&init("c0", me, &["n0", "n1", "n2"]));
+        }
+        pair.pass(SETTLE);
+        pair
+    }
+
+    /// Lets time go by, with whatever they say to each other; returns how many lines that was.
+    fn pass(&mut self, duration: Duration) -> usize {
+        let mut count = 0;
+        for _ in 0..duration.as_millis() {
+            let step = Duration::from_millis(1);
+            for at in 0..2 {
+                let other = ["n1", "n0"][at];
+                for message in self.0[at].pass(step).iter().filter(|message| message.dest == other) {
+                    count += 1;
+                    self.deliver(1 - at, message);
+                }
+            }
+        }
+        count
+    }
+
+    fn deliver(&mut self, to: usize, message: &Spoken) {
+        let (src, dest) = (["n1", "n0"][to], ["n0", "n1"][to]);
+        // A message is answered by timers alone.
+        assert!(
+            self.0[to].tell(&line(src, dest, &serde_json::to_string(&message.body).expect("it was JSON"))).is_empty()
+        );
+    }
+
+    fn broadcast(&mut self, value: &str) -> String {
+        let body = format!(r#"{{"type":"broadcast","message":{value},"msg_id":1}}"#);
+        self.0[0].tell(&line("c1", "n0", &body))[0].kind().to_owned()
+    }
+
+    fn read(&mut self) -> String {
+        let said = self.0[1].tell(&line("c2", "n1", r#"{"type":"read","msg_id":1}"#));
+        said[0].body["messages"].to_string()
+    }
+}
+
+fn nested(depth: usize) -> String {
+    "[".repeat(depth) + &"]".repeat(depth)
+}
+
+#[test]
+fn a_value_is_passed_on_however_deep_it_nests_or_refused_at_once() {
+    let mut pair = Pair::new();
+    let (deep, deeper) = (nested(MAX_DEPTH), nested(MAX_DEPTH + 1));
+    assert_eq!(pair.broadcast(&deep), "broadcast_ok");
+    assert_eq!(pair.broadcast(&deeper), "error");
+    pair.pass(Duration::from_secs(2));
+    assert_eq!(pair.read(), format!("[{deep}]"));
+}
+
+#[test]
+fn nobody_is_silenced_by_a_period_that_never_ends() {
+    let mut pair = Pair::new();
+    pair.pass(Duration::from_secs(1));
+    let for_ever = "\"next\":[18446744073709551615,18446744073709551615]";
+    let from_hub = format!(r#"{{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,{for_ever}}}"#);
+    pair.0[1].tell(&line("n0", "n1", &from_hub));
+    let told = pair.0[1].tell(&line("c1", "n1", r#"{"type":"broadcast","message":7,"msg_id":1}"#));
+    assert_eq!(told[0].kind(), "broadcast_ok");
+    pair.pass(Duration::from_secs(5));
+    let said = pair.0[0].tell(&line("c2", "n0", r#"{"type":"read","msg_id":1}"#));
+    assert_eq!(said[0].body["messages"].to_string(), "[7]");
+}
+
+#[test]
+fn a_life_that_cannot_be_is_not_talked_about_for_ever() {
+    let mut pair = Pair::new();
+    let ops =
+        r#"{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,"ops":[[2,9223372036854775807,1,777]]}"#;
+    pair.0[0].tell(&line("n2", "n0", ops));
+    pair.pass(Duration::from_secs(10));
+    assert_eq!(pair.pass(Duration::from_secs(10)), 0, "they are silent again");
+}

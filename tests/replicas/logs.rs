@@ -1,0 +1,111 @@
+//! The kafka node's logs: no poll skips or reorders, whatever the interleaving, and all agree in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gossip_gloomers::nodes::Kafka;
+use serde_json::{Value, json};
+
+use crate::chance::{Chance, each_seed};
+use crate::town::Town;
+
+const KEYS: [&str; 3] = ["0", "7", "a \"key\""];
+
+/// Someone who reads at one node, and what was read of each key.
+struct Consumer {
+    node: usize,
+    read: BTreeMap<&'static str, Vec<(u64, u64)>>,
+}
+
+impl Consumer {
+    fn poll(&mut self, town: &mut Town) {
+        let next = |key| self.read.get(key).and_then(|read| read.last()).map_or(0, |(offset, _)| offset + 1);
+        let offsets: Value = KEYS.iter().map(|key| ((*key).to_owned(), json!(next(key)))).collect();
+        let reply = town.ask(self.node, json!({"type": "poll", "offsets": offsets}));
+        assert_eq!(reply["type"], "poll_ok");
+        for key in KEYS {
+            let read = self.read.entry(key).or_default();
+            for pair in reply["msgs"][key].as_array().into_iter().flatten() {
+                let pair = (pair[0].as_u64().expect("an offset"), pair[1].as_u64().expect("a message"));
+                assert!(read.last().is_none_or(|last| last.0 < pair.0), "{pair:?} after {:?}", read.last());
+                read.push(pair);
+            }
+        }
+    }
+}
+
+fn try_logs(seed: u64, faults: bool) {
+    let mut chance = Chance::new(seed);
+    let nodes = chance.one_of(&[1, 2, 2, 3, 5]);
+    let latency = Duration::from_millis(chance.one_of(&[0, 1, 20, 100]));
+    let mut town = Town::of::<Kafka>(nodes, latency, Chance::new(!seed));
+    let mut consumers: Vec<_> = (0..nodes).map(|node| Consumer { node, read: BTreeMap::new() }).collect();
+    let mut sent: BTreeMap<&str, BTreeSet<(u64, u64)>> = BTreeMap::new();
+    for message in 0..150 {
+        town.pass(chance.up_to(Duration::from_millis(60)));
+        if faults && chance.percent(4) {
+            let side: Vec<bool> = (0..nodes).map(|_| chance.percent(50)).collect();
+            let links = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
+            town.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+        }
+        let node = chance.index(nodes);
+        if chance.percent(60) {
+            let key = chance.one_of(&KEYS);
+            let reply = town.ask(node, json!({"type": "send", "key": key, "msg": message}));
+            let offset = reply["offset"].as_u64().expect("an offset");
+            assert!(sent.entry(key).or_default().insert((offset, message)), "offset {offset} of {key} is given twice");
+        } else {
+            consumers[node].poll(&mut town);
+        }
+    }
+    town.cut.clear();
+    town.pass(Duration::from_secs(12));
+    for consumer in &mut consumers {
+        consumer.poll(&mut town);
+        for key in KEYS {
+            let all: Vec<_> = sent.get(key).into_iter().flatten().copied().collect();
+            let read = consumer.read.get(key).cloned().unwrap_or_default();
+            assert_eq!(read, all, "n{} reads everything of {key} once, in order", consumer.node);
+        }
+    }
+}
+
+#[test]
+fn no_poll_skips_or_reorders_and_all_agree_in_the_end() {
+    each_seed("no_poll_skips_or_reorders_and_all_agree_in_the_end", 60, |seed| try_logs(seed, false));
+}
+
+#[test]
+fn logs_wait_for_the_end_of_a_partition_and_are_whole() {
+    each_seed("logs_wait_for_the_end_of_a_partition_and_are_whole", 60, |seed| try_logs(seed, true));
+}
+
+#[test]
+fn a_node_started_again_gives_no_offset_twice() {
+    each_seed("a_node_started_again_gives_no_offset_twice", 40, |seed| {
+        let mut chance = Chance::new(seed);
+        let mut town = Town::of::<Kafka>(3, Duration::from_millis(10), Chance::new(!seed));
+        let mut offsets = BTreeSet::new();
+        for message in 0..40 {
+            let reply = town.ask(chance.index(3), json!({"type": "send", "key": "0", "msg": message}));
+            assert!(offsets.insert(reply["offset"].as_u64().expect("an offset")), "{reply}");
+            if message % 10 == 9 {
+                // Nothing is only in one process.
+                town.pass(Duration::from_secs(1));
+                town.restart(chance.index(3));
+            }
+        }
+    });
+}
+
+#[test]
+fn commits_never_go_back_and_reach_everyone() {
+    let mut town = Town::of::<Kafka>(3, Duration::from_millis(10), Chance::new(1));
+    for offset in [5, 3] {
+        let reply = town.ask(1, json!({"type": "commit_offsets", "offsets": {"0": offset, "1": 2}}));
+        assert_eq!(reply["type"], "commit_offsets_ok");
+    }
+    town.pass(Duration::from_secs(1));
+    let reply = town.ask(2, json!({"type": "list_committed_offsets", "keys": ["0", "1", "2"]}));
+    assert_eq!(reply["offsets"], json!({"0": 5, "1": 2}));
+}

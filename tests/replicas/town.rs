@@ -1,0 +1,124 @@
+//! Whole nodes with clients: requests and their replies, and a network between that delays messages or loses them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use gossip_gloomers::gossip::Settings;
+use gossip_gloomers::node::Node;
+use gossip_gloomers::time::Time;
+use gossip_gloomers::workbench::cluster::Cluster as _;
+use gossip_gloomers::workbench::simulation::Simulation;
+use serde_json::{Value, json};
+
+use crate::chance::Chance;
+use crate::wires::init;
+
+/// Some nodes of one kind.
+pub(crate) struct Town {
+    cluster: Simulation,
+    pub(crate) nodes: usize,
+    latency: Duration,
+    chance: Chance,
+    wires: BTreeMap<(Time, u64), (usize, Vec<u8>)>,
+    sequence: u64,
+    /// Links that lose everything, from and to.
+    pub(crate) cut: BTreeSet<(usize, usize)>,
+    replies: Vec<Value>,
+    /// Messages between nodes.
+    pub(crate) messages: usize,
+}
+
+impl Town {
+    /// Nodes that have had time to find each other.
+    pub(crate) fn of<N>(nodes: usize, latency: Duration, mut chance: Chance) -> Self
+    where
+        N: Node<Options = Settings> + 'static,
+    {
+        let cluster = Simulation::of::<N>(nodes, chance.below(u64::MAX), &Settings::default());
+        let mut town = Self {
+            cluster,
+            nodes,
+            latency,
+            chance,
+            wires: BTreeMap::new(),
+            sequence: 0,
+            cut: BTreeSet::new(),
+            replies: Vec::new(),
+            messages: 0,
+        };
+        for node in 0..nodes {
+            town.begin(node);
+        }
+        town.pass(Duration::from_secs(2));
+        town
+    }
+
+    fn begin(&mut self, node: usize) {
+        self.cluster.start(node).expect("a simulated node starts");
+        self.cluster.deliver(node, init(node, self.nodes).as_bytes());
+        self.collect(self.cluster.now());
+    }
+
+    /// Ends a node's life, and begins another.
+    pub(crate) fn restart(&mut self, node: usize) {
+        self.cluster.kill(node);
+        self.pass(Duration::from_millis(20));
+        self.begin(node);
+    }
+
+    /// Lets time go by.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = self.cluster.now() + duration;
+        loop {
+            let next = self.wires.first_key_value().map_or(end, |((at, _), _)| *at).min(end);
+            self.collect(next);
+            if self.cluster.now() < next {
+                continue;
+            }
+            match self.wires.first_entry().filter(|first| first.key().0 <= next) {
+                Some(first) => {
+                    let (node, line) = first.remove();
+                    self.cluster.deliver(node, &line);
+                }
+                None if next == end => return,
+                None => {}
+            }
+        }
+    }
+
+    /// Hears what is said until then, at the latest.
+    fn collect(&mut self, until: Time) {
+        let Self { cluster, wires, sequence, chance, latency, cut, replies, messages, .. } = self;
+        let said = cluster.wait(Some(until), &mut |node, at, line| {
+            let message: Value = serde_json::from_slice(line).expect("nodes print JSON");
+            let dest = message["dest"].as_str().expect("it is addressed");
+            let Some(to) = dest.strip_prefix('n').and_then(|index| index.parse().ok()) else {
+                replies.push(message["body"].clone());
+                return;
+            };
+            *messages += 1;
+            if !cut.contains(&(node, to)) {
+                *sequence += 1;
+                let there = at + chance.up_to(*latency);
+                wires.insert((there, *sequence), (to, [line, b"\n"].concat()));
+            }
+        });
+        assert!(said.is_ok(), "the simulation goes on");
+    }
+
+    /// Asks a node, and waits for the reply.
+    pub(crate) fn ask(&mut self, node: usize, mut body: Value) -> Value {
+        self.replies.clear();
+        body["msg_id"] = json!(1);
+        let line = format!("{}\n", json!({"src": "c1", "dest": format!("n{node}"), "body": body}));
+        self.cluster.deliver(node, line.as_bytes());
+        for _ in 0..1000 {
+            self.collect(self.cluster.now());
+            if let Some(reply) = self.replies.pop() {
+                return reply;
+            }
+            self.pass(Duration::from_millis(1));
+        }
+        panic!("no reply to {body}");
+    }
+}
