@@ -8,8 +8,8 @@
 //! rounds and four hops; in a partition they wait for its end.
 //!
 //! A message that only a killed node held is lost, though its `send` was answered; while a node is dead, no message
-//! becomes stable. A node that is started again does not know which offsets its former life has given. Until a peer has told it, its
-//! answers to `send` wait.
+//! becomes stable. A node that is started again does not know which offsets its former life has given. Until a peer has
+//! told it, its answers to `send` wait.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
