@@ -50,7 +50,7 @@ impl Database {
             let told = match shown.last() {
                 None => "nil".to_owned(),
                 Some(_) if list => format!("[{}]", shown.join(" ")),
-                Some(last) => last.clone(),
+                Some(value) => value.clone(),
             };
             steps.push(format!("[:r {key} {told}]"));
         }
