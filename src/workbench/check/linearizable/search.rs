@@ -5,7 +5,10 @@
 //! happened; a call has to happen only when it ends. Complete, and exponential only in the calls open at once, which
 //! three rules keep few: an open read happens as soon as its value is there; of equal calls that were never
 //! acknowledged the earliest happens first; and a configuration that has used up more of those than another,
-//! otherwise equal one is dropped.
+//! otherwise equal one is dropped. Where there are too many configurations all the same, they are tried one by one, in
+//! depth, which finds an order fast if there is one.
+
+mod deep;
 
 use std::collections::{HashMap, VecDeque};
 
@@ -15,10 +18,10 @@ use super::calls::{Call, Calls, Effect};
 
 /// Calls on one key that may be open at once; a bit mask holds them. Maelstrom retires a key after 20 processes.
 pub(super) const MAX_OPEN: usize = 128;
-/// Configurations kept at a time: about 100 MB.
+/// Configurations kept at a time, or on the way in depth: some 100 MB.
 pub(super) const MAX_CONFIGS: usize = 1 << 20;
-/// Steps of the search of one key: some ten seconds.
-pub(super) const MAX_STEPS: u64 = 60_000_000;
+/// Steps of the search of one key, first in breadth and then again in depth: some ten seconds.
+pub(super) const MAX_STEPS: u64 = 8_000_000;
 
 /// Which bound ended a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -124,30 +127,39 @@ impl Frontier {
     }
 }
 
-/// A search for an order.
-pub(super) struct Search {
+/// The calls that are open, each in a slot, which is a bit of the masks.
+#[derive(Debug, Clone, Default)]
+struct Open {
     slots: Vec<Option<usize>>,
     /// The slots of calls that were never acknowledged.
     loose: u128,
+}
+
+/// A search for an order.
+pub(super) struct Search {
+    open: Open,
     steps: u64,
 }
 
 impl Default for Search {
     fn default() -> Self {
-        Self { slots: Vec::new(), loose: 0, steps: MAX_STEPS }
+        Self::within(MAX_STEPS)
     }
 }
 
 impl Search {
     /// A search that gives up after so many steps.
     pub(super) fn within(steps: u64) -> Self {
-        Self { steps, ..Self::default() }
+        Self { open: Open::default(), steps }
     }
 
     /// Searches for an order of all calls on a register that holds nil.
     pub(super) fn run(mut self, calls: &Calls) -> Finding {
-        let start = vec![State { value: 0, done: 0, last: None }];
-        self.walk(&calls.all, &events(&calls.all), start)
+        let (start, events) = (State { value: 0, done: 0, last: None }, events(&calls.all));
+        match self.walk(&calls.all, &events, vec![start]) {
+            Finding::GaveUp(Bound::Configs | Bound::Steps) => deep::search(&calls.all, &events, start),
+            found @ (Finding::Linearizable(_) | Finding::Violation(_) | Finding::GaveUp(Bound::Open)) => found,
+        }
     }
 
     /// Searches for an order of `events` on a register that may hold any value of `values`, where each of the calls
@@ -161,7 +173,7 @@ impl Search {
     ) -> Finding {
         let mut masks = vec![0];
         for call in open {
-            let Some(bit) = self.open(calls, *call) else { return Finding::GaveUp(Bound::Open) };
+            let Some(bit) = self.open.begin(calls, *call) else { return Finding::GaveUp(Bound::Open) };
             if calls[*call].completion.is_none() {
                 continue;
             }
@@ -184,7 +196,7 @@ impl Search {
         for event in events {
             match *event {
                 Event::Begin(call) => {
-                    let Some(bit) = self.open(calls, call) else { return Finding::GaveUp(Bound::Open) };
+                    let Some(bit) = self.open.begin(calls, call) else { return Finding::GaveUp(Bound::Open) };
                     if let Effect::Read(value) = calls[call].effect {
                         for state in states.iter_mut().filter(|state| state.value == value) {
                             state.done |= bit;
@@ -193,25 +205,55 @@ impl Search {
                     }
                 }
                 Event::End(call) => {
-                    let slot = self.slots.iter().position(|open| *open == Some(call));
-                    let bit = 1 << slot.expect("a call ends after it began");
+                    let slot = self.open.slot(call);
+                    let bit = 1 << slot;
                     match self.end(calls, &states, bit) {
                         Ok(next) if next.is_empty() => {
-                            let frontier = self.for_people(&states);
+                            let frontier = self.open.for_people(&states);
                             return Finding::Violation(Violation { call, frontier });
                         }
                         Ok(next) => states = next,
                         Err(bound) => return Finding::GaveUp(bound),
                     }
-                    self.slots[slot.unwrap_or_default()] = None;
+                    self.open.slots[slot] = None;
                 }
             }
         }
-        Finding::Linearizable(self.for_people(&states))
+        Finding::Linearizable(self.open.for_people(&states))
     }
 
+    /// All that is possible once the call of `bit` has happened, with as little else as that takes.
+    fn end(&mut self, calls: &[Call], states: &[State], bit: u128) -> Result<Vec<State>, Bound> {
+        let (mut explored, mut ended) = (Frontier::default(), Frontier::default());
+        let mut queue = VecDeque::new();
+        for state in states {
+            if state.done & bit != 0 {
+                ended.insert(State { done: state.done & !bit, ..*state }, self.open.loose);
+            } else if explored.insert(*state, self.open.loose) {
+                queue.push_back(*state);
+            }
+        }
+        while let Some(state) = queue.pop_front() {
+            for slot in 0..self.open.slots.len() {
+                let Some(next) = self.open.step(calls, state, slot) else { continue };
+                self.steps = self.steps.checked_sub(1).ok_or(Bound::Steps)?;
+                if next.done & bit != 0 {
+                    ended.insert(State { done: next.done & !bit, ..next }, self.open.loose);
+                } else if explored.insert(next, self.open.loose) {
+                    queue.push_back(next);
+                }
+            }
+            if explored.states.len() + ended.states.len() > MAX_CONFIGS {
+                return Err(Bound::Configs);
+            }
+        }
+        Ok(ended.into_states(self.open.loose))
+    }
+}
+
+impl Open {
     /// Gives a call a slot.
-    fn open(&mut self, calls: &[Call], call: usize) -> Option<u128> {
+    fn begin(&mut self, calls: &[Call], call: usize) -> Option<u128> {
         let slot = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         if slot == MAX_OPEN {
             return None;
@@ -229,32 +271,9 @@ impl Search {
         Some(bit)
     }
 
-    /// All that is possible once the call of `bit` has happened, with as little else as that takes.
-    fn end(&mut self, calls: &[Call], states: &[State], bit: u128) -> Result<Vec<State>, Bound> {
-        let (mut explored, mut ended) = (Frontier::default(), Frontier::default());
-        let mut queue = VecDeque::new();
-        for state in states {
-            if state.done & bit != 0 {
-                ended.insert(State { done: state.done & !bit, ..*state }, self.loose);
-            } else if explored.insert(*state, self.loose) {
-                queue.push_back(*state);
-            }
-        }
-        while let Some(state) = queue.pop_front() {
-            for slot in 0..self.slots.len() {
-                let Some(next) = self.step(calls, state, slot) else { continue };
-                self.steps = self.steps.checked_sub(1).ok_or(Bound::Steps)?;
-                if next.done & bit != 0 {
-                    ended.insert(State { done: next.done & !bit, ..next }, self.loose);
-                } else if explored.insert(next, self.loose) {
-                    queue.push_back(next);
-                }
-            }
-            if explored.states.len() + ended.states.len() > MAX_CONFIGS {
-                return Err(Bound::Configs);
-            }
-        }
-        Ok(ended.into_states(self.loose))
+    /// The slot of an open call.
+    fn slot(&self, call: usize) -> usize {
+        self.slots.iter().position(|open| *open == Some(call)).expect("a call ends after it began")
     }
 
     /// What follows if the call in a slot happens now, and every read that this satisfies.

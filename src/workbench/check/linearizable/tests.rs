@@ -1,6 +1,6 @@
 //! Small histories judged by hand, and many judged by trying every order.
 
-use proptest::prelude::{any, prop, prop_assert_eq, prop_assume, proptest};
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -249,5 +249,14 @@ proptest! {
         let expected = calls.iter().all(|(_, calls)| exists_order(&calls.all, 0, 0));
         let found = Verdict::of(&check(&history).expect("well formed"));
         prop_assert_eq!(found, Verdict::from(expected));
+        for (_, calls) in calls {
+            let (broad, deep) = (Search::default().run(&calls), Search::within(0).run(&calls));
+            let place = |finding: &Finding| match finding {
+                Finding::Violation(violation) => Some(violation.call),
+                Finding::Linearizable(_) | Finding::GaveUp(_) => None,
+            };
+            prop_assert!(!matches!(deep, Finding::GaveUp(_)));
+            prop_assert_eq!(place(&broad), place(&deep));
+        }
     }
 }

@@ -166,8 +166,7 @@ impl<'a> Findings<'a> {
     }
 
     fn verdict(&self, prohibited: &Names) -> Verdict {
-        let is_bad = |name: &&str| prohibited.contains(*name) || **name == *INVENTED;
-        if self.found.keys().any(is_bad) {
+        if self.found.keys().any(|name| prohibited.contains(name) || *name == INVENTED) {
             Verdict::False
         } else if self.reported(prohibited).is_empty() {
             Verdict::True

@@ -45,14 +45,14 @@ impl Database {
                 self.err = false;
                 seen.retain(|(_, by)| Some(*by) != writer);
             }
-            let values: Vec<_> = seen.iter().map(|(value, _)| value.to_string()).collect();
+            let shown: Vec<_> = seen.iter().map(|(value, _)| value.to_string()).collect();
             let list = self.dialect.is_list();
-            let text = match values.last() {
+            let told = match shown.last() {
                 None => "nil".to_owned(),
-                Some(_) if list => format!("[{}]", values.join(" ")),
-                Some(newest) => newest.clone(),
+                Some(_) if list => format!("[{}]", shown.join(" ")),
+                Some(value) => value.clone(),
             };
-            steps.push(format!("[:r {key} {text}]"));
+            steps.push(format!("[:r {key} {told}]"));
         }
         format!("[{}]", steps.join(" "))
     }

@@ -1,0 +1,135 @@
+//! The same search in depth: one configuration at a time, never the same twice (Wing & Gong 1993, Lowe 2017).
+
+use std::collections::HashSet;
+
+use super::{Bound, Event, Finding, MAX_CONFIGS, MAX_OPEN, MAX_STEPS, Open, State, Violation};
+use crate::workbench::check::linearizable::calls::{Call, Effect};
+
+/// What to know at the end of a call: which calls are open, and the order in which to try them.
+struct Ending {
+    open: Open,
+    bit: u128,
+    order: Vec<usize>,
+}
+
+/// What is known at an event.
+enum Moment {
+    Begin { read: Option<u32>, call: usize, bit: u128 },
+    End(Box<Ending>),
+}
+
+/// A configuration before the end of a call, and how many of the calls have been tried.
+struct Choice {
+    at: usize,
+    state: State,
+    tried: usize,
+}
+
+/// Searches for an order that starts from a state.
+pub(super) fn search(calls: &[Call], events: &[Event], start: State) -> Finding {
+    let Some(moments) = moments(calls, events) else { return Finding::GaveUp(Bound::Open) };
+    let mut seen: HashSet<(usize, u32, u128)> = HashSet::new();
+    let mut steps = MAX_STEPS;
+    let mut stuck: (usize, Vec<State>) = (0, Vec::new());
+    let mut choices = Vec::new();
+    let mut next = Some((0, start));
+    loop {
+        if let Some((from, state)) = next.take() {
+            let (at, state) = advance(&moments, from, state);
+            let Some(Moment::End(ending)) = moments.get(at) else {
+                return Finding::Linearizable(last_open(calls, events).for_people(&[state]));
+            };
+            if seen.insert((at, state.value, state.done)) {
+                if at > stuck.0 {
+                    stuck = (at, Vec::new());
+                }
+                if at == stuck.0 {
+                    stuck.1.push(State { done: state.done & !ending.bit, ..state });
+                }
+                if seen.len() > MAX_CONFIGS {
+                    return Finding::GaveUp(Bound::Configs);
+                }
+                choices.push(Choice { at, state, tried: 0 });
+            }
+        }
+        let Some(choice) = choices.last_mut() else { break };
+        let Moment::End(ending) = &moments[choice.at] else { break };
+        let Some(slot) = ending.order.get(choice.tried) else {
+            choices.pop();
+            continue;
+        };
+        choice.tried += 1;
+        if steps == 0 {
+            return Finding::GaveUp(Bound::Steps);
+        }
+        steps -= 1;
+        next = ending.open.step(calls, choice.state, *slot).map(|state| (choice.at, state));
+    }
+    let (at, states) = stuck;
+    let (Moment::End(ending), Event::End(call)) = (&moments[at], events[at]) else {
+        return Finding::GaveUp(Bound::Steps);
+    };
+    Finding::Violation(Violation { call, frontier: ending.open.for_people(&states) })
+}
+
+/// Goes on to the next end of a call that has not happened, or past the last event.
+fn advance(moments: &[Moment], mut at: usize, mut state: State) -> (usize, State) {
+    while let Some(moment) = moments.get(at) {
+        match moment {
+            Moment::Begin { read, call, bit } => {
+                if *read == Some(state.value) {
+                    state.done |= bit;
+                    state.last = Some(*call);
+                }
+            }
+            Moment::End(ending) if state.done & ending.bit != 0 => state.done &= !ending.bit,
+            Moment::End(_) => break,
+        }
+        at += 1;
+    }
+    (at, state)
+}
+
+fn moments(calls: &[Call], events: &[Event]) -> Option<Vec<Moment>> {
+    let mut open = Open::default();
+    let mut moments = Vec::with_capacity(events.len());
+    for event in events {
+        match *event {
+            Event::Begin(call) => {
+                let bit = open.begin(calls, call)?;
+                let read = if let Effect::Read(value) = calls[call].effect { Some(value) } else { None };
+                moments.push(Moment::Begin { read, call, bit });
+            }
+            Event::End(call) => {
+                let slot = open.slot(call);
+                let mut order: Vec<usize> = (0..open.slots.len()).filter(|slot| open.slots[*slot].is_some()).collect();
+                // First the call itself, then what has to happen soonest, at last what never has to.
+                let urgency = |slot: &usize| open.slots[*slot].and_then(|call| calls[call].completion);
+                order.sort_by_key(|other| (*other != slot, urgency(other).is_none(), urgency(other)));
+                moments.push(Moment::End(Box::new(Ending { open: open.clone(), bit: 1 << slot, order })));
+                open.slots[slot] = None;
+            }
+        }
+    }
+    Some(moments)
+}
+
+/// The calls that are open after all events.
+fn last_open(calls: &[Call], events: &[Event]) -> Open {
+    let mut open = Open::default();
+    for event in events {
+        match *event {
+            Event::Begin(call) => {
+                open.begin(calls, call);
+            }
+            Event::End(call) => {
+                let slot = open.slot(call);
+                open.slots[slot] = None;
+            }
+        }
+    }
+    open
+}
+
+/// The masks have a bit for each slot.
+const _: () = assert!(MAX_OPEN == u128::BITS as usize);
