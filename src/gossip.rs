@@ -103,6 +103,8 @@ pub struct Gossip {
     pace: Pace,
     /// The hub it follows; `None` if it is one itself.
     parent: Option<Peer>,
+    /// Somebody was doubted at the last tick, so that what anyone says may show a better hub.
+    unsettled: bool,
     /// Lower nodes have until then to show that they can be followed.
     electing: Option<Time>,
     /// The log has grown since the last round.
@@ -162,6 +164,7 @@ impl Gossip {
             links,
             pace: Pace::new(settings.max_staleness),
             parent: None,
+            unsettled: false,
             electing: None,
             news: false,
             direct: false,
@@ -272,6 +275,7 @@ impl Gossip {
         self.armed = None;
         self.choose_ways();
         self.on_silence(now);
+        self.unsettled = !self.links.iter().all(Link::is_trusted);
         self.on_election(now);
         self.look_around(now);
         self.hand_on(now);

@@ -128,7 +128,9 @@ impl Gossip {
                 hub.ask |= now.since(hub.proved) > quiet && hub.waiting.is_none();
             }
         }
-        self.follow_first(now);
+        if moved || self.unsettled {
+            self.follow_first(now);
+        }
     }
 
     /// The peer hands rounds on to nobody, as far as is known.
