@@ -8,6 +8,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Write as _, pipe};
+use std::iter;
 use std::os::fd::AsFd as _;
 use std::thread;
 use std::time::Duration;
@@ -292,12 +293,16 @@ struct Metered<N: Node> {
     last: u64,
 }
 
-/// Lines until a shell is warm, and in all.
-const WARM: usize = 2 * (ROUND_TRIPS + FLOOD);
-const ALL: usize = 5 * WARM;
 /// Messages of which each waits for the answer to the one before, then messages at once: more than pipes hold.
 const ROUND_TRIPS: usize = 300;
 const FLOOD: usize = 2_000;
+/// The first flood: as nothing is read before all is written, more waits for stdout than later floods come to.
+const FIRST_FLOOD: usize = 3 * FLOOD;
+/// Floods after the first.
+const FLOODS: usize = 8;
+/// Lines until a shell is warm, and in all.
+const WARM: usize = ROUND_TRIPS + FIRST_FLOOD;
+const ALL: usize = WARM + FLOODS * (ROUND_TRIPS + FLOOD);
 
 impl<N: Node> Machine for Metered<N> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
@@ -327,7 +332,7 @@ fn ask(mut requests: PipeWriter, answers: PipeReader, body: &str) {
     let mut answers = BufReader::new(answers);
     let mut answer = String::new();
     let line = format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{{{body},\"msg_id\":7}}}}\n");
-    let flood = line.repeat(FLOOD);
+    let flood = line.repeat(FIRST_FLOOD);
     let init = r#"{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}"#;
     requests.write_all(format!("{{\"src\":\"c0\",\"dest\":\"n0\",\"body\":{init}}}\n").as_bytes()).expect("it reads");
     let mut hear = |count: usize| {
@@ -338,13 +343,13 @@ fn ask(mut requests: PipeWriter, answers: PipeReader, body: &str) {
         }
     };
     hear(1);
-    for _ in 0..ALL / (ROUND_TRIPS + FLOOD) {
+    for count in iter::once(FIRST_FLOOD).chain(iter::repeat_n(FLOOD, FLOODS)) {
         for _ in 0..ROUND_TRIPS {
             requests.write_all(line.as_bytes()).expect("it reads");
             hear(1);
         }
-        requests.write_all(flood.as_bytes()).expect("it reads");
-        hear(FLOOD);
+        requests.write_all(&flood.as_bytes()[..count * line.len()]).expect("it reads");
+        hear(count);
     }
 }
 
