@@ -55,10 +55,11 @@ impl<N: Node> Engine<N> {
     pub fn new(birth: Birth<N::Options>) -> Self {
         // Numbers of a former life must not meet answers meant for it.
         let first_call = i64::try_from(birth.incarnation).unwrap_or_default();
+        let seed = birth.seed;
         Self {
             node: None,
             birth,
-            out: Outbox::new(first_call),
+            out: Outbox::new(first_call, seed),
             reader: Reader::default(),
             early: Vec::new(),
             replaying: false,
@@ -156,10 +157,11 @@ impl<N: Node> Machine for Engine<N> {
             match out.wheel.pop(now) {
                 Some((_, Due::Timer(timer))) => node.on_timer(timer, out),
                 Some((_, Due::Call(id))) => {
-                    if let Some(call) = out.calls.remove(&id) {
-                        node.on_answer(call, Answer::Expired, out);
+                    if let Some((call, answer)) = out.give_up(id) {
+                        node.on_answer(call, answer, out);
                     }
                 }
+                Some((_, Due::Retry(id))) => out.retry(id),
                 Some((_, Due::Settled)) => settle(node, out),
                 None => break,
             }
@@ -195,9 +197,8 @@ fn on_message<N: Node>(
         return Handled::Yes;
     };
     if let Some(id) = message.in_reply_to {
-        match out.calls.remove(&id) {
-            Some(call) => running.on_answer(call, answer(message), out),
-            None => out.counters.late_answers += 1,
+        if let Some((call, answer)) = out.answered(id, answer(message)) {
+            running.on_answer(call, answer, out);
         }
         return Handled::Yes;
     }

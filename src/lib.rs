@@ -12,6 +12,7 @@ pub mod engine;
 pub mod shell;
 
 pub mod gossip;
+pub mod kv;
 pub mod nodes;
 
 #[cfg(feature = "workbench")]

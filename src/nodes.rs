@@ -1,8 +1,8 @@
 //! The nodes: one small state machine for each challenge.
 
 pub mod broadcast;
-pub mod counter;
 pub mod echo;
+pub mod g_counter;
 pub mod g_set;
 pub mod kafka;
 pub mod lin_kv;
@@ -15,8 +15,8 @@ pub mod values;
 pub mod waiting;
 
 pub use broadcast::Broadcast;
-pub use counter::Counter;
 pub use echo::Echo;
+pub use g_counter::GCounter;
 pub use g_set::GSet;
 pub use kafka::Kafka;
 pub use lin_kv::LinKv;

@@ -3,12 +3,17 @@
 //! Everything here is correct by construction: a line ends itself, its addressee exists, and a reply to a client that
 //! has stopped waiting is withheld, because any of these would mute the node in Maelstrom (reference §1.7).
 
+mod retries;
+
 use std::collections::HashMap;
 
-use crate::node::{MAX_CLIENT_ID, Node, Peer, Sender, Service, Target, Who};
+use crate::node::{Answer, MAX_CLIENT_ID, Node, Peer, Sender, Service, Target, Who};
 use crate::time::{Duration, Time};
 use crate::wheel::Wheel;
 use crate::wire::{ErrorCode, Line, write_str};
+use retries::Retries;
+
+pub use retries::{Policy, Repetition};
 
 /// A client's request older than this gets no reply: clients give up 5 s after sending and may then be gone for good.
 /// `init` is exempt, its client waits 10 s.
@@ -39,6 +44,7 @@ pub struct Counters {
 pub(crate) enum Due<T> {
     Timer(T),
     Call(i64),
+    Retry(i64),
     Settled,
 }
 
@@ -127,13 +133,14 @@ pub struct Outbox<N: Node> {
     pub(crate) settled: bool,
     pub(crate) names: Names,
     pub(crate) wheel: Wheel<Due<N::Timer>>,
-    pub(crate) calls: HashMap<i64, N::Call>,
-    pub(crate) next_call: i64,
+    calls: HashMap<i64, N::Call>,
+    retries: Retries,
+    next_call: i64,
     pub(crate) counters: Counters,
 }
 
 impl<N: Node> Outbox<N> {
-    pub(crate) fn new(first_call: i64) -> Self {
+    pub(crate) fn new(first_call: i64, seed: u64) -> Self {
         Self {
             now: Time::ZERO,
             heard: Time::ZERO,
@@ -143,6 +150,7 @@ impl<N: Node> Outbox<N> {
             names: Names::default(),
             wheel: Wheel::new(),
             calls: HashMap::new(),
+            retries: Retries::new(seed),
             next_call: first_call,
             counters: Counters::default(),
         }
@@ -219,6 +227,52 @@ impl<N: Node> Outbox<N> {
         };
         let line = Line::begin(out, &self.names.source, dest, kind);
         line.integer(b",\"msg_id\":", id).discard_if(full)
+    }
+
+    /// As [`Self::call`], but the request is sent again as `policy` says, under its old number, so that whichever
+    /// answer comes first counts. A definite error is passed on only if no attempt can have had an effect; if one may
+    /// have had, the call has [expired](Answer::Expired). "Temporarily unavailable" is no answer while there is time.
+    pub fn insist(
+        &mut self,
+        to: impl Into<Target>,
+        policy: Policy,
+        call: N::Call,
+        kind: &str,
+        fields: impl FnOnce(Line<'_>),
+    ) {
+        let (id, settled) = (self.next_call, self.settled);
+        let start = if settled { self.lines.len() } else { self.held.len() };
+        fields(self.call(to, policy.patience, call, kind));
+        let line = if settled { &self.lines[start..] } else { &self.held[start..] };
+        if !line.is_empty() {
+            let pause = self.retries.keep(id, line, policy);
+            self.wheel.arm(self.now + pause, Due::Retry(id));
+        }
+    }
+
+    /// Sends a request again whose answer is still waited for.
+    pub(crate) fn retry(&mut self, id: i64) {
+        if let Some((line, pause)) = self.retries.again(id) {
+            let out = if self.settled { &mut self.lines } else { &mut self.held };
+            out.extend_from_slice(line);
+            self.wheel.arm(self.now + pause, Due::Retry(id));
+        }
+    }
+
+    /// The call that an answer ends, and what it says; `None` if nobody waits for it, or it will be tried again.
+    pub(crate) fn answered<'a>(&mut self, id: i64, answer: Answer<'a>) -> Option<(N::Call, Answer<'a>)> {
+        if !self.calls.contains_key(&id) {
+            self.counters.late_answers += 1;
+            return None;
+        }
+        let answer = self.retries.weigh(id, answer)?;
+        Some((self.calls.remove(&id)?, answer))
+    }
+
+    /// The call whose time is over, if it was not answered.
+    pub(crate) fn give_up(&mut self, id: i64) -> Option<(N::Call, Answer<'static>)> {
+        let call = self.calls.remove(&id)?;
+        Some((call, self.retries.give_up(id)))
     }
 
     /// Fires [`Node::on_timer`] once, `delay` from now. Timers of equal deadlines fire in the order they were armed.

@@ -8,7 +8,10 @@ use std::ffi::OsString;
 use gossip_gloomers::workbench::command::{Desk, test};
 use serde_json::Value;
 
-const SEEDS: u64 = 5;
+/// How many seeds each claim is tried with: a few, or `SEEDS`.
+fn seeds() -> u64 {
+    std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(5)
+}
 
 /// The results of a test, by a path of keys.
 fn result(options: &str, seed: u64) -> impl Fn(&str) -> Value {
@@ -24,7 +27,7 @@ fn result(options: &str, seed: u64) -> impl Fn(&str) -> Value {
 }
 
 fn assert_valid(options: &str) {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let result = result(options, seed);
         let told = format!("gloomers test --virtual-time --seed {seed} {options}");
         assert_eq!(result("/valid"), Value::Bool(true), "{told}");
@@ -34,7 +37,7 @@ fn assert_valid(options: &str) {
 
 /// Every operation succeeds.
 fn assert_available(options: &str) {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let result = result(options, seed);
         let told = format!("gloomers test --virtual-time --seed {seed} {options}");
         assert_eq!(result("/availability/ok-fraction"), Value::from(1.0), "{told}");
@@ -42,12 +45,41 @@ fn assert_available(options: &str) {
     }
 }
 
+/// As [`assert_valid`], but for tests in which all nodes may be down for so long that nothing ever succeeds.
+fn assert_sound(options: &str) {
+    for seed in 0..seeds() {
+        let result = result(options, seed);
+        let told = format!("gloomers test --virtual-time --seed {seed} {options}");
+        assert_eq!(result("/workload/valid"), Value::Bool(true), "{told}");
+        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{told}");
+    }
+}
+
 #[test]
 fn counters_come_to_the_sum_of_what_was_added() {
+    let slow = "--latency 100 --latency-dist exponential";
     assert_valid("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition");
-    let hostile = "--latency 100 --latency-dist exponential --nemesis-interval 3 --nemesis pause,partition";
-    assert_valid(&format!("-w g-counter --node-count 3 --rate 50 --time-limit 10 {hostile},kill"));
-    assert_valid(&format!("-w pn-counter --node-count 5 --rate 50 --time-limit 10 {hostile}"));
+    assert_valid(&format!("-w g-counter --node-count 3 --rate 100 --time-limit 20 {slow}"));
+    assert_valid("-w g-counter --node-count 7 --rate 50 --time-limit 10 --loss 0.1 --duplication 0.1");
+    assert_valid(&format!("-w pn-counter --node-count 5 --rate 50 --time-limit 10 {slow} --nemesis partition"));
+    assert_sound(&format!("-w pn-counter --node-count 5 --rate 50 --time-limit 10 {slow} --nemesis pause,partition"));
+}
+
+#[test]
+fn a_counter_on_seq_kv_loses_nothing_that_it_has_acknowledged_whoever_is_killed() {
+    assert_sound("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis kill");
+    assert_sound("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis pause");
+    let hostile = "--latency 50 --latency-dist exponential --nemesis kill,pause,partition --nemesis-interval 2";
+    assert_sound(&format!("-w g-counter --node-count 3 --concurrency 4n --rate 200 --time-limit 20 {hostile}"));
+}
+
+#[test]
+fn a_counter_on_seq_kv_needs_less_than_a_message_an_operation() {
+    for seed in 0..seeds() {
+        let result = result("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition", seed);
+        let messages = result("/net/servers/msgs-per-op").as_f64().expect("a number");
+        assert!(messages < 0.8, "seed {seed}: {messages}");
+    }
 }
 
 #[test]
@@ -80,7 +112,7 @@ fn transactions_always_succeed() {
 
 #[test]
 fn every_value_of_a_register_can_be_read_written_and_compared() {
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         let result = result("-w lin-kv --node-count 3 --concurrency 4n --time-limit 10 --rate 50 --latency 20", seed);
         assert_eq!(result("/stats/valid"), Value::Bool(true), "{seed}");
         assert_eq!(result("/stats/info-count"), Value::from(0), "{seed}");

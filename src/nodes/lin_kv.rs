@@ -4,14 +4,11 @@
 
 use std::convert::Infallible;
 
-use crate::node::{Answer, Life, Node, Sender, Service};
+use crate::kv::{Absent, LIN_KV};
+use crate::node::{Answer, Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::time::Duration;
 use crate::wire::{ErrorCode, Json};
-
-/// How long the service is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(4);
 
 requests! {
     /// What a node is asked.
@@ -42,16 +39,10 @@ impl Node for LinKv {
     }
 
     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
-        let kind = match request {
-            Request::Read { .. } => "read",
-            Request::Write { .. } => "write",
-            Request::Cas { .. } => "cas",
-        };
-        let call = out.call(Service::LinKv, PATIENCE, from, kind);
         match request {
-            Request::Read { key } => call.field("key", key).end(),
-            Request::Write { key, value } => call.field("key", key).field("value", value).end(),
-            Request::Cas { key, from, to } => call.field("key", key).field("from", from).field("to", to).end(),
+            Request::Read { key } => LIN_KV.read(key, from, out),
+            Request::Write { key, value } => LIN_KV.write(key, value, from, out),
+            Request::Cas { key, from: old, to: new } => LIN_KV.cas(key, (old, new), Absent::Refuse, from, out),
         }
     }
 

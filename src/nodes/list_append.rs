@@ -11,15 +11,13 @@ mod database;
 
 use std::collections::BTreeMap;
 
-use crate::node::{Answer, Life, Node, Sender, Service};
+use crate::kv::{Absent, LIN_KV};
+use crate::node::{Answer, Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::time::{Duration, Time};
+use crate::time::Time;
 use crate::wire::{ErrorCode, Json, Raw};
 use database::{Database, MicroOp, micro_ops};
-
-/// How long the service is waited for; a client waits for five seconds.
-pub const PATIENCE: Duration = Duration::from_secs(4);
 
 /// At most so many places of the log are read at once: the log of a former life is long.
 pub const MAX_AHEAD: u64 = 1024;
@@ -89,8 +87,7 @@ impl ListAppend {
         self.lost = false;
         self.asked = out.now();
         let batch = database::writes(self.batch.iter().flat_map(|transaction| &transaction.ops));
-        let cas = out.call(Service::LinKv, PATIENCE, Call::Append, "cas").field("key", self.place);
-        cas.field("from", ()).field("to", Raw(&batch)).field("create_if_not_exists", true).end();
+        LIN_KV.cas(self.place, ((), Raw(&batch)), Absent::Create, Call::Append, out);
         if self.wary > 0 {
             self.look(out);
         }
@@ -134,7 +131,7 @@ impl ListAppend {
     fn read_ahead(&mut self, out: &mut Outbox<Self>) {
         self.reading = self.ahead;
         for place in self.place..self.place + self.ahead {
-            out.call(Service::LinKv, PATIENCE, Call::Read(place), "read").field("key", place).end();
+            LIN_KV.read(place, Call::Read(place), out);
         }
     }
 

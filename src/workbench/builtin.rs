@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::simulation::Simulation;
 use crate::node::{Node, Options as _};
-use crate::nodes::{Broadcast, Counter, Echo, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
+use crate::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::shell;
 
 /// A node that needs no `--bin`.
@@ -19,7 +19,7 @@ pub struct Builtin {
 static NODES: [Builtin; 10] = [
     Builtin::new::<Broadcast>("broadcast"),
     Builtin::new::<Echo>("echo"),
-    Builtin::new::<Counter>("g-counter"),
+    Builtin::new::<GCounter>("g-counter"),
     Builtin::new::<GSet>("g-set"),
     Builtin::new::<Kafka>("kafka"),
     Builtin::new::<LinKv>("lin-kv"),
