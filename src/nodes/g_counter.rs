@@ -127,7 +127,8 @@ impl GCounter {
         self.known.iter().fold(0, |sum, stored| sum.saturating_add(stored.0))
     }
 
-    /// Begins to commit the adds that wait, unless others are being committed.
+    /// Begins to commit the adds that wait, unless others are being committed. Those of an attempt that came to nothing
+    /// are tried again by themselves: the attempt may still arrive, and must then be this very write.
     fn commit(&mut self, out: &mut Outbox<Self>) {
         if self.stage != Stage::Idle {
             return;
@@ -138,16 +139,11 @@ impl GCounter {
         if self.committing.is_empty() {
             return;
         }
-        let Stored(sum, number, _) = *self.own();
-        let sum = self.committing.iter().fold(sum, |sum, (_, delta)| sum.saturating_add(*delta));
-        self.store(Stored(sum, number + 1, self.incarnation), out);
-    }
-
-    fn store(&mut self, to: Stored, out: &mut Outbox<Self>) {
-        self.stage = Stage::Committing(to);
         let from = *self.own();
-        let key = &*self.keys[self.me.index()];
-        STORE.cas(key, (from, to), Absent::Create, Call::Commit, out);
+        let sum = self.committing.iter().fold(from.0, |sum, (_, delta)| sum.saturating_add(*delta));
+        let to = Stored(sum, from.1 + 1, self.incarnation);
+        self.stage = Stage::Committing(to);
+        STORE.cas(&*self.keys[self.me.index()], (from, to), Absent::Create, Call::Commit, out);
     }
 
     fn on_commit(&mut self, answer: Answer<'_>, out: &mut Outbox<Self>) {
@@ -221,11 +217,10 @@ impl GCounter {
     fn settle(&mut self, out: &mut Outbox<Self>) {
         let stored = *self.own();
         self.stage = Stage::Idle;
-        match self.doubtful.take() {
-            Some(to) if to == stored => self.committed(to, out),
-            // The former attempt may still arrive: it must be this very value then.
-            Some(to) if to.1 == stored.1 + 1 => self.store(to, out),
-            Some(_) | None => self.commit(out),
+        if self.doubtful.take() == Some(stored) {
+            self.committed(stored, out);
+        } else {
+            self.commit(out);
         }
     }
 
