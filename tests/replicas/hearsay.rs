@@ -20,6 +20,7 @@ struct Body<'a> {
     at: u64,
     #[serde(default)]
     age: u64,
+    follows: Option<usize>,
     #[serde(default)]
     have: Vec<i64>,
     #[serde(default)]
@@ -74,6 +75,8 @@ pub(crate) struct Hearsay {
     pub(crate) to: usize,
     /// The sender's life.
     pub(crate) life: u64,
+    /// Whom the sender follows; itself if it is a hub.
+    pub(crate) follows: Option<usize>,
     pub(crate) have: Vec<(Maker, u32)>,
     pub(crate) runs: Vec<Run>,
 }
@@ -121,5 +124,5 @@ pub(crate) fn read(text: &[u8]) -> Said {
         let maker = maker(integer(&run[0]), integer(&run[1]), life);
         Run { maker, first: small(integer(&run[2])), operations: run[3..].iter().map(Operation::read).collect() }
     };
-    Said::ToReplica(Hearsay { to, life, have, runs: body.ops.iter().map(run).collect() })
+    Said::ToReplica(Hearsay { to, life, follows: body.follows, have, runs: body.ops.iter().map(run).collect() })
 }

@@ -6,6 +6,7 @@
 mod chance;
 mod economy;
 mod hearsay;
+mod hubs;
 mod ledger;
 mod lives;
 mod logs;

@@ -130,6 +130,8 @@ pub(crate) struct Cluster {
     events: BTreeMap<(Time, u64), Event>,
     sequence: u64,
     cut: BTreeSet<(usize, usize)>,
+    /// Whom each node says it follows.
+    follows: Vec<Option<usize>>,
     buffer: Vec<u8>,
     /// Every message that arrived somewhere, if they are to be kept.
     pub(crate) arrived: Option<Vec<Mail>>,
@@ -150,6 +152,7 @@ impl Cluster {
             events: BTreeMap::new(),
             sequence: 0,
             cut: BTreeSet::new(),
+            follows: vec![None; nodes],
             buffer: Vec::new(),
             arrived: None,
         };
@@ -161,6 +164,11 @@ impl Cluster {
 
     pub(crate) fn ledger(&self, node: usize) -> Option<&Ledger> {
         self.processes[node].as_ref().map(Process::ledger)
+    }
+
+    /// Whom a node follows, by what it said last: itself if it is a hub.
+    pub(crate) fn follows(&self, node: usize) -> Option<usize> {
+        self.follows[node]
     }
 
     pub(crate) fn living(&self) -> impl Iterator<Item = usize> + '_ {
@@ -329,6 +337,7 @@ impl Cluster {
                 Said::ToClient { kind } => assert!(["init_ok", "append_ok"].contains(&kind.as_str()), "{kind}"),
                 Said::ToReplica(said) => {
                     self.witness.on_send(node, &said);
+                    self.follows[node] = said.follows.or(self.follows[node]);
                     self.carry(&Mail { from: node, line: line.to_vec(), said });
                 }
             }

@@ -1,0 +1,124 @@
+//! The hub cut off, alone or with a minority: on both sides news soon travels as it did before, and after the heal
+//! there is one hub again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gossip_gloomers::gossip::Settings;
+
+use crate::chance::{Chance, each_seed};
+use crate::wires::{Cluster, Deed, Wires};
+
+const LATENCY: Duration = Duration::from_millis(100);
+
+/// The longest that news takes where nobody is doubted: the maker waits for its turn, the hub for its round, and then
+/// there are two hops.
+const NORMAL: Duration = Duration::from_millis(2 * 370 + 2 * 100);
+
+/// By then a node that is doubted is no longer waited for, and another hub is followed.
+const SUSPICION: Duration = Duration::from_secs(3);
+
+/// By then two hubs that can hear each other again are one.
+const REUNION: Duration = Duration::from_secs(2);
+
+/// A cluster that has settled, and whose nodes have news now and then.
+fn settled(nodes: usize, chance: &mut Chance) -> Cluster {
+    let wires = Wires { shortest: LATENCY, longest: LATENCY, loss: 0, duplication: 0 };
+    let mut cluster = Cluster::new(nodes, wires, Settings::default(), Chance::new(chance.below(u64::MAX)));
+    for _ in 0..nodes {
+        cluster.plan(chance.up_to(Duration::from_secs(4)), Deed::Append(chance.index(nodes)));
+    }
+    cluster.pass(Duration::from_secs(4));
+    cluster
+}
+
+/// Appends at nodes of a side now and then, and sees each operation at all of them soon; adds how long each took.
+fn assert_normal(cluster: &mut Cluster, side: &[usize], chance: &mut Chance, times: &mut Vec<Duration>) {
+    for _ in 0..8 {
+        cluster.pass(chance.up_to(Duration::from_millis(400)));
+        let origin = chance.one_of(side);
+        cluster.plan(Duration::ZERO, Deed::Append(origin));
+        cluster.pass(Duration::from_micros(1));
+        let entries = cluster.ledger(origin).expect("it lives").entries();
+        let last = *entries.keys().rfind(|name| name.0 as usize == origin).expect("it was made");
+        let holds = |cluster: &Cluster, node: usize| {
+            cluster.ledger(node).is_some_and(|ledger| ledger.entries().contains_key(&last))
+        };
+        let hold = |cluster: &Cluster| side.iter().all(|node| holds(cluster, *node));
+        let began = cluster.now;
+        let is_everywhere = cluster.pass_until(NORMAL, hold);
+        let lacking: Vec<_> = side.iter().filter(|node| !holds(cluster, **node)).collect();
+        assert!(is_everywhere, "{NORMAL:?} after n{origin} made it, {lacking:?} of {side:?} lack it");
+        times.push(cluster.now.since(began));
+    }
+}
+
+/// Whom the nodes of a side take for their hubs.
+fn hubs(cluster: &Cluster, side: &[usize]) -> BTreeSet<Option<usize>> {
+    side.iter().map(|node| cluster.follows(*node)).collect()
+}
+
+/// How long news takes, altogether, in one phase or another.
+#[derive(Default)]
+struct Times {
+    before: Vec<Duration>,
+    during: Vec<Duration>,
+    after: Vec<Duration>,
+}
+
+fn cut_off(seed: u64, alone: bool, times: &mut Times) {
+    let mut chance = Chance::new(seed);
+    let nodes = chance.one_of(&[3, 5, 9, 25]);
+    let mut cluster = settled(nodes, &mut chance);
+    let all: Vec<usize> = (0..nodes).collect();
+    assert_normal(&mut cluster, &all, &mut chance, &mut times.before);
+    assert_eq!(hubs(&cluster, &all), BTreeSet::from([Some(0)]));
+
+    let company = if alone { 0 } else { chance.index(nodes.div_ceil(2)) };
+    let mut rest: Vec<usize> = (1..nodes).collect();
+    chance.shuffle(&mut rest);
+    let mut minority = rest.split_off(rest.len() - company);
+    minority.push(0);
+    let across = |from: &usize, to: &usize| minority.contains(from) != minority.contains(to);
+    let pairs = all.iter().flat_map(|from| all.iter().map(move |to| (*from, *to)));
+    let links: BTreeSet<_> = pairs.filter(|(from, to)| across(from, to)).collect();
+    cluster.plan(Duration::ZERO, Deed::Cut(links));
+    // News, so that it is missed.
+    cluster.plan(Duration::from_millis(1), Deed::Append(rest[0]));
+    cluster.plan(Duration::from_millis(1), Deed::Append(0));
+    cluster.pass(SUSPICION);
+    for side in [&minority, &rest] {
+        assert_normal(&mut cluster, side, &mut chance, &mut times.during);
+        let lowest = *side.iter().min().expect("nobody is left out");
+        assert_eq!(hubs(&cluster, side), BTreeSet::from([Some(lowest)]), "{side:?}");
+    }
+
+    cluster.plan(Duration::ZERO, Deed::Heal);
+    cluster.pass(REUNION);
+    assert_normal(&mut cluster, &all, &mut chance, &mut times.after);
+    assert_eq!(hubs(&cluster, &all), BTreeSet::from([Some(0)]));
+}
+
+/// In each phase, news takes as long on average, within a tenth.
+fn assert_alike(claim: &'static str, alone: bool) {
+    let mut times = Times::default();
+    each_seed(claim, 40, |seed| cut_off(seed, alone, &mut times));
+    let mean = |times: &[Duration]| {
+        let count = u32::try_from(times.len()).expect("a moderate number");
+        times.iter().sum::<Duration>().as_secs_f64() / f64::from(count)
+    };
+    let before = mean(&times.before);
+    for (phase, mean) in [("during the cut", mean(&times.during)), ("after it", mean(&times.after))] {
+        assert!(mean < 1.1 * before, "{mean} s {phase}, {before} s before");
+    }
+}
+
+#[test]
+fn a_hub_that_is_cut_off_alone_holds_nobody_up_and_is_the_hub_again_after_the_heal() {
+    assert_alike("a_hub_that_is_cut_off_alone_holds_nobody_up_and_is_the_hub_again_after_the_heal", true);
+}
+
+#[test]
+fn a_hub_that_is_cut_off_with_a_minority_goes_on_with_it_and_two_hubs_that_meet_become_one() {
+    assert_alike("a_hub_that_is_cut_off_with_a_minority_goes_on_with_it_and_two_hubs_that_meet_become_one", false);
+}
