@@ -1,18 +1,27 @@
 //! What real Maelstrom once said to nodes, said again to ours: each request of a client is answered exactly once and in
-//! shape, whatever another implementation's nodes say in between.
+//! shape, whatever another implementation's nodes say in between. Services answer our nodes' own calls.
 //!
 //! The recordings lie beside the repository, not in it; without them this test has nothing to say.
+
+#![cfg(feature = "workbench")]
 
 mod protocol;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
-use protocol::{Participants, answers, messages, output_of};
+use gossip_gloomers::workbench::services::Services;
+use protocol::{Participants, Spoken, answers, message};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// The program for a workload, if it is one of those in question.
+/// The program for a workload.
 fn program(command: &str) -> Option<&'static str> {
     let mut words = command.split_whitespace();
     words.find(|word| *word == "-w")?;
@@ -21,6 +30,12 @@ fn program(command: &str) -> Option<&'static str> {
         "unique-ids" => Some(env!("CARGO_BIN_EXE_unique-ids")),
         "broadcast" => Some(env!("CARGO_BIN_EXE_broadcast")),
         "g-set" => Some(env!("CARGO_BIN_EXE_g-set")),
+        "g-counter" => Some(env!("CARGO_BIN_EXE_g-counter")),
+        "pn-counter" => Some(env!("CARGO_BIN_EXE_pn-counter")),
+        "kafka" => Some(env!("CARGO_BIN_EXE_kafka")),
+        "lin-kv" => Some(env!("CARGO_BIN_EXE_lin-kv")),
+        "txn-list-append" => Some(env!("CARGO_BIN_EXE_txn-list-append")),
+        "txn-rw-register" => Some(env!("CARGO_BIN_EXE_txn")),
         _ => None,
     }
 }
@@ -54,7 +69,7 @@ fn replay(file: &Path, program: &str, me: &str) {
     let entry = |line| serde_json::from_str::<BTreeMap<&str, &RawValue>>(line).expect("a line of a transcript");
     let lines: Vec<_> = text.lines().map(|line| entry(line)["msg"].get()).collect();
 
-    let mut participants = Participants::default();
+    let mut participants = Participants::new([]);
     let mut requests = BTreeMap::new();
     for line in &lines {
         let message: Value = serde_json::from_str(line).expect("a message");
@@ -71,14 +86,51 @@ fn replay(file: &Path, program: &str, me: &str) {
     }
     assert!(!requests.is_empty());
 
-    let said = messages(&output_of(program, (lines.join("\n") + "\n").as_bytes()));
-    participants.assert_know(me, &said);
-    for reply in said.iter().filter(|message| message.dest.starts_with('c')) {
-        let asked = requests.remove(&(reply.dest.clone(), reply.integer("in_reply_to").expect("a reply quotes")));
-        let asked = asked.unwrap_or_else(|| panic!("nobody asked for {reply:?}"));
-        assert!(answers(&asked, reply), "{asked} was answered with {reply:?}");
-    }
+    converse(program, &lines, |spoken| {
+        participants.assert_know(me, std::slice::from_ref(spoken));
+        if spoken.dest.starts_with('c') {
+            let asked = requests.remove(&(spoken.dest.clone(), spoken.integer("in_reply_to").expect("a reply quotes")));
+            let asked = asked.unwrap_or_else(|| panic!("nobody asked for {spoken:?}"));
+            assert!(answers(&asked, spoken), "{asked} was answered with {spoken:?}");
+        }
+        !requests.is_empty()
+    });
     assert_eq!(requests.len(), 0, "unanswered: {requests:?}");
+}
+
+/// Tells a node all of this at once, answers what it asks services, and passes on what it says, as long as there is
+/// more to come and for what it says to the end of its input then.
+fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&Spoken) -> bool) {
+    let mut child = Command::new(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs");
+    let (mut stdin, stdout) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+    let (tell, told) = mpsc::channel::<String>();
+    let writer = thread::spawn(move || {
+        told.into_iter().for_each(|text| stdin.write_all(text.as_bytes()).expect("the node reads to the end"));
+    });
+    tell.send(lines.join("\n") + "\n").expect("it writes");
+    let mut tell = Some(tell);
+    let mut services = Services::new(ChaCha8Rng::seed_from_u64(7));
+    for line in BufReader::new(stdout).lines() {
+        let spoken = message(&line.expect("UTF-8")).expect("what Maelstrom accepts");
+        if let (Some(tell), Some(service)) = (&tell, Services::NAMES.iter().position(|name| **name == *spoken.dest)) {
+            let body = serde_json::to_string(&spoken.body).expect("JSON");
+            let answer = services.handle(service, &spoken.src, &body).expect("services are asked what they know");
+            let (src, dest) = (spoken.dest.as_str(), spoken.src.as_str());
+            let line = format!("{{\"id\":1,\"src\":\"{src}\",\"dest\":\"{dest}\",\"body\":{answer}}}\n");
+            tell.send(line).expect("it writes");
+        }
+        if !on_message(&spoken) {
+            tell = None;
+        }
+    }
+    drop(tell);
+    writer.join().expect("it writes");
+    assert!(child.wait().expect("a child").success());
 }
 
 #[test]

@@ -124,8 +124,9 @@ impl Participants {
 pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
     let field = |key: &str| reply.body.get(key);
     let is_list = |key: &str| field(key).is_some_and(Value::is_array);
-    // The same request asks for `messages` in one workload and for a `value` in another.
-    let list: &[&str] = if is_list("value") { &["value"] } else { &["messages"] };
+    let is_object = |key: &str| field(key).is_some_and(Value::is_object);
+    // The same request asks for `messages` in one workload and for a `value` in others.
+    let read: &[&str] = if field("value").is_some() { &["value"] } else { &["messages"] };
     let (keys, fits): (&[&str], bool) = match request["type"].as_str().unwrap_or_default() {
         "init" => (&[], reply.kind() == "init_ok"),
         "echo" => (&["echo"], reply.kind() == "echo_ok" && field("echo") == Some(&request["echo"])),
@@ -133,7 +134,16 @@ pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
         "topology" => (&[], reply.kind() == "topology_ok"),
         "broadcast" => (&[], reply.kind() == "broadcast_ok"),
         "add" => (&[], reply.kind() == "add_ok"),
-        "read" => (list, reply.kind() == "read_ok" && is_list(list[0])),
+        "read" if reply.code() == Some(20) => (&["code", "text"], true),
+        "read" => (read, reply.kind() == "read_ok" && (read == ["value"] || is_list("messages"))),
+        "write" => (&[], reply.kind() == "write_ok"),
+        "cas" if [Some(20), Some(22)].contains(&reply.code()) => (&["code", "text"], true),
+        "cas" => (&[], reply.kind() == "cas_ok"),
+        "send" => (&["offset"], reply.kind() == "send_ok" && reply.integer("offset").is_some()),
+        "poll" => (&["msgs"], reply.kind() == "poll_ok" && is_object("msgs")),
+        "commit_offsets" => (&[], reply.kind() == "commit_offsets_ok"),
+        "list_committed_offsets" => (&["offsets"], reply.kind() == "list_committed_offsets_ok" && is_object("offsets")),
+        "txn" => (&["txn"], reply.kind() == "txn_ok" && is_list("txn")),
         _ => (&["code", "text"], reply.code() == Some(10)),
     };
     let is_known = |key: &String| keys.contains(&key.as_str()) || ["type", "in_reply_to", "msg_id"].contains(&&**key);
