@@ -100,6 +100,7 @@ fn replay(file: &Path, program: &str, me: &str) {
 
 /// Tells a node all of this at once, answers what it asks services, and passes on what it says, as long as there is
 /// more to come and for what it says to the end of its input then.
+#[expect(clippy::disallowed_methods, reason = "what waits for the node to read is a thread")]
 fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&Spoken) -> bool) {
     let mut child = Command::new(program)
         .stdin(Stdio::piped())
@@ -110,7 +111,9 @@ fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&Spoken) -
     let (mut stdin, stdout) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
     let (tell, told) = mpsc::channel::<String>();
     let writer = thread::spawn(move || {
-        told.into_iter().for_each(|text| stdin.write_all(text.as_bytes()).expect("the node reads to the end"));
+        for text in told {
+            stdin.write_all(text.as_bytes()).expect("the node reads to the end");
+        }
     });
     tell.send(lines.join("\n") + "\n").expect("it writes");
     let mut tell = Some(tell);
