@@ -1,7 +1,7 @@
 //! Typed calls to Maelstrom's services (reference §8): seq-kv, lin-kv, lww-kv and lin-tso.
 //!
 //! Keys and values are anything that can be written as JSON. The answer to each call comes to
-//! [`Node::on_answer`](crate::node::Node::on_answer), where [`found`], [`written`], [`swapped`] and [`timestamp`]
+//! [`Node::on_answer`], where [`found`], [`written`], [`swapped`] and [`timestamp`]
 //! read it.
 //! Each call has a deadline, and is sent again as its [`Policy`] allows. A failure is [definite](Failure::Refused) or
 //! [not](Failure::Unknown): what may yet take effect is never said to have failed.

@@ -205,7 +205,7 @@ impl<N: Node> Outbox<N> {
         Line::begin(out, &self.names.source, &self.names.escaped[to.index()], kind)
     }
 
-    /// Sends a request; exactly one [`Answer`](crate::node::Answer) comes to
+    /// Sends a request; exactly one [`Answer`] comes to
     /// [`Node::on_answer`], within `patience` at the latest.
     pub fn call(&mut self, to: impl Into<Target>, patience: Duration, call: N::Call, kind: &str) -> Line<'_> {
         let id = self.next_call;
