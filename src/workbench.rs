@@ -1,8 +1,8 @@
 //! The workbench: what `maelstrom test` does, without a JVM.
 
 pub mod cluster;
+pub mod engines;
 pub mod processes;
-pub mod simulation;
 
 pub mod builtin;
 

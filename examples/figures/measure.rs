@@ -49,7 +49,7 @@ fn one(options: &str, seed: u64) -> Result<Figures, Trouble> {
         Refusal::Errors(errors) => errors.join("; "),
     })?;
     let workload = options.workload.name();
-    let mut nodes = Builtin::of(workload)?.simulation(options.nodes.len(), seed, &options.arguments)?;
+    let mut nodes = Builtin::of(workload)?.engines(options.nodes.len(), seed, &options.arguments)?;
     let mut scales = Scales::default();
     let mut clients = options.workload.begin(&options.terms());
     let outcome = run(&options.plan(seed), &mut *clients, &mut nodes, &mut scales)?;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use super::simulation::Simulation;
+use super::engines::Engines;
 use crate::node::{Node, Options as _};
 use crate::nodes::{Broadcast, Counter, Echo, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::shell;
@@ -13,7 +13,7 @@ pub struct Builtin {
     workload: &'static str,
     main: fn(&mut dyn Iterator<Item = String>) -> ExitCode,
     check: fn(&[String]) -> Result<(), String>,
-    simulation: fn(usize, u64, &[String]) -> Result<Simulation, String>,
+    engines: fn(usize, u64, &[String]) -> Result<Engines, String>,
 }
 
 static NODES: [Builtin; 10] = [
@@ -39,7 +39,7 @@ impl Builtin {
             workload,
             main: shell::main_with::<N>,
             check: |arguments| options::<N>(arguments).map(drop),
-            simulation: |count, seed, arguments| Ok(Simulation::of::<N>(count, seed, &options::<N>(arguments)?)),
+            engines: |count, seed, arguments| Ok(Engines::of::<N>(count, seed, &options::<N>(arguments)?)),
         }
     }
 
@@ -71,8 +71,8 @@ impl Builtin {
     ///
     /// # Errors
     /// What is wrong with the arguments.
-    pub fn simulation(&self, count: usize, seed: u64, arguments: &[String]) -> Result<Simulation, String> {
-        (self.simulation)(count, seed, arguments)
+    pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<Engines, String> {
+        (self.engines)(count, seed, arguments)
     }
 }
 
@@ -98,6 +98,6 @@ mod tests {
         let arguments = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(broadcast.check(&arguments("--max-staleness 1s")), Ok(()));
         assert!(broadcast.check(&arguments("--max-staleness soon")).is_err());
-        assert!(broadcast.simulation(1, 1, &arguments("--what")).is_err());
+        assert!(broadcast.engines(1, 1, &arguments("--what")).is_err());
     }
 }

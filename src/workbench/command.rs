@@ -125,7 +125,7 @@ fn in_real_time(
 
 fn in_virtual_time(options: &Options, seed: u64) -> io::Result<Result<Outcome, Failure>> {
     let nodes = Builtin::of(options.workload.name())
-        .and_then(|node| node.simulation(options.nodes.len(), seed, &options.arguments));
+        .and_then(|node| node.engines(options.nodes.len(), seed, &options.arguments));
     let mut simulation = nodes.map_err(io::Error::other)?;
     let mut quiet = Progress::new(options.time_limit, true, true);
     let mut workload = options.workload.begin(&options.terms());

@@ -7,11 +7,11 @@ use gossip_gloomers::nodes::{Broadcast, GSet};
 use gossip_gloomers::workbench::check;
 use gossip_gloomers::workbench::cluster::Cluster;
 use gossip_gloomers::workbench::edn::Value;
+use gossip_gloomers::workbench::engines::Engines;
 use gossip_gloomers::workbench::history::History;
 use gossip_gloomers::workbench::nemesis::Fault;
 use gossip_gloomers::workbench::network::{Conditions, Delivery, Latency, Shape};
 use gossip_gloomers::workbench::run::{Plan, Unwatched, run};
-use gossip_gloomers::workbench::simulation::Simulation;
 use gossip_gloomers::workbench::workload::{Kind as Workload, Terms};
 
 use crate::ledger::Ledger;
@@ -102,13 +102,13 @@ impl Bed {
         (self.run_on(&mut ledger, seed), ledger)
     }
 
-    fn cluster(&self, seed: u64) -> Simulation {
+    fn cluster(&self, seed: u64) -> Engines {
         let settings = Settings { max_staleness: self.max_staleness };
         let nodes = self.plan.nodes.len();
         if self.workload == Workload::GSet {
-            Simulation::of::<GSet>(nodes, seed, &settings)
+            Engines::of::<GSet>(nodes, seed, &settings)
         } else {
-            Simulation::of::<Broadcast>(nodes, seed, &settings)
+            Engines::of::<Broadcast>(nodes, seed, &settings)
         }
     }
 
