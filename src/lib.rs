@@ -16,3 +16,6 @@ pub mod nodes;
 
 #[cfg(feature = "workbench")]
 pub mod workbench;
+
+#[cfg(feature = "workbench")]
+pub mod simulation;

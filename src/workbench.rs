@@ -27,5 +27,6 @@ pub mod options;
 pub mod progress;
 
 pub mod conclude;
+pub mod figures;
 pub mod store;
 pub mod summary;

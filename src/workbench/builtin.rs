@@ -7,13 +7,16 @@ use crate::node::{Node, Options as _};
 use crate::nodes::{Broadcast, Counter, Echo, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::shell;
 
+/// Makes a cluster in virtual time: the number of nodes, the seed and the command line of each are given.
+pub(crate) type Found = fn(usize, u64, &[String]) -> Result<Engines, String>;
+
 /// A node that needs no `--bin`.
 #[derive(Debug)]
 pub struct Builtin {
     workload: &'static str,
     main: fn(&mut dyn Iterator<Item = String>) -> ExitCode,
     check: fn(&[String]) -> Result<(), String>,
-    engines: fn(usize, u64, &[String]) -> Result<Engines, String>,
+    pub(crate) found: Found,
 }
 
 static NODES: [Builtin; 10] = [
@@ -38,8 +41,8 @@ impl Builtin {
         Self {
             workload,
             main: shell::main_with::<N>,
-            check: |arguments| options::<N>(arguments).map(drop),
-            engines: |count, seed, arguments| Ok(Engines::of::<N>(count, seed, &options::<N>(arguments)?)),
+            check: |arguments| N::Options::parse(&mut arguments.iter().cloned()).map(drop),
+            found: found::<N>,
         }
     }
 
@@ -72,12 +75,18 @@ impl Builtin {
     /// # Errors
     /// What is wrong with the arguments.
     pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<Engines, String> {
-        (self.engines)(count, seed, arguments)
+        (self.found)(count, seed, arguments)
     }
 }
 
-fn options<N: Node>(arguments: &[String]) -> Result<N::Options, String> {
-    N::Options::parse(&mut arguments.iter().cloned())
+/// [`Found`] for nodes of one type.
+pub(crate) fn found<N>(count: usize, seed: u64, arguments: &[String]) -> Result<Engines, String>
+where
+    N: Node + 'static,
+    N::Options: Clone,
+{
+    let options = N::Options::parse(&mut arguments.iter().cloned())?;
+    Ok(Engines::of::<N>(count, seed, &options))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use super::check::{self, Verdict, judge};
 use super::edn::{self, Value};
 use super::history::History;
-use super::network::{Delivery, Muted};
+use super::network::Delivery;
 use super::options::Options;
-use super::run::{Crash, Lateness, Outcome};
+use super::run::{Crash, Outcome};
 use super::store::Store;
 use super::summary::{Facts, abridged, closing_line, summary};
 use crate::time::Duration;
@@ -29,38 +29,31 @@ pub const BROKEN: u8 = 255;
 /// # Errors
 /// When a file or the report cannot be written.
 pub fn conclude(
-    outcome: Outcome,
+    mut outcome: Outcome,
     options: &Options,
     seed: u64,
     store: &Store,
     page: &mut dyn Write,
     colours: bool,
 ) -> io::Result<u8> {
-    let Outcome { history, counts, muted, crashes, lateness } = outcome;
-    let history: History = history.into_iter().collect();
+    let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
     store.write_history(&history).map_err(io::Error::other)?;
-    if !crashes.is_empty() {
-        for crash in &crashes {
+    if !outcome.crashes.is_empty() {
+        for crash in &outcome.crashes {
             report_crash(crash, page)?;
         }
         writeln!(page, "There is no verdict. The history is in {}", store.folder().display())?;
         return Ok(BROKEN);
     }
-    let rules =
-        check::Options { availability: options.availability, consistency_models: options.consistency_models.clone() };
-    let mut results = judge(options.workload.name(), &history, &rules, &counts);
-    let failed = options.strict && (!muted.is_empty() || check::ours(&results) == Some(Verdict::False));
-    if let Value::Map(parts) = &mut results {
-        let ours = ours(options, seed, &muted, &lateness);
-        parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
-    }
+    let results = results(&history, &outcome, options, seed);
+    let failed = options.strict && strict(&results) == Verdict::False;
     store.write_results(&results).map_err(io::Error::other)?;
     let facts = Facts {
         workload: options.workload.name().to_owned(),
         node_count: options.nodes.len(),
         latency_ms: options.latency.mean_ms,
         rate: options.rate,
-        muted,
+        muted: outcome.muted,
         strict: options.strict,
         folder: store.folder().to_owned(),
     };
@@ -71,6 +64,28 @@ pub fn conclude(
     let (verdict, status) = ruling(&results, failed);
     writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
     Ok(status)
+}
+
+/// The whole map of results, ours under `:gloomers`; the history has been taken out of the outcome.
+#[must_use]
+pub fn results(history: &History, outcome: &Outcome, options: &Options, seed: u64) -> Value {
+    let rules =
+        check::Options { availability: options.availability, consistency_models: options.consistency_models.clone() };
+    let mut results = judge(options.workload.name(), history, &rules, &outcome.counts);
+    if let Value::Map(parts) = &mut results {
+        let ours = ours(options, seed, outcome);
+        parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
+    }
+    results
+}
+
+/// What `--strict` says of the results: whether anything is wrong that Maelstrom does not see.
+#[must_use]
+pub fn strict(results: &Value) -> Verdict {
+    let muted = results.get("gloomers").and_then(|ours| ours.get("muted")?.items());
+    let nobody_muted = Verdict::from(muted.is_none_or(|muted| muted.len() == 0));
+    let ours = Verdict::from(check::ours(results) != Some(Verdict::False));
+    nobody_muted.merge(ours)
 }
 
 /// The verdict to announce and its exit status; `failed` if something else than the results says no.
@@ -86,7 +101,8 @@ pub fn ruling(results: &Value, failed: bool) -> (Verdict, u8) {
 }
 
 /// What Maelstrom does not report.
-fn ours(options: &Options, seed: u64, muted: &[Muted], lateness: &Lateness) -> Value {
+fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
+    let Outcome { muted, lateness, .. } = outcome;
     let delivery = match options.delivery {
         Delivery::Held => "held",
         Delivery::Free => "free",

@@ -1,0 +1,115 @@
+//! Nodes of somebody else in the simulator, and simulations that make no sense.
+
+use std::convert::Infallible;
+
+use super::*;
+use crate::node::{Life, Sender};
+use crate::outbox::Outbox;
+use crate::requests;
+use crate::wire::Json;
+
+requests! {
+    #[derive(Debug)]
+    enum Request<'a> {
+        "echo" => Echo { echo: Json<'a> },
+    }
+}
+
+/// Answers with what was asked, every other time with what was asked before.
+#[derive(Debug)]
+struct Forgetful {
+    last: Vec<u8>,
+    honest: bool,
+}
+
+/// `--honest`
+#[derive(Debug, Clone)]
+struct Manners {
+    honest: bool,
+}
+
+impl crate::node::Options for Manners {
+    fn parse(arguments: &mut dyn Iterator<Item = String>) -> Result<Self, String> {
+        match arguments.next() {
+            None => Ok(Self { honest: false }),
+            Some(argument) if argument == "--honest" => Ok(Self { honest: true }),
+            Some(argument) => Err(format!("{argument} is no manners")),
+        }
+    }
+}
+
+impl Node for Forgetful {
+    type Request<'a> = Request<'a>;
+    type Timer = Infallible;
+    type Call = Infallible;
+    type Options = Manners;
+
+    fn start(life: &Life<'_, Manners>, _: &mut Outbox<Self>) -> Self {
+        Self { last: b"null".to_vec(), honest: life.options.honest }
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        let Request::Echo { echo } = request;
+        let mut now = Vec::new();
+        echo.write(&mut now);
+        let said = if self.honest { &now } else { &self.last };
+        out.reply(from, "echo_ok").field_with("echo", |line| line.extend_from_slice(said)).end();
+        self.last = now;
+    }
+}
+
+fn second(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+#[test]
+fn a_node_of_ones_own_is_judged_and_told_how_to_repeat_it() {
+    let simulation = Simulation::of::<Forgetful>().nodes(2).time_limit(second(5)).seed(7);
+    let report = simulation.run(Workload::Echo).expect("it makes sense");
+    assert_eq!(report.verdict(), Verdict::False);
+    assert!(!report.is_valid() && report.history().invocation_count() > 10);
+    let told = format!("{report:?}");
+    let calls = "simulation::tests::Forgetful>().nodes(2).time_limit(5s).seed(7).run(Workload::Echo)\n{:perf";
+    assert!(told.contains(calls) && told.contains(":errors"), "{told}");
+    let honest = simulation.arguments(["--honest"]).run(Workload::Echo).expect("it makes sense");
+    assert!(honest.is_valid() && honest.muted().is_empty(), "{honest:?}");
+    assert!(honest.messages_per_op() < f64::EPSILON && honest.stable_latency(0.5).is_none());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_history() {
+    let simulation = Simulation::of::<crate::nodes::Broadcast>().nodes(3).rate(50.0).time_limit(second(3));
+    let simulation = simulation.latency(second(1) / 20).latency_shape(Shape::Exponential).partition(second(1));
+    let run = |seed| simulation.clone().seed(seed).run(Workload::Broadcast).expect("it makes sense");
+    let (first, again, other) = (run(1), run(1), run(2));
+    assert!(first.is_valid(), "{first:?}");
+    assert_eq!(first.history().ops(), again.history().ops());
+    assert_ne!(first.history().ops(), other.history().ops());
+    assert!(first.stable_latency(0.5) <= first.stable_latency(1.0) && first.stable_latency(0.5).is_some());
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_in_words() {
+    let base = Simulation::of::<Forgetful>();
+    for (simulation, why) in [
+        (base.clone().nodes(0), "nodes: there must be one"),
+        (base.clone().concurrency(0), "concurrency: "),
+        (base.clone().rate(f64::NAN), "rate: it must be a finite number"),
+        (base.clone().rate(-1.0), "rate: "),
+        (base.clone().time_limit(Duration::ZERO), "time_limit: "),
+        (base.clone().latency(Duration::from_micros(1500)), "latency: it must be in whole milliseconds"),
+        (base.clone().latency(Duration::MAX), "latency: "),
+        (base.clone().latency_shape(Shape::Uniform), "latency_shape: random latencies need"),
+        (base.clone().loss(1.5), "loss: "),
+        (base.clone().duplication(-0.5), "duplication: "),
+        (base.clone().partition(Duration::ZERO), "faults: "),
+        (base.clone().partition(Duration::MAX), "faults: "),
+        (base.clone().keys(0, 16), "keys, max_txn_length: "),
+        (base.clone().arguments(["--rude"]), "--rude is no manners"),
+    ] {
+        let failure = simulation.run(Workload::Echo).expect_err("it makes no sense");
+        assert!(failure.to_string().contains(why), "{simulation:?}: {failure}");
+    }
+    let failure = base.nodes(2).concurrency(3).run(Workload::LinKv).expect_err("3 is no multiple of 4");
+    assert!(matches!(failure, Failure::Unfit(_)), "{failure}");
+}
