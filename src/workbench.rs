@@ -22,6 +22,7 @@ pub mod check;
 pub mod edn;
 pub mod json;
 
+pub mod challenges;
 pub mod command;
 pub mod options;
 pub mod progress;

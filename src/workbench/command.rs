@@ -1,5 +1,6 @@
 //! `gloomers test` and `gloomers check`: from a command line to an exit status (reference §4.7).
 
+mod challenges;
 mod check;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use super::progress::Progress;
 use super::run::{Failure, Outcome, run};
 use super::store::Store;
 
+pub use challenges::challenges;
 pub use check::check;
 
 /// The user pressed Ctrl-C.
