@@ -1,5 +1,6 @@
 //! Nodes of somebody else in the simulator, and simulations that make no sense.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::*;
@@ -7,6 +8,8 @@ use crate::node::{Life, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::Json;
+use crate::workbench::edn::Value;
+use crate::workbench::run::{Convergence, Plan};
 
 requests! {
     #[derive(Debug)]
@@ -112,4 +115,82 @@ fn what_makes_no_sense_is_refused_in_words() {
     }
     let failure = base.nodes(2).concurrency(3).run(Workload::LinKv).expect_err("3 is no multiple of 4");
     assert!(matches!(failure, Failure::Unfit(_)), "{failure}");
+}
+
+requests! {
+    #[derive(Debug)]
+    enum Steps<'a> {
+        "txn" => Txn { txn: Json<'a> },
+    }
+}
+
+/// Carries out transactions, and tells nobody.
+#[derive(Debug, Default)]
+struct Hermit(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Node for Hermit {
+    type Request<'a> = Steps<'a>;
+    type Timer = Infallible;
+    type Call = Infallible;
+    type Options = ();
+
+    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        Self::default()
+    }
+
+    fn on_request(&mut self, from: Sender, request: Steps<'_>, out: &mut Outbox<Self>) {
+        let Steps::Txn { txn } = request;
+        let mut done = Vec::new();
+        for step in txn.items().into_iter().flatten() {
+            let [mut verb, mut key, mut value] = [const { Vec::new() }; 3];
+            for (part, text) in step.items().into_iter().flatten().zip([&mut verb, &mut key, &mut value]) {
+                part.write(text);
+            }
+            if verb == b"\"w\"" {
+                self.0.insert(key.clone(), value.clone());
+            }
+            let null = b"null".to_vec();
+            let value = self.0.get(&key).unwrap_or(&null).clone();
+            done.push([verb, key, value].join(&b","[..]));
+        }
+        let text = format!("[[{}]]", String::from_utf8_lossy(&done.join(&b"],["[..])));
+        out.reply(from, "txn_ok").field_with("txn", |line| line.extend_from_slice(text.as_bytes())).end();
+    }
+}
+
+#[test]
+fn replicas_that_differ_are_found_though_maelstrom_finds_nothing() {
+    let hermits = Simulation::of::<Hermit>().nodes(2).rate(100.0).time_limit(second(5));
+    let report = hermits.consistency_models(["read-uncommitted"]).run(Workload::TxnRwRegister).expect("it makes sense");
+    assert_eq!(report.verdict(), Verdict::True, "{report:?}");
+    assert!(!report.is_valid());
+    let ours = report.results().get("gloomers").expect("a part");
+    assert_eq!(ours.get("converged"), Some(&Value::Bool(false)));
+    let difference = ours.get("difference").expect("it is told").to_string();
+    assert!(difference.contains("\"n0\" [") && difference.contains("\"n1\" ["), "{difference}");
+}
+
+#[test]
+fn whoever_does_not_answer_when_all_is_over_is_told() {
+    let report = Simulation::of::<Hermit>().nodes(2).time_limit(second(1)).run(Workload::GSet).expect("it makes sense");
+    let ours = report.results().get("gloomers").expect("a part");
+    let told = ours.get("difference").expect("it is told").to_string();
+    assert!(told.starts_with("{:key nil, :node \"n0\", :error [:not-supported "), "{told}");
+}
+
+#[test]
+fn comparing_changes_neither_the_history_nor_what_is_counted() {
+    let mut options =
+        Options::parse("--node-count 3 -w txn-rw-register --rate 100 --time-limit 5".split(' ').map(Into::into))
+            .expect("they make sense");
+    options.nemesis = vec![Fault::Partition, Fault::Kill];
+    options.nemesis_interval = second(1);
+    let outcome = |compare| {
+        let plan = Plan { compare, ..options.plan(3) };
+        let mut nodes = Engines::of::<crate::nodes::Txn>(3, 3, &crate::gossip::Settings::default());
+        run(&plan, &mut *options.workload.begin(&options.terms()), &mut nodes, &mut Unwatched).expect("it runs")
+    };
+    let (with, without) = (outcome(true), outcome(false));
+    assert_eq!((with.convergence, without.convergence), (Some(Convergence::Equal), None));
+    assert_eq!((with.history, with.counts), (without.history, without.counts));
 }

@@ -7,7 +7,7 @@ use super::edn::{self, Value};
 use super::history::History;
 use super::network::Delivery;
 use super::options::Options;
-use super::run::{Crash, Outcome};
+use super::run::{Convergence, Crash, Outcome};
 use super::store::Store;
 use super::summary::{Facts, abridged, closing_line, summary};
 use crate::time::Duration;
@@ -82,10 +82,10 @@ pub fn results(history: &History, outcome: &Outcome, options: &Options, seed: u6
 /// What `--strict` says of the results: whether anything is wrong that Maelstrom does not see.
 #[must_use]
 pub fn strict(results: &Value) -> Verdict {
-    let muted = results.get("gloomers").and_then(|ours| ours.get("muted")?.items());
-    let nobody_muted = Verdict::from(muted.is_none_or(|muted| muted.len() == 0));
-    let ours = Verdict::from(check::ours(results) != Some(Verdict::False));
-    nobody_muted.merge(ours)
+    let ours = |key| results.get("gloomers").and_then(|ours| ours.get(key));
+    let muted = ours("muted").and_then(Value::items).is_some_and(|muted| muted.len() > 0);
+    let apart = ours("converged") == Some(&Value::Bool(false));
+    Verdict::from(!muted && !apart && check::ours(results) != Some(Verdict::False))
 }
 
 /// The verdict to announce and its exit status; `failed` if something else than the results says no.
@@ -102,7 +102,7 @@ pub fn ruling(results: &Value, failed: bool) -> (Verdict, u8) {
 
 /// What Maelstrom does not report.
 fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
-    let Outcome { muted, lateness, .. } = outcome;
+    let Outcome { muted, lateness, convergence, .. } = outcome;
     let delivery = match options.delivery {
         Delivery::Held => "held",
         Delivery::Free => "free",
@@ -118,13 +118,20 @@ fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
     let seed = i64::try_from(seed).map_or_else(|_| Value::Big(seed.to_string().into()), Value::Int);
     let ms = |late: Duration| Value::Float((late.as_secs_f64() * 1e6).round() / 1e3);
     let error = [("mean", ms(lateness.mean())), ("p99", ms(lateness.p99())), ("max", ms(lateness.max))];
-    Value::record([
+    let converged = match convergence {
+        None => Vec::new(),
+        Some(Convergence::Equal) => vec![("converged", true.into())],
+        Some(Convergence::Different(first)) => vec![("converged", false.into()), ("difference", first.clone())],
+    };
+    let told = [
         ("seed", seed),
         ("clock", Value::keyword(clock)),
         ("delivery", Value::keyword(delivery)),
         ("delivery-error", Value::record(error)),
         ("muted", Value::Vector(muted.collect())),
-    ])
+    ];
+    let told = told.into_iter().chain(converged);
+    Value::Map(told.map(|(key, value)| (Value::keyword(key), value)).collect())
 }
 
 /// Tells how a node died, as Maelstrom does (reference §1.9).

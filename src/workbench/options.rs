@@ -21,6 +21,7 @@ use crate::time::Duration;
 /// What the command line asks for, checked.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+#[non_exhaustive]
 pub struct Options {
     /// The workload.
     pub workload: workload::Kind,
@@ -134,6 +135,7 @@ impl Options {
             seed,
             log_send: self.log_net_send,
             log_recv: self.log_net_recv,
+            compare: self.virtual_time,
         }
     }
 }
