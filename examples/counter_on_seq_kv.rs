@@ -2,8 +2,8 @@
 //!
 //! A single writer a key needs no compare-and-set: the adds that wait are stored in one write. A read answers at once
 //! from what is known. Twice a second a node looks at the others' keys; it writes something new first, after which
-//! seq-kv may not answer from before that write. Nobody is killed here: a node that begins anew would first have to read
-//! where its own key stands.
+//! seq-kv may not answer from before that write. Nobody is killed here: a node that begins anew would first have to
+//! read where its own key stands.
 //!
 //! ```console
 //! $ cargo build --release --example counter_on_seq_kv

@@ -1,5 +1,5 @@
-//! A gossip of one's own, for broadcast: ten times a second a node tells each peer what that is not known to hold, until
-//! it says that it has heard.
+//! A gossip of one's own, for broadcast: ten times a second a node tells each peer what that is not known to hold,
+//! until it says that it has heard.
 //!
 //! Timers set the pace, calls find out what arrived, and whatever a partition swallowed is told again. It costs many
 //! times the messages of [`gossip_gloomers::gossip`], and is all there is to see.

@@ -1,11 +1,11 @@
-//! Nodes for [Maelstrom](https://github.com/jepsen-io/maelstrom), the runtime they stand on, and a workbench that judges
-//! them.
+//! Nodes for [Maelstrom](https://github.com/jepsen-io/maelstrom), the runtime they stand on, and a workbench that
+//! judges them.
 //!
-//! A [`Node`](node::Node) is a state machine: requests, answers and timers come in, and whatever is to be sent goes into
-//! an [`Outbox`](outbox::Outbox). It has no clock, no thread and no descriptor; time is an argument. An
-//! [`Engine`](engine::Engine) puts lines of JSON on one side and handlers on the other, and a host drives the engine: the
-//! [`shell`] as a process on stdin and stdout, or a `Simulation` in virtual time. So the node that is tested is the node
-//! that runs, byte for byte.
+//! A [`Node`](node::Node) is a state machine: requests, answers and timers come in, and whatever is to be sent goes
+//! into an [`Outbox`](outbox::Outbox). It has no clock, no thread and no descriptor; time is an argument. An
+//! [`Engine`](engine::Engine) puts lines of JSON on one side and handlers on the other, and a host drives the engine:
+//! the [`shell`] as a process on stdin and stdout, or a `Simulation` in virtual time. So the node that is tested is the
+//! node that runs, byte for byte.
 //!
 //! # A whole node
 //!
@@ -54,9 +54,9 @@
 //! # Requests, later replies and timers
 //!
 //! [`requests!`] declares what a node can be asked: each variant under its `type`, each field of any type that serde
-//! reads, borrowed from the line where it can be. What has another shape never reaches the node; whoever sent it is told
-//! why. A [`Sender`](node::Sender) is the ticket for one reply: copy it, keep it, reply when the time has come. A timer is
-//! a value of the node's own, handed back when it fires.
+//! reads, borrowed from the line where it can be. What has another shape never reaches the node; whoever sent it is
+//! told why. A [`Sender`](node::Sender) is the ticket for one reply: copy it, keep it, reply when the time has come. A
+//! timer is a value of the node's own, handed back when it fires.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -112,8 +112,8 @@
 //!
 //! [`Outbox::call`](outbox::Outbox::call) asks a [`Peer`](node::Peer) or one of Maelstrom's services
 //! ([`Service`](node::Service)), with a deadline and a value of the node's own that says what the answer will mean.
-//! Exactly one [`Answer`](node::Answer) comes for each call: a reply, an error, or that the deadline has passed. Nothing
-//! blocks, and there are no callbacks.
+//! Exactly one [`Answer`](node::Answer) comes for each call: a reply, an error, or that the deadline has passed.
+//! Nothing blocks, and there are no callbacks.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -171,10 +171,10 @@
 //!
 //! # The replicated log
 //!
-//! Most nodes need one thing of each other: that everybody comes to hold what anybody was told. [`gossip`] does that once
-//! and for all, through partitions, losses and restarts, at about one message an operation for 25 nodes and far less at
-//! higher rates. A node gives it operations, the `gossip` messages and the ticks, and is given every operation of the
-//! others, each once, in any order.
+//! Most nodes need one thing of each other: that everybody comes to hold what anybody was told. [`gossip`] does that
+//! once and for all, through partitions, losses and restarts, at about one message an operation for 25 nodes and far
+//! less at higher rates. A node gives it operations, the `gossip` messages and the ticks, and is given every operation
+//! of the others, each once, in any order.
 //!
 //! ```
 //! use std::convert::Infallible;
