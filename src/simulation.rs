@@ -29,7 +29,7 @@ use crate::time::Duration;
 use crate::workbench::builtin::{Builtin, Found, found};
 use crate::workbench::cluster::Cluster;
 use crate::workbench::engines::Engines;
-use crate::workbench::options::Options;
+use crate::workbench::options::{Options, Refusal};
 use crate::workbench::run::{Unwatched, Watch, run};
 
 pub use crate::workbench::check::{Availability, Verdict};
@@ -75,13 +75,19 @@ impl Simulation {
         Self::new(found::<N>, options, format!("Simulation::of::<{name}>()"))
     }
 
-    /// What `gloomers test --virtual-time` does with these options, on the node of this crate for their workload.
+    /// What `gloomers test --virtual-time` does with these options, on the node of this crate for their workload, which
+    /// is [`Simulation::workload`].
     ///
     /// # Errors
-    /// There is no such node; the text names those that exist.
-    pub fn like(options: Options) -> Result<Self, String> {
-        let builtin = Builtin::of(options.workload.name())?;
-        Ok(Self::new(builtin.found, options, "Simulation::like(options)".to_owned()))
+    /// [`Failure::Unfit`] says everything that is wrong with them.
+    pub fn command(line: &str) -> Result<Self, Failure> {
+        let words = std::iter::once("--virtual-time").chain(line.split_whitespace());
+        let options = Options::parse(words.map(Into::into)).map_err(|refusal| match refusal {
+            Refusal::Help(help) => Failure::Unfit(help),
+            Refusal::Errors(errors) => Failure::Unfit(errors.join("; ")),
+        })?;
+        let builtin = Builtin::of(options.workload.name()).map_err(Failure::Unfit)?;
+        Ok(Self::new(builtin.found, options, format!("Simulation::command({line:?})?")))
     }
 
     fn new(found: Found, options: Options, story: String) -> Self {
@@ -89,6 +95,12 @@ impl Simulation {
         let (threads, seed) = (Some(options.concurrency), options.seed.unwrap_or_default());
         let threads = threads.filter(|threads| *threads != options.nodes.len());
         Self { found, options, threads, latency, seed, story }
+    }
+
+    /// The workload of [`Simulation::command`].
+    #[must_use]
+    pub const fn workload(&self) -> Workload {
+        self.options.workload
     }
 
     fn told(mut self, call: fmt::Arguments<'_>) -> Self {

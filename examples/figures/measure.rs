@@ -3,12 +3,10 @@
 //! The figures are those of `results.edn`, so whoever wants to see one run gives the same options, `--virtual-time`
 //! and a seed to `gloomers test`.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 
 use gossip_gloomers::simulation::Simulation;
 use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::options::{Options, Refusal};
 use gossip_gloomers::workbench::run::Watch;
 
 /// Why there are no figures, for people.
@@ -41,15 +39,9 @@ pub(crate) fn measure(options: &str, seeds: u64) -> Result<Vec<Figures>, Trouble
 }
 
 fn one(options: &str, seed: u64) -> Result<Figures, Trouble> {
-    let words = format!("--virtual-time --log-net-send {options}");
-    let options = Options::parse(words.split_whitespace().map(OsString::from)).map_err(|refusal| match refusal {
-        Refusal::Help(help) => help,
-        Refusal::Errors(errors) => errors.join("; "),
-    })?;
-    let workload = options.workload;
-    let simulation = Simulation::like(options)?.seed(seed);
+    let simulation = Simulation::command(&format!("--log-net-send {options}"))?.seed(seed);
     let mut scales = Scales::default();
-    let report = simulation.run_on(&mut simulation.engines()?, workload, &mut scales)?;
+    let report = simulation.run_on(&mut simulation.engines()?, simulation.workload(), &mut scales)?;
     if !report.muted().is_empty() {
         return Err(format!("not every node took part: {:?}", report.muted()).into());
     }

@@ -1,5 +1,5 @@
-//! The challenges of Gossip Glomers (reference §16), in order, with a few harder ones between them: what to run, what it
-//! must come to, and the best that anybody else has published.
+//! The challenges of Gossip Glomers (reference §16), in order, with a few harder ones between them: what to run, what
+//! it must come to, and the best that anybody else has published.
 
 mod table;
 
@@ -130,7 +130,8 @@ pub static ALL: [Challenge; 19] = [
     },
     Challenge {
         name: "5c, far",
-        options: "-w kafka --node-count 5 --concurrency 2n --time-limit 20 --rate 1000 --latency 100 --nemesis partition",
+        options: "-w kafka --node-count 5 --concurrency 2n --time-limit 20 --rate 1000 --latency 100 \
+                  --nemesis partition",
         demand: "nothing lost or reordered",
         ..DEFAULT
     },

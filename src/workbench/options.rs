@@ -73,7 +73,7 @@ pub struct Options {
     pub duplication: f64,
     /// Whether to run the built-in nodes in this process and in no time.
     pub virtual_time: bool,
-    /// Whether a muted node makes the test a failure.
+    /// Whether what Maelstrom does not see makes the test a failure.
     pub strict: bool,
     /// Whether to show no progress.
     pub quiet: bool,

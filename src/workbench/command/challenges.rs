@@ -77,8 +77,8 @@ fn command() -> Command {
         .arg(flag("markdown", "Print the table as in the README"))
 }
 
-fn options(challenge: &Challenge, more: &str) -> Result<Options, Obstacle> {
-    let line = format!("{more} {}", challenge.command());
+fn options(challenge: &Challenge) -> Result<Options, Obstacle> {
+    let line = challenge.command();
     Options::parse(line.split_whitespace().map(OsString::from)).map_err(|refusal| {
         Obstacle::Failed(match refusal {
             Refusal::Help(help) => help,
@@ -88,11 +88,14 @@ fn options(challenge: &Challenge, more: &str) -> Result<Options, Obstacle> {
 }
 
 fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<Attempt, Obstacle> {
-    let options = options(challenge, "--virtual-time")?;
-    let workload = options.workload;
-    let simulation = Simulation::like(options).map_err(Obstacle::Failed)?;
-    let report = simulation.seed(seed).run(workload).map_err(|failure| Obstacle::Failed(failure.to_string()))?;
-    Ok(Attempt::of(report.results()))
+    let run = || {
+        let simulation = Simulation::command(&challenge.command())?.seed(seed);
+        simulation.run(simulation.workload())
+    };
+    match run() {
+        Ok(report) => Ok(Attempt::of(report.results())),
+        Err(failure) => Err(Obstacle::Failed(failure.to_string())),
+    }
 }
 
 /// As `gloomers test` does it, files and all; only the table is printed.
@@ -102,7 +105,7 @@ fn in_processes(
     interrupts: &Interrupts,
     desk: &Desk<'_>,
 ) -> io::Result<Result<Attempt, Obstacle>> {
-    let options = match options(challenge, "") {
+    let options = match options(challenge) {
         Ok(options) => options,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
