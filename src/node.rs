@@ -63,6 +63,7 @@ impl Options for () {
 
 /// Who a node is, this time.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Life<'a, O> {
     /// The node itself.
     pub me: Peer,

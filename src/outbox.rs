@@ -24,6 +24,7 @@ pub const MAX_CALLS: usize = 1 << 16;
 
 /// What happened that should not have, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counters {
     /// Lines that were not messages.
     pub unreadable: u64,

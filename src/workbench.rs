@@ -1,8 +1,8 @@
 //! The workbench: what `maelstrom test` does, without a JVM.
 
 pub mod cluster;
+pub mod engines;
 pub mod processes;
-pub mod simulation;
 
 pub mod builtin;
 
@@ -22,10 +22,12 @@ pub mod check;
 pub mod edn;
 pub mod json;
 
+pub mod challenges;
 pub mod command;
 pub mod options;
 pub mod progress;
 
 pub mod conclude;
+pub mod figures;
 pub mod store;
 pub mod summary;

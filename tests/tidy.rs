@@ -129,7 +129,7 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn the_readme_shows_the_echo_node_as_it_is() {
+fn the_readme_and_the_front_page_show_the_echo_node_as_it_is() {
     let file = read(&Path::new(ROOT).join("src/nodes/echo.rs"));
     let code =
         file.lines().skip_while(|line| line.starts_with("//!") || line.is_empty()).collect::<Vec<_>>().join("\n");
@@ -137,4 +137,9 @@ fn the_readme_shows_the_echo_node_as_it_is() {
     let code = code.replace("use crate::", "use gossip_gloomers::");
     let readme = read(&Path::new(ROOT).join("README.md"));
     assert!(readme.contains(&format!("```rust\n{code}\n```\n")), "README.md must show:\n{code}");
+    let front_page = read(&Path::new(ROOT).join("src/lib.rs"));
+    let front_page = front_page.lines().map(|line| line.trim_start_matches("//!").trim_start_matches(' '));
+    let front_page = front_page.collect::<Vec<_>>().join("\n");
+    let flat = code.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
+    assert!(front_page.contains(&flat), "src/lib.rs must show:\n{code}");
 }

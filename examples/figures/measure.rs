@@ -3,15 +3,11 @@
 //! The figures are those of `results.edn`, so whoever wants to see one run gives the same options, `--virtual-time`
 //! and a seed to `gloomers test`.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 
-use gossip_gloomers::workbench::builtin::Builtin;
-use gossip_gloomers::workbench::check::{self, judge};
+use gossip_gloomers::simulation::Simulation;
 use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::history::History;
-use gossip_gloomers::workbench::options::{Options, Refusal};
-use gossip_gloomers::workbench::run::{Watch, run};
+use gossip_gloomers::workbench::run::Watch;
 
 /// Why there are no figures, for people.
 pub(crate) type Trouble = Box<dyn std::error::Error>;
@@ -43,26 +39,18 @@ pub(crate) fn measure(options: &str, seeds: u64) -> Result<Vec<Figures>, Trouble
 }
 
 fn one(options: &str, seed: u64) -> Result<Figures, Trouble> {
-    let words = format!("--virtual-time --log-net-send {options}");
-    let options = Options::parse(words.split_whitespace().map(OsString::from)).map_err(|refusal| match refusal {
-        Refusal::Help(help) => help,
-        Refusal::Errors(errors) => errors.join("; "),
-    })?;
-    let workload = options.workload.name();
-    let mut nodes = Builtin::of(workload)?.simulation(options.nodes.len(), seed, &options.arguments)?;
+    let simulation = Simulation::command(&format!("--log-net-send {options}"))?.seed(seed);
     let mut scales = Scales::default();
-    let mut clients = options.workload.begin(&options.terms());
-    let outcome = run(&options.plan(seed), &mut *clients, &mut nodes, &mut scales)?;
-    if !outcome.crashes.is_empty() || !outcome.muted.is_empty() {
-        return Err(format!("not every node took part: {:?} {:?}", outcome.crashes, outcome.muted).into());
+    let report = simulation.run_on(&mut simulation.engines()?, simulation.workload(), &mut scales)?;
+    if !report.muted().is_empty() {
+        return Err(format!("not every node took part: {:?}", report.muted()).into());
     }
-    let history: History = outcome.history.into_iter().collect();
-    let results = judge(workload, &history, &check::Options::default(), &outcome.counts);
-    let set = |key| figure(&results, &[Value::keyword("workload"), Value::keyword(key)]);
-    let latency = |at| figure(&results, &[Value::keyword("workload"), Value::keyword("stable-latencies"), at]);
+    let results = report.results();
+    let set = |key| figure(results, &[Value::keyword("workload"), Value::keyword(key)]);
+    let latency = |at| figure(results, &[Value::keyword("workload"), Value::keyword("stable-latencies"), at]);
     Ok(Figures {
-        messages_per_op: figure(&results, &["net", "servers", "msgs-per-op"].map(Value::keyword))?,
-        bytes_per_op: f64::from(scales.bytes) / f64::from(u32::try_from(history.invocation_count())?),
+        messages_per_op: figure(results, &["net", "servers", "msgs-per-op"].map(Value::keyword))?,
+        bytes_per_op: f64::from(scales.bytes) / f64::from(u32::try_from(report.history().invocation_count())?),
         longest_line_bytes: f64::from(scales.longest),
         median_ms: latency(Value::Float(0.5))?,
         maximum_ms: latency(Value::Int(1))?,

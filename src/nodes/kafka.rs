@@ -14,6 +14,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
+use smallvec::SmallVec;
+
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
 use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick, View};
@@ -47,7 +49,8 @@ requests! {
 struct Unstable {
     origin: Origin,
     number: u32,
-    message: Box<[u8]>,
+    /// Most are short, and wait for a round or two: these are kept in place.
+    message: SmallVec<[u8; 16]>,
 }
 
 /// The log of one key.
@@ -126,7 +129,7 @@ impl Topics {
         if topic.unstable.is_empty() {
             self.busy.push(index);
         }
-        topic.unstable.insert(offset, Unstable { origin, number, message: message.into() });
+        topic.unstable.insert(offset, Unstable { origin, number, message: SmallVec::from_slice(message) });
         offset
     }
 

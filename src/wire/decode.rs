@@ -9,6 +9,7 @@ use super::json::Json;
 
 /// Why a message was refused; the engine answers with the matching error code.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// The node does not know this `type` (error 10).
     Unknown,

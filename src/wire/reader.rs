@@ -35,6 +35,7 @@ impl Default for Reader {
 
 /// Why a line is not a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unreadable {
     /// It is not JSON (or nests too deeply, or has an integer beyond 64 bits).
     Syntax(String),
@@ -53,6 +54,7 @@ impl fmt::Display for Unreadable {
 
 /// A message (reference §1.4, §1.5).
 #[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
 pub struct Message<'a> {
     /// Who sent it.
     pub src: &'a str,

@@ -2,10 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::simulation::Simulation;
+use super::engines::Engines;
 use crate::node::{Node, Options as _};
 use crate::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::shell;
+
+/// Makes a cluster in virtual time: the number of nodes, the seed and the command line of each are given.
+pub(crate) type Found = fn(usize, u64, &[String]) -> Result<Engines, String>;
 
 /// A node that needs no `--bin`.
 #[derive(Debug)]
@@ -13,7 +16,7 @@ pub struct Builtin {
     workload: &'static str,
     main: fn(&mut dyn Iterator<Item = String>) -> ExitCode,
     check: fn(&[String]) -> Result<(), String>,
-    simulation: fn(usize, u64, &[String]) -> Result<Simulation, String>,
+    pub(crate) found: Found,
 }
 
 static NODES: [Builtin; 10] = [
@@ -38,8 +41,8 @@ impl Builtin {
         Self {
             workload,
             main: shell::main_with::<N>,
-            check: |arguments| options::<N>(arguments).map(drop),
-            simulation: |count, seed, arguments| Ok(Simulation::of::<N>(count, seed, &options::<N>(arguments)?)),
+            check: |arguments| N::Options::parse(&mut arguments.iter().cloned()).map(drop),
+            found: found::<N>,
         }
     }
 
@@ -71,13 +74,19 @@ impl Builtin {
     ///
     /// # Errors
     /// What is wrong with the arguments.
-    pub fn simulation(&self, count: usize, seed: u64, arguments: &[String]) -> Result<Simulation, String> {
-        (self.simulation)(count, seed, arguments)
+    pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<Engines, String> {
+        (self.found)(count, seed, arguments)
     }
 }
 
-fn options<N: Node>(arguments: &[String]) -> Result<N::Options, String> {
-    N::Options::parse(&mut arguments.iter().cloned())
+/// [`Found`] for nodes of one type.
+pub(crate) fn found<N>(count: usize, seed: u64, arguments: &[String]) -> Result<Engines, String>
+where
+    N: Node + 'static,
+    N::Options: Clone,
+{
+    let options = N::Options::parse(&mut arguments.iter().cloned())?;
+    Ok(Engines::of::<N>(count, seed, &options))
 }
 
 #[cfg(test)]
@@ -98,6 +107,6 @@ mod tests {
         let arguments = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(broadcast.check(&arguments("--max-staleness 1s")), Ok(()));
         assert!(broadcast.check(&arguments("--max-staleness soon")).is_err());
-        assert!(broadcast.simulation(1, 1, &arguments("--what")).is_err());
+        assert!(broadcast.engines(1, 1, &arguments("--what")).is_err());
     }
 }

@@ -38,6 +38,7 @@ pub struct Options {
 
 /// Why a checker cannot decide.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum Unjudgeable {
     /// The result would list values in an order that they do not have.
     #[error(transparent)]

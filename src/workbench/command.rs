@@ -1,5 +1,6 @@
 //! `gloomers test` and `gloomers check`: from a command line to an exit status (reference §4.7).
 
+mod challenges;
 mod check;
 
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use super::progress::Progress;
 use super::run::{Failure, Outcome, run};
 use super::store::Store;
 
+pub use challenges::challenges;
 pub use check::check;
 
 /// The user pressed Ctrl-C.
@@ -125,7 +127,7 @@ fn in_real_time(
 
 fn in_virtual_time(options: &Options, seed: u64) -> io::Result<Result<Outcome, Failure>> {
     let nodes = Builtin::of(options.workload.name())
-        .and_then(|node| node.simulation(options.nodes.len(), seed, &options.arguments));
+        .and_then(|node| node.engines(options.nodes.len(), seed, &options.arguments));
     let mut simulation = nodes.map_err(io::Error::other)?;
     let mut quiet = Progress::new(options.time_limit, true, true);
     let mut workload = options.workload.begin(&options.terms());

@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use super::check::{self, Verdict, judge};
 use super::edn::{self, Value};
 use super::history::History;
-use super::network::{Delivery, Muted};
+use super::network::Delivery;
 use super::options::Options;
-use super::run::{Crash, Lateness, Outcome};
+use super::run::{Convergence, Crash, Outcome};
 use super::store::Store;
 use super::summary::{Facts, abridged, closing_line, summary};
 use crate::time::Duration;
@@ -29,38 +29,31 @@ pub const BROKEN: u8 = 255;
 /// # Errors
 /// When a file or the report cannot be written.
 pub fn conclude(
-    outcome: Outcome,
+    mut outcome: Outcome,
     options: &Options,
     seed: u64,
     store: &Store,
     page: &mut dyn Write,
     colours: bool,
 ) -> io::Result<u8> {
-    let Outcome { history, counts, muted, crashes, lateness } = outcome;
-    let history: History = history.into_iter().collect();
+    let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
     store.write_history(&history).map_err(io::Error::other)?;
-    if !crashes.is_empty() {
-        for crash in &crashes {
+    if !outcome.crashes.is_empty() {
+        for crash in &outcome.crashes {
             report_crash(crash, page)?;
         }
         writeln!(page, "There is no verdict. The history is in {}", store.folder().display())?;
         return Ok(BROKEN);
     }
-    let rules =
-        check::Options { availability: options.availability, consistency_models: options.consistency_models.clone() };
-    let mut results = judge(options.workload.name(), &history, &rules, &counts);
-    let failed = options.strict && (!muted.is_empty() || check::ours(&results) == Some(Verdict::False));
-    if let Value::Map(parts) = &mut results {
-        let ours = ours(options, seed, &muted, &lateness);
-        parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
-    }
+    let results = results(&history, &outcome, options, seed);
+    let failed = options.strict && strict(&results) == Verdict::False;
     store.write_results(&results).map_err(io::Error::other)?;
     let facts = Facts {
         workload: options.workload.name().to_owned(),
         node_count: options.nodes.len(),
         latency_ms: options.latency.mean_ms,
         rate: options.rate,
-        muted,
+        muted: outcome.muted,
         strict: options.strict,
         folder: store.folder().to_owned(),
     };
@@ -71,6 +64,28 @@ pub fn conclude(
     let (verdict, status) = ruling(&results, failed);
     writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
     Ok(status)
+}
+
+/// The whole map of results, ours under `:gloomers`; the history has been taken out of the outcome.
+#[must_use]
+pub fn results(history: &History, outcome: &Outcome, options: &Options, seed: u64) -> Value {
+    let rules =
+        check::Options { availability: options.availability, consistency_models: options.consistency_models.clone() };
+    let mut results = judge(options.workload.name(), history, &rules, &outcome.counts);
+    if let Value::Map(parts) = &mut results {
+        let ours = ours(options, seed, outcome);
+        parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
+    }
+    results
+}
+
+/// What `--strict` says of the results: whether anything is wrong that Maelstrom does not see.
+#[must_use]
+pub fn strict(results: &Value) -> Verdict {
+    let ours = |key| results.get("gloomers").and_then(|ours| ours.get(key));
+    let muted = ours("muted").and_then(Value::items).is_some_and(|muted| muted.len() > 0);
+    let apart = ours("converged") == Some(&Value::Bool(false));
+    Verdict::from(!muted && !apart && check::ours(results) != Some(Verdict::False))
 }
 
 /// The verdict to announce and its exit status; `failed` if something else than the results says no.
@@ -86,7 +101,8 @@ pub fn ruling(results: &Value, failed: bool) -> (Verdict, u8) {
 }
 
 /// What Maelstrom does not report.
-fn ours(options: &Options, seed: u64, muted: &[Muted], lateness: &Lateness) -> Value {
+fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
+    let Outcome { muted, lateness, convergence, .. } = outcome;
     let delivery = match options.delivery {
         Delivery::Held => "held",
         Delivery::Free => "free",
@@ -102,13 +118,20 @@ fn ours(options: &Options, seed: u64, muted: &[Muted], lateness: &Lateness) -> V
     let seed = i64::try_from(seed).map_or_else(|_| Value::Big(seed.to_string().into()), Value::Int);
     let ms = |late: Duration| Value::Float((late.as_secs_f64() * 1e6).round() / 1e3);
     let error = [("mean", ms(lateness.mean())), ("p99", ms(lateness.p99())), ("max", ms(lateness.max))];
-    Value::record([
+    let converged = match convergence {
+        None => Vec::new(),
+        Some(Convergence::Equal) => vec![("converged", true.into())],
+        Some(Convergence::Different(first)) => vec![("converged", false.into()), ("difference", first.clone())],
+    };
+    let told = [
         ("seed", seed),
         ("clock", Value::keyword(clock)),
         ("delivery", Value::keyword(delivery)),
         ("delivery-error", Value::record(error)),
         ("muted", Value::Vector(muted.collect())),
-    ])
+    ];
+    let told = told.into_iter().chain(converged);
+    Value::Map(told.map(|(key, value)| (Value::keyword(key), value)).collect())
 }
 
 /// Tells how a node died, as Maelstrom does (reference §1.9).

@@ -21,6 +21,7 @@ use crate::time::Duration;
 /// What the command line asks for, checked.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+#[non_exhaustive]
 pub struct Options {
     /// The workload.
     pub workload: workload::Kind,
@@ -72,7 +73,7 @@ pub struct Options {
     pub duplication: f64,
     /// Whether to run the built-in nodes in this process and in no time.
     pub virtual_time: bool,
-    /// Whether a muted node makes the test a failure.
+    /// Whether what Maelstrom does not see makes the test a failure.
     pub strict: bool,
     /// Whether to show no progress.
     pub quiet: bool,
@@ -134,6 +135,7 @@ impl Options {
             seed,
             log_send: self.log_net_send,
             log_recv: self.log_net_recv,
+            compare: self.virtual_time,
         }
     }
 }

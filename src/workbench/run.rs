@@ -2,6 +2,7 @@
 //!
 //! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
 
+mod convergence;
 mod exchange;
 mod faults;
 mod lateness;
@@ -24,6 +25,7 @@ use exchange::Exchange;
 use faults::Restart;
 use workers::{Book, Workers};
 
+pub use convergence::Convergence;
 pub use lateness::Lateness;
 
 /// The quiet between the last heal and the final operations.
@@ -56,10 +58,13 @@ pub struct Plan {
     pub log_send: bool,
     /// Whether to report every message received.
     pub log_recv: bool,
+    /// Whether to compare the replicas when all is over, where they are meant to be equal.
+    pub compare: bool,
 }
 
 /// Where a test is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Phase {
     /// Nodes start and answer `init`.
     Starting,
@@ -108,6 +113,7 @@ pub struct Crash {
 
 /// A test that ran to its end.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Outcome {
     /// What clients and nemesis did and saw.
     pub history: Vec<Op>,
@@ -119,10 +125,13 @@ pub struct Outcome {
     pub crashes: Vec<Crash>,
     /// How late messages reached their nodes.
     pub lateness: Lateness,
+    /// Whether all replicas were equal in the end, if the plan asked for that and they are meant to be.
+    pub convergence: Option<Convergence>,
 }
 
 /// Why a test did not run to its end; the status is 255.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Failure {
     /// A node could not be started.
     #[error("{node} cannot be started: {source}")]
@@ -184,7 +193,12 @@ pub fn run<C: Cluster>(
     test.set_up()?;
     test.main()?;
     test.finish()?;
-    Ok(test.end())
+    let mut outcome = test.close();
+    if plan.compare && outcome.crashes.is_empty() {
+        outcome.convergence = test.compare(&outcome.history);
+    }
+    test.end();
+    Ok(outcome)
 }
 
 fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
@@ -313,10 +327,7 @@ impl<C: Cluster> Test<'_, C> {
             self.act(act)?;
             self.drain()?;
         }
-        let rested = self.exchange.cluster.now() + RECOVERY;
-        while self.exchange.cluster.now() < rested {
-            self.exchange.turn(Some(rested))?;
-        }
+        self.rest(RECOVERY)?;
         self.exchange.watch.on_phase(Phase::Final);
         let began = self.exchange.cluster.now();
         loop {
@@ -333,8 +344,17 @@ impl<C: Cluster> Test<'_, C> {
         self.drain()
     }
 
-    /// Looks who is still there, and ends all nodes.
-    fn end(self) -> Outcome {
+    /// Leaves everything alone for so long.
+    fn rest(&mut self, pause: Duration) -> Result<(), Failure> {
+        let rested = self.exchange.cluster.now() + pause;
+        while self.exchange.cluster.now() < rested {
+            self.exchange.turn(Some(rested))?;
+        }
+        Ok(())
+    }
+
+    /// Looks who is still there. Nothing that happens afterwards is recorded or counted.
+    fn close(&mut self) -> Outcome {
         self.exchange.watch.on_phase(Phase::Ending);
         let mut crashes = Vec::new();
         for (node, name) in self.plan.nodes.iter().enumerate() {
@@ -344,14 +364,23 @@ impl<C: Cluster> Test<'_, C> {
                 let last_words = self.exchange.cluster.last_words(node);
                 crashes.push(Crash { node: name.clone(), status, last_words });
             }
-            self.exchange.cluster.kill(node);
         }
+        self.exchange.network.log(false, false);
+        self.book.closed = true;
         Outcome {
-            history: self.book.history,
+            history: std::mem::take(&mut self.book.history),
             counts: self.exchange.network.counts(),
             muted: self.exchange.network.muted().to_vec(),
             crashes,
-            lateness: self.exchange.lateness,
+            lateness: self.exchange.lateness.clone(),
+            convergence: None,
+        }
+    }
+
+    /// Ends all nodes.
+    fn end(self) {
+        for node in 0..self.plan.nodes.len() {
+            self.exchange.cluster.kill(node);
         }
     }
 

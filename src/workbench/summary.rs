@@ -3,8 +3,10 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use super::challenges::Challenge;
 use super::check::Verdict;
 use super::edn::Value;
+use super::figures::{Figures, stable_latencies};
 use super::network::Muted;
 
 /// What the results do not tell about a run.
@@ -36,18 +38,8 @@ const LISTED: usize = 8;
 /// Where the values of the summary begin.
 const LABEL_WIDTH: usize = 16;
 
-/// A challenge that sets limits which the verdict does not know (reference §16).
-struct Challenge {
-    name: &'static str,
-    msgs_per_op: f64,
-    median_ms: f64,
-    max_ms: f64,
-}
-
-const CHALLENGES: [Challenge; 2] = [
-    Challenge { name: "challenge 3d", msgs_per_op: 30.0, median_ms: 400.0, max_ms: 600.0 },
-    Challenge { name: "challenge 3e", msgs_per_op: 20.0, median_ms: 1000.0, max_ms: 2000.0 },
-];
+/// The challenges that set limits under the conditions of [`Facts::is_efficiency_run`].
+const EFFICIENT: [&str; 2] = ["3d", "3e"];
 
 /// A few aligned lines, each with its newline; in colours if asked.
 #[must_use]
@@ -62,16 +54,17 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
         page.line("--strict", &format!("{failed}: a node was muted"));
     }
     page.operations(results);
-    let measured = Measured::of(results);
+    let figures = Figures::of(results);
     page.latency(results);
-    if let Some(msgs_per_op) = measured.msgs_per_op {
+    if let Some(msgs_per_op) = figures.msgs_per_op {
         page.line("server messages", &format!("{msgs_per_op} per operation"));
     }
     if facts.is_efficiency_run() {
-        for challenge in &CHALLENGES {
-            page.challenge(challenge, &measured);
+        for challenge in EFFICIENT.iter().filter_map(|name| Challenge::named(name)) {
+            page.challenge(challenge, &figures);
         }
     }
+    page.convergence(results);
     page.delivery_error(results);
     page.line("results", &facts.folder.display().to_string());
     page.text
@@ -93,34 +86,6 @@ impl Facts {
         let at_rate = (self.rate - 100.0).abs() < f64::EPSILON;
         self.workload == "broadcast" && self.node_count == 25 && self.latency_ms == 100 && at_rate
     }
-}
-
-/// What the challenges limit.
-struct Measured {
-    msgs_per_op: Option<f64>,
-    median_ms: Option<f64>,
-    max_ms: Option<f64>,
-}
-
-impl Measured {
-    fn of(results: &Value) -> Self {
-        let servers = results.get("net").and_then(|net| net.get("servers"));
-        let latency = |quantile: Value| stable_latencies(results)?.entry(&quantile)?.as_float();
-        Self {
-            msgs_per_op: servers.and_then(|servers| servers.get("msgs-per-op")?.as_float()).map(thousandths),
-            median_ms: latency(Value::Float(0.5)),
-            max_ms: latency(Value::Int(1)),
-        }
-    }
-}
-
-/// Rounded to three decimals, as much as one run can tell.
-fn thousandths(number: f64) -> f64 {
-    (number * 1e3).round() / 1e3
-}
-
-fn stable_latencies(results: &Value) -> Option<&Value> {
-    results.get("workload")?.get("stable-latencies")
 }
 
 #[derive(Clone, Copy)]
@@ -204,6 +169,17 @@ impl Page {
         }
     }
 
+    /// Whether all nodes answered alike when all was over.
+    fn convergence(&mut self, results: &Value) {
+        let ours = |key| results.get("gloomers").and_then(|ours| ours.get(key));
+        let text = match (ours("converged"), ours("difference")) {
+            (Some(Value::Bool(true)), _) => "equal".to_owned(),
+            (_, Some(first)) => format!("{}, first: {first}", self.paint(Colour::Red, "different")),
+            _ => return,
+        };
+        self.line("replicas", &text);
+    }
+
     /// How late the workbench was: the machine's doing, not the nodes'.
     fn delivery_error(&mut self, results: &Value) {
         let error = results.get("gloomers").and_then(|ours| ours.get("delivery-error"));
@@ -215,21 +191,16 @@ impl Page {
         }
     }
 
-    fn challenge(&mut self, challenge: &Challenge, measured: &Measured) {
-        let limits = [
-            (measured.msgs_per_op, challenge.msgs_per_op, " msgs/op"),
-            (measured.median_ms, challenge.median_ms, " ms median"),
-            (measured.max_ms, challenge.max_ms, " ms max"),
-        ];
-        let met = limits.iter().all(|(measured, limit, _)| measured.is_some_and(|measured| measured < *limit));
-        let parts = limits.iter().map(|(measured, limit, unit)| match measured {
+    fn challenge(&mut self, challenge: &Challenge, figures: &Figures) {
+        let parts = figures.against(&challenge.limits).map(|(measured, limit, unit)| match measured {
             Some(measured) if measured < limit => format!("{measured} < {limit}{unit}"),
             Some(measured) => self.paint(Colour::Red, &format!("{measured} ≥ {limit}{unit}")),
             None => self.paint(Colour::Red, &format!("? < {limit}{unit}")),
         });
         let parts: Vec<_> = parts.collect();
+        let met = figures.meet(&challenge.limits);
         let outcome = if met { self.paint(Colour::Green, "met") } else { self.paint(Colour::Red, "not met") };
-        self.line(challenge.name, &format!("{outcome}: {}", parts.join(", ")));
+        self.line(&format!("challenge {}", challenge.name), &format!("{outcome}: {}", parts.join(", ")));
     }
 }
 

@@ -7,6 +7,7 @@ mod g_set;
 mod kafka;
 mod lin_kv;
 mod micro_ops;
+mod question;
 pub mod topology;
 mod txn;
 mod unique_ids;
@@ -20,6 +21,8 @@ use super::generator::Threads;
 use super::history::Op;
 use crate::time::{Duration, Time};
 use topology::Topology;
+
+pub use question::Question;
 
 /// An operation that a client thread is to perform.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,6 +107,11 @@ pub trait Workload {
         false
     }
 
+    /// What to ask every node when all is over, where all are meant to answer alike.
+    fn questions(&self, _history: &[Op]) -> Vec<Question> {
+        Vec::new()
+    }
+
     /// What to do when the final phase has lasted so long.
     fn next_last(&mut self, _threads: &Threads, _elapsed: Duration, _rng: &mut ChaCha8Rng) -> Last {
         Last::Over
@@ -154,6 +162,7 @@ impl Default for Terms {
 
 /// The workloads that exist here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// Challenge 1.
     Echo,

@@ -7,7 +7,7 @@ use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
 use gossip_gloomers::workbench::cluster::Cluster as _;
-use gossip_gloomers::workbench::simulation::Simulation;
+use gossip_gloomers::workbench::engines::Engines;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
@@ -15,7 +15,7 @@ use crate::wires::init;
 
 /// Some nodes of one kind.
 pub(crate) struct Town {
-    cluster: Simulation,
+    cluster: Engines,
     pub(crate) nodes: usize,
     latency: Duration,
     chance: Chance,
@@ -34,7 +34,7 @@ impl Town {
     where
         N: Node<Options = Settings> + 'static,
     {
-        let cluster = Simulation::of::<N>(nodes, chance.below(u64::MAX), &Settings::default());
+        let cluster = Engines::of::<N>(nodes, chance.below(u64::MAX), &Settings::default());
         let mut town = Self {
             cluster,
             nodes,

@@ -1,6 +1,6 @@
 //! What a broadcast may cost, and how old news may be, where nothing fails.
 
-use gossip_gloomers::workbench::network::Shape;
+use gossip_gloomers::simulation::Shape;
 
 use crate::bed::{Bed, Outcome, float, mean, seeds};
 
@@ -51,8 +51,7 @@ fn ragged_latencies_cost_little_more() {
 
 #[test]
 fn without_latency_values_are_everywhere_at_once() {
-    let mut bed = Bed::new(5).latency(0, Shape::Constant);
-    bed.plan.rate = 10.0;
+    let bed = Bed::new(5).latency(0, Shape::Constant).but(|simulation| simulation.rate(10.0));
     for outcome in outcomes(&bed, 20) {
         assert!(outcome.stable(0.95) <= 5, "{}", outcome.told());
     }

@@ -1,7 +1,6 @@
 //! Nothing acknowledged is lost, and faults cost a bounded number of messages.
 
-use gossip_gloomers::workbench::nemesis::Fault;
-use gossip_gloomers::workbench::network::Shape;
+use gossip_gloomers::simulation::{Fault, Shape};
 
 use crate::bed::{Bed, Outcome, mean, seeds};
 
@@ -38,15 +37,13 @@ fn partitions_lose_nothing_where_everything_goes_straight_to_everyone() {
 
 #[test]
 fn loss_duplication_and_reordering_lose_nothing() {
-    let mut bed = Bed::new(25);
-    bed.plan.conditions.loss = 0.1;
+    let bed = Bed::new(25).but(|simulation| simulation.loss(0.1));
     for outcome in seeds(2).map(|seed| bed.run(seed)) {
         outcome.assert_nothing_lost();
         assert!(outcome.per_op <= 2.0, "{}: {}", outcome.per_op, outcome.told());
     }
-    let mut bed = Bed::new(7).latency(50, Shape::Exponential).faults(&[Fault::Partition], 5, 30);
-    bed.plan.conditions.loss = 0.2;
-    bed.plan.conditions.duplication = 0.2;
+    let bed = Bed::new(7).latency(50, Shape::Exponential).faults(&[Fault::Partition], 5, 30);
+    let bed = bed.but(|simulation| simulation.loss(0.2).duplication(0.2));
     for seed in seeds(6) {
         bed.run(seed).assert_nothing_lost();
     }

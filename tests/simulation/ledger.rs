@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use gossip_gloomers::time::Time;
 use gossip_gloomers::workbench::cluster::{Cluster, Halt, LastWords, Status};
-use gossip_gloomers::workbench::simulation::Simulation;
+use gossip_gloomers::workbench::engines::Engines;
 
 /// One process of a node.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Pause {
 /// A simulation, and what is known of its nodes.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    cluster: Simulation,
+    cluster: Engines,
     /// In the order in which they began.
     pub(crate) lives: Vec<Life>,
     pub(crate) pauses: Vec<Pause>,
@@ -93,7 +93,7 @@ impl Life {
 }
 
 impl Ledger {
-    pub(crate) fn of(cluster: Simulation) -> Self {
+    pub(crate) fn of(cluster: Engines) -> Self {
         Self { cluster, lives: Vec::new(), pauses: Vec::new() }
     }
 

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use gossip_gloomers::simulation::{Fault, Shape};
 use gossip_gloomers::time::{Duration, Time};
 use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::nemesis::Fault;
-use gossip_gloomers::workbench::network::Shape;
 
 use crate::bed::{Bed, Outcome, seeds};
 use crate::ledger::Ledger;
@@ -18,7 +17,15 @@ fn time(ns: i64) -> Time {
 }
 
 fn values(outcome: &Outcome, key: &str) -> BTreeSet<i64> {
-    outcome.workload.get(key).and_then(Value::items).into_iter().flatten().filter_map(|value| value.as_int()).collect()
+    outcome
+        .report
+        .workload()
+        .get(key)
+        .and_then(Value::items)
+        .into_iter()
+        .flatten()
+        .filter_map(|value| value.as_int())
+        .collect()
 }
 
 /// At the end everyone reads all that is left in a living process and nothing else, and the checker finds lost exactly
@@ -195,14 +202,12 @@ fn a_node_stopped_for_ten_seconds_catches_up() {
 #[test]
 fn a_set_that_only_grows_keeps_the_same_promises() {
     for latency in [0, 100] {
-        let bed = Bed::new(5).g_set().latency(latency, Shape::Constant);
+        let bed = Bed::g_set(5).latency(latency, Shape::Constant);
         for seed in seeds(3) {
             bed.clone().faults(&[Fault::Partition], 5, 30).run(seed).assert_nothing_lost();
             let (outcome, ledger) = bed.clone().faults(&[Fault::Kill], 5, 30).run_watched(seed);
             assert_only_kills_lose(&outcome, &ledger);
-            let mut lossy = bed.clone();
-            lossy.plan.conditions.loss = 0.1;
-            lossy.run(seed).assert_nothing_lost();
+            bed.clone().but(|simulation| simulation.loss(0.1)).run(seed).assert_nothing_lost();
         }
     }
 }

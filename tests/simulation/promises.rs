@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use gossip_gloomers::simulation::{Fault, Shape};
 use gossip_gloomers::workbench::edn::Value;
 use gossip_gloomers::workbench::history::Process;
-use gossip_gloomers::workbench::nemesis::Fault;
-use gossip_gloomers::workbench::network::Shape;
 
 use crate::bed::{Bed, Outcome, seeds};
 use crate::seen::{MS, Read, acknowledged, reads};
@@ -27,7 +26,7 @@ fn index(id: &Value) -> usize {
 /// The states of the network, one after the other.
 fn links(outcome: &Outcome) -> Vec<Links> {
     let mut states = vec![Links { from: 0, to: i64::MAX, refuses: BTreeMap::new() }];
-    for op in outcome.history.ops().iter().filter(|op| op.process == Process::Nemesis) {
+    for op in outcome.history().ops().iter().filter(|op| op.process == Process::Nemesis) {
         let refuses = match op.value.items().map(Iterator::collect::<Vec<_>>) {
             Some(isolated) => isolated[1]
                 .entries()

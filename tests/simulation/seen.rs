@@ -25,14 +25,14 @@ fn node_of(op: &Op, nodes: usize) -> usize {
 
 /// Each value: where it was told, and when that was acknowledged.
 pub(crate) fn acknowledged(outcome: &Outcome) -> Vec<(i64, usize, i64)> {
-    let ops = outcome.history.ops().iter();
+    let ops = outcome.history().ops().iter();
     ops.filter(|op| op.f != "read" && op.is_client() && op.kind == Kind::Ok)
         .map(|op| (op.value.as_int().expect("values are integers"), node_of(op, outcome.nodes), op.time))
         .collect()
 }
 
 pub(crate) fn reads(outcome: &Outcome) -> Vec<Read> {
-    let pairs = outcome.history.pairs().filter(|(begun, _)| begun.f == "read");
+    let pairs = outcome.history().pairs().filter(|(begun, _)| begun.f == "read");
     pairs
         .filter_map(|(begun, done)| Some((begun, done.filter(|done| done.kind == Kind::Ok)?)))
         .map(|(begun, done)| Read {

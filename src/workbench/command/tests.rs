@@ -76,3 +76,16 @@ fn several_tests_count_their_seeds_up() {
     let seeds: Vec<_> = ran.page.lines().filter(|line| line.starts_with("seed ")).collect();
     assert_eq!(seeds, ["seed            8", "seed            9"]);
 }
+
+#[test]
+fn challenges_take_few_options() {
+    let status = |line: &str| {
+        let mut page = Vec::new();
+        let mut desk = Desk { page: &mut page, colours: false, store: Path::new("unused") };
+        let status = challenges(line.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
+        (status, String::from_utf8_lossy(&page).into_owned())
+    };
+    assert_eq!(status("--seed x").0, BAD_ARGUMENTS);
+    let (help, text) = status("--help");
+    assert!(help == VALID && text.contains("--markdown") && text.contains("--real"), "{text}");
+}

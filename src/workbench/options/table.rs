@@ -39,7 +39,7 @@ const FLAGS: [(&str, &str); 10] = [
     ("log-net-send", "Report each message when it is sent"),
     ("log-net-recv", "Report each message when it is received"),
     ("virtual-time", "Run the built-in nodes in this process, in no time, the same for the same seed"),
-    ("strict", "A node that prints a bad line fails the test"),
+    ("strict", "Bad lines, replicas that differ, and what else Maelstrom does not see, fail the test"),
     ("quiet", "Show no progress"),
     ("no-ssh", "Accepted; changes nothing"),
     ("strict-host-key-checking", "Accepted; changes nothing"),

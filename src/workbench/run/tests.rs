@@ -132,6 +132,7 @@ fn plan(count: usize) -> Plan {
         seed: 42,
         log_send: false,
         log_recv: false,
+        compare: false,
     }
 }
 

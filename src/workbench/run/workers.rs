@@ -15,6 +15,8 @@ use crate::workbench::workload::{Act, Invocation, Workload};
 pub(super) struct Book {
     pub(super) zero: Time,
     pub(super) history: Vec<Op>,
+    /// Whether the history is over: nothing is written any more.
+    pub(super) closed: bool,
 }
 
 /// What one line of the history says besides when and where.
@@ -43,6 +45,9 @@ impl Book {
     }
 
     fn write(&mut self, entry: Entry, now: Time, watch: &mut dyn Watch) {
+        if self.closed {
+            return;
+        }
         let Entry { kind, process, f, value, error, extra } = entry;
         let time = i64::try_from(now.since(self.zero).as_nanos()).unwrap_or(i64::MAX);
         let index = self.history.len() as u64;

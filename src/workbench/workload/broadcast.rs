@@ -4,11 +4,12 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::topology::Topology;
-use super::{Act, EachOnce, Invocation, Last, Workload, field};
+use super::{Act, EachOnce, Invocation, Last, Question, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_list};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
+use crate::workbench::history::Op;
 
 #[derive(Debug)]
 pub(super) struct Broadcast {
@@ -61,6 +62,10 @@ impl Workload for Broadcast {
 
     fn has_last(&self) -> bool {
         true
+    }
+
+    fn questions(&self, _: &[Op]) -> Vec<Question> {
+        vec![Question::Messages]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {

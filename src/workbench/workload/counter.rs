@@ -3,11 +3,12 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Act, EachOnce, Invocation, Last, Workload, field};
+use super::{Act, EachOnce, Invocation, Last, Question, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_integer};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
+use crate::workbench::history::Op;
 
 #[derive(Debug, Default)]
 pub(super) struct Counter {
@@ -54,6 +55,10 @@ impl Workload for Counter {
 
     fn has_last(&self) -> bool {
         true
+    }
+
+    fn questions(&self, _: &[Op]) -> Vec<Question> {
+        vec![Question::Total]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {

@@ -3,11 +3,12 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Act, EachOnce, Invocation, Last, Workload, field};
+use super::{Act, EachOnce, Invocation, Last, Question, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_list};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
+use crate::workbench::history::Op;
 
 #[derive(Debug, Default)]
 pub(super) struct GSet {
@@ -45,6 +46,10 @@ impl Workload for GSet {
 
     fn has_last(&self) -> bool {
         true
+    }
+
+    fn questions(&self, _: &[Op]) -> Vec<Question> {
+        vec![Question::Elements]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {

@@ -10,7 +10,8 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::micro_ops::{MicroOp, MicroOps};
-use super::{Act, Invocation, Last, Terms, Workload, field};
+use super::question::written;
+use super::{Act, Invocation, Last, Question, Terms, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_integer};
 use crate::workbench::edn::Value;
@@ -199,6 +200,11 @@ impl Workload for Kafka {
         true
     }
 
+    fn questions(&self, history: &[Op]) -> Vec<Question> {
+        let both = |key: String| [Question::Log(key.as_str().into()), Question::Committed(key.into())];
+        written(history).into_iter().flat_map(both).collect()
+    }
+
     fn next_last(&mut self, threads: &Threads, elapsed: Duration, rng: &mut ChaCha8Rng) -> Last {
         let catch_up = self.catch_up.get_or_insert_with(|| CatchUp::new(&self.known, threads.count()));
         catch_up.next(threads, elapsed, rng)
@@ -255,12 +261,12 @@ fn offsets_json(offsets: &[(Box<str>, i64)]) -> String {
 }
 
 /// A map from keys to offsets.
-fn is_offsets(value: &Value) -> bool {
+pub(super) fn is_offsets(value: &Value) -> bool {
     value.entries().is_some_and(|entries| entries.iter().all(|(_, offset)| is_integer(offset)))
 }
 
 /// A map from keys to lists of an offset and a message each.
-fn is_log(value: &Value) -> bool {
+pub(super) fn is_log(value: &Value) -> bool {
     let is_pair = |pair: &Value| {
         pair.items().is_some_and(|mut items| items.len() == 2 && items.next().is_some_and(|offset| is_integer(&offset)))
     };

@@ -4,11 +4,13 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::micro_ops::MicroOps;
-use super::{Act, Invocation, Terms, Workload, field};
+use super::question::written;
+use super::{Act, Invocation, Question, Terms, Workload, field};
 use crate::time::Time;
 use crate::workbench::client::{Conduct, Field, PATIENCE, Request, Schema};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
+use crate::workbench::history::Op;
 
 /// What transactions do besides reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,16 @@ impl Workload for Txn {
         Act::Done(Value::Vector(ops.into_iter().map(named).collect()))
     }
 
+    fn questions(&self, history: &[Op]) -> Vec<Question> {
+        match self.write {
+            // Whoever is judged by every list that it reads need not be asked again.
+            Write::Append => Vec::new(),
+            Write::Register => {
+                written(history).iter().filter_map(|key| key.parse().ok()).map(Question::Register).collect()
+            }
+        }
+    }
+
     fn conduct(&self) -> Conduct {
         Conduct { maps_errors: true, idempotent: &[], reusable: true }
     }
@@ -93,7 +105,7 @@ fn is_append_txn(value: &Value) -> bool {
     })
 }
 
-fn is_register_txn(value: &Value) -> bool {
+pub(super) fn is_register_txn(value: &Value) -> bool {
     is_txn(value, |f, _| f == "r" || f == "w")
 }
 

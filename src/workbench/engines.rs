@@ -23,7 +23,7 @@ const PIPE: usize = 64 << 10;
 type Birthplace = Box<dyn Fn(usize, u64, u64) -> Box<dyn Machine>>;
 
 /// A cluster of engines.
-pub struct Simulation {
+pub struct Engines {
     now: Time,
     birthplace: Birthplace,
     seed: u64,
@@ -50,13 +50,13 @@ impl Living {
     }
 }
 
-impl std::fmt::Debug for Simulation {
+impl std::fmt::Debug for Engines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Simulation").field("now", &self.now).field("nodes", &self.nodes.len()).finish_non_exhaustive()
+        f.debug_struct("Engines").field("now", &self.now).field("nodes", &self.nodes.len()).finish_non_exhaustive()
     }
 }
 
-impl Simulation {
+impl Engines {
     /// A cluster of `count` nodes of type `N`, each with these options.
     pub fn of<N>(count: usize, seed: u64, options: &N::Options) -> Self
     where
@@ -109,7 +109,7 @@ impl Simulation {
     }
 }
 
-impl Cluster for Simulation {
+impl Cluster for Engines {
     fn now(&self) -> Time {
         self.now
     }
@@ -210,7 +210,7 @@ mod tests {
         format!("{{\"src\":\"{client}\",\"dest\":\"n0\",\"body\":{{\"type\":\"read\",\"msg_id\":1}}}}\n")
     }
 
-    fn lines(cluster: &mut Simulation, until: Time) -> Vec<String> {
+    fn lines(cluster: &mut Engines, until: Time) -> Vec<String> {
         let mut lines = Vec::new();
         while cluster.now() < until {
             cluster
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_paused_node_does_nothing_and_does_not_answer_who_asked_long_before_it_goes_on() {
-        let mut cluster = Simulation::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
         cluster.start(0).expect("there is a node");
         cluster.deliver(0, INIT);
         assert_eq!(lines(&mut cluster, Time::from_millis(1)).len(), 1);
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_node_started_again_knows_nothing_of_its_former_life() {
-        let mut cluster = Simulation::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
         for life in 0..2 {
             cluster.start(0).expect("there is a node");
             assert_eq!(cluster.status(0), Status::Alive);

@@ -1,0 +1,166 @@
+//! A g-counter on the service seq-kv: each node keeps its own total under its own key, and adds up everyone's.
+//!
+//! A single writer a key needs no compare-and-set: the adds that wait are stored in one write. A read answers at once
+//! from what is known. Twice a second a node looks at the others' keys; it writes something new first, after which
+//! seq-kv may not answer from before that write. Nobody is killed here: a node that begins anew would first have to
+//! read where its own key stands.
+//!
+//! ```console
+//! $ cargo build --release --example counter_on_seq_kv
+//! $ cargo run --release -- test -w g-counter --bin target/release/examples/counter_on_seq_kv --nemesis partition
+//! ```
+
+use std::process::ExitCode;
+
+use gossip_gloomers::node::{Answer, Life, Node, Sender, Service};
+use gossip_gloomers::outbox::Outbox;
+use gossip_gloomers::requests;
+use gossip_gloomers::time::Duration;
+use gossip_gloomers::wire::{ErrorCode, Json};
+
+/// How long seq-kv is waited for; a client waits five seconds.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How often the others' keys are looked at.
+const PERIOD: Duration = Duration::from_millis(500);
+
+requests! {
+    /// What a counter is asked.
+    #[derive(Debug)]
+    enum Request<'a> {
+        /// Count this much more.
+        "add" => Add { delta: i64 },
+        /// What is the total?
+        "read" => Read {},
+    }
+}
+
+/// Time to look at the others.
+#[derive(Debug, Clone, Copy)]
+struct Look;
+
+/// What seq-kv was asked.
+#[derive(Debug, Clone, Copy)]
+enum Call {
+    /// Keep our total.
+    Store,
+    /// Keep the number of this look, so that what follows is new.
+    Freshen,
+    /// The total of the node at this position.
+    Read(usize),
+}
+
+/// A counter.
+#[derive(Debug)]
+struct Counter {
+    names: Vec<Box<str>>,
+    me: usize,
+    /// What each node has counted, as far as we know; our own part is exact.
+    totals: Vec<i64>,
+    /// Who waits for the write under way, and for the next.
+    storing: Vec<Sender>,
+    waiting: Vec<Sender>,
+    looks: u64,
+}
+
+impl Counter {
+    /// Stores our total, unless that is being done.
+    fn store(&mut self, out: &mut Outbox<Self>) {
+        if self.storing.is_empty() && !self.waiting.is_empty() {
+            std::mem::swap(&mut self.storing, &mut self.waiting);
+            let write = out.call(Service::SeqKv, PATIENCE, Call::Store, "write");
+            write.field("key", &self.names[self.me]).field("value", self.totals[self.me]).end();
+        }
+    }
+}
+
+impl Node for Counter {
+    type Request<'a> = Request<'a>;
+    type Timer = Look;
+    type Call = Call;
+    type Options = ();
+
+    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        Self {
+            names: life.nodes.to_vec(),
+            me: life.me.index(),
+            totals: vec![0; life.nodes.len()],
+            storing: Vec::new(),
+            waiting: Vec::new(),
+            looks: 0,
+        }
+    }
+
+    fn on_settled(&mut self, out: &mut Outbox<Self>) {
+        out.arm(PERIOD, Look);
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        match request {
+            Request::Add { delta } => {
+                self.totals[self.me] += delta;
+                self.waiting.push(from);
+                self.store(out);
+            }
+            Request::Read {} => out.reply(from, "read_ok").field("value", self.totals.iter().sum::<i64>()).end(),
+        }
+    }
+
+    fn on_timer(&mut self, _: Look, out: &mut Outbox<Self>) {
+        self.looks += 1;
+        let key = format!("looks of {}", self.names[self.me]);
+        let write = out.call(Service::SeqKv, PATIENCE, Call::Freshen, "write");
+        write.field("key", key).field("value", self.looks).end();
+        out.arm(PERIOD, Look);
+    }
+
+    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+        match (call, answer) {
+            (Call::Store, answer) => {
+                for from in self.storing.drain(..) {
+                    match answer {
+                        Answer::Reply { .. } => out.reply(from, "add_ok").end(),
+                        // The next write brings it along, so it may count yet.
+                        Answer::Error { .. } | Answer::Expired => {
+                            out.reply_error(from, ErrorCode::TIMEOUT, "seq-kv has not answered");
+                        }
+                    }
+                }
+                self.store(out);
+            }
+            (Call::Freshen, Answer::Reply { .. }) => {
+                for other in (0..self.names.len()).filter(|other| *other != self.me) {
+                    let read = out.call(Service::SeqKv, PATIENCE, Call::Read(other), "read");
+                    read.field("key", &self.names[other]).end();
+                }
+            }
+            (Call::Read(other), Answer::Reply { body, .. }) => {
+                let total = body.get("value").and_then(Json::as_i64).unwrap_or_default();
+                self.totals[other] = self.totals[other].max(total);
+            }
+            // Looked for in vain, or never written: the next look may find more.
+            (Call::Freshen | Call::Read(_), Answer::Error { .. } | Answer::Expired) => {}
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    gossip_gloomers::shell::main::<Counter>()
+}
+
+#[cfg(all(test, feature = "workbench"))]
+mod tests {
+    use gossip_gloomers::simulation::{Simulation, Workload};
+
+    use super::*;
+
+    #[test]
+    fn the_sum_of_all_adds_is_read_everywhere_in_the_end() {
+        let base = Simulation::of::<Counter>().nodes(3).rate(100.0).time_limit(Duration::from_secs(20));
+        for seed in 0..5 {
+            let cut = base.clone().partition(Duration::from_secs(4)).seed(seed);
+            let report = cut.run(Workload::GCounter).expect("it makes sense");
+            assert!(report.is_valid() && report.messages_per_op() < 2.0, "{report:?}");
+        }
+    }
+}

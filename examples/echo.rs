@@ -1,0 +1,60 @@
+//! The smallest node, as a program and with its test.
+//!
+//! ```console
+//! $ cargo build --release --example echo
+//! $ cargo run --release -- test -w echo --bin target/release/examples/echo --node-count 1 --time-limit 10
+//! ```
+
+use std::convert::Infallible;
+use std::process::ExitCode;
+
+use gossip_gloomers::node::{Life, Node, Sender};
+use gossip_gloomers::outbox::Outbox;
+use gossip_gloomers::requests;
+use gossip_gloomers::wire::Json;
+
+requests! {
+    /// What an echo node is asked.
+    #[derive(Debug)]
+    enum Request<'a> {
+        /// Say this again.
+        "echo" => Echo { echo: Json<'a> },
+    }
+}
+
+/// Answers each `echo` with the same value.
+#[derive(Debug)]
+struct Echo;
+
+impl Node for Echo {
+    type Request<'a> = Request<'a>;
+    type Timer = Infallible;
+    type Call = Infallible;
+    type Options = ();
+
+    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        Self
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        let Request::Echo { echo } = request;
+        out.reply(from, "echo_ok").field("echo", echo).end();
+    }
+}
+
+fn main() -> ExitCode {
+    gossip_gloomers::shell::main::<Echo>()
+}
+
+#[cfg(all(test, feature = "workbench"))]
+mod tests {
+    use gossip_gloomers::simulation::{Simulation, Workload};
+
+    use super::Echo;
+
+    #[test]
+    fn everything_said_is_said_again() {
+        let report = Simulation::of::<Echo>().nodes(1).run(Workload::Echo).expect("it makes sense");
+        assert!(report.is_valid(), "{report:?}");
+    }
+}

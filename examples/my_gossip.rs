@@ -1,0 +1,146 @@
+//! A gossip of one's own, for broadcast: ten times a second a node tells each peer what that is not known to hold,
+//! until it says that it has heard.
+//!
+//! Timers set the pace, calls find out what arrived, and whatever a partition swallowed is told again. It costs many
+//! times the messages of [`gossip_gloomers::gossip`], and is all there is to see.
+//!
+//! ```console
+//! $ cargo build --release --example my_gossip
+//! $ cargo run --release -- test -w broadcast --bin target/release/examples/my_gossip --nemesis partition
+//! ```
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use gossip_gloomers::node::{Answer, Life, Node, Peer, Sender};
+use gossip_gloomers::outbox::Outbox;
+use gossip_gloomers::requests;
+use gossip_gloomers::time::Duration;
+use gossip_gloomers::wire::Json;
+
+/// The pace.
+const PERIOD: Duration = Duration::from_millis(100);
+
+/// By then a peer has answered, or something was lost.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+requests! {
+    /// What clients and peers ask.
+    #[derive(Debug)]
+    enum Request<'a> {
+        /// Tell everyone.
+        "broadcast" => Broadcast { message: i64 },
+        /// What have you heard?
+        "read" => Read {},
+        /// Your neighbours; here everyone speaks to everyone.
+        "topology" => Topology { topology: Json<'a> },
+        /// A peer knows this.
+        "share" => Share { messages: Vec<i64> },
+    }
+}
+
+/// Time to speak.
+#[derive(Debug, Clone, Copy)]
+struct Beat;
+
+/// The link of this index was told something.
+#[derive(Debug, Clone, Copy)]
+struct Told(usize);
+
+/// A peer, and what it holds as far as we know.
+#[derive(Debug)]
+struct Link {
+    peer: Peer,
+    holds: BTreeSet<i64>,
+    /// Told, and not acknowledged yet.
+    told: Vec<i64>,
+}
+
+/// A node that gossips.
+#[derive(Debug)]
+struct MyGossip {
+    values: BTreeSet<i64>,
+    links: Vec<Link>,
+}
+
+impl Node for MyGossip {
+    type Request<'a> = Request<'a>;
+    type Timer = Beat;
+    type Call = Told;
+    type Options = ();
+
+    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        let link = |peer| Link { peer, holds: BTreeSet::new(), told: Vec::new() };
+        Self { values: BTreeSet::new(), links: life.others().map(link).collect() }
+    }
+
+    fn on_settled(&mut self, out: &mut Outbox<Self>) {
+        out.arm(PERIOD, Beat);
+    }
+
+    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+        match request {
+            Request::Broadcast { message } => {
+                self.values.insert(message);
+                out.reply(from, "broadcast_ok").end();
+            }
+            Request::Read {} => out.reply(from, "read_ok").field("messages", &self.values).end(),
+            Request::Topology { .. } => out.reply(from, "topology_ok").end(),
+            Request::Share { messages } => {
+                if let Some(link) = self.links.iter_mut().find(|link| Some(link.peer) == from.peer()) {
+                    link.holds.extend(&messages);
+                }
+                self.values.extend(messages);
+                out.reply(from, "share_ok").end();
+            }
+        }
+    }
+
+    fn on_timer(&mut self, _: Beat, out: &mut Outbox<Self>) {
+        for (index, Link { peer, holds, told }) in self.links.iter_mut().enumerate() {
+            if told.is_empty() {
+                told.extend(self.values.difference(holds));
+                if !told.is_empty() {
+                    out.call(*peer, PATIENCE, Told(index), "share").field("messages", &*told).end();
+                }
+            }
+        }
+        out.arm(PERIOD, Beat);
+    }
+
+    fn on_answer(&mut self, Told(index): Told, answer: Answer<'_>, _: &mut Outbox<Self>) {
+        let Link { holds, told, .. } = &mut self.links[index];
+        match answer {
+            Answer::Reply { .. } => holds.extend(told.drain(..)),
+            Answer::Error { .. } | Answer::Expired => told.clear(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    gossip_gloomers::shell::main::<MyGossip>()
+}
+
+#[cfg(all(test, feature = "workbench"))]
+mod tests {
+    use gossip_gloomers::simulation::{Shape, Simulation, Workload};
+
+    use super::*;
+
+    #[test]
+    fn everything_is_everywhere_in_the_end_whatever_was_cut_or_lost() {
+        let base = Simulation::of::<MyGossip>().rate(20.0).time_limit(Duration::from_secs(20)).loss(0.1);
+        let base = base.latency(PERIOD).latency_shape(Shape::Exponential).partition(Duration::from_secs(4));
+        for seed in 0..5 {
+            let report = base.clone().seed(seed).run(Workload::Broadcast).expect("it makes sense");
+            assert!(report.is_valid(), "{report:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_takes_longer_than_a_period_and_a_hop_where_nothing_fails() {
+        let report = Simulation::of::<MyGossip>().latency(PERIOD).run(Workload::Broadcast).expect("it makes sense");
+        let slowest = report.stable_latency(1.0).expect("values were told");
+        assert!(slowest <= 2 * PERIOD + Duration::from_millis(5), "{report:?}");
+    }
+}

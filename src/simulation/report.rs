@@ -1,0 +1,101 @@
+//! What a simulation came to.
+
+use std::fmt;
+
+use super::Verdict;
+use crate::time::Duration;
+use crate::workbench::conclude::{results, strict};
+use crate::workbench::edn::{Value, pretty};
+use crate::workbench::figures::{Figures, stable_latency_ms};
+use crate::workbench::history::History;
+use crate::workbench::network::{Counts, Muted};
+use crate::workbench::options::Options;
+use crate::workbench::run::Outcome;
+use crate::workbench::summary::abridged;
+
+/// The history of a simulation and what the judge makes of it. Its `Debug` text begins with the calls that repeat it.
+pub struct Report {
+    replay: String,
+    results: Value,
+    history: History,
+    counts: Counts,
+    muted: Vec<Muted>,
+}
+
+impl Report {
+    pub(super) fn new(replay: String, options: &Options, seed: u64, mut outcome: Outcome) -> Self {
+        let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
+        let results = results(&history, &outcome, options, seed);
+        Self { replay, results, history, counts: outcome.counts, muted: outcome.muted }
+    }
+
+    /// The calls that repeat it.
+    #[must_use]
+    pub fn replay(&self) -> &str {
+        &self.replay
+    }
+
+    /// Maelstrom's verdict.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        Verdict::of(&self.results)
+    }
+
+    /// Whether the test is valid, and nothing is wrong either that Maelstrom does not see: what `--strict` demands.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.verdict().merge(strict(&self.results)) == Verdict::True
+    }
+
+    /// Messages between servers, services among them, for each operation of a client; 0 if there was none.
+    #[must_use]
+    pub fn messages_per_op(&self) -> f64 {
+        Figures::of(&self.results).msgs_per_op.unwrap_or_default()
+    }
+
+    /// How long values took to be everywhere: the quantile 0, 0.5, 0.95, 0.99 or 1. Only broadcast and g-set know.
+    #[must_use]
+    pub fn stable_latency(&self, quantile: f64) -> Option<Duration> {
+        Duration::try_from_secs_f64(stable_latency_ms(&self.results, quantile)? / 1e3).ok()
+    }
+
+    /// The whole map of results, as in `results.edn`.
+    #[must_use]
+    pub const fn results(&self) -> &Value {
+        &self.results
+    }
+
+    /// What the checker of the workload found: `:workload` of the results.
+    ///
+    /// # Panics
+    /// Never: there always is such a part.
+    #[must_use]
+    pub fn workload(&self) -> &Value {
+        self.results.get("workload").expect("every judge looks at the workload")
+    }
+
+    /// What clients and nemesis did and saw.
+    #[must_use]
+    pub const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What the network counted.
+    #[must_use]
+    pub const fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Nodes that printed a bad line, after which Maelstrom hears them no more.
+    #[must_use]
+    pub fn muted(&self) -> &[Muted] {
+        &self.muted
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { replay, results, .. } = self;
+        write!(f, "{replay}\n{}", pretty(&abridged(results)))
+    }
+}

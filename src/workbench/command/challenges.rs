@@ -1,0 +1,123 @@
+//! `gloomers challenges`: every challenge in order, one table, and whether all are met.
+
+use std::ffi::OsString;
+use std::io;
+
+use clap::{Arg, ArgAction, Command};
+
+use super::{BAD_ARGUMENTS, Desk, INTERRUPTED, in_real_time, program};
+use crate::simulation::Simulation;
+use crate::workbench::challenges::{ALL, Attempt, Challenge, Form, Table};
+use crate::workbench::cluster::Halt;
+use crate::workbench::conclude::{BROKEN, INVALID, VALID, conclude};
+use crate::workbench::edn;
+use crate::workbench::options::{Options, Refusal};
+use crate::workbench::processes::Interrupts;
+use crate::workbench::run::Failure;
+use crate::workbench::store::Store;
+
+/// The seed unless another is given: the table of the README is made with it.
+const SEED: u64 = 1;
+
+/// Why a challenge has no result.
+enum Obstacle {
+    Interrupted,
+    Failed(String),
+}
+
+/// Runs all challenges and prints their table; anything that is not met makes the status that of an invalid test.
+///
+/// # Errors
+///
+/// When the table or the files of a run cannot be written, or the machine refuses what every test needs.
+pub fn challenges(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
+    let name = OsString::from("gloomers challenges");
+    let matches = match command().try_get_matches_from(std::iter::once(name).chain(arguments)) {
+        Ok(matches) => matches,
+        Err(error) => {
+            write!(desk.page, "{error}")?;
+            return Ok(if error.use_stderr() { BAD_ARGUMENTS } else { VALID });
+        }
+    };
+    let seed = matches.get_one::<u64>("seed").copied().unwrap_or(SEED);
+    let interrupts = if matches.get_flag("real") { Some(Interrupts::new()?) } else { None };
+    let table = Table(if matches.get_flag("markdown") { Form::Markdown } else { Form::Text });
+    write!(desk.page, "{}", table.head())?;
+    let (mut met, mut status) = (0, VALID);
+    for challenge in &ALL {
+        let attempt = match &interrupts {
+            Some(interrupts) => in_processes(challenge, seed, interrupts, desk)?,
+            None => in_virtual_time(challenge, seed),
+        };
+        write!(desk.page, "{}", table.row(challenge, attempt.as_ref().ok()))?;
+        desk.page.flush()?;
+        match attempt {
+            Ok(attempt) if challenge.is_met(&attempt) => met += 1,
+            Ok(_) => status = status.max(INVALID),
+            Err(Obstacle::Interrupted) => return Ok(INTERRUPTED),
+            Err(Obstacle::Failed(why)) => {
+                writeln!(desk.page, "{why}")?;
+                status = BROKEN;
+            }
+        }
+    }
+    if table.0 == Form::Text {
+        writeln!(desk.page, "\n{met} of {} met", ALL.len())?;
+    }
+    Ok(status)
+}
+
+fn command() -> Command {
+    let flag = |name, help| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
+    let seed = Arg::new("seed").long("seed").value_name("N").value_parser(clap::value_parser!(u64));
+    Command::new("gloomers challenges")
+        .about("Runs every challenge on the built-in nodes; fails if any is not met")
+        .arg(seed.help("Seed of every random choice [default: 1]"))
+        .arg(flag("real", "Run processes in real time instead of virtual time: nine minutes"))
+        .arg(flag("markdown", "Print the table as in the README"))
+}
+
+fn options(challenge: &Challenge) -> Result<Options, Obstacle> {
+    let line = challenge.command();
+    Options::parse(line.split_whitespace().map(OsString::from)).map_err(|refusal| {
+        Obstacle::Failed(match refusal {
+            Refusal::Help(help) => help,
+            Refusal::Errors(errors) => errors.join("; "),
+        })
+    })
+}
+
+fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<Attempt, Obstacle> {
+    let run = || {
+        let simulation = Simulation::command(&challenge.command())?.seed(seed);
+        simulation.run(simulation.workload())
+    };
+    match run() {
+        Ok(report) => Ok(Attempt::of(report.results())),
+        Err(failure) => Err(Obstacle::Failed(failure.to_string())),
+    }
+}
+
+/// As `gloomers test` does it, files and all; only the table is printed.
+fn in_processes(
+    challenge: &Challenge,
+    seed: u64,
+    interrupts: &Interrupts,
+    desk: &Desk<'_>,
+) -> io::Result<Result<Attempt, Obstacle>> {
+    let options = match options(challenge) {
+        Ok(options) => options,
+        Err(obstacle) => return Ok(Err(obstacle)),
+    };
+    let store = Store::create(desk.store, options.workload.name()).map_err(io::Error::other)?;
+    let outcome = match in_real_time(&options, seed, program(&options)?, &store, interrupts)? {
+        Ok(outcome) => outcome,
+        Err(Failure::Halt(Halt::Interrupted)) => return Ok(Err(Obstacle::Interrupted)),
+        Err(failure) => return Ok(Err(Obstacle::Failed(failure.to_string()))),
+    };
+    if conclude(outcome, &options, seed, &store, &mut io::sink(), false)? == BROKEN {
+        return Ok(Err(Obstacle::Failed(format!("a node crashed: see {}", store.folder().display()))));
+    }
+    let results = std::fs::read_to_string(store.path("results.edn"))?;
+    Ok(Ok(Attempt::of(&edn::read(&results).map_err(io::Error::other)?)))
+}
