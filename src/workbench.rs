@@ -29,3 +29,5 @@ pub mod progress;
 pub mod conclude;
 pub mod store;
 pub mod summary;
+
+pub mod swarm;
