@@ -313,6 +313,7 @@ impl<C: Cluster> Test<'_, C> {
             self.act(act)?;
             self.drain()?;
         }
+        self.exchange.network.calm();
         let rested = self.exchange.cluster.now() + RECOVERY;
         while self.exchange.cluster.now() < rested {
             self.exchange.turn(Some(rested))?;

@@ -11,19 +11,17 @@ use crate::workbench::history::{History, Kind, Op, Process};
 use crate::workbench::options::Options;
 use crate::workbench::workload;
 
-/// Whether a node of this workload that is killed may take something with it.
+/// Whether a node of this workload that is killed may take something with it that its checker asks for. That of
+/// transactions on registers does not ask who reads a write.
 pub(super) fn forgets(workload: workload::Kind) -> bool {
     match workload {
-        workload::Kind::Broadcast
-        | workload::Kind::GSet
-        | workload::Kind::PnCounter
-        | workload::Kind::Kafka
-        | workload::Kind::TxnRwRegister => true,
+        workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter | workload::Kind::Kafka => true,
         workload::Kind::Echo
         | workload::Kind::UniqueIds
         | workload::Kind::GCounter
         | workload::Kind::LinKv
-        | workload::Kind::TxnListAppend => false,
+        | workload::Kind::TxnListAppend
+        | workload::Kind::TxnRwRegister => false,
     }
 }
 

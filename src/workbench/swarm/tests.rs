@@ -35,6 +35,13 @@ fn the_nodes_of_every_workload_stand_a_few_seeds() {
 }
 
 #[test]
+fn two_messages_of_one_instant_that_change_places_leave_nobody_behind() {
+    // The second said whom the node follows now; taken for the older one, it was never told the last value.
+    let scenario = Scenario { workload: Kind::PnCounter, seed: 470, ..swarm(Kind::PnCounter, 1, 1).scenario(470) };
+    assert_eq!(attempt(&scenario, &good(Kind::PnCounter)).fault, None, "{scenario}");
+}
+
+#[test]
 fn findings_do_not_depend_on_the_number_of_threads() {
     let nodes = good(Kind::Broadcast);
     let alone = swarm(Kind::Broadcast, 12, 1).run(&nodes, &|_| {});

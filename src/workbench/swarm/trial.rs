@@ -97,7 +97,7 @@ fn judged(outcome: Outcome, options: &Options) -> Trial {
     let latencies = results.get("workload").and_then(|workload| workload.get("stable-latencies"));
     let per_op = |net: &Value| net.get("servers")?.get("msgs-per-op")?.as_float();
     Trial {
-        is_undecided: fault.is_none() && matches!(finding, Finding::Undecided),
+        is_undecided: fault.is_none() && matches!(finding, Finding::Undecided) && !agrees(options.workload),
         fault,
         operations: history.invocation_count(),
         staleness_ms: latencies.and_then(|latencies| latencies.entry(&Value::Int(1))?.as_int()),
@@ -138,17 +138,15 @@ impl Finding {
     }
 }
 
+/// Whether the nodes of this workload answer the same to the same read once they hold the same.
+fn agrees(workload: workload::Kind) -> bool {
+    matches!(workload, workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter)
+}
+
 /// Where replicas that must be equal by now are not: the last read of each client thread begins after the heal.
 fn disagreement(history: &History, options: &Options) -> Option<String> {
-    match options.workload {
-        workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter => {}
-        workload::Kind::Echo
-        | workload::Kind::UniqueIds
-        | workload::Kind::GCounter
-        | workload::Kind::Kafka
-        | workload::Kind::LinKv
-        | workload::Kind::TxnListAppend
-        | workload::Kind::TxnRwRegister => return None,
+    if !agrees(options.workload) {
+        return None;
     }
     let reads: Vec<_> = history.pairs().filter(|(begun, _)| begun.f == "read").collect();
     let last = reads.get(reads.len().checked_sub(options.concurrency)?..)?;
