@@ -6,6 +6,8 @@ use std::ffi::OsString;
 
 use super::*;
 use crate::workbench::command;
+use crate::workbench::nemesis::Fault;
+use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::run::{Unwatched, run};
 
 fn swarm(workload: Kind, seeds: u64, jobs: usize) -> Swarm {
@@ -37,7 +39,19 @@ fn the_nodes_of_every_workload_stand_a_few_seeds() {
 #[test]
 fn two_messages_of_one_instant_that_change_places_leave_nobody_behind() {
     // The second said whom the node follows now; taken for the older one, it was never told the last value.
-    let scenario = Scenario { workload: Kind::PnCounter, seed: 470, ..swarm(Kind::PnCounter, 1, 1).scenario(470) };
+    let scenario = Scenario {
+        nodes: 9,
+        rate: 10,
+        time_limit_s: 8,
+        latency_ms: 0,
+        shape: Shape::Constant,
+        delivery: Delivery::Free,
+        loss_percent: 10,
+        duplication_percent: 20,
+        faults: vec![Fault::Skew],
+        interval_ms: 2000,
+        ..swarm(Kind::PnCounter, 1, 1).scenario(470)
+    };
     assert_eq!(attempt(&scenario, &good(Kind::PnCounter)).fault, None, "{scenario}");
 }
 
