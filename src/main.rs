@@ -7,16 +7,18 @@ use gossip_gloomers::workbench::builtin::Builtin;
 use gossip_gloomers::workbench::command::{self, Desk};
 use gossip_gloomers::workbench::conclude;
 use gossip_gloomers::workbench::store::ROOT;
+use gossip_gloomers::workbench::swarm;
 
 const USAGE: &str = "\
 Usage: gloomers COMMAND [OPTIONS ...]
-Commands: challenges, check, node, test
+Commands: challenges, check, node, swarm, test
 
   gloomers test -w broadcast --node-count 25 --rate 100 --latency 100
   gloomers test -w echo --bin ./my-node
   gloomers test --help
   gloomers check store/latest -w broadcast
   gloomers challenges
+  gloomers swarm -w broadcast --seeds 1000
   gloomers node WORKLOAD [ARGUMENTS ...]
 ";
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     match command.to_str() {
         Some("test") => report(|desk| command::test(arguments, desk)),
         Some("challenges") => report(|desk| command::challenges(arguments, desk)),
+        Some("swarm") => report(|desk| swarm::command(arguments, desk)),
         Some("check" | "analyze") => report(|desk| command::check(arguments, desk)),
         Some("node") => {
             let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());

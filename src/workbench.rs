@@ -31,3 +31,5 @@ pub mod conclude;
 pub mod figures;
 pub mod store;
 pub mod summary;
+
+pub mod swarm;

@@ -24,7 +24,7 @@ fn run(options: &str, seed: u64) -> (u8, Vec<u8>, Vec<u8>) {
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     let hostile = "--latency 50 --latency-dist exponential --loss 0.05 --duplication 0.05 \
-                   --nemesis kill,pause,partition --nemesis-interval 2";
+                   --nemesis kill,pause,partition,slow,skew --nemesis-interval 2";
     for options in [
         "-w echo --node-count 1 --time-limit 5".to_owned(),
         format!("-w unique-ids --node-count 3 --time-limit 5 --rate 100 {hostile}"),

@@ -119,6 +119,8 @@ pub(super) struct Link {
     pub(super) round_trip: Option<(Duration, Duration)>,
     /// The peer's latest stamp, and when it came: echoed so that the peer can measure.
     pub(super) heard: Option<(u64, Time)>,
+    /// The stamp of the latest message to it.
+    pub(super) said: u64,
     /// The stamp of the latest message that carried operations.
     pub(super) last_ops: u64,
     /// Whom the peer follows, itself if it is a hub.

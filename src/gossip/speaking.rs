@@ -11,7 +11,7 @@ use super::link::{Beat, Introduction, Link, Vector, Waiting};
 use super::log::{Log, Origin, Slot};
 use super::message::{Header, MAX_PAYLOAD, write_entry, write_run};
 use super::stability::Stability;
-use super::{GRAIN, Gossip, SHORTEST_PATIENCE, SOLITUDE, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
+use super::{GRAIN, Gossip, SHORTEST_PATIENCE, SOLITUDE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
 
 impl Gossip {
     /// Sends whatever is due.
@@ -141,6 +141,14 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let now = grain(out.now());
+        let stamp = self.life + now.as_nanos() / 1000;
+        let link = &mut self.links[to.index()];
+        if stamp <= link.said {
+            // Two messages of one instant may change places, and could not be told apart.
+            link.owe(now + STAMP);
+            return;
+        }
+        link.said = stamp;
         let (hub, follower) = (self.is_hub(to), self.is_follower(to));
         let next = follower.then(|| self.closes(now));
         let rounds = self.acknowledge_within();
@@ -156,7 +164,6 @@ impl Gossip {
         let nodes = self.links.len();
         let Self { log, links, life, pace, written, stability, parent, .. } = self;
         let link = &mut links[to.index()];
-        let stamp = *life + now.as_nanos() / 1000;
         let full = link.tell_all || link.introduction != Introduction::Heard;
         let answer = link.ask;
         let header = Header { life: *life, stamp, now, follows, heard: link.heard, next, answer, full, doubts, far };

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::time::Time;
+use crate::time::{Duration, Time};
 
 /// Whether a node is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,15 @@ pub struct LastWords {
     pub stdout: Vec<String>,
     /// To stderr.
     pub stderr: Vec<String>,
+}
+
+/// What is done to a node's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Skew {
+    /// How much faster than it should it runs from now on, in millionths; below zero, slower.
+    pub faster_ppm: i32,
+    /// How far its wall clock is set forward, which the node's next process will find.
+    pub ahead: Duration,
 }
 
 /// A set of nodes and a clock.
@@ -70,6 +79,13 @@ pub trait Cluster {
 
     /// Lets a paused node go on.
     fn resume(&mut self, node: usize);
+
+    /// Has a node read each line and fire each timer so late from now on; zero ends that. Only where time is virtual:
+    /// elsewhere, nothing happens.
+    fn slow(&mut self, _node: usize, _lag: Duration) {}
+
+    /// Changes a node's clock. Only where time is virtual: elsewhere, nothing happens.
+    fn skew(&mut self, _node: usize, _skew: Skew) {}
 
     /// Whether a node is there.
     fn status(&mut self, node: usize) -> Status;

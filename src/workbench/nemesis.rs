@@ -5,14 +5,18 @@
 
 mod partition;
 mod target;
+mod weather;
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::cluster::Skew;
 use super::edn::Value;
+use crate::time::Duration;
 
 pub use partition::{Grudges, Partition};
 pub use target::Target;
+pub(super) use weather::{lag_value, skew_value};
 
 /// What an operation of the nemesis does to the test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,14 @@ pub enum Effect {
     Kill(Vec<usize>),
     /// Every node begins anew that was ended.
     Start,
+    /// These nodes handle everything so much later.
+    Slow(Vec<(usize, Duration)>),
+    /// Every node is as fast as it should be.
+    Hasten,
+    /// These nodes' clocks are changed.
+    Skew(Vec<(usize, Skew)>),
+    /// Every clock runs as it should; none is set back.
+    Unskew,
 }
 
 /// One operation of the nemesis.
@@ -51,11 +63,15 @@ pub enum Fault {
     Pause,
     /// Nodes are ended, and begin anew.
     Kill,
+    /// Nodes handle everything late.
+    Slow,
+    /// Clocks run at a wrong rate, and wall clocks are set forward.
+    Skew,
 }
 
 impl Fault {
     /// All of them, in the order in which they are put right at the end.
-    pub const ALL: [Self; 3] = [Self::Partition, Self::Pause, Self::Kill];
+    pub const ALL: [Self; 5] = [Self::Partition, Self::Pause, Self::Kill, Self::Slow, Self::Skew];
 
     /// The name on the command line.
     #[must_use]
@@ -64,7 +80,15 @@ impl Fault {
             Self::Partition => "partition",
             Self::Pause => "pause",
             Self::Kill => "kill",
+            Self::Slow => "slow",
+            Self::Skew => "skew",
         }
+    }
+
+    /// Whether only nodes in virtual time can have it.
+    #[must_use]
+    pub const fn is_virtual(self) -> bool {
+        matches!(self, Self::Slow | Self::Skew)
     }
 }
 
@@ -75,7 +99,7 @@ pub struct Nemesis {
 }
 
 /// A fault, and whether it is on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Mode {
     fault: Fault,
     on: bool,
@@ -89,7 +113,8 @@ impl Nemesis {
             let wanted = shared.iter().filter(|fault| faults.contains(fault));
             wanted.map(|fault| Mode { fault: *fault, on: false }).collect()
         };
-        let mut streams = vec![stream(&[Fault::Partition]), stream(&[Fault::Pause, Fault::Kill])];
+        let shared: [&[Fault]; 4] = [&[Fault::Partition], &[Fault::Pause, Fault::Kill], &[Fault::Slow], &[Fault::Skew]];
+        let mut streams = shared.map(stream).to_vec();
         streams.retain(|modes| !modes.is_empty());
         Self { streams }
     }
@@ -125,8 +150,13 @@ impl Fault {
         }
         let target = Target::draw(rng);
         let victims = target.victims(count, rng);
-        let effect = if self == Self::Kill { Effect::Kill(victims) } else { Effect::Pause(victims) };
-        Act { f: self.name(), wanted: target.to_value(), effect }
+        let (f, effect) = match self {
+            Self::Slow => ("start-slow", Effect::Slow(weather::lags(victims, rng))),
+            Self::Skew => ("start-skew", Effect::Skew(weather::skews(victims, rng))),
+            Self::Kill => ("kill", Effect::Kill(victims)),
+            Self::Pause | Self::Partition => ("pause", Effect::Pause(victims)),
+        };
+        Act { f, wanted: target.to_value(), effect }
     }
 
     fn end(self) -> Act {
@@ -135,6 +165,8 @@ impl Fault {
             Self::Partition => Act { f: "stop-partition", wanted: Value::Nil, effect: Effect::Heal },
             Self::Pause => Act { f: "resume", wanted: all, effect: Effect::Resume },
             Self::Kill => Act { f: "start", wanted: all, effect: Effect::Start },
+            Self::Slow => Act { f: "stop-slow", wanted: all, effect: Effect::Hasten },
+            Self::Skew => Act { f: "stop-skew", wanted: all, effect: Effect::Unskew },
         }
     }
 }
@@ -187,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn slow_nodes_and_skewed_clocks_have_streams_of_their_own() {
+        for act in acts(&[Fault::Slow, Fault::Pause], 1).chunks(2) {
+            assert_eq!(names(act), ["start-slow", "stop-slow"]);
+            assert!(matches!((&act[0].effect, &act[1].effect), (Effect::Slow(_), Effect::Hasten)));
+        }
+        for act in acts(&Fault::ALL, 3).chunks(2) {
+            assert_eq!(names(act), ["start-skew", "stop-skew"]);
+            assert!(matches!((&act[0].effect, &act[1].effect), (Effect::Skew(_), Effect::Unskew)));
+        }
+    }
+
+    #[test]
     fn the_history_lists_every_node_with_those_it_refuses() {
         let nodes = ["n0", "n1"].map(str::to_owned);
         assert_eq!(isolated(&[vec![1], vec![]], &nodes).to_string(), "[:isolated {\"n0\" #{\"n1\"}, \"n1\" #{}}]");
@@ -198,5 +242,8 @@ mod tests {
         let all = Nemesis::new(&[Fault::Kill, Fault::Partition, Fault::Pause]);
         assert_eq!((all.streams(), names(&all.last_acts())), (2, vec!["stop-partition", "resume", "start"]));
         assert!(Nemesis::new(&[]).last_acts().is_empty());
+        let all = Nemesis::new(&Fault::ALL);
+        let wanted = vec!["stop-partition", "resume", "start", "stop-slow", "stop-skew"];
+        assert_eq!((all.streams(), names(&all.last_acts())), (4, wanted));
     }
 }

@@ -59,9 +59,9 @@ pub struct Conditions {
     pub latency: Latency,
     /// How messages reach a node.
     pub delivery: Delivery,
-    /// Probability that a message between servers vanishes; 0 in Maelstrom.
+    /// Probability that a message between servers vanishes, until the final heal; 0 in Maelstrom.
     pub loss: f64,
-    /// Probability that a message between servers arrives twice; 0 in Maelstrom.
+    /// Probability that a message between servers arrives twice, until then; 0 in Maelstrom.
     pub duplication: f64,
 }
 
@@ -258,6 +258,11 @@ impl Network {
         for (index, receiver) in self.receivers.iter_mut().enumerate() {
             receiver.inbox.refuse(grudges.get(index).map_or(&[], Vec::as_slice));
         }
+    }
+
+    /// Loses and repeats no message from now on.
+    pub fn calm(&mut self) {
+        (self.conditions.loss, self.conditions.duplication) = (0.0, 0.0);
     }
 
     /// What has been counted so far.

@@ -140,7 +140,8 @@ impl Options {
     }
 }
 
-fn refusal(error: &clap::Error) -> Refusal {
+/// What a command line that cannot be read comes to.
+pub(in crate::workbench) fn refusal(error: &clap::Error) -> Refusal {
     let text = |kind| {
         if let Some(ContextValue::String(text)) = error.get(kind) { Some(text.as_str()) } else { None }
     };

@@ -62,6 +62,10 @@ impl Progress {
             "start" => ("kill", false),
             "pause" => ("pause", true),
             "resume" => ("pause", false),
+            "start-slow" => ("slow", true),
+            "stop-slow" => ("slow", false),
+            "start-skew" => ("skew", true),
+            "stop-skew" => ("skew", false),
             _ => return,
         };
         // Each comes twice, the second time with what came of it.

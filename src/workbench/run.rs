@@ -327,6 +327,7 @@ impl<C: Cluster> Test<'_, C> {
             self.act(act)?;
             self.drain()?;
         }
+        self.exchange.network.calm();
         self.rest(RECOVERY)?;
         self.exchange.watch.on_phase(Phase::Final);
         let began = self.exchange.cluster.now();

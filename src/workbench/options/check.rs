@@ -46,6 +46,17 @@ impl Checks<'_> {
         self.value(name, 0.0, "Must be a number from 0 to 1", |text| number(text).filter(|n| (0.0..=1.0).contains(n)))
     }
 
+    /// Whether everything can be done that is to go wrong.
+    fn faults(&mut self, options: &Options) {
+        let beyond = options.nemesis.iter().filter(|fault| fault.is_virtual() && !options.virtual_time);
+        self.errors.extend(beyond.map(|fault| {
+            let name = fault.name();
+            format!(
+                "--nemesis {name} needs --virtual-time: real processes share the speed and the clock of the machine"
+            )
+        }));
+    }
+
     /// Whether there is a node, and it takes its arguments, as far as that can be told before it starts.
     fn node(&mut self, options: &Options) {
         let builtin = Builtin::of(options.workload.name());
@@ -102,7 +113,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
             &format!("Must be one of {}", Topology::NAMES.join(", ")),
             Topology::named,
         ),
-        nemesis: checks.value("nemesis", Vec::new(), "Faults must be partition, kill or pause", faults),
+        nemesis: checks.value("nemesis", Vec::new(), "Faults must be partition, kill, pause, slow or skew", faults),
         nemesis_interval: checks.value(
             "nemesis-interval",
             Duration::from_secs(10),
@@ -135,6 +146,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         notes: notes(matches),
         nodes,
     };
+    checks.faults(&options);
     if workload.is_some() {
         checks.node(&options);
     }

@@ -43,6 +43,14 @@ fn the_challenges_command_lines_are_read() {
 }
 
 #[test]
+fn nodes_are_slow_and_clocks_are_skewed_only_in_virtual_time() {
+    assert_eq!(good("-w echo --virtual-time --nemesis slow,skew").nemesis, [Fault::Slow, Fault::Skew]);
+    let errors = errors("-w echo --nemesis slow,pause,skew");
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert!(errors[0].starts_with("--nemesis slow needs --virtual-time: "), "{errors:?}");
+}
+
+#[test]
 fn a_concurrency_may_count_in_nodes() {
     assert_eq!(good("-w echo --node-count 3 --concurrency 4n").concurrency, 12);
     assert_eq!(good("-w echo --node-count 3 --concurrency 4").concurrency, 4);

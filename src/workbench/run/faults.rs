@@ -1,10 +1,11 @@
 //! What the nemesis does to the test, and what the history says came of it (reference §11).
 
 use super::{Failure, Test, init_fault};
+use crate::time::Duration;
 use crate::workbench::client::Answer;
-use crate::workbench::cluster::{Cluster, Status};
+use crate::workbench::cluster::{Cluster, Skew, Status};
 use crate::workbench::edn::Value;
-use crate::workbench::nemesis::{Act, Effect, isolated};
+use crate::workbench::nemesis::{Act, Effect, isolated, lag_value, skew_value};
 
 /// Nodes that begin anew and have not answered `init` yet; until they have, the nemesis is busy.
 #[derive(Debug, Default)]
@@ -44,6 +45,10 @@ impl<C: Cluster> Test<'_, C> {
             Effect::Resume => self.each(everyone, |test, node| Ok(test.resume(node)))?,
             Effect::Kill(victims) => self.each(victims, |test, node| Ok(test.kill(node)))?,
             Effect::Start => self.each(everyone, Self::start_again)?,
+            Effect::Slow(lags) => self.named(lags, Self::slow),
+            Effect::Hasten => self.named(everyone.map(|node| (node, Duration::ZERO)), Self::slow),
+            Effect::Skew(skews) => self.named(skews, Self::skew),
+            Effect::Unskew => self.named(everyone.map(|node| (node, Skew::default())), Self::skew),
         };
         if self.restart.is_over() {
             self.record(f, done);
@@ -84,6 +89,26 @@ impl<C: Cluster> Test<'_, C> {
             outcomes.push((Value::str(self.plan.nodes[node].as_str()), outcome));
         }
         Ok(Value::Map(outcomes))
+    }
+
+    /// Does something to each of the nodes, each in its own way; the map of what.
+    fn named<T>(
+        &mut self,
+        nodes: impl IntoIterator<Item = (usize, T)>,
+        act: fn(&mut Self, usize, T) -> Value,
+    ) -> Value {
+        let named = |(node, how): (usize, T)| (Value::str(self.plan.nodes[node].as_str()), act(self, node, how));
+        Value::Map(nodes.into_iter().map(named).collect())
+    }
+
+    fn slow(&mut self, node: usize, lag: Duration) -> Value {
+        self.exchange.cluster.slow(node, lag);
+        lag_value(lag)
+    }
+
+    fn skew(&mut self, node: usize, skew: Skew) -> Value {
+        self.exchange.cluster.skew(node, skew);
+        skew_value(skew)
     }
 
     /// A node that died by itself is left as it is: the end of the test reports it.

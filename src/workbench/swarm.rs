@@ -1,0 +1,133 @@
+//! Many tests in virtual time, each drawn from its seed: faults, then a heal, and then everyone must agree.
+//!
+//! A scenario is a command line of `gloomers test`, so that whatever it shows can be replayed by anyone. The worst of
+//! all are reported, and for a failure a smaller scenario that fails too. Results depend on the seeds alone: threads
+//! only share them out.
+
+mod arguments;
+mod draw;
+mod findings;
+mod pardon;
+mod scenario;
+mod shrink;
+mod trial;
+mod workers;
+
+use std::ffi::OsString;
+use std::io;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::builtin::Builtin;
+use super::command::{BAD_ARGUMENTS, Desk};
+use super::conclude::{INVALID, UNKNOWN, VALID};
+use super::engines::Engines;
+use super::options::Refusal;
+use super::workload::Kind;
+
+pub use findings::{Failing, Findings};
+pub use scenario::Scenario;
+pub use shrink::{MAX_TRIES, Shrunk};
+pub use trial::{Trial, attempt};
+
+/// So many failures are shrunk; of more, the command alone is told.
+pub const MAX_SHRUNK: usize = 3;
+
+/// Makes the nodes of a scenario: how many, the seed, and their arguments.
+pub type Nursery<'a> = dyn Fn(usize, u64, &[String]) -> Result<Engines, String> + Sync + 'a;
+
+/// What to try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swarm {
+    /// The workload.
+    pub workload: Kind,
+    /// How many seeds.
+    pub seeds: u64,
+    /// The first of them; the others follow.
+    pub first_seed: u64,
+    /// How many threads share them.
+    pub jobs: usize,
+    /// The length of the main phase in seconds; without it, each seed draws one.
+    pub time_limit: Option<u64>,
+    /// Arguments for the nodes.
+    pub arguments: Vec<String>,
+}
+
+impl Swarm {
+    /// What a seed draws.
+    #[must_use]
+    pub fn scenario(&self, seed: u64) -> Scenario {
+        let drawn = draw::scenario(self.workload, seed);
+        let time_limit_s = self.time_limit.unwrap_or(drawn.time_limit_s);
+        Scenario { time_limit_s, arguments: self.arguments.clone(), ..drawn }
+    }
+
+    /// Runs every seed; `on_trial` is told of each that is done, in any order.
+    pub fn run(&self, nodes: &Nursery<'_>, on_trial: &(dyn Fn(&Trial) + Sync)) -> Findings {
+        let seeds: Vec<u64> = (0..self.seeds).map(|more| self.first_seed.wrapping_add(more)).collect();
+        let trials = workers::share(self.jobs, &seeds, |seed| {
+            let scenario = self.scenario(*seed);
+            let trial = attempt(&scenario, nodes);
+            on_trial(&trial);
+            (scenario, trial)
+        });
+        let mut findings = Findings::of(self, trials);
+        let first = findings.failures.len().min(MAX_SHRUNK);
+        let shrunk = workers::share(self.jobs, &findings.failures[..first], |failing| {
+            shrink::shrink(&failing.scenario, &failing.fault, |scenario| attempt(scenario, nodes).fault)
+        });
+        for (failing, shrunk) in findings.failures.iter_mut().zip(shrunk) {
+            failing.shrunk = Some(shrunk);
+        }
+        findings
+    }
+}
+
+/// Runs the swarm that the arguments after `gloomers swarm` describe; ends with the status of reference §4.7.
+///
+/// # Errors
+///
+/// When the report cannot be written.
+pub fn command(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
+    let (swarm, quiet) = match arguments::parse(arguments) {
+        Ok(parsed) => parsed,
+        Err(Refusal::Help(help)) => {
+            write!(desk.page, "{help}")?;
+            return Ok(VALID);
+        }
+        Err(Refusal::Errors(errors)) => {
+            for error in errors {
+                writeln!(desk.page, "{error}")?;
+            }
+            return Ok(BAD_ARGUMENTS);
+        }
+    };
+    let builtin = Builtin::of(swarm.workload.name()).map_err(io::Error::other)?;
+    let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);
+    trial::tell_of_panics();
+    let bar = bar(swarm.seeds, quiet);
+    let findings = swarm.run(&nodes, &|trial| {
+        if trial.fault.is_some() {
+            bar.set_message(", some fail");
+        }
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    writeln!(desk.page, "{findings}{:<16}{:.1} s", "took", bar.elapsed().as_secs_f64())?;
+    Ok(match findings.failures.len() {
+        0 if findings.undecided as u64 == swarm.seeds => UNKNOWN,
+        0 => VALID,
+        _ => INVALID,
+    })
+}
+
+/// Shown only where stderr is a terminal.
+fn bar(seeds: u64, quiet: bool) -> ProgressBar {
+    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(Some(seeds), target);
+    ProgressStyle::with_template("{bar:30} {pos}/{len} seeds{msg}, {eta} left").map(|style| bar.set_style(style)).ok();
+    bar
+}
+
+#[cfg(test)]
+mod tests;

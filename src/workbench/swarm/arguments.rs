@@ -1,0 +1,104 @@
+//! The command line of `gloomers swarm`.
+
+use std::ffi::OsString;
+use std::thread;
+
+use clap::builder::ValueParser;
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use super::Swarm;
+use crate::workbench::options::{Options, Refusal, refusal};
+
+const ABOUT: &str = "Runs a workload in virtual time once for each seed, which draws the cluster, the rate, the \
+    network and the faults. Each test must be valid, and all nodes must agree after the heal";
+
+const AFTER: &str = "What a node answered that was killed later is not held against the others: it may have been in \
+    its memory alone. Of failures, the first three are shrunk, in at most 300 tries each.\n\
+    Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments.";
+
+fn table() -> Command {
+    let number = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name).long(name).value_name(value).help(help)
+    };
+    let workload = Arg::new("workload").long("workload").short('w').value_name("NAME").help("What to test");
+    let arguments = Arg::new("arguments").value_name("ARGUMENTS").help("For the nodes");
+    let positive = value_parser!(u64).range(1..);
+    Command::new("gloomers swarm")
+        .about(ABOUT)
+        .after_help(AFTER)
+        .args_override_self(true)
+        .arg(workload.required(true))
+        .arg(number("seeds", "N", "How many seeds").value_parser(positive).default_value("1000"))
+        .arg(number("first-seed", "S", "The first of them").value_parser(value_parser!(u64)).default_value("1"))
+        .arg(number("jobs", "N", "Threads [default: all cores]").value_parser(value_parser!(u16).range(1..)))
+        .arg(
+            number("time-limit", "S", "Seconds of each test's main phase [default: drawn, 5 to 25]")
+                .value_parser(value_parser!(u32).range(1..)),
+        )
+        .arg(Arg::new("quiet").long("quiet").help("Show no progress").action(ArgAction::SetTrue))
+        .arg(arguments.num_args(0..).last(true).action(ArgAction::Append).value_parser(ValueParser::string()))
+}
+
+/// What to try, and whether to be quiet about its progress.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Swarm, bool), Refusal> {
+    let name = OsString::from("gloomers swarm");
+    let matches = table().try_get_matches_from(std::iter::once(name).chain(arguments)).map_err(|e| refusal(&e))?;
+    let number = |name: &str| matches.get_one::<u64>(name).copied().unwrap_or_default();
+    let workload = matches.get_one::<String>("workload").cloned().unwrap_or_default();
+    let arguments: Vec<String> = matches.get_many("arguments").into_iter().flatten().cloned().collect();
+    // The workload and the nodes' arguments are what every test is given.
+    let words = ["-w", &workload, "--virtual-time", "--"].map(str::to_owned).into_iter().chain(arguments.clone());
+    let options = Options::parse(words.map(OsString::from))?;
+    let jobs = matches.get_one::<u16>("jobs").copied().map(usize::from);
+    let swarm = Swarm {
+        workload: options.workload,
+        seeds: number("seeds"),
+        first_seed: number("first-seed"),
+        jobs: jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
+        time_limit: matches.get_one::<u32>("time-limit").copied().map(u64::from),
+        arguments,
+    };
+    Ok((swarm, matches.get_flag("quiet")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workbench::workload::Kind;
+
+    fn swarm(line: &str) -> Result<Swarm, Refusal> {
+        parse(line.split_whitespace().map(OsString::from)).map(|(swarm, _)| swarm)
+    }
+
+    #[test]
+    fn a_thousand_seeds_from_the_first_on_all_cores_are_the_default() {
+        let swarm = swarm("-w broadcast").expect("good");
+        assert_eq!((swarm.workload, swarm.seeds, swarm.first_seed), (Kind::Broadcast, 1000, 1));
+        assert!(swarm.jobs > 0 && swarm.time_limit.is_none() && swarm.arguments.is_empty());
+    }
+
+    #[test]
+    fn every_number_can_be_given_and_nodes_have_arguments() {
+        let line = "-w g-set --seeds 5 --first-seed 70 --jobs 3 --time-limit 4 -- --max-staleness 1s";
+        let swarm = swarm(line).expect("good");
+        assert_eq!((swarm.seeds, swarm.first_seed, swarm.jobs, swarm.time_limit), (5, 70, 3, Some(4)));
+        assert_eq!(swarm.scenario(70).arguments, ["--max-staleness", "1s"]);
+        assert_eq!(swarm.scenario(71).time_limit_s, 4);
+    }
+
+    #[test]
+    fn bad_arguments_are_refused() {
+        for line in [
+            "",
+            "-w ecko",
+            "-w echo --seeds 0",
+            "-w echo --jobs none",
+            "-w echo --time-limit 0",
+            "-w echo --rate 5",
+            "-w echo -- --fast",
+        ] {
+            assert!(matches!(swarm(line), Err(Refusal::Errors(errors)) if errors.len() == 1), "{line}");
+        }
+        assert!(matches!(swarm("--help"), Err(Refusal::Help(text)) if text.contains("--first-seed")));
+    }
+}

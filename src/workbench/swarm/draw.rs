@@ -1,0 +1,117 @@
+//! What a seed draws: small clusters mostly, for some seconds, and half of all faults.
+
+use rand::seq::IndexedRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::scenario::Scenario;
+use crate::workbench::nemesis::Fault;
+use crate::workbench::network::{Delivery, Shape};
+use crate::workbench::workload::Kind;
+
+/// The test itself draws from other streams of the same seed.
+const STREAM: u64 = 16;
+
+/// One cluster in so many is a large one, where the workload takes that.
+const LARGE_ONE_IN: u32 = 25;
+const LARGE: usize = 25;
+
+const RATES: [u64; 5] = [5, 10, 20, 40, 80];
+const LATENCIES_MS: [u64; 8] = [0, 0, 1, 5, 20, 50, 100, 200];
+const SHAPES: [Shape; 4] = [Shape::Constant, Shape::Constant, Shape::Uniform, Shape::Exponential];
+const DELIVERIES: [Delivery; 3] = [Delivery::Held, Delivery::Held, Delivery::Free];
+
+/// What a workload can bear.
+struct Habits {
+    most_nodes: usize,
+    threads: usize,
+    faults: &'static [Fault],
+    /// Whether messages may arrive twice. A service does what it is asked once for each copy, which no node can help.
+    duplication: bool,
+    model: Option<&'static str>,
+}
+
+impl Habits {
+    fn of(workload: Kind) -> Self {
+        let usual = Self { most_nodes: 10, threads: 1, faults: &Fault::ALL, duplication: true, model: None };
+        match workload {
+            // Its checker wants every request answered, and who is away answers none.
+            Kind::Echo => Self { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..usual },
+            Kind::Broadcast | Kind::GSet | Kind::PnCounter | Kind::UniqueIds => usual,
+            Kind::Kafka => Self { most_nodes: 5, threads: 2, ..usual },
+            Kind::LinKv => Self { most_nodes: 5, threads: 2, duplication: false, ..usual },
+            Kind::GCounter | Kind::TxnListAppend => Self { most_nodes: 5, duplication: false, ..usual },
+            Kind::TxnRwRegister => Self { most_nodes: 5, model: Some("read-committed"), ..usual },
+        }
+    }
+}
+
+/// The scenario of a seed.
+pub(super) fn scenario(workload: Kind, seed: u64) -> Scenario {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(STREAM);
+    let rng = &mut rng;
+    let Habits { most_nodes, threads, faults, duplication, model } = Habits::of(workload);
+    let large = rng.random_ratio(1, LARGE_ONE_IN) && matches!(workload, Kind::Broadcast | Kind::GSet | Kind::UniqueIds);
+    let nodes = if large { LARGE } else { rng.random_range(2..=most_nodes) };
+    let latency_ms = one_of(&LATENCIES_MS, rng);
+    let shape = one_of(&SHAPES, rng);
+    Scenario {
+        workload,
+        seed,
+        nodes,
+        threads,
+        rate: one_of(&RATES, rng),
+        time_limit_s: rng.random_range(5..=25),
+        latency_ms,
+        shape: if latency_ms > 0 { shape } else { Shape::Constant },
+        delivery: one_of(&DELIVERIES, rng),
+        loss_percent: percent(rng),
+        duplication_percent: if duplication { percent(rng) } else { 0 },
+        faults: faults.iter().copied().filter(|_| rng.random()).collect(),
+        interval_ms: 100 * rng.random_range(10..=40),
+        model,
+        arguments: Vec::new(),
+    }
+}
+
+fn one_of<T: Copy>(choices: &[T], rng: &mut ChaCha8Rng) -> T {
+    *choices.choose(rng).expect("there are some")
+}
+
+/// Nothing half of the time, or up to a fifth.
+fn percent(rng: &mut ChaCha8Rng) -> u32 {
+    if rng.random() { rng.random_range(1..=20) } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_of_every_workload_draws_a_command_line_that_is_good() {
+        for workload in Kind::ALL {
+            for seed in 0..100 {
+                let scenario = scenario(workload, seed);
+                let options = scenario.options().unwrap_or_else(|error| panic!("{scenario}: {error}"));
+                assert_eq!((options.workload, options.seed), (workload, Some(seed)));
+                assert_eq!(options.nodes.len(), scenario.nodes);
+                assert_eq!(options.nemesis, scenario.faults);
+                let mut begun = workload.begin(&options.terms());
+                assert_eq!(begun.fits(options.nodes.len(), options.concurrency), Ok(()), "{scenario}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_fault_strikes_half_of_the_seeds_and_few_clusters_are_large() {
+        let drawn: Vec<_> = (0..1000).map(|seed| scenario(Kind::Broadcast, seed)).collect();
+        for fault in Fault::ALL {
+            let struck = drawn.iter().filter(|scenario| scenario.faults.contains(&fault)).count();
+            assert!((450..550).contains(&struck), "{fault:?}: {struck}");
+        }
+        let large = drawn.iter().filter(|scenario| scenario.nodes == LARGE).count();
+        assert!((25..60).contains(&large), "{large}");
+        assert!(drawn.iter().all(|scenario| (2..=10).contains(&scenario.nodes) || scenario.nodes == LARGE));
+    }
+}

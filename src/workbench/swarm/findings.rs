@@ -1,0 +1,106 @@
+//! What a swarm found: how many tests failed, and the worst of those that did not.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use super::Swarm;
+use super::scenario::Scenario;
+use super::shrink::Shrunk;
+use super::trial::Trial;
+
+/// So many of the worst cases are told.
+const WORST: usize = 3;
+/// So many failures are told.
+const MAX_TOLD: usize = 10;
+
+/// A scenario that fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// What was run.
+    pub scenario: Scenario,
+    /// What is wrong.
+    pub fault: String,
+    /// A smaller one.
+    pub shrunk: Option<Shrunk>,
+}
+
+/// What came of all seeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Findings {
+    /// The workload's name.
+    pub workload: &'static str,
+    /// The first seed, and how many.
+    pub seeds: (u64, u64),
+    /// How many operations clients began.
+    pub operations: usize,
+    /// How many tests left the checkers nothing to judge, or too much to search.
+    pub undecided: usize,
+    /// Those that failed, in the order of their seeds.
+    pub failures: Vec<Failing>,
+    /// The valid ones with the stalest news, by milliseconds.
+    pub stalest: Vec<(i64, Scenario)>,
+    /// The valid ones with the most messages between servers for each operation.
+    pub dearest: Vec<(f64, Scenario)>,
+}
+
+impl Findings {
+    pub(super) fn of(swarm: &Swarm, trials: Vec<(Scenario, Trial)>) -> Self {
+        let operations = trials.iter().map(|(_, trial)| trial.operations).sum();
+        let undecided = trials.iter().filter(|(_, trial)| trial.is_undecided).count();
+        let (mut failures, mut stalest, mut dearest) = (Vec::new(), Vec::new(), Vec::new());
+        for (scenario, trial) in trials {
+            if let Some(fault) = trial.fault {
+                failures.push(Failing { scenario, fault, shrunk: None });
+                continue;
+            }
+            stalest.extend(trial.staleness_ms.map(|ms| (ms, scenario.clone())));
+            dearest.extend(trial.messages.filter(|messages| *messages > 0.0).map(|messages| (messages, scenario)));
+        }
+        stalest.sort_by_key(|(ms, scenario)| (Reverse(*ms), scenario.seed));
+        dearest.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+        stalest.truncate(WORST);
+        dearest.truncate(WORST);
+        let seeds = (swarm.first_seed, swarm.seeds);
+        Self { workload: swarm.workload.name(), seeds, operations, undecided, failures, stalest, dearest }
+    }
+}
+
+/// The table for people.
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, count) = self.seeds;
+        let last = first.wrapping_add(count).wrapping_sub(1);
+        for failing in self.failures.iter().take(MAX_TOLD) {
+            let Failing { scenario, fault, shrunk } = failing;
+            writeln!(f, "seed {:<11}{fault}\n    {scenario}", scenario.seed)?;
+            if let Some(Shrunk { scenario, fault, tries }) = shrunk {
+                writeln!(f, "  shrunk in {tries} tries: {fault}\n    {scenario}")?;
+            }
+            writeln!(f)?;
+        }
+        if self.failures.len() > MAX_TOLD {
+            let more: Vec<_> =
+                self.failures.iter().skip(MAX_TOLD).map(|failing| failing.scenario.seed.to_string()).collect();
+            writeln!(f, "and seeds {}\n", more.join(", "))?;
+        }
+        if !self.stalest.is_empty() {
+            writeln!(f, "stable latency at worst")?;
+        }
+        for (ms, scenario) in &self.stalest {
+            writeln!(f, "{ms:>8} ms    {scenario}")?;
+        }
+        if !self.dearest.is_empty() {
+            writeln!(f, "server messages per operation at worst")?;
+        }
+        for (messages, scenario) in &self.dearest {
+            writeln!(f, "{messages:>11.2}    {scenario}")?;
+        }
+        writeln!(f, "\n{:<16}{}", "workload", self.workload)?;
+        writeln!(f, "{:<16}{count}, {first} to {last}", "seeds")?;
+        writeln!(f, "{:<16}{}", "operations", self.operations)?;
+        if self.undecided > 0 {
+            writeln!(f, "{:<16}{}", "undecided", self.undecided)?;
+        }
+        writeln!(f, "{:<16}{}", "failures", self.failures.len())
+    }
+}

@@ -1,0 +1,123 @@
+//! Makes a failing scenario smaller, as long as it still fails.
+//!
+//! Greedy: the first of the simpler scenarios that fails is taken, and all begins anew from there, until none fails.
+//! Fewer faults, no loss, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes
+//! another course, so each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
+
+use super::scenario::Scenario;
+use crate::workbench::network::{Delivery, Shape};
+
+/// A scenario is shrunk in at most this many tries.
+pub const MAX_TRIES: usize = 300;
+
+/// A simpler scenario is tried with so many seeds: its own, and the next ones.
+const SEEDS: u64 = 3;
+
+/// A smaller scenario that fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shrunk {
+    /// The smallest that was found.
+    pub scenario: Scenario,
+    /// What is wrong there.
+    pub fault: String,
+    /// How many scenarios were tried.
+    pub tries: usize,
+}
+
+/// Shrinks a scenario that fails with `fault`; `fails` says what is wrong with another.
+pub(super) fn shrink(failing: &Scenario, fault: &str, fails: impl Fn(&Scenario) -> Option<String>) -> Shrunk {
+    let mut best = Shrunk { scenario: failing.clone(), fault: fault.to_owned(), tries: 0 };
+    loop {
+        let seed = best.scenario.seed;
+        let seeded = |scenario: Scenario| (0..SEEDS).map(move |more| (scenario.clone(), seed.wrapping_add(more)));
+        let mut smaller = None;
+        for (scenario, seed) in simpler(&best.scenario).into_iter().flat_map(seeded) {
+            if best.tries == MAX_TRIES {
+                break;
+            }
+            best.tries += 1;
+            let scenario = Scenario { seed, ..scenario };
+            if let Some(fault) = fails(&scenario) {
+                smaller = Some((scenario, fault));
+                break;
+            }
+        }
+        let Some((scenario, fault)) = smaller else { return best };
+        best = Shrunk { scenario, fault, ..best };
+    }
+}
+
+/// Simpler scenarios, each by one step.
+fn simpler(from: &Scenario) -> Vec<Scenario> {
+    let mut all = Vec::new();
+    for fault in &from.faults {
+        let faults = from.faults.iter().copied().filter(|other| other != fault).collect();
+        all.push(Scenario { faults, ..from.clone() });
+    }
+    if from.loss_percent > 0 {
+        all.push(Scenario { loss_percent: 0, ..from.clone() });
+    }
+    if from.duplication_percent > 0 {
+        all.push(Scenario { duplication_percent: 0, ..from.clone() });
+    }
+    for nodes in steps(from.nodes as u64, 2) {
+        all.push(Scenario { nodes: usize::try_from(nodes).unwrap_or(from.nodes), ..from.clone() });
+    }
+    for time_limit_s in steps(from.time_limit_s, 1) {
+        all.push(Scenario { time_limit_s, ..from.clone() });
+    }
+    for rate in steps(from.rate, 1) {
+        all.push(Scenario { rate, ..from.clone() });
+    }
+    if from.shape != Shape::Constant {
+        all.push(Scenario { shape: Shape::Constant, ..from.clone() });
+    }
+    if from.latency_ms > 0 {
+        all.push(Scenario { latency_ms: 0, shape: Shape::Constant, ..from.clone() });
+    }
+    if from.delivery == Delivery::Free {
+        all.push(Scenario { delivery: Delivery::Held, ..from.clone() });
+    }
+    all
+}
+
+/// Smaller numbers: the least, half of it, one less.
+fn steps(from: u64, least: u64) -> Vec<u64> {
+    let mut steps = vec![least, from / 2, from.saturating_sub(1)];
+    steps.retain(|step| (least..from).contains(step));
+    steps.dedup();
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draw;
+    use super::*;
+    use crate::workbench::nemesis::Fault;
+    use crate::workbench::workload::Kind;
+
+    fn shrunk(fails: impl Fn(&Scenario) -> bool) -> Shrunk {
+        let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
+        let failing = drawn.find(|scenario| scenario.nodes == 25 && fails(scenario)).expect("some seed draws it");
+        shrink(&failing, "it fails", |scenario| fails(scenario).then(|| "it fails".to_owned()))
+    }
+
+    #[test]
+    fn only_what_the_failure_needs_is_left() {
+        let needs = |scenario: &Scenario| scenario.faults.contains(&Fault::Kill) && scenario.nodes >= 3;
+        let Shrunk { scenario, tries, .. } = shrunk(needs);
+        assert!(tries < MAX_TRIES, "{tries}");
+        assert_eq!((scenario.nodes, scenario.rate, scenario.time_limit_s), (3, 1, 1));
+        assert_eq!(scenario.faults, [Fault::Kill]);
+        assert_eq!((scenario.loss_percent, scenario.duplication_percent, scenario.latency_ms), (0, 0, 0));
+        assert_eq!((scenario.shape, scenario.delivery), (Shape::Constant, Delivery::Held));
+    }
+
+    #[test]
+    fn it_ends_after_its_tries_and_is_the_same_each_time() {
+        let odd = |scenario: &Scenario| scenario.seed % 7 < 6 && scenario.rate * scenario.time_limit_s > 5;
+        let first = shrunk(odd);
+        assert!(first.tries <= MAX_TRIES && odd(&first.scenario));
+        assert_eq!(first, shrunk(odd));
+    }
+}

@@ -1,0 +1,113 @@
+//! What a swarm of tests finds, and that everybody finds the same.
+
+mod mutants;
+
+use std::ffi::OsString;
+
+use super::*;
+use crate::workbench::command;
+use crate::workbench::nemesis::Fault;
+use crate::workbench::network::{Delivery, Shape};
+use crate::workbench::run::{Unwatched, run};
+
+fn swarm(workload: Kind, seeds: u64, jobs: usize) -> Swarm {
+    Swarm { workload, seeds, first_seed: 1, jobs, time_limit: None, arguments: Vec::new() }
+}
+
+/// The nodes of this crate.
+fn good(workload: Kind) -> impl Fn(usize, u64, &[String]) -> Result<Engines, String> + Sync {
+    let builtin = Builtin::of(workload.name()).expect("every workload has a node");
+    move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
+}
+
+fn said(line: &str) -> (u8, String) {
+    let mut page = Vec::new();
+    let mut desk = Desk { page: &mut page, colours: false, store: "unused".as_ref() };
+    let status = super::command(line.split_whitespace().map(OsString::from), &mut desk).expect("memory takes it");
+    (status, String::from_utf8_lossy(&page).into_owned())
+}
+
+#[test]
+fn the_nodes_of_every_workload_stand_a_few_seeds() {
+    for workload in Kind::ALL {
+        let findings = swarm(workload, 8, 2).run(&good(workload), &|_| {});
+        assert!(findings.failures.is_empty(), "{findings}");
+        assert!(findings.operations > 0);
+    }
+}
+
+#[test]
+fn two_messages_of_one_instant_that_change_places_leave_nobody_behind() {
+    // The second said whom the node follows now; taken for the older one, it was never told the last value.
+    let scenario = Scenario {
+        nodes: 9,
+        rate: 10,
+        time_limit_s: 8,
+        latency_ms: 0,
+        shape: Shape::Constant,
+        delivery: Delivery::Free,
+        loss_percent: 10,
+        duplication_percent: 20,
+        faults: vec![Fault::Skew],
+        interval_ms: 2000,
+        ..swarm(Kind::PnCounter, 1, 1).scenario(470)
+    };
+    assert_eq!(attempt(&scenario, &good(Kind::PnCounter)).fault, None, "{scenario}");
+}
+
+#[test]
+fn findings_do_not_depend_on_the_number_of_threads() {
+    let nodes = good(Kind::Broadcast);
+    let alone = swarm(Kind::Broadcast, 12, 1).run(&nodes, &|_| {});
+    assert_eq!(alone, swarm(Kind::Broadcast, 12, 5).run(&nodes, &|_| {}));
+}
+
+#[test]
+fn the_page_ends_with_a_table_and_names_the_commands_of_the_worst() {
+    let (status, page) = said("-w broadcast --seeds 5 --first-seed 20 --jobs 2 --time-limit 3");
+    assert_eq!(status, VALID, "{page}");
+    assert!(page.contains("\nworkload        broadcast\nseeds           5, 20 to 24\noperations      "), "{page}");
+    assert!(page.contains("\nfailures        0\ntook            "), "{page}");
+    let commands: Vec<_> = page.lines().filter(|line| line.contains("gloomers test -w broadcast ")).collect();
+    assert_eq!(commands.len(), 6, "{page}");
+    assert!(commands.iter().all(|line| line.contains(" --virtual-time --seed 2") && line.contains(" --time-limit 3")));
+}
+
+#[test]
+fn bad_arguments_end_with_254_and_help_with_0() {
+    assert_eq!(said("-w ecko").0, command::BAD_ARGUMENTS);
+    assert_eq!(said("--help").0, VALID);
+}
+
+/// The history of a scenario, as bytes.
+fn history(scenario: &Scenario) -> Vec<u8> {
+    let options = scenario.options().expect("good");
+    replayed(&options, scenario.seed)
+}
+
+fn replayed(options: &crate::workbench::options::Options, seed: u64) -> Vec<u8> {
+    let mut nodes = good(options.workload)(options.nodes.len(), seed, &options.arguments).expect("good");
+    let mut workload = options.workload.begin(&options.terms());
+    let outcome = run(&options.plan(seed), &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");
+    let history: crate::workbench::history::History = outcome.history.into_iter().collect();
+    let mut bytes = Vec::new();
+    history.write_edn(&mut bytes).expect("memory takes it");
+    bytes
+}
+
+#[test]
+fn the_printed_command_replays_the_test_to_the_byte() {
+    for workload in [Kind::Broadcast, Kind::Kafka, Kind::TxnRwRegister] {
+        let swarm = Swarm { arguments: vec!["--max-staleness".into(), "1s".into()], ..swarm(workload, 1, 1) };
+        for seed in 1..4 {
+            let scenario = swarm.scenario(seed);
+            let printed = scenario.to_string();
+            let words = printed.strip_prefix("gloomers test ").expect("a command").split(' ').map(OsString::from);
+            let store = tempfile::tempdir().expect("a folder");
+            let mut desk = Desk { page: &mut Vec::new(), colours: false, store: store.path() };
+            command::test(words, &mut desk).expect("the store can be written");
+            let stored = std::fs::read(store.path().join("latest/history.edn")).expect("a history");
+            assert!(stored == history(&scenario), "{printed}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Bugs planted on purpose, which the swarm must find, on seeds that the node without them stands.
+
+use serde_json::{Value as Json, json};
+
+use super::{good, swarm};
+use crate::engine::{Birth, Engine};
+use crate::gossip::Settings;
+use crate::nodes::Broadcast;
+use crate::shell::Machine;
+use crate::time::{Duration, Time};
+use crate::wire::PADDING;
+use crate::workbench::engines::Engines;
+use crate::workbench::swarm::{MAX_TRIES, Nursery, attempt};
+use crate::workbench::workload::Kind;
+
+fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
+    Engine::new(Birth { incarnation, seed, options: Settings::default() })
+}
+
+/// The swarm finds the mutant and shrinks it, and finds nothing else: without the bug, all is well.
+fn assert_found(mutant: &Nursery<'_>, seeds: u64) {
+    let swarm = swarm(Kind::Broadcast, seeds, 2);
+    let findings = swarm.run(mutant, &|_| {});
+    let first = findings.failures.first().unwrap_or_else(|| panic!("not found\n{findings}"));
+    let shrunk = first.shrunk.as_ref().expect("the first failures are shrunk");
+    assert!(shrunk.tries > 0 && shrunk.tries <= MAX_TRIES);
+    let size = |scenario: &crate::workbench::swarm::Scenario| {
+        (scenario.rate * scenario.time_limit_s, scenario.faults.len(), scenario.nodes)
+    };
+    let (small, large) = (size(&shrunk.scenario), size(&first.scenario));
+    assert!(small.0 < large.0 && small.1 <= large.1 && small.2 <= large.2, "{findings}");
+    assert_eq!(attempt(&shrunk.scenario, mutant).fault.as_ref(), Some(&shrunk.fault), "{findings}");
+    let findings = swarm.run(&good(Kind::Broadcast), &|_| {});
+    assert!(findings.failures.is_empty(), "{findings}");
+}
+
+/// Answers `broadcast_ok` at once and merges soon after; of two values within that time, the first is lost.
+struct AcknowledgesFirst {
+    engine: Engine<Broadcast>,
+    unmerged: Option<(Time, Vec<u8>)>,
+}
+
+/// Until a value is merged.
+const MERGES_AFTER: Duration = Duration::from_millis(5);
+
+impl Machine for AcknowledgesFirst {
+    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        let mut message: Json = serde_json::from_slice(&buffer[..lines]).expect("a message");
+        if message["body"]["type"] != "broadcast" {
+            return self.engine.feed(buffer, lines, now);
+        }
+        let body = json!({"type": "broadcast_ok", "in_reply_to": message["body"]["msg_id"].take()});
+        let reply = json!({"src": message["dest"], "dest": message["src"], "body": body});
+        self.engine.output().extend_from_slice(format!("{reply}\n").as_bytes());
+        message["body"].as_object_mut().expect("a body").remove("msg_id");
+        self.unmerged = Some((now + MERGES_AFTER, format!("{message}\n").into_bytes()));
+    }
+
+    fn expire(&mut self, now: Time) {
+        if let Some((_, mut line)) = self.unmerged.take_if(|(due, _)| *due <= now) {
+            let length = line.len();
+            line.resize(length + PADDING, 0);
+            self.engine.feed(&mut line, length, now);
+        }
+        self.engine.expire(now);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        let merges = self.unmerged.as_ref().map(|(due, _)| *due);
+        [self.engine.deadline(), merges].into_iter().flatten().min()
+    }
+
+    fn output(&mut self) -> &mut Vec<u8> {
+        self.engine.output()
+    }
+}
+
+#[test]
+fn an_acknowledgement_before_the_merge_is_found() {
+    let mutant = |count: usize, seed: u64, _: &[String]| {
+        Ok(Engines::born(count, seed, |_, incarnation, seed| {
+            Box::new(AcknowledgesFirst { engine: broadcast(incarnation, seed), unmerged: None })
+        }))
+    };
+    assert_found(&mutant, 10);
+}
+
+#[test]
+fn a_restart_that_reuses_numbers_is_found() {
+    let mutant = |count: usize, seed: u64, _: &[String]| {
+        Ok(Engines::born(count, seed, |_, _, seed| Box::new(broadcast(1_700_000_000_000_000, seed))))
+    };
+    assert_found(&mutant, 10);
+}
+
+/// The first node tells the second one no operations in its rounds, as if it knew them all.
+struct Forgets {
+    engine: Engine<Broadcast>,
+    /// What it says, without that.
+    said: Vec<u8>,
+}
+
+impl Forgets {
+    fn listen(&mut self) {
+        for line in self.engine.output().split_inclusive(|byte| *byte == b'\n') {
+            let mut message: Json = serde_json::from_slice(line).expect("a message");
+            if message["src"] == "n0" && message["dest"] == "n1" && message["body"]["type"] == "gossip" {
+                message["body"]["ops"] = json!([]);
+                self.said.extend_from_slice(format!("{message}\n").as_bytes());
+            } else {
+                self.said.extend_from_slice(line);
+            }
+        }
+        self.engine.output().clear();
+    }
+}
+
+impl Machine for Forgets {
+    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        self.engine.feed(buffer, lines, now);
+        self.listen();
+    }
+
+    fn expire(&mut self, now: Time) {
+        self.engine.expire(now);
+        self.listen();
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.engine.deadline()
+    }
+
+    fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.said
+    }
+}
+
+#[test]
+fn a_hub_that_forgets_one_follower_is_found() {
+    let mutant = |count: usize, seed: u64, _: &[String]| {
+        Ok(Engines::born(count, seed, |_, incarnation, seed| {
+            Box::new(Forgets { engine: broadcast(incarnation, seed), said: Vec::new() })
+        }))
+    };
+    assert_found(&mutant, 10);
+}
