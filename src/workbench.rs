@@ -27,5 +27,7 @@ pub mod options;
 pub mod progress;
 
 pub mod conclude;
+pub mod markup;
+pub mod report;
 pub mod store;
 pub mod summary;

@@ -7,6 +7,7 @@ use super::edn::{self, Value};
 use super::history::History;
 use super::network::{Delivery, Muted};
 use super::options::Options;
+use super::report;
 use super::run::{Crash, Lateness, Outcome};
 use super::store::Store;
 use super::summary::{Facts, abridged, closing_line, summary};
@@ -36,10 +37,18 @@ pub fn conclude(
     page: &mut dyn Write,
     colours: bool,
 ) -> io::Result<u8> {
-    let Outcome { history, counts, muted, crashes, lateness } = outcome;
+    let Outcome { history, counts, muted, crashes, lateness, journal } = outcome;
     let history: History = history.into_iter().collect();
     store.write_history(&history).map_err(io::Error::other)?;
+    let picture = |results: Option<&Value>, verdict: Option<Verdict>, remarks: &[String]| {
+        let (history, journal, counts) = (&history, &journal, &counts);
+        let run = report::Run { history, journal, counts, results, options, seed, verdict, remarks };
+        report::write(&run, store).map_err(io::Error::other)
+    };
     if !crashes.is_empty() {
+        let remarks: Vec<_> =
+            crashes.iter().map(|crash| format!("{} crashed with {}.", crash.node, crash.status)).collect();
+        picture(None, None, &remarks)?;
         for crash in &crashes {
             report_crash(crash, page)?;
         }
@@ -55,6 +64,10 @@ pub fn conclude(
         parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
     }
     store.write_results(&results).map_err(io::Error::other)?;
+    let (verdict, status) = ruling(&results, failed);
+    let words = check::in_words(&results);
+    let remarks: Vec<_> = muted.iter().map(Muted::in_words).chain(words.iter().cloned()).collect();
+    picture(Some(&results), Some(verdict), &remarks)?;
     let facts = Facts {
         workload: options.workload.name().to_owned(),
         node_count: options.nodes.len(),
@@ -65,10 +78,9 @@ pub fn conclude(
         folder: store.folder().to_owned(),
     };
     write!(page, "{}", summary(&results, &facts, colours))?;
-    for line in check::in_words(&results) {
+    for line in words {
         writeln!(page, "{line}")?;
     }
-    let (verdict, status) = ruling(&results, failed);
     writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
     Ok(status)
 }

@@ -16,7 +16,7 @@ use super::edn::Value;
 use super::generator::{MainPhase, Step};
 use super::history::Op;
 use super::nemesis::{Fault, Nemesis};
-use super::network::{Conditions, Counts, Muted, Network, Shape};
+use super::network::{Conditions, Counts, Journal, Muted, Network, Shape};
 use super::services::Services;
 use super::workload::{Last, Workload};
 use crate::time::Duration;
@@ -119,6 +119,8 @@ pub struct Outcome {
     pub crashes: Vec<Crash>,
     /// How late messages reached their nodes.
     pub lateness: Lateness,
+    /// The messages that went over the network, as far as they are remembered.
+    pub journal: Journal,
 }
 
 /// Why a test did not run to its end; the status is 255.
@@ -334,7 +336,7 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// Looks who is still there, and ends all nodes.
-    fn end(self) -> Outcome {
+    fn end(mut self) -> Outcome {
         self.exchange.watch.on_phase(Phase::Ending);
         let mut crashes = Vec::new();
         for (node, name) in self.plan.nodes.iter().enumerate() {
@@ -352,6 +354,7 @@ impl<C: Cluster> Test<'_, C> {
             muted: self.exchange.network.muted().to_vec(),
             crashes,
             lateness: self.exchange.lateness,
+            journal: self.exchange.network.take_journal(self.book.zero),
         }
     }
 

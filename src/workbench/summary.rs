@@ -37,14 +37,20 @@ const LISTED: usize = 8;
 const LABEL_WIDTH: usize = 16;
 
 /// A challenge that sets limits which the verdict does not know (reference §16).
-struct Challenge {
-    name: &'static str,
-    msgs_per_op: f64,
-    median_ms: f64,
-    max_ms: f64,
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub struct Challenge {
+    /// `challenge 3d`
+    pub name: &'static str,
+    /// Servers' messages per operation.
+    pub msgs_per_op: f64,
+    /// The median of the stable latencies.
+    pub median_ms: f64,
+    /// The longest of the stable latencies.
+    pub max_ms: f64,
 }
 
-const CHALLENGES: [Challenge; 2] = [
+/// The challenges with such limits.
+pub const CHALLENGES: [Challenge; 2] = [
     Challenge { name: "challenge 3d", msgs_per_op: 30.0, median_ms: 400.0, max_ms: 600.0 },
     Challenge { name: "challenge 3e", msgs_per_op: 20.0, median_ms: 1000.0, max_ms: 2000.0 },
 ];
@@ -89,7 +95,8 @@ pub const fn closing_line(verdict: Verdict) -> &'static str {
 
 impl Facts {
     /// Whether it ran under the conditions of challenges 3d and 3e.
-    fn is_efficiency_run(&self) -> bool {
+    #[must_use]
+    pub fn is_efficiency_run(&self) -> bool {
         let at_rate = (self.rate - 100.0).abs() < f64::EPSILON;
         self.workload == "broadcast" && self.node_count == 25 && self.latency_ms == 100 && at_rate
     }
@@ -167,17 +174,18 @@ impl Page {
     }
 
     fn verdict(&mut self, results: &Value) {
-        let (colour, word) = match Verdict::of(results) {
-            Verdict::True => (Colour::Green, "valid"),
-            Verdict::Unknown => (Colour::Yellow, "unknown"),
-            Verdict::False => (Colour::Red, "invalid"),
+        let verdict = Verdict::of(results);
+        let colour = match verdict {
+            Verdict::True => Colour::Green,
+            Verdict::Unknown => Colour::Yellow,
+            Verdict::False => Colour::Red,
         };
         let parts = results.entries().unwrap_or_default().iter();
         let blamed: Vec<_> = parts
             .filter(|(_, part)| part.get("valid?").is_some() && Verdict::of(part) != Verdict::True)
             .filter_map(|(key, _)| key.as_keyword())
             .collect();
-        let mut text = self.paint(colour, word);
+        let mut text = self.paint(colour, verdict.word());
         if !blamed.is_empty() {
             text = format!("{text}, because of {}", blamed.join(", "));
         }

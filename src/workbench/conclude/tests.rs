@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::*;
 use crate::workbench::cluster::LastWords;
-use crate::workbench::network::{BadLine, Counts};
+use crate::workbench::network::{BadLine, Counts, Journal};
 
 fn options(line: &str) -> Options {
     Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line")
@@ -19,6 +19,7 @@ fn outcome() -> Outcome {
         muted: Vec::new(),
         crashes: Vec::new(),
         lateness: Lateness::default(),
+        journal: Journal::default(),
     }
 }
 
