@@ -10,12 +10,13 @@ use gossip_gloomers::workbench::store::ROOT;
 
 const USAGE: &str = "\
 Usage: gloomers COMMAND [OPTIONS ...]
-Commands: check, node, test
+Commands: check, node, serve, test
 
   gloomers test -w broadcast --node-count 25 --rate 100 --latency 100
   gloomers test -w echo --bin ./my-node
   gloomers test --help
   gloomers check store/latest -w broadcast
+  gloomers serve --port 8080
   gloomers node WORKLOAD [ARGUMENTS ...]
 ";
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     match command.to_str() {
         Some("test") => report(|desk| command::test(arguments, desk)),
         Some("check" | "analyze") => report(|desk| command::check(arguments, desk)),
+        Some("serve") => report(|desk| command::serve(arguments, desk)),
         Some("node") => {
             let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
             run_node(&arguments.next().unwrap_or_default(), arguments)

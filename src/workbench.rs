@@ -29,5 +29,6 @@ pub mod progress;
 pub mod conclude;
 pub mod markup;
 pub mod report;
+pub mod serve;
 pub mod store;
 pub mod summary;

@@ -1,6 +1,7 @@
-//! `gloomers test` and `gloomers check`: from a command line to an exit status (reference §4.7).
+//! `gloomers test`, `gloomers check` and `gloomers serve`: from a command line to an exit status (reference §4.7).
 
 mod check;
+mod serve;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -16,6 +17,7 @@ use super::run::{Failure, Outcome, run};
 use super::store::Store;
 
 pub use check::check;
+pub use serve::serve;
 
 /// The user pressed Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
