@@ -27,6 +27,8 @@ pub mod options;
 pub mod progress;
 
 pub mod conclude;
+pub mod findings;
+pub mod junit;
 pub mod markup;
 pub mod report;
 pub mod serve;

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use super::check::{self, Verdict, judge};
 use super::edn::{self, Value};
+use super::findings::findings;
 use super::history::History;
+use super::junit::Suite;
 use super::network::{Delivery, Muted};
 use super::options::Options;
 use super::report;
@@ -49,6 +51,10 @@ pub fn conclude(
         let remarks: Vec<_> =
             crashes.iter().map(|crash| format!("{} crashed with {}.", crash.node, crash.status)).collect();
         picture(None, None, &remarks)?;
+        broken(options, seed, &remarks.join(" "), page)?;
+        if options.json {
+            return Ok(BROKEN);
+        }
         for crash in &crashes {
             report_crash(crash, page)?;
         }
@@ -66,8 +72,20 @@ pub fn conclude(
     store.write_results(&results).map_err(io::Error::other)?;
     let (verdict, status) = ruling(&results, failed);
     let words = check::in_words(&results);
-    let remarks: Vec<_> = muted.iter().map(Muted::in_words).chain(words.iter().cloned()).collect();
+    let findings = findings(&results, &muted, options.strict);
+    let failed = findings.iter().filter(|finding| finding.verdict != Verdict::True && finding.check != "muted");
+    let remarks = failed.map(|finding| format!("{} is {}: {}", finding.check, finding.verdict.word(), finding.why));
+    let remarks: Vec<_> = muted.iter().map(Muted::in_words).chain(remarks).chain(words.iter().cloned()).collect();
     picture(Some(&results), Some(verdict), &remarks)?;
+    if let Some(file) = &options.junit {
+        let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
+        let workload = options.workload.name();
+        Suite { workload, seed, seconds, findings: &findings, broken: None }.write(file)?;
+    }
+    if options.json {
+        writeln!(page, "{}", results.to_json())?;
+        return Ok(status);
+    }
     let facts = Facts {
         workload: options.workload.name().to_owned(),
         node_count: options.nodes.len(),
@@ -83,6 +101,22 @@ pub fn conclude(
     }
     writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
     Ok(status)
+}
+
+/// Tells programs that a test has no verdict and why: as JSON, or as `JUnit` XML, if that was asked for.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn broken(options: &Options, seed: u64, why: &str, page: &mut dyn Write) -> io::Result<()> {
+    if let Some(file) = &options.junit {
+        let workload = options.workload.name();
+        Suite { workload, seed, seconds: 0.0, findings: &[], broken: Some(why) }.write(file)?;
+    }
+    if options.json {
+        let document = Value::record([("valid?", Value::Nil), ("error", Value::str(why))]);
+        writeln!(page, "{}", document.to_json())?;
+    }
+    Ok(())
 }
 
 /// The verdict to announce and its exit status; `failed` if something else than the results says no.
