@@ -11,7 +11,7 @@ use gossip_gloomers::workbench::swarm;
 
 const USAGE: &str = "\
 Usage: gloomers COMMAND [OPTIONS ...]
-Commands: challenges, check, node, swarm, test
+Commands: challenges, check, node, serve, swarm, test
 
   gloomers test -w broadcast --node-count 25 --rate 100 --latency 100
   gloomers test -w echo --bin ./my-node
@@ -19,6 +19,7 @@ Commands: challenges, check, node, swarm, test
   gloomers check store/latest -w broadcast
   gloomers challenges
   gloomers swarm -w broadcast --seeds 1000
+  gloomers serve --port 8080
   gloomers node WORKLOAD [ARGUMENTS ...]
 ";
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Some("challenges") => report(|desk| command::challenges(arguments, desk)),
         Some("swarm") => report(|desk| swarm::command(arguments, desk)),
         Some("check" | "analyze") => report(|desk| command::check(arguments, desk)),
+        Some("serve") => report(|desk| command::serve(arguments, desk)),
         Some("node") => {
             let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
             run_node(&arguments.next().unwrap_or_default(), arguments)

@@ -29,6 +29,11 @@ pub mod progress;
 
 pub mod conclude;
 pub mod figures;
+pub mod findings;
+pub mod junit;
+pub mod markup;
+pub mod report;
+pub mod serve;
 pub mod store;
 pub mod summary;
 

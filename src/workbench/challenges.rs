@@ -186,6 +186,11 @@ impl Challenge {
         ALL.iter().find(|challenge| challenge.name == name)
     }
 
+    /// Those that set limits to what a broadcast costs and how long it takes.
+    pub fn efficiency() -> impl Iterator<Item = &'static Self> {
+        ALL.iter().filter(|challenge| challenge.limits.max_ms.is_some())
+    }
+
     /// Whether an attempt does everything that is demanded.
     #[must_use]
     pub fn is_met(&self, attempt: &Attempt) -> bool {

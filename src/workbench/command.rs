@@ -1,7 +1,8 @@
-//! `gloomers test` and `gloomers check`: from a command line to an exit status (reference §4.7).
+//! `gloomers test`, `gloomers check` and `gloomers serve`: from a command line to an exit status (reference §4.7).
 
 mod challenges;
 mod check;
+mod serve;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::builtin::Builtin;
 use super::cluster::Halt;
-use super::conclude::{BROKEN, VALID, conclude};
+use super::conclude::{BROKEN, VALID, broken, conclude};
 use super::options::{Options, Refusal};
 use super::processes::{Interrupts, Launch, Processes};
 use super::progress::Progress;
@@ -18,6 +19,7 @@ use super::store::Store;
 
 pub use challenges::challenges;
 pub use check::check;
+pub use serve::serve;
 
 /// The user pressed Ctrl-C.
 pub const INTERRUPTED: u8 = 130;
@@ -53,7 +55,7 @@ pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) 
             return Ok(BAD_ARGUMENTS);
         }
     };
-    for note in &options.notes {
+    for note in options.notes.iter().filter(|_| !options.json) {
         writeln!(desk.page, "{note}")?;
     }
     // In virtual time there is nothing to tidy up after Ctrl-C.
@@ -69,13 +71,19 @@ pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) 
 }
 
 fn one(options: &Options, seed: u64, interrupts: Option<&Interrupts>, desk: &mut Desk<'_>) -> io::Result<u8> {
-    writeln!(desk.page, "{:<16}{seed}", "seed")?;
-    desk.page.flush()?;
+    if !options.json {
+        writeln!(desk.page, "{:<16}{seed}", "seed")?;
+        desk.page.flush()?;
+    }
     let program = match program(options) {
         Ok(program) => program,
         Err(error) => {
             let bin = options.bin.as_deref().unwrap_or("the built-in node".as_ref()).display();
-            writeln!(desk.page, "{bin} cannot be executed: {error}")?;
+            let why = format!("{bin} cannot be executed: {error}");
+            broken(options, seed, &why, desk.page)?;
+            if !options.json {
+                writeln!(desk.page, "{why}")?;
+            }
             return Ok(BROKEN);
         }
     };
@@ -87,10 +95,19 @@ fn one(options: &Options, seed: u64, interrupts: Option<&Interrupts>, desk: &mut
     match ran {
         Ok(outcome) => conclude(outcome, options, seed, &store, desk.page, desk.colours),
         Err(Failure::Halt(Halt::Interrupted)) => {
-            writeln!(desk.page, "Interrupted; all nodes have been ended.")?;
+            let why = "Interrupted; all nodes have been ended.";
+            broken(options, seed, why, desk.page)?;
+            if !options.json {
+                writeln!(desk.page, "{why}")?;
+            }
             Ok(INTERRUPTED)
         }
+        Err(failure) if options.json => {
+            broken(options, seed, &failure.to_string(), desk.page)?;
+            Ok(BROKEN)
+        }
         Err(failure) => {
+            broken(options, seed, &failure.to_string(), desk.page)?;
             writeln!(desk.page, "The test could not be run: {failure}")?;
             if let Failure::Unready { last_words, .. } = &failure {
                 for line in &last_words.stderr {

@@ -4,9 +4,12 @@ use std::io::{self, Write};
 
 use super::check::{self, Verdict, judge};
 use super::edn::{self, Value};
+use super::findings::findings;
 use super::history::History;
-use super::network::Delivery;
+use super::junit::Suite;
+use super::network::{Delivery, Muted};
 use super::options::Options;
+use super::report;
 use super::run::{Convergence, Crash, Outcome};
 use super::store::Store;
 use super::summary::{Facts, abridged, closing_line, summary};
@@ -38,7 +41,19 @@ pub fn conclude(
 ) -> io::Result<u8> {
     let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
     store.write_history(&history).map_err(io::Error::other)?;
+    let picture = |results: Option<&Value>, verdict: Option<Verdict>, remarks: &[String]| {
+        let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
+        let run = report::Run { history, journal, counts, results, options, seed, verdict, remarks };
+        report::write(&run, store).map_err(io::Error::other)
+    };
     if !outcome.crashes.is_empty() {
+        let remarks: Vec<_> =
+            outcome.crashes.iter().map(|crash| format!("{} crashed with {}.", crash.node, crash.status)).collect();
+        picture(None, None, &remarks)?;
+        broken(options, seed, &remarks.join(" "), page)?;
+        if options.json {
+            return Ok(BROKEN);
+        }
         for crash in &outcome.crashes {
             report_crash(crash, page)?;
         }
@@ -48,6 +63,23 @@ pub fn conclude(
     let results = results(&history, &outcome, options, seed);
     let failed = options.strict && strict(&results) == Verdict::False;
     store.write_results(&results).map_err(io::Error::other)?;
+    let (verdict, status) = ruling(&results, failed);
+    let words = check::in_words(&results);
+    let findings = findings(&results, &outcome.muted, options.strict);
+    let failed = findings.iter().filter(|finding| finding.verdict != Verdict::True && finding.check != "muted");
+    let remarks = failed.map(|finding| format!("{} is {}: {}", finding.check, finding.verdict.word(), finding.why));
+    let remarks: Vec<_> =
+        outcome.muted.iter().map(Muted::in_words).chain(remarks).chain(words.iter().cloned()).collect();
+    picture(Some(&results), Some(verdict), &remarks)?;
+    if let Some(file) = &options.junit {
+        let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
+        let workload = options.workload.name();
+        Suite { workload, seed, seconds, findings: &findings, broken: None }.write(file)?;
+    }
+    if options.json {
+        writeln!(page, "{}", results.to_json())?;
+        return Ok(status);
+    }
     let facts = Facts {
         workload: options.workload.name().to_owned(),
         node_count: options.nodes.len(),
@@ -58,10 +90,9 @@ pub fn conclude(
         folder: store.folder().to_owned(),
     };
     write!(page, "{}", summary(&results, &facts, colours))?;
-    for line in check::in_words(&results) {
+    for line in words {
         writeln!(page, "{line}")?;
     }
-    let (verdict, status) = ruling(&results, failed);
     writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
     Ok(status)
 }
@@ -86,6 +117,22 @@ pub fn strict(results: &Value) -> Verdict {
     let muted = ours("muted").and_then(Value::items).is_some_and(|muted| muted.len() > 0);
     let apart = ours("converged") == Some(&Value::Bool(false));
     Verdict::from(!muted && !apart && check::ours(results) != Some(Verdict::False))
+}
+
+/// Tells programs that a test has no verdict and why: as JSON, or as `JUnit` XML, if that was asked for.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn broken(options: &Options, seed: u64, why: &str, page: &mut dyn Write) -> io::Result<()> {
+    if let Some(file) = &options.junit {
+        let workload = options.workload.name();
+        Suite { workload, seed, seconds: 0.0, findings: &[], broken: Some(why) }.write(file)?;
+    }
+    if options.json {
+        let document = Value::record([("valid?", Value::Nil), ("error", Value::str(why))]);
+        writeln!(page, "{}", document.to_json())?;
+    }
+    Ok(())
 }
 
 /// The verdict to announce and its exit status; `failed` if something else than the results says no.

@@ -3,7 +3,7 @@
 use super::edn::Value;
 
 /// What a run came to, or what a challenge allows: as far as there is such a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
 pub struct Figures {
     /// Messages between servers for each operation of a client.
     pub msgs_per_op: Option<f64>,

@@ -3,6 +3,7 @@
 //! A state machine without clock or descriptors. Receivers (nodes first, then whatever services the run adds)
 //! have a queue each; clients have a mailbox that they read when they wait. Bodies pass through as text.
 
+mod counts;
 mod inbox;
 mod journal;
 mod latency;
@@ -14,12 +15,15 @@ use std::rc::Rc;
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
+use smallvec::SmallVec;
 
 use crate::time::Time;
 use inbox::Inbox;
+use journal::Slot;
 
+pub use counts::{Counts, Traffic};
 pub use inbox::Delivery;
-pub use journal::{Counts, Traffic};
+pub use journal::{End, Journal, Passage};
 pub use latency::{Latency, Shape};
 pub use line::{BadLine, Lines};
 
@@ -33,9 +37,10 @@ pub struct Message {
     /// Whom it is for.
     pub dest: Rc<str>,
     /// The text of a JSON object.
-    pub body: Box<str>,
+    pub body: Rc<str>,
     deadline: Time,
     from: Option<usize>,
+    slot: Option<Slot>,
 }
 
 impl Message {
@@ -78,6 +83,14 @@ pub struct Muted {
     pub late_reply: bool,
 }
 
+impl Muted {
+    /// What happened, in a sentence.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        format!("Node {} was muted: it printed {}: {}", self.node, self.reason, self.line)
+    }
+}
+
 /// As many characters of a bad line are kept for the report.
 const QUOTED: usize = 1_000;
 
@@ -105,6 +118,7 @@ pub struct Network {
     next_id: u64,
     muted: Vec<Muted>,
     counts: Counts,
+    journal: Journal,
     /// Lines about messages sent and received, when asked for (reference §6.7).
     log: Vec<String>,
     log_send: bool,
@@ -124,6 +138,7 @@ impl Network {
             next_id: 0,
             muted: Vec::new(),
             counts: Counts::default(),
+            journal: Journal::default(),
             log: Vec::new(),
             log_send: false,
             log_recv: false,
@@ -208,7 +223,17 @@ impl Network {
         };
         let client = touches_client(&src, &dest);
         let deadline = if client { now } else { now + self.conditions.latency.draw(&mut self.rng) };
-        let message = Message { id: self.next_id, src, dest, body: body.into(), deadline, from };
+        let (id, body): (_, Rc<str>) = (self.next_id, body.into());
+        let to_end = if let Place::Receiver(index) = to { End::Receiver(index) } else { End::Clients };
+        let slot = self.journal.sent([from.map_or(End::Clients, End::Receiver), to_end], client, || Passage {
+            id,
+            src: Rc::clone(&src),
+            dest: Rc::clone(&dest),
+            body: Rc::clone(&body),
+            sent: now,
+            arrived: SmallVec::new(),
+        });
+        let message = Message { id, src, dest, body, deadline, from, slot };
         self.next_id += 1;
         self.counts.sent(client);
         if self.log_send {
@@ -235,7 +260,7 @@ impl Network {
     /// The next message for `receiver` and when it was due, if that is by `now`.
     pub fn take(&mut self, receiver: usize, now: Time) -> Option<(Time, Message)> {
         let taken = self.receivers[receiver].inbox.take(now)?;
-        self.received(&taken.1);
+        self.received(&taken.1, now);
         Some(taken)
     }
 
@@ -246,9 +271,9 @@ impl Network {
     }
 
     /// The next message for a client, which must be waiting for one: it counts as received now.
-    pub fn take_mail(&mut self, client: usize) -> Option<Message> {
+    pub fn take_mail(&mut self, client: usize, now: Time) -> Option<Message> {
         let message = self.mail[client].pop_front()?;
-        self.received(&message);
+        self.received(&message, now);
         Some(message)
     }
 
@@ -271,6 +296,12 @@ impl Network {
         self.counts
     }
 
+    /// Hands out what is remembered of the messages, and forgets it; the history counts from `zero`.
+    pub fn take_journal(&mut self, zero: Time) -> Journal {
+        self.journal.zero = zero;
+        std::mem::take(&mut self.journal)
+    }
+
     /// A node begins anew: what waited for it is thrown away, and it is listened to again.
     pub fn restart(&mut self, receiver: usize) {
         let receiver = &mut self.receivers[receiver];
@@ -289,7 +320,10 @@ impl Network {
         self.log.drain(..)
     }
 
-    fn received(&mut self, message: &Message) {
+    fn received(&mut self, message: &Message, now: Time) {
+        if let Some(slot) = message.slot {
+            self.journal.arrived(slot, now);
+        }
         self.counts.received(touches_client(&message.src, &message.dest));
         if self.log_recv {
             self.log.push(log_line(":recv", message));

@@ -77,6 +77,10 @@ pub struct Options {
     pub strict: bool,
     /// Whether to show no progress.
     pub quiet: bool,
+    /// Whether to print the results as JSON, and nothing else.
+    pub json: bool,
+    /// Where to leave what the checks found as `JUnit` XML.
+    pub junit: Option<PathBuf>,
     /// Remarks on options that change nothing here.
     pub notes: Vec<String>,
 }

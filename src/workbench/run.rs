@@ -17,7 +17,7 @@ use super::edn::Value;
 use super::generator::{MainPhase, Step};
 use super::history::Op;
 use super::nemesis::{Fault, Nemesis};
-use super::network::{Conditions, Counts, Muted, Network, Shape};
+use super::network::{Conditions, Counts, Journal, Muted, Network, Shape};
 use super::services::Services;
 use super::workload::{Last, Workload};
 use crate::time::Duration;
@@ -127,6 +127,8 @@ pub struct Outcome {
     pub lateness: Lateness,
     /// Whether all replicas were equal in the end, if the plan asked for that and they are meant to be.
     pub convergence: Option<Convergence>,
+    /// The messages that went over the network, as far as they are remembered.
+    pub journal: Journal,
 }
 
 /// Why a test did not run to its end; the status is 255.
@@ -375,6 +377,7 @@ impl<C: Cluster> Test<'_, C> {
             crashes,
             lateness: self.exchange.lateness.clone(),
             convergence: None,
+            journal: self.exchange.network.take_journal(self.book.zero),
         }
     }
 

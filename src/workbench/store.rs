@@ -17,6 +17,9 @@ use super::history::History;
 /// The folder of all runs, below the directory in which the command was started.
 pub const ROOT: &str = "store";
 
+/// The name of a run's folder: its start in local time, with the offset from UTC.
+pub const FOLDER_FORMAT: &str = "%Y%m%dT%H%M%S%.3f%z";
+
 /// How many later names to try when a run began in the very millisecond of another.
 const MAX_COLLISIONS: u32 = 100;
 
@@ -113,7 +116,11 @@ impl Store {
         })
     }
 
-    fn write(
+    /// Writes a file of the run.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(
         &self,
         name: &str,
         contents: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
@@ -144,9 +151,8 @@ fn because(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Store
     move |source| StoreError { action, path, source }
 }
 
-/// The start of a run in local time, with the offset from UTC.
 fn folder_name(start: &Zoned) -> String {
-    start.strftime("%Y%m%dT%H%M%S.%3f%z").to_string()
+    start.strftime(FOLDER_FORMAT).to_string()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::challenges::Challenge;
 use super::check::Verdict;
 use super::edn::Value;
 use super::figures::{Figures, stable_latencies};
+use super::findings::{Finding, findings};
 use super::network::Muted;
 
 /// What the results do not tell about a run.
@@ -38,9 +39,6 @@ const LISTED: usize = 8;
 /// Where the values of the summary begin.
 const LABEL_WIDTH: usize = 16;
 
-/// The challenges that set limits under the conditions of [`Facts::is_efficiency_run`].
-const EFFICIENT: [&str; 2] = ["3d", "3e"];
-
 /// A few aligned lines, each with its newline; in colours if asked.
 #[must_use]
 pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
@@ -48,10 +46,15 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
     for muted in &facts.muted {
         page.muted(muted);
     }
-    page.verdict(results);
-    if facts.strict && !facts.muted.is_empty() {
+    let mut blamed = findings(results, &facts.muted, facts.strict);
+    blamed.retain(|finding| finding.verdict != Verdict::True);
+    let ours = |finding: &Finding| matches!(&*finding.check, "converged" | "gloomers" | "muted");
+    let (strict, blamed): (Vec<_>, Vec<_>) = blamed.into_iter().partition(ours);
+    page.verdict(results, &blamed);
+    for finding in &strict {
         let failed = page.paint(Colour::Red, "failed");
-        page.line("--strict", &format!("{failed}: a node was muted"));
+        let why = if finding.check == "muted" { "a node was muted" } else { &finding.why };
+        page.line("--strict", &format!("{failed}: {why}"));
     }
     page.operations(results);
     let figures = Figures::of(results);
@@ -60,13 +63,23 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
         page.line("server messages", &format!("{msgs_per_op} per operation"));
     }
     if facts.is_efficiency_run() {
-        for challenge in EFFICIENT.iter().filter_map(|name| Challenge::named(name)) {
+        for challenge in Challenge::efficiency() {
             page.challenge(challenge, &figures);
         }
     }
     page.convergence(results);
     page.delivery_error(results);
     page.line("results", &facts.folder.display().to_string());
+    let mut look_at: Vec<String> = Vec::new();
+    for file in blamed.into_iter().chain(strict).flat_map(|finding| finding.look_at) {
+        if !look_at.contains(&file) {
+            look_at.push(file);
+        }
+    }
+    // A history that is judged where it lies may lie alone.
+    if facts.node_count > 0 && !look_at.is_empty() {
+        page.line("look at", &look_at.join(", "));
+    }
     page.text
 }
 
@@ -82,7 +95,8 @@ pub const fn closing_line(verdict: Verdict) -> &'static str {
 
 impl Facts {
     /// Whether it ran under the conditions of challenges 3d and 3e.
-    fn is_efficiency_run(&self) -> bool {
+    #[must_use]
+    pub fn is_efficiency_run(&self) -> bool {
         let at_rate = (self.rate - 100.0).abs() < f64::EPSILON;
         self.workload == "broadcast" && self.node_count == 25 && self.latency_ms == 100 && at_rate
     }
@@ -131,25 +145,21 @@ impl Page {
         .expect("a string takes everything");
     }
 
-    fn verdict(&mut self, results: &Value) {
-        let (colour, word) = match Verdict::of(results) {
-            Verdict::True => (Colour::Green, "valid"),
-            Verdict::Unknown => (Colour::Yellow, "unknown"),
-            Verdict::False => (Colour::Red, "invalid"),
+    fn verdict(&mut self, results: &Value, blamed: &[Finding]) {
+        let verdict = Verdict::of(results);
+        let colour = match verdict {
+            Verdict::True => Colour::Green,
+            Verdict::Unknown => Colour::Yellow,
+            Verdict::False => Colour::Red,
         };
-        let parts = results.entries().unwrap_or_default().iter();
-        let blamed: Vec<_> = parts
-            .filter(|(_, part)| part.get("valid?").is_some() && Verdict::of(part) != Verdict::True)
-            .filter_map(|(key, _)| key.as_keyword())
-            .collect();
-        let mut text = self.paint(colour, word);
+        let mut text = self.paint(colour, verdict.word());
         if !blamed.is_empty() {
-            text = format!("{text}, because of {}", blamed.join(", "));
+            let checks: Vec<_> = blamed.iter().map(|finding| &*finding.check).collect();
+            text = format!("{text}, because of {}", checks.join(", "));
         }
         self.line("verdict", &text);
-        let error = results.get("workload").and_then(|workload| workload.get("error")?.as_str());
-        if let Some(error) = error {
-            self.line("", error);
+        for Finding { check, why, .. } in blamed.iter().filter(|finding| !finding.why.is_empty()) {
+            self.line("", &format!("{check}: {}", quoted(why)));
         }
     }
 
@@ -311,9 +321,10 @@ results         store/here
     #[test]
     fn a_verdict_names_the_parts_to_blame_and_why() {
         let text = "{:stats {:valid? false}, :workload {:valid? :unknown, :error \"no order\"}, :valid? false}";
-        let text = summary(&read(text).expect("valid EDN"), &Facts::default(), false);
+        let text = summary(&read(text).expect("valid EDN"), &facts(), false);
         assert!(text.starts_with("verdict         invalid, because of stats, workload\n"), "{text}");
-        assert!(text.contains("                no order\n"), "{text}");
+        assert!(text.contains("                workload: no order\n"), "{text}");
+        assert!(text.ends_with("\nlook at         history.txt, report.html, node-logs, results.edn\n"), "{text}");
     }
 
     #[test]

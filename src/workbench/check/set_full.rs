@@ -28,20 +28,17 @@ const QUANTILES: [(Value, f64); 5] = [
 /// # Errors
 /// If a read that succeeded brought no collection, or elements to be listed have no order.
 pub fn check(history: &History) -> Result<Value, Unjudgeable> {
-    let mut elements = Elements::default();
-    for (position, op) in history.client_ops() {
-        let invocation = history.partner(position);
-        match (&*op.f, op.kind) {
-            ("add" | "broadcast", Kind::Invoke) => elements.begin(&op.value),
-            ("add" | "broadcast", Kind::Ok) => elements.acknowledge(&op.value, position),
-            ("read", Kind::Ok) => {
-                let Some(invocation) = invocation else { continue };
-                elements.read(op, position, invocation)?;
-            }
-            _ => {}
-        }
-    }
-    report(history, &elements)
+    report(history, &Elements::of(history)?)
+}
+
+/// How long each stable element took until every read saw it, in milliseconds, in order; none where [`check`] cannot
+/// decide.
+#[must_use]
+pub fn stable_latencies(history: &History) -> Vec<i64> {
+    let Ok(elements) = Elements::of(history) else { return Vec::new() };
+    let mut latencies: Vec<_> = timed(history, &elements, Outcome::Stable).map(|(latency, _)| latency).collect();
+    latencies.sort_unstable();
+    latencies
 }
 
 /// What is known about each element, by its number. Positions in the history count from one here: zero
@@ -59,6 +56,23 @@ struct Elements<'a> {
 }
 
 impl<'a> Elements<'a> {
+    fn of(history: &'a History) -> Result<Self, Unjudgeable> {
+        let mut elements = Elements::default();
+        for (position, op) in history.client_ops() {
+            let invocation = history.partner(position);
+            match (&*op.f, op.kind) {
+                ("add" | "broadcast", Kind::Invoke) => elements.begin(&op.value),
+                ("add" | "broadcast", Kind::Ok) => elements.acknowledge(&op.value, position),
+                ("read", Kind::Ok) => {
+                    let Some(invocation) = invocation else { continue };
+                    elements.read(op, position, invocation)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(elements)
+    }
+
     /// An element is about to be added; if it was before, it starts afresh.
     fn begin(&mut self, value: &'a Value) {
         let id = self.ids.intern(value);
@@ -142,17 +156,24 @@ fn latency_ms(history: &History, known: usize, end: usize) -> i64 {
     (end - time(known).unwrap_or_default()).max(0) / 1_000_000
 }
 
+/// The elements with this outcome and how long it took until they had it.
+fn timed<'a>(
+    history: &'a History,
+    elements: &'a Elements<'_>,
+    wanted: Outcome,
+) -> impl Iterator<Item = (i64, usize)> + 'a {
+    let end = if wanted == Outcome::Lost { &elements.last_present } else { &elements.last_absent };
+    let with = (0..elements.value.len()).filter(move |id| elements.outcome(*id) == wanted);
+    with.map(|id| (latency_ms(history, elements.known[id], end[id]), id))
+}
+
 fn report(history: &History, elements: &Elements<'_>) -> Result<Value, Unjudgeable> {
-    let all = 0..elements.value.len();
-    let with = |wanted| all.clone().filter(move |id| elements.outcome(*id) == wanted);
-    let timed = |wanted, end: &Vec<usize>| -> Vec<(i64, usize)> {
-        with(wanted).map(|id| (latency_ms(history, elements.known[id], end[id]), id)).collect()
-    };
-    let stable = timed(Outcome::Stable, &elements.last_absent);
-    let lost = timed(Outcome::Lost, &elements.last_present);
+    let stable: Vec<_> = timed(history, elements, Outcome::Stable).collect();
+    let lost: Vec<_> = timed(history, elements, Outcome::Lost).collect();
     let mut late: Vec<_> = stable.iter().copied().filter(|(latency, _)| *latency > 0).collect();
     late.sort_unstable_by_key(|worst| Reverse(*worst));
-    let never_read: Vec<_> = with(Outcome::NeverRead).collect();
+    let never_read = (0..elements.value.len()).filter(|id| elements.outcome(*id) == Outcome::NeverRead);
+    let never_read: Vec<_> = never_read.collect();
 
     let verdict = match (lost.len(), stable.len()) {
         (0, 0) => Verdict::Unknown,

@@ -26,6 +26,16 @@ impl Verdict {
         if let Some(Value::Bool(valid)) = result.get("valid?") { Self::from(*valid) } else { Self::Unknown }
     }
 
+    /// For people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::True => "valid",
+            Self::Unknown => "unknown",
+            Self::False => "invalid",
+        }
+    }
+
     /// `true`, `:unknown` or `false`.
     #[must_use]
     pub const fn to_value(self) -> Value {

@@ -89,3 +89,46 @@ fn challenges_take_few_options() {
     let (help, text) = status("--help");
     assert!(help == VALID && text.contains("--markdown") && text.contains("--real"), "{text}");
 }
+
+#[test]
+fn with_json_there_is_one_document_on_the_page_and_nothing_else() {
+    let ran = run("-w echo --virtual-time --seed 3 --node-count 1 --time-limit 1 --rate 10 --no-ssh --json");
+    assert_eq!((ran.status, ran.page.lines().count()), (VALID, 1), "{}", ran.page);
+    let page: serde_json::Value = serde_json::from_str(&ran.page).expect("JSON");
+    let stored: serde_json::Value = serde_json::from_str(&ran.file("results.json")).expect("JSON");
+    assert_eq!(page, stored);
+    let ran = run("-w echo --bin /nonexistent/node --json");
+    let page: serde_json::Value = serde_json::from_str(&ran.page).expect("JSON");
+    assert_eq!((ran.status, &page["valid"]), (BROKEN, &serde_json::Value::Null));
+    assert!(page["error"].as_str().is_some_and(|why| why.contains("cannot be executed")), "{page}");
+}
+
+/// Kills lose operations, which total availability does not allow.
+const UNAVAILABLE: &str = "-w unique-ids --virtual-time --seed 3 --node-count 3 --time-limit 10 --rate 50 \
+                           --nemesis kill --nemesis-interval 1 --availability total";
+
+#[test]
+fn a_failed_test_says_which_check_failed_why_and_what_to_look_at() {
+    let ran = run(UNAVAILABLE);
+    assert_eq!(ran.status, crate::workbench::conclude::INVALID, "{}", ran.page);
+    assert!(ran.page.contains("verdict         invalid, because of availability\n"), "{}", ran.page);
+    assert!(ran.page.contains(" % of the operations succeeded, less than was demanded\n"), "{}", ran.page);
+    let files = ran.page.lines().find_map(|line| line.strip_prefix("look at         ")).expect("files to look at");
+    for file in files.split(", ") {
+        assert!(ran.store.path().join("latest").join(file).exists(), "{file}");
+    }
+    assert!(ran.file("report.html").contains("less than was demanded"));
+}
+
+#[test]
+fn with_junit_each_check_is_a_test_case_in_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("junit.xml");
+    run(&format!("{UNAVAILABLE} --junit {}", file.display()));
+    let text = std::fs::read_to_string(&file).expect("written");
+    assert!(text.contains("<testsuite name=\"gloomers.unique-ids\" tests=\"7\" failures=\"1\" errors=\"0\""), "{text}");
+    assert!(text.contains("name=\"workload\"/>") && text.contains("name=\"availability\"><failure"), "{text}");
+    run(&format!("-w echo --bin /nonexistent/node --junit {}", file.display()));
+    let text = std::fs::read_to_string(&file).expect("written again");
+    assert!(text.contains("name=\"run\"><error message=\"/nonexistent/node cannot be executed"), "{text}");
+}

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::*;
 use crate::workbench::cluster::LastWords;
-use crate::workbench::network::{BadLine, Counts, Muted};
+use crate::workbench::network::{BadLine, Counts, Journal, Muted};
 use crate::workbench::run::Lateness;
 
 fn options(line: &str) -> Options {
@@ -21,6 +21,7 @@ fn outcome() -> Outcome {
         crashes: Vec::new(),
         lateness: Lateness::default(),
         convergence: None,
+        journal: Journal::default(),
     }
 }
 

@@ -1,42 +1,198 @@
-//! What the network counts (reference §7).
+//! What the network remembers of messages, for those who want to look at them.
+//!
+//! Every run keeps a journal, so it must cost next to nothing: a remembered message is a pointer to the body that
+//! went over the network, its ends and its times; the rest are only counted. Messages to and from clients are many
+//! and dull, those between servers few and interesting, so each kind has its own room.
 
-/// The messages of one group of participants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Traffic {
-    /// Messages sent, also those that a partition or a loss swallowed later.
-    pub send: usize,
-    /// Messages handed over: without those that were swallowed or that were still under way at the end.
-    pub recv: usize,
-    /// Distinct messages.
-    pub msg: usize,
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use serde::Deserialize;
+use smallvec::SmallVec;
+
+use crate::time::Time;
+
+/// As many messages of each kind are remembered: those sent first. Enough for 20 s of challenge 3d, of which a page
+/// still opens at once.
+const MOST: usize = 10_000;
+
+/// As many bytes of bodies of each kind are remembered; the kind's first message beyond them is the first forgotten.
+const MOST_BYTES: usize = 32 << 20;
+
+/// One message that was sent.
+#[derive(Debug, Clone)]
+pub struct Passage {
+    /// Its number among all messages.
+    pub id: u64,
+    /// Who sent it.
+    pub src: Rc<str>,
+    /// Whom it was for.
+    pub dest: Rc<str>,
+    /// The text of a JSON object.
+    pub body: Rc<str>,
+    /// When it was sent.
+    pub sent: Time,
+    /// When it was handed over: never, if it was lost, refused or still under way at the end; twice, if it was
+    /// duplicated.
+    pub arrived: SmallVec<[Time; 2]>,
 }
 
-/// Events of all messages, of those from or to a client, and of all others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Every message.
-    pub all: Traffic,
-    /// Source or destination begins with `c`.
-    pub clients: Traffic,
-    /// Between nodes, and between nodes and services.
-    pub servers: Traffic,
+impl Passage {
+    /// The type that its body names, if it does.
+    #[must_use]
+    pub fn kind(&self) -> Option<Cow<'_, str>> {
+        #[derive(Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow, rename = "type")]
+            kind: Cow<'a, str>,
+        }
+        serde_json::from_str::<Body<'_>>(&self.body).ok().map(|body| body.kind)
+    }
 }
 
-impl Counts {
-    pub(super) fn sent(&mut self, client: bool) {
-        for traffic in self.groups(client) {
-            traffic.send += 1;
-            traffic.msg += 1;
+/// Where a message is remembered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot(usize);
+
+/// One end of a link: all clients together, or a receiver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Any client.
+    Clients,
+    /// A node or a service, by its index.
+    Receiver(usize),
+}
+
+impl End {
+    const fn row(self) -> usize {
+        match self {
+            Self::Clients => 0,
+            Self::Receiver(index) => index + 1,
         }
     }
 
-    pub(super) fn received(&mut self, client: bool) {
-        for traffic in self.groups(client) {
-            traffic.recv += 1;
+    const fn of(row: usize) -> Self {
+        match row.checked_sub(1) {
+            None => Self::Clients,
+            Some(index) => Self::Receiver(index),
         }
     }
+}
 
-    fn groups(&mut self, client: bool) -> [&mut Traffic; 2] {
-        [&mut self.all, if client { &mut self.clients } else { &mut self.servers }]
+/// The messages of one test.
+#[derive(Debug, Clone, Default)]
+pub struct Journal {
+    /// The instant from which the history counts.
+    pub(super) zero: Time,
+    passages: Vec<Passage>,
+    clients: Room,
+    servers: Room,
+    /// How many messages went from each end to each.
+    links: Vec<Vec<u32>>,
+}
+
+/// What one kind of messages takes up.
+#[derive(Debug, Clone, Copy, Default)]
+struct Room {
+    messages: usize,
+    bytes: usize,
+    full: bool,
+}
+
+impl Room {
+    fn admits(&mut self, bytes: usize) -> bool {
+        self.full = self.full || self.messages == MOST || self.bytes + bytes > MOST_BYTES;
+        if !self.full {
+            self.messages += 1;
+            self.bytes += bytes;
+        }
+        !self.full
+    }
+}
+
+impl Journal {
+    /// Counts a message; if it can be remembered, its slot is returned. `client` if it is from or to one.
+    pub(super) fn sent(&mut self, ends: [End; 2], client: bool, passage: impl FnOnce() -> Passage) -> Option<Slot> {
+        let [from, to] = ends.map(End::row);
+        if self.links.len() <= from {
+            self.links.resize_with(from + 1, Vec::new);
+        }
+        let row = &mut self.links[from];
+        if row.len() <= to {
+            row.resize(to + 1, 0);
+        }
+        row[to] = row[to].saturating_add(1);
+        let room = if client { &mut self.clients } else { &mut self.servers };
+        if room.full {
+            return None;
+        }
+        let passage = passage();
+        room.admits(passage.body.len()).then(|| {
+            self.passages.push(passage);
+            Slot(self.passages.len() - 1)
+        })
+    }
+
+    pub(super) fn arrived(&mut self, slot: Slot, now: Time) {
+        self.passages[slot.0].arrived.push(now);
+    }
+
+    /// The remembered messages in the order of sending.
+    #[must_use]
+    pub fn passages(&self) -> &[Passage] {
+        &self.passages
+    }
+
+    /// How many messages went from where to where, the links without any left out.
+    pub fn links(&self) -> impl Iterator<Item = (End, End, u32)> {
+        let row = |(from, row): (usize, &Vec<u32>)| {
+            let cells: Vec<_> =
+                row.iter().enumerate().map(|(to, count)| (End::of(from), End::of(to), *count)).collect();
+            cells
+        };
+        self.links.iter().enumerate().flat_map(row).filter(|(_, _, count)| *count > 0)
+    }
+
+    /// Microseconds from the zero of the history to `time`; below zero before it.
+    #[must_use]
+    pub fn us(&self, time: Time) -> i64 {
+        let us = |time: Time| i64::try_from(time.as_nanos() / 1000).unwrap_or(i64::MAX);
+        us(time) - us(self.zero)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passage(id: u64, body: &Rc<str>) -> Passage {
+        let (src, dest) = ("n0".into(), "n1".into());
+        Passage { id, src, dest, body: Rc::clone(body), sent: Time::ZERO, arrived: SmallVec::new() }
+    }
+
+    fn send(journal: &mut Journal, count: usize, client: bool, body: &Rc<str>) -> usize {
+        let ends = [End::Receiver(0), if client { End::Clients } else { End::Receiver(1) }];
+        (0..count).filter(|_| journal.sent(ends, client, || passage(7, body)).is_some()).count()
+    }
+
+    #[test]
+    fn the_first_messages_of_each_kind_are_remembered_and_all_are_counted() {
+        let mut journal = Journal::default();
+        let body = "{}".into();
+        assert_eq!(send(&mut journal, MOST + 5, true, &body), MOST);
+        assert_eq!(send(&mut journal, 3, false, &body), 3);
+        assert_eq!(journal.passages().len(), MOST + 3);
+        let links: Vec<_> = journal.links().collect();
+        let most = u32::try_from(MOST).expect("small");
+        let here = End::Receiver(0);
+        assert_eq!(links, [(here, End::Clients, most + 5), (here, End::Receiver(1), 3)]);
+    }
+
+    #[test]
+    fn the_bodies_that_are_remembered_have_a_bound() {
+        let mut journal = Journal::default();
+        let large = "x".repeat(MOST_BYTES / 4 + 1).into();
+        assert_eq!(send(&mut journal, 10, false, &large), 3);
+        assert_eq!(send(&mut journal, 10, false, &"{}".into()), 0, "there is no gap in what is remembered");
     }
 }

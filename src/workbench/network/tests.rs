@@ -103,7 +103,7 @@ fn clients_are_told_apart_by_their_first_letter_and_counted_when_they_read() {
     let mut network = network(Delivery::Held, 10);
     send(&mut network, "n0", "c0", "{\"a\":1}", Time::ZERO);
     assert_eq!(network.counts().clients, Traffic { send: 1, recv: 0, msg: 1 });
-    assert_eq!(network.take_mail(0).map(|message| message.body), Some("{\"a\":1}".into()));
+    assert_eq!(network.take_mail(0, ms(1)).map(|message| message.body), Some("{\"a\":1}".into()));
     assert_eq!(network.counts().clients, Traffic { send: 1, recv: 1, msg: 1 });
     assert_eq!(network.counts().all, network.counts().clients);
     assert_eq!(network.counts().servers, Traffic::default());
@@ -179,4 +179,27 @@ fn a_node_that_begins_anew_is_listened_to_again_and_finds_nothing_waiting() {
         assert_eq!(ids(&mut network, 1, ms(40)), [2]);
         assert_eq!(network.muted().len(), 1, "what happened stays on record");
     }
+}
+
+#[test]
+fn the_journal_tells_when_each_message_arrived_how_often_and_over_which_link() {
+    let latency = Latency { shape: Shape::Constant, mean_ms: 10 };
+    let conditions = Conditions { latency, delivery: Delivery::Free, loss: 0.0, duplication: 1.0 };
+    let mut network = Network::new(conditions, ChaCha8Rng::seed_from_u64(1));
+    for name in ["n0", "n1"] {
+        network.add_receiver(name);
+    }
+    network.open_client();
+    send(&mut network, "n0", "n1", "{}", ms(3));
+    send(&mut network, "n0", "c0", "{}", ms(4));
+    send(&mut network, "n1", "n0", "{}", ms(5));
+    assert_eq!(ids(&mut network, 1, ms(13)), [0, 0]);
+    network.take_mail(0, ms(6)).expect("there is mail");
+    let journal = network.take_journal(ms(4));
+    let arrived: Vec<Vec<i64>> =
+        journal.passages().iter().map(|passage| passage.arrived.iter().map(|at| journal.us(*at)).collect()).collect();
+    assert_eq!(arrived, [vec![9_000, 9_000], vec![2_000], vec![]]);
+    let (here, there) = (End::Receiver(0), End::Receiver(1));
+    let links: Vec<_> = journal.links().collect();
+    assert_eq!(links, [(here, End::Clients, 1), (here, there, 1), (there, here, 1)]);
 }

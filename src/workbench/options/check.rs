@@ -143,6 +143,8 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         virtual_time: flag("virtual-time"),
         strict: flag("strict"),
         quiet: flag("quiet"),
+        json: flag("json"),
+        junit: checks.text("junit").map(Into::into),
         notes: notes(matches),
         nodes,
     };

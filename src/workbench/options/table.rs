@@ -5,7 +5,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
 /// Options with a value: long name, short name, name of the value, help.
-const VALUES: [(&str, Option<char>, &str, &str); 26] = [
+const VALUES: [(&str, Option<char>, &str, &str); 27] = [
     ("workload", Some('w'), "NAME", "What to test [default: lin-kv]"),
     ("bin", None, "FILE", "The node's executable [default: the built-in node]"),
     ("node-count", None, "NUM", "Number of nodes, named n0, n1, ...; instead of --nodes"),
@@ -29,18 +29,20 @@ const VALUES: [(&str, Option<char>, &str, &str); 26] = [
     ("delivery", None, "D", "held (as Maelstrom does) or free (each message at its time) [default: held]"),
     ("loss", None, "P", "Probability that a message between servers is lost, until all is healed [default: 0]"),
     ("duplication", None, "P", "Probability that it arrives twice, until all is healed [default: 0]"),
+    ("junit", None, "FILE", "Write what each check found as JUnit XML; of several tests, the last"),
     ("username", None, "USER", "Accepted; changes nothing"),
     ("password", None, "PASS", "Accepted; changes nothing"),
     ("ssh-private-key", None, "FILE", "Accepted; changes nothing"),
 ];
 
-const FLAGS: [(&str, &str); 10] = [
+const FLAGS: [(&str, &str); 11] = [
     ("log-stderr", "Repeat what nodes write to stderr"),
     ("log-net-send", "Report each message when it is sent"),
     ("log-net-recv", "Report each message when it is received"),
     ("virtual-time", "Run the built-in nodes in this process, in no time, the same for the same seed"),
     ("strict", "Bad lines, replicas that differ, and what else Maelstrom does not see, fail the test"),
     ("quiet", "Show no progress"),
+    ("json", "Print the results as JSON, a line for each test, and nothing else"),
     ("no-ssh", "Accepted; changes nothing"),
     ("strict-host-key-checking", "Accepted; changes nothing"),
     ("leave-db-running", "Accepted; changes nothing"),
@@ -70,7 +72,10 @@ pub(super) fn command() -> Command {
     let arguments = Arg::new("arguments").value_name("ARGUMENTS").help("For the node's executable");
     Command::new("gloomers test")
         .about("Runs a workload against nodes and judges them as Maelstrom does")
-        .after_help("Not in Maelstrom: --seed, --delivery, --loss, --duplication, --virtual-time, --strict, --quiet.")
+        .after_help(
+            "Not in Maelstrom: --seed, --delivery, --loss, --duplication, --virtual-time, --strict, --quiet, --json, \
+             --junit.",
+        )
         .args_override_self(true)
         .args(VALUES.map(value))
         .arg(node.action(ArgAction::Append).allow_hyphen_values(true))

@@ -73,7 +73,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         let sent = self.network.send(&client_name(number), &node, &body, now);
         debug_assert!(sent.is_ok(), "an open client and a node are both registered");
         self.waiting.push(number);
-        read_mail(&mut self.network, &mut self.clients, &mut self.waiting, &mut self.answers, number);
+        read_mail(&mut self.network, &mut self.clients, &mut self.waiting, &mut self.answers, number, now);
     }
 
     /// An answer that has come, with the owner of the client and its number.
@@ -103,7 +103,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         if self.answers.is_empty() {
             let Self { network, cluster, watch, clients, waiting, answers, .. } = self;
             cluster.wait(due, &mut |node, now, line| match network.accept(node, line, now) {
-                Ok(Some(client)) => read_mail(network, clients, waiting, answers, client),
+                Ok(Some(client)) => read_mail(network, clients, waiting, answers, client, now),
                 Ok(None) => {}
                 Err(muted) => watch.on_muted(muted),
             })?;
@@ -168,10 +168,11 @@ fn read_mail(
     waiting: &mut Vec<usize>,
     answers: &mut VecDeque<(usize, Answer)>,
     number: usize,
+    now: Time,
 ) {
     let Some(client) = &mut clients[number] else { return };
     while client.deadline().is_some()
-        && let Some(message) = network.take_mail(number)
+        && let Some(message) = network.take_mail(number, now)
     {
         if let Some(answer) = client.hear(&message.body) {
             answers.push_back((number, answer));

@@ -1,0 +1,54 @@
+//! Text from anywhere inside HTML, SVG and XML.
+
+use std::fmt::{self, Display, Write as _};
+
+/// Text that shows as it is, between tags and in quoted attributes. A control character, which XML forbids, becomes
+/// U+FFFD.
+#[derive(Debug, Clone, Copy)]
+pub struct Escaped<'a>(pub &'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                '\t' | '\n' | '\r' => write!(f, "&#{};", u32::from(c))?,
+                '\u{fffe}' | '\u{ffff}' => f.write_char('\u{fffd}')?,
+                c if c.is_control() => f.write_char('\u{fffd}')?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The beginning of a text: at most so many characters, and an ellipsis if any were left out.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_is_markup() {
+        let hostile = "</script><b a='1' b=\"2\">&amp;\u{0}\u{1b}\n";
+        let escaped = "&lt;/script&gt;&lt;b a=&#39;1&#39; b=&quot;2&quot;&gt;&amp;amp;\u{fffd}\u{fffd}&#10;";
+        assert_eq!(Escaped(hostile).to_string(), escaped);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(cut("ééé", 2), "éé…");
+        assert_eq!(cut("éé", 2), "éé");
+    }
+}

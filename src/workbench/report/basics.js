@@ -1,0 +1,76 @@
+// What everything else on the page stands on. Text from a run only ever becomes text.
+const report = JSON.parse(document.getElementById("data").textContent);
+
+const find = (id) => document.getElementById(id);
+
+/** An element with attributes, and children that are elements or text. */
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+/** A colour of the style sheet, which knows light from dark. */
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const SERIES = 8;
+const seriesColour = (index) => (index < SERIES ? colour(`c${index}`) : colour("soft"));
+
+const grouped = (number) => number.toLocaleString("en-US", { maximumFractionDigits: 3 });
+const seconds = (us) => `${(us / 1e6).toFixed(3)} s`;
+const span = (us) => (us < 1000 ? `${us} µs` : us < 1e6 ? `${grouped(us / 1000)} ms` : `${grouped(us / 1e6)} s`);
+const plural = (count, word) => `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
+
+/** The place of the first element that is not below `wanted`. */
+function lowerBound(sorted, wanted) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Shows a text near the pointer; nothing hides it. */
+function tip(event, text) {
+  const box = find("tip");
+  box.hidden = !text;
+  if (!text) return;
+  box.textContent = text;
+  const left = Math.min(event.clientX + 14, innerWidth - box.offsetWidth - 8);
+  const above = event.clientY + 18 + box.offsetHeight > innerHeight;
+  box.style.left = `${Math.max(left, 4)}px`;
+  box.style.top = `${above ? event.clientY - box.offsetHeight - 10 : event.clientY + 18}px`;
+}
+
+/** Sets the pixels of a canvas to its place on the screen; returns its context, in CSS pixels. */
+function prepare(canvas, height, width = canvas.clientWidth) {
+  const ratio = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  context.font = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+  return context;
+}
+
+/** Everything that must be drawn again when the window or its colours change. */
+const redraws = [];
+function onRedraw(draw) {
+  redraws.push(draw);
+  draw();
+}
+let redrawing = false;
+function redrawAll() {
+  if (redrawing) return;
+  redrawing = true;
+  requestAnimationFrame(() => {
+    redrawing = false;
+    for (const draw of redraws) draw();
+  });
+}
+addEventListener("resize", redrawAll);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);

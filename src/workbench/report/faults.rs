@@ -1,0 +1,120 @@
+//! When the nemesis made trouble, as the history tells it.
+
+use crate::workbench::history::{History, Op, Process};
+
+/// Operations of the nemesis that end what others began; `stop-x` ends `x` and `start-x`, too.
+const PAIRS: [(&str, &str); 2] = [("kill", "start"), ("pause", "resume")];
+
+/// A time in which something was wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// `partition`, `kill`, ...
+    pub(super) name: String,
+    /// What kind of it, as the nemesis wanted it: `majority`, ...
+    pub(super) kind: String,
+    /// From when on, in microseconds of the history.
+    pub(super) from_us: i64,
+    /// Until when: the end of the history, if it was never put right.
+    pub(super) to_us: i64,
+}
+
+/// What an operation of the nemesis begins or ends.
+enum Turn<'a> {
+    Begins(&'a str),
+    Ends(&'a str),
+}
+
+fn turn(f: &str) -> Turn<'_> {
+    if let Some((begin, _)) = PAIRS.iter().find(|(_, end)| f == *end) {
+        return Turn::Ends(begin);
+    }
+    match (f.strip_prefix("stop-"), f.strip_prefix("start-")) {
+        (Some(name), _) => Turn::Ends(name),
+        (_, Some(name)) => Turn::Begins(name),
+        (None, None) => Turn::Begins(f),
+    }
+}
+
+/// How often the end of a fault is told: asked for, and done.
+const TELLINGS: u8 = 2;
+
+/// The last fault of a name, and how often its end is still to be told.
+struct Latest<'a> {
+    name: &'a str,
+    place: usize,
+    tellings: u8,
+}
+
+/// The faults of a run by their beginning. Each operation stands in the history twice, asked for and done: a fault
+/// lasts from the first to the last.
+pub(super) fn faults(history: &History) -> Vec<Fault> {
+    let end_us = history.ops().last().map_or(0, |op| op.time / 1000);
+    let mut faults: Vec<Fault> = Vec::new();
+    let mut names: Vec<Latest<'_>> = Vec::new();
+    for op in history.ops().iter().filter(|op| op.process == Process::Nemesis) {
+        let turn = turn(&op.f);
+        let (Turn::Begins(name) | Turn::Ends(name)) = turn;
+        let latest = names.iter_mut().find(|latest| latest.name == name && latest.tellings > 0);
+        match (turn, latest) {
+            // Begun already, or put right when nothing was wrong.
+            (Turn::Begins(_), Some(_)) | (Turn::Ends(_), None) => {}
+            (Turn::Begins(_), None) => {
+                names.push(Latest { name, place: faults.len(), tellings: TELLINGS });
+                faults.push(begun(name, op, end_us));
+            }
+            (Turn::Ends(_), Some(latest)) => {
+                latest.tellings -= 1;
+                faults[latest.place].to_us = op.time / 1000;
+            }
+        }
+    }
+    faults
+}
+
+fn begun(name: &str, op: &Op, end_us: i64) -> Fault {
+    let kind = op.value.as_keyword().map_or_else(|| op.value.to_string(), str::to_owned);
+    Fault { name: name.to_owned(), kind, from_us: op.time / 1000, to_us: end_us }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_lasts_until_it_is_put_right_or_the_history_ends() {
+        let line = |(i, (ms, f, value)): (usize, &(i64, &str, &str))| {
+            format!("{{:index {i}, :time {ms}000000, :type :info, :process :nemesis, :f :{f}, :value {value}}}\n")
+        };
+        let told = [
+            (1, "start-partition", ":majority"),
+            (1, "start-partition", "[:isolated {}]"),
+            (2, "kill", ":one"),
+            (3, "kill", "{\"n1\" :killed}"),
+            (4, "stop-partition", "nil"),
+            (5, "stop-partition", ":network-healed"),
+            (6, "start-partition", ":one"),
+            (6, "start-partition", "[:isolated {}]"),
+            (7, "start", "nil"),
+            (8, "start", "{\"n1\" :started}"),
+            (9, "stop-partition", "nil"),
+            (9, "stop-partition", ":network-healed"),
+            (9, "pause", ":all"),
+            (10, "stop-partition", "nil"),
+            (10, "stop-partition", ":network-healed"),
+            (11, "slow", ":minority"),
+            (12, "stop-slow", ":all"),
+        ];
+        let history: History = told.iter().enumerate().map(line).collect::<String>().parse().expect("a history");
+        let faults = faults(&history);
+        let seen: Vec<_> =
+            faults.iter().map(|fault| (&*fault.name, &*fault.kind, fault.from_us, fault.to_us)).collect();
+        let expected = [
+            ("partition", "majority", 1_000, 5_000),
+            ("kill", "one", 2_000, 8_000),
+            ("partition", "one", 6_000, 9_000),
+            ("pause", "all", 9_000, 12_000),
+            ("slow", "minority", 11_000, 12_000),
+        ];
+        assert_eq!(seen, expected);
+    }
+}

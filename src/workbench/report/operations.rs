@@ -1,0 +1,222 @@
+//! Operations as points in time, their quantiles and their rate: what plots show, computed once for all of them.
+
+use std::collections::HashSet;
+
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind, Process};
+
+/// As many operations are drawn one by one. Of more, one is drawn for all of one name and outcome that would lie
+/// upon each other on a grid of so many columns and rows; quantiles and rates count every one.
+pub(super) const MOST: usize = 20_000;
+const COLUMNS: i64 = 400;
+const ROWS_PER_TENFOLD: f64 = 8.0;
+
+/// At most so many windows of time; each is one of these lengths.
+const WINDOWS: i64 = 50;
+const LENGTHS_MS: [i64; 12] = [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000];
+
+/// The quantiles that are followed over time.
+pub(super) const QUANTILES: [f64; 4] = [0.5, 0.95, 0.99, 1.0];
+
+/// How an operation ended, in the order of legends.
+pub(super) const OUTCOMES: [Kind; 3] = [Kind::Ok, Kind::Info, Kind::Fail];
+
+/// One operation of a client.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Point<'a> {
+    /// Its name, by its place among [`Operations::names`].
+    pub(super) name: usize,
+    /// How it ended, by its place among [`OUTCOMES`].
+    pub(super) outcome: usize,
+    /// When it began, in microseconds of the history.
+    pub(super) start_us: i64,
+    /// How long it took; until the end of the history, if it never ended.
+    pub(super) took_us: i64,
+    /// Who performed it.
+    pub(super) process: u64,
+    /// The value of its completion.
+    pub(super) value: &'a Value,
+    /// Why it did not succeed.
+    pub(super) error: Option<&'a Value>,
+}
+
+/// All operations of clients.
+#[derive(Debug)]
+pub(super) struct Operations<'a> {
+    /// Names, in the order in which they first occur.
+    pub(super) names: Vec<&'a str>,
+    /// In the order of their beginnings.
+    pub(super) points: Vec<Point<'a>>,
+    /// The time of the last line of the history.
+    pub(super) end_us: i64,
+}
+
+/// Something counted or measured in each window of time.
+#[derive(Debug, PartialEq)]
+pub(super) struct Windows<T> {
+    /// The length of a window.
+    pub(super) length_us: i64,
+    /// For each window, from the zero of the history on.
+    pub(super) values: Vec<T>,
+}
+
+impl<'a> Operations<'a> {
+    pub(super) fn of(history: &'a History) -> Self {
+        let end_us = history.ops().last().map_or(0, |op| op.time / 1000);
+        let mut names: Vec<&str> = Vec::new();
+        let mut points = Vec::with_capacity(history.ops().len() / 2);
+        for (begun, ended) in history.pairs() {
+            let name = names.iter().position(|name| *name == begun.f).unwrap_or_else(|| {
+                names.push(&begun.f);
+                names.len() - 1
+            });
+            let kind = ended.map_or(Kind::Info, |op| op.kind);
+            let outcome = OUTCOMES.iter().position(|outcome| *outcome == kind).unwrap_or_default();
+            let Process::Client(process) = begun.process else { continue };
+            let start_us = begun.time / 1000;
+            let took_us = ended.map_or(end_us, |op| op.time / 1000) - start_us;
+            let (value, error) = ended.map_or((&begun.value, None), |op| (&op.value, op.error.as_ref()));
+            points.push(Point { name, outcome, start_us, took_us, process, value, error });
+        }
+        Self { names, points, end_us }
+    }
+
+    /// The operations to draw: all, or where there are too many, one for each place of the picture.
+    pub(super) fn drawn(&self) -> Vec<&Point<'a>> {
+        if self.points.len() <= MOST {
+            return self.points.iter().collect();
+        }
+        let mut taken = HashSet::new();
+        let column = |point: &Point<'_>| point.start_us.saturating_mul(COLUMNS) / self.end_us.max(1);
+        self.points
+            .iter()
+            .filter(|point| taken.insert((point.name, point.outcome, column(point), row(point.took_us))))
+            .collect()
+    }
+
+    /// The [`QUANTILES`] of what the operations took, by the window in which they began; nothing where none did.
+    pub(super) fn quantiles(&self) -> Windows<Option<[i64; QUANTILES.len()]>> {
+        let Windows { length_us, values } = self.gather(|point| point.took_us);
+        let of = |mut took: Vec<i64>| {
+            took.sort_unstable();
+            let last = took.len().checked_sub(1)?;
+            Some(QUANTILES.map(|quantile| took[last.min(place(took.len(), quantile))]))
+        };
+        Windows { length_us, values: values.into_iter().map(of).collect() }
+    }
+
+    /// Completions a second of each name and outcome, by the window in which they happened.
+    pub(super) fn rates(&self) -> Windows<Vec<[f64; OUTCOMES.len()]>> {
+        let length_us = self.window_us();
+        let mut values = vec![vec![[0.0; OUTCOMES.len()]; self.names.len()]; self.windows()];
+        for point in &self.points {
+            let window = index((point.start_us + point.took_us) / length_us).min(values.len() - 1);
+            values[window][point.name][point.outcome] += 1.0 / seconds(length_us);
+        }
+        Windows { length_us, values }
+    }
+
+    fn gather(&self, what: impl Fn(&Point<'_>) -> i64) -> Windows<Vec<i64>> {
+        let length_us = self.window_us();
+        let mut values = vec![Vec::new(); self.windows()];
+        for point in &self.points {
+            values[index(point.start_us / length_us)].push(what(point));
+        }
+        Windows { length_us, values }
+    }
+
+    fn window_us(&self) -> i64 {
+        let fits = |length_ms: &i64| self.end_us / (length_ms * 1000) < WINDOWS;
+        LENGTHS_MS.into_iter().find(fits).unwrap_or(self.end_us / WINDOWS / 1000 + 1) * 1000
+    }
+
+    fn windows(&self) -> usize {
+        index(self.end_us / self.window_us()) + 1
+    }
+}
+
+/// The row of the grid: as many to each tenfold, as on a logarithmic axis.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a row is small and need not be exact"
+)]
+fn row(took_us: i64) -> i64 {
+    ((took_us.max(1) as f64).log10() * ROWS_PER_TENFOLD) as i64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "an index below the number of operations"
+)]
+fn place(count: usize, quantile: f64) -> usize {
+    (count as f64 * quantile) as usize
+}
+
+/// A time as fractional seconds.
+#[expect(clippy::cast_precision_loss, reason = "for plots")]
+pub(super) fn seconds(us: i64) -> f64 {
+    us as f64 / 1e6
+}
+
+fn index(window: i64) -> usize {
+    usize::try_from(window).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn history(count: usize) -> History {
+        let line = |i: usize| {
+            let (start, end) = (i * 1_000_000, i * 1_000_000 + i * 1_000);
+            format!(
+                "{{:index {}, :time {start}, :type :invoke, :process 0, :f :read, :value nil}}\n\
+                 {{:index {}, :time {end}, :type :ok, :process 0, :f :read, :value 1}}\n",
+                2 * i,
+                2 * i + 1
+            )
+        };
+        (0..count).map(line).collect::<String>().parse().expect("a history")
+    }
+
+    #[test]
+    fn quantiles_and_rates_are_taken_in_windows_of_a_round_length() {
+        let history = history(1000);
+        let operations = Operations::of(&history);
+        assert_eq!((operations.points.len(), operations.drawn().len(), operations.end_us), (1000, 1000, 999_999));
+        let quantiles = operations.quantiles();
+        assert_eq!((quantiles.length_us, quantiles.values.len()), (50_000, 20));
+        assert_eq!(quantiles.values[1], Some([75, 97, 99, 99]));
+        let rates = operations.rates();
+        assert!(rates.values.iter().all(|names| (names[0][0] - 1000.0).abs() < 1e-6), "{rates:?}");
+    }
+
+    #[test]
+    fn of_very_many_operations_those_that_would_hide_each_other_are_drawn_once() {
+        let history = history(MOST + 1);
+        let operations = Operations::of(&history);
+        let drawn = operations.drawn().len();
+        assert!(drawn > 200 && drawn < 1_000, "{drawn}");
+    }
+
+    #[test]
+    fn an_operation_that_never_ends_is_indeterminate_until_the_end() {
+        let text = "{:index 0, :time 1000, :type :invoke, :process 0, :f :add, :value 5}
+                    {:index 1, :time 9000, :type :info, :process :nemesis, :f :kill, :value nil}";
+        let history = text.parse().expect("a history");
+        let operations = Operations::of(&history);
+        let [point] = operations.points[..] else { panic!("{operations:?}") };
+        assert_eq!((OUTCOMES[point.outcome], point.took_us), (Kind::Info, 8));
+    }
+
+    #[test]
+    fn without_operations_there_are_no_windows_to_divide_by() {
+        let history = History::default();
+        let operations = Operations::of(&history);
+        assert_eq!(operations.quantiles().values, [None]);
+        assert!(operations.rates().values.concat().is_empty());
+    }
+}

@@ -1,0 +1,292 @@
+//! `report.html`: a page of its own, which needs no network and works from a file.
+//!
+//! What it shows is JSON inside it, in columns; nothing that came from a node is ever markup. Its size is bounded by
+//! the bounds on operations and messages drawn, and by [`BODY`] and [`VALUE`].
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Run;
+use super::faults::Fault;
+use super::operations::{OUTCOMES, Operations, QUANTILES, Windows};
+use super::setting::setting;
+use crate::workbench::challenges::Challenge;
+use crate::workbench::check::{Verdict, set_full};
+use crate::workbench::edn::Value;
+use crate::workbench::figures::Figures;
+use crate::workbench::markup::cut;
+use crate::workbench::network::{End, Journal};
+use crate::workbench::services::Services;
+use crate::workbench::summary::{Facts, abridged};
+
+/// As many characters of a message's body are shown.
+const BODY: usize = 400;
+/// As many characters of an operation's value, and so many elements of a long one.
+const VALUE: usize = 80;
+const ELEMENTS: usize = 12;
+/// As many links are shown in the matrix, the busiest ones: all of 141 nodes that all talk to each other.
+const LINKS: usize = 20_000;
+/// As many stable latencies are shown, evenly chosen among the sorted.
+const LATENCIES: usize = 20_000;
+
+const TEMPLATE: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPTS: [&str; 5] = [
+    include_str!("basics.js"),
+    include_str!("plot.js"),
+    include_str!("charts.js"),
+    include_str!("diagram.js"),
+    include_str!("page.js"),
+];
+
+/// The lane of all clients.
+const CLIENTS: &str = "clients";
+
+#[derive(Serialize)]
+struct Page<'a> {
+    workload: &'static str,
+    verdict: &'static str,
+    remarks: &'a [String],
+    setting: Vec<(&'static str, String)>,
+    results: Option<Value>,
+    challenges: Vec<(&'static str, Figures)>,
+    /// Whether the run was one that the challenges' limits are meant for.
+    challenged: bool,
+    end_us: i64,
+    operations: Drawn<'a>,
+    quantiles: Quantiles,
+    rates: Rates,
+    faults: Vec<(&'a str, &'a str, i64, i64)>,
+    staleness_ms: Vec<i64>,
+    lanes: Vec<&'a str>,
+    links: Links,
+    messages: Messages<'a>,
+}
+
+/// Operations in columns.
+#[derive(Serialize)]
+struct Drawn<'a> {
+    total: usize,
+    names: &'a [&'a str],
+    outcomes: Vec<&'static str>,
+    name: Vec<usize>,
+    outcome: Vec<usize>,
+    start_us: Vec<i64>,
+    took_us: Vec<i64>,
+    process: Vec<u64>,
+    value: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Quantiles {
+    levels: [f64; QUANTILES.len()],
+    window_us: i64,
+    values: Vec<Option<[i64; QUANTILES.len()]>>,
+}
+
+#[derive(Serialize)]
+struct Rates {
+    window_us: i64,
+    values: Vec<Vec<[f64; OUTCOMES.len()]>>,
+}
+
+/// Messages from lane to lane.
+#[derive(Serialize)]
+struct Links {
+    total: usize,
+    cells: Vec<(usize, usize, u32)>,
+}
+
+/// Messages in columns, in the order of sending.
+#[derive(Serialize, Default)]
+struct Messages<'a> {
+    total: usize,
+    names: Vec<&'a str>,
+    /// For each name its lane.
+    lane: Vec<usize>,
+    types: Vec<Cow<'a, str>>,
+    id: Vec<u64>,
+    src: Vec<usize>,
+    dest: Vec<usize>,
+    kind: Vec<usize>,
+    sent_us: Vec<i64>,
+    arrived_us: Vec<Option<i64>>,
+    /// Second arrivals, by the place of the message.
+    again_us: Vec<(usize, i64)>,
+    body: Vec<&'a str>,
+    /// Bodies that were cut: the place of the message, and how many bytes it had.
+    cut: Vec<(usize, usize)>,
+}
+
+/// Writes the page.
+pub(super) fn write(
+    run: &Run<'_>,
+    operations: &Operations<'_>,
+    faults: &[Fault],
+    mut file: impl Write,
+) -> io::Result<()> {
+    let lanes = lanes(run);
+    let Windows { length_us, values } = operations.quantiles();
+    let quantiles = Quantiles { levels: QUANTILES, window_us: length_us, values };
+    let Windows { length_us, values } = operations.rates();
+    let facts = Facts {
+        workload: run.options.workload.name().to_owned(),
+        node_count: run.options.nodes.len(),
+        latency_ms: run.options.latency.mean_ms,
+        rate: run.options.rate,
+        ..Facts::default()
+    };
+    let page = Page {
+        workload: run.options.workload.name(),
+        verdict: run.verdict.map_or("none", Verdict::word),
+        remarks: run.remarks,
+        setting: setting(run),
+        results: run.results.map(abridged),
+        challenges: Challenge::efficiency().map(|challenge| (challenge.name, challenge.limits)).collect(),
+        challenged: facts.is_efficiency_run(),
+        end_us: operations.end_us,
+        operations: drawn(operations),
+        quantiles,
+        rates: Rates { window_us: length_us, values },
+        faults: faults.iter().map(|fault| (&*fault.name, &*fault.kind, fault.from_us, fault.to_us)).collect(),
+        staleness_ms: staleness(run),
+        links: links(run),
+        messages: messages(run, &lanes),
+        lanes,
+    };
+    let data = serde_json::to_string(&page)?;
+    let (head, rest) = TEMPLATE.split_once("/*style*/").expect("the template has a place for the style");
+    let (body, rest) = rest.split_once("/*data*/").expect("the template has a place for the data");
+    let (end, tail) = rest.split_once("/*script*/").expect("the template has a place for the script");
+    for part in [head, STYLE, body] {
+        file.write_all(part.as_bytes())?;
+    }
+    // Inside a script only `<` can be taken for markup; in JSON it stands in strings alone.
+    for (index, part) in data.split('<').enumerate() {
+        if index > 0 {
+            file.write_all(b"\\u003c")?;
+        }
+        file.write_all(part.as_bytes())?;
+    }
+    file.write_all(end.as_bytes())?;
+    for script in SCRIPTS {
+        file.write_all(script.as_bytes())?;
+    }
+    file.write_all(tail.as_bytes())
+}
+
+fn drawn<'a>(operations: &'a Operations<'a>) -> Drawn<'a> {
+    let points = operations.drawn();
+    Drawn {
+        total: operations.points.len(),
+        names: &operations.names,
+        outcomes: OUTCOMES.iter().map(|outcome| outcome.name()).collect(),
+        name: points.iter().map(|point| point.name).collect(),
+        outcome: points.iter().map(|point| point.outcome).collect(),
+        start_us: points.iter().map(|point| point.start_us).collect(),
+        took_us: points.iter().map(|point| point.took_us).collect(),
+        process: points.iter().map(|point| point.process).collect(),
+        value: points
+            .iter()
+            .map(|point| match point.error {
+                Some(error) => format!("{} {}", brief(point.value), brief(error)),
+                None => brief(point.value),
+            })
+            .collect(),
+    }
+}
+
+/// The beginning of a value.
+pub(super) fn brief(value: &Value) -> String {
+    if let Value::Ints(ints) = value
+        && ints.len() > ELEMENTS
+    {
+        let shown = Value::Ints(ints[..ELEMENTS].to_vec()).to_string();
+        return format!("{} …] ({} elements)", shown.trim_end_matches(']'), ints.len());
+    }
+    cut(&value.to_string(), VALUE)
+}
+
+fn staleness(run: &Run<'_>) -> Vec<i64> {
+    if !matches!(run.options.workload.name(), "broadcast" | "g-set") {
+        return Vec::new();
+    }
+    let latencies = set_full::stable_latencies(run.history);
+    if latencies.len() <= LATENCIES {
+        return latencies;
+    }
+    let last = latencies.len() - 1;
+    (0..LATENCIES).map(|index| latencies[index * last / (LATENCIES - 1)]).collect()
+}
+
+/// Clients, nodes, and the services that were spoken to.
+fn lanes<'a>(run: &Run<'a>) -> Vec<&'a str> {
+    let nodes = run.options.nodes.iter().map(String::as_str);
+    let lanes = std::iter::once(CLIENTS).chain(nodes).chain(Services::NAMES);
+    let spoken = |lane: usize| run.journal.links().any(|(from, to, _)| lane_of(from) == lane || lane_of(to) == lane);
+    let quiet = run.options.nodes.len() + 1;
+    let services: Vec<_> = (quiet..quiet + Services::NAMES.len()).filter(|lane| spoken(*lane)).collect();
+    lanes.enumerate().filter(|(lane, _)| *lane < quiet || services.contains(lane)).map(|(_, name)| name).collect()
+}
+
+const fn lane_of(end: End) -> usize {
+    match end {
+        End::Clients => 0,
+        End::Receiver(index) => index + 1,
+    }
+}
+
+fn links(run: &Run<'_>) -> Links {
+    let lanes = lanes(run);
+    let nodes = run.options.nodes.len();
+    // Lanes of silent services are left out, those behind them move up.
+    let place = |end: End| match end {
+        End::Receiver(index) if index >= nodes => {
+            let name = Services::NAMES[index - nodes];
+            lanes.iter().rposition(|lane| *lane == name).unwrap_or_default()
+        }
+        End::Clients | End::Receiver(_) => lane_of(end),
+    };
+    let mut cells: Vec<_> = run.journal.links().map(|(from, to, count)| (place(from), place(to), count)).collect();
+    let total = cells.len();
+    if total > LINKS {
+        cells.sort_unstable_by_key(|(from, to, count)| (std::cmp::Reverse(*count), *from, *to));
+        cells.truncate(LINKS);
+    }
+    Links { total, cells }
+}
+
+fn messages<'a>(run: &Run<'a>, lanes: &[&'a str]) -> Messages<'a> {
+    let journal: &'a Journal = run.journal;
+    let mut messages = Messages { total: run.counts.all.msg, ..Messages::default() };
+    let lanes: HashMap<&str, usize> = lanes.iter().enumerate().skip(1).map(|(lane, name)| (*name, lane)).collect();
+    let (mut names, mut types) = (HashMap::new(), HashMap::new());
+    for (place, passage) in journal.passages().iter().enumerate() {
+        let mut name = |name: &'a str| {
+            *names.entry(name).or_insert_with(|| {
+                messages.names.push(name);
+                messages.lane.push(lanes.get(name).copied().unwrap_or_default());
+                messages.names.len() - 1
+            })
+        };
+        messages.src.push(name(&passage.src));
+        messages.dest.push(name(&passage.dest));
+        let kind = passage.kind().unwrap_or("?".into());
+        let kind = *types.entry(kind).or_insert_with_key(|kind| {
+            messages.types.push(cut(kind, VALUE).into());
+            messages.types.len() - 1
+        });
+        messages.kind.push(kind);
+        messages.id.push(passage.id);
+        messages.sent_us.push(journal.us(passage.sent));
+        messages.arrived_us.push(passage.arrived.first().map(|time| journal.us(*time)));
+        messages.again_us.extend(passage.arrived.get(1).map(|time| (place, journal.us(*time))));
+        let end = passage.body.char_indices().nth(BODY).map(|(end, _)| end);
+        messages.body.push(&passage.body[..end.unwrap_or(passage.body.len())]);
+        messages.cut.extend(end.map(|_| (place, passage.body.len())));
+    }
+    messages
+}

@@ -1,0 +1,148 @@
+//! `report.html` in a browser.
+
+use serde_json::json;
+
+use crate::browser::Browser;
+use crate::{Ran, Serving, say};
+
+/// A page of 25 nodes and 20 s of traffic has to be there by then; usually it takes a fifth of it. Machines on which
+/// tests run may be busy.
+const OPENS_IN_MS: f64 = 3_000.0;
+
+const CHALLENGE_3D: &str = "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100 --seed 1";
+
+/// A browser that shows the report of a run from its file; nothing, if there is no browser.
+fn opened(ran: &Ran) -> Option<Browser> {
+    let Some(mut browser) = Browser::start() else {
+        say("skipped: there is no Chromium that can be started");
+        return None;
+    };
+    browser.open(&format!("file://{}", ran.latest().join("report.html").display()));
+    Some(browser)
+}
+
+fn assert_content(browser: &mut Browser) {
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// A place on the screen: the middle of an element, which is brought there first.
+fn middle_of(selector: &str) -> String {
+    let selector = json!(selector);
+    format!(
+        "(() => {{ const e = document.querySelector({selector}); e.scrollIntoView({{ block: 'center' }}); \
+         const b = e.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]; }})()"
+    )
+}
+
+#[test]
+fn a_report_opens_soon_and_its_figures_are_those_of_the_results() {
+    let ran = Ran::of(CHALLENGE_3D);
+    let Some(mut browser) = opened(&ran) else { return };
+    let opened = browser.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd");
+    let opened = opened.as_f64().expect("a time");
+    say(&format!("it opened in {opened:.0} ms"));
+    assert!(opened < OPENS_IN_MS, "{opened} ms");
+    let results = ran.results();
+    for (figure, pointer) in [
+        ("ok-count", "/stats/ok-count"),
+        ("fail-count", "/stats/fail-count"),
+        ("info-count", "/stats/info-count"),
+        ("ok-fraction", "/availability/ok-fraction"),
+        ("msgs-per-op", "/net/servers/msgs-per-op"),
+        ("msg-count", "/net/all/msg-count"),
+        ("stable-median", "/workload/stable-latencies/0.5"),
+        ("stable-max", "/workload/stable-latencies/1"),
+    ] {
+        let shown = browser.evaluate(&format!("document.querySelector('[data-figure=\"{figure}\"]').title"));
+        let shown: f64 = shown.as_str().and_then(|text| text.parse().ok()).expect("a number");
+        let stored = results.pointer(pointer).and_then(serde_json::Value::as_f64).expect("a number");
+        assert!((shown - stored).abs() < 1e-9, "{figure}: {shown} on the page, {stored} in results.json");
+    }
+    assert_eq!(browser.text("#verdict"), "valid");
+    assert_eq!(browser.text("#limits tbody tr:first-child td:last-child"), "met");
+    let drawn = browser.evaluate("report.operations.start_us.length");
+    assert_eq!(Some(&drawn), results.pointer("/stats/count"), "every operation is drawn");
+    let sent = browser.evaluate("report.links.cells.reduce((sum, cell) => sum + cell[2], 0)");
+    assert_eq!(Some(&sent), results.pointer("/net/all/msg-count"), "the matrix has every message");
+    let stale = browser.evaluate("report.staleness_ms.length");
+    assert_eq!(Some(&stale), results.pointer("/workload/stable-count"));
+    assert_content(&mut browser);
+}
+
+#[test]
+fn a_click_on_a_message_shows_its_body() {
+    let ran = Ran::of(CHALLENGE_3D);
+    let Some(mut browser) = opened(&ran) else { return };
+    browser.evaluate("find('diagram').scrollIntoView({ block: 'center' })");
+    browser.click("diagram.middle(diagram.inView()[20])");
+    let selected = browser.evaluate("diagram.selected");
+    assert!(selected.as_u64().is_some(), "{selected}");
+    let title = browser.evaluate(
+        "(({ names, src, dest }, i) => `${names[src[i]]} → ${names[dest[i]]}: gossip`)(messages, diagram.selected)",
+    );
+    assert_eq!(title, browser.text("#message h3"));
+    let shown: serde_json::Value = serde_json::from_str(&browser.text("#message pre")).expect("a whole body");
+    let body = browser.evaluate("JSON.parse(messages.body[diagram.selected])");
+    assert_eq!((&shown, &shown["type"]), (&body, &json!("gossip")));
+    // The next one by the keyboard: the diagram has the focus.
+    browser.key("n");
+    assert_ne!(browser.evaluate("diagram.selected"), selected);
+    assert_content(&mut browser);
+}
+
+#[test]
+fn the_diagram_zooms_and_is_filtered_by_type_and_node() {
+    let ran = Ran::of(
+        "-w broadcast --node-count 5 --time-limit 10 --rate 20 --latency 20 --seed 2 \
+         --nemesis partition --nemesis-interval 2",
+    );
+    let Some(mut browser) = opened(&ran) else { return };
+    let width = |browser: &mut Browser| browser.evaluate("diagram.to - diagram.from").as_f64().expect("a time");
+    browser.click(&middle_of("#zoom-all"));
+    let whole = width(&mut browser);
+    browser.click(&middle_of("#zoom-in"));
+    assert!((width(&mut browser) - whole / 2.0).abs() < 1.0);
+    browser.click(&middle_of("#diagram"));
+    browser.wheel(&middle_of("#diagram"), -500);
+    browser.evaluate("new Promise((done) => setTimeout(done, 200))");
+    assert!(width(&mut browser) < whole / 3.0, "the wheel zooms once the diagram has the focus");
+
+    browser.click(&middle_of("#zoom-all"));
+    let everything = browser.evaluate("diagram.chosen.length").as_u64().expect("a count");
+    browser.click(&middle_of("#with-clients"));
+    let with_clients = browser.evaluate("diagram.chosen.length").as_u64().expect("a count");
+    assert!(with_clients > everything, "{with_clients} > {everything}");
+    browser.click(&middle_of("#types button:first-child"));
+    let of_type = "diagram.chosen.every((i) => messages.kind[i] === kindsByFrequency[0])";
+    assert_eq!(browser.evaluate(of_type), true);
+    browser.click(&middle_of("#nodes button:nth-child(3)"));
+    let of_node = "diagram.chosen.length > 0 && diagram.chosen.every(\
+         (i) => [messages.src[i], messages.dest[i]].some((name) => messages.names[name] === 'n1'))";
+    assert_eq!(browser.evaluate(of_node), true);
+    assert_eq!(browser.evaluate("report.faults.length > 0"), true);
+    assert_content(&mut browser);
+}
+
+#[test]
+fn a_report_follows_who_prefers_the_dark() {
+    let ran = Ran::of("-w echo --node-count 1 --time-limit 2 --rate 20");
+    let Some(mut browser) = opened(&ran) else { return };
+    let mut paper = |scheme: &str| {
+        browser.prefer(scheme);
+        browser.evaluate("getComputedStyle(document.body).backgroundColor")
+    };
+    assert_ne!(paper("light"), paper("dark"));
+    assert_content(&mut browser);
+}
+
+#[test]
+fn the_store_leads_to_the_report_of_its_newest_run() {
+    let ran = Ran::of("-w echo --node-count 1 --time-limit 2 --rate 20");
+    let Some(mut browser) = opened(&ran) else { return };
+    let serving = Serving::of(ran.folder.path());
+    browser.open(&format!("http://{}/", serving.address));
+    assert_eq!(browser.text("td.valid"), "valid");
+    browser.await_load(|browser| browser.click(&middle_of("tbody a")));
+    assert_eq!(browser.evaluate("document.title"), "echo: valid");
+    assert_content(&mut browser);
+}
