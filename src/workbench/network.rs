@@ -118,7 +118,8 @@ pub struct Network {
     next_id: u64,
     muted: Vec<Muted>,
     counts: Counts,
-    journal: Journal,
+    /// None once it was handed out.
+    journal: Option<Journal>,
     /// Lines about messages sent and received, when asked for (reference §6.7).
     log: Vec<String>,
     log_send: bool,
@@ -138,7 +139,7 @@ impl Network {
             next_id: 0,
             muted: Vec::new(),
             counts: Counts::default(),
-            journal: Journal::default(),
+            journal: Some(Journal::default()),
             log: Vec::new(),
             log_send: false,
             log_recv: false,
@@ -225,14 +226,16 @@ impl Network {
         let deadline = if client { now } else { now + self.conditions.latency.draw(&mut self.rng) };
         let (id, body): (_, Rc<str>) = (self.next_id, body.into());
         let to_end = if let Place::Receiver(index) = to { End::Receiver(index) } else { End::Clients };
-        let slot = self.journal.sent([from.map_or(End::Clients, End::Receiver), to_end], client, || Passage {
+        let ends = [from.map_or(End::Clients, End::Receiver), to_end];
+        let passage = || Passage {
             id,
             src: Rc::clone(&src),
             dest: Rc::clone(&dest),
             body: Rc::clone(&body),
             sent: now,
             arrived: SmallVec::new(),
-        });
+        };
+        let slot = self.journal.as_mut().and_then(|journal| journal.sent(ends, client, passage));
         let message = Message { id, src, dest, body, deadline, from, slot };
         self.next_id += 1;
         self.counts.sent(client);
@@ -296,10 +299,11 @@ impl Network {
         self.counts
     }
 
-    /// Hands out what is remembered of the messages, and forgets it; the history counts from `zero`.
+    /// Hands out what is remembered of the messages; from now on, nothing is. The history counts from `zero`.
     pub fn take_journal(&mut self, zero: Time) -> Journal {
-        self.journal.zero = zero;
-        std::mem::take(&mut self.journal)
+        let mut journal = self.journal.take().unwrap_or_default();
+        journal.zero = zero;
+        journal
     }
 
     /// A node begins anew: what waited for it is thrown away, and it is listened to again.
@@ -321,8 +325,8 @@ impl Network {
     }
 
     fn received(&mut self, message: &Message, now: Time) {
-        if let Some(slot) = message.slot {
-            self.journal.arrived(slot, now);
+        if let (Some(journal), Some(slot)) = (&mut self.journal, message.slot) {
+            journal.arrived(slot, now);
         }
         self.counts.received(touches_client(&message.src, &message.dest));
         if self.log_recv {

@@ -202,4 +202,5 @@ fn the_journal_tells_when_each_message_arrived_how_often_and_over_which_link() {
     let (here, there) = (End::Receiver(0), End::Receiver(1));
     let links: Vec<_> = journal.links().collect();
     assert_eq!(links, [(here, End::Clients, 1), (here, there, 1), (there, here, 1)]);
+    assert_eq!(ids(&mut network, 0, ms(15)), [2, 2], "what was under way arrives, though nobody writes it down");
 }
