@@ -16,9 +16,10 @@ use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Reader, Refusal, Un
 /// (reference §1.2).
 pub const SETTLE: Duration = Duration::from_millis(500);
 
-/// A timer that is this late says that the process was stopped for a while. What it reads then may have waited since
-/// it was last awake, so that the client which sent it may be gone, and a reply would silence the node.
-pub const STOPPED: Duration = Duration::from_secs(1);
+/// A node with timers wakes at least this often. Whatever it reads has come since, unless the process was stopped, so
+/// it counts as old as that: a client that is gone when it goes on would silence it for its reply. A node without
+/// timers cannot tell.
+pub const LONGEST_NAP: Duration = Duration::from_millis(500);
 
 /// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
 /// twenty at 25 nodes.
@@ -141,8 +142,7 @@ impl<N: Node> Machine for Engine<N> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         if now != self.fed {
             self.fed = now;
-            let stopped = self.out.wheel.deadline().is_some_and(|deadline| deadline + STOPPED < now);
-            self.out.heard = if stopped { self.out.now } else { now };
+            self.out.heard = if self.out.wheel.is_empty() { now } else { self.out.now };
         }
         self.out.now = now;
         self.on_lines(buffer, lines);
@@ -169,7 +169,7 @@ impl<N: Node> Machine for Engine<N> {
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.out.wheel.deadline()
+        self.out.wheel.deadline().map(|deadline| deadline.min(self.out.now + LONGEST_NAP))
     }
 
     fn output(&mut self) -> &mut Vec<u8> {

@@ -69,7 +69,7 @@ const SHORTEST_PATIENCE: Duration = Duration::from_millis(150);
 /// Answers that are asked for at nearly the same time go in one round.
 const TOGETHER: Duration = Duration::from_millis(10);
 
-/// A replica wakes at least this often: a timer that is late by far tells the engine that the process was stopped.
+/// A replica wakes at least this often, so a gap of twice as long says that the process was stopped.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 
 /// A replica that has just spoken looks again no sooner than this.

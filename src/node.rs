@@ -172,7 +172,7 @@ impl Sender {
         }
     }
 
-    /// When the host received the request.
+    /// When the host received the request, at the earliest: when it last looked for input, if the node has timers.
     #[must_use]
     pub const fn received(&self) -> Time {
         self.received

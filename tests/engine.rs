@@ -5,7 +5,7 @@ mod protocol;
 
 use std::time::Duration;
 
-use gossip_gloomers::engine::{MAX_EARLY, SETTLE};
+use gossip_gloomers::engine::{LONGEST_NAP, MAX_EARLY, SETTLE};
 use gossip_gloomers::node::{Answer, Life, Node, Peer, Sender, Service, Target};
 use gossip_gloomers::outbox::{MAX_CALLS, Outbox, REPLY_WITHIN};
 use gossip_gloomers::requests;
@@ -353,6 +353,19 @@ fn a_request_that_comes_with_a_timer_is_not_taken_for_an_old_one() {
     host.pass(Duration::from_secs(20));
     assert_eq!(fired(&host), [0]);
     assert_eq!(kinds(&host.tell(&from_client(2, r#""type":"ping""#))), [("c9", "ping_ok")]);
+}
+
+#[test]
+fn what_a_stopped_process_finds_when_it_goes_on_counts_as_old_as_its_last_look() {
+    for (stop, answers) in [(REPLY_WITHIN, 1), (REPLY_WITHIN + Duration::from_nanos(1), 0)] {
+        let mut host = Host::<Probe>::started();
+        host.tell(&from_client(1, r#""type":"arm","delays_ms":[20000]"#));
+        host.pass(LONGEST_NAP * 2);
+        host.now = host.now + stop;
+        assert_eq!(host.tell(&from_client(2, r#""type":"ping""#)).len(), answers, "after {stop:?}");
+        host.pass(LONGEST_NAP);
+        assert_eq!(kinds(&host.tell(&from_client(3, r#""type":"ping""#))), [("c9", "ping_ok")]);
+    }
 }
 
 #[test]
