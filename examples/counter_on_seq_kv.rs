@@ -12,14 +12,12 @@
 
 use std::process::ExitCode;
 
-use gossip_gloomers::node::{Answer, Life, Node, Sender, Service};
+use gossip_gloomers::kv::{self, SEQ_KV};
+use gossip_gloomers::node::{Answer, Life, Node, Sender};
 use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::time::Duration;
-use gossip_gloomers::wire::{ErrorCode, Json};
-
-/// How long seq-kv is waited for; a client waits five seconds.
-const PATIENCE: Duration = Duration::from_secs(4);
+use gossip_gloomers::wire::ErrorCode;
 
 /// How often the others' keys are looked at.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -68,8 +66,7 @@ impl Counter {
     fn store(&mut self, out: &mut Outbox<Self>) {
         if self.storing.is_empty() && !self.waiting.is_empty() {
             std::mem::swap(&mut self.storing, &mut self.waiting);
-            let write = out.call(Service::SeqKv, PATIENCE, Call::Store, "write");
-            write.field("key", &self.names[self.me]).field("value", self.totals[self.me]).end();
+            SEQ_KV.write(&self.names[self.me], self.totals[self.me], Call::Store, out);
         }
     }
 }
@@ -109,37 +106,35 @@ impl Node for Counter {
     fn on_timer(&mut self, _: Look, out: &mut Outbox<Self>) {
         self.looks += 1;
         let key = format!("looks of {}", self.names[self.me]);
-        let write = out.call(Service::SeqKv, PATIENCE, Call::Freshen, "write");
-        write.field("key", key).field("value", self.looks).end();
+        SEQ_KV.write(key, self.looks, Call::Freshen, out);
         out.arm(PERIOD, Look);
     }
 
     fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
-        match (call, answer) {
-            (Call::Store, answer) => {
+        match call {
+            Call::Store => {
+                let stored = kv::written(answer);
                 for from in self.storing.drain(..) {
-                    match answer {
-                        Answer::Reply { .. } => out.reply(from, "add_ok").end(),
+                    match stored {
+                        Ok(()) => out.reply(from, "add_ok").end(),
                         // The next write brings it along, so it may count yet.
-                        Answer::Error { .. } | Answer::Expired => {
-                            out.reply_error(from, ErrorCode::TIMEOUT, "seq-kv has not answered");
-                        }
+                        Err(_) => out.reply_error(from, ErrorCode::TIMEOUT, "seq-kv has not answered"),
                     }
                 }
                 self.store(out);
             }
-            (Call::Freshen, Answer::Reply { .. }) => {
+            Call::Freshen if kv::written(answer).is_ok() => {
                 for other in (0..self.names.len()).filter(|other| *other != self.me) {
-                    let read = out.call(Service::SeqKv, PATIENCE, Call::Read(other), "read");
-                    read.field("key", &self.names[other]).end();
+                    SEQ_KV.read(&self.names[other], Call::Read(other), out);
                 }
             }
-            (Call::Read(other), Answer::Reply { body, .. }) => {
-                let total = body.get("value").and_then(Json::as_i64).unwrap_or_default();
-                self.totals[other] = self.totals[other].max(total);
+            Call::Read(other) => {
+                if let Ok(Some(total)) = kv::found::<i64>(answer) {
+                    self.totals[other] = self.totals[other].max(total);
+                }
             }
-            // Looked for in vain, or never written: the next look may find more.
-            (Call::Freshen | Call::Read(_), Answer::Error { .. } | Answer::Expired) => {}
+            // The next look may find more.
+            Call::Freshen => {}
         }
     }
 }

@@ -113,16 +113,17 @@
 //! [`Outbox::call`](outbox::Outbox::call) asks a [`Peer`](node::Peer) or one of Maelstrom's services
 //! ([`Service`](node::Service)), with a deadline and a value of the node's own that says what the answer will mean.
 //! Exactly one [`Answer`](node::Answer) comes for each call: a reply, an error, or that the deadline has passed.
-//! Nothing blocks, and there are no callbacks.
+//! Nothing blocks, and there are no callbacks. For the services, [`kv`] has the calls and reads the answers: it sends
+//! again what may be sent again, and keeps apart what failed and what may yet happen.
 //!
 //! ```
 //! use std::convert::Infallible;
 //!
-//! use gossip_gloomers::node::{Answer, Life, Node, Sender, Service};
+//! use gossip_gloomers::kv::{self, Failure, LIN_KV};
+//! use gossip_gloomers::node::{Answer, Life, Node, Sender};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
-//! use gossip_gloomers::time::Duration;
-//! use gossip_gloomers::wire::ErrorCode;
+//! use gossip_gloomers::wire::{ErrorCode, Json};
 //!
 //! requests! {
 //!     /// What a librarian is asked.
@@ -152,18 +153,15 @@
 //!
 //!     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
 //!         let Request::LookUp { key } = request;
-//!         out.call(Service::LinKv, Duration::from_secs(1), For(from), "read").field("key", key).end();
+//!         LIN_KV.read(key, For(from), out);
 //!     }
 //!
 //!     fn on_answer(&mut self, For(from): For, answer: Answer<'_>, out: &mut Outbox<Self>) {
-//!         match answer {
-//!             Answer::Reply { body, .. } => {
-//!                 if let Some(value) = body.get("value") {
-//!                     out.reply(from, "look_up_ok").field("value", value).end();
-//!                 }
-//!             }
-//!             Answer::Error { code, text } => out.reply_error(from, code, text),
-//!             Answer::Expired => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv has not answered"),
+//!         match kv::found::<Json<'_>>(answer) {
+//!             Ok(Some(value)) => out.reply(from, "look_up_ok").field("value", value).end(),
+//!             Ok(None) => out.reply_error(from, ErrorCode::KEY_DOES_NOT_EXIST, "nothing is known of it"),
+//!             Err(Failure::Refused(code)) => out.reply_error(from, code, "lin-kv refuses"),
+//!             Err(_) => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv has not answered"),
 //!         }
 //!     }
 //! }

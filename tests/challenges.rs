@@ -17,8 +17,8 @@ fn every_challenge_is_met_and_the_readme_has_the_table() {
     challenges(["--markdown".into()], &mut desk).expect("memory can be written");
     let table = String::from_utf8(page).expect("text");
     assert_eq!(table.lines().count(), 2 + ALL.len(), "{table}");
-    let unmet = table.lines().skip(2).filter(|row| !row.contains("` | valid | ") && !row.contains("` | valid, met | "));
-    assert_eq!(unmet.filter(|row| !row.starts_with("| 4 |")).collect::<Vec<_>>(), [""; 0]);
+    let is_met = |row: &&str| row.contains("` | valid | ") || row.contains("` | valid, met | ");
+    assert_eq!(table.lines().skip(2).filter(|row| !is_met(row)).collect::<Vec<_>>(), [""; 0]);
     let readme = include_str!("../README.md");
     assert!(readme.contains(&table), "the README wants `gloomers challenges --markdown`:\n{table}");
 }
