@@ -28,6 +28,10 @@ pub use interrupts::Interrupts;
 const EVENTS: usize = 256;
 /// Bytes read from a pipe at a time: what a Linux pipe holds.
 const CHUNK: usize = 64 << 10;
+/// Deliveries wait to be written together as long as the next thing is due this soon: a system call takes as long.
+const TOGETHER: Duration = Duration::from_micros(10);
+/// No delivery waits longer than this for others.
+const LATEST: Duration = Duration::from_micros(40);
 const INTERRUPTED: Token = Token(usize::MAX);
 
 /// How to start a node.
@@ -65,6 +69,8 @@ pub struct Processes<'a> {
     poll: Poll,
     events: Events,
     started: Instant,
+    /// Since when a delivery waits to be written.
+    unwritten: Option<Time>,
     chunk: Vec<u8>,
     interrupts: &'a Interrupts,
 }
@@ -89,6 +95,7 @@ impl<'a> Processes<'a> {
             poll,
             events: Events::with_capacity(EVENTS),
             started: Instant::now(),
+            unwritten: None,
             chunk: vec![0; CHUNK],
             interrupts,
         })
@@ -112,7 +119,7 @@ impl<'a> Processes<'a> {
             let (node, pipe) = (event.token().0 / 3, PIPES[event.token().0 % 3]);
             let Some(child) = children.get_mut(node).and_then(Option::as_mut) else { continue };
             match pipe {
-                Pipe::Stdin => noted |= child.flush(),
+                Pipe::Stdin => noted |= child.on_writable(),
                 Pipe::Stdout => child.stdout_ready = true,
                 Pipe::Stderr => child.read_stderr(chunk),
             }
@@ -149,10 +156,20 @@ impl Cluster for Processes<'_> {
     fn deliver(&mut self, node: usize, line: &[u8]) {
         if let Some(child) = &mut self.children[node] {
             child.deliver(line);
+            self.unwritten.get_or_insert_with(|| since(self.started));
         }
     }
 
     fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
+        if let (Some(oldest), Some(until)) = (self.unwritten, until) {
+            let now = self.now();
+            if until < now + TOGETHER && now < oldest + LATEST {
+                return Ok(());
+            }
+        }
+        if self.unwritten.take().is_some() {
+            self.children.iter_mut().flatten().for_each(Child::flush);
+        }
         loop {
             if self.react(on_line)? {
                 return Ok(());

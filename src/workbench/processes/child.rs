@@ -18,6 +18,8 @@ use crate::workbench::network::Lines;
 const KEPT: usize = 32;
 /// How many bytes of each of them.
 const KEPT_BYTES: usize = 1_000;
+/// Deliveries of so many bytes are written at once: what a Linux pipe holds.
+const FULL: usize = 64 << 10;
 /// How often one pipe is read before the others have their turn: 1 MiB of a node that prints without end.
 const READS: usize = 16;
 
@@ -26,8 +28,10 @@ pub(super) struct Child {
     process: std::process::Child,
     ended: Option<ExitStatus>,
     stdin: Option<Sender>,
-    /// What stdin did not take yet; at most one delivery.
-    backlog: Vec<u8>,
+    /// Deliveries that stdin has not taken yet.
+    outgoing: Vec<u8>,
+    /// Whether stdin takes nothing more for now.
+    stuck: bool,
     stdout: Option<Receiver>,
     /// Whether there may be more to read than was read so far.
     pub(super) stdout_ready: bool,
@@ -62,7 +66,8 @@ impl Child {
             process,
             ended: None,
             stdin: None,
-            backlog: Vec::new(),
+            outgoing: Vec::new(),
+            stuck: false,
             stdout: None,
             stdout_ready: false,
             stdout_lines: Lines::default(),
@@ -95,37 +100,40 @@ impl Child {
     }
 
     pub(super) fn accepts(&self) -> bool {
-        self.backlog.is_empty()
+        !self.stuck
     }
 
-    /// Writes a line, or as much of it as the pipe takes now. A node that no longer reads ignores it.
+    /// Takes a line to be written by the next [`Child::flush`]; many at once are written before.
     pub(super) fn deliver(&mut self, line: &[u8]) {
-        let Some(stdin) = &mut self.stdin else { return };
+        self.outgoing.extend_from_slice(line);
+        if self.outgoing.len() >= FULL {
+            self.flush();
+        }
+    }
+
+    /// Writes what was delivered, or as much of it as the pipe takes now. A node that no longer reads ignores it.
+    pub(super) fn flush(&mut self) {
         let mut written = 0;
-        while written < line.len() {
-            match stdin.write(&line[written..]) {
+        while written < self.outgoing.len() && !self.stuck {
+            let Some(stdin) = &mut self.stdin else { break };
+            match stdin.write(&self.outgoing[written..]) {
                 Ok(count) => written += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.backlog.extend_from_slice(&line[written..]);
-                    return;
-                }
-                Err(_) => {
-                    self.stdin = None;
-                    return;
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stuck = true,
+                Err(_) => self.stdin = None,
             }
+        }
+        self.outgoing.drain(..written);
+        if self.stdin.is_none() {
+            self.outgoing.clear();
         }
     }
 
-    /// Writes what is left of a delivery; returns whether the node has become ready for the next.
-    pub(super) fn flush(&mut self) -> bool {
-        if self.backlog.is_empty() {
-            return false;
-        }
-        let left = std::mem::take(&mut self.backlog);
-        self.deliver(&left);
-        self.backlog.is_empty()
+    /// The pipe may take more; returns whether the node has become ready for the next delivery.
+    pub(super) fn on_writable(&mut self) -> bool {
+        let was_stuck = std::mem::take(&mut self.stuck);
+        self.flush();
+        was_stuck && !self.stuck
     }
 
     pub(super) fn read_stdout(&mut self, chunk: &mut [u8], on_line: &mut dyn FnMut(&[u8])) {

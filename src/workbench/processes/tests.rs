@@ -78,6 +78,22 @@ fn a_node_that_does_not_read_holds_its_deliveries_up_and_loses_nothing() {
 }
 
 #[test]
+fn a_delivery_waits_for_company_no_longer_than_it_must() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let interrupts = Interrupts::new().expect("signals");
+    let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path(), &interrupts);
+    cluster.deliver(0, b"one\n");
+    let mut heard = false;
+    let patience = cluster.now() + PATIENCE;
+    while !heard && cluster.now() < patience {
+        // Something is always due at once.
+        let now = cluster.now();
+        cluster.wait(Some(now), &mut |_, _, line| heard = line == b"one").expect("nobody interrupts");
+    }
+    assert!(heard);
+}
+
+#[test]
 fn the_death_of_a_node_is_told_with_its_last_words() {
     let folder = tempfile::tempdir().expect("a folder");
     let interrupts = Interrupts::new().expect("signals");
