@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use gossip_gloomers::engine::{Birth, Engine, SETTLE};
 use gossip_gloomers::node::Node;
-use gossip_gloomers::nodes::{Broadcast, Echo, GSet, UniqueIds};
+use gossip_gloomers::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, PnCounter, Txn, UniqueIds};
 use gossip_gloomers::shell::{self, Machine, PADDING};
 use gossip_gloomers::time::Time;
 
@@ -74,6 +74,8 @@ struct Warm<N: Node> {
     now: Time,
     /// Bytes said so far.
     said: usize,
+    /// What was said since the last request.
+    last: Vec<u8>,
 }
 
 impl<N: Node> Warm<N>
@@ -81,16 +83,27 @@ where
     N::Options: Default,
 {
     fn new() -> Self {
+        Self::among(r#""n0","n1","n2""#)
+    }
+
+    fn among(nodes: &str) -> Self {
         let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        let mut warm =
-            Self { engine: Engine::new(birth), buffer: Vec::with_capacity(1 << 20), now: Time::ZERO, said: 0 };
-        let body = r#"{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1","n2"]}"#;
+        let (buffer, last) = (Vec::with_capacity(1 << 20), Vec::with_capacity(1 << 20));
+        let mut warm = Self { engine: Engine::new(birth), buffer, now: Time::ZERO, said: 0, last };
+        let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n0","node_ids":[{nodes}]}}"#);
         warm.feed(&format!(r#"{{"id":0,"src":"c0","dest":"n0","body":{body}}}"#));
-        warm.pass(SETTLE * 2);
+        // Long enough to have found out that nobody else answers.
+        warm.pass(SETTLE);
+        warm.pass(SETTLE * 4);
         warm
     }
 
     fn feed(&mut self, line: &str) {
+        self.last.clear();
+        self.hear(line);
+    }
+
+    fn hear(&mut self, line: &str) {
         self.buffer.clear();
         self.buffer.extend_from_slice(line.as_bytes());
         self.buffer.push(b'\n');
@@ -110,7 +123,30 @@ where
 
     fn take(&mut self) {
         self.said += self.engine.output().len();
-        self.engine.output().clear();
+        self.last.append(self.engine.output());
+    }
+
+    /// Answers what services have been asked, until they are asked no more: writes succeed, and keys have no value.
+    fn serve(&mut self, line: &mut String) {
+        let mut served = 0;
+        while let Some(length) = self.last[served..].iter().position(|byte| *byte == b'\n') {
+            let call = std::str::from_utf8(&self.last[served..served + length]).expect("JSON is UTF-8");
+            served += length + 1;
+            if !call.contains(r#"-kv","body""#) {
+                continue;
+            }
+            let number = call.split(r#""msg_id":"#).nth(1).expect("a call has a number");
+            let number = number.split([',', '}']).next().expect("there is a first part");
+            let answer = match call.split(r#""type":""#).nth(1).expect("a body has a type") {
+                kind if kind.starts_with("cas") => r#""type":"cas_ok""#,
+                kind if kind.starts_with("write") => r#""type":"write_ok""#,
+                _ => r#""type":"error","code":20"#,
+            };
+            line.clear();
+            write!(line, r#"{{"src":"seq-kv","dest":"n0","body":{{{answer},"in_reply_to":{number}}}}}"#)
+                .expect("a String takes everything");
+            self.hear(line);
+        }
     }
 
     /// Allocations of 10,000 requests after a few, with time going by.
@@ -189,6 +225,41 @@ fn ten_thousand_reads_and_known_elements_allocate_nothing() {
     assert_eq!(node.cost_of(&bodies), 0);
 }
 
+#[test]
+fn ten_thousand_reads_of_registers_allocate_nothing() {
+    let mut node = filled::<Txn>(|number| format!(r#""type":"txn","txn":[["w",{},{number}]]"#, number % 10));
+    let bodies = [r#""type":"txn","txn":[["r",1,null],["r",7,null],["r",99,null]]"#];
+    assert_eq!(node.cost_of(&bodies), 0);
+}
+
+#[test]
+fn ten_thousand_reads_of_counters_allocate_nothing() {
+    let mut node = filled::<PnCounter>(|number| format!(r#""type":"add","delta":-{number}"#));
+    assert_eq!(node.cost_of(&[r#""type":"read""#]), 0);
+    let mut node = Warm::<GCounter>::new();
+    let mut line = String::with_capacity(1 << 12);
+    node.serve(&mut line);
+    assert_eq!(node.cost_of(&[r#""type":"read""#]), 0);
+}
+
+#[test]
+fn ten_thousand_polls_and_known_commits_allocate_nothing() {
+    let mut node = Warm::<Kafka>::among(r#""n0""#);
+    for number in 0..1000 {
+        let body = format!(r#""type":"send","key":"{}","msg":{number},"msg_id":1"#, number % 5);
+        node.feed(&format!(r#"{{"src":"c1","dest":"n0","body":{{{body}}}}}"#));
+    }
+    node.pass(SETTLE);
+    let bodies = [
+        r#""type":"poll","offsets":{"1":0,"3":150,"none":0}"#,
+        r#""type":"commit_offsets","offsets":{"1":20,"3":7}"#,
+        r#""type":"list_committed_offsets","keys":["1","2","none"]"#,
+    ];
+    assert_eq!(node.cost_of(&bodies), 0);
+    node.feed(&format!(r#"{{"src":"c1","dest":"n0","body":{{{},"msg_id":1}}}}"#, bodies[2]));
+    assert!(String::from_utf8_lossy(&node.last).contains(r#""1":20"#));
+}
+
 /// Hears operations of `n1`, from number `first`, as its message of that number.
 fn gossip<N: Node>(node: &mut Warm<N>, line: &mut String, number: u64, first: u64, ops: std::fmt::Arguments<'_>)
 where
@@ -256,6 +327,50 @@ fn new_values_allocate_only_as_the_log_doubles() {
     // Long values have a list of their own.
     let cost = cost_of_new_values::<GSet>(add);
     assert!(cost <= 24, "{cost}");
+    let txn =
+        |line: &mut String, number| write!(line, r#""type":"txn","txn":[["w",{},{number}],["r",3,null]]"#, number % 10);
+    let cost = cost_of_new_values::<Txn>(txn);
+    assert!(cost <= 12, "{cost}");
+    let delta = |line: &mut String, number| write!(line, r#""type":"add","delta":-{number}"#);
+    let cost = cost_of_new_values::<PnCounter>(delta);
+    assert!(cost <= 12, "{cost}");
+}
+
+/// Allocations of 10,000 requests after 1,000, each with what services answer to it.
+fn cost_of_asking<N: Node>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64
+where
+    N::Options: Default,
+{
+    let mut node = Warm::<N>::new();
+    let (mut line, mut answer) = (String::with_capacity(1 << 12), String::with_capacity(1 << 12));
+    node.serve(&mut answer);
+    let mut tell = |numbers: std::ops::Range<usize>| {
+        for number in numbers {
+            line.clear();
+            line.push_str(r#"{"src":"c1","dest":"n0","body":{"#);
+            body(&mut line, number).expect("a String takes everything");
+            line.push_str(r#","msg_id":1}}"#);
+            node.feed(&line);
+            node.serve(&mut answer);
+            assert!(String::from_utf8_lossy(&node.last).contains(r#""dest":"c1""#), "every request is answered");
+            node.last.clear();
+            node.pass(Duration::from_millis(10));
+            node.serve(&mut answer);
+        }
+    };
+    tell(0..1000);
+    allocations(|| tell(1000..11_000))
+}
+
+#[test]
+fn ten_thousand_calls_of_services_allocate_nothing_but_a_larger_wheel() {
+    let delta = |line: &mut String, number| write!(line, r#""type":"add","delta":{number}"#);
+    // Some 500 timers run at any time; when chance first makes them 513, the wheel doubles its memory.
+    let cost = cost_of_asking::<GCounter>(delta);
+    assert!(cost <= 1, "{cost}");
+    let key = |line: &mut String, number| write!(line, r#""type":"write","key":{number},"value":"{number}""#);
+    let cost = cost_of_asking::<LinKv>(key);
+    assert!(cost <= 1, "{cost}");
 }
 
 #[test]

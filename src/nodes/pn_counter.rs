@@ -9,6 +9,7 @@ use crate::gossip::{Gossip, Message, Settings, Tick, View};
 use crate::node::{Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
+use crate::wire::write_int;
 
 requests! {
     /// What a counter is asked.
@@ -61,7 +62,10 @@ impl Node for PnCounter {
             Request::Add { delta } => {
                 if delta != 0 {
                     self.scratch.clear();
-                    delta.to_string().bytes().for_each(|byte| self.scratch.push(byte));
+                    if delta < 0 {
+                        self.scratch.push(b'-');
+                    }
+                    write_int(&mut self.scratch, delta.unsigned_abs());
                     self.sum.0 = self.sum.0.wrapping_add(delta);
                     self.gossip.append(&self.scratch, out);
                 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use crate::node::Answer;
 use crate::time::Duration;
 use crate::wire::ErrorCode;
@@ -44,7 +46,8 @@ impl Policy {
 
 #[derive(Debug)]
 struct Retry {
-    line: Box<[u8]>,
+    /// Most are short: these are kept in place.
+    line: SmallVec<[u8; 256]>,
     policy: Policy,
     attempts: u32,
     /// Whether the latest attempt was refused without any effect.
@@ -67,7 +70,8 @@ impl Retries {
 
     /// Takes note of a first attempt; returns how long to wait with the second.
     pub(crate) fn keep(&mut self, id: i64, line: &[u8], policy: Policy) -> Duration {
-        self.waiting.insert(id, Retry { line: line.into(), policy, attempts: 1, refused: false, uncertain: false });
+        let line = SmallVec::from_slice(line);
+        self.waiting.insert(id, Retry { line, policy, attempts: 1, refused: false, uncertain: false });
         policy.pause_after(1, self.chance(id, 1))
     }
 
