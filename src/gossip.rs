@@ -66,6 +66,10 @@ const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(500);
 /// An answer may take this long even where the network takes no time: processes pause now and then.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(150);
 
+/// An answer is missed after this long, or later by the time that it may be held back: peers that were stopped for
+/// seconds do not make the network slow.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Answers that are asked for at nearly the same time go in one round.
 const TOGETHER: Duration = Duration::from_millis(10);
 

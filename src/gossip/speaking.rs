@@ -11,7 +11,9 @@ use super::link::{Beat, Introduction, Link, Vector, Waiting};
 use super::log::{Log, Origin, Slot};
 use super::message::{Header, MAX_PAYLOAD, write_entry, write_run};
 use super::stability::Stability;
-use super::{GRAIN, Gossip, SHORTEST_PATIENCE, SOLITUDE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
+use super::{
+    GRAIN, Gossip, LONGEST_PATIENCE, SHORTEST_PATIENCE, SOLITUDE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain,
+};
 
 impl Gossip {
     /// Sends whatever is due.
@@ -213,7 +215,9 @@ impl Gossip {
         if (carries || answer) && (hub || follower || direct) {
             let way = match link.round_trip {
                 None => UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
-                Some((smoothed, deviation)) => (smoothed + deviation * 4 + TOGETHER).max(SHORTEST_PATIENCE),
+                Some((smoothed, deviation)) => {
+                    (smoothed + deviation * 4 + TOGETHER).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
+                }
             };
             let delay = match (answer, hub) {
                 (true, _) => Duration::ZERO,
