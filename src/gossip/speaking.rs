@@ -164,6 +164,7 @@ impl Gossip {
         }
         let originals = self.originals();
         let nodes = self.links.len();
+        let held = self.held();
         let Self { log, links, life, pace, written, stability, parent, .. } = self;
         let link = &mut links[to.index()];
         let full = link.tell_all || link.introduction != Introduction::Heard;
@@ -183,8 +184,8 @@ impl Gossip {
         if !written.below.is_empty() {
             message = message.field("below", &written.below);
         }
-        if stability.is_some() {
-            message = message.field("held", log.total());
+        if let Some(held) = held {
+            message = message.field("held", held);
         }
         let stable =
             stability.as_ref().filter(|stable| follower && parent.is_none() && stable.total > link.told_stable);
