@@ -66,6 +66,10 @@ const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(500);
 /// An answer may take this long even where the network takes no time: processes pause now and then.
 const SHORTEST_PATIENCE: Duration = Duration::from_millis(150);
 
+/// An answer is missed after this long, or later by the time that it may be held back: peers that were stopped for
+/// seconds do not make the network slow.
+const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
+
 /// Answers that are asked for at nearly the same time go in one round.
 const TOGETHER: Duration = Duration::from_millis(10);
 
@@ -154,7 +158,8 @@ impl Gossip {
         let origin = Origin { node, life: life.incarnation };
         let own = log.slot(origin);
         let estate = Estate::new(log.slot(Self::estate_of(origin, life.nodes.len())));
-        let links = life.nodes.iter().map(|_| Link::default()).collect();
+        let mut links: Vec<_> = life.nodes.iter().map(|_| Link::default()).collect();
+        links[life.me.index()].life = life.incarnation;
         let mut gossip = Self {
             me: life.me,
             life: life.incarnation,
@@ -222,9 +227,7 @@ impl Gossip {
             return;
         }
         let is_stranger = link.is_stranger();
-        if link.meet(message.life) {
-            self.forget_below(from);
-        }
+        self.meet(from, message.life);
         let link = &mut self.links[from.index()];
         let is_overtaken = link.heard.is_some_and(|(stamp, _)| message.at < stamp);
         if link.heard.is_none_or(|(stamp, _)| message.at > stamp) {

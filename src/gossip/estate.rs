@@ -5,11 +5,14 @@
 //! whose name is a node beyond the last. Others unpack them. If the maker lives after all and was only cut off, the
 //! operations come twice and count once. An estate may have gaps of its own, and is handed on in the same way.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
 
 use super::Gossip;
 use super::log::{Origin, Slot};
 use super::message::{LIVES_END, write_origin};
+use crate::node::Peer;
 use crate::time::{Duration, Time};
 use crate::wire::{Json, write_int};
 
@@ -19,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Origins of more lives of one node are not believed in: each takes memory at every replica, and time.
 pub const MAX_LIVES: usize = 256;
 
+/// Operations of estates that carry the same one.
+type Carriers = SmallVec<[(Slot, u32); 1]>;
+
 /// What a replica hands on for others.
 #[derive(Debug)]
 pub(super) struct Estate {
@@ -27,14 +33,14 @@ pub(super) struct Estate {
     look: Time,
     /// Where there was a gap then, and how far the operations below it reached.
     gaps: Vec<(Slot, u32)>,
-    /// What was handed on by anyone.
-    packed: BTreeSet<(Slot, u32)>,
+    /// What was handed on by anyone, and as which operations of estates.
+    packed: BTreeMap<(Slot, u32), Carriers>,
     scratch: Vec<u8>,
 }
 
 impl Estate {
     pub(super) fn new(slot: Slot) -> Self {
-        Self { slot, look: Time::ZERO, gaps: Vec::new(), packed: BTreeSet::new(), scratch: Vec::new() }
+        Self { slot, look: Time::ZERO, gaps: Vec::new(), packed: BTreeMap::new(), scratch: Vec::new() }
     }
 }
 
@@ -49,6 +55,11 @@ impl Gossip {
         origin.node as usize >= self.links.len()
     }
 
+    /// The node whose operations, or whose estate, an origin names.
+    pub(super) fn maker(&self, origin: Origin) -> Peer {
+        Peer::at(origin.node as usize % self.links.len())
+    }
+
     /// Whether there can be such an origin.
     pub(super) fn exists(&self, origin: Origin) -> bool {
         let has_room = || self.log.find(origin).is_some() || self.log.lives(origin.node) < MAX_LIVES;
@@ -56,8 +67,26 @@ impl Gossip {
     }
 
     /// Notes that an operation of this name was handed on, and so need not be again.
-    pub(super) fn on_packed(&mut self, slot: Slot, number: u32) {
-        self.estate.packed.insert((slot, number));
+    pub(super) fn on_packed(&mut self, operation: (Slot, u32), carrier: (Slot, u32)) {
+        let carriers = self.estate.packed.entry(operation).or_default();
+        if !carriers.contains(&carrier) {
+            carriers.push(carrier);
+        }
+    }
+
+    /// As which operations of estates this one was handed on.
+    pub(super) fn carriers(&self, operation: (Slot, u32)) -> &[(Slot, u32)] {
+        self.estate.packed.get(&operation).map_or(&[], |carriers| carriers)
+    }
+
+    /// Whether something of a life that is over waits above a gap and is not handed on: no vector tells of it.
+    pub(super) fn has_heirloom(&self) -> bool {
+        let is_over = |slot: Slot| {
+            let origin = self.log.origin(slot);
+            origin.life < self.links[self.maker(origin).index()].life
+        };
+        let mut over = (0..self.log.origins()).filter(|slot| self.log.has_gap(*slot) && is_over(*slot));
+        over.any(|slot| self.log.beyond(slot).any(|number| self.carriers((slot, number)).is_empty()))
     }
 
     /// Hands on what has waited above a gap since the last look.
@@ -71,10 +100,10 @@ impl Gossip {
         estate.look = now + patience;
         let before = std::mem::take(&mut estate.gaps);
         estate.gaps.extend((0..log.origins()).filter(|slot| log.has_gap(*slot)).map(|slot| (slot, log.reach(slot))));
-        estate.packed.retain(|(slot, number)| log.reach(*slot) < *number);
+        estate.packed.retain(|(slot, number), _| log.reach(*slot) < *number);
         for (slot, _) in estate.gaps.iter().filter(|gap| before.contains(gap)) {
             let numbers: Vec<u32> =
-                log.beyond(*slot).filter(|number| !estate.packed.contains(&(*slot, *number))).collect();
+                log.beyond(*slot).filter(|number| !estate.packed.contains_key(&(*slot, *number))).collect();
             for number in numbers {
                 estate.scratch.clear();
                 estate.scratch.push(b'[');
@@ -86,7 +115,7 @@ impl Gossip {
                 estate.scratch.push(b']');
                 let next = log.reach(estate.slot) + 1;
                 log.insert(estate.slot, next, |payload| payload.extend_from_slice(&estate.scratch));
-                estate.packed.insert((*slot, number));
+                estate.packed.entry((*slot, number)).or_default().push((estate.slot, next));
                 *news = true;
             }
         }

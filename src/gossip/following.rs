@@ -242,7 +242,8 @@ impl Gossip {
         let doubts = || self.links.iter().any(|link| !link.is_trusted());
         match self.parent {
             _ if self.pace.is_direct() => doubts() || (self.parent.is_none() && self.strangers().next().is_some()),
-            Some(_) => self.is_far() || self.links.iter().any(|link| self.is_lost_follower(link)),
+            _ if self.links.iter().any(|link| self.is_lost_follower(link)) => true,
+            Some(_) => self.is_far(),
             None => self.outsiders().next().is_some(),
         }
     }
@@ -294,7 +295,8 @@ impl Gossip {
         let is_lost = |gossip: &Self, peer: &Peer| {
             let link = &gossip.links[peer.index()];
             let is_lower = *peer < gossip.me && !link.is_trusted();
-            is_lower || (had_time && link.is_stranger() && *peer != gossip.me && !gossip.is_below(*peer))
+            let is_new = had_time && link.is_stranger() && *peer != gossip.me && !gossip.is_below(*peer);
+            is_lower || is_new || gossip.is_lost_follower(link)
         };
         let count = self.links.len();
         let first = (0..count).map(Peer::at).find(|peer| is_lost(self, peer));

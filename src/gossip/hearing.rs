@@ -1,7 +1,7 @@
 //! What a replica learns from a message: what the peer holds, operations, and how long the way there and back takes.
 
 use super::link::Introduction;
-use super::log::{Insertion, Log, Slot};
+use super::log::{Insertion, Log, Origin, Slot};
 use super::message::Message;
 use super::{GRAIN, Gossip, LONGEST_NAP, View, estate};
 use crate::node::Peer;
@@ -9,11 +9,28 @@ use crate::time::Time;
 use crate::wire::Json;
 
 impl Gossip {
+    /// Somebody names a life of a peer.
+    pub(super) fn meet(&mut self, peer: Peer, life: u64) {
+        if self.links[peer.index()].meet(life) {
+            self.forget_below(peer);
+        }
+    }
+
+    /// The slot of an origin that is heard of. If it is of a new life, the former one is over, whoever says so: its
+    /// direct messages are not heard any more, and what it held does not count.
+    fn hear_of(&mut self, origin: Origin) -> Slot {
+        let node = self.maker(origin);
+        if node != self.me {
+            self.meet(node, origin.life);
+        }
+        self.log.slot(origin)
+    }
+
     /// Learns what the peer holds.
     pub(super) fn on_vector(&mut self, from: Peer, message: &Message<'_>) {
         for (origin, reach) in message.have() {
             if reach > 0 && self.exists(origin) {
-                let slot = self.log.slot(origin);
+                let slot = self.hear_of(origin);
                 self.links[from.index()].known.raise(slot, reach);
             }
         }
@@ -33,7 +50,7 @@ impl Gossip {
             if !self.exists(run.origin) {
                 continue;
             }
-            let slot = self.log.slot(run.origin);
+            let slot = self.hear_of(run.origin);
             let mut number = run.first;
             let mut known = true;
             if !self.is_estate(run.origin) && self.log.append(slot, number, run.ops.clone(), Json::write) {
@@ -77,7 +94,7 @@ impl Gossip {
     fn take_in(&mut self, slot: Slot, number: u32, operation: Json<'_>, view: &mut impl View) -> Insertion {
         let origin = self.log.origin(slot);
         let is_estate = self.is_estate(origin);
-        if is_estate && self.unpack(operation, view) == Insertion::Dropped {
+        if is_estate && self.unpack((slot, number), operation, view) == Insertion::Dropped {
             return Insertion::Dropped;
         }
         let insertion = self.log.insert(slot, number, |payload| operation.write(payload));
@@ -92,11 +109,11 @@ impl Gossip {
 
     /// Takes in what another replica hands on for a third.
     #[cold]
-    fn unpack(&mut self, operation: Json<'_>, view: &mut impl View) -> Insertion {
+    fn unpack(&mut self, carrier: (Slot, u32), operation: Json<'_>, view: &mut impl View) -> Insertion {
         let packed = estate::unpack(operation).filter(|(origin, ..)| self.exists(*origin));
         let Some((origin, number, operation)) = packed else { return Insertion::Known };
-        let slot = self.log.slot(origin);
-        self.on_packed(slot, number);
+        let slot = self.hear_of(origin);
+        self.on_packed((slot, number), carrier);
         self.take_in(slot, number, operation, view)
     }
 

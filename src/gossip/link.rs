@@ -92,7 +92,7 @@ pub(super) enum Introduction {
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug, Default)]
 pub(super) struct Link {
-    /// The latest life it named; zero if it never spoke.
+    /// Its latest life that anyone has named; zero if nobody has.
     pub(super) life: u64,
     /// What it surely holds: it said so, or sent it.
     pub(super) known: Vector,
@@ -148,7 +148,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// The peer names its life. If it had another before, it holds nothing now, and nothing that was said counts.
+    /// Somebody names the peer's life. If that is a new one, it holds nothing now, and nothing that was said counts.
     pub(super) fn meet(&mut self, life: u64) -> bool {
         if self.life == 0 {
             self.life = life;
@@ -161,9 +161,9 @@ impl Link {
         true
     }
 
-    /// Whether the peer has never spoken to this replica.
+    /// Whether the peer has not spoken to this replica in its latest life.
     pub(super) fn is_stranger(&self) -> bool {
-        self.life == 0
+        self.heard.is_none()
     }
 
     pub(super) fn is_trusted(&self) -> bool {

@@ -11,7 +11,9 @@ use super::link::{Beat, Introduction, Link, Vector, Waiting};
 use super::log::{Log, Origin, Slot};
 use super::message::{Header, MAX_PAYLOAD, write_entry, write_run};
 use super::stability::Stability;
-use super::{GRAIN, Gossip, SHORTEST_PATIENCE, SOLITUDE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain};
+use super::{
+    GRAIN, Gossip, LONGEST_PATIENCE, SHORTEST_PATIENCE, SOLITUDE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain,
+};
 
 impl Gossip {
     /// Sends whatever is due.
@@ -162,6 +164,7 @@ impl Gossip {
         }
         let originals = self.originals();
         let nodes = self.links.len();
+        let held = self.held();
         let Self { log, links, life, pace, written, stability, parent, .. } = self;
         let link = &mut links[to.index()];
         let full = link.tell_all || link.introduction != Introduction::Heard;
@@ -181,8 +184,8 @@ impl Gossip {
         if !written.below.is_empty() {
             message = message.field("below", &written.below);
         }
-        if stability.is_some() {
-            message = message.field("held", log.total());
+        if let Some(held) = held {
+            message = message.field("held", held);
         }
         let stable =
             stability.as_ref().filter(|stable| follower && parent.is_none() && stable.total > link.told_stable);
@@ -213,7 +216,9 @@ impl Gossip {
         if (carries || answer) && (hub || follower || direct) {
             let way = match link.round_trip {
                 None => UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
-                Some((smoothed, deviation)) => (smoothed + deviation * 4 + TOGETHER).max(SHORTEST_PATIENCE),
+                Some((smoothed, deviation)) => {
+                    (smoothed + deviation * 4 + TOGETHER).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
+                }
             };
             let delay = match (answer, hub) {
                 (true, _) => Duration::ZERO,

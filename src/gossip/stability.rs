@@ -2,16 +2,20 @@
 //!
 //! An operation is causally stable once every replica's version vector covers it: whatever is made from then on is made
 //! by someone who has seen it. A replica may act on that when it also holds all that was made before those vectors were
-//! taken. Every message names the number of operations that its sender holds; if what is known of the sender comes to
-//! the same number, it is exactly the sender's vector. A hub that everyone follows takes the minimum of the vectors and
-//! says it with its messages; a follower takes it over if it knows the hub's vector, and holds all of it. Costs no
-//! message under load, and one round when news ends. Without a hub for all, in a partition, nothing becomes stable.
+//! taken. Each life makes an operation as it joins, and only vectors count that hold those of the latest life of every
+//! node: what a dead life held binds nobody. So when its own is stable, a new life holds all that was ever stable.
+//!
+//! Every message names the number of operations that its sender holds; if what is known of the sender comes to the same
+//! number, it is exactly the sender's vector. A hub that everyone follows takes the minimum of the vectors and says it
+//! with its messages; a follower takes it over if it knows the hub's vector, and holds all of it. Costs no message
+//! under load, and one round when news ends. Without a hub for all, in a partition, nothing becomes stable.
 
 use super::link::{Link, Vector};
-use super::log::{Log, Origin};
+use super::log::{Log, Origin, Slot};
 use super::message::Message;
-use super::{ACKNOWLEDGE_WITHIN, Gossip};
-use crate::node::Peer;
+use super::{ACKNOWLEDGE_WITHIN, Gossip, Tick};
+use crate::node::{Node, Peer};
+use crate::outbox::Outbox;
 use crate::time::Time;
 
 /// What is known to be stable.
@@ -21,6 +25,8 @@ pub(super) struct Stability {
     pub(super) vector: Vector,
     /// How many operations that is; grows with every change.
     pub(super) total: u64,
+    /// The operation of this life by which others learn of it.
+    birth: u32,
     /// When those are asked whose vector is needed and not known.
     ask: Option<Time>,
 }
@@ -35,17 +41,36 @@ impl Stability {
 }
 
 impl Gossip {
-    /// Finds out what is stable; to be called from [`Node::start`](crate::node::Node::start) by a node that uses
-    /// [`Gossip::is_stable`].
-    pub fn track_stability(&mut self) {
-        self.stability = Some(Stability::default());
+    /// Joins those who find out what is stable; to be called once, when it is settled that the next life of this node
+    /// will know that there was this one. Nothing becomes stable before everyone has joined.
+    pub fn track_stability<N: Node>(&mut self, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        let birth = self.append(b"[]", out);
+        self.stability = Some(Stability { birth, ..Stability::default() });
+    }
+
+    /// Whether this replica holds all that was ever stable, or made by former lives of its node, and is not lost.
+    #[must_use]
+    pub fn is_born(&self) -> bool {
+        self.stability.as_ref().is_some_and(|stability| stability.vector.at(self.own) >= stability.birth)
+    }
+
+    /// What messages say of stability: how many operations are held, unless there is one that the vector cannot tell
+    /// of.
+    pub(super) fn held(&self) -> Option<u64> {
+        (self.stability.is_some() && !self.has_heirloom()).then(|| self.log.total())
     }
 
     /// Whether every replica holds the operation, and this one all that any of them had seen before.
     #[must_use]
     pub fn is_stable(&self, origin: Origin, number: u32) -> bool {
         let stable = self.stability.as_ref().zip(self.log.find(origin));
-        stable.is_some_and(|(stability, slot)| number <= stability.vector.at(slot))
+        stable.is_some_and(|(stability, slot)| {
+            let covers = |(slot, number)| number <= stability.vector.at(slot);
+            covers((slot, number)) || self.carriers((slot, number)).iter().copied().any(covers)
+        })
     }
 
     /// How many operations are stable: what has become so lately shows as a change.
@@ -57,13 +82,21 @@ impl Gossip {
     /// As the hub of everyone: takes the minimum of what all hold.
     pub(super) fn settle_stability(&mut self, now: Time) {
         let (is_hub, parent, me) = (self.parent.is_none() && self.electing.is_none(), self.parent, self.me);
+        let has_heirloom = self.has_heirloom();
         let Self { stability: Some(stability), log, links, .. } = self else { return };
         let follows = |link: &Link| link.follows == Some(me) && link.is_trusted();
         let others = || links.iter().enumerate().filter(|(index, _)| *index != me.index()).map(|(_, link)| link);
-        if is_hub && others().all(|link| follows(link) && holds_all(log, &link.snapshot)) {
+        let least = |slot: Slot| others().map(|link| link.snapshot.at(slot)).min().unwrap_or(u32::MAX);
+        // What is known of a life that is over does not count, so everyone must know who is alive.
+        let is_known =
+            |(node, link): (u32, &Link)| log.find(Origin { node, life: link.life }).is_some_and(|slot| least(slot) > 0);
+        if is_hub
+            && !has_heirloom
+            && others().all(|link| follows(link) && holds_all(log, &link.snapshot))
+            && (0..).zip(links.iter()).all(is_known)
+        {
             for slot in 0..log.origins() {
-                let least = others().map(|link| link.snapshot.at(slot)).min().unwrap_or(u32::MAX);
-                stability.raise(slot, least.min(log.reach(slot)));
+                stability.raise(slot, least(slot).min(log.reach(slot)));
             }
         }
         // Whose vector is not known, or who follows through another node and may not know that this one is here.

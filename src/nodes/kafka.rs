@@ -8,18 +8,18 @@
 //! rounds and four hops; in a partition they wait for its end.
 //!
 //! A message that only a killed node held is lost, though its `send` was answered; while a node is dead, no message
-//! becomes stable. A node that is started again does not know which offsets its former life has given. Until a peer has
-//! told it, its answers to `send` wait.
+//! becomes stable. Each life asks lin-kv whether it is the first of its node. If not, it does not know which offsets
+//! were given or shown before, and its answers to `send` wait until it has been told by all ([`Gossip::is_born`]).
 
 use std::collections::{BTreeMap, HashMap};
-use std::convert::Infallible;
 
 use smallvec::SmallVec;
 
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
 use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick, View};
-use crate::node::{Life, Node, Sender};
+use crate::kv::{self, Absent, Failure, LIN_KV, Policy, Repetition, Store, Swap};
+use crate::node::{Answer, Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::{ErrorCode, Json, elements, integer, write_int, write_str};
@@ -42,6 +42,24 @@ requests! {
         /// What another replica says.
         "gossip" => Gossip(Message<'a>),
     }
+}
+
+/// A life may ask again: once its name is stored it stays, and the answer is the same.
+const REGISTER: Store = LIN_KV.with(Policy { repetition: Repetition::Harmless, ..kv::PATIENT });
+
+/// The call that asks to be the first life of the node.
+#[derive(Debug, Clone, Copy)]
+pub struct Enrol;
+
+/// Whether offsets may be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Past {
+    /// Whether there was a former life is not known yet.
+    Unknown,
+    /// There was one, and not everyone has told what is left of it.
+    Forgotten,
+    /// There was none, or all that is left of it is here.
+    Known,
 }
 
 /// A message that is not shown yet.
@@ -180,6 +198,8 @@ pub struct Kafka {
     gossip: Gossip,
     topics: Topics,
     me: Origin,
+    name: Box<str>,
+    past: Past,
     /// How much was stable when messages were last shown.
     stable: u64,
     waiting: Waiting,
@@ -218,10 +238,14 @@ impl Kafka {
         if text.len() > MAX_OPERATION || message.depth() > MAX_DEPTH - 1 {
             let why = "a message of more than 16 MiB, or that nests more than 99 deep, cannot be passed on";
             out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
-        } else if self.gossip.is_informed(out.now()) {
+        } else if self.past == Past::Known {
             self.append(from, &text, out);
         } else if !self.waiting.keep(from, &text) {
-            out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "too many messages wait for the first peer");
+            out.reply_error(
+                from,
+                ErrorCode::TEMPORARILY_UNAVAILABLE,
+                "too many messages wait until all nodes are there",
+            );
         }
         self.scratch = text;
     }
@@ -293,11 +317,22 @@ impl Kafka {
             self.stable = self.gossip.stable_total();
             self.topics.show(&self.gossip);
         }
-        if self.gossip.is_informed(out.now()) {
-            while let Some((from, text)) = self.waiting.take() {
-                self.append(from, &text, out);
-            }
+        if self.past == Past::Forgotten && self.gossip.is_born() {
+            self.go_on(out);
         }
+    }
+
+    /// Answers whoever waits.
+    fn go_on(&mut self, out: &mut Outbox<Self>) {
+        self.past = Past::Known;
+        while let Some((from, text)) = self.waiting.take() {
+            self.append(from, &text, out);
+        }
+    }
+
+    /// Asks to be the first life of this node.
+    fn enrol(&self, out: &mut Outbox<Self>) {
+        REGISTER.cas(&*self.name, (self.me.life, self.me.life), Absent::Create, Enrol, out);
     }
 }
 
@@ -308,16 +343,27 @@ fn refuse(from: Sender, wanted: &str, out: &mut Outbox<Kafka>) {
 impl Node for Kafka {
     type Request<'a> = Request<'a>;
     type Timer = Tick;
-    type Call = Infallible;
+    type Call = Enrol;
     type Options = Settings;
 
     fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-        let mut gossip = Gossip::new(life, life.options, out);
-        gossip.track_stability();
+        let gossip = Gossip::new(life, life.options, out);
         let topics =
             Topics { nodes: life.nodes.len() as u64, all: Vec::new(), by_key: HashMap::new(), busy: Vec::new() };
         let me = Origin { node: u32::try_from(life.me.index()).unwrap_or(u32::MAX), life: life.incarnation };
-        Self { gossip, topics, me, stable: 0, waiting: Waiting::default(), key: Vec::new(), scratch: Vec::new() }
+        let node = Self {
+            gossip,
+            topics,
+            me,
+            name: life.nodes[life.me.index()].clone(),
+            past: Past::Unknown,
+            stable: 0,
+            waiting: Waiting::default(),
+            key: Vec::new(),
+            scratch: Vec::new(),
+        };
+        node.enrol(out);
+        node
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
@@ -335,6 +381,20 @@ impl Node for Kafka {
                     self.gossip.on_message(peer, &message, &mut self.topics, out);
                     self.on_progress(out);
                 }
+            }
+        }
+    }
+
+    fn on_answer(&mut self, _: Enrol, answer: Answer<'_>, out: &mut Outbox<Self>) {
+        match kv::swapped(answer) {
+            Err(Failure::Unknown) => self.enrol(out),
+            Ok(Swap::Done) => {
+                self.gossip.track_stability(out);
+                self.go_on(out);
+            }
+            Ok(Swap::Differs | Swap::Absent) | Err(_) => {
+                self.gossip.track_stability(out);
+                self.past = Past::Forgotten;
             }
         }
     }

@@ -45,6 +45,14 @@ impl Operation {
         Self::Packed((small(integer(node)), life, small(integer(number))), Box::new(Self::read(packed)))
     }
 
+    /// Who made what is packed in it, and the estates that it went through.
+    fn makers(&self) -> Vec<Maker> {
+        match self {
+            Self::Plain(_) => Vec::new(),
+            Self::Packed((node, life, _), operation) => [vec![(*node, *life)], operation.makers()].concat(),
+        }
+    }
+
     /// What was made, and its name.
     pub(crate) fn unpack(&self, name: Name) -> (Name, i64) {
         match self {
@@ -82,6 +90,13 @@ pub(crate) struct Hearsay {
 }
 
 impl Hearsay {
+    /// Whoever it names as the maker of something.
+    pub(crate) fn makers(&self) -> impl Iterator<Item = Maker> + '_ {
+        let runs = self.runs.iter().map(|run| run.maker);
+        let packed = self.runs.iter().flat_map(|run| run.operations.iter().flat_map(Operation::makers));
+        self.have.iter().map(|(maker, _)| *maker).chain(runs).chain(packed)
+    }
+
     /// How many operations it carries.
     pub(crate) fn carried(&self) -> usize {
         self.runs.iter().map(|run| run.operations.len()).sum()

@@ -99,6 +99,45 @@ fn a_node_started_again_gives_no_offset_twice() {
 }
 
 #[test]
+fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left() {
+    each_seed("a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left", 40, |seed| {
+        let mut chance = Chance::new(seed);
+        let nodes = chance.one_of(&[2, 3, 5]);
+        let mut town = Town::of::<Kafka>(nodes, Duration::from_millis(10), Chance::new(!seed));
+        let (node, deaf) = (chance.index(nodes), chance.index(nodes));
+        let mut offsets = BTreeSet::new();
+        for message in 0..5 {
+            let reply = town.ask(node, json!({"type": "send", "key": "0", "msg": message}));
+            offsets.insert(reply["offset"].as_u64().expect("an offset"));
+        }
+        town.pass(Duration::from_secs(1));
+        // One of the others may be out of reach, or all of them.
+        let is_cut = |other: &usize| *other != node && (deaf == node || deaf == *other);
+        let cut = (0..nodes).filter(is_cut).flat_map(|other| [(node, other), (other, node)]);
+        town.cut = cut.collect();
+        town.restart(node);
+        town.tell(node, json!({"type": "send", "key": "0", "msg": 7}));
+        if deaf == node || nodes == 2 {
+            assert_eq!(town.reply_within(Duration::from_secs(3)), None, "nobody has told it anything");
+        }
+        town.cut.clear();
+        let reply = town.ask(node, json!({"type": "send", "key": "0", "msg": 8}));
+        let offset = reply["offset"].as_u64().expect("an offset");
+        assert!(offset > *offsets.last().expect("some"), "{offset} after {offsets:?}");
+    });
+}
+
+#[test]
+fn a_node_that_is_started_for_the_first_time_sends_though_it_hears_nobody() {
+    let mut town = Town::of::<Kafka>(3, Duration::from_millis(10), Chance::new(1));
+    town.cut = (0..3).flat_map(|from| (0..3).map(move |to| (from, to))).collect();
+    for node in 0..3 {
+        let reply = town.ask(node, json!({"type": "send", "key": "0", "msg": node}));
+        assert_eq!(reply["type"], "send_ok");
+    }
+}
+
+#[test]
 fn commits_never_go_back_and_reach_everyone() {
     let mut town = Town::of::<Kafka>(3, Duration::from_millis(10), Chance::new(1));
     for offset in [5, 3] {

@@ -24,6 +24,8 @@ pub(crate) struct Town {
     /// Links that lose everything, from and to.
     pub(crate) cut: BTreeSet<(usize, usize)>,
     replies: Vec<Value>,
+    /// What lin-kv holds.
+    registered: BTreeMap<String, Value>,
     /// Messages between nodes.
     pub(crate) messages: usize,
 }
@@ -44,6 +46,7 @@ impl Town {
             sequence: 0,
             cut: BTreeSet::new(),
             replies: Vec::new(),
+            registered: BTreeMap::new(),
             messages: 0,
         };
         for node in 0..nodes {
@@ -88,10 +91,16 @@ impl Town {
 
     /// Hears what is said until then, at the latest.
     fn collect(&mut self, until: Time) {
-        let Self { cluster, wires, sequence, chance, latency, cut, replies, messages, .. } = self;
+        let Self { cluster, wires, sequence, chance, latency, cut, replies, registered, messages, .. } = self;
         let said = cluster.wait(Some(until), &mut |node, at, line| {
             let message: Value = serde_json::from_slice(line).expect("nodes print JSON");
             let dest = message["dest"].as_str().expect("it is addressed");
+            if dest == "lin-kv" {
+                *sequence += 1;
+                let answer = swap(registered, node, &message["body"]);
+                wires.insert((at + chance.up_to(*latency), *sequence), (node, answer.into_bytes()));
+                return;
+            }
             let Some(to) = dest.strip_prefix('n').and_then(|index| index.parse().ok()) else {
                 replies.push(message["body"].clone());
                 return;
@@ -107,18 +116,44 @@ impl Town {
     }
 
     /// Asks a node, and waits for the reply.
-    pub(crate) fn ask(&mut self, node: usize, mut body: Value) -> Value {
+    pub(crate) fn ask(&mut self, node: usize, body: Value) -> Value {
+        let asked = body.to_string();
+        self.tell(node, body);
+        self.reply_within(Duration::from_secs(5)).unwrap_or_else(|| panic!("no reply to {asked}"))
+    }
+
+    /// Asks a node.
+    pub(crate) fn tell(&mut self, node: usize, mut body: Value) {
         self.replies.clear();
         body["msg_id"] = json!(1);
         let line = format!("{}\n", json!({"src": "c1", "dest": format!("n{node}"), "body": body}));
         self.cluster.deliver(node, line.as_bytes());
-        for _ in 0..1000 {
+    }
+
+    /// Waits for the reply to what was asked last.
+    pub(crate) fn reply_within(&mut self, patience: Duration) -> Option<Value> {
+        let end = self.cluster.now() + patience;
+        loop {
             self.collect(self.cluster.now());
-            if let Some(reply) = self.replies.pop() {
+            let reply = self.replies.pop();
+            if reply.is_some() || self.cluster.now() >= end {
                 return reply;
             }
             self.pass(Duration::from_millis(1));
         }
-        panic!("no reply to {body}");
     }
+}
+
+/// Carries out a compare-and-set that creates, and answers it.
+fn swap(registered: &mut BTreeMap<String, Value>, node: usize, body: &Value) -> String {
+    let key = body["key"].as_str().expect("a key").to_owned();
+    let value = registered.entry(key).or_insert_with(|| body["from"].clone());
+    let done = *value == body["from"];
+    if done {
+        *value = body["to"].clone();
+    }
+    let answer = if done { json!({"type": "cas_ok"}) } else { json!({"type": "error", "code": 22, "text": "differs"}) };
+    let mut line = json!({"src": "lin-kv", "dest": format!("n{node}"), "body": answer});
+    line["body"]["in_reply_to"] = body["msg_id"].clone();
+    format!("{line}\n")
 }

@@ -138,6 +138,7 @@ impl Witness {
 
     /// A message arrives at a living node.
     pub(crate) fn on_arrival(&mut self, from: usize, message: &Hearsay) {
+        let nodes = self.replicas.len();
         let receiver = &mut self.replicas[message.to];
         let other = &mut receiver.others[from];
         if message.life < other.life {
@@ -150,6 +151,13 @@ impl Witness {
         for (maker, reach) in sent.chain(message.have.iter().copied()) {
             let known = other.acknowledged.entry(maker).or_default();
             *known = reach.max(*known);
+        }
+        // Who is told of a new life no longer counts on what was said in the former one.
+        for (maker, life) in message.makers() {
+            let node = maker as usize % nodes;
+            if node != message.to && life > receiver.others[node].life {
+                receiver.others[node] = Acquaintance { life, ..Acquaintance::default() };
+            }
         }
         for run in &message.runs {
             for (number, operation) in run.numbers().zip(&run.operations) {

@@ -56,6 +56,63 @@ fn two_messages_of_one_instant_that_change_places_leave_nobody_behind() {
 }
 
 #[test]
+fn a_life_that_gave_no_offset_counts_for_nothing_that_the_next_one_does_not_know() {
+    // Its vector made others show messages, and lin-kv had not heard of it: the next life took itself for the first.
+    let scenario = Scenario {
+        nodes: 2,
+        rate: 10,
+        time_limit_s: 7,
+        latency_ms: 0,
+        shape: Shape::Constant,
+        delivery: Delivery::Held,
+        loss_percent: 17,
+        duplication_percent: 0,
+        faults: vec![Fault::Partition, Fault::Kill],
+        interval_ms: 1400,
+        ..swarm(Kind::Kafka, 1, 1).scenario(7000)
+    };
+    assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+}
+
+#[test]
+fn a_hub_finds_followers_again_that_have_nothing_to_say() {
+    // It doubted them during the cut, they did not doubt it after the heal, and no message was owed either way.
+    let scenario = Scenario {
+        nodes: 5,
+        rate: 40,
+        time_limit_s: 12,
+        latency_ms: 0,
+        shape: Shape::Constant,
+        delivery: Delivery::Held,
+        loss_percent: 0,
+        duplication_percent: 0,
+        faults: vec![Fault::Partition, Fault::Skew],
+        interval_ms: 3900,
+        ..swarm(Kind::Kafka, 1, 1).scenario(2712)
+    };
+    assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+}
+
+#[test]
+fn what_is_lost_behind_a_pause_is_sent_again_in_time() {
+    // The hub had been stopped for so long that a round trip was thought to take many seconds.
+    let scenario = Scenario {
+        nodes: 4,
+        rate: 10,
+        time_limit_s: 19,
+        latency_ms: 50,
+        shape: Shape::Uniform,
+        delivery: Delivery::Held,
+        loss_percent: 20,
+        duplication_percent: 14,
+        faults: vec![Fault::Pause, Fault::Kill, Fault::Slow],
+        interval_ms: 2100,
+        ..swarm(Kind::Broadcast, 1, 1).scenario(5361)
+    };
+    assert_eq!(attempt(&scenario, &good(Kind::Broadcast)).fault, None, "{scenario}");
+}
+
+#[test]
 fn findings_do_not_depend_on_the_number_of_threads() {
     let nodes = good(Kind::Broadcast);
     let alone = swarm(Kind::Broadcast, 12, 1).run(&nodes, &|_| {});
