@@ -304,6 +304,7 @@ where
 {
     let mut node = Warm::<N>::new();
     let mut line = String::with_capacity(1 << 12);
+    node.serve(&mut line);
     let mut tell = |numbers: std::ops::Range<usize>| {
         for number in numbers {
             line.clear();
@@ -311,6 +312,7 @@ where
             body(&mut line, number).expect("a String takes everything");
             line.push_str(r#","msg_id":1}}"#);
             node.feed(&line);
+            assert!(!node.last.is_empty(), "every request is answered");
         }
     };
     tell(0..1000);
@@ -334,6 +336,10 @@ fn new_values_allocate_only_as_the_log_doubles() {
     let delta = |line: &mut String, number| write!(line, r#""type":"add","delta":-{number}"#);
     let cost = cost_of_new_values::<PnCounter>(delta);
     assert!(cost <= 12, "{cost}");
+    let send = |line: &mut String, number| write!(line, r#""type":"send","key":"{}","msg":{number}"#, number % 5);
+    // The log, and the heap of each of five keys.
+    let cost = cost_of_new_values::<Kafka>(send);
+    assert!(cost <= 28, "{cost}");
 }
 
 /// Allocations of 10,000 requests after 1,000, each with what services answer to it.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 /// Who made an operation: a node in one of its lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     /// The node's position in `node_ids`.
     pub node: u32,

@@ -11,7 +11,8 @@
 //! becomes stable. Each life asks lin-kv whether it is the first of its node. If not, it does not know which offsets
 //! were given or shown before, and its answers to `send` wait until it has been told by all ([`Gossip::is_born`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use smallvec::SmallVec;
 
@@ -62,9 +63,10 @@ enum Past {
     Known,
 }
 
-/// A message that is not shown yet.
-#[derive(Debug)]
+/// A message that is not shown yet. No other has its offset.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Unstable {
+    offset: u64,
     origin: Origin,
     number: u32,
     /// Most are short, and wait for a round or two: these are kept in place.
@@ -78,7 +80,7 @@ struct Topic {
     key: Box<[u8]>,
     /// The clock for the next message.
     clock: u64,
-    unstable: BTreeMap<u64, Unstable>,
+    unstable: BinaryHeap<Reverse<Unstable>>,
     /// Offsets of what is shown, and where its text ends.
     shown: Vec<(u64, usize)>,
     /// `[offset,message]` of all that is shown, each with a comma before it.
@@ -128,7 +130,7 @@ impl Topics {
         let topic = Topic {
             key: key.into(),
             clock: 0,
-            unstable: BTreeMap::new(),
+            unstable: BinaryHeap::new(),
             shown: Vec::new(),
             text: Vec::new(),
             committed: None,
@@ -147,7 +149,8 @@ impl Topics {
         if topic.unstable.is_empty() {
             self.busy.push(index);
         }
-        topic.unstable.insert(offset, Unstable { origin, number, message: SmallVec::from_slice(message) });
+        let message = SmallVec::from_slice(message);
+        topic.unstable.push(Reverse(Unstable { offset, origin, number, message }));
         offset
     }
 
@@ -167,14 +170,13 @@ impl Topics {
         let Self { all, busy, .. } = self;
         busy.retain(|index| {
             let topic = &mut all[*index];
-            while let Some(entry) = topic.unstable.first_entry() {
-                if !gossip.is_stable(entry.get().origin, entry.get().number) {
-                    return true;
-                }
-                let (offset, Unstable { message, .. }) = entry.remove_entry();
+            let is_next = |next: &Reverse<Unstable>| gossip.is_stable(next.0.origin, next.0.number);
+            while topic.unstable.peek().is_some_and(is_next)
+                && let Some(Reverse(Unstable { offset, message, .. })) = topic.unstable.pop()
+            {
                 topic.show(offset, &message);
             }
-            false
+            !topic.unstable.is_empty()
         });
     }
 }
