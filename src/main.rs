@@ -16,7 +16,7 @@ Commands: challenges, check, node, serve, swarm, test
   gloomers test -w broadcast --node-count 25 --rate 100 --latency 100
   gloomers test -w echo --bin ./my-node
   gloomers test --help
-  gloomers check store/latest -w broadcast
+  gloomers check store/latest -w broadcast      (or analyze)
   gloomers challenges
   gloomers swarm -w broadcast --seeds 1000
   gloomers serve --port 8080
@@ -55,7 +55,10 @@ fn report(command: impl FnOnce(&mut Desk<'_>) -> io::Result<u8>) -> ExitCode {
     match command(&mut desk) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            writeln!(io::stderr(), "{error}").ok();
+            // Whoever closed the page knows.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                writeln!(io::stderr(), "{error}").ok();
+            }
             ExitCode::from(conclude::BROKEN)
         }
     }

@@ -14,7 +14,7 @@ use super::cluster::Skew;
 use super::edn::Value;
 use crate::time::Duration;
 
-pub use partition::{Grudges, Partition};
+pub use partition::{Grudges, OneWay, Partition};
 pub use target::Target;
 pub(super) use weather::{lag_value, skew_value};
 
@@ -59,6 +59,8 @@ pub struct Act {
 pub enum Fault {
     /// The network is cut in parts.
     Partition,
+    /// Messages from some nodes to others do not arrive, those the other way do.
+    OneWay,
     /// Nodes are stopped, and go on where they were.
     Pause,
     /// Nodes are ended, and begin anew.
@@ -71,13 +73,14 @@ pub enum Fault {
 
 impl Fault {
     /// All of them, in the order in which they are put right at the end.
-    pub const ALL: [Self; 5] = [Self::Partition, Self::Pause, Self::Kill, Self::Slow, Self::Skew];
+    pub const ALL: [Self; 6] = [Self::Partition, Self::OneWay, Self::Pause, Self::Kill, Self::Slow, Self::Skew];
 
     /// The name on the command line.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Partition => "partition",
+            Self::OneWay => "one-way",
             Self::Pause => "pause",
             Self::Kill => "kill",
             Self::Slow => "slow",
@@ -89,6 +92,11 @@ impl Fault {
     #[must_use]
     pub const fn is_virtual(self) -> bool {
         matches!(self, Self::Slow | Self::Skew)
+    }
+
+    /// Whether it cuts the network: there is one cut at a time, which the next would undo.
+    const fn cuts(self) -> bool {
+        matches!(self, Self::Partition | Self::OneWay)
     }
 }
 
@@ -113,7 +121,8 @@ impl Nemesis {
             let wanted = shared.iter().filter(|fault| faults.contains(fault));
             wanted.map(|fault| Mode { fault: *fault, on: false }).collect()
         };
-        let shared: [&[Fault]; 4] = [&[Fault::Partition], &[Fault::Pause, Fault::Kill], &[Fault::Slow], &[Fault::Skew]];
+        let shared: [&[Fault]; 4] =
+            [&[Fault::Partition, Fault::OneWay], &[Fault::Pause, Fault::Kill], &[Fault::Slow], &[Fault::Skew]];
         let mut streams = shared.map(stream).to_vec();
         streams.retain(|modes| !modes.is_empty());
         Self { streams }
@@ -129,6 +138,7 @@ impl Nemesis {
     pub fn act(&mut self, stream: usize, count: usize, rng: &mut ChaCha8Rng) -> Act {
         let modes = &mut self.streams[stream];
         let chosen = rng.random_range(0..modes.len());
+        let chosen = modes.iter().position(|mode| mode.on && mode.fault.cuts()).unwrap_or(chosen);
         let Mode { fault, on } = &mut modes[chosen];
         *on = !*on;
         if *on { fault.begin(count, rng) } else { fault.end() }
@@ -148,13 +158,21 @@ impl Fault {
             let wanted = Value::keyword(partition.name());
             return Act { f: "start-partition", wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
         }
+        if self == Self::OneWay {
+            let cut = OneWay::draw(rng);
+            return Act {
+                f: "start-one-way",
+                wanted: Value::keyword(cut.name()),
+                effect: Effect::Cut(cut.grudges(count, rng)),
+            };
+        }
         let target = Target::draw(rng);
         let victims = target.victims(count, rng);
         let (f, effect) = match self {
             Self::Slow => ("start-slow", Effect::Slow(weather::lags(victims, rng))),
             Self::Skew => ("start-skew", Effect::Skew(weather::skews(victims, rng))),
             Self::Kill => ("kill", Effect::Kill(victims)),
-            Self::Pause | Self::Partition => ("pause", Effect::Pause(victims)),
+            Self::Pause | Self::Partition | Self::OneWay => ("pause", Effect::Pause(victims)),
         };
         Act { f, wanted: target.to_value(), effect }
     }
@@ -163,6 +181,7 @@ impl Fault {
         let all = Value::keyword("all");
         match self {
             Self::Partition => Act { f: "stop-partition", wanted: Value::Nil, effect: Effect::Heal },
+            Self::OneWay => Act { f: "stop-one-way", wanted: Value::Nil, effect: Effect::Heal },
             Self::Pause => Act { f: "resume", wanted: all, effect: Effect::Resume },
             Self::Kill => Act { f: "start", wanted: all, effect: Effect::Start },
             Self::Slow => Act { f: "stop-slow", wanted: all, effect: Effect::Hasten },
@@ -219,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn there_is_one_cut_at_a_time() {
+        let acts = acts(&[Fault::OneWay, Fault::Partition], 0);
+        for act in acts.chunks(2) {
+            assert!(matches!((&act[0].effect, &act[1].effect), (Effect::Cut(_), Effect::Heal)), "{act:?}");
+            assert_eq!(act[0].f.strip_prefix("start-"), act[1].f.strip_prefix("stop-"));
+        }
+        assert!(["start-partition", "start-one-way"].iter().all(|f| names(&acts).contains(f)));
+    }
+
+    #[test]
     fn slow_nodes_and_skewed_clocks_have_streams_of_their_own() {
         for act in acts(&[Fault::Slow, Fault::Pause], 1).chunks(2) {
             assert_eq!(names(act), ["start-slow", "stop-slow"]);
@@ -243,7 +272,7 @@ mod tests {
         assert_eq!((all.streams(), names(&all.last_acts())), (2, vec!["stop-partition", "resume", "start"]));
         assert!(Nemesis::new(&[]).last_acts().is_empty());
         let all = Nemesis::new(&Fault::ALL);
-        let wanted = vec!["stop-partition", "resume", "start", "stop-slow", "stop-skew"];
+        let wanted = vec!["stop-partition", "stop-one-way", "resume", "start", "stop-slow", "stop-skew"];
         assert_eq!((all.streams(), names(&all.last_acts())), (4, wanted));
     }
 }

@@ -201,6 +201,17 @@ impl Kind {
         Self::UniqueIds,
     ];
 
+    /// The one of this name.
+    ///
+    /// # Errors
+    /// There is none; the text, in Maelstrom's words, names those that exist.
+    pub fn named(name: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::name).join(", ");
+            format!("Failed to validate \"--workload {name}\": Must be one of {known}")
+        })
+    }
+
     /// The name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -15,6 +15,7 @@ use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
 use crate::workbench::options;
 use crate::workbench::summary::{Facts, abridged, closing_line, summary};
+use crate::workbench::workload::Kind;
 
 /// What the command line asks for.
 struct Request {
@@ -94,10 +95,12 @@ fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, (u8
             )
         })?),
     };
+    let workload = text("workload").unwrap_or_default();
+    Kind::named(&workload).map_err(|error| (BAD_ARGUMENTS, error))?;
     let consistency_models = options::models(&text("consistency-models").unwrap_or(check::txn::DEFAULT_MODEL.into()));
     Ok(Request {
         path: text("history").unwrap_or_default().into(),
-        workload: text("workload").unwrap_or_default(),
+        workload,
         rules: check::Options { availability, consistency_models },
         strict: matches.get_flag("strict"),
         json: matches.get_flag("json"),

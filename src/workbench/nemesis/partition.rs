@@ -1,4 +1,4 @@
-//! The four ways in which Maelstrom cuts a network (reference §11).
+//! The four ways in which Maelstrom cuts a network (reference §11), and two that cut one direction only.
 
 use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
@@ -51,6 +51,44 @@ impl Partition {
             Self::MajoritiesRing if count <= LARGEST_RING => ring(&order),
             Self::MajoritiesRing => graph(count, rng),
         }
+    }
+}
+
+/// A kind of cut that leaves the other direction open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OneWay {
+    /// Some nodes hear nothing of the others.
+    Deaf,
+    /// Some nodes are not heard by the others.
+    Mute,
+}
+
+impl OneWay {
+    /// One of the two, each as likely as the other.
+    pub fn draw(rng: &mut ChaCha8Rng) -> Self {
+        if rng.random() { Self::Deaf } else { Self::Mute }
+    }
+
+    /// What the history calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deaf => "deaf",
+            Self::Mute => "mute",
+        }
+    }
+
+    /// A random cut of this kind among `count` nodes: it strikes at least one, and not all if there are others.
+    pub fn grudges(self, count: usize, rng: &mut ChaCha8Rng) -> Grudges {
+        let mut order: Vec<usize> = (0..count).collect();
+        order.shuffle(rng);
+        let (struck, others) = order.split_at(rng.random_range(1..count.max(2)));
+        let (hearers, unheard) = if self == Self::Deaf { (struck, others) } else { (others, struck) };
+        let mut grudges = vec![Vec::new(); count];
+        for &node in hearers {
+            unheard.clone_into(&mut grudges[node]);
+        }
+        grudges
     }
 }
 
@@ -115,6 +153,21 @@ mod tests {
             assert_eq!(grudges.len(), count);
             assert!(holds(&grudges), "{kind:?} of {count}: {grudges:?}");
         }
+    }
+
+    #[test]
+    fn a_one_way_cut_leaves_the_other_direction_open() {
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        for (cut, count) in [(OneWay::Deaf, 5), (OneWay::Mute, 5), (OneWay::Deaf, 2), (OneWay::Mute, 25)] {
+            for _ in 0..100 {
+                let grudges = cut.grudges(count, &mut rng);
+                let is_cut = |to: usize, from: usize| grudges[to].contains(&from);
+                let pairs = || (0..count).flat_map(|a| (0..count).map(move |b| (a, b)));
+                assert!(pairs().any(|(a, b)| is_cut(a, b)), "{cut:?} of {count}: {grudges:?}");
+                assert!(pairs().all(|(a, b)| !(is_cut(a, b) && is_cut(b, a))), "{cut:?} of {count}: {grudges:?}");
+            }
+        }
+        assert_eq!(OneWay::Deaf.grudges(1, &mut rng), [Vec::<usize>::new()]);
     }
 
     fn symmetric(grudges: &Grudges) -> bool {

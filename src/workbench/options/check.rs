@@ -12,11 +12,18 @@ use crate::workbench::builtin::Builtin;
 use crate::workbench::check::Availability;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Latency, Shape};
+use crate::workbench::services::Services;
 use crate::workbench::workload;
 use crate::workbench::workload::topology::Topology;
 
 /// Thirty years: twice as long still fits every clock.
 const FOREVER_S: f64 = 1e9;
+/// As many nodes as a test may have, and as many operations as one in virtual time may come to: both live in memory.
+const MAX_NODES: usize = 10_000;
+/// See [`MAX_NODES`].
+const MAX_VIRTUAL_OPERATIONS: f64 = 2e7;
+/// A nemesis that acts more often than every millisecond does nothing else.
+const SHORTEST_INTERVAL_S: f64 = 1e-3;
 const DEFAULT_NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
 struct Checks<'a> {
@@ -55,6 +62,17 @@ impl Checks<'_> {
                 "--nemesis {name} needs --virtual-time: real processes share the speed and the clock of the machine"
             )
         }));
+    }
+
+    /// Whether a test that does not wait ends within the memory of the machine.
+    fn size(&mut self, options: &Options) {
+        let operations = options.rate * options.time_limit.as_secs_f64();
+        if options.virtual_time && operations > MAX_VIRTUAL_OPERATIONS {
+            self.errors.push(format!(
+                "--rate and --time-limit come to {operations:.0} operations; in virtual time, which does not wait, at \
+                 most {MAX_VIRTUAL_OPERATIONS:.0} are possible"
+            ));
+        }
     }
 
     /// Whether there is a node, and it takes its arguments, as far as that can be told before it starts.
@@ -113,12 +131,17 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
             &format!("Must be one of {}", Topology::NAMES.join(", ")),
             Topology::named,
         ),
-        nemesis: checks.value("nemesis", Vec::new(), "Faults must be partition, kill, pause, slow or skew", faults),
+        nemesis: checks.value(
+            "nemesis",
+            Vec::new(),
+            "Faults must be partition, one-way, kill, pause, slow or skew",
+            faults,
+        ),
         nemesis_interval: checks.value(
             "nemesis-interval",
             Duration::from_secs(10),
-            "Must be a positive number of seconds below a thousand million",
-            |text| number(text).filter(|n| *n > 0.0 && *n < FOREVER_S).map(Duration::from_secs_f64),
+            "Must be a number of seconds from a thousandth to a thousand million",
+            |text| number(text).filter(|n| (SHORTEST_INTERVAL_S..FOREVER_S).contains(n)).map(Duration::from_secs_f64),
         ),
         availability: checks
             .value("availability", None, "Must be total, or a number from 0 to 1", |text| availability(text).map(Some)),
@@ -149,6 +172,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         nodes,
     };
     checks.faults(&options);
+    checks.size(&options);
     if workload.is_some() {
         checks.node(&options);
     }
@@ -202,12 +226,7 @@ pub(in crate::workbench) fn models(text: &str) -> Vec<String> {
 
 fn workload(checks: &mut Checks) -> Option<workload::Kind> {
     let name = checks.text("workload").unwrap_or("lin-kv".into());
-    let known = workload::Kind::ALL.into_iter().find(|kind| kind.name() == name);
-    if known.is_none() {
-        let ours = workload::Kind::ALL.map(workload::Kind::name).join(", ");
-        checks.errors.push(format!("Failed to validate \"--workload {name}\": Must be one of {ours}"));
-    }
-    known
+    workload::Kind::named(&name).map_err(|error| checks.errors.push(error)).ok()
 }
 
 /// The nodes of reference §4.3: file, then list or count, then single ones; the usual five when none is given.
@@ -221,8 +240,9 @@ fn nodes(checks: &mut Checks) -> Vec<String> {
             }
         }
     }
-    let count = checks.value("node-count", None, "Must be a positive integer", |text| {
-        text.parse::<usize>().ok().filter(|count| *count > 0).map(Some)
+    let must = format!("Must be a positive integer, at most {MAX_NODES}");
+    let count = checks.value("node-count", None, &must, |text| {
+        text.parse().ok().filter(|count| (1..=MAX_NODES).contains(count)).map(Some)
     });
     match (count, checks.text("nodes")) {
         (Some(count), _) => nodes.extend((0..count).map(|index| format!("n{index}"))),
@@ -235,8 +255,10 @@ fn nodes(checks: &mut Checks) -> Vec<String> {
     }
     for (index, id) in nodes.iter().enumerate() {
         let of_client = id.strip_prefix('c').is_some_and(|rest| rest.parse::<u64>().is_ok());
-        if id.is_empty() || of_client {
-            checks.errors.push(format!("No node can be named \"{id}\": that is no name, or a client's"));
+        if id.is_empty() || of_client || Services::NAMES.contains(&id.as_str()) {
+            checks
+                .errors
+                .push(format!("No node can be named \"{id}\": that is no name, or a client's, or a service's"));
         } else if nodes[..index].contains(id) {
             checks.errors.push(format!("There are two nodes named \"{id}\""));
         }

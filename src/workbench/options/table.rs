@@ -17,7 +17,12 @@ const VALUES: [(&str, Option<char>, &str, &str); 27] = [
     ("latency", None, "MS", "Mean one-way latency between servers [default: 0]"),
     ("latency-dist", None, "D", "constant, uniform or exponential [default: constant]"),
     ("topology", None, "T", "line, grid, tree, tree2, tree3, tree4 or total [default: grid]"),
-    ("nemesis", None, "F,...", "Faults: partition, kill, pause; in virtual time also slow (nodes) and skew (clocks)"),
+    (
+        "nemesis",
+        None,
+        "F,...",
+        "Faults: partition, one-way, kill, pause; in virtual time also slow (nodes), skew (clocks)",
+    ),
     ("nemesis-interval", None, "S", "Mean seconds between operations of the nemesis [default: 10]"),
     ("availability", None, "A", "Demanded availability: total, or a number from 0 to 1"),
     ("consistency-models", None, "M", "Consistency models to check [default: strict-serializable]"),

@@ -71,7 +71,7 @@ fn nodes_come_from_the_file_then_the_list_then_single_ones() {
     assert_eq!(Options::parse(spaced).expect("good").nodes, ["x", "y"]);
     assert_eq!(good("-w echo -n x -n y").nodes, ["x", "y"]);
     assert_eq!(errors("-w echo --nodes-file /nonexistent").len(), 1);
-    assert_eq!(errors("-w echo --nodes a,a,c7,").len(), 3);
+    assert_eq!(errors("-w echo --nodes a,a,c7,,seq-kv").len(), 4);
 }
 
 #[test]
@@ -99,6 +99,9 @@ fn every_mistake_is_told_at_once() {
 fn numbers_outside_their_range_are_refused() {
     for bad in [
         "--node-count 0",
+        "--node-count 10001",
+        "--virtual-time --rate 1000001 --time-limit 20",
+        "--nemesis-interval 0.0009",
         "--rate nan",
         "--nemesis-interval 0",
         "--availability 1.1",

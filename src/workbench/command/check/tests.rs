@@ -51,7 +51,7 @@ fn an_invalid_history_ends_with_1_and_draws_why() {
 
 #[test]
 fn what_cannot_be_decided_ends_with_2() {
-    let (status, page) = run(&WRITE, "HISTORY -w echo-echo");
+    let (status, page) = run(&WRITE, "HISTORY -w broadcast");
     assert_eq!(status, UNKNOWN, "{page}");
 }
 
@@ -73,7 +73,7 @@ fn results_are_printed_as_json_if_asked() {
 
 #[test]
 fn a_bad_command_line_ends_with_254_and_an_unreadable_history_with_255() {
-    for arguments in ["", "HISTORY", "HISTORY -w echo --availability much"] {
+    for arguments in ["", "HISTORY", "HISTORY -w ecko", "HISTORY -w echo --availability much"] {
         assert_eq!(run(&WRITE, arguments).0, BAD_ARGUMENTS, "{arguments}");
     }
     assert_eq!(run(&WRITE, "--help").0, VALID);
