@@ -81,11 +81,13 @@ fn limit(challenge: &Challenge) -> String {
     if figures.is_empty() { challenge.demand.to_owned() } else { figures }
 }
 
-/// Figures where there are any, and otherwise how many operations succeeded.
+/// Figures where there are any; how many operations succeeded where there are none, or where not all did.
 fn measured(attempt: &Attempt) -> String {
     let Attempt { figures: found, answered: (ok, count), .. } = attempt;
     let costs = found.msgs_per_op.is_some_and(|cost| cost > 0.0) || found.median_ms.is_some();
-    if costs { figures(found) } else { format!("{ok} of {count} ok") }
+    let figures = costs.then(|| figures(found));
+    let answered = (!costs || ok < count).then(|| format!("{ok} of {count} ok"));
+    figures.into_iter().chain(answered).collect::<Vec<_>>().join(", ")
 }
 
 fn figures(Figures { msgs_per_op, median_ms, max_ms }: &Figures) -> String {
@@ -100,7 +102,7 @@ mod tests {
 
     fn attempt(msgs_per_op: f64) -> Attempt {
         let figures = Figures { msgs_per_op: Some(msgs_per_op), median_ms: Some(232.0), max_ms: Some(459.0) };
-        Attempt { verdict: Verdict::True, figures, answered: (52, 53) }
+        Attempt { verdict: Verdict::True, figures, answered: (53, 53) }
     }
 
     fn challenge(name: &str) -> &'static Challenge {
@@ -115,6 +117,11 @@ mod tests {
                         | 30 msgs/op, 400 / 600 ms | 1.138 msgs/op, 232 / 459 ms | 7.75 msgs/op, 333 / 533 ms |\n";
         assert_eq!(row, expected);
         assert!(table.row(challenge("3d"), Some(&attempt(30.0))).contains("| valid, missed |"));
+        let unanswered = table.row(challenge("3d"), Some(&Attempt { answered: (52, 53), ..attempt(1.138) }));
+        assert!(
+            unanswered.contains("| valid, missed |") && unanswered.contains("459 ms, 52 of 53 ok |"),
+            "{unanswered}"
+        );
         assert!(table.row(challenge("3e"), None).contains("100 -- --max-staleness 1700ms` | not run |"));
         let none = Figures { msgs_per_op: Some(0.0), ..Figures::default() };
         let echoed =
