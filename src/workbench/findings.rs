@@ -11,9 +11,12 @@ const LETTERS: usize = 60;
 const ALL_LETTERS: usize = 160;
 
 /// What the result of a workload's checker holds when it is not content, and what that means.
-const COMPLAINTS: [(&str, &str); 6] = [
+const COMPLAINTS: [(&str, &str); 9] = [
     ("lost", "values lost, acknowledged but missing in later reads"),
     ("duplicated", "values given more than once"),
+    ("invented", "values that nobody had added"),
+    ("failed", "values whose adds failed, and which were read all the same"),
+    ("missing", "values that a final read missed"),
     ("errors", "wrong answers"),
     ("bad-error-types", "anomalies"),
     ("anomaly-types", "anomalies"),
@@ -46,7 +49,7 @@ pub fn findings(results: &Value, muted: &[Muted], strict: bool) -> Vec<Finding> 
         if let Some(verdict) = check::ours(results) {
             let why = match verdict {
                 Verdict::True => String::new(),
-                Verdict::Unknown | Verdict::False => "what Maelstrom does not see".to_owned(),
+                Verdict::Unknown | Verdict::False => unseen(results),
             };
             let look_at = vec!["results.edn".to_owned(), "report.html".to_owned()];
             findings.push(Finding { check: "gloomers".to_owned(), verdict, why, look_at });
@@ -67,6 +70,14 @@ pub fn findings(results: &Value, muted: &[Muted], strict: bool) -> Vec<Finding> 
         });
     }
     findings
+}
+
+/// What our own verdict on the workload complains of.
+fn unseen(results: &Value) -> String {
+    let ours = results.get("workload").and_then(|workload| workload.get("gloomers"));
+    let complaints = ours.map(complaints).unwrap_or_default();
+    let colon = if complaints.is_empty() { "" } else { ": " };
+    format!("what Maelstrom does not see{colon}{}", complaints.join("; "))
 }
 
 fn finding(check: &str, part: &Value) -> Finding {
@@ -189,7 +200,7 @@ mod tests {
     #[test]
     fn a_strict_test_has_more_checks() {
         let results = read(
-            "{:workload {:valid? true, :gloomers {:valid? false}},
+            "{:workload {:valid? true, :gloomers {:valid? false, :duplicated {7 2}, :invented (9)}},
               :gloomers {:converged false, :difference {:key 3, \"n0\" [1], \"n1\" []}}, :valid? true}",
         )
         .expect("valid EDN");
@@ -199,6 +210,9 @@ mod tests {
         let checks: Vec<_> = found.iter().map(|finding| (&*finding.check, finding.verdict)).collect();
         let invalid = |check| (check, Verdict::False);
         assert_eq!(checks, [("workload", Verdict::True), invalid("gloomers"), invalid("converged"), invalid("muted")]);
+        let expected = "what Maelstrom does not see: values given more than once (1): 7; \
+                        values that nobody had added (1): 9";
+        assert_eq!(found[1].why, expected);
         assert!(found[2].why.contains("first: {:key 3"), "{}", found[2].why);
         assert!(found[3].why.contains("n1") && found[3].why.contains("hello"), "{}", found[3].why);
         assert_eq!(found[3].look_at, ["node-logs/n1.log"]);

@@ -2,9 +2,14 @@
 //!
 //! An element is stable if the reads which began last saw it, lost if they missed it although it was known
 //! before they began, never-read otherwise. Each read touches each element once, over dense numbers: a few
-//! hundred million steps on arrays for a run of 20,000 operations.
+//! hundred million steps on arrays for a run of 20,000 operations. What Maelstrom passes over is found on the way and
+//! stands under `:gloomers`.
+
+mod unseen;
 
 use std::cmp::Reverse;
+
+use unseen::{Copies, Finals, Strangers};
 
 use super::ids::Ids;
 use super::{Unjudgeable, Verdict};
@@ -53,19 +58,31 @@ struct Elements<'a> {
     /// The number of the last read that saw the element.
     seen_in: Vec<usize>,
     reads: usize,
+    /// How many adds of the element began, and how many of them failed.
+    begun: Vec<usize>,
+    failed: Vec<usize>,
+    /// Where the last of the final reads ended that missed the element although it was known before.
+    missed: Vec<usize>,
+    copies: Copies,
+    strangers: Strangers,
 }
 
 impl<'a> Elements<'a> {
     fn of(history: &'a History) -> Result<Self, Unjudgeable> {
         let mut elements = Elements::default();
+        let finals = Finals::of(history);
         for (position, op) in history.client_ops() {
             let invocation = history.partner(position);
             match (&*op.f, op.kind) {
                 ("add" | "broadcast", Kind::Invoke) => elements.begin(&op.value),
                 ("add" | "broadcast", Kind::Ok) => elements.acknowledge(&op.value, position),
+                ("add" | "broadcast", Kind::Fail) => elements.fail(&op.value),
                 ("read", Kind::Ok) => {
                     let Some(invocation) = invocation else { continue };
                     elements.read(op, position, invocation)?;
+                    if finals.have(history, invocation) {
+                        elements.miss(position, invocation);
+                    }
                 }
                 _ => {}
             }
@@ -78,12 +95,22 @@ impl<'a> Elements<'a> {
         let id = self.ids.intern(value);
         if id == self.value.len() {
             self.value.push(value);
-            for column in [&mut self.known, &mut self.last_present, &mut self.last_absent, &mut self.seen_in] {
+            for column in [&mut self.begun, &mut self.failed, &mut self.seen_in] {
+                column.push(0);
+            }
+            for column in [&mut self.known, &mut self.last_present, &mut self.last_absent, &mut self.missed] {
                 column.push(0);
             }
         }
-        for column in [&mut self.known, &mut self.last_present, &mut self.last_absent] {
+        self.begun[id] += 1;
+        for column in [&mut self.known, &mut self.last_present, &mut self.last_absent, &mut self.missed] {
             column[id] = 0;
+        }
+    }
+
+    fn fail(&mut self, value: &Value) {
+        if let Some(id) = self.ids.of(value) {
+            self.failed[id] += 1;
         }
     }
 
@@ -100,10 +127,21 @@ impl<'a> Elements<'a> {
         }
     }
 
-    fn see(&mut self, id: Option<usize>, position: usize) {
-        if let Some(id) = id {
+    fn see(&mut self, id: usize, position: usize) {
+        if self.seen_in[id] == self.reads {
+            self.copies.add(id, self.reads, position);
+        } else {
             self.seen_in[id] = self.reads;
             self.learn(id, position);
+        }
+    }
+
+    /// The latest read was a final one; what it misses should be there.
+    fn miss(&mut self, position: usize, invocation: usize) {
+        for ((missed, known), seen_in) in self.missed.iter_mut().zip(&self.known).zip(&self.seen_in) {
+            if *seen_in != self.reads && (1..=invocation).contains(known) {
+                *missed = position + 1;
+            }
         }
     }
 
@@ -112,11 +150,17 @@ impl<'a> Elements<'a> {
         self.reads += 1;
         if let Value::Ints(ints) = &op.value {
             for int in ints {
-                self.see(self.ids.of_int(*int), position);
+                match self.ids.of_int(*int) {
+                    Some(id) => self.see(id, position),
+                    None => self.strangers.see(&Value::Int(*int), self.reads, position),
+                }
             }
         } else if let Some(items) = op.value.items() {
             for item in items {
-                self.see(self.ids.of(&item), position);
+                match self.ids.of(&item) {
+                    Some(id) => self.see(id, position),
+                    None => self.strangers.see(&item, self.reads, position),
+                }
             }
         } else if !op.value.is_nil() {
             return Err(Unjudgeable::NotAList { index: op.index, value: op.value.to_string().into() });
@@ -200,6 +244,7 @@ fn report(history: &History, elements: &Elements<'_>) -> Result<Value, Unjudgeab
         // Maelstrom looks for duplicates within a read with a test that never fires (reference §13.3).
         ("duplicated-count", Some(Value::Int(0))),
         ("duplicated", Some(Value::Map(vec![]))),
+        ("gloomers", Some(unseen::verdict(history, elements))),
     ];
     let present = entries.into_iter().filter_map(|(key, value)| value.map(|value| (Value::keyword(key), value)));
     Ok(Value::Map(present.collect()))

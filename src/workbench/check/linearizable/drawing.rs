@@ -1,7 +1,7 @@
 //! Draws a window of calls: a line for each, time from left to right, one column or two for each event.
 
 use super::calls::{Call, Calls, Effect};
-use super::window::Window;
+use super::window::{Reason, Window};
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 
@@ -27,7 +27,7 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
     let name = |call: &Call| format!("{} {}", history.ops()[call.invocation].process.to_value(), told(calls, call));
     let names: Vec<_> = window.calls.iter().map(|call| name(&calls.all[*call])).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-    let mut lines = vec![caption(key, &name(culprit), window.suffices)];
+    let mut lines = vec![caption(key, &name(culprit), window.reason)];
     for (call, name) in window.calls.iter().zip(names) {
         let shown = &calls.all[*call];
         let first = if shown.invocation < window.begin { None } else { Some(column(shown.invocation)) };
@@ -49,9 +49,13 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
     lines
 }
 
-fn caption(key: &Value, culprit: &str, suffices: bool) -> String {
-    let why = if suffices { "whatever the register held before" } else { "given all that happened before" };
-    format!("key {key}: no order of these operations explains process {culprit}, {why}")
+fn caption(key: &Value, culprit: &str, reason: Reason) -> String {
+    let unexplained = format!("key {key}: no order of these operations explains process {culprit}");
+    match reason {
+        Reason::Itself => format!("{unexplained}, whatever the register held before"),
+        Reason::Past => format!("{unexplained}, given all that happened before"),
+        Reason::Nowhere => format!("key {key}: no write or cas begun by then leaves what process {culprit} met"),
+    }
 }
 
 /// A call as people write it.

@@ -10,7 +10,7 @@
 
 mod deep;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use thiserror::Error;
 
@@ -22,6 +22,8 @@ pub(super) const MAX_OPEN: usize = 128;
 pub(super) const MAX_CONFIGS: usize = 1 << 20;
 /// Steps of the search of one key, first in breadth and then again in depth: some ten seconds.
 pub(super) const MAX_STEPS: u64 = 8_000_000;
+/// Steps of the search in breadth for what was possible before a value from nowhere: the verdict stands without it.
+const MAX_STEPS_BEFORE: u64 = 200_000;
 
 /// Which bound ended a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -48,8 +50,10 @@ pub(super) struct Config {
 #[derive(Debug)]
 pub(super) struct Violation {
     pub(super) call: usize,
-    /// What was possible just before.
+    /// What was possible just before; nothing if a value came from nowhere and the search for this gave up.
     pub(super) frontier: Vec<Config>,
+    /// Whether the call met a value that no call begun by then could have left.
+    pub(super) from_nowhere: bool,
 }
 
 /// The outcome of a search.
@@ -85,6 +89,26 @@ pub(super) fn events(calls: &[Call]) -> Vec<Event> {
     }
     events.sort_unstable();
     events.into_iter().map(|(_, event)| event).collect()
+}
+
+/// The first end of a call that met a value which no call begun by then could have left.
+fn from_nowhere(calls: &[Call], events: &[Event]) -> Option<usize> {
+    let mut left = HashSet::from([0]);
+    events.iter().position(|event| match (*event, calls[event.call()].effect) {
+        (Event::Begin(_), Effect::Write(value)) => {
+            left.insert(value);
+            false
+        }
+        (Event::Begin(_), Effect::Cas(from, to)) => {
+            // One that leaves what it met is no origin of it.
+            if from != to {
+                left.insert(to);
+            }
+            false
+        }
+        (Event::End(_), Effect::Read(met) | Effect::Cas(met, _)) => !left.contains(&met),
+        (Event::Begin(_), Effect::Read(_)) | (Event::End(_), Effect::Write(_)) => false,
+    })
 }
 
 /// The register's value, which open calls have happened, and the call that happened last.
@@ -155,9 +179,22 @@ impl Search {
 
     /// Searches for an order of all calls on a register that holds nil.
     pub(super) fn run(mut self, calls: &Calls) -> Finding {
-        let (start, events) = (State { value: 0, done: 0, last: None }, events(&calls.all));
-        match self.walk(&calls.all, &events, vec![start]) {
-            Finding::GaveUp(Bound::Configs | Bound::Steps) => deep::search(&calls.all, &events, start),
+        let events = events(&calls.all);
+        // To see that no order leads to such a value, a search would have to try them all.
+        let Some(at) = from_nowhere(&calls.all, &events) else { return self.run_from_nil(&calls.all, &events) };
+        self.steps = self.steps.min(MAX_STEPS_BEFORE);
+        let frontier = match self.run_from_nil(&calls.all, &events[..at]) {
+            Finding::Linearizable(frontier) => frontier,
+            Finding::GaveUp(_) => Vec::new(),
+            earlier @ Finding::Violation(_) => return earlier,
+        };
+        Finding::Violation(Violation { call: events[at].call(), frontier, from_nowhere: true })
+    }
+
+    fn run_from_nil(mut self, calls: &[Call], events: &[Event]) -> Finding {
+        let start = State { value: 0, done: 0, last: None };
+        match self.walk(calls, events, vec![start]) {
+            Finding::GaveUp(Bound::Configs | Bound::Steps) => deep::search(calls, events, start),
             found @ (Finding::Linearizable(_) | Finding::Violation(_) | Finding::GaveUp(Bound::Open)) => found,
         }
     }
@@ -210,7 +247,7 @@ impl Search {
                     match self.end(calls, &states, bit) {
                         Ok(next) if next.is_empty() => {
                             let frontier = self.open.for_people(&states);
-                            return Finding::Violation(Violation { call, frontier });
+                            return Finding::Violation(Violation { call, frontier, from_nowhere: false });
                         }
                         Ok(next) => states = next,
                         Err(bound) => return Finding::GaveUp(bound),

@@ -122,6 +122,56 @@ fn a_read_of_nil_fits_every_state_and_a_cas_needs_its_value() {
 }
 
 #[test]
+fn a_read_of_what_nobody_wrote_is_a_violation_however_many_writes_are_open() {
+    let begin = (0..30).map(|i| format!("{i} invoke write [0 {i}]"));
+    let end = |range: std::ops::Range<u32>| range.map(|i| format!("{i} ok write [0 {i}]"));
+    let read = ["30 invoke read [0 nil]", "30 ok read [0 99]"].map(str::to_owned);
+    let lines: Vec<_> = begin.chain(end(0..15)).chain(read).chain(end(15..30)).collect();
+    let result = judged(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(Verdict::of(&result), Verdict::False);
+    let windows = result.get("gloomers").and_then(|ours| ours.get("windows")).expect("drawn").to_string();
+    let expected = "{0 [\"key 0: no write or cas begun by then leaves what process 30 read → 99 met\" \
+                    \"30 read → 99  ├─┤  ✗\"]}";
+    assert_eq!(windows, expected);
+}
+
+#[test]
+fn a_value_comes_from_nowhere_if_its_write_began_too_late_or_failed_or_was_its_own() {
+    let read = ["1 invoke read [0 nil]", "1 ok read [0 3]"];
+    let (begin, end) = ("0 invoke write [0 3]", "0 ok write [0 3]");
+    for (lines, nowhere) in [
+        (vec![read[0], read[1], begin, end], true),
+        (vec![begin, "0 fail write [0 3]", read[0], read[1]], true),
+        (vec!["0 invoke cas [0 [3 3]]", "0 ok cas [0 [3 3]]"], true),
+        (vec!["0 invoke cas [0 [3 4]]", "0 ok cas [0 [3 4]]"], true),
+        (vec![begin, end, "0 invoke write [0 4]", "0 ok write [0 4]", read[0], read[1]], false),
+    ] {
+        let result = judged(&lines);
+        assert_eq!(Verdict::of(&result), Verdict::False, "{lines:?}");
+        assert_eq!(result.to_string().contains("no write or cas begun by then"), nowhere, "{lines:?}");
+    }
+    for lines in [[read[0], begin, end, read[1]], [begin, "0 info write [0 3]", read[0], read[1]]] {
+        assert_eq!(verdict(&lines), Verdict::True, "{lines:?}");
+    }
+}
+
+#[test]
+fn an_earlier_violation_comes_before_a_value_from_nowhere() {
+    let result = judged(&[
+        "0 invoke write [0 1]",
+        "0 ok write [0 1]",
+        "0 invoke write [0 2]",
+        "0 ok write [0 2]",
+        "1 invoke read [0 nil]",
+        "1 ok read [0 1]",
+        "1 invoke read [0 nil]",
+        "1 ok read [0 9]",
+    ]);
+    let of_key = result.get("results").and_then(|keys| keys.entry(&Value::Int(0))?.get("linearizable"));
+    assert_eq!(of_key.and_then(|of_key| of_key.get("op")?.get("index")?.as_int()), Some(5));
+}
+
+#[test]
 fn keys_are_judged_apart() {
     let result = judged(&["0 invoke write [1 1]", "0 ok write [1 1]", "0 invoke read [0 nil]", "0 ok read [0 1]"]);
     assert_eq!(result.get("failures").map(ToString::to_string).as_deref(), Some("[0]"));

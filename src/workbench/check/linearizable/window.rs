@@ -15,6 +15,17 @@ const MAX_STEPS: u64 = 200_000;
 /// Events that a window may have.
 const MAX_EVENTS: usize = 1_000;
 
+/// Why a window ends with a call that could not have happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// No order explains its calls, whatever the register held before.
+    Itself,
+    /// No order explains it and all that happened before.
+    Past,
+    /// The call met a value that none begun by then could have left.
+    Nowhere,
+}
+
 /// A window that ends with the violation.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -24,14 +35,16 @@ pub(super) struct Window {
     pub(super) culprit: usize,
     /// Where it begins in the history.
     pub(super) begin: usize,
-    /// Whether it shows the violation by itself.
-    pub(super) suffices: bool,
+    pub(super) reason: Reason,
 }
 
 /// The shortest window found, or the culprit's own time if none shows the violation by itself.
 pub(super) fn shortest(calls: &Calls, violation: &Violation) -> Window {
     let all = events(&calls.all);
     let culprit = violation.call;
+    if violation.from_nowhere {
+        return window(calls, culprit, &[culprit], &[Event::Begin(culprit)], Reason::Nowhere);
+    }
     let end = all.iter().position(|event| *event == Event::End(culprit)).map_or(all.len(), |at| at + 1);
     for begin in (end.saturating_sub(MAX_EVENTS)..end).rev() {
         let (open, within) = (open_at(&all, begin), &all[begin..end]);
@@ -41,7 +54,7 @@ pub(super) fn shortest(calls: &Calls, violation: &Violation) -> Window {
     }
     let own = all.iter().position(|event| *event == Event::Begin(culprit)).unwrap_or_default();
     let own = own.min(end);
-    window(calls, culprit, &open_at(&all, own), &all[own..end], false)
+    window(calls, culprit, &open_at(&all, own), &all[own..end], Reason::Past)
 }
 
 fn fails(calls: &Calls, within: &[Event], open: &[usize]) -> bool {
@@ -79,14 +92,14 @@ fn narrowed(calls: &Calls, culprit: usize, mut open: Vec<usize>, mut within: Vec
             (within, open) = (fewer, fewer_open);
         }
     }
-    window(calls, culprit, &open, &within, true)
+    window(calls, culprit, &open, &within, Reason::Itself)
 }
 
-fn window(calls: &Calls, culprit: usize, open: &[usize], within: &[Event], suffices: bool) -> Window {
+fn window(calls: &Calls, culprit: usize, open: &[usize], within: &[Event], reason: Reason) -> Window {
     let shown: BTreeSet<_> = within.iter().map(|event| event.call()).chain(open.iter().copied()).collect();
     let begins = within.iter().map(|event| match *event {
         Event::Begin(call) => calls.all[call].invocation,
         Event::End(call) => calls.all[call].end(),
     });
-    Window { culprit, suffices, begin: begins.min().unwrap_or_default(), calls: shown.into_iter().collect() }
+    Window { culprit, reason, begin: begins.min().unwrap_or_default(), calls: shown.into_iter().collect() }
 }

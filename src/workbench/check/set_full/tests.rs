@@ -1,5 +1,7 @@
 //! Small histories with every fate that an element can have.
 
+mod unseen;
+
 use super::super::tests::history;
 use super::*;
 
@@ -17,7 +19,8 @@ fn an_element_that_the_last_read_saw_is_stable() {
     let result = result(&["0 invoke add 0", "0 ok add 0", "1 invoke read nil", "1 ok read [0]"]);
     let expected = "{:valid? true, :attempt-count 1, :stable-count 1, :lost-count 0, :lost (), \
         :never-read-count 0, :never-read (), :stale-count 0, :stale (), :worst-stale (), \
-        :stable-latencies {0 0, 0.5 0, 0.95 0, 0.99 0, 1 0}, :duplicated-count 0, :duplicated {}}";
+        :stable-latencies {0 0, 0.5 0, 0.95 0, 0.99 0, 1 0}, :duplicated-count 0, :duplicated {}, \
+        :gloomers {:valid? true}}";
     assert_eq!(result.to_string(), expected);
 }
 

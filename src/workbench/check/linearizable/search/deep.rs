@@ -69,7 +69,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State) -> Finding 
     let (Moment::End(ending), Event::End(call)) = (&moments[at], events[at]) else {
         return Finding::GaveUp(Bound::Steps);
     };
-    Finding::Violation(Violation { call, frontier: ending.open.for_people(&states) })
+    Finding::Violation(Violation { call, frontier: ending.open.for_people(&states), from_nowhere: false })
 }
 
 /// Goes on to the next end of a call that has not happened, or past the last event.
