@@ -7,6 +7,7 @@
 mod arguments;
 mod draw;
 mod findings;
+mod flaw;
 mod pardon;
 mod scenario;
 mod shrink;
@@ -26,6 +27,7 @@ use super::options::Refusal;
 use super::workload::Kind;
 
 pub use findings::{Failing, Findings};
+pub use flaw::Flaw;
 pub use scenario::Scenario;
 pub use shrink::{MAX_TRIES, Shrunk};
 pub use trial::{Trial, attempt};

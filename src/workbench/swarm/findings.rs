@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use super::Swarm;
+use super::flaw::Flaw;
 use super::scenario::Scenario;
 use super::shrink::Shrunk;
 use super::trial::Trial;
@@ -12,6 +13,8 @@ use super::trial::Trial;
 const WORST: usize = 3;
 /// So many failures are told.
 const MAX_TOLD: usize = 10;
+/// Of so many more, the seeds.
+const MAX_NAMED: usize = 20;
 
 /// A scenario that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub struct Failing {
     /// What was run.
     pub scenario: Scenario,
     /// What is wrong.
-    pub fault: String,
+    pub fault: Flaw,
     /// A smaller one.
     pub shrunk: Option<Shrunk>,
 }
@@ -78,10 +81,10 @@ impl fmt::Display for Findings {
             }
             writeln!(f)?;
         }
-        if self.failures.len() > MAX_TOLD {
-            let more: Vec<_> =
-                self.failures.iter().skip(MAX_TOLD).map(|failing| failing.scenario.seed.to_string()).collect();
-            writeln!(f, "and seeds {}\n", more.join(", "))?;
+        if let Some(more) = self.failures.get(MAX_TOLD..).filter(|more| !more.is_empty()) {
+            let named: Vec<_> = more.iter().take(MAX_NAMED).map(|failing| failing.scenario.seed.to_string()).collect();
+            let rest = if more.len() > MAX_NAMED { ", ..." } else { "" };
+            writeln!(f, "and {} more, of seeds {}{rest}\n", more.len(), named.join(", "))?;
         }
         if !self.stalest.is_empty() {
             writeln!(f, "stable latency at worst")?;
@@ -102,5 +105,34 @@ impl fmt::Display for Findings {
             writeln!(f, "{:<16}{}", "undecided", self.undecided)?;
         }
         writeln!(f, "{:<16}{}", "failures", self.failures.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::draw;
+    use super::*;
+    use crate::workbench::workload::Kind;
+
+    fn page(failures: u64) -> String {
+        let failing = |seed| Failing {
+            scenario: draw::scenario(Kind::Echo, seed),
+            fault: Flaw::new("lost", "something is lost"),
+            shrunk: None,
+        };
+        let failures = (1..=failures).map(failing).collect();
+        let (stalest, dearest) = (Vec::new(), Vec::new());
+        let findings =
+            Findings { workload: "echo", seeds: (1, 99), operations: 5, undecided: 0, failures, stalest, dearest };
+        findings.to_string()
+    }
+
+    #[test]
+    fn failures_that_are_not_shown_are_counted_and_some_named() {
+        assert!(page(10).contains("seed 10 ") && !page(10).contains(" more, "), "{}", page(10));
+        assert!(page(12).contains("\nand 2 more, of seeds 11, 12\n"), "{}", page(12));
+        let page = page(99);
+        assert!(page.contains("\nand 89 more, of seeds 11, ") && page.contains(", 30, ...\n"), "{page}");
+        assert!(page.contains("\nfailures        99\n"), "{page}");
     }
 }

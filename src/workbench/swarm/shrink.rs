@@ -1,9 +1,11 @@
-//! Makes a failing scenario smaller, as long as it still fails.
+//! Makes a failing scenario smaller, as long as it still fails in the same way.
 //!
-//! Greedy: the first of the simpler scenarios that fails is taken, and all begins anew from there, until none fails.
-//! Fewer faults, no loss, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes
-//! another course, so each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
+//! Greedy: the first of the simpler scenarios that has a flaw of the same kind is taken, and all begins anew from
+//! there, until none has. Another flaw would be another failure, which says nothing about this one. Fewer faults, no
+//! loss, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes another course, so
+//! each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
 
+use super::flaw::Flaw;
 use super::scenario::Scenario;
 use crate::workbench::network::{Delivery, Shape};
 
@@ -19,14 +21,14 @@ pub struct Shrunk {
     /// The smallest that was found.
     pub scenario: Scenario,
     /// What is wrong there.
-    pub fault: String,
+    pub fault: Flaw,
     /// How many scenarios were tried.
     pub tries: usize,
 }
 
 /// Shrinks a scenario that fails with `fault`; `fails` says what is wrong with another.
-pub(super) fn shrink(failing: &Scenario, fault: &str, fails: impl Fn(&Scenario) -> Option<String>) -> Shrunk {
-    let mut best = Shrunk { scenario: failing.clone(), fault: fault.to_owned(), tries: 0 };
+pub(super) fn shrink(failing: &Scenario, fault: &Flaw, fails: impl Fn(&Scenario) -> Option<Flaw>) -> Shrunk {
+    let mut best = Shrunk { scenario: failing.clone(), fault: fault.clone(), tries: 0 };
     loop {
         let seed = best.scenario.seed;
         let seeded = |scenario: Scenario| (0..SEEDS).map(move |more| (scenario.clone(), seed.wrapping_add(more)));
@@ -37,7 +39,7 @@ pub(super) fn shrink(failing: &Scenario, fault: &str, fails: impl Fn(&Scenario) 
             }
             best.tries += 1;
             let scenario = Scenario { seed, ..scenario };
-            if let Some(fault) = fails(&scenario) {
+            if let Some(fault) = fails(&scenario).filter(|found| found.is_like(fault)) {
                 smaller = Some((scenario, fault));
                 break;
             }
@@ -99,7 +101,20 @@ mod tests {
     fn shrunk(fails: impl Fn(&Scenario) -> bool) -> Shrunk {
         let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
         let failing = drawn.find(|scenario| scenario.nodes == 25 && fails(scenario)).expect("some seed draws it");
-        shrink(&failing, "it fails", |scenario| fails(scenario).then(|| "it fails".to_owned()))
+        shrink(&failing, &flaw("fails"), |scenario| fails(scenario).then(|| flaw("fails")))
+    }
+
+    fn flaw(kind: &str) -> Flaw {
+        Flaw::new(kind, "something is wrong")
+    }
+
+    #[test]
+    fn what_fails_in_another_way_is_not_taken() {
+        let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
+        let drawn = drawn.find(|scenario| scenario.nodes >= 5).expect("some seed draws it");
+        let fails = |scenario: &Scenario| Some(flaw(if scenario.nodes >= 4 { "lost" } else { "muted" }));
+        let Shrunk { scenario, fault, .. } = shrink(&drawn, &flaw("lost"), fails);
+        assert_eq!((scenario.nodes, scenario.rate, fault), (4, 1, flaw("lost")));
     }
 
     #[test]

@@ -1,31 +1,26 @@
-//! One scenario run and judged: the checkers' verdict, and agreement of all nodes after the heal.
+//! One scenario run and judged: Maelstrom's verdict and ours, and agreement of all nodes after the heal.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
 use super::Nursery;
+use super::flaw::{Finding, Flaw, quote};
 use super::pardon::{forgets, node_of, pardoned};
 use super::scenario::Scenario;
-use crate::workbench::check::{self, Verdict, check_workload, judge};
+use crate::workbench::check::{self, Unjudgeable, check_workload, net, set_full};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op};
 use crate::workbench::nemesis::Fault;
 use crate::workbench::options::Options;
-use crate::workbench::run::{Outcome, Unwatched, run};
+use crate::workbench::run::{Convergence, Outcome, Unwatched, run};
 use crate::workbench::workload;
-
-/// How much of a checker's finding is quoted.
-const MAX_QUOTE: usize = 120;
-
-/// What of a checker's result says what it found, the most telling first.
-const TELLING: [&str; 6] = ["error", "lost", "bad-error-types", "anomaly-types", "errors", "failures"];
 
 /// What came of a scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trial {
     /// What is wrong, if anything.
-    pub fault: Option<String>,
+    pub fault: Option<Flaw>,
     /// Whether the checkers could not tell, and nothing else is wrong.
     pub is_undecided: bool,
     /// How many operations clients began.
@@ -37,8 +32,14 @@ pub struct Trial {
 }
 
 impl Trial {
-    fn broken(fault: String) -> Self {
-        Self { fault: Some(fault), is_undecided: false, operations: 0, staleness_ms: None, messages: None }
+    fn broken(why: String) -> Self {
+        Self {
+            fault: Some(Flaw::new("broken", why)),
+            is_undecided: false,
+            operations: 0,
+            staleness_ms: None,
+            messages: None,
+        }
     }
 }
 
@@ -76,76 +77,55 @@ pub fn attempt(scenario: &Scenario, nodes: &Nursery<'_>) -> Trial {
 }
 
 fn judged(outcome: Outcome, options: &Options) -> Trial {
-    let Outcome { history, counts, muted, .. } = outcome;
+    let Outcome { history, counts, muted, convergence, .. } = outcome;
     let history: History = history.into_iter().collect();
     let rules = check::Options { consistency_models: options.consistency_models.clone(), availability: None };
-    let name = options.workload.name();
-    let results = judge(name, &history, &rules, &counts);
     let kills = options.nemesis.contains(&Fault::Kill);
     let pardoned = if kills && forgets(options.workload) { Some(pardoned(&history, options)) } else { None };
-    let workload = match &pardoned {
-        None => results.get("workload").cloned().unwrap_or_default(),
-        Some(pardoned) => check_workload(name, pardoned, &rules).unwrap_or_default(),
+    let judged = pardoned.as_ref().unwrap_or(&history);
+    let (finding, ours) = match check_workload(options.workload.name(), judged, &rules) {
+        Ok(result) => {
+            // Where our own verdict can differ from Maelstrom's.
+            let ours = result.get("gloomers").filter(|ours| ours.get("valid?").is_some());
+            (Finding::of("invalid", &result), ours.map(|ours| Finding::of("invalid to us", ours)))
+        }
+        Err(Unjudgeable::TooManyEdges { .. }) => (Finding::Undecided, None),
+        // Such answers are nonsense: what nobody sent, or an offset that is none.
+        Err(problem) => (Finding::Invalid(Flaw::new("nonsense", problem.to_string())), None),
     };
-    let finding = Finding::of(&workload);
     let fault = muted
         .first()
-        .map(|muted| format!("{} was muted: it printed {}", muted.node, muted.reason))
-        .or_else(|| finding.invalid())
-        .or_else(|| Finding::of(results.get("exceptions")?).invalid())
-        .or_else(|| disagreement(pardoned.as_ref().unwrap_or(&history), options));
-    let latencies = results.get("workload").and_then(|workload| workload.get("stable-latencies"));
-    let per_op = |net: &Value| net.get("servers")?.get("msgs-per-op")?.as_float();
+        .map(|muted| Flaw::new("muted", format!("{} was muted: it printed {}", muted.node, muted.reason)))
+        .or_else(|| finding.flaw())
+        .or_else(|| ours?.flaw())
+        .or_else(|| difference(convergence.as_ref()?))
+        .or_else(|| tardiness(judged, options));
+    let net = net::check(&counts, history.invocation_count());
     Trial {
-        is_undecided: fault.is_none() && matches!(finding, Finding::Undecided) && !agrees(options.workload),
+        is_undecided: fault.is_none() && matches!(finding, Finding::Undecided) && convergence.is_none(),
         fault,
         operations: history.invocation_count(),
-        staleness_ms: latencies.and_then(|latencies| latencies.entry(&Value::Int(1))?.as_int()),
-        messages: results.get("net").and_then(per_op),
+        staleness_ms: set_full::stable_latencies(&history).last().copied(),
+        messages: net.get("servers").and_then(|servers| servers.get("msgs-per-op")?.as_float()),
     }
 }
 
-/// What a checker says.
-enum Finding {
-    Valid,
-    /// There was nothing to judge, or too much to search.
-    Undecided,
-    Invalid(String),
+/// What the comparison of all replicas found when everything was over.
+fn difference(convergence: &Convergence) -> Option<Flaw> {
+    let Convergence::Different(first) = convergence else { return None };
+    let kind = if first.get("error").is_some() { "not compared" } else { "differ" };
+    Some(Flaw::new(kind, format!("the replicas differ in the end: {}", quote(&first.to_string()))))
 }
 
-impl Finding {
-    /// That nothing succeeded which could be judged is an anomaly to Jepsen; here most nodes may have been away.
-    fn of(result: &Value) -> Self {
-        let is_telling =
-            |value: &&Value| !value.is_nil() && value.items().is_none_or(|mut items| items.next().is_some());
-        let told = TELLING.iter().find_map(|key| Some((key, result.get(key).filter(is_telling)?.to_string())));
-        match Verdict::of(result) {
-            Verdict::True => Self::Valid,
-            Verdict::Unknown => Self::Undecided,
-            Verdict::False if told.as_ref().is_some_and(|(_, value)| value == "(:empty-transaction-graph)") => {
-                Self::Undecided
-            }
-            Verdict::False => Self::Invalid(told.map_or("invalid".to_owned(), |(key, value)| {
-                let short: String = value.chars().take(MAX_QUOTE).collect();
-                let more = if short.len() < value.len() { "..." } else { "" };
-                format!("invalid, {key}: {short}{more}")
-            })),
-        }
-    }
-
-    fn invalid(&self) -> Option<String> {
-        if let Self::Invalid(what) = self { Some(what.clone()) } else { None }
-    }
-}
-
-/// Whether the nodes of this workload answer the same to the same read once they hold the same.
-fn agrees(workload: workload::Kind) -> bool {
+/// Whether this workload ends with a read at every client, which all replicas by then answer alike.
+fn reads_last(workload: workload::Kind) -> bool {
     matches!(workload, workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter)
 }
 
-/// Where replicas that must be equal by now are not: the last read of each client thread begins after the heal.
-fn disagreement(history: &History, options: &Options) -> Option<String> {
-    if !agrees(options.workload) {
+/// Where replicas took too long, or hold too little: the last read of each client thread begins ten seconds after the
+/// heal, and the comparison of all replicas ten seconds later, which asks nobody for what was acknowledged.
+fn tardiness(history: &History, options: &Options) -> Option<Flaw> {
+    if !reads_last(options.workload) {
         return None;
     }
     let reads: Vec<_> = history.pairs().filter(|(begun, _)| begun.f == "read").collect();
@@ -154,14 +134,15 @@ fn disagreement(history: &History, options: &Options) -> Option<String> {
     let mut first: Option<(&str, BTreeSet<i64>)> = None;
     for (begun, done) in last {
         let Some(done) = done.filter(|done| done.kind == Kind::Ok) else {
-            return Some(format!("{} does not answer the final read", node(begun)));
+            return Some(Flaw::new("late answer", format!("{} does not answer the final read", node(begun))));
         };
         let read = contents(&done.value);
         match &first {
             None => first = Some((node(begun), read)),
             Some((other, agreed)) => {
                 if let Some(value) = agreed.symmetric_difference(&read).next() {
-                    return Some(format!("{other} and {} disagree about {value} after the heal", node(begun)));
+                    let told = format!("{other} and {} disagree about {value} after the heal", node(begun));
+                    return Some(Flaw::new("late agreement", told));
                 }
             }
         }
@@ -171,8 +152,9 @@ fn disagreement(history: &History, options: &Options) -> Option<String> {
     let mut acknowledged = acknowledged.filter(|op| matches!(&*op.f, "add" | "broadcast") && op.kind == Kind::Ok);
     let gone = acknowledged.find(|op| {
         options.workload != workload::Kind::PnCounter && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
-    });
-    gone.map(|op| format!("{}, which {} acknowledged, is read nowhere after the heal", op.value, node(op)))
+    })?;
+    let told = format!("{}, which {} acknowledged, is read nowhere after the heal", gone.value, node(gone));
+    Some(Flaw::new("gone", told))
 }
 
 /// The elements of a set, or the one value of a counter.

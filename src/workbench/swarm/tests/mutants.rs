@@ -5,12 +5,12 @@ use serde_json::{Value as Json, json};
 use super::{good, swarm};
 use crate::engine::{Birth, Engine};
 use crate::gossip::Settings;
-use crate::nodes::Broadcast;
+use crate::nodes::{Broadcast, Kafka, Txn};
 use crate::shell::Machine;
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
 use crate::workbench::engines::Engines;
-use crate::workbench::swarm::{MAX_TRIES, Nursery, attempt};
+use crate::workbench::swarm::{Failing, Findings, MAX_TRIES, Nursery, attempt};
 use crate::workbench::workload::Kind;
 
 fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
@@ -18,20 +18,22 @@ fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
 }
 
 /// The swarm finds the mutant and shrinks it, and finds nothing else: without the bug, all is well.
-fn assert_found(mutant: &Nursery<'_>, seeds: u64) {
-    let swarm = swarm(Kind::Broadcast, seeds, 2);
-    let findings = swarm.run(mutant, &|_| {});
-    let first = findings.failures.first().unwrap_or_else(|| panic!("not found\n{findings}"));
+fn assert_found(workload: Kind, mutant: &Nursery<'_>, seeds: u64) -> Findings {
+    let swarm = swarm(workload, seeds, 2);
+    let found = swarm.run(mutant, &|_| {});
+    let first = found.failures.first().unwrap_or_else(|| panic!("not found\n{found}"));
     let shrunk = first.shrunk.as_ref().expect("the first failures are shrunk");
     assert!(shrunk.tries > 0 && shrunk.tries <= MAX_TRIES);
     let size = |scenario: &crate::workbench::swarm::Scenario| {
         (scenario.rate * scenario.time_limit_s, scenario.faults.len(), scenario.nodes)
     };
     let (small, large) = (size(&shrunk.scenario), size(&first.scenario));
-    assert!(small.0 < large.0 && small.1 <= large.1 && small.2 <= large.2, "{findings}");
-    assert_eq!(attempt(&shrunk.scenario, mutant).fault.as_ref(), Some(&shrunk.fault), "{findings}");
-    let findings = swarm.run(&good(Kind::Broadcast), &|_| {});
+    assert!(small.0 < large.0 && small.1 <= large.1 && small.2 <= large.2, "{found}");
+    assert_eq!(attempt(&shrunk.scenario, mutant).fault.as_ref(), Some(&shrunk.fault), "{found}");
+    assert!(shrunk.fault.is_like(&first.fault), "{found}");
+    let findings = swarm.run(&good(workload), &|_| {});
     assert!(findings.failures.is_empty(), "{findings}");
+    found
 }
 
 /// Answers `broadcast_ok` at once and merges soon after; of two values within that time, the first is lost.
@@ -82,7 +84,7 @@ fn an_acknowledgement_before_the_merge_is_found() {
             Box::new(AcknowledgesFirst { engine: broadcast(incarnation, seed), unmerged: None })
         }))
     };
-    assert_found(&mutant, 10);
+    assert_found(Kind::Broadcast, &mutant, 10);
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn a_restart_that_reuses_numbers_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
         Ok(Engines::born(count, seed, |_, _, seed| Box::new(broadcast(1_700_000_000_000_000, seed))))
     };
-    assert_found(&mutant, 10);
+    assert_found(Kind::Broadcast, &mutant, 10);
 }
 
 /// The first node tells the second one no operations in its rounds, as if it knew them all.
@@ -142,5 +144,82 @@ fn a_hub_that_forgets_one_follower_is_found() {
             Box::new(Forgets { engine: broadcast(incarnation, seed), said: Vec::new() })
         }))
     };
-    assert_found(&mutant, 10);
+    assert_found(Kind::Broadcast, &mutant, 10);
+}
+
+/// A node that hears what other replicas say in other words.
+struct Mishears<M> {
+    engine: M,
+    mishear: Box<dyn FnMut(&mut Json)>,
+}
+
+impl<M: Machine> Machine for Mishears<M> {
+    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        let mut message: Json = serde_json::from_slice(&buffer[..lines]).expect("a message");
+        if message["body"]["type"] != "gossip" {
+            return self.engine.feed(buffer, lines, now);
+        }
+        (self.mishear)(&mut message["body"]);
+        let mut line = format!("{message}\n").into_bytes();
+        let length = line.len();
+        line.resize(length + PADDING, 0);
+        self.engine.feed(&mut line, length, now);
+    }
+
+    fn expire(&mut self, now: Time) {
+        self.engine.expire(now);
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.engine.deadline()
+    }
+
+    fn output(&mut self) -> &mut Vec<u8> {
+        self.engine.output()
+    }
+}
+
+/// More than the transactions that a node carries out between two that it hears of.
+const LATER: u64 = 1 << 20;
+
+#[test]
+fn registers_that_keep_what_came_last_are_found() {
+    // Whatever comes is given a time after all that was before, and not the one at which it was written.
+    let last = || {
+        let mut time = 0;
+        move |said: &mut Json| {
+            let runs = said["ops"].as_array_mut().into_iter().flatten();
+            for transaction in runs.flat_map(|run| run.as_array_mut().into_iter().flatten().skip(3)) {
+                time += LATER;
+                transaction[0] = json!(time);
+            }
+        }
+    };
+    let mutant = |count: usize, seed: u64, _: &[String]| {
+        Ok(Engines::born(count, seed, move |_, incarnation, seed| {
+            let engine = Engine::<Txn>::new(Birth { incarnation, seed, options: Settings::default() });
+            Box::new(Mishears { engine, mishear: Box::new(last()) })
+        }))
+    };
+    let found = assert_found(Kind::TxnRwRegister, &mutant, 10);
+    // No model that is checked asks replicas to be equal.
+    let differ = |failing: &Failing| failing.fault.to_string().starts_with("the replicas differ in the end");
+    assert!(found.failures.iter().any(differ), "{found}");
+}
+
+#[test]
+fn a_poll_that_shows_what_is_not_stable_yet_is_found() {
+    // What the hub holds is taken for what everyone holds.
+    let early = |said: &mut Json| {
+        if !said["have"].is_null() {
+            said["stable"] = said["have"].clone();
+        }
+    };
+    let mutant = |count: usize, seed: u64, _: &[String]| {
+        Ok(Engines::born(count, seed, move |_, incarnation, seed| {
+            let engine = Engine::<Kafka>::new(Birth { incarnation, seed, options: Settings::default() });
+            Box::new(Mishears { engine, mishear: Box::new(early) })
+        }))
+    };
+    assert_found(Kind::Kafka, &mutant, 10);
 }
