@@ -57,6 +57,7 @@ impl<C: Cluster> Test<'_, C> {
             self.act(act)?;
             self.drain()?;
         }
+        self.exchange.network.calm();
         self.rest(RECOVERY)?;
         let living = (0..self.plan.nodes.len()).filter(|node| self.exchange.cluster.status(*node) == Status::Alive);
         let living: Vec<usize> = living.collect();
