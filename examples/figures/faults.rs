@@ -3,7 +3,7 @@
 use crate::measure::{Trouble, average, measure, median, total, worst};
 use crate::page::Table;
 
-const SEEDS: u64 = 10;
+const SEEDS: u64 = 100;
 const BASE: &str = "-w broadcast --node-count 25 --time-limit 60 --rate 100 --latency 100";
 const FAULTS: [&str; 7] = [
     "",

@@ -19,11 +19,18 @@ impl Gossip {
     /// The slot of an origin that is heard of. If it is of a new life, the former one is over, whoever says so: its
     /// direct messages are not heard any more, and what it held does not count.
     fn hear_of(&mut self, origin: Origin) -> Slot {
+        if self.links.get(origin.node as usize).is_none_or(|link| link.life != origin.life) {
+            self.hear_of_a_life(origin);
+        }
+        self.log.slot(origin)
+    }
+
+    #[cold]
+    fn hear_of_a_life(&mut self, origin: Origin) {
         let node = self.maker(origin);
         if node != self.me {
             self.meet(node, origin.life);
         }
-        self.log.slot(origin)
     }
 
     /// Learns what the peer holds.
