@@ -82,7 +82,7 @@ impl Gossip {
     /// As the hub of everyone: takes the minimum of what all hold.
     pub(super) fn settle_stability(&mut self, now: Time) {
         let (is_hub, parent, me) = (self.parent.is_none() && self.electing.is_none(), self.parent, self.me);
-        let has_heirloom = self.has_heirloom();
+        let settles = is_hub && self.held().is_some();
         let Self { stability: Some(stability), log, links, .. } = self else { return };
         let follows = |link: &Link| link.follows == Some(me) && link.is_trusted();
         let others = || links.iter().enumerate().filter(|(index, _)| *index != me.index()).map(|(_, link)| link);
@@ -90,8 +90,7 @@ impl Gossip {
         // What is known of a life that is over does not count, so everyone must know who is alive.
         let is_known =
             |(node, link): (u32, &Link)| log.find(Origin { node, life: link.life }).is_some_and(|slot| least(slot) > 0);
-        if is_hub
-            && !has_heirloom
+        if settles
             && others().all(|link| follows(link) && holds_all(log, &link.snapshot))
             && (0..).zip(links.iter()).all(is_known)
         {
