@@ -52,17 +52,6 @@ const REGISTER: Store = LIN_KV.with(Policy { repetition: Repetition::Harmless, .
 #[derive(Debug, Clone, Copy)]
 pub struct Enrol;
 
-/// Whether offsets may be given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Past {
-    /// Whether there was a former life is not known yet.
-    Unknown,
-    /// There was one, and not everyone has told what is left of it.
-    Forgotten,
-    /// There was none, or all that is left of it is here.
-    Known,
-}
-
 /// A message that is not shown yet. No other has its offset.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Unstable {
@@ -201,7 +190,8 @@ pub struct Kafka {
     topics: Topics,
     me: Origin,
     name: Box<str>,
-    past: Past,
+    /// Whether offsets may be given: there was no former life, or all that is left of it is here.
+    knows_past: bool,
     /// How much was stable when messages were last shown.
     stable: u64,
     waiting: Waiting,
@@ -240,7 +230,7 @@ impl Kafka {
         if text.len() > MAX_OPERATION || message.depth() > MAX_DEPTH - 1 {
             let why = "a message of more than 16 MiB, or that nests more than 99 deep, cannot be passed on";
             out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
-        } else if self.past == Past::Known {
+        } else if self.knows_past {
             self.append(from, &text, out);
         } else if !self.waiting.keep(from, &text) {
             out.reply_error(
@@ -319,14 +309,14 @@ impl Kafka {
             self.stable = self.gossip.stable_total();
             self.topics.show(&self.gossip);
         }
-        if self.past == Past::Forgotten && self.gossip.is_born() {
+        if !self.knows_past && self.gossip.is_born() {
             self.go_on(out);
         }
     }
 
     /// Answers whoever waits.
     fn go_on(&mut self, out: &mut Outbox<Self>) {
-        self.past = Past::Known;
+        self.knows_past = true;
         while let Some((from, text)) = self.waiting.take() {
             self.append(from, &text, out);
         }
@@ -358,7 +348,7 @@ impl Node for Kafka {
             topics,
             me,
             name: life.nodes[life.me.index()].clone(),
-            past: Past::Unknown,
+            knows_past: false,
             stable: 0,
             waiting: Waiting::default(),
             key: Vec::new(),
@@ -394,10 +384,7 @@ impl Node for Kafka {
                 self.gossip.track_stability(out);
                 self.go_on(out);
             }
-            Ok(Swap::Differs | Swap::Absent) | Err(_) => {
-                self.gossip.track_stability(out);
-                self.past = Past::Forgotten;
-            }
+            Ok(Swap::Differs | Swap::Absent) | Err(_) => self.gossip.track_stability(out),
         }
     }
 
