@@ -126,6 +126,15 @@ where
         self.last.append(self.engine.output());
     }
 
+    /// Hears a request of which `body` writes all but the number.
+    fn ask(&mut self, line: &mut String, body: impl FnOnce(&mut String) -> std::fmt::Result) {
+        line.clear();
+        line.push_str(r#"{"src":"c1","dest":"n0","body":{"#);
+        body(line).expect("a String takes everything");
+        line.push_str(r#","msg_id":1}}"#);
+        self.feed(line);
+    }
+
     /// Answers what services have been asked, until they are asked no more: writes succeed, and keys have no value.
     fn serve(&mut self, line: &mut String) {
         let mut served = 0;
@@ -307,11 +316,7 @@ where
     node.serve(&mut line);
     let mut tell = |numbers: std::ops::Range<usize>| {
         for number in numbers {
-            line.clear();
-            line.push_str(r#"{"src":"c1","dest":"n0","body":{"#);
-            body(&mut line, number).expect("a String takes everything");
-            line.push_str(r#","msg_id":1}}"#);
-            node.feed(&line);
+            node.ask(&mut line, |line| body(line, number));
             assert!(!node.last.is_empty(), "every request is answered");
         }
     };
@@ -352,11 +357,7 @@ where
     node.serve(&mut answer);
     let mut tell = |numbers: std::ops::Range<usize>| {
         for number in numbers {
-            line.clear();
-            line.push_str(r#"{"src":"c1","dest":"n0","body":{"#);
-            body(&mut line, number).expect("a String takes everything");
-            line.push_str(r#","msg_id":1}}"#);
-            node.feed(&line);
+            node.ask(&mut line, |line| body(line, number));
             node.serve(&mut answer);
             assert!(String::from_utf8_lossy(&node.last).contains(r#""dest":"c1""#), "every request is answered");
             node.last.clear();

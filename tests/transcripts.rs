@@ -10,7 +10,6 @@ mod protocol;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
@@ -102,12 +101,7 @@ fn replay(file: &Path, program: &str, me: &str) {
 /// more to come and for what it says to the end of its input then.
 #[expect(clippy::disallowed_methods, reason = "what waits for the node to read is a thread")]
 fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&Spoken) -> bool) {
-    let mut child = Command::new(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program runs");
+    let mut child = protocol::spawn(program);
     let (mut stdin, stdout) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
     let (tell, told) = mpsc::channel::<String>();
     let writer = thread::spawn(move || {

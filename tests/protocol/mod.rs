@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
@@ -150,17 +150,25 @@ pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
     fits && reply.body.keys().all(is_known) && reply.integer("in_reply_to") == request["msg_id"].as_i64()
 }
 
+/// A real node, its stdin and stdout in our hands.
+///
+/// # Panics
+/// There is no such program.
+pub(crate) fn spawn(program: &str) -> Child {
+    Command::new(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program runs")
+}
+
 /// What a real node prints when it is told all of this at once.
 ///
 /// # Panics
 /// The node does not read to the end, or fails.
 pub(crate) fn output_of(program: &str, input: &[u8]) -> Vec<u8> {
-    let mut child = Command::new(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program runs");
+    let mut child = spawn(program);
     let mut stdin = child.stdin.take().expect("a pipe");
     let output = std::thread::scope(|scope| {
         scope.spawn(move || stdin.write_all(input).expect("the node reads to the end"));
