@@ -67,29 +67,34 @@ impl MainPhase {
         Self { clients, nemesis: vec![Stagger::new(nemesis.1); nemesis.0], limit, deadline }
     }
 
-    /// What to do at `now`, given whether a client thread and whether the nemesis is free. The phase ends as soon as
-    /// the next operation is known to fall on the deadline or after it.
-    pub fn next(&self, now: Time, thread_free: bool, nemesis_free: bool, rng: &mut ChaCha8Rng) -> Step {
-        let client = self.clients.as_ref().filter(|_| thread_free).map(|stagger| stagger.due().max(now));
+    /// What to do at `now`, given which client threads and whether the nemesis is free.
+    ///
+    /// The phase is over when the earliest operation that anyone could begin falls on the deadline or after it, and
+    /// nothing is outstanding: whoever is busy now may be free, and have an operation due, before the deadline.
+    pub fn next(&self, now: Time, threads: &Threads, nemesis_free: bool, rng: &mut ChaCha8Rng) -> Step {
+        let client = self.client_due().filter(|_| threads.any_free()).map(|due| due.max(now));
         let nemesis = if nemesis_free { self.first_of_nemesis(now, rng) } else { None };
-        let (at, step) = match (client, nemesis) {
-            (Some(client), Some((at, stream))) if client == at && rng.random() => (at, Step::Nemesis(stream)),
-            (Some(client), Some((at, stream))) if at < client => (at, Step::Nemesis(stream)),
-            (Some(client), _) => (client, Step::Client),
-            (None, Some((at, stream))) => (at, Step::Nemesis(stream)),
-            (None, None) => match self.deadline {
-                Some(deadline) if self.clients.is_none() && now >= deadline => return Step::Over,
-                Some(deadline) if self.clients.is_none() => return Step::Wait(Some(deadline)),
-                Some(_) | None => return Step::Wait(None),
-            },
+        let offer = match (client, nemesis) {
+            (Some(client), Some((at, stream))) if client == at && rng.random() => Some((at, Step::Nemesis(stream))),
+            (Some(client), Some((at, stream))) if at < client => Some((at, Step::Nemesis(stream))),
+            (Some(client), _) => Some((client, Step::Client)),
+            (None, Some((at, stream))) => Some((at, Step::Nemesis(stream))),
+            (None, None) => None,
         };
-        let idle = self.clients.is_none();
-        match self.deadline {
-            Some(deadline) if at >= deadline && idle && now < deadline => Step::Wait(Some(deadline)),
-            Some(deadline) if at >= deadline => Step::Over,
-            Some(_) | None if at > now => Step::Wait(Some(at)),
-            Some(_) | None => step,
+        let in_time = |at: &Time| self.deadline.is_none_or(|deadline| *at < deadline);
+        match offer.filter(|(at, _)| in_time(at)) {
+            Some((at, _)) if at > now => Step::Wait(Some(at)),
+            Some((_, step)) => step,
+            None if self.clients.is_none() && in_time(&now) => Step::Wait(self.deadline),
+            None if threads.all_free() && nemesis_free => Step::Over,
+            None => Step::Wait(None),
         }
+    }
+
+    /// When the next operation of a client is due, whether or not a thread is free for it.
+    #[must_use]
+    pub fn client_due(&self) -> Option<Time> {
+        self.clients.as_ref().map(Stagger::due)
     }
 
     /// When the next operation of the nemesis is due, and of which stream; a tie is decided by chance.
@@ -193,6 +198,7 @@ impl Threads {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rand::SeedableRng as _;
 
     use super::*;
@@ -200,23 +206,118 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(20);
     const NO_NEMESIS: (usize, Duration) = (0, Duration::ZERO);
 
-    /// Runs a phase whose threads are free whenever `busy_until` is past; returns the times of operations.
-    fn times(phase: &mut MainPhase, kind: Step, hold: Duration) -> Vec<Time> {
-        let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let (mut now, mut busy_until, mut times) = (Time::from_millis(3), Time::ZERO, Vec::new());
+    /// When operations began in a phase that was played to its end.
+    #[derive(Default)]
+    struct Played {
+        clients: Vec<Time>,
+        nemesis: Vec<Time>,
+        longest: Duration,
+    }
+
+    /// Plays a phase on so many threads; `hold` draws how long each operation takes, `slack` how much too late
+    /// each wake-up comes.
+    fn play(
+        phase: &mut MainPhase,
+        threads: usize,
+        mut hold: impl FnMut(&mut ChaCha8Rng) -> Duration,
+        slack: Duration,
+        seed: u64,
+    ) -> Played {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut threads = Threads::new(threads);
+        let mut busy: Vec<(Time, usize)> = Vec::new();
+        let (mut now, mut played) = (Time::from_millis(3), Played::default());
         loop {
-            match phase.next(now, busy_until <= now, true, &mut rng) {
-                Step::Over => return times,
-                Step::Wait(until) => now = until.unwrap_or(busy_until),
-                step @ (Step::Client | Step::Nemesis(_)) => {
-                    if step == kind {
-                        times.push(now);
-                    }
-                    if step == Step::Client {
-                        busy_until = now + hold;
-                    }
-                    phase.dispatched(step, now, &mut rng);
+            busy.retain(|&(until, thread)| {
+                if until <= now {
+                    threads.end(thread);
                 }
+                until > now
+            });
+            let step = phase.next(now, &threads, true, &mut rng);
+            match step {
+                Step::Over => {
+                    assert!(threads.all_free(), "nothing is outstanding");
+                    return played;
+                }
+                Step::Wait(until) => {
+                    let completion = busy.iter().map(|(until, _)| *until).min();
+                    let next = until.into_iter().chain(completion).min().expect("somebody waits for something");
+                    now = next + slack.mul_f64(rng.random());
+                }
+                Step::Client => {
+                    let thread = threads.round_robin().expect("a thread is free");
+                    let took = hold(&mut rng);
+                    threads.begin(thread);
+                    busy.push((now + took, thread));
+                    played.longest = played.longest.max(took);
+                    played.clients.push(now);
+                }
+                Step::Nemesis(_) => played.nemesis.push(now),
+            }
+            phase.dispatched(step, now, &mut rng);
+        }
+    }
+
+    /// As [`play`], on one thread that is busy so long with each operation.
+    fn play_alone(phase: &mut MainPhase, hold: Duration) -> Played {
+        play(phase, 1, |_| hold, Duration::ZERO, 7)
+    }
+
+    /// How many operations clients begin within the limit if nobody disturbs them: the rule of the reference without
+    /// a scheduler. Each begins a random gap after the one before, or when a thread is free, if that is later.
+    fn undisturbed(
+        rate: f64,
+        threads: usize,
+        mut hold: impl FnMut(&mut ChaCha8Rng) -> Duration,
+        limit: Duration,
+        seed: u64,
+    ) -> usize {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let (mut free, mut at, mut count) = (vec![0.0_f64; threads], 0.0_f64, 0);
+        while at < limit.as_secs_f64() {
+            count += 1;
+            let first = free.iter_mut().min_by(|a, b| a.total_cmp(b)).expect("a thread");
+            *first = at + hold(&mut rng).as_secs_f64();
+            let first = free.iter().copied().min_by(f64::total_cmp).expect("a thread");
+            at = first.max(at + rng.random_range(0.0..2.0) / rate);
+        }
+        count
+    }
+
+    proptest! {
+        #[test]
+        #[expect(clippy::cast_precision_loss, reason = "thousands of operations")]
+        fn clients_go_on_until_the_limit_whatever_the_nemesis_does(
+            rate_log in -1.0..4.0_f64,
+            threads in 1..30_usize,
+            hold_us in prop_oneof![Just(0_u64), 1..1_000_u64, 1_000..300_000_u64, 1_000_000..5_000_000_u64],
+            steady in any::<bool>(),
+            nemesis in (0..4_usize, 0.05..30.0_f64),
+            slack_us in prop_oneof![Just(0_u64), 1..3_000_u64],
+            seed in any::<u64>(),
+        ) {
+            let rate = 10_f64.powf(rate_log);
+            let limit = Duration::from_secs_f64((20_000.0 / rate).min(20.0));
+            let slack = Duration::from_micros(slack_us);
+            let hold = |rng: &mut ChaCha8Rng| {
+                Duration::from_micros(if steady { hold_us } else { rng.random_range(0..=hold_us * 2) })
+            };
+            let interval = Duration::from_secs_f64(nemesis.1);
+            let mut phase = MainPhase::new(rate, (nemesis.0, interval), limit, Time::from_millis(3));
+            let played = play(&mut phase, threads, hold, slack, seed);
+            let began = played.clients[0].min(*played.nemesis.first().unwrap_or(&played.clients[0]));
+            let last = *played.clients.last().expect("the first is due at once");
+            prop_assert!(played.clients.iter().chain(&played.nemesis).all(|at| at.since(began) < limit));
+            // The next one would have begun within this gap, and was not allowed to.
+            let gap = Duration::from_secs_f64(2.0 / rate).max(played.longest) + slack * 2;
+            prop_assert!((last + gap).since(began) >= limit, "the last of {} at {last:?}", played.clients.len());
+            if slack.is_zero() {
+                let expected = undisturbed(rate, threads, hold, limit, !seed) as f64;
+                // Standard deviation of a uniform gap; with threads busy at random, of the time that each takes.
+                let spread = 0.577 * expected.sqrt() * 6.0 + 3.0;
+                prop_assert!((played.clients.len() as f64 - expected).abs() <= spread,
+                    "{} operations, {expected} without a nemesis", played.clients.len());
             }
         }
     }
@@ -229,7 +330,7 @@ mod tests {
     #[expect(clippy::cast_precision_loss, reason = "a few thousand operations")]
     fn gaps_are_uniform_up_to_twice_the_mean() {
         let mut phase = MainPhase::new(1000.0, NO_NEMESIS, LIMIT, Time::ZERO);
-        let times = times(&mut phase, Step::Client, Duration::ZERO);
+        let times = play_alone(&mut phase, Duration::ZERO).clients;
         let gaps = gaps_ms(&times);
         let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
         let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
@@ -243,7 +344,7 @@ mod tests {
     #[test]
     fn time_lost_to_a_busy_thread_is_not_caught_up() {
         let mut phase = MainPhase::new(100.0, NO_NEMESIS, LIMIT, Time::ZERO);
-        let gaps = gaps_ms(&times(&mut phase, Step::Client, Duration::from_millis(50)));
+        let gaps = gaps_ms(&play_alone(&mut phase, Duration::from_millis(50)).clients);
         assert!(gaps.iter().all(|gap| *gap >= 50.0));
         assert!(gaps.len() < 400);
     }
@@ -252,7 +353,7 @@ mod tests {
     fn the_nemesis_begins_at_once_and_keeps_its_own_pace() {
         let interval = Duration::from_secs(1);
         let mut phase = MainPhase::new(100.0, (1, interval), LIMIT, Time::ZERO);
-        let times = times(&mut phase, Step::Nemesis(0), Duration::ZERO);
+        let times = play_alone(&mut phase, Duration::ZERO).nemesis;
         assert_eq!(times[0], Time::from_millis(3));
         assert!((10..35).contains(&times.len()), "{}", times.len());
     }
@@ -261,8 +362,9 @@ mod tests {
     fn a_busy_nemesis_is_not_asked_and_an_idle_one_has_its_streams_in_any_order() {
         let phase = MainPhase::new(0.0, (2, LIMIT), LIMIT, Time::ZERO);
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        assert_eq!(phase.next(Time::ZERO, true, false, &mut rng), Step::Wait(Some(Time::ZERO + LIMIT)));
-        let first: Vec<_> = (0..20).map(|_| phase.next(Time::ZERO, true, true, &mut rng)).collect();
+        let threads = Threads::new(1);
+        assert_eq!(phase.next(Time::ZERO, &threads, false, &mut rng), Step::Wait(Some(Time::ZERO + LIMIT)));
+        let first: Vec<_> = (0..20).map(|_| phase.next(Time::ZERO, &threads, true, &mut rng)).collect();
         assert!(first.contains(&Step::Nemesis(0)) && first.contains(&Step::Nemesis(1)), "{first:?}");
     }
 
@@ -270,10 +372,10 @@ mod tests {
     fn without_a_rate_the_limit_passes_idly() {
         let mut phase = MainPhase::new(0.0, NO_NEMESIS, LIMIT, Time::from_millis(3));
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let end = Time::from_millis(20_003);
-        assert_eq!(phase.next(Time::from_millis(3), true, true, &mut rng), Step::Wait(Some(end)));
-        assert_eq!(phase.next(end, true, true, &mut rng), Step::Over);
-        assert!(times(&mut phase, Step::Client, Duration::ZERO).is_empty());
+        let (threads, end) = (Threads::new(1), Time::from_millis(20_003));
+        assert_eq!(phase.next(Time::from_millis(3), &threads, true, &mut rng), Step::Wait(Some(end)));
+        assert_eq!(phase.next(end, &threads, true, &mut rng), Step::Over);
+        assert!(play_alone(&mut phase, Duration::ZERO).clients.is_empty());
     }
 
     #[test]

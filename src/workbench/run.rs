@@ -296,7 +296,7 @@ impl<C: Cluster> Test<'_, C> {
         loop {
             self.complete()?;
             let now = self.exchange.cluster.now();
-            let step = phase.next(now, self.workers.threads.any_free(), self.restart.is_over(), &mut self.rng);
+            let step = phase.next(now, &self.workers.threads, self.restart.is_over(), &mut self.rng);
             match step {
                 Step::Client => match self.workload.next(&self.workers.threads, now, &mut self.rng) {
                     Some((thread, invocation)) => {
