@@ -35,6 +35,8 @@ pub struct Attempt {
     pub verdict: Verdict,
     /// The figures.
     pub figures: Figures,
+    /// Whether the main phase began about as many operations as were asked for.
+    pub complete: bool,
     /// How many operations succeeded, and how many there were; those not counted that crash on purpose.
     pub answered: (i64, i64),
 }
@@ -194,11 +196,12 @@ impl Challenge {
         ALL.iter().filter(|challenge| challenge.limits.max_ms.is_some())
     }
 
-    /// Whether an attempt does everything that is demanded, and answers every request.
+    /// Whether an attempt does everything that is demanded, about as many operations as were asked for, and answers
+    /// every request.
     #[must_use]
     pub fn is_met(&self, attempt: &Attempt) -> bool {
         let (ok, count) = attempt.answered;
-        attempt.verdict == Verdict::True && attempt.figures.meet(&self.limits) && ok == count
+        attempt.verdict == Verdict::True && attempt.figures.meet(&self.limits) && attempt.complete && ok == count
     }
 }
 
@@ -212,6 +215,7 @@ impl Attempt {
         Self {
             verdict: Verdict::of(results).merge(super::conclude::strict(results)),
             figures: Figures::of(results),
+            complete: results.get("gloomers").and_then(|ours| ours.get("main-phase")?.get("shortfall")).is_none(),
             answered: (count("ok-count"), count("count")),
         }
     }

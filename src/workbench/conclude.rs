@@ -10,7 +10,7 @@ use super::junit::Suite;
 use super::network::{Delivery, Muted};
 use super::options::Options;
 use super::report;
-use super::run::{Convergence, Crash, Outcome};
+use super::run::{Convergence, Crash, Outcome, Throughput};
 use super::store::Store;
 use super::summary::{Facts, abridged, closing_line, summary};
 use crate::time::Duration;
@@ -43,7 +43,8 @@ pub fn conclude(
     store.write_history(&history).map_err(io::Error::other)?;
     let picture = |results: Option<&Value>, verdict: Option<Verdict>, remarks: &[String]| {
         let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
-        let run = report::Run { history, journal, counts, results, options, seed, verdict, remarks };
+        let throughput = &outcome.throughput;
+        let run = report::Run { history, journal, counts, results, options, seed, throughput, verdict, remarks };
         report::write(&run, store).map_err(io::Error::other)
     };
     if !outcome.crashes.is_empty() {
@@ -68,8 +69,9 @@ pub fn conclude(
     let findings = findings(&results, &outcome.muted, options.strict);
     let failed = findings.iter().filter(|finding| finding.verdict != Verdict::True && finding.check != "muted");
     let remarks = failed.map(|finding| format!("{} is {}: {}", finding.check, finding.verdict.word(), finding.why));
-    let remarks: Vec<_> =
-        outcome.muted.iter().map(Muted::in_words).chain(remarks).chain(words.iter().cloned()).collect();
+    let short = outcome.throughput.shortfall().map(|why| format!("The test is shorter than asked for: {why}."));
+    let muted = outcome.muted.iter().map(Muted::in_words);
+    let remarks: Vec<_> = short.into_iter().chain(muted).chain(remarks).chain(words.iter().cloned()).collect();
     picture(Some(&results), Some(verdict), &remarks)?;
     if let Some(file) = &options.junit {
         let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
@@ -85,6 +87,7 @@ pub fn conclude(
         node_count: options.nodes.len(),
         latency_ms: options.latency.mean_ms,
         rate: options.rate,
+        throughput: Some(outcome.throughput),
         muted: outcome.muted,
         strict: options.strict,
         folder: store.folder().to_owned(),
@@ -149,7 +152,7 @@ pub fn ruling(results: &Value, failed: bool) -> (Verdict, u8) {
 
 /// What Maelstrom does not report.
 fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
-    let Outcome { muted, lateness, convergence, .. } = outcome;
+    let Outcome { muted, lateness, throughput, convergence, .. } = outcome;
     let delivery = match options.delivery {
         Delivery::Held => "held",
         Delivery::Free => "free",
@@ -173,12 +176,27 @@ fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
     let told = [
         ("seed", seed),
         ("clock", Value::keyword(clock)),
+        ("main-phase", main_phase(throughput)),
         ("delivery", Value::keyword(delivery)),
         ("delivery-error", Value::record(error)),
         ("muted", Value::Vector(muted.collect())),
     ];
     let told = told.into_iter().chain(converged);
     Value::Map(told.map(|(key, value)| (Value::keyword(key), value)).collect())
+}
+
+/// What the main phase did of what was asked, times in seconds.
+fn main_phase(throughput: &Throughput) -> Value {
+    let Throughput { asked, begun, lasted, saturated, .. } = throughput;
+    let seconds = |time: &Duration| Value::Float((time.as_secs_f64() * 1e3).round() / 1e3);
+    let shortfall = throughput.shortfall().map(|why| ("shortfall", Value::str(why)));
+    let told = [
+        ("lasted", seconds(lasted)),
+        ("asked", Value::Float(*asked)),
+        ("begun", Value::Int(i64::try_from(*begun).unwrap_or(i64::MAX))),
+        ("saturated", seconds(saturated)),
+    ];
+    Value::Map(told.into_iter().chain(shortfall).map(|(key, value)| (Value::keyword(key), value)).collect())
 }
 
 /// Tells how a node died, as Maelstrom does (reference §1.9).

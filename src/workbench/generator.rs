@@ -52,7 +52,8 @@ pub struct MainPhase {
     clients: Option<Stagger>,
     nemesis: Vec<Stagger>,
     limit: Duration,
-    deadline: Option<Time>,
+    /// When the first operation began, from which the limit counts.
+    began: Option<Time>,
 }
 
 impl MainPhase {
@@ -63,8 +64,8 @@ impl MainPhase {
         // The smallest rate that a duration can express; below it only the first operation ever happens.
         const SLOWEST: f64 = 1e-9;
         let clients = (rate > 0.0).then(|| Stagger::new(Duration::from_secs_f64(1.0 / rate.max(SLOWEST))));
-        let deadline = clients.is_none().then(|| now + limit);
-        Self { clients, nemesis: vec![Stagger::new(nemesis.1); nemesis.0], limit, deadline }
+        let began = clients.is_none().then_some(now);
+        Self { clients, nemesis: vec![Stagger::new(nemesis.1); nemesis.0], limit, began }
     }
 
     /// What to do at `now`, given which client threads and whether the nemesis is free.
@@ -81,14 +82,21 @@ impl MainPhase {
             (None, Some((at, stream))) => Some((at, Step::Nemesis(stream))),
             (None, None) => None,
         };
-        let in_time = |at: &Time| self.deadline.is_none_or(|deadline| *at < deadline);
+        let deadline = self.began.map(|began| began + self.limit);
+        let in_time = |at: &Time| deadline.is_none_or(|deadline| *at < deadline);
         match offer.filter(|(at, _)| in_time(at)) {
             Some((at, _)) if at > now => Step::Wait(Some(at)),
             Some((_, step)) => step,
-            None if self.clients.is_none() && in_time(&now) => Step::Wait(self.deadline),
+            None if self.clients.is_none() && in_time(&now) => Step::Wait(deadline),
             None if threads.all_free() && nemesis_free => Step::Over,
             None => Step::Wait(None),
         }
+    }
+
+    /// When the first operation began.
+    #[must_use]
+    pub fn began(&self) -> Option<Time> {
+        self.began
     }
 
     /// When the next operation of a client is due, whether or not a thread is free for it.
@@ -108,7 +116,7 @@ impl MainPhase {
 
     /// The step that [`MainPhase::next`] proposed was taken at `now`.
     pub fn dispatched(&mut self, step: Step, now: Time, rng: &mut ChaCha8Rng) {
-        self.deadline.get_or_insert(now + self.limit);
+        self.began.get_or_insert(now);
         let stagger = match step {
             Step::Client => self.clients.as_mut(),
             Step::Nemesis(stream) => self.nemesis.get_mut(stream),

@@ -91,7 +91,6 @@ fn name(phase: Phase) -> &'static str {
         Phase::Starting => "starting the nodes",
         Phase::SettingUp => "setting up",
         Phase::Main => "running operations",
-        Phase::Draining => "waiting for outstanding operations",
         Phase::Recovering => "waiting for recovery (10 s)",
         Phase::Final => "final operations",
         Phase::Ending => "ending the nodes",

@@ -17,6 +17,7 @@ use super::edn::Value;
 use super::history::History;
 use super::network::{Counts, Journal};
 use super::options::Options;
+use super::run::Throughput;
 use super::store::{Store, StoreError};
 use faults::faults;
 use operations::Operations;
@@ -36,6 +37,8 @@ pub struct Run<'a> {
     pub options: &'a Options,
     /// What decided every random choice.
     pub seed: u64,
+    /// What the main phase did of it.
+    pub throughput: &'a Throughput,
     /// The verdict to announce, which may be stricter than the results.
     pub verdict: Option<Verdict>,
     /// What people must know beside the verdict: nodes that crashed or were muted, violations in words.

@@ -6,6 +6,7 @@ mod convergence;
 mod exchange;
 mod faults;
 mod lateness;
+mod throughput;
 mod workers;
 
 use rand::SeedableRng as _;
@@ -27,6 +28,7 @@ use workers::{Book, Workers};
 
 pub use convergence::Convergence;
 pub use lateness::Lateness;
+pub use throughput::Throughput;
 
 /// The quiet between the last heal and the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -70,10 +72,8 @@ pub enum Phase {
     Starting,
     /// Clients send what the workload needs first.
     SettingUp,
-    /// Operations, until the time limit.
+    /// Operations, until the time limit; those that are outstanding then are awaited.
     Main,
-    /// Outstanding operations are awaited.
-    Draining,
     /// Faults are healed, and nobody asks anything.
     Recovering,
     /// Final operations.
@@ -125,6 +125,8 @@ pub struct Outcome {
     pub crashes: Vec<Crash>,
     /// How late messages reached their nodes.
     pub lateness: Lateness,
+    /// How much of what was asked for the main phase did.
+    pub throughput: Throughput,
     /// Whether all replicas were equal in the end, if the plan asked for that and they are meant to be.
     pub convergence: Option<Convergence>,
     /// The messages that went over the network, as far as they are remembered.
@@ -189,8 +191,9 @@ pub fn run<C: Cluster>(
     let nemesis = Nemesis::new(&plan.faults);
     let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
     let book = Book::default();
-    let mut test =
-        Test { plan, workload, exchange, book, workers, nemesis, restart: Restart::default(), rng, nemesis_rng };
+    let throughput = Throughput::asked(plan.rate, plan.time_limit, plan.threads);
+    let restart = Restart::default();
+    let mut test = Test { plan, workload, exchange, book, workers, nemesis, restart, throughput, rng, nemesis_rng };
     test.start()?;
     test.set_up()?;
     test.main()?;
@@ -217,6 +220,7 @@ struct Test<'a, C: Cluster> {
     workers: Workers,
     nemesis: Nemesis,
     restart: Restart,
+    throughput: Throughput,
     rng: ChaCha8Rng,
     nemesis_rng: ChaCha8Rng,
 }
@@ -296,27 +300,36 @@ impl<C: Cluster> Test<'_, C> {
         loop {
             self.complete()?;
             let now = self.exchange.cluster.now();
+            self.throughput.lasted = phase.began().map_or(Duration::ZERO, |began| now.since(began));
             let step = phase.next(now, &self.workers.threads, self.restart.is_over(), &mut self.rng);
             match step {
-                Step::Client => match self.workload.next(&self.workers.threads, now, &mut self.rng) {
-                    Some((thread, invocation)) => {
+                Step::Client => {
+                    let next = self.workload.next(&self.workers.threads, now, &mut self.rng);
+                    if let Some((thread, invocation)) = next {
+                        self.throughput.on_begin(phase.client_due(), phase.began(), now);
                         phase.dispatched(step, now, &mut self.rng);
                         self.workers.begin(thread, invocation, self.workload, &mut self.exchange, &mut self.book);
+                    } else {
+                        self.exchange.turn(Some(now + ASK_AGAIN))?;
+                        self.throughput.on_busy(now, self.exchange.cluster.now());
                     }
-                    None => self.exchange.turn(Some(now + ASK_AGAIN))?,
-                },
+                }
                 Step::Nemesis(stream) => {
                     phase.dispatched(step, now, &mut self.nemesis_rng);
                     let act = self.nemesis.act(stream, self.plan.nodes.len(), &mut self.nemesis_rng);
                     self.act(act)?;
                     self.workers.threads.advance();
                 }
-                Step::Wait(until) => self.exchange.turn(until)?,
-                Step::Over => break,
+                Step::Wait(until) => {
+                    let due = phase.client_due().filter(|_| !self.workers.threads.any_free());
+                    self.exchange.turn(until)?;
+                    if let Some(due) = due {
+                        self.throughput.on_busy(due.max(now), self.exchange.cluster.now());
+                    }
+                }
+                Step::Over => return Ok(()),
             }
         }
-        self.exchange.watch.on_phase(Phase::Draining);
-        self.drain()
     }
 
     /// Heals everything, leaves the nodes in peace, and lets the threads perform the last operations.
@@ -376,6 +389,7 @@ impl<C: Cluster> Test<'_, C> {
             muted: self.exchange.network.muted().to_vec(),
             crashes,
             lateness: self.exchange.lateness.clone(),
+            throughput: self.throughput.clone(),
             convergence: None,
             journal: self.exchange.network.take_journal(self.book.zero),
         }

@@ -9,6 +9,7 @@ use super::edn::Value;
 use super::figures::{Figures, stable_latencies};
 use super::findings::{Finding, findings};
 use super::network::Muted;
+use super::run::Throughput;
 
 /// What the results do not tell about a run.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,8 @@ pub struct Facts {
     pub latency_ms: u64,
     /// Operations a second.
     pub rate: f64,
+    /// What the main phase did; nothing, if only its history is known.
+    pub throughput: Option<Throughput>,
     /// Nodes whose output was ignored from some line on.
     pub muted: Vec<Muted>,
     /// Whether such a node makes the test a failure.
@@ -55,6 +58,9 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
         let failed = page.paint(Colour::Red, "failed");
         let why = if finding.check == "muted" { "a node was muted" } else { &finding.why };
         page.line("--strict", &format!("{failed}: {why}"));
+    }
+    if let Some(throughput) = &facts.throughput {
+        page.main_phase(throughput);
     }
     page.operations(results);
     let figures = Figures::of(results);
@@ -163,6 +169,15 @@ impl Page {
         }
     }
 
+    fn main_phase(&mut self, throughput: &Throughput) {
+        let mut text = throughput.in_words();
+        if let Some(why) = throughput.shortfall() {
+            let alarm = self.paint(Colour::Alarm, "!!! SHORTER THAN ASKED FOR");
+            text = format!("{text} {alarm}: {why}");
+        }
+        self.line("main phase", &text);
+    }
+
     fn operations(&mut self, results: &Value) {
         let Some(stats) = results.get("stats") else { return };
         let count = |key: &str| stats.get(key).and_then(Value::as_int).unwrap_or_default();
@@ -248,6 +263,7 @@ mod tests {
     use super::super::edn::read;
     use super::super::network::BadLine;
     use super::*;
+    use crate::time::Duration;
 
     fn results() -> Value {
         read(
@@ -282,6 +298,20 @@ challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
 results         store/here
 ";
         assert_eq!(summary(&results(), &facts(), false), expected);
+    }
+
+    #[test]
+    fn a_main_phase_that_did_too_little_says_so_loudly() {
+        let phase = |begun| {
+            let limit = Duration::from_secs(20);
+            let throughput = Throughput { asked: 2000.0, begun, lasted: limit, limit, ..Throughput::default() };
+            let facts = Facts { throughput: Some(throughput), ..facts() };
+            let text = summary(&results(), &facts, false);
+            text.lines().find(|line| line.starts_with("main phase")).expect("a line").to_owned()
+        };
+        assert_eq!(phase(1969), "main phase      1969 of about 2000 operations in 20.0 s");
+        let short = phase(12);
+        assert!(short.starts_with("main phase      12 of about 2000 operations in 20.0 s !!! SHORTER"), "{short}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A node that is wrong on purpose, each time in one way.
 
 use std::io::{self, BufRead as _, Write as _};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -15,6 +16,14 @@ pub(crate) const GARBAGE: &str = "Segmentation fault (not really)";
 
 /// How it exits.
 pub(crate) const STATUS: i32 = 3;
+
+/// How long the slow one thinks about each request.
+const SLOWNESS: Duration = Duration::from_millis(100);
+
+#[expect(clippy::disallowed_methods, reason = "slow on purpose")]
+fn think() {
+    std::thread::sleep(SLOWNESS);
+}
 
 /// Is a node with the given fault, until the end of input.
 pub(crate) fn serve(fault: &str) {
@@ -38,6 +47,7 @@ pub(crate) fn serve(fault: &str) {
             "exits" if asked > GOOD => std::process::exit(STATUS),
             "prints-garbage" if asked == GOOD + 1 => say(GARBAGE),
             "never-answers" => continue,
+            "slow" => think(),
             _ => {}
         }
         match kind {

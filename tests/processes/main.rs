@@ -8,6 +8,7 @@ mod broken;
 mod faults;
 mod healthy;
 mod interruption;
+mod limit;
 mod run;
 
 use std::io::Write as _;
@@ -22,7 +23,7 @@ macro_rules! claims {
     ($($module:ident::$name:ident),* $(,)?) => { [$((stringify!($name), $module::$name as fn())),*] };
 }
 
-const CLAIMS: [Claim; 22] = claims![
+const CLAIMS: [Claim; 24] = claims![
     healthy::every_echo_is_answered,
     healthy::ids_are_unique,
     healthy::ids_are_unique_and_always_there_in_partitions,
@@ -45,6 +46,8 @@ const CLAIMS: [Claim; 22] = claims![
     faults::a_node_that_does_not_take_part_ends_the_test_before_it_begins,
     faults::a_node_that_never_answers_is_invalid,
     interruption::ctrl_c_ends_every_node,
+    limit::clients_go_on_until_the_limit_whatever_the_nemesis_does,
+    limit::a_test_that_its_threads_could_not_keep_up_with_says_so,
 ];
 
 fn main() -> ExitCode {

@@ -87,7 +87,8 @@ fn measured(attempt: &Attempt) -> String {
     let costs = found.msgs_per_op.is_some_and(|cost| cost > 0.0) || found.median_ms.is_some();
     let figures = costs.then(|| figures(found));
     let answered = (!costs || ok < count).then(|| format!("{ok} of {count} ok"));
-    figures.into_iter().chain(answered).collect::<Vec<_>>().join(", ")
+    let short = (!attempt.complete).then(|| "too few operations".to_owned());
+    figures.into_iter().chain(answered).chain(short).collect::<Vec<_>>().join(", ")
 }
 
 fn figures(Figures { msgs_per_op, median_ms, max_ms }: &Figures) -> String {
@@ -102,7 +103,7 @@ mod tests {
 
     fn attempt(msgs_per_op: f64) -> Attempt {
         let figures = Figures { msgs_per_op: Some(msgs_per_op), median_ms: Some(232.0), max_ms: Some(459.0) };
-        Attempt { verdict: Verdict::True, figures, answered: (53, 53) }
+        Attempt { verdict: Verdict::True, figures, complete: true, answered: (53, 53) }
     }
 
     fn challenge(name: &str) -> &'static Challenge {
@@ -122,6 +123,8 @@ mod tests {
             unanswered.contains("| valid, missed |") && unanswered.contains("459 ms, 52 of 53 ok |"),
             "{unanswered}"
         );
+        let short = table.row(challenge("3d"), Some(&Attempt { complete: false, ..attempt(1.138) }));
+        assert!(short.contains("| valid, missed |") && short.contains("459 ms, too few operations |"), "{short}");
         assert!(table.row(challenge("3e"), None).contains("100 -- --max-staleness 1700ms` | not run |"));
         let none = Figures { msgs_per_op: Some(0.0), ..Figures::default() };
         let echoed =

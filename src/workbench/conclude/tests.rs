@@ -20,6 +20,7 @@ fn outcome() -> Outcome {
         muted: Vec::new(),
         crashes: Vec::new(),
         lateness: Lateness::default(),
+        throughput: Throughput::default(),
         convergence: None,
         journal: Journal::default(),
     }

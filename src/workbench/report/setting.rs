@@ -18,6 +18,7 @@ pub(super) fn setting(run: &Run<'_>) -> Vec<(&'static str, String)> {
         ("clients", options.concurrency.to_string()),
         ("rate", format!("{} operations a second", options.rate)),
         ("time limit", format!("{} s", options.time_limit.as_secs())),
+        ("main phase", run.throughput.in_words()),
         ("latency", latency),
     ];
     if !options.nemesis.is_empty() {

@@ -34,7 +34,8 @@ fn pictures(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(
     let (counts, journal) = (network.counts(), network.take_journal(Time::from_millis(2)));
     let verdict = Some(Verdict::True);
     let (history, journal, counts, options) = (&history, &journal, &counts, &options);
-    let run = Run { history, journal, counts, results: None, options, seed: 7, verdict, remarks };
+    let throughput = &Throughput::default();
+    let run = Run { history, journal, counts, results: None, options, seed: 7, throughput, verdict, remarks };
     write(&run, &store).expect("written");
     move |name| {
         let _kept = &root;
