@@ -50,11 +50,11 @@ fn an_executable_that_does_not_exist_ends_with_255_after_the_seed() {
 fn a_test_in_virtual_time_prints_a_summary_the_results_and_maelstroms_closing_line() {
     let ran = run("-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 1 --rate 10 --latency 20");
     assert_eq!(ran.status, VALID, "{}", ran.page);
-    assert!(ran.page.starts_with("seed            3\nverdict         valid\noperations      "), "{}", ran.page);
+    assert!(ran.page.starts_with("seed            3\nverdict         valid\nmain phase      "), "{}", ran.page);
     assert!(ran.page.ends_with(" :valid? true}\n\nEverything looks good! ヽ(‘ー`)ノ\n"), "{}", ran.page);
     let results = ran.file("results.edn");
     assert!(ran.page.contains(&results), "the results are printed as they are stored");
-    let wanted = ":gloomers {:seed 3,\n            :clock :virtual,\n            :delivery :held,\n";
+    let wanted = ":gloomers {:seed 3,\n            :clock :virtual,\n            :main-phase {:lasted ";
     assert!(results.contains(wanted), "{results}");
     assert!(results.contains(":delivery-error {:mean 0.0, :p99 0.0, :max 0.0}"), "{results}");
     assert!(ran.file("results.json").contains("\"seed\": 3"));
