@@ -12,7 +12,7 @@ use super::builtin::Builtin;
 use super::cluster::Halt;
 use super::conclude::{BROKEN, VALID, broken, conclude};
 use super::options::{Options, Refusal};
-use super::processes::{Interrupts, Launch, Processes};
+use super::processes::{Interrupts, Launch, Processes, executable};
 use super::progress::Progress;
 use super::run::{Failure, Outcome, run};
 use super::store::Store;
@@ -77,9 +77,7 @@ fn one(options: &Options, seed: u64, interrupts: Option<&Interrupts>, desk: &mut
     }
     let program = match program(options) {
         Ok(program) => program,
-        Err(error) => {
-            let bin = options.bin.as_deref().unwrap_or("the built-in node".as_ref()).display();
-            let why = format!("{bin} cannot be executed: {error}");
+        Err(why) => {
             broken(options, seed, &why, desk.page)?;
             if !options.json {
                 writeln!(desk.page, "{why}")?;
@@ -152,8 +150,14 @@ fn in_virtual_time(options: &Options, seed: u64) -> io::Result<Result<Outcome, F
 }
 
 /// The executable of the nodes; without `--bin`, this very program.
-fn program(options: &Options) -> io::Result<PathBuf> {
-    if let Some(bin) = &options.bin { bin.canonicalize() } else { std::env::current_exe() }
+///
+/// # Errors
+/// Why it cannot be executed and what to do, in a sentence.
+fn program(options: &Options) -> Result<PathBuf, String> {
+    match &options.bin {
+        Some(bin) => executable(bin).map_err(|why| format!("{} cannot be executed: {why}", bin.display())),
+        None => std::env::current_exe().map_err(|why| format!("the built-in node cannot be executed: {why}")),
+    }
 }
 
 #[cfg(test)]

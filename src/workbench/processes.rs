@@ -6,6 +6,7 @@
 #![expect(clippy::disallowed_methods, reason = "a host: this is where the clock is read")]
 
 mod child;
+mod executable;
 mod interrupts;
 
 use std::io;
@@ -22,6 +23,7 @@ use super::cluster::{Cluster, Halt, LastWords, Status};
 use crate::time::{Duration, Time};
 use child::Child;
 
+pub use executable::executable;
 pub use interrupts::Interrupts;
 
 /// Events taken from the kernel at a time; more wait for the next round.
@@ -37,7 +39,7 @@ const INTERRUPTED: Token = Token(usize::MAX);
 /// How to start a node.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// The executable; it is run in the folder for temporary files, so the path must be absolute.
+    /// The executable, as [`executable`] names it: it is run in the folder for temporary files.
     pub program: PathBuf,
     /// Its arguments, the same for every node.
     pub arguments: Vec<String>,

@@ -110,7 +110,11 @@ fn in_processes(
         Err(obstacle) => return Ok(Err(obstacle)),
     };
     let store = Store::create(desk.store, options.workload.name()).map_err(io::Error::other)?;
-    let outcome = match in_real_time(&options, seed, program(&options)?, &store, interrupts)? {
+    let program = match program(&options) {
+        Ok(program) => program,
+        Err(why) => return Ok(Err(Obstacle::Failed(why))),
+    };
+    let outcome = match in_real_time(&options, seed, program, &store, interrupts)? {
         Ok(outcome) => outcome,
         Err(Failure::Halt(Halt::Interrupted)) => return Ok(Err(Obstacle::Interrupted)),
         Err(failure) => return Ok(Err(Obstacle::Failed(failure.to_string()))),

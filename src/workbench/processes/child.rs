@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Launch;
+use super::executable::spawn;
 use crate::workbench::cluster::LastWords;
 use crate::workbench::network::Lines;
 
@@ -49,14 +50,15 @@ impl Child {
         let log = launch.logs.join(format!("{}.log", name.replace('/', "_")));
         let log = OpenOptions::new().create(true).append(true).open(log)?;
         // A group of its own, so that what the node starts ends with it.
-        let mut process = Command::new(&launch.program)
-            .args(&launch.arguments)
-            .current_dir(std::env::temp_dir())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()?;
+        let mut process = spawn(&launch.program, |command| {
+            command
+                .args(&launch.arguments)
+                .current_dir(std::env::temp_dir())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .process_group(0);
+        })?;
         let [on_stdin, on_stdout, on_stderr] = tokens;
         let mut stdin = process.stdin.take().map(Sender::from);
         let mut stdout = process.stdout.take().map(Receiver::from);
