@@ -7,7 +7,7 @@ use super::history::Kind;
 use super::json;
 use crate::time::{Duration, Time};
 
-/// How long a client waits for `init_ok`.
+/// How long a client waits for `init_ok`, unless `--init-timeout` says otherwise.
 pub const INIT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a client waits for anything else, unless the workload says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(5);

@@ -37,6 +37,8 @@ pub struct Options {
     pub rate: f64,
     /// The length of the main phase.
     pub time_limit: Duration,
+    /// How long nodes may take to answer `init`.
+    pub init_timeout: Duration,
     /// Latency between servers.
     pub latency: Latency,
     /// Whom broadcast's nodes are told to be neighbours of.
@@ -128,6 +130,7 @@ impl Options {
             threads: self.concurrency,
             rate: self.rate,
             time_limit: self.time_limit,
+            init_timeout: self.init_timeout,
             faults: self.nemesis.clone(),
             nemesis_interval: self.nemesis_interval,
             conditions: Conditions {

@@ -12,7 +12,7 @@ mod workers;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::client::{Answer, Conduct, INIT_PATIENCE, Request, Schema};
+use super::client::{Answer, Conduct, Request, Schema};
 use super::cluster::{Cluster, Halt, LastWords, Status};
 use super::edn::Value;
 use super::generator::{MainPhase, Step};
@@ -48,6 +48,8 @@ pub struct Plan {
     pub rate: f64,
     /// How long the main phase lasts.
     pub time_limit: Duration,
+    /// How long nodes may take to answer `init`.
+    pub init_timeout: Duration,
     /// What goes wrong.
     pub faults: Vec<Fault>,
     /// The mean time between operations of the nemesis.
@@ -239,7 +241,7 @@ impl<C: Cluster> Test<'_, C> {
             self.exchange.turn(Some(glance))?;
             while let Some((node, client, answer)) = self.exchange.next_answer() {
                 self.exchange.close_client(client);
-                if let Some(what) = init_fault(answer) {
+                if let Some(what) = init_fault(answer, self.plan.init_timeout) {
                     return Err(self.unready(node, what));
                 }
                 ready[node] = true;
@@ -264,7 +266,7 @@ impl<C: Cluster> Test<'_, C> {
         let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
         let client = self.exchange.open_client(node, node);
         let reply = Schema { kind: "init_ok", fields: &[] };
-        self.exchange.ask(client, &Request { body, reply, patience: INIT_PATIENCE });
+        self.exchange.ask(client, &Request { body, reply, patience: self.plan.init_timeout });
         Ok(client)
     }
 
@@ -431,7 +433,7 @@ impl<C: Cluster> Test<'_, C> {
 }
 
 /// What is wrong with the answer to `init`; only its type matters (reference §1.6).
-fn init_fault(answer: Answer) -> Option<String> {
+fn init_fault(answer: Answer, timeout: Duration) -> Option<String> {
     match answer {
         Answer::Reply(members) => {
             let ok = Value::Str("init_ok".into());
@@ -440,7 +442,10 @@ fn init_fault(answer: Answer) -> Option<String> {
         }
         Answer::Error { code, text } => Some(format!("answered init with error {code:?}: {text:?}")),
         Answer::Unreadable(reason) => Some(format!("answered init with something unreadable: {reason}")),
-        Answer::TimedOut => Some(format!("did not answer init within {} s", INIT_PATIENCE.as_secs())),
+        Answer::TimedOut => {
+            let timeout = timeout.as_secs_f64();
+            Some(format!("did not answer init within {timeout} s; if it only needs longer, say --init-timeout SECONDS"))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::{Options, Refusal};
 use crate::time::Duration;
 use crate::workbench::builtin::Builtin;
 use crate::workbench::check::Availability;
+use crate::workbench::client::INIT_PATIENCE;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Latency, Shape};
 use crate::workbench::services::Services;
@@ -112,6 +113,9 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         ),
         rate: checks.value("rate", 5.0, "Must be a number not below 0", |text| number(text).filter(|n| *n >= 0.0)),
         time_limit: Duration::from_secs(checks.positive("time-limit", 60)),
+        init_timeout: checks.value("init-timeout", INIT_PATIENCE, "Must be a number of seconds above 0", |text| {
+            number(text).filter(|n| *n > 0.0 && *n < FOREVER_S).map(Duration::from_secs_f64).filter(|d| !d.is_zero())
+        }),
         latency: Latency {
             shape: checks.value("latency-dist", Shape::Constant, "Must be constant, uniform, or exponential", |text| {
                 match text {

@@ -5,15 +5,16 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
 /// Options with a value: long name, short name, name of the value, help.
-const VALUES: [(&str, Option<char>, &str, &str); 27] = [
+const VALUES: [(&str, Option<char>, &str, &str); 28] = [
     ("workload", Some('w'), "NAME", "What to test [default: lin-kv]"),
-    ("bin", None, "FILE", "The node's executable [default: the built-in node]"),
+    ("bin", None, "FILE", "The node's executable, run in the system's temporary folder [default: the built-in node]"),
     ("node-count", None, "NUM", "Number of nodes, named n0, n1, ...; instead of --nodes"),
     ("nodes", None, "LIST", "Ids of nodes, separated by commas [default: n1,n2,n3,n4,n5]"),
     ("nodes-file", None, "FILE", "A file with the ids of nodes, one a line"),
     ("concurrency", None, "C", "Number of client threads; 4n means four for each node [default: 1n]"),
     ("rate", None, "R", "Operations per second, of all clients together [default: 5]"),
     ("time-limit", None, "S", "Seconds of the main phase [default: 60]"),
+    ("init-timeout", None, "S", "Seconds in which nodes have to answer init [default: 10]"),
     ("latency", None, "MS", "Mean one-way latency between servers [default: 0]"),
     ("latency-dist", None, "D", "constant, uniform or exponential [default: constant]"),
     ("topology", None, "T", "line, grid, tree, tree2, tree3, tree4 or total [default: grid]"),
@@ -78,8 +79,8 @@ pub(super) fn command() -> Command {
     Command::new("gloomers test")
         .about("Runs a workload against nodes and judges them as Maelstrom does")
         .after_help(
-            "Not in Maelstrom: --seed, --delivery, --loss, --duplication, --virtual-time, --strict, --quiet, --json, \
-             --junit.",
+            "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --virtual-time, --strict, \
+             --quiet, --json, --junit.",
         )
         .args_override_self(true)
         .args(VALUES.map(value))

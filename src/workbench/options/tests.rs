@@ -23,6 +23,7 @@ fn defaults_are_those_of_the_reference() {
     let options = good("-w echo");
     assert_eq!(options.nodes, ["n1", "n2", "n3", "n4", "n5"]);
     assert_eq!((options.concurrency, options.rate, options.time_limit), (5, 5.0, Duration::from_secs(60)));
+    assert_eq!(options.init_timeout, Duration::from_secs(10));
     assert_eq!(options.latency, Latency { shape: Shape::Constant, mean_ms: 0 });
     assert_eq!((options.topology, options.delivery), (Topology::Grid, Delivery::Held));
     assert_eq!((options.nemesis_interval, options.test_count), (Duration::from_secs(10), 1));
@@ -104,6 +105,10 @@ fn numbers_outside_their_range_are_refused() {
         "--nemesis-interval 0.0009",
         "--rate nan",
         "--nemesis-interval 0",
+        "--init-timeout 0",
+        "--init-timeout -1",
+        "--init-timeout soon",
+        "--init-timeout 1e9",
         "--availability 1.1",
         "--availability some",
         "--key-count 0",
@@ -118,6 +123,7 @@ fn numbers_outside_their_range_are_refused() {
     }
     assert_eq!(good("-w echo --availability 1/2").availability, Some(Availability::AtLeast(0.5)));
     assert_eq!(good("-w echo --nemesis-interval 0.5").nemesis_interval, Duration::from_millis(500));
+    assert_eq!(good("-w echo --init-timeout 0.5").plan(1).init_timeout, Duration::from_millis(500));
 }
 
 #[test]

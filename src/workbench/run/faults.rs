@@ -63,7 +63,7 @@ impl<C: Cluster> Test<'_, C> {
         self.exchange.close_client(client);
         let Some(place) = self.restart.awaited.iter().position(|(asking, _)| *asking == client) else { return Ok(()) };
         let (_, node) = self.restart.awaited.swap_remove(place);
-        if let Some(what) = init_fault(answer) {
+        if let Some(what) = init_fault(answer, self.plan.init_timeout) {
             return Err(self.unready(node, format!("{what}, after it was killed and started again")));
         }
         if self.restart.is_over() {

@@ -2,6 +2,7 @@
 
 mod calibration;
 
+use crate::workbench::client::INIT_PATIENCE;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
@@ -121,6 +122,7 @@ fn plan(count: usize) -> Plan {
         threads: count,
         rate: 100.0,
         time_limit: Duration::from_secs(8),
+        init_timeout: INIT_PATIENCE,
         faults: Vec::new(),
         nemesis_interval: Duration::from_secs(2),
         conditions: Conditions {
