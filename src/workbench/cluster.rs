@@ -92,4 +92,14 @@ pub trait Cluster {
 
     /// What it wrote last, for the report of its death.
     fn last_words(&self, node: usize) -> LastWords;
+
+    /// A node that has ended by itself and has not been named here since it was started.
+    fn take_dead(&mut self) -> Option<usize> {
+        None
+    }
+
+    /// What people have to know of the host: logs that do not hold everything.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

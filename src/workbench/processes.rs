@@ -8,7 +8,10 @@
 mod child;
 mod executable;
 mod interrupts;
+mod log;
+mod reaper;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::PathBuf;
@@ -22,9 +25,11 @@ use rustix::process::Signal;
 use super::cluster::{Cluster, Halt, LastWords, Status};
 use crate::time::{Duration, Time};
 use child::Child;
+use log::Log;
+use reaper::Reaper;
 
 pub use executable::executable;
-pub use interrupts::Interrupts;
+pub use interrupts::{Caught, Interrupts};
 
 /// Events taken from the kernel at a time; more wait for the next round.
 const EVENTS: usize = 256;
@@ -35,6 +40,7 @@ const TOGETHER: Duration = Duration::from_micros(10);
 /// No delivery waits longer than this for others.
 const LATEST: Duration = Duration::from_micros(40);
 const INTERRUPTED: Token = Token(usize::MAX);
+const CHILD_ENDED: Token = Token(usize::MAX - 1);
 
 /// How to start a node.
 #[derive(Debug, Clone)]
@@ -63,11 +69,15 @@ fn tokens(node: usize) -> [Token; 3] {
     [Token(node * 3), Token(node * 3 + 1), Token(node * 3 + 2)]
 }
 
-/// Processes as a [`Cluster`]. All are killed when it is dropped.
+/// Processes as a [`Cluster`]. All are killed when it is dropped, and by the reaper if it never is.
 pub struct Processes<'a> {
     launch: Launch,
     names: Vec<String>,
     children: Vec<Option<Child>>,
+    /// Nodes that ended by themselves and have not been reported yet.
+    dead: VecDeque<usize>,
+    /// Absent where there is no shell for it.
+    reaper: Option<Reaper>,
     poll: Poll,
     events: Events,
     started: Instant,
@@ -75,6 +85,7 @@ pub struct Processes<'a> {
     unwritten: Option<Time>,
     chunk: Vec<u8>,
     interrupts: &'a Interrupts,
+    _caught: Caught<'a>,
 }
 
 impl<'a> Processes<'a> {
@@ -86,26 +97,30 @@ impl<'a> Processes<'a> {
     /// When the system refuses a poll.
     pub fn new(launch: Launch, names: Vec<String>, interrupts: &'a Interrupts) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let raw = interrupts.pipe().as_raw_fd();
-        poll.registry().register(&mut SourceFd(&raw), INTERRUPTED, Interest::READABLE)?;
-        interrupts.catch(true);
+        for (pipe, token) in [(interrupts.pipe(), INTERRUPTED), (interrupts.children(), CHILD_ENDED)] {
+            poll.registry().register(&mut SourceFd(&pipe.as_raw_fd()), token, Interest::READABLE)?;
+        }
         let children = names.iter().map(|_| None).collect();
         Ok(Self {
             launch,
             names,
             children,
+            dead: VecDeque::new(),
+            reaper: Reaper::start().ok(),
             poll,
             events: Events::with_capacity(EVENTS),
             started: Instant::now(),
             unwritten: None,
             chunk: vec![0; CHUNK],
             interrupts,
+            _caught: interrupts.catch(),
         })
     }
 
-    /// Handles what has happened so far; returns whether anything has that the test may want to know.
+    /// Handles what has happened so far, a portion of each pipe; returns whether anything has that the test may want to
+    /// know.
     fn react(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<bool, Halt> {
-        let Self { poll, events, children, chunk, started, interrupts, .. } = self;
+        let Self { poll, events, children, dead, chunk, started, interrupts, .. } = self;
         match poll.poll(events, Some(Duration::ZERO)) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error.into()),
             Ok(()) | Err(_) => {}
@@ -118,18 +133,33 @@ impl<'a> Processes<'a> {
                 }
                 continue;
             }
+            if event.token() == CHILD_ENDED {
+                interrupts.take_children();
+                for (node, child) in children.iter_mut().enumerate() {
+                    if child.as_mut().is_some_and(|child| child.has_just_ended(chunk)) {
+                        dead.push_back(node);
+                    }
+                }
+                noted |= !dead.is_empty();
+                continue;
+            }
             let (node, pipe) = (event.token().0 / 3, PIPES[event.token().0 % 3]);
             let Some(child) = children.get_mut(node).and_then(Option::as_mut) else { continue };
             match pipe {
                 Pipe::Stdin => noted |= child.on_writable(),
-                Pipe::Stdout => child.stdout_ready = true,
-                Pipe::Stderr => child.read_stderr(chunk),
+                Pipe::Stdout => child.stdout.ready = true,
+                Pipe::Stderr => child.stderr.ready = true,
             }
         }
         for (node, child) in children.iter_mut().enumerate() {
-            let Some(child) = child.as_mut().filter(|child| child.stdout_ready) else { continue };
-            noted = true;
-            child.read_stdout(chunk, &mut |line| on_line(node, since(*started), line));
+            let Some(child) = child else { continue };
+            if child.stdout.ready {
+                noted = true;
+                child.read_stdout(chunk, &mut |line| on_line(node, since(*started), line));
+            }
+            if child.stderr.ready {
+                child.read_stderr(chunk);
+            }
         }
         Ok(noted)
     }
@@ -146,9 +176,14 @@ impl Cluster for Processes<'_> {
 
     fn start(&mut self, node: usize) -> io::Result<()> {
         self.kill(node);
-        let child = Child::spawn(&self.launch, &self.names[node], self.poll.registry(), tokens(node))?;
-        self.children[node] = Some(child);
-        Ok(())
+        let name = &self.names[node];
+        let path = self.launch.logs.join(format!("{}.log", name.replace('/', "_")));
+        let log = self.children[node].take().map_or_else(|| Log::open(&path), |child| child.log);
+        let child = self.children[node].insert(Child::spawn(&self.launch, name, log)?);
+        if let Some(reaper) = &mut self.reaper {
+            reaper.watch(child.group());
+        }
+        child.register(self.poll.registry(), tokens(node))
     }
 
     fn accepts(&self, node: usize) -> bool {
@@ -180,6 +215,9 @@ impl Cluster for Processes<'_> {
             if left == Some(Duration::ZERO) {
                 return Ok(());
             }
+            if self.children.iter().flatten().any(|child| child.stderr.ready) {
+                continue;
+            }
             let left = left.and_then(|left| Timespec::try_from(left).ok());
             let mut epoll = [PollFd::from_borrowed_fd(self.poll.registry().as_fd(), PollFlags::IN)];
             match rustix::event::poll(&mut epoll, left.as_ref()) {
@@ -191,7 +229,7 @@ impl Cluster for Processes<'_> {
 
     fn kill(&mut self, node: usize) {
         if let Some(child) = &mut self.children[node] {
-            child.kill(&mut self.chunk);
+            child.kill(self.reaper.as_mut(), &mut self.chunk);
         }
     }
 
@@ -209,23 +247,40 @@ impl Cluster for Processes<'_> {
 
     fn status(&mut self, node: usize) -> Status {
         let Some(child) = &mut self.children[node] else { return Status::Dead("never started".into()) };
-        match child.exit_status(&mut self.chunk) {
-            Some(status) => Status::Dead(status.to_string()),
-            None => Status::Alive,
+        if child.has_just_ended(&mut self.chunk) {
+            self.dead.push_back(node);
         }
+        child.status()
     }
 
     fn last_words(&self, node: usize) -> LastWords {
         self.children[node].as_ref().map(Child::last_words).unwrap_or_default()
+    }
+
+    fn take_dead(&mut self) -> Option<usize> {
+        self.dead.pop_front()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let mut gaps: BTreeMap<_, (Vec<&str>, u64)> = BTreeMap::new();
+        for (name, child) in self.names.iter().zip(&self.children) {
+            if let Some(log) = child.as_ref().map(|child| &child.log)
+                && let Some(gap) = log.gap()
+            {
+                let (nodes, left_out) = gaps.entry(gap).or_default();
+                nodes.push(name);
+                *left_out += log.left_out;
+            }
+        }
+        gaps.iter().map(|(gap, (nodes, left_out))| gap.in_words(nodes, *left_out)).collect()
     }
 }
 
 impl Drop for Processes<'_> {
     fn drop(&mut self) {
         for child in self.children.iter_mut().flatten() {
-            child.kill(&mut self.chunk);
+            child.kill(self.reaper.as_mut(), &mut self.chunk);
         }
-        self.interrupts.catch(false);
     }
 }
 

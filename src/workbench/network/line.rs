@@ -91,13 +91,26 @@ const LONGEST: usize = 64 << 20;
 const ROUTINE: usize = 64 << 10;
 
 /// Cuts a stream of bytes into lines that end with `\n`, `\r` or `\r\n` (reference §1.3).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lines {
     partial: Vec<u8>,
     after_return: bool,
+    longest: usize,
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        Self::up_to(LONGEST)
+    }
 }
 
 impl Lines {
+    /// Lines of which no more than `longest` bytes matter; what a longer one goes on with may be cut off.
+    #[must_use]
+    pub fn up_to(longest: usize) -> Self {
+        Self { partial: Vec::new(), after_return: false, longest }
+    }
+
     /// Takes the next bytes of the stream and hands every line they complete to `on_line`, without its end.
     pub fn feed(&mut self, mut bytes: &[u8], mut on_line: impl FnMut(&[u8])) {
         if self.after_return && !bytes.is_empty() {
@@ -124,7 +137,7 @@ impl Lines {
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let room = LONGEST.saturating_sub(self.partial.len());
+        let room = self.longest.saturating_sub(self.partial.len());
         self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 

@@ -1,18 +1,19 @@
 //! One process and its three pipes, none of which ever blocks.
 
 use std::collections::VecDeque;
-use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{ExitStatus, Stdio};
 
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
 
 use super::Launch;
 use super::executable::spawn;
-use crate::workbench::cluster::LastWords;
+use super::log::Log;
+use super::reaper::Reaper;
+use crate::workbench::cluster::{LastWords, Status};
 use crate::workbench::network::Lines;
 
 /// How many lines of stdout and of stderr are kept for the report of a crash.
@@ -21,34 +22,43 @@ const KEPT: usize = 32;
 const KEPT_BYTES: usize = 1_000;
 /// Deliveries of so many bytes are written at once: what a Linux pipe holds.
 const FULL: usize = 64 << 10;
-/// How often one pipe is read before the others have their turn: 1 MiB of a node that prints without end.
-const READS: usize = 16;
+/// How often stdout is read before others have their turn: 1 MiB of a node that prints without end.
+const STDOUT_READS: usize = 16;
+/// The same of stderr, on which nobody waits.
+const STDERR_READS: usize = 1;
+/// As often a pipe is read that is given up: Linux lets none hold more than 1 MiB.
+const WHOLE_PIPE: usize = 16;
+/// A longer line on stderr is cut off: it is kept for people.
+const LONGEST_STDERR: usize = 64 << 10;
+
+/// How far a process is from being gone.
+#[derive(Clone, Copy)]
+enum Life {
+    Running,
+    /// Ended by itself. It has not been waited for: so its group, in which others may live, keeps its number.
+    Ended(ExitStatus),
+    /// Ended, with its whole group, and waited for.
+    Gone(ExitStatus),
+}
 
 pub(super) struct Child {
     name: String,
     process: std::process::Child,
-    ended: Option<ExitStatus>,
+    life: Life,
     stdin: Option<Sender>,
     /// Deliveries that stdin has not taken yet.
     outgoing: Vec<u8>,
     /// Whether stdin takes nothing more for now.
     stuck: bool,
-    stdout: Option<Receiver>,
-    /// Whether there may be more to read than was read so far.
-    pub(super) stdout_ready: bool,
-    stdout_lines: Lines,
-    stdout_recent: Recent,
-    stderr: Option<Receiver>,
-    stderr_lines: Lines,
-    stderr_recent: Recent,
-    log: File,
+    pub(super) stdout: Output,
+    pub(super) stderr: Output,
+    pub(super) log: Log,
     log_stderr: bool,
 }
 
 impl Child {
-    pub(super) fn spawn(launch: &Launch, name: &str, registry: &Registry, tokens: [Token; 3]) -> io::Result<Self> {
-        let log = launch.logs.join(format!("{}.log", name.replace('/', "_")));
-        let log = OpenOptions::new().create(true).append(true).open(log)?;
+    /// Starts a node, whose log goes on with what it holds.
+    pub(super) fn spawn(launch: &Launch, name: &str, log: Log) -> io::Result<Self> {
         // A group of its own, so that what the node starts ends with it.
         let mut process = spawn(&launch.program, |command| {
             command
@@ -59,46 +69,42 @@ impl Child {
                 .stderr(Stdio::piped())
                 .process_group(0);
         })?;
-        let [on_stdin, on_stdout, on_stderr] = tokens;
-        let mut stdin = process.stdin.take().map(Sender::from);
-        let mut stdout = process.stdout.take().map(Receiver::from);
-        let mut stderr = process.stderr.take().map(Receiver::from);
-        let mut child = Self {
+        Ok(Self {
             name: name.to_owned(),
-            process,
-            ended: None,
-            stdin: None,
+            life: Life::Running,
+            stdin: process.stdin.take().map(Sender::from),
             outgoing: Vec::new(),
             stuck: false,
-            stdout: None,
-            stdout_ready: false,
-            stdout_lines: Lines::default(),
-            stdout_recent: Recent::default(),
-            stderr: None,
-            stderr_lines: Lines::default(),
-            stderr_recent: Recent::default(),
+            stdout: Output::new(process.stdout.take().map(Receiver::from), Lines::default()),
+            stderr: Output::new(process.stderr.take().map(Receiver::from), Lines::up_to(LONGEST_STDERR)),
             log,
             log_stderr: launch.log_stderr,
-        };
-        let registered = (|| {
-            if let Some(pipe) = &mut stdin {
-                pipe.set_nonblocking(true)?;
-                registry.register(pipe, on_stdin, Interest::WRITABLE)?;
-            }
-            for (pipe, token) in [(&mut stdout, on_stdout), (&mut stderr, on_stderr)] {
-                if let Some(pipe) = pipe {
-                    pipe.set_nonblocking(true)?;
-                    registry.register(pipe, token, Interest::READABLE)?;
-                }
-            }
-            Ok(())
-        })();
-        if let Err(error) = registered {
-            child.kill(&mut [0]);
-            return Err(error);
+            process,
+        })
+    }
+
+    /// Has the pipes reported to a poll.
+    pub(super) fn register(
+        &mut self,
+        registry: &Registry,
+        [on_stdin, on_stdout, on_stderr]: [Token; 3],
+    ) -> io::Result<()> {
+        if let Some(pipe) = &mut self.stdin {
+            pipe.set_nonblocking(true)?;
+            registry.register(pipe, on_stdin, Interest::WRITABLE)?;
         }
-        (child.stdin, child.stdout, child.stderr) = (stdin, stdout, stderr);
-        Ok(child)
+        for (pipe, token) in [(&mut self.stdout.pipe, on_stdout), (&mut self.stderr.pipe, on_stderr)] {
+            if let Some(pipe) = pipe {
+                pipe.set_nonblocking(true)?;
+                registry.register(pipe, token, Interest::READABLE)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of the process and of its group.
+    pub(super) fn group(&self) -> Pid {
+        Pid::from_child(&self.process)
     }
 
     pub(super) fn accepts(&self) -> bool {
@@ -139,106 +145,137 @@ impl Child {
     }
 
     pub(super) fn read_stdout(&mut self, chunk: &mut [u8], on_line: &mut dyn FnMut(&[u8])) {
-        let Self { stdout, stdout_lines, stdout_recent, .. } = self;
-        let mut on_line = |line: &[u8]| {
-            stdout_recent.keep(line);
-            on_line(line);
-        };
-        let end = drain(stdout, chunk, |bytes| stdout_lines.feed(bytes, &mut on_line));
-        if end == End::Closed {
-            stdout_lines.finish(&mut on_line);
-        }
-        self.stdout_ready = end == End::More;
+        self.stdout.read(STDOUT_READS, chunk, |_| {}, on_line);
     }
 
     pub(super) fn read_stderr(&mut self, chunk: &mut [u8]) {
-        let Self { name, stderr, stderr_lines, stderr_recent, log, log_stderr, .. } = self;
-        let mut on_line = |line: &[u8]| {
-            stderr_recent.keep(line);
+        self.read_much_stderr(STDERR_READS, chunk);
+    }
+
+    fn read_much_stderr(&mut self, reads: usize, chunk: &mut [u8]) {
+        let Self { name, stderr, log, log_stderr, .. } = self;
+        let on_line = |line: &[u8]| {
             if *log_stderr {
                 writeln!(io::stderr(), "{name} stderr: {}", String::from_utf8_lossy(line)).ok();
             }
         };
-        loop {
-            let end = drain(stderr, chunk, |bytes| {
-                // A full disk must not end the test.
-                log.write_all(bytes).ok();
-                stderr_lines.feed(bytes, &mut on_line);
-            });
-            match end {
-                End::More => {}
-                End::Empty => return,
-                End::Closed => return stderr_lines.finish(&mut on_line),
-            }
+        stderr.read(reads, chunk, |bytes| log.write(bytes), on_line);
+    }
+
+    /// Whether the process has ended by itself since it was last looked at; what it wrote to stderr has been read then.
+    pub(super) fn has_just_ended(&mut self, chunk: &mut [u8]) -> bool {
+        let Life::Running = self.life else { return false };
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let Ok(Some(status)) = waitid(WaitId::Pid(self.group()), ended) else { return false };
+        self.life = Life::Ended(exit_status(&status));
+        self.read_much_stderr(WHOLE_PIPE, chunk);
+        self.stdout.ready = true;
+        true
+    }
+
+    /// How the process was when it was last looked at.
+    pub(super) fn status(&self) -> Status {
+        match self.life {
+            Life::Running => Status::Alive,
+            Life::Ended(status) | Life::Gone(status) => Status::Dead(status.to_string()),
         }
     }
 
-    /// How the process ended, if it has; what it wrote until then has been read.
-    pub(super) fn exit_status(&mut self, chunk: &mut [u8]) -> Option<ExitStatus> {
-        if self.ended.is_none() {
-            self.ended = self.process.try_wait().ok().flatten();
-            if self.ended.is_some() {
-                self.read_rest(chunk);
-            }
-        }
-        self.ended
-    }
-
-    /// Ends the process and everything that it started and that did not leave its group.
-    pub(super) fn kill(&mut self, chunk: &mut [u8]) {
-        if self.exit_status(chunk).is_some() {
-            return;
-        }
-        self.signal(Signal::KILL);
+    /// Ends the process and everything that it started and that did not leave its group, also if it has ended itself.
+    pub(super) fn kill(&mut self, reaper: Option<&mut Reaper>, chunk: &mut [u8]) {
+        let own = match self.life {
+            Life::Running => None,
+            Life::Ended(status) => Some(status),
+            Life::Gone(_) => return,
+        };
+        kill_process_group(self.group(), Signal::KILL).ok();
         self.process.kill().ok();
-        self.ended = self.process.wait().ok();
-        self.read_rest(chunk);
-        (self.stdin, self.stdout, self.stderr) = (None, None, None);
+        if let Some(reaper) = reaper {
+            reaper.forget(self.group());
+        }
+        let status = self.process.wait().unwrap_or_default();
+        self.life = Life::Gone(own.unwrap_or(status));
+        self.read_much_stderr(WHOLE_PIPE, chunk);
+        self.stdout.read(WHOLE_PIPE, chunk, |_| {}, |_| {});
+        self.stdin = None;
+        self.stdout.close();
+        self.stderr.close();
     }
 
     /// Sends a signal to the process and what it started, unless it has ended.
     pub(super) fn signal(&self, signal: Signal) {
-        if self.ended.is_none() {
+        if let Life::Running = self.life {
             // It may have ended without our knowledge; until it is waited for, its number is nobody else's.
-            kill_process_group(Pid::from_child(&self.process), signal).ok();
+            kill_process_group(self.group(), signal).ok();
         }
     }
 
     pub(super) fn last_words(&self) -> LastWords {
-        LastWords { stdout: self.stdout_recent.lines(), stderr: self.stderr_recent.lines() }
-    }
-
-    fn read_rest(&mut self, chunk: &mut [u8]) {
-        self.read_stderr(chunk);
-        self.read_stdout(chunk, &mut |_| {});
+        LastWords { stdout: self.stdout.recent.lines(), stderr: self.stderr.recent.lines() }
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum End {
-    Empty,
-    Closed,
-    More,
+/// What `wait` would say.
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    let dumped = if status.dumped() { 0x80 } else { 0 };
+    ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => code << 8,
+        (None, Some(signal)) => signal | dumped,
+        (None, None) => 0,
+    })
 }
 
-fn drain(pipe: &mut Option<Receiver>, chunk: &mut [u8], mut on_bytes: impl FnMut(&[u8])) -> End {
-    let Some(open) = pipe else { return End::Empty };
-    for _ in 0..READS {
-        match open.read(chunk) {
-            Ok(0) => {
-                *pipe = None;
-                return End::Closed;
-            }
-            Ok(count) => on_bytes(&chunk[..count]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return End::Empty,
-            Err(_) => {
-                *pipe = None;
-                return End::Closed;
+/// A stream that a node writes.
+pub(super) struct Output {
+    pipe: Option<Receiver>,
+    /// Whether there may be more to read than was read so far.
+    pub(super) ready: bool,
+    lines: Lines,
+    recent: Recent,
+}
+
+impl Output {
+    fn new(pipe: Option<Receiver>, lines: Lines) -> Self {
+        Self { pipe, ready: false, lines, recent: Recent::default() }
+    }
+
+    /// Reads at most so often, which may leave more to read.
+    fn read(
+        &mut self,
+        reads: usize,
+        chunk: &mut [u8],
+        mut on_bytes: impl FnMut(&[u8]),
+        mut on_line: impl FnMut(&[u8]),
+    ) {
+        let Self { pipe, ready, lines, recent } = self;
+        let mut on_line = |line: &[u8]| {
+            recent.keep(line);
+            on_line(line);
+        };
+        *ready = pipe.is_some();
+        for _ in 0..reads {
+            let Some(open) = pipe else { return };
+            match open.read(chunk) {
+                Ok(count @ 1..) => {
+                    on_bytes(&chunk[..count]);
+                    lines.feed(&chunk[..count], &mut on_line);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    *ready = false;
+                    return;
+                }
+                Ok(0) | Err(_) => {
+                    lines.finish(&mut on_line);
+                    (*pipe, *ready) = (None, false);
+                }
             }
         }
     }
-    End::More
+
+    fn close(&mut self) {
+        (self.pipe, self.ready) = (None, false);
+    }
 }
 
 /// The last lines of a stream.
@@ -254,6 +291,15 @@ impl Recent {
     }
 
     fn lines(&self) -> Vec<String> {
-        self.0.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+        self.0.iter().map(|line| printable(&String::from_utf8_lossy(line))).collect()
     }
+}
+
+/// A text in which nothing can command the terminal.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\t' { printable.extend(c.escape_default()) } else { printable.push(c) }
+    }
+    printable
 }

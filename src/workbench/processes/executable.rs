@@ -11,7 +11,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 /// What executes a file without a `#!` line.
-const SHELL: &str = "/bin/sh";
+pub(super) const SHELL: &str = "/bin/sh";
 /// As much of a script's first line as Linux reads.
 const FIRST_LINE: u64 = 256;
 
@@ -20,14 +20,11 @@ const FIRST_LINE: u64 = 256;
 /// # Errors
 /// What is wrong and what to do, to follow the file's name.
 pub fn executable(path: &Path) -> Result<PathBuf, String> {
-    let file = path.canonicalize().map_err(|error| {
-        let what = match error.kind() {
-            io::ErrorKind::NotFound if path.is_symlink() => "it is a link to a file that does not exist",
-            io::ErrorKind::NotFound => "no such file; a path begins at the folder in which gloomers is started",
-            io::ErrorKind::PermissionDenied => "you may not look into one of the folders on the way to it",
-            _ => return error.to_string(),
-        };
-        what.to_owned()
+    let file = path.canonicalize().map_err(|error| match Errno::from_io_error(&error) {
+        Some(Errno::NOENT) if path.is_symlink() => "it is a link to a file that does not exist".to_owned(),
+        Some(Errno::NOENT) => "no such file; a path begins at the folder in which gloomers is started".to_owned(),
+        Some(Errno::ACCESS) => "you may not look into one of the folders on the way to it".to_owned(),
+        _ => error.to_string(),
     })?;
     if file.is_dir() {
         return Err("it is a folder; name the executable in it".into());
@@ -139,6 +136,16 @@ mod tests {
         }
     }
 
+    /// Another test that starts a process at this moment holds the file we have just written open for an instant.
+    fn spawned(path: &Path) -> io::Result<Child> {
+        loop {
+            match spawn(path, |_| {}) {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
+                spawned => return spawned,
+            }
+        }
+    }
+
     fn complaint(path: &Path) -> String {
         executable(path).expect_err("it cannot be executed")
     }
@@ -188,10 +195,10 @@ mod tests {
     fn a_file_without_a_first_line_that_says_how_is_run_by_the_shell() {
         let folder = Folder::new();
         let path = folder.file("exit 7\n", 0o755);
-        let status = spawn(&path, |_| {}).expect("the shell runs it").wait().expect("it ends");
+        let status = spawned(&path).expect("the shell runs it").wait().expect("it ends");
         assert_eq!(status.code(), Some(7));
         let path = folder.file("\u{7f}ELF\0\0\0", 0o755);
-        let why = spawn(&path, |_| {}).expect_err("no shell script").to_string();
+        let why = spawned(&path).expect_err("no shell script").to_string();
         assert!(why.contains("for another system or processor"), "{why}");
     }
 
@@ -199,7 +206,7 @@ mod tests {
     fn a_program_whose_loader_is_missing_is_not_said_to_be_missing_itself() {
         let folder = Folder::new();
         let path = folder.file("#!/nonexistent/loader\n", 0o755);
-        let why = spawn(&path, |_| {}).expect_err("no loader").to_string();
+        let why = spawned(&path).expect_err("no loader").to_string();
         assert!(why.contains("the file is there"), "{why}");
     }
 }

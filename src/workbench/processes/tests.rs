@@ -100,12 +100,71 @@ fn the_death_of_a_node_is_told_with_its_last_words() {
     let mut cluster = cluster("echo out; seq 40 >&2; printf unfinished; exit 3", folder.path(), &interrupts);
     assert_eq!(lines(&mut cluster, 2), ["out", "unfinished"]);
     let patience = cluster.now() + PATIENCE;
-    while cluster.status(0) == Status::Alive && cluster.now() < patience {}
+    while cluster.take_dead().is_none() && cluster.now() < patience {
+        cluster.wait(Some(patience), &mut |_, _, _| {}).expect("nobody interrupts");
+    }
     assert_eq!(cluster.status(0), Status::Dead("exit status: 3".into()));
     let words = cluster.last_words(0);
     assert_eq!(words.stdout, ["out", "unfinished"]);
     assert_eq!((words.stderr.len(), words.stderr[31].as_str()), (32, "40"));
     cluster.deliver(0, b"ignored\n");
+    assert_eq!(cluster.take_dead(), None, "told once");
+    cluster.kill(0);
+    assert_eq!(cluster.status(0), Status::Dead("exit status: 3".into()), "how it ended stays known");
+}
+
+/// Whether a process runs; one that has ended may be there still, until its parent asks.
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z')))
+}
+
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "without /proc nobody tells the dead from the living")]
+fn what_a_node_started_ends_with_it_also_if_it_ended_by_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let interrupts = Interrupts::new().expect("signals");
+    let mut cluster = cluster("sleep 60 >/dev/null 2>&1 & echo $!; exit 3", folder.path(), &interrupts);
+    let started = lines(&mut cluster, 1).remove(0);
+    let patience = cluster.now() + PATIENCE;
+    while cluster.take_dead().is_none() && cluster.now() < patience {
+        cluster.wait(Some(patience), &mut |_, _, _| {}).expect("nobody interrupts");
+    }
+    assert!(is_running(&started), "the test goes on with it, as Maelstrom does");
+    cluster.kill(0);
+    while is_running(&started) && cluster.now() < patience {}
+    assert!(!is_running(&started));
+}
+
+#[test]
+fn a_node_that_floods_stderr_is_served_all_the_same_and_its_log_stays_in_bounds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let interrupts = Interrupts::new().expect("signals");
+    let script = "yes no end >&2 & while read -r line; do echo \"$line\"; done";
+    let mut cluster = cluster(script, folder.path(), &interrupts);
+    for round in 0..20 {
+        cluster.deliver(0, format!("{round}\n").as_bytes());
+        assert_eq!(lines(&mut cluster, 1), [round.to_string()]);
+        // Time passes, too, while there is always more to read.
+        let until = cluster.now() + Duration::from_millis(5);
+        while cluster.now() < until {
+            cluster.wait(Some(until), &mut |_, _, _| {}).expect("nobody interrupts");
+        }
+    }
+    cluster.kill(0);
+    let length = std::fs::metadata(folder.path().join("n1.log")).expect("a log").len();
+    assert!(0 < length && length < log::LOG_BYTES + 1_000, "{length}");
+}
+
+#[test]
+fn a_log_that_cannot_be_kept_is_a_remark_and_not_the_end() {
+    let interrupts = Interrupts::new().expect("signals");
+    let mut cluster = cluster("echo lost >&2; echo done", "/nonexistent".as_ref(), &interrupts);
+    assert_eq!(lines(&mut cluster, 1), ["done"]);
+    cluster.kill(0);
+    let remarks = cluster.remarks();
+    assert!(remarks[0].starts_with("the log of n1 could not be written (No such file"), "{remarks:?}");
+    assert!(remarks[0].ends_with("5 bytes that went to stderr are left out"), "{remarks:?}");
 }
 
 #[test]
