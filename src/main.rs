@@ -2,10 +2,13 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use gossip_gloomers::workbench::builtin::Builtin;
 use gossip_gloomers::workbench::command::{self, Desk};
 use gossip_gloomers::workbench::conclude;
+use gossip_gloomers::workbench::page::Page;
 use gossip_gloomers::workbench::store::ROOT;
 use gossip_gloomers::workbench::swarm;
 
@@ -49,19 +52,17 @@ fn main() -> ExitCode {
 
 /// Runs a command that reports on stdout and knows its exit status.
 fn report(command: impl FnOnce(&mut Desk<'_>) -> io::Result<u8>) -> ExitCode {
-    let mut page = io::stdout().lock();
-    let colours = page.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // A file beyond the limit on sizes is an error for its writer, as a full disk is, and not the end of this process.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
+    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut page = Page::new(io::stdout().lock(), io::stderr());
     let mut desk = Desk { page: &mut page, colours, store: ROOT.as_ref() };
-    match command(&mut desk) {
-        Ok(status) => ExitCode::from(status),
-        Err(error) => {
-            // Whoever closed the page knows.
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                writeln!(io::stderr(), "{error}").ok();
-            }
-            ExitCode::from(conclude::BROKEN)
-        }
-    }
+    let status = command(&mut desk).unwrap_or_else(|error| {
+        writeln!(io::stderr(), "{error}").ok();
+        conclude::BROKEN
+    });
+    page.flush().ok();
+    ExitCode::from(status)
 }
 
 /// Is a node for the workload, on stdin and stdout, until the end of input.

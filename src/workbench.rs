@@ -25,6 +25,7 @@ pub mod json;
 pub mod challenges;
 pub mod command;
 pub mod options;
+pub mod page;
 pub mod progress;
 
 pub mod conclude;

@@ -1,0 +1,118 @@
+//! What people read: stdout and, from the moment it takes no more, stderr.
+//!
+//! A full disk or a reader that has gone away must not cost a test its verdict, so writing here never fails.
+
+use std::io::{self, Write};
+
+/// As much is kept before it is written, unless a line ends or somebody flushes.
+const BUFFER: usize = 8 << 10;
+
+/// Text on its way to the first of two places that takes it.
+pub struct Page<O: Write, E: Write> {
+    stdout: O,
+    stderr: E,
+    buffer: Vec<u8>,
+    target: Target,
+}
+
+#[derive(Clone, Copy)]
+enum Target {
+    Stdout,
+    Stderr,
+    /// Both have failed.
+    Nowhere,
+}
+
+impl<O: Write, E: Write> Page<O, E> {
+    /// An empty page.
+    pub fn new(stdout: O, stderr: E) -> Self {
+        Self { stdout, stderr, buffer: Vec::new(), target: Target::Stdout }
+    }
+}
+
+impl<O: Write, E: Write> Write for Page<O, E> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() >= BUFFER || bytes.ends_with(b"\n") {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Target::Stdout = self.target
+            && let Err(error) = self.stdout.write_all(&self.buffer).and_then(|()| self.stdout.flush())
+        {
+            self.target = Target::Stderr;
+            writeln!(self.stderr, "stdout cannot be written ({error}); the rest is here:").ok();
+        }
+        if let Target::Stderr = self.target
+            && self.stderr.write_all(&self.buffer).and_then(|()| self.stderr.flush()).is_err()
+        {
+            self.target = Target::Nowhere;
+        }
+        self.buffer.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes.
+    struct Disk {
+        room: usize,
+        taken: Vec<u8>,
+    }
+
+    impl Disk {
+        fn of(room: usize) -> Self {
+            Self { room, taken: Vec::new() }
+        }
+
+        fn text(&self) -> &str {
+            std::str::from_utf8(&self.taken).expect("text")
+        }
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room - self.taken.len());
+            self.taken.extend_from_slice(&bytes[..count]);
+            if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_stdout_does_not_take_is_on_stderr_from_the_line_that_failed() {
+        let mut page = Page::new(Disk::of(10), Disk::of(1_000));
+        for line in ["seed\n", "verdict\n", "results\n"] {
+            page.write_all(line.as_bytes()).expect("it never fails");
+        }
+        assert!(page.stdout.text().starts_with("seed\n"));
+        assert_eq!(
+            page.stderr.text(),
+            "stdout cannot be written (no storage space); the rest is here:\nverdict\nresults\n"
+        );
+    }
+
+    #[test]
+    fn a_stdout_that_works_leaves_stderr_alone() {
+        let mut page = Page::new(Disk::of(1_000), Disk::of(1_000));
+        write!(page, "no line and ").expect("it never fails");
+        assert_eq!(page.stdout.text(), "", "a line is written whole");
+        writeln!(page, "a line").expect("it never fails");
+        assert_eq!((page.stdout.text(), page.stderr.text()), ("no line and a line\n", ""));
+    }
+
+    #[test]
+    fn nothing_fails_where_both_are_full() {
+        let mut page = Page::new(Disk::of(0), Disk::of(0));
+        page.write_all(b"verdict\n").and_then(|()| page.write_all(b"results\n")).expect("it never fails");
+    }
+}
