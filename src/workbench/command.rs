@@ -10,19 +10,17 @@ use std::path::{Path, PathBuf};
 
 use super::builtin::Builtin;
 use super::cluster::Halt;
-use super::conclude::{BROKEN, VALID, broken, conclude};
+use super::conclude::{BROKEN, INTERRUPTED, VALID, broken, conclude};
 use super::options::{Options, Refusal};
 use super::processes::{Interrupts, Launch, Processes, executable};
 use super::progress::Progress;
-use super::run::{Failure, Outcome, run};
+use super::run::{Failure, Outcome, run_as_far_as_possible};
 use super::store::Store;
 
 pub use challenges::challenges;
 pub use check::check;
 pub use serve::serve;
 
-/// The user pressed Ctrl-C.
-pub const INTERRUPTED: u8 = 130;
 /// The arguments make no sense.
 pub const BAD_ARGUMENTS: u8 = 254;
 
@@ -58,11 +56,10 @@ pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) 
     for note in options.notes.iter().filter(|_| !options.json) {
         writeln!(desk.page, "{note}")?;
     }
-    // In virtual time there is nothing to tidy up after Ctrl-C.
-    let interrupts = if options.virtual_time { None } else { Some(Interrupts::new()?) };
+    let interrupts = Interrupts::new()?;
     let first = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     for number in 0..options.test_count {
-        let status = one(&options, first.wrapping_add(number), interrupts.as_ref(), desk)?;
+        let status = one(&options, first.wrapping_add(number), &interrupts, desk)?;
         if status != VALID {
             return Ok(status);
         }
@@ -70,7 +67,7 @@ pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) 
     Ok(VALID)
 }
 
-fn one(options: &Options, seed: u64, interrupts: Option<&Interrupts>, desk: &mut Desk<'_>) -> io::Result<u8> {
+fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Desk<'_>) -> io::Result<u8> {
     if !options.json {
         writeln!(desk.page, "{:<16}{seed}", "seed")?;
         desk.page.flush()?;
@@ -85,13 +82,14 @@ fn one(options: &Options, seed: u64, interrupts: Option<&Interrupts>, desk: &mut
             return Ok(BROKEN);
         }
     };
-    let store = Store::create(desk.store, options.workload.name()).map_err(io::Error::other)?;
-    let ran = match interrupts {
-        Some(interrupts) => in_real_time(options, seed, program, &store, interrupts)?,
-        None => in_virtual_time(options, seed)?,
+    let mut store = create_store(desk, options);
+    let ran = if options.virtual_time {
+        in_virtual_time(options, seed, interrupts)?
+    } else {
+        in_real_time(options, seed, program, &store, interrupts)?
     };
     match ran {
-        Ok(outcome) => conclude(outcome, options, seed, &store, desk.page, desk.colours),
+        Ok(outcome) => Ok(conclude(outcome, options, seed, &mut store, desk.page, desk.colours)?.status),
         Err(Failure::Halt(Halt::Interrupted)) => {
             let why = "Interrupted; all nodes have been ended.";
             broken(options, seed, why, desk.page)?;
@@ -118,6 +116,15 @@ fn one(options: &Options, seed: u64, interrupts: Option<&Interrupts>, desk: &mut
     }
 }
 
+/// The folder of a run that is about to begin; the user should know at once if there is none.
+fn create_store(desk: &Desk<'_>, options: &Options) -> Store {
+    let store = Store::create(desk.store, options.workload.name());
+    for why in store.missing() {
+        writeln!(io::stderr(), "{why}").ok();
+    }
+    store
+}
+
 fn in_real_time(
     options: &Options,
     seed: u64,
@@ -137,16 +144,16 @@ fn in_real_time(
     // Whatever happens, no node outlives its test.
     let mut processes = Processes::new(launch, options.nodes.clone(), interrupts)?;
     let mut workload = options.workload.begin(&options.terms());
-    Ok(run(&options.plan(seed), &mut *workload, &mut processes, &mut progress))
+    Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut processes, &mut progress))
 }
 
-fn in_virtual_time(options: &Options, seed: u64) -> io::Result<Result<Outcome, Failure>> {
+fn in_virtual_time(options: &Options, seed: u64, interrupts: &Interrupts) -> io::Result<Result<Outcome, Failure>> {
     let nodes = Builtin::of(options.workload.name())
         .and_then(|node| node.engines(options.nodes.len(), seed, &options.arguments));
     let mut simulation = nodes.map_err(io::Error::other)?;
-    let mut quiet = Progress::new(options.time_limit, true, true);
+    let mut quiet = Progress::new(options.time_limit, true, true).until(interrupts.catch());
     let mut workload = options.workload.begin(&options.terms());
-    Ok(run(&options.plan(seed), &mut *workload, &mut simulation, &mut quiet))
+    Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut simulation, &mut quiet))
 }
 
 /// The executable of the nodes; without `--bin`, this very program.

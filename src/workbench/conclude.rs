@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::check::{self, Verdict, judge};
+use super::cluster::Halt;
 use super::edn::{self, Value};
 use super::findings::findings;
 use super::history::History;
@@ -10,7 +11,7 @@ use super::junit::Suite;
 use super::network::{Delivery, Muted};
 use super::options::Options;
 use super::report;
-use super::run::{Convergence, Crash, Outcome, Throughput};
+use super::run::{Convergence, Crash, Failure, Outcome, Throughput};
 use super::store::Store;
 use super::summary::{Facts, abridged, closing_line, summary};
 use crate::time::Duration;
@@ -21,83 +22,143 @@ pub const VALID: u8 = 0;
 pub const INVALID: u8 = 1;
 /// A test could not be decided.
 pub const UNKNOWN: u8 = 2;
+/// The user pressed Ctrl-C.
+pub const INTERRUPTED: u8 = 130;
 /// A test could not be run to its end.
 pub const BROKEN: u8 = 255;
 
-/// Writes the files of the run, reports its outcome to `page` and returns the exit status of reference §4.7.
+/// As many nodes that died are named in the last line.
+const NAMED: usize = 3;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// The exit status.
+    pub status: u8,
+    /// The results, unless a node died.
+    pub results: Option<Value>,
+}
+
+/// Writes the files of the run, reports its outcome to `page` and finds the exit status of reference §4.7. Files that
+/// cannot be written are named there, and change nothing else.
 ///
-/// A node that died leaves a history without a verdict. Everything under `:gloomers` is ours; `:valid?` stays what
-/// Maelstrom would say, also where a muted node makes the test a failure.
+/// A node that died leaves a history without a verdict. What a test that was cut short had gathered is judged all the
+/// same. Everything under `:gloomers` is ours; `:valid?` stays what Maelstrom would say, also where a muted node makes
+/// the test a failure.
 ///
 /// # Errors
-/// When a file or the report cannot be written.
+/// When the page cannot be written.
 pub fn conclude(
     mut outcome: Outcome,
     options: &Options,
     seed: u64,
-    store: &Store,
+    store: &mut Store,
     page: &mut dyn Write,
     colours: bool,
-) -> io::Result<u8> {
+) -> io::Result<Conclusion> {
     let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
-    store.write_history(&history).map_err(io::Error::other)?;
-    let picture = |results: Option<&Value>, verdict: Option<Verdict>, remarks: &[String]| {
+    let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
+    let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
+    store.write_history(&history);
+    let picture = |store: &mut Store, results: Option<&Value>, verdict: Option<Verdict>, remarks: Vec<String>| {
         let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
         let throughput = &outcome.throughput;
+        let remarks: Vec<_> = cut_short.iter().chain(&outcome.remarks).cloned().chain(remarks).collect();
+        let remarks = &*remarks;
         let run = report::Run { history, journal, counts, results, options, seed, throughput, verdict, remarks };
-        report::write(&run, store).map_err(io::Error::other)
+        report::write(&run, store);
     };
     if !outcome.crashes.is_empty() {
-        let remarks: Vec<_> =
-            outcome.crashes.iter().map(|crash| format!("{} crashed with {}.", crash.node, crash.status)).collect();
-        picture(None, None, &remarks)?;
-        broken(options, seed, &remarks.join(" "), page)?;
-        if options.json {
-            return Ok(BROKEN);
+        let crashed = |crash: &Crash| format!("{} crashed with {}.", crash.node, crash.status);
+        picture(store, None, None, outcome.crashes.iter().map(crashed).collect());
+        let why = deaths(&outcome.crashes, options.nodes.len());
+        broken(options, seed, &why, page)?;
+        if !options.json {
+            for crash in &outcome.crashes {
+                report_crash(crash, page)?;
+            }
+            for line in cut_short.iter().chain(&outcome.remarks).chain(store.missing()) {
+                writeln!(page, "{line}")?;
+            }
+            writeln!(page, "There is no verdict: {why}. The history is in {}", store.folder().display())?;
         }
-        for crash in &outcome.crashes {
-            report_crash(crash, page)?;
-        }
-        writeln!(page, "There is no verdict. The history is in {}", store.folder().display())?;
-        return Ok(BROKEN);
+        let status = outcome.cut_short.as_ref().map_or(BROKEN, status_of);
+        return Ok(Conclusion { status, results: None });
     }
     let results = results(&history, &outcome, options, seed);
     let failed = options.strict && strict(&results) == Verdict::False;
-    store.write_results(&results).map_err(io::Error::other)?;
+    store.write_results(&results);
     let (verdict, status) = ruling(&results, failed);
+    let status = outcome.cut_short.as_ref().map_or(status, status_of);
     let words = check::in_words(&results);
     let findings = findings(&results, &outcome.muted, options.strict);
     let failed = findings.iter().filter(|finding| finding.verdict != Verdict::True && finding.check != "muted");
     let remarks = failed.map(|finding| format!("{} is {}: {}", finding.check, finding.verdict.word(), finding.why));
     let short = outcome.throughput.shortfall().map(|why| format!("The test is shorter than asked for: {why}."));
     let muted = outcome.muted.iter().map(Muted::in_words);
-    let remarks: Vec<_> = short.into_iter().chain(muted).chain(remarks).chain(words.iter().cloned()).collect();
-    picture(Some(&results), Some(verdict), &remarks)?;
+    let remarks = short.into_iter().chain(muted).chain(remarks).chain(words.iter().cloned());
+    picture(store, Some(&results), Some(verdict), remarks.collect());
     if let Some(file) = &options.junit {
-        let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
         let workload = options.workload.name();
-        Suite { workload, seed, seconds, findings: &findings, broken: None }.write(file)?;
+        let suite = Suite { workload, seed, seconds, findings: &findings, broken: cut_short.as_deref() };
+        if let Err(error) = suite.write(file) {
+            store.miss(error.to_string());
+        }
     }
     if options.json {
         writeln!(page, "{}", results.to_json())?;
-        return Ok(status);
+        for why in store.missing() {
+            writeln!(io::stderr(), "{why}").ok();
+        }
+        return Ok(Conclusion { status, results: Some(results) });
     }
+    let closing = match &outcome.cut_short {
+        None => closing_line(verdict).to_owned(),
+        Some(Failure::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
+        Some(failure) => format!("The test could not be run to its end: {failure}"),
+    };
     let facts = Facts {
         workload: options.workload.name().to_owned(),
         node_count: options.nodes.len(),
         latency_ms: options.latency.mean_ms,
         rate: options.rate,
+        cut_short,
         throughput: Some(outcome.throughput),
         muted: outcome.muted,
+        remarks: outcome.remarks,
         strict: options.strict,
         folder: store.folder().to_owned(),
+        missing: store.missing().to_vec(),
     };
     write!(page, "{}", summary(&results, &facts, colours))?;
     for line in words {
         writeln!(page, "{line}")?;
     }
-    writeln!(page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
-    Ok(status)
+    writeln!(page, "\n{}\n\n{closing}", edn::pretty(&abridged(&results)))?;
+    Ok(Conclusion { status, results: Some(results) })
+}
+
+/// What people must know of results that end before the test did.
+fn cut_short(failure: &Failure, seconds: f64) -> String {
+    format!(
+        "The test was cut short after {seconds:.1} s ({failure}). What it had gathered is judged, but faults were not \
+         healed and the last operations are missing: what looks lost may only be late."
+    )
+}
+
+const fn status_of(failure: &Failure) -> u8 {
+    if let Failure::Halt(Halt::Interrupted) = failure { INTERRUPTED } else { BROKEN }
+}
+
+/// Which nodes died, how and when, in one line.
+fn deaths(crashes: &[Crash], nodes: usize) -> String {
+    let died =
+        |crash: &Crash| format!("{} died after {:.1} s ({})", crash.node, crash.after.as_secs_f64(), crash.status);
+    let named: Vec<_> = crashes.iter().take(NAMED).map(died).collect();
+    let more = crashes.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let all = if crashes.len() == nodes && nodes > 1 { "every node is dead: " } else { "" };
+    format!("{all}{}{more}", named.join(", "))
 }
 
 /// The whole map of results, ours under `:gloomers`; the history has been taken out of the outcome.
@@ -125,11 +186,13 @@ pub fn strict(results: &Value) -> Verdict {
 /// Tells programs that a test has no verdict and why: as JSON, or as `JUnit` XML, if that was asked for.
 ///
 /// # Errors
-/// When it cannot be written.
+/// When the page cannot be written.
 pub fn broken(options: &Options, seed: u64, why: &str, page: &mut dyn Write) -> io::Result<()> {
     if let Some(file) = &options.junit {
         let workload = options.workload.name();
-        Suite { workload, seed, seconds: 0.0, findings: &[], broken: Some(why) }.write(file)?;
+        if let Err(error) = (Suite { workload, seed, seconds: 0.0, findings: &[], broken: Some(why) }).write(file) {
+            writeln!(io::stderr(), "{error}").ok();
+        }
     }
     if options.json {
         let document = Value::record([("valid?", Value::Nil), ("error", Value::str(why))]);
@@ -181,7 +244,10 @@ fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
         ("delivery-error", Value::record(error)),
         ("muted", Value::Vector(muted.collect())),
     ];
-    let told = told.into_iter().chain(converged);
+    let cut_short = outcome.cut_short.as_ref().map(|failure| ("cut-short", Value::str(failure.to_string())));
+    let remarks = outcome.remarks.iter().map(|remark| Value::str(&**remark)).collect::<Vec<_>>();
+    let remarks = (!remarks.is_empty()).then_some(("remarks", Value::Vector(remarks)));
+    let told = told.into_iter().chain(converged).chain(cut_short).chain(remarks);
     Value::Map(told.map(|(key, value)| (Value::keyword(key), value)).collect())
 }
 

@@ -4,21 +4,25 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
+use super::cluster::LastWords;
 use super::edn::Value;
 use super::history::{Kind, Op, Process};
 use super::network::Muted;
+use super::processes::Caught;
 use super::run::{Phase, Watch};
 use crate::time::Duration;
 
 /// Time of the test between two updates of the bar, and between two lines.
 const BAR_STEP: Duration = Duration::from_millis(100);
 const LINE_STEP: Duration = Duration::from_secs(5);
+/// As many lines of a node that died are shown.
+const LAST_LINES: usize = 8;
 /// How often the terminal is written to, at most.
 const DRAWS_PER_SECOND: u8 = 10;
 
 /// Shows the progress of one test on stderr.
 #[derive(Debug)]
-pub struct Progress {
+pub struct Progress<'a> {
     /// Present where stderr is a terminal and nothing else writes to it.
     bar: Option<ProgressBar>,
     quiet: bool,
@@ -29,9 +33,10 @@ pub struct Progress {
     active: Vec<&'static str>,
     /// The time of the test when the display next changes.
     next_ns: i64,
+    caught: Option<Caught<'a>>,
 }
 
-impl Progress {
+impl<'a> Progress<'a> {
     /// Progress of a test with this time limit. A bar is shown only if nothing else (`others_write`) is
     /// going to write to stderr meanwhile.
     #[must_use]
@@ -44,7 +49,14 @@ impl Progress {
             bar
         });
         let phase = Phase::Starting;
-        Self { bar, quiet, phase, invoked: 0, faults: 0, active: Vec::new(), next_ns: 0 }
+        Self { bar, quiet, phase, invoked: 0, faults: 0, active: Vec::new(), next_ns: 0, caught: None }
+    }
+
+    /// Ends the test when a signal is caught, where the cluster does not.
+    #[must_use]
+    pub fn until(mut self, caught: Caught<'a>) -> Self {
+        self.caught = Some(caught);
+        self
     }
 
     fn say(&self, line: &str) {
@@ -97,7 +109,7 @@ fn name(phase: Phase) -> &'static str {
     }
 }
 
-impl Watch for Progress {
+impl Watch for Progress<'_> {
     fn on_phase(&mut self, phase: Phase) {
         self.phase = phase;
         match &self.bar {
@@ -136,6 +148,20 @@ impl Watch for Progress {
 
     fn on_muted(&mut self, muted: &Muted) {
         self.say(&format!("{} is not listened to any more: it printed {}: {}", muted.node, muted.reason, muted.line));
+    }
+
+    fn on_death(&mut self, node: &str, status: &str, last_words: &LastWords) {
+        if self.phase == Phase::Starting {
+            // Then it is why the test fails, which is told with more.
+            return;
+        }
+        let stderr = &last_words.stderr[last_words.stderr.len().saturating_sub(LAST_LINES)..];
+        let wrote = if stderr.is_empty() { "it wrote nothing to stderr" } else { "the last it wrote to stderr:\n    " };
+        self.say(&format!("{node} died ({status}); {wrote}{}", stderr.join("\n    ")));
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.caught.as_ref().is_some_and(Caught::is_raised)
     }
 
     fn on_message(&mut self, line: &str) {

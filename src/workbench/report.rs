@@ -18,7 +18,7 @@ use super::history::History;
 use super::network::{Counts, Journal};
 use super::options::Options;
 use super::run::Throughput;
-use super::store::{Store, StoreError};
+use super::store::Store;
 use faults::faults;
 use operations::Operations;
 
@@ -46,18 +46,15 @@ pub struct Run<'a> {
 }
 
 /// Writes every picture of a run.
-///
-/// # Errors
-/// If a file cannot be written.
-pub fn write(run: &Run<'_>, store: &Store) -> Result<(), StoreError> {
+pub fn write(run: &Run<'_>, store: &mut Store) {
     let operations = Operations::of(run.history);
     let faults = faults(run.history);
-    store.write("report.html", |file| page::write(run, &operations, &faults, file))?;
-    store.write("latency-raw.svg", |file| plots::latency(&operations, &faults, file))?;
-    store.write("latency-quantiles.svg", |file| plots::quantiles(&operations, &faults, file))?;
-    store.write("rate.svg", |file| plots::rate(&operations, &faults, file))?;
-    store.write("messages.svg", |file| lamport::write(run.journal, &run.options.nodes, file))?;
-    store.write("timeline.html", |file| timeline::write(run.history, file))
+    store.write("report.html", |file| page::write(run, &operations, &faults, file));
+    store.write("latency-raw.svg", |file| plots::latency(&operations, &faults, file));
+    store.write("latency-quantiles.svg", |file| plots::quantiles(&operations, &faults, file));
+    store.write("rate.svg", |file| plots::rate(&operations, &faults, file));
+    store.write("messages.svg", |file| lamport::write(run.journal, &run.options.nodes, file));
+    store.write("timeline.html", |file| timeline::write(run.history, file));
 }
 
 #[cfg(test)]

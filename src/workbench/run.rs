@@ -34,6 +34,8 @@ pub use throughput::Throughput;
 const RECOVERY: Duration = Duration::from_secs(10);
 /// How soon a node that dies before it has answered `init` is noticed.
 const GLANCE: Duration = Duration::from_millis(100);
+/// As many of the last lines of a node that was muted are told.
+const LAST_LINES: usize = 3;
 /// How soon to ask again when no free thread may perform any operation.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -92,6 +94,12 @@ pub trait Watch {
     fn on_op(&mut self, _op: &Op) {}
     /// A node printed a line that silences it.
     fn on_muted(&mut self, _muted: &Muted) {}
+    /// A node ended by itself.
+    fn on_death(&mut self, _node: &str, _status: &str, _last_words: &LastWords) {}
+    /// Whether the test is to end now.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
     /// A message was sent or received, if the plan asks for that.
     fn on_message(&mut self, _line: &str) {}
 }
@@ -109,14 +117,18 @@ pub struct Crash {
     pub node: String,
     /// How it ended.
     pub status: String,
+    /// When that was noticed, in the time of the history.
+    pub after: Duration,
     /// What it wrote last.
     pub last_words: LastWords,
 }
 
-/// A test that ran to its end.
-#[derive(Debug, Clone)]
+/// A test that ran, to its end or until it was cut short.
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
+    /// What cut it short after its first operation: no fault was healed then, and the last operations may be missing.
+    pub cut_short: Option<Failure>,
     /// What clients and nemesis did and saw.
     pub history: Vec<Op>,
     /// What the network counted.
@@ -125,6 +137,8 @@ pub struct Outcome {
     pub muted: Vec<Muted>,
     /// Nodes found dead at the end: if any, there is a history but no verdict, and the status is 255.
     pub crashes: Vec<Crash>,
+    /// What else people have to know of the nodes' host.
+    pub remarks: Vec<String>,
     /// How late messages reached their nodes.
     pub lateness: Lateness,
     /// How much of what was asked for the main phase did.
@@ -168,13 +182,28 @@ pub enum Failure {
     Halt(#[from] Halt),
 }
 
-/// Runs one test. Nodes are started here; whoever owns the cluster ends those that are still there after a
-/// failure.
+/// Runs one test to its end. Nodes are started here; whoever owns the cluster ends those that are still there after
+/// a failure.
 ///
 /// # Errors
 ///
-/// When the test cannot be run to its end; there is no history then.
+/// When the test cannot be run to its end.
 pub fn run<C: Cluster>(
+    plan: &Plan,
+    workload: &mut dyn Workload,
+    cluster: &mut C,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, Failure> {
+    let mut outcome = run_as_far_as_possible(plan, workload, cluster, watch)?;
+    outcome.cut_short.take().map_or(Ok(outcome), Err)
+}
+
+/// As [`run`], but a test that breaks off after its first operation has an outcome, too.
+///
+/// # Errors
+///
+/// When the test cannot begin.
+pub fn run_as_far_as_possible<C: Cluster>(
     plan: &Plan,
     workload: &mut dyn Workload,
     cluster: &mut C,
@@ -198,10 +227,13 @@ pub fn run<C: Cluster>(
     let mut test = Test { plan, workload, exchange, book, workers, nemesis, restart, throughput, rng, nemesis_rng };
     test.start()?;
     test.set_up()?;
-    test.main()?;
-    test.finish()?;
+    let mut cut_short = test.main().and_then(|()| test.finish()).err();
+    if let Some(failure) = cut_short.take_if(|_| test.book.history.is_empty()) {
+        return Err(failure);
+    }
     let mut outcome = test.close();
-    if plan.compare && outcome.crashes.is_empty() {
+    outcome.cut_short = cut_short;
+    if plan.compare && outcome.crashes.is_empty() && outcome.cut_short.is_none() {
         outcome.convergence = test.compare(&outcome.history);
     }
     test.end();
@@ -380,16 +412,26 @@ impl<C: Cluster> Test<'_, C> {
                 && !self.exchange.down[node]
             {
                 let last_words = self.exchange.cluster.last_words(node);
-                crashes.push(Crash { node: name.clone(), status, last_words });
+                let noticed = self.exchange.died[node].unwrap_or(self.exchange.cluster.now());
+                let after = noticed.since(self.book.zero);
+                crashes.push(Crash { node: name.clone(), status, after, last_words });
             }
+        }
+        let mut remarks = self.exchange.cluster.remarks();
+        for muted in self.exchange.network.muted() {
+            let node = self.plan.nodes.iter().position(|name| **name == *muted.node);
+            let last_words = node.map(|node| self.exchange.cluster.last_words(node)).unwrap_or_default();
+            remarks.extend(printed_since(muted, &last_words.stdout));
         }
         self.exchange.network.log(false, false);
         self.book.closed = true;
         Outcome {
+            cut_short: None,
             history: std::mem::take(&mut self.book.history),
             counts: self.exchange.network.counts(),
             muted: self.exchange.network.muted().to_vec(),
             crashes,
+            remarks,
             lateness: self.exchange.lateness.clone(),
             throughput: self.throughput.clone(),
             convergence: None,
@@ -426,10 +468,23 @@ impl<C: Cluster> Test<'_, C> {
         Ok(())
     }
 
-    fn unready(&self, node: usize, what: String) -> Failure {
+    fn unready(&mut self, node: usize, mut what: String) -> Failure {
+        if let Status::Dead(status) = self.exchange.cluster.status(node)
+            && !what.contains(&status)
+        {
+            what = format!("{what}; it has died ({status})");
+        }
         let last_words = self.exchange.cluster.last_words(node);
         Failure::Unready { node: self.plan.nodes[node].clone(), what, last_words }
     }
+}
+
+/// How what a node printed after the line that muted it ended: the first line of a stack trace says the least.
+fn printed_since(muted: &Muted, stdout: &[String]) -> Option<String> {
+    let since = stdout.iter().rposition(|line| *line == muted.line).map_or(0, |place| place + 1);
+    let last = stdout.get(since..).filter(|lines| !lines.is_empty())?;
+    let last = last[last.len().saturating_sub(LAST_LINES)..].join(" / ");
+    Some(format!("after the line that muted it, {} went on to print, at last: {last}", muted.node))
 }
 
 /// What is wrong with the answer to `init`; only its type matters (reference §1.6).

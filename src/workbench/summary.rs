@@ -24,12 +24,18 @@ pub struct Facts {
     pub rate: f64,
     /// What the main phase did; nothing, if only its history is known.
     pub throughput: Option<Throughput>,
+    /// What people must know of results that end before the test did.
+    pub cut_short: Option<String>,
     /// Nodes whose output was ignored from some line on.
     pub muted: Vec<Muted>,
+    /// What else people have to know, a line each.
+    pub remarks: Vec<String>,
     /// Whether such a node makes the test a failure.
     pub strict: bool,
     /// Where its files are.
     pub folder: PathBuf,
+    /// What is missing there, and why.
+    pub missing: Vec<String>,
 }
 
 /// How much of a muting line is quoted.
@@ -46,6 +52,10 @@ const LABEL_WIDTH: usize = 16;
 #[must_use]
 pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
     let mut page = Page { text: String::new(), colours };
+    if let Some(cut_short) = &facts.cut_short {
+        let alarm = page.paint(Colour::Alarm, "!!! CUT SHORT");
+        writeln!(page.text, "{alarm}: {cut_short}\n").expect("a string takes everything");
+    }
     for muted in &facts.muted {
         page.muted(muted);
     }
@@ -75,7 +85,14 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
     }
     page.convergence(results);
     page.delivery_error(results);
+    for remark in &facts.remarks {
+        page.line("note", remark);
+    }
     page.line("results", &facts.folder.display().to_string());
+    for why in &facts.missing {
+        let why = page.paint(Colour::Red, why);
+        page.line("missing", &why);
+    }
     let mut look_at: Vec<String> = Vec::new();
     for file in blamed.into_iter().chain(strict).flat_map(|finding| finding.look_at) {
         if !look_at.contains(&file) {

@@ -1,8 +1,11 @@
 //! A node that is wrong on purpose, each time in one way.
 
-use std::io::{self, BufRead as _, Write as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use rustix::fs::FlockOperation;
 use serde_json::{Value, json};
 
 /// What tells this program to be a node; the fault follows.
@@ -13,6 +16,9 @@ pub(crate) const GOOD: u64 = 5;
 
 /// The line that is none.
 pub(crate) const GARBAGE: &str = "Segmentation fault (not really)";
+
+/// The last line of what begins with it.
+pub(crate) const REASON: &str = "no such page";
 
 /// How it exits.
 pub(crate) const STATUS: i32 = 3;
@@ -25,8 +31,45 @@ fn think() {
     std::thread::sleep(SLOWNESS);
 }
 
+/// The variable that names a file on which everything that this program starts keeps a lock, if it is set.
+pub(crate) const LOCK: &str = "GLOOMERS_TEST_LOCK";
+
+/// How long what never ends by itself lives at most: a test that fails leaves nothing behind for long.
+const FOR_EVER: Duration = Duration::from_secs(90);
+
+/// Keeps the lock as long as this process lives.
+fn lock() {
+    if let Some(path) = std::env::var_os(LOCK) {
+        let file = File::open(path).expect("the test made it");
+        rustix::fs::flock(&file, FlockOperation::LockShared).expect("nobody locks it for good");
+        std::mem::forget(file);
+    }
+}
+
+/// Starts something that lives on, and waits until it does.
+fn start_child() {
+    let ourselves = std::env::current_exe().expect("a program");
+    let child = Command::new(ourselves).args([FLAG, "lives-on"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut line = [0];
+    child.expect("it can be executed").stdout.expect("a pipe").read_exact(&mut line).expect("it says so");
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is what it does")]
+fn live_on() {
+    std::thread::sleep(FOR_EVER);
+}
+
 /// Is a node with the given fault, until the end of input.
 pub(crate) fn serve(fault: &str) {
+    lock();
+    match fault {
+        "lives-on" => {
+            say("");
+            return live_on();
+        }
+        "leaves-a-child" | "ignores-the-end" => start_child(),
+        _ => {}
+    }
     writeln!(io::stderr(), "{}", std::process::id()).expect("the workbench keeps a log");
     let (mut asked, mut values) = (0, Vec::new());
     for line in io::stdin().lock().lines() {
@@ -44,8 +87,11 @@ pub(crate) fn serve(fault: &str) {
         }
         asked += 1;
         match fault {
-            "exits" if asked > GOOD => std::process::exit(STATUS),
-            "prints-garbage" if asked == GOOD + 1 => say(GARBAGE),
+            "exits" | "leaves-a-child" if asked > GOOD => {
+                writeln!(io::stderr(), "oh no").expect("the workbench keeps a log");
+                std::process::exit(STATUS);
+            }
+            "prints-garbage" if asked == GOOD + 1 => say(&format!("{GARBAGE}\n  at line 7\n{REASON}")),
             "never-answers" => continue,
             "slow" => think(),
             _ => {}
@@ -64,6 +110,9 @@ pub(crate) fn serve(fault: &str) {
             }
             _ => panic!("nobody asks a {fault} node for {kind}"),
         }
+    }
+    if fault == "ignores-the-end" {
+        live_on();
     }
 }
 

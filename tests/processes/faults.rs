@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::broken::{GARBAGE, GOOD, STATUS};
+use crate::broken::{GARBAGE, GOOD, REASON, STATUS};
 use crate::run::Run;
 
 pub(crate) fn a_node_that_forgets_values_is_invalid() {
@@ -29,6 +29,7 @@ fn assert_muted(run: &Run) {
     assert_eq!(quoted, [&Value::from(GARBAGE)]);
     assert_eq!(run.result("/gloomers/muted/0/node"), json!("n0"));
     assert!(run.page.contains(GARBAGE), "{}", run.page);
+    assert!(run.page.contains(&format!(" at last:   at line 7 / {REASON}\n")), "{}", run.page);
     assert_eq!(run.count("/stats/ok-count"), GOOD);
     assert!(run.count("/stats/count") > GOOD);
 }
@@ -60,6 +61,12 @@ pub(crate) fn a_node_that_exits_leaves_a_history_without_a_verdict() {
     let run = Run::of_broken("exits", ECHO);
     run.assert_no_verdict();
     assert!(run.page.contains(&format!("Node n0 crashed with exit status: {STATUS}")), "{}", run.page);
+    let last = run.page.lines().last().expect("a line");
+    assert!(last.starts_with("There is no verdict: n0 died after ") && last.contains("(exit status: 3)"), "{last}");
+    let told: Vec<_> = run.stderr.match_indices("n0 died (exit status: 3); the last it wrote to stderr:\n").collect();
+    assert_eq!(told.len(), 1, "{}", run.stderr);
+    assert!(told[0].0 < run.stderr.find("ending the nodes").expect("the last phase"), "{}", run.stderr);
+    assert!(run.stderr.contains("\n    oh no\n"), "{}", run.stderr);
     let history = run.file("history.edn").expect("a history");
     let answered = history.lines().filter(|op| op.contains(":type :ok")).count();
     assert_eq!(u64::try_from(answered), Ok(GOOD));
@@ -76,6 +83,12 @@ pub(crate) fn a_node_that_does_not_take_part_ends_the_test_before_it_begins() {
             });
         }
     });
+}
+
+pub(crate) fn a_node_has_as_long_to_answer_init_as_it_is_given() {
+    let run = Run::of_broken("ignores-init", &format!("{ECHO} --init-timeout 0.2"));
+    run.assert_no_verdict();
+    assert!(run.page.contains("n0 did not answer init within 0.2 s"), "{}", run.page);
 }
 
 pub(crate) fn a_node_that_never_answers_is_invalid() {

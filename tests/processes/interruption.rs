@@ -1,14 +1,19 @@
 //! Ctrl-C in the middle of a test.
 
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::run::gloomers_on_broken;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::broken;
+use crate::run::{Run, gloomers, gloomers_on_broken};
 
 /// Milliseconds until something that certainly happens must have happened.
 const PATIENCE_MS: u32 = 40_000;
@@ -53,4 +58,75 @@ pub(crate) fn ctrl_c_ends_every_node() {
     for node in nodes {
         assert_eq!(test_kill_process(node), Err(Errno::SRCH), "a node is left");
     }
+}
+
+/// Sends a signal to `gloomers` once it has reported that so many messages were sent.
+fn signal_after(messages: usize, gloomers: &mut Child, signal: Signal) {
+    let mut stderr = BufReader::new(gloomers.stderr.take().expect("a pipe"));
+    let (mut sent, mut line) = (0, String::new());
+    while sent < messages {
+        line.clear();
+        assert!(stderr.read_line(&mut line).expect("text") > 0, "it sends on");
+        sent += usize::from(line.contains(":send"));
+    }
+    kill_process(Pid::from_child(gloomers), signal).expect("it runs");
+    gloomers.stderr = Some(stderr.into_inner());
+}
+
+fn assert_cut_short(arguments: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = gloomers(&folder, arguments);
+    let mut gloomers = command.arg("--log-net-send").stderr(Stdio::piped()).spawn().expect("gloomers runs");
+    signal_after(100, &mut gloomers, Signal::INT);
+    let run = Run::of_child(gloomers, folder);
+    assert_eq!(run.status, Some(130), "{}", run.page);
+    assert!(run.page.contains("!!! CUT SHORT: The test was cut short after "), "{}", run.page);
+    assert_eq!(run.page.lines().last(), Some("Interrupted; all nodes have been ended."));
+    assert_eq!(run.result("/gloomers/cut-short"), "interrupted");
+    assert!(run.count("/stats/ok-count") > 0);
+    assert!(run.file("report.html").expect("a page").contains("The test was cut short"));
+}
+
+pub(crate) fn what_was_gathered_before_ctrl_c_is_judged_and_marked() {
+    assert_cut_short("-w echo --node-count 3 --time-limit 60 --rate 100");
+}
+
+pub(crate) fn so_is_what_was_gathered_in_virtual_time() {
+    assert_cut_short("-w broadcast --node-count 5 --time-limit 4000 --rate 1000 --virtual-time");
+}
+
+/// Everything that held the lock is gone.
+fn await_lock(lock: &File) {
+    await_some("the end of all that nodes were", || flock(lock, FlockOperation::NonBlockingLockExclusive).ok());
+}
+
+pub(crate) fn no_node_outlives_a_workbench_that_is_killed() {
+    thread::scope(|scope| {
+        for signal in [Signal::KILL, Signal::QUIT, Signal::USR1, Signal::ABORT] {
+            scope.spawn(move || {
+                let folder = tempfile::tempdir().expect("a folder");
+                let path = folder.path().join("lock");
+                let lock = File::create(&path).expect("a file");
+                let arguments = "-w echo --node-count 3 --time-limit 60 --rate 20";
+                let mut command = gloomers_on_broken(&folder, "ignores-the-end", arguments);
+                command.env(broken::LOCK, &path).stdout(Stdio::null()).stderr(Stdio::null());
+                let mut gloomers = command.spawn().expect("gloomers runs");
+                await_some("the start", || nodes(&folder.path().join("store")));
+                assert!(flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err(), "they run");
+                kill_process(Pid::from_child(&gloomers), signal).expect("it runs");
+                gloomers.wait().expect("a child");
+                await_lock(&lock);
+            });
+        }
+    });
+}
+
+pub(crate) fn what_a_node_started_does_not_outlive_the_test() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lock");
+    let lock = File::create(&path).expect("a file");
+    let mut command = gloomers_on_broken(&folder, "leaves-a-child", "-w echo --node-count 1 --time-limit 2 --rate 50");
+    command.env(broken::LOCK, &path);
+    Run::finish(command, folder).assert_no_verdict();
+    await_lock(&lock);
 }

@@ -7,6 +7,7 @@
 mod broken;
 mod faults;
 mod healthy;
+mod host;
 mod interruption;
 mod limit;
 mod run;
@@ -23,7 +24,7 @@ macro_rules! claims {
     ($($module:ident::$name:ident),* $(,)?) => { [$((stringify!($name), $module::$name as fn())),*] };
 }
 
-const CLAIMS: [Claim; 24] = claims![
+const CLAIMS: [Claim; 34] = claims![
     healthy::every_echo_is_answered,
     healthy::ids_are_unique,
     healthy::ids_are_unique_and_always_there_in_partitions,
@@ -46,6 +47,16 @@ const CLAIMS: [Claim; 24] = claims![
     faults::a_node_that_does_not_take_part_ends_the_test_before_it_begins,
     faults::a_node_that_never_answers_is_invalid,
     interruption::ctrl_c_ends_every_node,
+    faults::a_node_has_as_long_to_answer_init_as_it_is_given,
+    interruption::what_was_gathered_before_ctrl_c_is_judged_and_marked,
+    interruption::so_is_what_was_gathered_in_virtual_time,
+    interruption::no_node_outlives_a_workbench_that_is_killed,
+    interruption::what_a_node_started_does_not_outlive_the_test,
+    host::a_file_without_a_first_line_that_says_how_is_a_shell_script,
+    host::what_cannot_be_executed_ends_the_test_before_it_begins,
+    host::a_stdout_that_takes_nothing_costs_no_verdict,
+    host::a_store_that_cannot_be_made_costs_no_verdict,
+    host::a_file_that_is_too_large_for_the_disk_costs_no_verdict,
     limit::clients_go_on_until_the_limit_whatever_the_nemesis_does,
     limit::a_test_that_its_threads_could_not_keep_up_with_says_so,
 ];

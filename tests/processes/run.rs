@@ -1,7 +1,7 @@
 //! One run of `gloomers test` in a folder of its own, and what it leaves.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,13 +12,15 @@ use crate::broken;
 pub(crate) struct Run {
     pub(crate) status: Option<i32>,
     pub(crate) page: String,
+    pub(crate) stderr: String,
     folder: TempDir,
 }
 
 /// `gloomers test` with these arguments, below `folder`.
 pub(crate) fn gloomers(folder: &TempDir, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gloomers"));
-    command.arg("test").args(arguments.split_whitespace()).current_dir(folder.path()).stdin(Stdio::null());
+    command.arg("test").args(arguments.split_whitespace()).current_dir(folder.path());
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     command
 }
 
@@ -43,9 +45,16 @@ impl Run {
         Self::finish(gloomers_on_broken(&folder, fault, arguments), folder)
     }
 
-    fn finish(mut command: Command, folder: TempDir) -> Self {
-        let output = command.stderr(Stdio::null()).output().expect("gloomers runs");
-        Self { status: output.status.code(), page: String::from_utf8(output.stdout).expect("the page is text"), folder }
+    /// Runs a command that was made for this folder.
+    pub(crate) fn finish(mut command: Command, folder: TempDir) -> Self {
+        Self::of_child(command.stderr(Stdio::piped()).spawn().expect("gloomers runs"), folder)
+    }
+
+    /// Waits for `gloomers`.
+    pub(crate) fn of_child(gloomers: Child, folder: TempDir) -> Self {
+        let output = gloomers.wait_with_output().expect("a child");
+        let text = |bytes| String::from_utf8(bytes).expect("it writes text");
+        Self { status: output.status.code(), page: text(output.stdout), stderr: text(output.stderr), folder }
     }
 
     /// A file of the run, if it was written.

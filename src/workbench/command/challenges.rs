@@ -1,20 +1,18 @@
 //! `gloomers challenges`: every challenge in order, one table, and whether all are met.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write as _};
 
 use clap::{Arg, ArgAction, Command};
 
-use super::{BAD_ARGUMENTS, Desk, INTERRUPTED, in_real_time, program};
+use super::{BAD_ARGUMENTS, Desk, create_store, in_real_time, program};
 use crate::simulation::Simulation;
 use crate::workbench::challenges::{ALL, Attempt, Challenge, Form, Table};
 use crate::workbench::cluster::Halt;
-use crate::workbench::conclude::{BROKEN, INVALID, VALID, conclude};
-use crate::workbench::edn;
+use crate::workbench::conclude::{BROKEN, INTERRUPTED, INVALID, VALID, conclude};
 use crate::workbench::options::{Options, Refusal};
 use crate::workbench::processes::Interrupts;
 use crate::workbench::run::Failure;
-use crate::workbench::store::Store;
 
 /// The seed unless another is given: the table of the README is made with it.
 const SEED: u64 = 1;
@@ -109,19 +107,24 @@ fn in_processes(
         Ok(options) => options,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
-    let store = Store::create(desk.store, options.workload.name()).map_err(io::Error::other)?;
     let program = match program(&options) {
         Ok(program) => program,
         Err(why) => return Ok(Err(Obstacle::Failed(why))),
     };
+    let mut store = create_store(desk, &options);
     let outcome = match in_real_time(&options, seed, program, &store, interrupts)? {
         Ok(outcome) => outcome,
         Err(Failure::Halt(Halt::Interrupted)) => return Ok(Err(Obstacle::Interrupted)),
         Err(failure) => return Ok(Err(Obstacle::Failed(failure.to_string()))),
     };
-    if conclude(outcome, &options, seed, &store, &mut io::sink(), false)? == BROKEN {
-        return Ok(Err(Obstacle::Failed(format!("a node crashed: see {}", store.folder().display()))));
+    let missing_before = store.missing().len();
+    let conclusion = conclude(outcome, &options, seed, &mut store, &mut io::sink(), false)?;
+    for why in &store.missing()[missing_before..] {
+        writeln!(io::stderr(), "{why}").ok();
     }
-    let results = std::fs::read_to_string(store.path("results.edn"))?;
-    Ok(Ok(Attempt::of(&edn::read(&results).map_err(io::Error::other)?)))
+    Ok(match (conclusion.status, conclusion.results) {
+        (INTERRUPTED, _) => Err(Obstacle::Interrupted),
+        (BROKEN, _) | (_, None) => Err(Obstacle::Failed(format!("it broke off: see {}", store.folder().display()))),
+        (_, Some(results)) => Ok(Attempt::of(&results)),
+    })
 }

@@ -27,7 +27,7 @@ fn network(bodies: &[String]) -> Network {
 /// Writes the pictures of a run and hands out the reader of its files.
 fn pictures(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&str) -> String + use<> {
     let root = tempfile::tempdir().expect("a folder");
-    let store = Store::create(root.path(), "g-set").expect("created");
+    let mut store = Store::create(root.path(), "g-set");
     let line = "-w g-set --node-count 2 --seed 7 --latency-dist uniform --latency 3";
     let options = Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line");
     let history: History = history.parse().expect("a history");
@@ -36,7 +36,8 @@ fn pictures(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(
     let (history, journal, counts, options) = (&history, &journal, &counts, &options);
     let throughput = &Throughput::default();
     let run = Run { history, journal, counts, results: None, options, seed: 7, throughput, verdict, remarks };
-    write(&run, &store).expect("written");
+    write(&run, &mut store);
+    assert!(store.missing().is_empty(), "{:?}", store.missing());
     move |name| {
         let _kept = &root;
         std::fs::read_to_string(store.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))

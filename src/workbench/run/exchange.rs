@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{Lateness, Watch};
 use crate::time::Time;
 use crate::workbench::client::{Answer, Client, Request};
-use crate::workbench::cluster::{Cluster, Halt};
+use crate::workbench::cluster::{Cluster, Halt, Status};
 use crate::workbench::network::{Network, client_name};
 use crate::workbench::services::Services;
 
@@ -17,6 +17,8 @@ pub(super) struct Exchange<'a, C: Cluster> {
     pub(super) lateness: Lateness,
     /// For each node, whether the nemesis has ended it: nothing is delivered.
     pub(super) down: Vec<bool>,
+    /// For each node that ended by itself, when that was noticed.
+    pub(super) died: Vec<Option<Time>>,
     /// By number; `None` once closed.
     clients: Vec<Option<Client>>,
     waiting: Vec<usize>,
@@ -42,6 +44,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
             watch,
             lateness: Lateness::default(),
             down: vec![false; nodes.len()],
+            died: vec![None; nodes.len()],
             clients: Vec::new(),
             waiting: Vec::new(),
             answers: VecDeque::new(),
@@ -89,6 +92,9 @@ impl<'a, C: Cluster> Exchange<'a, C> {
     /// Delivers what is due; then, unless there are answers to be had, waits until `until` or until
     /// something happens. Nodes are listened to even when no time is left to wait.
     pub(super) fn turn(&mut self, until: Option<Time>) -> Result<(), Halt> {
+        if self.watch.is_interrupted() {
+            return Err(Halt::Interrupted);
+        }
         self.deliver_due();
         let now = self.cluster.now();
         self.expire(now);
@@ -108,6 +114,12 @@ impl<'a, C: Cluster> Exchange<'a, C> {
                 Err(muted) => watch.on_muted(muted),
             })?;
             self.deliver_due();
+        }
+        while let Some(node) = self.cluster.take_dead() {
+            self.died[node] = Some(self.cluster.now());
+            if let Status::Dead(status) = self.cluster.status(node) {
+                self.watch.on_death(self.network.name(node), &status, &self.cluster.last_words(node));
+            }
         }
         for line in self.network.drain_log() {
             self.watch.on_message(&line);

@@ -1,0 +1,107 @@
+//! What the machine does to a test: files that cannot be executed, disks and readers that take nothing.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::broken;
+use crate::run::{Run, gloomers, gloomers_on_broken};
+
+const ECHO: &str = "-w echo --node-count 1 --time-limit 1 --rate 20";
+const IDS: &str = "-w unique-ids --node-count 1 --time-limit 1 --rate 50";
+const VIRTUAL: &str = "-w echo --virtual-time --node-count 1 --time-limit 1 --rate 20";
+
+fn write(folder: &TempDir, name: &str, text: &str, mode: u32) {
+    let path = folder.path().join(name);
+    fs::write(&path, text).expect("written");
+    fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
+}
+
+pub(crate) fn a_file_without_a_first_line_that_says_how_is_a_shell_script() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ourselves = std::env::current_exe().expect("a program");
+    write(&folder, "node", &format!("exec '{}' {} \"$1\"\n", ourselves.display(), broken::FLAG), 0o755);
+    let mut command = gloomers(&folder, ECHO);
+    command.args(["--bin", "./node", "--", "none"]);
+    Run::finish(command, folder).assert_verdict(true, 0);
+}
+
+pub(crate) fn what_cannot_be_executed_ends_the_test_before_it_begins() {
+    for (name, wanted) in [
+        ("none", "./none cannot be executed: no such file; "),
+        ("folder", "./folder cannot be executed: it is a folder; "),
+        ("plain", "./plain cannot be executed: it is not executable; run chmod +x ./plain"),
+        ("lost", "./lost cannot be executed: its first line asks for /no/python, which does not exist; "),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("folder")).expect("made");
+        write(&folder, "plain", "#!/bin/sh\n", 0o644);
+        write(&folder, "lost", "#!/no/python\n", 0o755);
+        let mut command = gloomers(&folder, ECHO);
+        command.arg("--bin").arg(format!("./{name}"));
+        let run = Run::finish(command, folder);
+        run.assert_no_verdict();
+        assert!(run.page.contains(wanted), "{}", run.page);
+        assert_eq!(run.file("node-logs/n0.log"), None);
+    }
+}
+
+/// The verdict is on stderr, and the exit status is its.
+fn assert_told_on_stderr(options: &str, stdout: Stdio, verdict: &str, status: i32) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = gloomers_on_broken(&folder, "repeats-ids", options);
+    command.stdout(stdout);
+    let run = Run::finish(command, folder);
+    assert_eq!(run.status, Some(status), "{}", run.stderr);
+    assert!(run.stderr.contains("stdout cannot be written ("), "{}", run.stderr);
+    assert!(run.stderr.contains(&format!("verdict         {verdict}")), "{}", run.stderr);
+    assert_eq!(run.result("/gloomers/muted"), json!([]), "the files are there");
+}
+
+/// A pipe that nobody reads.
+fn closed() -> Stdio {
+    let (_, writer) = std::io::pipe().expect("a pipe");
+    writer.into()
+}
+
+pub(crate) fn a_stdout_that_takes_nothing_costs_no_verdict() {
+    let full = || OpenOptions::new().write(true).open("/dev/full").expect("it takes nothing").into();
+    thread::scope(|scope| {
+        scope.spawn(|| assert_told_on_stderr(ECHO, closed(), "valid", 0));
+        scope.spawn(|| assert_told_on_stderr(IDS, closed(), "invalid", 1));
+        if cfg!(target_os = "linux") {
+            scope.spawn(move || assert_told_on_stderr(ECHO, full(), "valid", 0));
+        }
+    });
+}
+
+pub(crate) fn a_store_that_cannot_be_made_costs_no_verdict() {
+    for options in [ECHO, VIRTUAL] {
+        let folder = tempfile::tempdir().expect("a folder");
+        write(&folder, "store", "no folder", 0o644);
+        let mut command = gloomers(&folder, options);
+        command.args(["--junit", "/nonexistent/junit.xml"]);
+        let run = Run::finish(command, folder);
+        assert_eq!(run.status, Some(0), "{}{}", run.page, run.stderr);
+        assert!(run.page.contains("verdict         valid"), "{}", run.page);
+        let missing = "missing         no file of this run: cannot create store/echo: ";
+        assert!(run.page.contains(missing) && run.stderr.contains("no file of this run: "), "{}", run.page);
+    }
+}
+
+pub(crate) fn a_file_that_is_too_large_for_the_disk_costs_no_verdict() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Blocks of 512 bytes: enough for everything but the report.
+    let script = format!("ulimit -f 32; exec '{}' test {VIRTUAL}", env!("CARGO_BIN_EXE_gloomers"));
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &script]).current_dir(folder.path()).stdout(Stdio::piped());
+    let run = Run::finish(command, folder);
+    run.assert_verdict(true, 0);
+    let missing = run.page.lines().filter(|line| line.starts_with("missing         cannot write "));
+    assert!(missing.clone().any(|line| line.contains("report.html: File too large")), "{}", run.page);
+    assert!(run.file("report.html").is_none() && run.file("history.edn").is_some(), "half a file is none");
+}
