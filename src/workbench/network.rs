@@ -94,6 +94,10 @@ impl Muted {
 /// As many characters of a bad line are kept for the report.
 const QUOTED: usize = 1_000;
 
+/// As many lines are kept of what follows such a line, and so many bytes of each.
+const TRACE_LINES: usize = 3;
+const TRACE_BYTES: usize = 200;
+
 #[derive(Debug, Clone, Copy)]
 enum Place {
     Receiver(usize),
@@ -104,7 +108,30 @@ enum Place {
 struct Receiver {
     name: Rc<str>,
     inbox: Inbox,
-    muted: bool,
+    /// What followed the line that silenced it, if one did.
+    muted: Option<Trace>,
+}
+
+/// The last lines of a stack trace or the like, of which the first line alone says the least.
+#[derive(Debug, Default)]
+struct Trace {
+    lines: VecDeque<String>,
+    /// A message ends it.
+    is_over: bool,
+}
+
+impl Trace {
+    fn keep(&mut self, line: &[u8]) {
+        self.is_over |= line.starts_with(b"{");
+        if self.is_over {
+            return;
+        }
+        if self.lines.len() == TRACE_LINES {
+            self.lines.pop_front();
+        }
+        let start = &line[..line.len().min(TRACE_BYTES)];
+        self.lines.push_back(String::from_utf8_lossy(start).replace(char::is_control, " ").trim_end().to_owned());
+    }
 }
 
 /// The network of one test.
@@ -156,7 +183,7 @@ impl Network {
         let index = self.receivers.len();
         let name: Rc<str> = name.into();
         self.places.insert(Rc::clone(&name), Place::Receiver(index));
-        self.receivers.push(Receiver { name, inbox: Inbox::new(self.conditions.delivery), muted: false });
+        self.receivers.push(Receiver { name, inbox: Inbox::new(self.conditions.delivery), muted: None });
         index
     }
 
@@ -187,7 +214,8 @@ impl Network {
     ///
     /// The line that silenced the node, once.
     pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<usize>, &Muted> {
-        if self.receivers[node].muted {
+        if let Some(trace) = &mut self.receivers[node].muted {
+            trace.keep(line);
             return Ok(None);
         }
         let line = String::from_utf8_lossy(line);
@@ -198,7 +226,7 @@ impl Network {
         };
         let late_reply = matches!(&reason, BadLine::UnknownDest(dest) if self.was_client(dest));
         let receiver = &mut self.receivers[node];
-        receiver.muted = true;
+        receiver.muted = Some(Trace::default());
         let line = line.chars().take(QUOTED).collect();
         self.muted.push(Muted { node: Rc::clone(&receiver.name), line, reason, late_reply });
         self.muted.last().map_or(Ok(None), Err)
@@ -310,13 +338,22 @@ impl Network {
     pub fn restart(&mut self, receiver: usize) {
         let receiver = &mut self.receivers[receiver];
         receiver.inbox.clear();
-        receiver.muted = false;
+        receiver.muted = None;
     }
 
     /// The nodes that were silenced, in the order in which that happened.
     #[must_use]
     pub fn muted(&self) -> &[Muted] {
         &self.muted
+    }
+
+    /// How what silenced nodes printed then ended, a line for each that went on.
+    pub fn traces(&self) -> impl Iterator<Item = String> {
+        self.receivers.iter().filter_map(|receiver| {
+            let lines = &receiver.muted.as_ref()?.lines;
+            let last = lines.iter().map(String::as_str).collect::<Vec<_>>().join(" / ");
+            (!lines.is_empty()).then(|| format!("what {} printed when it was muted ends with: {last}", receiver.name))
+        })
     }
 
     /// Hands out the lines that [`Network::log`] asked for.

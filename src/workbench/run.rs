@@ -34,8 +34,6 @@ pub use throughput::Throughput;
 const RECOVERY: Duration = Duration::from_secs(10);
 /// How soon a node that dies before it has answered `init` is noticed.
 const GLANCE: Duration = Duration::from_millis(100);
-/// As many of the last lines of a node that was muted are told.
-const LAST_LINES: usize = 3;
 /// How soon to ask again when no free thread may perform any operation.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -418,11 +416,7 @@ impl<C: Cluster> Test<'_, C> {
             }
         }
         let mut remarks = self.exchange.cluster.remarks();
-        for muted in self.exchange.network.muted() {
-            let node = self.plan.nodes.iter().position(|name| **name == *muted.node);
-            let last_words = node.map(|node| self.exchange.cluster.last_words(node)).unwrap_or_default();
-            remarks.extend(printed_since(muted, &last_words.stdout));
-        }
+        remarks.extend(self.exchange.network.traces());
         self.exchange.network.log(false, false);
         self.book.closed = true;
         Outcome {
@@ -477,14 +471,6 @@ impl<C: Cluster> Test<'_, C> {
         let last_words = self.exchange.cluster.last_words(node);
         Failure::Unready { node: self.plan.nodes[node].clone(), what, last_words }
     }
-}
-
-/// How what a node printed after the line that muted it ended: the first line of a stack trace says the least.
-fn printed_since(muted: &Muted, stdout: &[String]) -> Option<String> {
-    let since = stdout.iter().rposition(|line| *line == muted.line).map_or(0, |place| place + 1);
-    let last = stdout.get(since..).filter(|lines| !lines.is_empty())?;
-    let last = last[last.len().saturating_sub(LAST_LINES)..].join(" / ");
-    Some(format!("after the line that muted it, {} went on to print, at last: {last}", muted.node))
 }
 
 /// What is wrong with the answer to `init`; only its type matters (reference §1.6).

@@ -29,7 +29,7 @@ fn assert_muted(run: &Run) {
     assert_eq!(quoted, [&Value::from(GARBAGE)]);
     assert_eq!(run.result("/gloomers/muted/0/node"), json!("n0"));
     assert!(run.page.contains(GARBAGE), "{}", run.page);
-    assert!(run.page.contains(&format!(" at last:   at line 7 / {REASON}\n")), "{}", run.page);
+    assert!(run.page.contains(&format!("ends with:   at line 7 / {REASON}\n")), "{}", run.page);
     assert_eq!(run.count("/stats/ok-count"), GOOD);
     assert!(run.count("/stats/count") > GOOD);
 }

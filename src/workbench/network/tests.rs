@@ -28,6 +28,16 @@ fn ids(network: &mut Network, receiver: usize, at: Time) -> Vec<u64> {
 }
 
 #[test]
+fn a_stack_trace_is_told_by_its_last_lines() {
+    let mut network = network(Delivery::Held, 0);
+    for line in ["Traceback:", "  a", "  b", "  c", "KeyError: 'x'\r", r#"{"src":"n0"}"#, "later"] {
+        network.accept(0, line.as_bytes(), Time::ZERO).ok();
+    }
+    let traces: Vec<_> = network.traces().collect();
+    assert_eq!(traces, ["what n0 printed when it was muted ends with:   b /   c / KeyError: 'x'"]);
+}
+
+#[test]
 fn a_held_latency_is_slept_in_whole_milliseconds() {
     let mut network = network(Delivery::Held, 100);
     send(&mut network, "n0", "n1", "{}", Time::ZERO);
