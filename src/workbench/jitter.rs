@@ -168,3 +168,104 @@ fn draw(quantiles: &Quantiles, rng: &mut ChaCha8Rng) -> Duration {
     let [(from, low), (to, high)] = [quantiles[above - 1], quantiles[above]];
     Duration::from_nanos(1_000 * low + 1_000 * (high - low) * (share - from) / (to - from))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::workbench::builtin::Builtin;
+    use crate::workbench::network::Journal;
+    use crate::workbench::options::Options;
+    use crate::workbench::run::{Unwatched, run};
+
+    /// How many of a hundred messages between servers took at most so many ms more than 99, in the three journals,
+    /// without their first second, in which a virtual machine warms up.
+    const DELIVERED: [(usize, f64); 8] =
+        [(5, 0.14), (25, 0.32), (50, 0.66), (75, 1.03), (90, 1.59), (95, 2.26), (98, 3.25), (99, 4.04)];
+    /// How soon nodes answered clients there.
+    const ANSWERED: [(usize, f64); 3] = [(5, 0.23), (25, 0.33), (50, 0.42)];
+
+    fn journal(jitter: Jitter, seed: u64) -> Journal {
+        let line = "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100 --virtual-time --jitter";
+        let words = line.split(' ').chain([jitter.name()]).map(Into::into);
+        let options = Options::parse(words).expect("they make sense");
+        let builtin = Builtin::of("broadcast").expect("built in");
+        let mut nodes = builtin.engines(options.nodes.len(), seed, &[]).expect("no arguments are good ones");
+        let mut workload = options.workload.begin(&options.terms());
+        run(&options.plan(seed), &mut *workload, &mut nodes, &mut Unwatched).expect("it runs").journal
+    }
+
+    fn ms(time: Duration) -> f64 {
+        time.as_secs_f64() * 1e3
+    }
+
+    fn at(share: usize, sorted: &[f64]) -> f64 {
+        sorted[sorted.len() * share / 100]
+    }
+
+    #[test]
+    fn a_quiet_machine_delivers_and_answers_as_in_the_journals_of_real_runs() {
+        let (mut delivered, mut answered) = (Vec::new(), Vec::new());
+        for seed in 1..=2 {
+            let journal = journal(Jitter::Quiet, seed);
+            let mut asked = BTreeMap::new();
+            for passage in journal.passages().iter().filter(|passage| passage.sent > Time::from_millis(1_000)) {
+                let Some(arrived) = passage.arrived.first() else { continue };
+                if passage.src.starts_with('c') {
+                    asked.insert(passage.src.clone(), *arrived);
+                } else if let Some(asked) = asked.remove(&passage.dest) {
+                    answered.push(ms(passage.sent.since(asked)));
+                } else if passage.dest.starts_with('n') {
+                    delivered.push(ms(arrived.since(passage.sent)) - 99.0);
+                }
+            }
+        }
+        for (found, expected, tolerance) in
+            [(&mut delivered, &DELIVERED[..], 0.4), (&mut answered, &ANSWERED[..], 0.15)]
+        {
+            found.sort_unstable_by(f64::total_cmp);
+            for &(share, expected) in expected {
+                let tolerance = if share > 95 { 3.0 * tolerance } else { tolerance };
+                let found = at(share, found);
+                assert!((found - expected).abs() < tolerance, "{share} of 100: {found} ms instead of {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn stalls_do_not_depend_on_the_order_of_questions_and_a_busy_machine_has_longer_ones() {
+        let longest = |profile: &Profile| {
+            let end = |ms| profile.machine.end(7, MACHINE, Time::from_millis(ms)).since(Time::from_millis(ms));
+            let forth: Vec<_> = (0..60_000).map(end).collect();
+            let back: Vec<_> = (0..60_000).rev().map(end).collect();
+            assert!(forth.iter().eq(back.iter().rev()));
+            forth.into_iter().max().expect("there are some")
+        };
+        let (quiet, busy) = (longest(&QUIET), longest(&BUSY));
+        assert!(quiet <= Duration::from_millis(11) && quiet > Duration::from_millis(5), "{quiet:?}");
+        assert!(busy <= Duration::from_millis(30) && busy > Duration::from_millis(15), "{busy:?}");
+    }
+
+    #[test]
+    fn a_machine_without_jitter_is_never_late() {
+        let mut delays = Delays::new(Jitter::None, 1, 4);
+        let time = Time::from_millis(1_234);
+        assert_eq!((delays.delivery(time, true), delays.node(3, time)), (time, time));
+        assert_eq!(delays.waking(), Duration::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_due_later_does_not_happen_earlier(seed: u64, at in 0..100_000_000_000_u64, later in 0..40_000_000_u64) {
+            for profile in [&QUIET, &BUSY] {
+                for (whose, stalls) in [(MACHINE, &profile.machine), (3, &profile.node)] {
+                    let end = |at| stalls.end(seed, whose, Time::from_nanos(at));
+                    prop_assert!(Time::from_nanos(at) <= end(at) && end(at) <= end(at + later));
+                }
+            }
+        }
+    }
+}
