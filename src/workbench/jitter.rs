@@ -1,9 +1,9 @@
 //! How late a real machine is: the network's threads, the processes, and the spells in which they stand still.
 //!
 //! Fitted to Maelstrom's journals of three runs of challenge 3d (25 nodes, 100 ms) on a quiet machine, which tell when
-//! each message was sent and received. A thread that has slept hands its message over late by [`WOKEN`], one that has
-//! not by [`AT_ONCE`]; a node does what it is woken for late by [`WAKING`]; and now and then everything stands still for
-//! some milliseconds. All of it is drawn from the seed, from streams that nothing else uses.
+//! each message was sent and received: a thread hands its message over late, the more so if it has slept; a node does
+//! what it is woken for late; and now and then everything stands still for some milliseconds. All of it is drawn from
+//! the seed, from streams that nothing else uses.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -259,7 +259,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_due_later_does_not_happen_earlier(seed: u64, at in 0..100_000_000_000_u64, later in 0..40_000_000_u64) {
+        fn what_is_due_later_does_not_happen_earlier(
+            seed: u64, at in 0..100_000_000_000_u64, later in 0..40_000_000_u64,
+        ) {
             for profile in [&QUIET, &BUSY] {
                 for (whose, stalls) in [(MACHINE, &profile.machine), (3, &profile.node)] {
                     let end = |at| stalls.end(seed, whose, Time::from_nanos(at));

@@ -38,7 +38,7 @@ const VALUES: [(&str, Option<char>, &str, &str); 28] = [
         "jitter",
         None,
         "J",
-        "In virtual time, deliver messages and wake nodes as late as a machine does that is quiet or busy [default: none]",
+        "In virtual time, how late all is, as on a real machine: none, quiet or busy [default: none]",
     ),
     ("junit", None, "FILE", "Write what each check found as JUnit XML; of several tests, the last"),
     ("username", None, "USER", "Accepted; changes nothing"),

@@ -2,8 +2,8 @@
 //!
 //! Greedy: the first of the simpler scenarios that has a flaw of the same kind is taken, and all begins anew from
 //! there, until none has. Another flaw would be another failure, which says nothing about this one. Fewer faults, no
-//! loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes another course, so
-//! each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
+//! loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes another
+//! course, so each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
 
 use super::flaw::Flaw;
 use super::scenario::Scenario;
