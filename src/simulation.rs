@@ -33,6 +33,7 @@ use crate::workbench::options::{Options, Refusal};
 use crate::workbench::run::{Unwatched, Watch, run};
 
 pub use crate::workbench::check::{Availability, Verdict};
+pub use crate::workbench::jitter::Jitter;
 pub use crate::workbench::nemesis::Fault;
 pub use crate::workbench::network::{Delivery, Shape};
 pub use crate::workbench::run::Failure;
@@ -163,6 +164,13 @@ impl Simulation {
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.options.delivery = delivery;
         self.told(format_args!("delivery(Delivery::{delivery:?})"))
+    }
+
+    /// How late messages and nodes are, as on a machine that is quiet or busy; by default, never.
+    #[must_use]
+    pub fn jitter(mut self, jitter: Jitter) -> Self {
+        self.options.jitter = jitter;
+        self.told(format_args!("jitter(Jitter::{jitter:?})"))
     }
 
     /// The probability that a message between servers is lost.

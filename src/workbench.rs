@@ -6,6 +6,7 @@ pub mod processes;
 
 pub mod builtin;
 
+pub mod jitter;
 pub mod network;
 pub mod services;
 

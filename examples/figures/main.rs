@@ -5,10 +5,12 @@
 //! $ cargo run --release --example figures -- staleness plot.svg  # one table, and the plot
 //! $ cargo run --release --example figures -- growth
 //! $ cargo run --release --example figures -- faults
+//! $ cargo run --release --example figures -- jitter
 //! ```
 
 mod faults;
 mod growth;
+mod jitter;
 mod labels;
 mod measure;
 mod page;
@@ -26,6 +28,7 @@ Usage: figures                       writes docs/figures.md and docs/staleness.s
        figures staleness [FILE.svg]  prints the trade of messages for freshness, and draws it
        figures growth                prints what 5 to 100 nodes cost
        figures faults                prints what partitions, losses and ragged latencies cost
+       figures jitter                prints what is left of challenge 3d's limits on machines that are late
 ";
 const PAGE: &str = "docs/figures.md";
 const PLOT: &str = "docs/staleness.svg";
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         ["staleness", path] => staleness(Some(path)).and_then(|table| print(&table)),
         ["growth"] => growth::growth().and_then(|table| print(&table)),
         ["faults"] => faults::faults().and_then(|table| print(&table)),
+        ["jitter"] => jitter::jitter().and_then(|table| print(&table)),
         _ => Err(USAGE.into()),
     };
     match done {
@@ -75,5 +79,6 @@ fn everything() -> Result<(), Trouble> {
     let page = page::replace(&page, "staleness", &staleness(None)?)?;
     let page = page::replace(&page, "growth", &growth::growth()?)?;
     let page = page::replace(&page, "faults", &faults::faults()?)?;
+    let page = page::replace(&page, "jitter", &jitter::jitter()?)?;
     Ok(std::fs::write(PAGE, page)?)
 }

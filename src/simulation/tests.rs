@@ -92,6 +92,20 @@ fn the_same_seed_gives_the_same_history() {
 }
 
 #[test]
+fn a_machine_with_jitter_is_late_in_the_same_way_for_the_same_seed() {
+    let simulation = Simulation::of::<crate::nodes::Broadcast>().nodes(3).time_limit(second(3)).seed(1);
+    let run = |jitter| simulation.clone().jitter(jitter).run(Workload::Broadcast).expect("it makes sense");
+    let (quiet, again, busy) = (run(Jitter::Quiet), run(Jitter::Quiet), run(Jitter::Busy));
+    assert!(format!("{quiet:?}").contains(".jitter(Jitter::Quiet).seed(1)"), "{quiet:?}");
+    assert!(quiet.is_valid() && busy.is_valid(), "{quiet:?}\n{busy:?}");
+    assert_eq!(quiet.history().ops(), again.history().ops());
+    assert_ne!(quiet.history().ops(), busy.history().ops());
+    let never = simulation.run(Workload::Broadcast).expect("it makes sense");
+    assert_eq!(run(Jitter::None).history().ops(), never.history().ops());
+    assert_ne!(quiet.history().ops(), never.history().ops());
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_in_words() {
     let base = Simulation::of::<Forgetful>();
     for (simulation, why) in [

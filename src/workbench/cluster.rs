@@ -5,6 +5,7 @@
 
 use std::io;
 
+use super::jitter::Delays;
 use crate::time::{Duration, Time};
 
 /// Whether a node is there.
@@ -86,6 +87,9 @@ pub trait Cluster {
 
     /// Changes a node's clock. Only where time is virtual: elsewhere, nothing happens.
     fn skew(&mut self, _node: usize, _skew: Skew) {}
+
+    /// Has nodes be as late as on a machine with these delays. Only where time is virtual: elsewhere, nothing happens.
+    fn delay(&mut self, _delays: Delays) {}
 
     /// Whether a node is there.
     fn status(&mut self, node: usize) -> Status;

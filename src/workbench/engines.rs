@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
 use super::cluster::{Cluster, Halt, LastWords, Skew, Status};
+use super::jitter::Delays;
 use crate::engine::{Birth, Engine};
 use crate::node::Node;
 use crate::shell::Machine;
@@ -31,6 +32,7 @@ pub struct Engines {
     birthplace: Birthplace,
     seed: u64,
     seats: Vec<Seat>,
+    delays: Delays,
     /// When each node that has something to do does it next.
     wakings: BTreeSet<(Time, usize)>,
     /// Nodes whose output has not been handed over yet, in the order in which they spoke.
@@ -44,6 +46,8 @@ struct Seat {
     ahead: Duration,
     /// How late whatever happens is handled.
     lag: Duration,
+    /// How much later it is woken next time, for the machine is late.
+    waking: Duration,
     living: Option<Living>,
 }
 
@@ -65,9 +69,9 @@ impl Living {
     }
 
     /// When its timers next fire.
-    fn fires(&self, clock: &Clock, lag: Duration) -> Option<Time> {
+    fn fires(&self, clock: &Clock, late: Duration) -> Option<Time> {
         let deadline = self.machine.deadline()?;
-        Some(clock.when(self.born + deadline.since(Time::ZERO)) + lag)
+        Some(clock.when(self.born + deadline.since(Time::ZERO)) + late)
     }
 }
 
@@ -93,12 +97,14 @@ impl Engines {
     /// A cluster of `count` nodes, each made anew by `birthplace` whenever it starts: it is told the node's index, its
     /// incarnation and the seed for its random choices.
     pub fn born(count: usize, seed: u64, birthplace: impl Fn(usize, u64, u64) -> Box<dyn Machine> + 'static) -> Self {
-        let seat = || Seat { clock: Clock::RIGHT, ahead: Duration::ZERO, lag: Duration::ZERO, living: None };
+        let zero = Duration::ZERO;
+        let seat = || Seat { clock: Clock::RIGHT, ahead: zero, lag: zero, waking: zero, living: None };
         Self {
             now: Time::ZERO,
             birthplace: Box::new(birthplace),
             seed,
             seats: (0..count).map(|_| seat()).collect(),
+            delays: Delays::default(),
             wakings: BTreeSet::new(),
             spoken: Vec::new(),
         }
@@ -106,8 +112,11 @@ impl Engines {
 
     /// Has a node read what is due, fires its timers, and takes note of what it said and of when it wakes next.
     fn settle(&mut self, node: usize) {
-        let Seat { clock, lag, living: Some(living), .. } = &mut self.seats[node] else { return };
+        let Seat { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
         if !living.paused {
+            let reads = living.reads().is_some_and(|due| due <= self.now);
+            let fires = living.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
+            let fires = fires.is_some_and(|due| due <= self.now);
             let age = Time::ZERO + clock.at(self.now).since(living.born);
             while living.reads().is_some_and(|due| due <= self.now)
                 && let Some((_, mut line)) = living.pipe.pop_front()
@@ -116,8 +125,11 @@ impl Engines {
                 line.resize(length + PADDING, 0);
                 living.machine.feed(&mut line, length, age);
             }
-            if lag.is_zero() || living.fires(clock, *lag).is_some_and(|fires| fires <= self.now) {
+            if fires || (reads && lag.is_zero()) {
                 living.machine.expire(age);
+            }
+            if fires || reads {
+                *waking = self.delays.waking();
             }
             if !living.machine.output().is_empty() && !self.spoken.contains(&node) {
                 self.spoken.push(node);
@@ -128,8 +140,9 @@ impl Engines {
 
     /// Takes note of when a node wakes next.
     fn schedule(&mut self, node: usize) {
-        let Seat { clock, lag, living: Some(living), .. } = &mut self.seats[node] else { return };
-        let next = [living.reads(), living.fires(clock, *lag)].into_iter().flatten().min();
+        let Seat { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
+        let fires = living.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
+        let next = [living.reads(), fires].into_iter().flatten().min();
         let next = next.filter(|_| !living.paused);
         if next == living.waking {
             return;
@@ -180,7 +193,11 @@ impl Cluster for Engines {
         let Some(living) = &mut seat.living else { return };
         let mut kept = Vec::with_capacity(line.len() + PADDING);
         kept.extend_from_slice(line);
-        living.pipe.push_back((self.now + seat.lag, kept));
+        let due = match living.pipe.back() {
+            None => self.delays.node(node, self.now + seat.lag + seat.waking),
+            Some((last, _)) => (*last).max(self.now + seat.lag),
+        };
+        living.pipe.push_back((due, kept));
         self.settle(node);
     }
 
@@ -242,6 +259,13 @@ impl Cluster for Engines {
         seat.clock.run(self.now, skew.faster_ppm);
         seat.ahead += skew.ahead;
         self.schedule(node);
+    }
+
+    fn delay(&mut self, delays: Delays) {
+        self.delays = delays;
+        for seat in &mut self.seats {
+            seat.waking = self.delays.waking();
+        }
     }
 
     fn status(&mut self, node: usize) -> Status {

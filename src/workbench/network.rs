@@ -17,6 +17,7 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use smallvec::SmallVec;
 
+use super::jitter::Delays;
 use crate::time::Time;
 use inbox::Inbox;
 use journal::Slot;
@@ -139,6 +140,7 @@ impl Trace {
 pub struct Network {
     conditions: Conditions,
     rng: ChaCha8Rng,
+    delays: Delays,
     places: HashMap<Rc<str>, Place>,
     receivers: Vec<Receiver>,
     mail: Vec<VecDeque<Message>>,
@@ -160,6 +162,7 @@ impl Network {
         Self {
             conditions,
             rng,
+            delays: Delays::default(),
             places: HashMap::new(),
             receivers: Vec::new(),
             mail: Vec::new(),
@@ -176,6 +179,11 @@ impl Network {
     /// Asks for a line per message sent, or received, in [`Network::drain_log`].
     pub fn log(&mut self, send: bool, recv: bool) {
         (self.log_send, self.log_recv) = (send, recv);
+    }
+
+    /// Hands messages over as late as a machine with these delays.
+    pub fn delay(&mut self, delays: Delays) {
+        self.delays = delays;
     }
 
     /// Registers a node or service and returns its index: 0, 1, 2, ... in the order of calls.
@@ -280,9 +288,9 @@ impl Network {
             }
             Place::Receiver(index) => {
                 if !client && self.happens(self.conditions.duplication) {
-                    self.receivers[index].inbox.push(message.clone(), now);
+                    self.receivers[index].inbox.push(message.clone(), now, &mut self.delays);
                 }
-                self.receivers[index].inbox.push(message, now);
+                self.receivers[index].inbox.push(message, now, &mut self.delays);
                 Ok(None)
             }
         }
@@ -290,7 +298,7 @@ impl Network {
 
     /// The next message for `receiver` and when it was due, if that is by `now`.
     pub fn take(&mut self, receiver: usize, now: Time) -> Option<(Time, Message)> {
-        let taken = self.receivers[receiver].inbox.take(now)?;
+        let taken = self.receivers[receiver].inbox.take(now, &mut self.delays)?;
         self.received(&taken.1, now);
         Some(taken)
     }

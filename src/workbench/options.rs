@@ -11,6 +11,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 pub(in crate::workbench) use check::{availability, models};
 
 use super::check::Availability;
+use super::jitter::Jitter;
 use super::nemesis::Fault;
 use super::network::{Conditions, Delivery, Latency};
 use super::run::Plan;
@@ -73,6 +74,8 @@ pub struct Options {
     pub loss: f64,
     /// The probability that a message between servers arrives twice.
     pub duplication: f64,
+    /// How late everything is, in virtual time.
+    pub jitter: Jitter,
     /// Whether to run the built-in nodes in this process and in no time.
     pub virtual_time: bool,
     /// Whether what Maelstrom does not see makes the test a failure.
@@ -139,6 +142,7 @@ impl Options {
                 loss: self.loss,
                 duplication: self.duplication,
             },
+            jitter: self.jitter,
             seed,
             log_send: self.log_net_send,
             log_recv: self.log_net_recv,

@@ -17,6 +17,7 @@ use super::cluster::{Cluster, Halt, LastWords, Status};
 use super::edn::Value;
 use super::generator::{MainPhase, Step};
 use super::history::Op;
+use super::jitter::{Delays, Jitter};
 use super::nemesis::{Fault, Nemesis};
 use super::network::{Conditions, Counts, Journal, Muted, Network, Shape};
 use super::services::Services;
@@ -56,6 +57,8 @@ pub struct Plan {
     pub nemesis_interval: Duration,
     /// What the network is like.
     pub conditions: Conditions,
+    /// How late everything is, where time is virtual.
+    pub jitter: Jitter,
     /// Decides every random choice.
     pub seed: u64,
     /// Whether to report every message sent.
@@ -213,6 +216,9 @@ pub fn run_as_far_as_possible<C: Cluster>(
     }
     workload.fits(plan.nodes.len(), plan.threads).map_err(Failure::Unfit)?;
     let mut network = Network::new(plan.conditions, stream(plan.seed, 0));
+    let delays = |number| Delays::new(plan.jitter, plan.seed, number);
+    network.delay(delays(4));
+    cluster.delay(delays(5));
     network.log(plan.log_send, plan.log_recv);
     let services = Services::new(stream(plan.seed, 3));
     let exchange = Exchange::new(network, services, &plan.nodes, cluster, watch);

@@ -10,6 +10,7 @@ use std::collections::BinaryHeap;
 
 use super::Message;
 use crate::time::{Duration, Time};
+use crate::workbench::jitter::Delays;
 
 /// Which network the nodes see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,17 +80,20 @@ impl Inbox {
         self.held = None;
     }
 
-    pub(super) fn push(&mut self, message: Message, now: Time) {
+    pub(super) fn push(&mut self, mut message: Message, now: Time, delays: &mut Delays) {
+        if self.delivery == Delivery::Free {
+            message.deadline = delays.delivery(message.deadline, true);
+        }
         self.queue.push(Reverse(Queued(message)));
-        self.hold(now);
+        self.hold(now, delays);
     }
 
     /// The next message to hand over and when it was due, if it is due by `now`.
-    pub(super) fn take(&mut self, now: Time) -> Option<(Time, Message)> {
+    pub(super) fn take(&mut self, now: Time, delays: &mut Delays) -> Option<(Time, Message)> {
         match self.delivery {
             Delivery::Held => {
                 let taken = self.held.take_if(|(due, _)| *due <= now)?;
-                self.hold(now);
+                self.hold(now, delays);
                 Some(taken)
             }
             Delivery::Free => {
@@ -112,7 +116,7 @@ impl Inbox {
         }
     }
 
-    fn hold(&mut self, now: Time) {
+    fn hold(&mut self, now: Time, delays: &mut Delays) {
         if self.delivery == Delivery::Free {
             return;
         }
@@ -121,7 +125,7 @@ impl Inbox {
             if !self.refuses(&message) {
                 let sleep = message.deadline.since(now + WAKING).as_millis();
                 let sleep = Duration::from_millis(u64::try_from(sleep).unwrap_or(u64::MAX));
-                self.held = Some((now + sleep, message));
+                self.held = Some((delays.delivery(now + sleep, !sleep.is_zero()), message));
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::time::Duration;
 use crate::workbench::builtin::Builtin;
 use crate::workbench::check::Availability;
 use crate::workbench::client::INIT_PATIENCE;
+use crate::workbench::jitter::Jitter;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Latency, Shape};
 use crate::workbench::services::Services;
@@ -63,6 +64,16 @@ impl Checks<'_> {
                 "--nemesis {name} needs --virtual-time: real processes share the speed and the clock of the machine"
             )
         }));
+    }
+
+    /// Whether the machine can be made as late as it is to be.
+    fn jitter(&mut self, options: &Options) {
+        if options.jitter != Jitter::None && !options.virtual_time {
+            let name = options.jitter.name();
+            self.errors.push(format!(
+                "--jitter {name} needs --virtual-time: real processes have the jitter of the machine that they run on"
+            ));
+        }
     }
 
     /// Whether a test that does not wait ends within the memory of the machine.
@@ -167,6 +178,9 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         }),
         loss: checks.probability("loss"),
         duplication: checks.probability("duplication"),
+        jitter: checks.value("jitter", Jitter::None, "Must be none, quiet or busy", |text| {
+            Jitter::ALL.into_iter().find(|jitter| jitter.name() == text)
+        }),
         virtual_time: flag("virtual-time"),
         strict: flag("strict"),
         quiet: flag("quiet"),
@@ -176,6 +190,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         nodes,
     };
     checks.faults(&options);
+    checks.jitter(&options);
     checks.size(&options);
     if workload.is_some() {
         checks.node(&options);

@@ -5,7 +5,7 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
 /// Options with a value: long name, short name, name of the value, help.
-const VALUES: [(&str, Option<char>, &str, &str); 28] = [
+const VALUES: [(&str, Option<char>, &str, &str); 29] = [
     ("workload", Some('w'), "NAME", "What to test [default: lin-kv]"),
     ("bin", None, "FILE", "The node's executable, run in the system's temporary folder [default: the built-in node]"),
     ("node-count", None, "NUM", "Number of nodes, named n0, n1, ...; instead of --nodes"),
@@ -35,6 +35,12 @@ const VALUES: [(&str, Option<char>, &str, &str); 28] = [
     ("delivery", None, "D", "held (as Maelstrom does) or free (each message at its time) [default: held]"),
     ("loss", None, "P", "Probability that a message between servers is lost, until all is healed [default: 0]"),
     ("duplication", None, "P", "Probability that it arrives twice, until all is healed [default: 0]"),
+    (
+        "jitter",
+        None,
+        "J",
+        "In virtual time, how late all is, as on a real machine: none, quiet or busy [default: none]",
+    ),
     ("junit", None, "FILE", "Write what each check found as JUnit XML; of several tests, the last"),
     ("username", None, "USER", "Accepted; changes nothing"),
     ("password", None, "PASS", "Accepted; changes nothing"),
@@ -79,8 +85,8 @@ pub(super) fn command() -> Command {
     Command::new("gloomers test")
         .about("Runs a workload against nodes and judges them as Maelstrom does")
         .after_help(
-            "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --virtual-time, --strict, \
-             --quiet, --json, --junit.",
+            "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, --virtual-time, \
+             --strict, --quiet, --json, --junit.",
         )
         .args_override_self(true)
         .args(VALUES.map(value))

@@ -118,12 +118,24 @@ fn numbers_outside_their_range_are_refused() {
         "--loss 1.1",
         "--duplication some",
         "--latency -5",
+        "--virtual-time --jitter some",
     ] {
         assert_eq!(errors(&format!("-w echo {bad}")).len(), 1, "{bad}");
     }
     assert_eq!(good("-w echo --availability 1/2").availability, Some(Availability::AtLeast(0.5)));
     assert_eq!(good("-w echo --nemesis-interval 0.5").nemesis_interval, Duration::from_millis(500));
     assert_eq!(good("-w echo --init-timeout 0.5").plan(1).init_timeout, Duration::from_millis(500));
+}
+
+#[test]
+fn jitter_is_for_virtual_time_and_names_its_level() {
+    assert_eq!(good("-w echo --virtual-time").jitter, Jitter::None);
+    assert_eq!(good("-w echo --virtual-time --jitter busy").jitter, Jitter::Busy);
+    assert_eq!(good("-w echo --jitter none").jitter, Jitter::None);
+    assert_eq!(
+        errors("-w echo --jitter quiet"),
+        ["--jitter quiet needs --virtual-time: real processes have the jitter of the machine that they run on"]
+    );
 }
 
 #[test]

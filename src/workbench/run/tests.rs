@@ -131,6 +131,7 @@ fn plan(count: usize) -> Plan {
             loss: 0.0,
             duplication: 0.0,
         },
+        jitter: Jitter::None,
         seed: 42,
         log_send: false,
         log_recv: false,

@@ -10,7 +10,7 @@ use super::Swarm;
 use crate::workbench::options::{Options, Refusal, refusal};
 
 const ABOUT: &str = "Runs a workload in virtual time once for each seed, which draws the cluster, the rate, the \
-    network and the faults. Each test must be valid, and all nodes must agree after the heal";
+    network, the faults and the jitter. Each test must be valid, and all nodes must agree after the heal";
 
 const AFTER: &str = "What a node answered that was killed later is not held against the others: it may have been in \
     its memory alone. Of failures, the first three are shrunk to smaller ones of the same kind, in at most 300 tries \

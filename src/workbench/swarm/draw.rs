@@ -5,6 +5,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::scenario::Scenario;
+use crate::workbench::jitter::Jitter;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::workload::Kind;
@@ -19,6 +20,7 @@ const LARGE: usize = 25;
 const RATES: [u64; 5] = [5, 10, 20, 40, 80];
 const LATENCIES_MS: [u64; 8] = [0, 0, 1, 5, 20, 50, 100, 200];
 const SHAPES: [Shape; 4] = [Shape::Constant, Shape::Constant, Shape::Uniform, Shape::Exponential];
+const JITTERS: [Jitter; 4] = [Jitter::None, Jitter::None, Jitter::Quiet, Jitter::Busy];
 const DELIVERIES: [Delivery; 3] = [Delivery::Held, Delivery::Held, Delivery::Free];
 
 /// What a workload can bear.
@@ -70,6 +72,7 @@ pub(super) fn scenario(workload: Kind, seed: u64) -> Scenario {
         duplication_percent: if duplication { percent(rng) } else { 0 },
         faults: faults.iter().copied().filter(|_| rng.random()).collect(),
         interval_ms: 100 * rng.random_range(10..=40),
+        jitter: one_of(&JITTERS, rng),
         model,
         arguments: Vec::new(),
     }
@@ -96,7 +99,7 @@ mod tests {
                 let options = scenario.options().unwrap_or_else(|error| panic!("{scenario}: {error}"));
                 assert_eq!((options.workload, options.seed), (workload, Some(seed)));
                 assert_eq!(options.nodes.len(), scenario.nodes);
-                assert_eq!(options.nemesis, scenario.faults);
+                assert_eq!((&options.nemesis, options.jitter), (&scenario.faults, scenario.jitter));
                 let mut begun = workload.begin(&options.terms());
                 assert_eq!(begun.fits(options.nodes.len(), options.concurrency), Ok(()), "{scenario}");
             }
@@ -109,6 +112,10 @@ mod tests {
         for fault in Fault::ALL {
             let struck = drawn.iter().filter(|scenario| scenario.faults.contains(&fault)).count();
             assert!((450..550).contains(&struck), "{fault:?}: {struck}");
+        }
+        for jitter in [Jitter::Quiet, Jitter::Busy] {
+            let late = drawn.iter().filter(|scenario| scenario.jitter == jitter).count();
+            assert!((200..300).contains(&late), "{jitter:?}: {late}");
         }
         let large = drawn.iter().filter(|scenario| scenario.nodes == LARGE).count();
         assert!((25..60).contains(&large), "{large}");

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
+use crate::workbench::jitter::Jitter;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::options::Options;
@@ -37,6 +38,8 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// The mean time between operations of the nemesis.
     pub interval_ms: u64,
+    /// How late messages and nodes are.
+    pub jitter: Jitter,
     /// The consistency model to check, where the workload's usual one promises too much.
     pub model: Option<&'static str>,
     /// Arguments for the nodes.
@@ -76,6 +79,9 @@ impl Scenario {
             let names: Vec<_> = self.faults.iter().map(|fault| fault.name()).collect();
             say("nemesis", names.join(","));
             say("nemesis-interval", std::time::Duration::from_millis(self.interval_ms).as_secs_f64().to_string());
+        }
+        if self.jitter != Jitter::None {
+            say("jitter", self.jitter.name().to_owned());
         }
         if let Some(model) = self.model {
             say("consistency-models", model.to_owned());

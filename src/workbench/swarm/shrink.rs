@@ -2,11 +2,12 @@
 //!
 //! Greedy: the first of the simpler scenarios that has a flaw of the same kind is taken, and all begins anew from
 //! there, until none has. Another flaw would be another failure, which says nothing about this one. Fewer faults, no
-//! loss, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes another course, so
-//! each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
+//! loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes another
+//! course, so each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
 
 use super::flaw::Flaw;
 use super::scenario::Scenario;
+use crate::workbench::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
 
 /// A scenario is shrunk in at most this many tries.
@@ -61,6 +62,9 @@ fn simpler(from: &Scenario) -> Vec<Scenario> {
     }
     if from.duplication_percent > 0 {
         all.push(Scenario { duplication_percent: 0, ..from.clone() });
+    }
+    if from.jitter != Jitter::None {
+        all.push(Scenario { jitter: Jitter::None, ..from.clone() });
     }
     for nodes in steps(from.nodes as u64, 2) {
         all.push(Scenario { nodes: usize::try_from(nodes).unwrap_or(from.nodes), ..from.clone() });
@@ -126,6 +130,7 @@ mod tests {
         assert_eq!(scenario.faults, [Fault::Kill]);
         assert_eq!((scenario.loss_percent, scenario.duplication_percent, scenario.latency_ms), (0, 0, 0));
         assert_eq!((scenario.shape, scenario.delivery), (Shape::Constant, Delivery::Held));
+        assert_eq!(scenario.jitter, Jitter::None);
     }
 
     #[test]

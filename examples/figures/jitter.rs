@@ -1,0 +1,62 @@
+//! What late machines cost: challenge 3d with the jitter of none, a quiet and a busy one.
+
+use crate::measure::{Figures, Trouble, average, measure, median, worst};
+use crate::page::Table;
+
+const SEEDS: u64 = 100;
+const BASE: &str = "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100";
+const JITTERS: [&str; 3] = ["none", "quiet", "busy"];
+
+/// What challenge 3d allows: messages per operation, the median and the greatest stable latency.
+const LIMITS: (f64, f64, f64) = (30.0, 400.0, 600.0);
+
+/// Measures each jitter.
+pub(crate) fn jitter() -> Result<String, Trouble> {
+    let mut table = Table::new(&[
+        "`--jitter`",
+        "within the limits",
+        "msgs/op, average / worst",
+        "median ms, median / worst",
+        "maximum ms, median / worst",
+    ]);
+    for jitter in JITTERS {
+        let runs = measure(&format!("{BASE} --jitter {jitter}"), SEEDS)?;
+        let latency = |of: fn(&Figures) -> f64| format!("{:.0} / {:.0}", median(&runs, of), worst(&runs, of));
+        let messages = |run: &Figures| run.messages_per_op;
+        table.row(vec![
+            jitter.to_owned(),
+            format!("{} of {SEEDS}", runs.iter().filter(|run| is_within(run)).count()),
+            format!("{:.2} / {:.2}", average(&runs, messages), worst(&runs, messages)),
+            latency(|run| run.median_ms),
+            latency(|run| run.maximum_ms),
+        ]);
+    }
+    Ok(table.text())
+}
+
+fn is_within(run: &Figures) -> bool {
+    let (messages, median_ms, maximum_ms) = LIMITS;
+    run.messages_per_op < messages && run.median_ms < median_ms && run.maximum_ms < maximum_ms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_within_the_limits_if_every_figure_is() {
+        let good = Figures {
+            messages_per_op: 1.1,
+            bytes_per_op: 0.0,
+            longest_line_bytes: 0.0,
+            median_ms: 250.0,
+            maximum_ms: 500.0,
+            lost: 0.0,
+            never_read: 0.0,
+        };
+        assert!(is_within(&good));
+        assert!(!is_within(&Figures { maximum_ms: 600.0, ..good.clone() }));
+        assert!(!is_within(&Figures { median_ms: 400.0, ..good.clone() }));
+        assert!(!is_within(&Figures { messages_per_op: 30.0, ..good }));
+    }
+}
