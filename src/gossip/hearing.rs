@@ -1,6 +1,5 @@
 //! What a replica learns from a message: what the peer holds, operations, and how long the way there and back takes.
 
-use super::link::Introduction;
 use super::log::{Insertion, Log, Origin, Slot};
 use super::message::Message;
 use super::{GRAIN, Gossip, LONGEST_NAP, View, estate};
@@ -18,7 +17,7 @@ impl Gossip {
 
     /// The slot of an origin that is heard of. If it is of a new life, the former one is over, whoever says so: its
     /// direct messages are not heard any more, and what it held does not count.
-    fn hear_of(&mut self, origin: Origin) -> Slot {
+    pub(super) fn hear_of(&mut self, origin: Origin) -> Slot {
         if self.links.get(origin.node as usize).is_none_or(|link| link.life != origin.life) {
             self.hear_of_a_life(origin);
         }
@@ -138,17 +137,12 @@ impl Gossip {
             self.pace.on_round_trip(round_trip);
         }
         link.proved = link.proved.max(sent);
+        link.on_echo(stamp);
         if link.doubted.is_some_and(|since| sent >= since) {
             link.doubted = None;
             self.pace.on_unrest(now);
-            link.forget_sent();
+            link.take_back();
             link.resend = true;
-        }
-        if matches!(link.introduction, Introduction::Sent(first) if stamp >= first) {
-            link.introduction = Introduction::Heard;
-        }
-        if stamp >= link.last_ops && !link.is_acknowledged() {
-            link.forget_sent();
         }
         link.on_progress(sent, now);
     }
