@@ -244,15 +244,13 @@ impl Gossip {
         self.on_vector(from, message);
         self.on_operations(from, message, view, now);
         self.on_echo(from, message, now);
-        self.links[from.index()].introduced |= message.full;
+        if message.teaches() {
+            self.on_lessons(from, message, now);
+        }
         // What was overtaken on its way says where the peer stood, not where it stands.
         if !is_overtaken {
             self.on_position(from, message, now);
             self.on_stable(from, message);
-        }
-        if message.teaches() && self.is_tracked(from) {
-            let due = now + self.acknowledge_within();
-            self.links[from.index()].owe(due);
         }
         let trades = is_stranger && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
         let link = &mut self.links[from.index()];

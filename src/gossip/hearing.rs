@@ -123,6 +123,22 @@ impl Gossip {
         self.take_in(slot, number, operation, view)
     }
 
+    /// Takes note of what must be acknowledged besides operations.
+    #[cold]
+    pub(super) fn on_lessons(&mut self, from: Peer, message: &Message<'_>, now: Time) {
+        self.links[from.index()].introduced |= message.full;
+        for (origin, number) in message.stable() {
+            if self.exists(origin) {
+                let slot = self.hear_of(origin);
+                self.links[from.index()].claimed.raise(slot, number);
+            }
+        }
+        if self.is_tracked(from) {
+            let due = now + self.acknowledge_within();
+            self.links[from.index()].owe(due);
+        }
+    }
+
     /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
     pub(super) fn on_echo(&mut self, from: Peer, message: &Message<'_>, now: Time) {
         let Some((stamp, hold)) = message.echo else { return };

@@ -126,12 +126,6 @@ impl Gossip {
 
     /// Takes note of the peer's vector if nothing of it is missing, and of what its hub has found.
     pub(super) fn on_stable(&mut self, from: Peer, message: &Message<'_>) {
-        for (origin, number) in message.stable() {
-            if self.exists(origin) {
-                let slot = self.hear_of(origin);
-                self.links[from.index()].claimed.raise(slot, number);
-            }
-        }
         let from_hub = self.parent == Some(from) && self.links[from.index()].follows == Some(from);
         let Self { stability: Some(stability), log, links, .. } = self else { return };
         let link = &mut links[from.index()];
