@@ -18,6 +18,7 @@ mod link;
 pub mod log;
 mod message;
 mod pace;
+mod position;
 mod settings;
 mod speaking;
 mod stability;
@@ -28,9 +29,10 @@ pub use message::{MAX_PAYLOAD, Message};
 pub use settings::{MAX_STALENESS, Settings};
 
 use estate::Estate;
-use link::{Link, Vector};
+use link::{Lesson, Link, Vector};
 use log::{Log, Origin, Slot};
 use pace::Pace;
+use position::Position;
 use speaking::Written;
 use stability::Stability;
 
@@ -107,6 +109,8 @@ pub struct Gossip {
     pace: Pace,
     /// The hub it follows; `None` if it is one itself.
     parent: Option<Peer>,
+    /// Where it stands, as its messages say.
+    position: Position,
     /// Somebody was doubted at the last tick, so that what anyone says may show a better hub.
     unsettled: bool,
     /// Lower nodes have until then to show that they can be followed.
@@ -169,6 +173,7 @@ impl Gossip {
             links,
             pace: Pace::new(settings.max_staleness),
             parent: None,
+            position: Position::of(life.me),
             unsettled: false,
             electing: None,
             news: false,
@@ -189,6 +194,7 @@ impl Gossip {
             resumed: out.now(),
         };
         gossip.parent = gossip.best_parent();
+        gossip.position.follows = gossip.parent.unwrap_or(life.me);
         gossip
     }
 
@@ -238,7 +244,9 @@ impl Gossip {
         self.on_vector(from, message);
         self.on_operations(from, message, view, now);
         self.on_echo(from, message, now);
-        self.links[from.index()].introduced |= message.full;
+        if message.teaches() {
+            self.on_lessons(from, message, now);
+        }
         // What was overtaken on its way says where the peer stood, not where it stands.
         if !is_overtaken {
             self.on_position(from, message, now);
@@ -255,8 +263,9 @@ impl Gossip {
         if message.answer {
             link.owe(now);
             link.plan = Some(now);
-            link.tell_all |= message.full;
-            link.told_stable = 0;
+            if message.full {
+                link.introduction = Lesson::Due;
+            }
             link.resend = true;
         } else if link.unanswered >= SILENT_ROUNDS && !self.direct && link.owed.is_some() {
             link.owe(now);
@@ -284,6 +293,7 @@ impl Gossip {
         self.hand_on(now);
         self.audit(now);
         self.settle_stability(now);
+        self.take_position(now);
         if let Some(parent) = self.parent {
             let latest = now + self.acknowledge_within();
             let link = &mut self.links[parent.index()];

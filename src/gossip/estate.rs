@@ -19,7 +19,8 @@ use crate::wire::{Json, write_int};
 /// A gap that has stayed for so long may stay for ever.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Origins of more lives of one node are not believed in: each takes memory at every replica, and time.
+/// Operations of more lives of one node are not taken in, though their node answers them: each life takes memory at
+/// every replica, and time. Each replica says so on stderr, once for each such life.
 pub const MAX_LIVES: usize = 256;
 
 /// Operations of estates that carry the same one.
@@ -35,12 +36,15 @@ pub(super) struct Estate {
     gaps: Vec<(Slot, u32)>,
     /// What was handed on by anyone, and as which operations of estates.
     packed: BTreeMap<(Slot, u32), Carriers>,
+    /// By node, its latest life beyond [`MAX_LIVES`] of which that was said.
+    refused: BTreeMap<u32, u64>,
     scratch: Vec<u8>,
 }
 
 impl Estate {
     pub(super) fn new(slot: Slot) -> Self {
-        Self { slot, look: Time::ZERO, gaps: Vec::new(), packed: BTreeMap::new(), scratch: Vec::new() }
+        let (gaps, packed, refused) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { slot, look: Time::ZERO, gaps, packed, refused, scratch: Vec::new() }
     }
 }
 
@@ -60,10 +64,31 @@ impl Gossip {
         Peer::at(origin.node as usize % self.links.len())
     }
 
-    /// Whether there can be such an origin.
-    pub(super) fn exists(&self, origin: Origin) -> bool {
-        let has_room = || self.log.find(origin).is_some() || self.log.lives(origin.node) < MAX_LIVES;
-        (origin.node as usize) < self.links.len() * 2 && has_room()
+    /// Whether there can be such an origin, and there is room for it.
+    pub(super) fn exists(&mut self, origin: Origin) -> bool {
+        if origin.node as usize >= self.links.len() * 2 {
+            return false;
+        }
+        let has_room = self.log.find(origin).is_some() || self.log.lives(origin.node) < MAX_LIVES;
+        if !has_room {
+            self.refuse(origin);
+        }
+        has_room
+    }
+
+    /// Says that a life is one too many, unless that was said.
+    #[cold]
+    fn refuse(&mut self, origin: Origin) {
+        let node = self.maker(origin).index();
+        let refused = self.estate.refused.entry(origin.node).or_default();
+        if *refused < origin.life {
+            *refused = origin.life;
+            let life = origin.life;
+            log::error!(
+                "what node {node} of node_ids (from 0) makes in its life {life} is not heard here, though it is \
+                 acknowledged there: the node was started more than {MAX_LIVES} times; start all nodes anew"
+            );
+        }
     }
 
     /// Notes that an operation of this name was handed on, and so need not be again.

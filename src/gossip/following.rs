@@ -10,7 +10,7 @@
 use crate::node::Peer;
 use crate::time::{Duration, Time};
 
-use super::link::{Beat, Link};
+use super::link::{Beat, Lesson, Link};
 use super::message::Message;
 use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, TRIES};
 
@@ -31,6 +31,11 @@ impl Gossip {
     /// Whether this replica follows a peer, and is not looking for another.
     pub(super) fn is_hub(&self, peer: Peer) -> bool {
         self.parent == Some(peer) && self.electing.is_none()
+    }
+
+    /// Whether what a peer is told is told again until it is acknowledged.
+    pub(super) fn is_tracked(&self, peer: Peer) -> bool {
+        self.is_neighbour(peer) || (self.pace.is_direct() && self.links[peer.index()].is_trusted())
     }
 
     /// Whether a peer waits for this replica's rounds.
@@ -81,7 +86,7 @@ impl Gossip {
         let next = Some(Peer::at(self.me.index() + 1)).filter(|next| next.index() < self.links.len());
         if let Some(peer) = self.parent.or(next) {
             let link = &mut self.links[peer.index()];
-            link.tell_all = true;
+            link.introduction = Lesson::Due;
             link.ask = true;
         }
     }
@@ -107,7 +112,7 @@ impl Gossip {
         let link = &mut self.links[from.index()];
         if moved && follows == Some(self.me) {
             // Nobody waited for acknowledgements so far.
-            link.forget_sent();
+            link.take_back();
             link.resend = true;
         }
         if self.electing.is_some() {
@@ -129,7 +134,7 @@ impl Gossip {
             }
         }
         if moved || self.unsettled {
-            self.follow_first(now);
+            self.follow_first();
         }
     }
 
@@ -164,21 +169,13 @@ impl Gossip {
     }
 
     /// Turns to the first node in order, if that is another one than before.
-    fn follow_first(&mut self, now: Time) {
+    fn follow_first(&mut self) {
         let first = self.best_parent();
         if first == self.parent {
             return;
         }
-        if let Some(left) = self.parent.filter(|left| self.links[left.index()].is_trusted()) {
-            self.links[left.index()].owe(now);
-        }
         self.parent = first;
         self.explores = true;
-        for index in 0..self.links.len() {
-            if self.is_follower(Peer::at(index)) {
-                self.links[index].owe(now);
-            }
-        }
         self.greet();
     }
 
@@ -187,12 +184,12 @@ impl Gossip {
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
             let is_hub = self.is_hub(peer);
-            let tracked = is_hub || self.is_follower(peer) || self.direct;
+            let tracked = self.is_tracked(peer);
             let link = &mut self.links[index];
             let Some(waiting) = link.waiting.as_mut().filter(|waiting| waiting.until <= now) else { continue };
             waiting.tries += 1;
             let tries = waiting.tries;
-            link.forget_sent();
+            link.take_back();
             if tries < TRIES && tracked {
                 link.ask = true;
                 continue;
@@ -283,7 +280,7 @@ impl Gossip {
         // What was sent to nodes outside and not acknowledged may not have arrived.
         for index in 0..self.links.len() {
             if !self.is_below(Peer::at(index)) {
-                self.links[index].forget_sent();
+                self.links[index].take_back();
             }
         }
         self.search(now);
@@ -327,7 +324,7 @@ impl Gossip {
         let Some(partner) = self.next_partner() else { return };
         self.partner = partner;
         let link = &mut self.links[partner.index()];
-        link.tell_all = true;
+        link.introduction = Lesson::Due;
         link.ask = true;
     }
 

@@ -1,6 +1,5 @@
 //! What a replica learns from a message: what the peer holds, operations, and how long the way there and back takes.
 
-use super::link::Introduction;
 use super::log::{Insertion, Log, Origin, Slot};
 use super::message::Message;
 use super::{GRAIN, Gossip, LONGEST_NAP, View, estate};
@@ -18,7 +17,7 @@ impl Gossip {
 
     /// The slot of an origin that is heard of. If it is of a new life, the former one is over, whoever says so: its
     /// direct messages are not heard any more, and what it held does not count.
-    fn hear_of(&mut self, origin: Origin) -> Slot {
+    pub(super) fn hear_of(&mut self, origin: Origin) -> Slot {
         if self.links.get(origin.node as usize).is_none_or(|link| link.life != origin.life) {
             self.hear_of_a_life(origin);
         }
@@ -124,6 +123,22 @@ impl Gossip {
         self.take_in(slot, number, operation, view)
     }
 
+    /// Takes note of what must be acknowledged besides operations.
+    #[cold]
+    pub(super) fn on_lessons(&mut self, from: Peer, message: &Message<'_>, now: Time) {
+        self.links[from.index()].introduced |= message.full;
+        for (origin, number) in message.stable() {
+            if self.exists(origin) {
+                let slot = self.hear_of(origin);
+                self.links[from.index()].claimed.raise(slot, number);
+            }
+        }
+        if self.is_tracked(from) {
+            let due = now + self.acknowledge_within();
+            self.links[from.index()].owe(due);
+        }
+    }
+
     /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
     pub(super) fn on_echo(&mut self, from: Peer, message: &Message<'_>, now: Time) {
         let Some((stamp, hold)) = message.echo else { return };
@@ -138,17 +153,12 @@ impl Gossip {
             self.pace.on_round_trip(round_trip);
         }
         link.proved = link.proved.max(sent);
+        link.on_echo(stamp);
         if link.doubted.is_some_and(|since| sent >= since) {
             link.doubted = None;
             self.pace.on_unrest(now);
-            link.forget_sent();
+            link.take_back();
             link.resend = true;
-        }
-        if matches!(link.introduction, Introduction::Sent(first) if stamp >= first) {
-            link.introduction = Introduction::Heard;
-        }
-        if stamp >= link.last_ops && !link.is_acknowledged() {
-            link.forget_sent();
         }
         link.on_progress(sent, now);
     }

@@ -78,14 +78,38 @@ impl Beat {
     }
 }
 
-/// How far the peer knows all that this replica holds.
+/// How far a peer has learned something that it must learn, and that operations do not acknowledge.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Introduction {
+pub(super) enum Lesson {
+    /// The next message says it.
     #[default]
     Due,
-    /// The stamp of the first message that said everything.
-    Sent(u64),
+    /// So has every message since the one of this stamp, since an echo names only the latest that arrived.
+    Said(u64),
+    /// One of them did arrive.
     Heard,
+}
+
+impl Lesson {
+    /// A message of this stamp says it.
+    pub(super) fn say(&mut self, stamp: u64) {
+        if *self == Self::Due {
+            *self = Self::Said(stamp);
+        }
+    }
+
+    fn on_echo(&mut self, stamp: u64) {
+        if matches!(*self, Self::Said(first) if stamp >= first) {
+            *self = Self::Heard;
+        }
+    }
+
+    /// Gives up the hope that it arrived.
+    fn take_back(&mut self) {
+        if matches!(self, Self::Said(_)) {
+            *self = Self::Due;
+        }
+    }
 }
 
 /// One peer.
@@ -103,14 +127,14 @@ pub(super) struct Link {
     /// Its whole vector as it once was, where stability is tracked, and whether that was at its last message.
     pub(super) snapshot: Vector,
     pub(super) is_exact: bool,
-    /// How many operations it has been told are stable.
-    pub(super) told_stable: u64,
+    /// What it has said is stable, whether this replica can act on that yet or not.
+    pub(super) claimed: Vector,
+    /// What this replica has found to be stable.
+    pub(super) stable: Lesson,
     /// It has said, in this life, all that it holds.
     pub(super) introduced: bool,
-    /// The next message says everything that this replica holds.
-    pub(super) tell_all: bool,
-    /// Every message does until one is known to have arrived.
-    pub(super) introduction: Introduction,
+    /// All that this replica holds, and where it stands.
+    pub(super) introduction: Lesson,
     /// The next message goes soon, and asks for an answer at once.
     pub(super) ask: bool,
     /// What was sent is not all known to have arrived, and goes again.
@@ -196,7 +220,30 @@ impl Link {
         self.known.covers(&self.sent)
     }
 
-    /// Gives up the hope that what was sent arrived.
+    /// Whether something was said that must be acknowledged, and is not.
+    pub(super) fn is_unheard(&self) -> bool {
+        let is_unheard = |lesson| matches!(lesson, Lesson::Said(_));
+        !self.is_acknowledged() || is_unheard(self.introduction) || is_unheard(self.stable)
+    }
+
+    /// An echo came of the message of this stamp.
+    pub(super) fn on_echo(&mut self, stamp: u64) {
+        self.introduction.on_echo(stamp);
+        self.stable.on_echo(stamp);
+        if stamp >= self.last_ops && !self.is_acknowledged() {
+            self.forget_sent();
+        }
+    }
+
+    /// Gives up the hope that anything arrived that is not acknowledged.
+    pub(super) fn take_back(&mut self) {
+        self.introduction.take_back();
+        self.stable.take_back();
+        self.told.clear();
+        self.forget_sent();
+    }
+
+    /// Gives up the hope that the operations did that are not acknowledged.
     pub(super) fn forget_sent(&mut self) {
         if !self.is_acknowledged() {
             self.resend = true;
@@ -208,11 +255,11 @@ impl Link {
 
     /// The peer has heard something sent at `sent`: what is still out is newer.
     pub(super) fn on_progress(&mut self, sent: Time, now: Time) {
-        let acknowledged = self.is_acknowledged();
-        self.waiting = self.waiting.and_then(|waiting| match (sent >= waiting.since, acknowledged) {
+        let is_unheard = self.is_unheard();
+        self.waiting = self.waiting.and_then(|waiting| match (sent >= waiting.since, is_unheard) {
             (false, _) => Some(waiting),
-            (true, true) => None,
-            (true, false) => Some(Waiting { since: sent + STAMP, until: now + waiting.patience, tries: 0, ..waiting }),
+            (true, false) => None,
+            (true, true) => Some(Waiting { since: sent + STAMP, until: now + waiting.patience, tries: 0, ..waiting }),
         });
     }
 

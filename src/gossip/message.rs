@@ -12,11 +12,11 @@
 //! `have` is complete; some node is doubted; the hub is two hops away or more. Nodes that ask what is stable add
 //! `stable`, a list like `have`, and `held`, a count.
 
-use crate::node::Peer;
 use crate::time::{Duration, Time};
 use crate::wire::{Field, Items, Json, Line, write_int};
 
 use super::log::{Log, Origin};
+use super::position::Position;
 use super::settings::MAX_STALENESS;
 
 /// A message carries at most about this many bytes of operations; the rest follows in the next one.
@@ -101,6 +101,11 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Whether it says what must be acknowledged, besides operations.
+    pub(super) fn teaches(&self) -> bool {
+        self.full || self.stable.is_some()
+    }
+
     /// The nodes that follow the sender, directly or not; nonsense is left out.
     pub(super) fn below(&self) -> impl Iterator<Item = usize> + use<'a> {
         items(self.below).filter_map(|node| usize::try_from(node.as_u64()?).ok())
@@ -149,26 +154,23 @@ fn origin(node: Json<'_>, relative: Json<'_>, life: u64) -> Option<Origin> {
 }
 
 /// What a message starts with.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each said or not")]
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Header {
+pub(super) struct Header<'a> {
     pub(super) life: u64,
     /// `now`, as the wire has it.
     pub(super) stamp: u64,
     pub(super) now: Time,
-    pub(super) follows: Peer,
+    pub(super) position: &'a Position,
     pub(super) heard: Option<(u64, Time)>,
     pub(super) next: Option<(Duration, Duration)>,
     pub(super) answer: bool,
     pub(super) full: bool,
-    pub(super) doubts: bool,
-    pub(super) far: bool,
 }
 
-impl Header {
+impl Header<'_> {
     pub(super) fn write(self, line: Line<'_>) -> Line<'_> {
         let age = self.stamp - self.life;
-        let mut line = line.field("at", self.stamp).field("age", age).field("follows", self.follows.index());
+        let mut line = line.field("at", self.stamp).field("age", age).field("follows", self.position.follows.index());
         if let Some((stamp, received)) = self.heard {
             line = line.field("echo", [stamp, micros(self.now.since(received))]);
         }
@@ -181,10 +183,10 @@ impl Header {
         if self.full {
             line = line.field("full", true);
         }
-        if self.doubts {
+        if self.position.doubts {
             line = line.field("doubts", true);
         }
-        if self.far {
+        if self.position.far {
             line = line.field("far", true);
         }
         line

@@ -7,7 +7,7 @@ use crate::node::{Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 
-use super::link::{Beat, Introduction, Link, Vector, Waiting};
+use super::link::{Beat, Lesson, Link, Vector, Waiting};
 use super::log::{Log, Origin, Slot};
 use super::message::{Header, MAX_PAYLOAD, write_entry, write_run};
 use super::stability::Stability;
@@ -70,7 +70,7 @@ impl Gossip {
             if !self.is_follower(Peer::at(index)) {
                 continue;
             }
-            let settles = self.parent.is_none() && self.stable_total() > link.told_stable;
+            let settles = self.settles(link);
             // One that lacks something is enough, the others need no look.
             lacks = lacks || settles || ((self.news || link.resend) && link.lacks(&self.log));
             let news = lacks.then_some(opens);
@@ -82,6 +82,11 @@ impl Gossip {
             }
         }
         due
+    }
+
+    /// Whether a follower must hear what has become stable.
+    fn settles(&self, link: &Link) -> bool {
+        self.parent.is_none() && link.stable == Lesson::Due && self.stable_total() > 0
     }
 
     /// When the followers' next round goes: right behind the parent's, where there is one.
@@ -126,7 +131,7 @@ impl Gossip {
             let link = &self.links[index];
             let wanted = match link.owed {
                 Some(owed) => opens || owed <= now,
-                None => opens && (link.lacks(&self.log) || self.stable_total() > link.told_stable),
+                None => opens && (link.lacks(&self.log) || self.settles(link)),
             };
             if wanted && self.is_follower(peer) {
                 self.send(peer, out);
@@ -150,47 +155,41 @@ impl Gossip {
             link.owe(now + STAMP);
             return;
         }
-        link.said = stamp;
+        let has_spoken = std::mem::replace(&mut link.said, stamp) > 0;
         let (hub, follower) = (self.is_hub(to), self.is_follower(to));
         let next = follower.then(|| self.closes(now));
         let rounds = self.acknowledge_within();
-        let follows = self.parent.unwrap_or(self.me);
         let direct = self.direct;
-        let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_trusted);
-        let far = self.is_far();
         self.written.clear();
-        if hub {
-            self.list_below();
-        }
         let originals = self.originals();
+        let is_tracked = self.is_tracked(to);
         let nodes = self.links.len();
         let held = self.held();
-        let Self { log, links, life, pace, written, stability, parent, .. } = self;
+        let Self { log, links, life, pace, written, stability, parent, position, partner, .. } = self;
         let link = &mut links[to.index()];
-        let full = link.tell_all || link.introduction != Introduction::Heard;
+        let full = link.introduction != Lesson::Heard;
         let answer = link.ask;
-        let header = Header { life: *life, stamp, now, follows, heard: link.heard, next, answer, full, doubts, far };
+        let header = Header { life: *life, stamp, now, position, heard: link.heard, next, answer, full };
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub, and only
         // there it must be known.
         let only = if direct && !(link.resend && (hub || follower)) { Some(&originals[..]) } else { None };
         // Who was never heard is asked what it holds first; if no answer comes, it may hear all the same, and is traded
         // with.
-        let trades = link.tell_all && link.introduction != Introduction::Due;
+        let trades = has_spoken && to == *partner;
         let asks_first = link.is_stranger() && !trades && !hub && !direct;
         let only = if asks_first { Some(&[][..]) } else { only };
         let brief = direct && !full && !hub && !follower;
         let concerns = |origin: Origin| !brief || origin.node as usize % nodes == to.index();
         let mut message = header.write(out.send(to, "gossip"));
-        if !written.below.is_empty() {
-            message = message.field("below", &written.below);
+        if hub && !position.below.is_empty() {
+            message = message.field("below", &position.below);
         }
         if let Some(held) = held {
             message = message.field("held", held);
         }
-        let stable =
-            stability.as_ref().filter(|stable| follower && parent.is_none() && stable.total > link.told_stable);
-        if let Some(stable) = stable {
-            link.told_stable = stable.total;
+        let says_stable = follower && parent.is_none() && link.stable != Lesson::Heard;
+        if let Some(stable) = stability.as_ref().filter(|stable| says_stable && stable.total > 0) {
+            link.stable.say(stamp);
             message = message.field_with("stable", |text| write_stable(text, log, stable, *life));
         }
         let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
@@ -203,17 +202,14 @@ impl Gossip {
                 beat.send_by = beat.send_by + beat.period;
             }
         }
-        if link.introduction == Introduction::Due {
-            link.introduction = Introduction::Sent(stamp);
-        }
+        link.introduction.say(stamp);
         link.plan = None;
-        link.tell_all = false;
         link.ask = false;
         link.resend = written.is_cut_short;
         // What did not fit follows as fast as the receiver can be expected to read it.
         link.owed = written.is_cut_short.then_some(now + TOGETHER);
         link.unanswered = 0;
-        if (carries || answer) && (hub || follower || direct) {
+        if (carries || answer || link.is_unheard()) && is_tracked {
             let way = match link.round_trip {
                 None => UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
                 Some((smoothed, deviation)) => {
@@ -222,7 +218,7 @@ impl Gossip {
             };
             let delay = match (answer, hub) {
                 (true, _) => Duration::ZERO,
-                (false, true) if !direct => {
+                (false, true) if carries && !direct => {
                     pace.period().max(link.beat.map_or(Duration::ZERO, |beat| beat.arrival.since(now)))
                 }
                 (false, _) if direct => rounds * 2,
@@ -237,16 +233,6 @@ impl Gossip {
                 Some(waiting) => Waiting { until, patience, ..waiting },
                 None => Waiting { since: now, until, patience, tries: 0 },
             });
-        }
-    }
-
-    /// Lists who gets this replica's rounds, directly or not, for the hub.
-    fn list_below(&mut self) {
-        for index in 0..self.links.len() {
-            let relay = self.links[index].through;
-            if self.is_follower(Peer::at(index)) || relay.is_some_and(|relay| self.is_follower(relay)) {
-                self.written.below.push(index);
-            }
         }
     }
 
@@ -273,8 +259,6 @@ pub(super) struct Written {
     reach: Vector,
     operations: usize,
     is_cut_short: bool,
-    /// Who follows the sender.
-    below: Vec<usize>,
 }
 
 impl Written {
@@ -282,7 +266,6 @@ impl Written {
         self.reach.clear();
         self.operations = 0;
         self.is_cut_short = false;
-        self.below.clear();
     }
 }
 

@@ -7,10 +7,11 @@
 //!
 //! Every message names the number of operations that its sender holds; if what is known of the sender comes to the same
 //! number, it is exactly the sender's vector. A hub that everyone follows takes the minimum of the vectors and says it
-//! with its messages; a follower takes it over if it knows the hub's vector, and holds all of it. Costs no message
-//! under load, and one round when news ends. Without a hub for all, in a partition, nothing becomes stable.
+//! with its messages until it is known to have arrived; a follower takes it over once it knows the hub's vector, and
+//! holds all of it. Costs no message under load, and one round and its acknowledgements when news ends. Without a hub
+//! for all, in a partition, nothing becomes stable.
 
-use super::link::{Link, Vector};
+use super::link::{Lesson, Link, Vector};
 use super::log::{Log, Origin, Slot};
 use super::message::Message;
 use super::{ACKNOWLEDGE_WITHIN, Gossip, Tick};
@@ -94,8 +95,14 @@ impl Gossip {
             && others().all(|link| follows(link) && holds_all(log, &link.snapshot))
             && (0..).zip(links.iter()).all(is_known)
         {
+            let before = stability.total;
             for slot in 0..log.origins() {
                 stability.raise(slot, least(slot).min(log.reach(slot)));
+            }
+            if stability.total > before {
+                for link in links.iter_mut() {
+                    link.stable = Lesson::Due;
+                }
             }
         }
         // Whose vector is not known, or who follows through another node and may not know that this one is here.
@@ -109,8 +116,10 @@ impl Gossip {
             stability.ask = None;
             for (index, link) in links.iter_mut().enumerate() {
                 let is_missing = is_missing(index, link);
-                link.ask |= is_missing;
-                link.tell_all |= is_missing;
+                if is_missing {
+                    link.ask = true;
+                    link.introduction = Lesson::Due;
+                }
             }
         }
     }
@@ -126,9 +135,13 @@ impl Gossip {
             link.snapshot.copy_from(&link.known);
         }
         if from_hub && link.is_exact && holds_all(log, &link.known) {
-            for (origin, number) in message.stable() {
-                if let Some(slot) = log.find(origin) {
-                    stability.raise(slot, number);
+            let before = stability.total;
+            for slot in 0..log.origins() {
+                stability.raise(slot, link.claimed.at(slot));
+            }
+            if stability.total > before {
+                for link in links.iter_mut() {
+                    link.stable = Lesson::Due;
                 }
             }
         }

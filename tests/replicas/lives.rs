@@ -1,12 +1,16 @@
 //! A node's lives do not mix: each numbers its operations from one.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use gossip_gloomers::engine::SETTLE;
-use gossip_gloomers::gossip::Settings;
+use gossip_gloomers::engine::{Birth, Engine, SETTLE};
+use gossip_gloomers::gossip::{MAX_LIVES, Settings};
+use gossip_gloomers::time::Time;
+use log::{Log, Metadata, Record};
 
 use crate::chance::{Chance, each_seed};
-use crate::wires::{Cluster, Deed, Wires};
+use crate::ledger::Ledger;
+use crate::wires::{Cluster, Deed, EPOCH, Wires, feed, init};
 
 const NODES: usize = 4;
 
@@ -53,4 +57,53 @@ fn a_new_life_is_heard_from_its_first_operation() {
             cluster.pass(Duration::from_millis(2));
         }
     });
+}
+
+thread_local! {
+    /// What this thread's replicas have said of trouble.
+    static COMPLAINTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keeps what is logged for the thread that logs it.
+struct Listener;
+
+impl Log for Listener {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        COMPLAINTS.with_borrow_mut(|complaints| complaints.push(record.args().to_string()));
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_life_too_many_is_not_heard_and_that_is_said_once() {
+    // No other test of this folder listens.
+    log::set_logger(&Listener).expect("nobody listens yet");
+    log::set_max_level(log::LevelFilter::Error);
+    let mut engine = Engine::<Ledger>::new(Birth { incarnation: EPOCH, seed: 7, options: Settings::default() });
+    let now = Time::from_millis(1);
+    feed(&mut engine, &mut init(0, 2).into_bytes(), now);
+    let mut live = |life: u64, operation: u32| {
+        let (at, age) = (EPOCH + life + 1000 + u64::from(operation), 1000 + u64::from(operation));
+        let body = format!(r#""type":"gossip","at":{at},"age":{age},"ops":[[1,0,{operation},{life}]]"#);
+        feed(&mut engine, &mut format!("{{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{{{body}}}}}\n").into_bytes(), now);
+        engine.node().expect("initialised").entries().len()
+    };
+    let most = MAX_LIVES as u64;
+    for life in 1..=most {
+        assert_eq!(live(life, 1) as u64, life);
+    }
+    assert_eq!(COMPLAINTS.take(), Vec::<String>::new());
+    for life in most + 1..=most + 2 {
+        for operation in 1..=3 {
+            assert_eq!(live(life, operation), MAX_LIVES);
+        }
+        let complaints = COMPLAINTS.take();
+        let [complaint] = &complaints[..] else { panic!("one line, not {complaints:?}") };
+        assert!(complaint.contains("node 1 ") && complaint.contains(&(EPOCH + life).to_string()), "{complaint}");
+    }
 }

@@ -10,6 +10,7 @@ mod hubs;
 mod ledger;
 mod lives;
 mod logs;
+mod losses;
 mod memory;
 mod merging;
 mod survival;

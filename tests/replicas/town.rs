@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 use crate::chance::Chance;
 use crate::wires::init;
 
+/// Whether it is this message, by its body.
+pub(crate) type Choice = Box<dyn FnMut(&Value) -> bool>;
+
 /// Some nodes of one kind.
 pub(crate) struct Town {
     cluster: Engines,
@@ -23,6 +26,10 @@ pub(crate) struct Town {
     sequence: u64,
     /// Links that lose everything, from and to.
     pub(crate) cut: BTreeSet<(usize, usize)>,
+    /// The next message that this chooses is lost.
+    loses: Option<Choice>,
+    /// Those that were.
+    pub(crate) lost: Vec<Value>,
     replies: Vec<Value>,
     /// What lin-kv holds.
     registered: BTreeMap<String, Value>,
@@ -32,11 +39,21 @@ pub(crate) struct Town {
 
 impl Town {
     /// Nodes that have had time to find each other.
-    pub(crate) fn of<N>(nodes: usize, latency: Duration, mut chance: Chance) -> Self
+    pub(crate) fn of<N>(nodes: usize, latency: Duration, chance: Chance) -> Self
     where
         N: Node<Options = Settings> + 'static,
     {
-        let cluster = Engines::of::<N>(nodes, chance.below(u64::MAX), &Settings::default());
+        let mut town = Self::that_begins::<N>(nodes, latency, Settings::default(), chance);
+        town.pass(Duration::from_secs(2));
+        town
+    }
+
+    /// Nodes that start now.
+    pub(crate) fn that_begins<N>(nodes: usize, latency: Duration, settings: Settings, mut chance: Chance) -> Self
+    where
+        N: Node<Options = Settings> + 'static,
+    {
+        let cluster = Engines::of::<N>(nodes, chance.below(u64::MAX), &settings);
         let mut town = Self {
             cluster,
             nodes,
@@ -45,6 +62,8 @@ impl Town {
             wires: BTreeMap::new(),
             sequence: 0,
             cut: BTreeSet::new(),
+            loses: None,
+            lost: Vec::new(),
             replies: Vec::new(),
             registered: BTreeMap::new(),
             messages: 0,
@@ -52,8 +71,12 @@ impl Town {
         for node in 0..nodes {
             town.begin(node);
         }
-        town.pass(Duration::from_secs(2));
         town
+    }
+
+    /// Loses the next message that this chooses.
+    pub(crate) fn lose(&mut self, loses: impl FnMut(&Value) -> bool + 'static) {
+        self.loses = Some(Box::new(loses));
     }
 
     fn begin(&mut self, node: usize) {
@@ -91,7 +114,8 @@ impl Town {
 
     /// Hears what is said until then, at the latest.
     fn collect(&mut self, until: Time) {
-        let Self { cluster, wires, sequence, chance, latency, cut, replies, registered, messages, .. } = self;
+        let Self { cluster, wires, sequence, chance, latency, cut, loses, lost, replies, registered, messages, .. } =
+            self;
         let said = cluster.wait(Some(until), &mut |node, at, line| {
             let message: Value = serde_json::from_slice(line).expect("nodes print JSON");
             let dest = message["dest"].as_str().expect("it is addressed");
@@ -106,7 +130,10 @@ impl Town {
                 return;
             };
             *messages += 1;
-            if !cut.contains(&(node, to)) {
+            if loses.as_mut().is_some_and(|loses| loses(&message["body"])) {
+                *loses = None;
+                lost.push(message);
+            } else if !cut.contains(&(node, to)) {
                 *sequence += 1;
                 let there = at + chance.up_to(*latency);
                 wires.insert((there, *sequence), (to, [line, b"\n"].concat()));

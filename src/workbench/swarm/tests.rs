@@ -94,6 +94,38 @@ fn a_hub_finds_followers_again_that_have_nothing_to_say() {
 }
 
 #[test]
+fn what_has_become_stable_is_said_again_when_it_was_lost() {
+    // The message carried nothing else, so nobody waited for its acknowledgement.
+    let usual = |seed| Scenario {
+        nodes: 4,
+        latency_ms: 0,
+        shape: Shape::Constant,
+        delivery: Delivery::Held,
+        duplication_percent: 0,
+        ..swarm(Kind::Kafka, 1, 1).scenario(seed)
+    };
+    let cut = Scenario {
+        rate: 9,
+        time_limit_s: 8,
+        loss_percent: 0,
+        faults: vec![Fault::OneWay, Fault::Pause, Fault::Skew],
+        interval_ms: 4000,
+        ..usual(7490)
+    };
+    let lost = Scenario {
+        rate: 14,
+        time_limit_s: 6,
+        loss_percent: 5,
+        faults: vec![Fault::Pause, Fault::Slow, Fault::Skew],
+        interval_ms: 3000,
+        ..usual(1_099_511_628_954)
+    };
+    for scenario in [cut, lost] {
+        assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+    }
+}
+
+#[test]
 fn what_is_lost_behind_a_pause_is_sent_again_in_time() {
     // The hub had been stopped for so long that a round trip was thought to take many seconds.
     let scenario = Scenario {
