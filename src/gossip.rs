@@ -237,6 +237,9 @@ impl Gossip {
         self.met.get_or_insert(now);
         self.on_vector(from, message);
         self.on_operations(from, message, view, now);
+        if let Some(waited) = message.waited {
+            self.on_news(from, waited, now);
+        }
         self.on_echo(from, message, now);
         self.links[from.index()].introduced |= message.full;
         // What was overtaken on its way says where the peer stood, not where it stands.
