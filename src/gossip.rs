@@ -243,6 +243,9 @@ impl Gossip {
         self.met.get_or_insert(now);
         self.on_vector(from, message);
         self.on_operations(from, message, view, now);
+        if let Some(waited) = message.waited {
+            self.on_news(from, waited, now);
+        }
         self.on_echo(from, message, now);
         if message.teaches() {
             self.on_lessons(from, message, now);

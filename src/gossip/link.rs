@@ -169,6 +169,8 @@ pub(super) struct Link {
     pub(super) beat: Option<Beat>,
     /// When the news at hand should go to this hub.
     pub(super) plan: Option<Time>,
+    /// Since when it has waited for that.
+    pub(super) waits_since: Option<Time>,
 }
 
 impl Link {
@@ -267,6 +269,7 @@ impl Link {
     /// whatever the hub says.
     pub(super) fn plan(&mut self, now: Time, latest: Time) {
         self.plan = Some(self.plan.unwrap_or_else(|| self.just_in_time(now)).min(latest));
+        self.waits_since.get_or_insert(now);
     }
 
     fn just_in_time(&self, now: Time) -> Time {

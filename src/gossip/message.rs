@@ -9,7 +9,8 @@
 //! others are written as differences to it. `below` lists all who follow the sender, directly or not. `have` lists
 //! origins (node, life) and how far the sender holds them; `ops` lists runs: an origin, the first number, and the
 //! operations from there. Only what changed is said. `answer`, `full`, `doubts` and `far` are flags: answer at once;
-//! `have` is complete; some node is doubted; the hub is two hops away or more. Nodes that ask what is stable add
+//! `have` is complete; some node is doubted; the hub is two hops away or more. `waited` is how long the oldest operation
+//! on board has waited at the sender for this message, where that goes to its hub. Nodes that ask what is stable add
 //! `stable`, a list like `have`, and `held`, a count.
 
 use crate::time::{Duration, Time};
@@ -49,6 +50,8 @@ pub struct Message<'a> {
     pub(super) far: bool,
     /// How many operations the sender holds, where stability is tracked.
     pub(super) held: Option<u64>,
+    /// How long the oldest operation on board has waited to go to this hub.
+    pub(super) waited: Option<Duration>,
     stable: Option<Json<'a>>,
     below: Option<Json<'a>>,
     have: Option<Json<'a>>,
@@ -59,7 +62,7 @@ impl<'a> Field<'a> for Message<'a> {
     fn read(body: Json<'a>) -> Result<Self, crate::wire::Malformed> {
         let (mut at, mut age, mut follows, mut echo, mut next) = (None, None, None, None, None);
         let (mut answer, mut full, mut doubts, mut far) = (false, false, false, false);
-        let (mut held, mut stable, mut below, mut have, mut ops) = (None, None, None, None, None);
+        let (mut held, mut waited, mut stable, mut below, mut have, mut ops) = (None, None, None, None, None, None);
         for (key, value) in body.entries().into_iter().flatten() {
             match key {
                 "at" => at = value.as_u64(),
@@ -72,6 +75,7 @@ impl<'a> Field<'a> for Message<'a> {
                 "doubts" => doubts = value.as_bool() == Some(true),
                 "far" => far = value.as_bool() == Some(true),
                 "held" => held = value.as_u64(),
+                "waited" => waited = value.as_u64().map(Duration::from_micros),
                 "stable" => stable = Some(value),
                 "below" => below = Some(value),
                 "have" => have = Some(value),
@@ -84,7 +88,7 @@ impl<'a> Field<'a> for Message<'a> {
         let echo = echo.map(|(stamp, hold)| (stamp, Duration::from_micros(hold)));
         let time = |us| Duration::from_micros(us).min(MAX_STALENESS);
         let next = next.map(|(soon, period)| (time(soon), time(period)));
-        Ok(Self { at, life, follows, echo, next, answer, full, doubts, far, held, stable, below, have, ops })
+        Ok(Self { at, life, follows, echo, next, answer, full, doubts, far, held, waited, stable, below, have, ops })
     }
 
     fn absent() -> Result<Self, crate::wire::Malformed> {
@@ -193,7 +197,7 @@ impl Header<'_> {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -27,6 +27,30 @@ const LONGEST_FIRST: Duration = Duration::from_millis(500);
 /// for seconds the network has not become slow, and a hub that thought so would not learn better for many rounds.
 const OUTLIER: u32 = 3;
 
+/// Upper bound on how long before a round its followers' news is wanted: that much lateness is waited for in every
+/// round. What is later than that earns a catch-up round.
+pub(super) const LONGEST_MARGIN: Duration = Duration::from_millis(20);
+
+/// The margin forgets a lateness at this rate a message: it is the most that one of a thousand messages exceeds.
+const MARGIN_DECAY: u32 = 1024;
+
+/// What is late often comes together: a catch-up round waits for more this long.
+const COALESCING: Duration = Duration::from_millis(5);
+
+/// A catch-up round costs as much as another. On average there is one to so many rounds at most, whatever latencies
+/// are like, and so many may follow each other.
+const ROUNDS_PER_CATCH_UP: u32 = 32;
+const MOST_CATCH_UPS: u32 = 3;
+
+/// Which round begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Round {
+    /// The next one of the schedule.
+    Regular,
+    /// One in between, for news that came too late for the last.
+    CatchUp,
+}
+
 /// How the rounds of a hub are spaced.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -39,11 +63,29 @@ pub(super) struct Pace {
     unrest_until: Time,
     /// When the rounds so far are paid for at one a period (generic cell rate algorithm).
     paid_until: Time,
+    /// How long before a round news is wanted.
+    margin: Duration,
+    /// When it was wanted for the last round.
+    last_wanted: Time,
+    /// When a round goes out before the next one of the schedule, for news that came too late for the last.
+    catch_up: Option<Time>,
+    /// Rounds that no catch-up round has been charged to.
+    uncharged: u32,
 }
 
 impl Pace {
     pub(super) fn new(max_staleness: Option<Duration>) -> Self {
-        Self { max_staleness, latency: None, restless: false, unrest_until: Time::ZERO, paid_until: Time::ZERO }
+        Self {
+            max_staleness,
+            latency: None,
+            restless: false,
+            unrest_until: Time::ZERO,
+            paid_until: Time::ZERO,
+            margin: Duration::ZERO,
+            last_wanted: Time::ZERO,
+            catch_up: None,
+            uncharged: MOST_CATCH_UPS * ROUNDS_PER_CATCH_UP,
+        }
     }
 
     /// Takes note of a measured round trip.
@@ -70,7 +112,7 @@ impl Pace {
     /// The time between two rounds when there is always news.
     pub(super) fn period(&self) -> Duration {
         match (self.max_staleness, self.latency) {
-            (Some(limit), Some(latency)) => limit.saturating_sub(latency * 2),
+            (Some(limit), Some(latency)) => limit.saturating_sub(latency * 2 + self.margin),
             (None, Some(latency)) => {
                 let period = latency * TENTHS_OF_LATENCY / 10;
                 let percent = if self.restless { UNREST_PERCENT } else { 100 };
@@ -85,9 +127,43 @@ impl Pace {
         self.max_staleness.filter(|_| self.latency.is_none()).unwrap_or_else(|| self.period())
     }
 
-    /// When the next round may go: one a period on average, early by [`SHORTEST`] at most.
+    /// When the next round may go.
     pub(super) fn opens(&self) -> Time {
+        let regular = self.next_regular();
+        self.catch_up.map_or(regular, |catch_up| catch_up.min(regular))
+    }
+
+    /// When the next round of the schedule may go: one a period on average, early by [`SHORTEST`] at most.
+    fn next_regular(&self) -> Time {
         self.paid_until - self.period().min(SHORTEST)
+    }
+
+    /// When followers' news is wanted for the next round of the schedule.
+    pub(super) fn wanted(&self) -> Time {
+        self.next_regular() - self.margin
+    }
+
+    /// How old news may be when it is everywhere, if all goes well.
+    fn staleness(&self) -> Duration {
+        self.max_staleness.unwrap_or_else(|| self.period() + self.latency() * 2 + LONGEST_MARGIN)
+    }
+
+    /// Takes note of news that came at `now` from a follower, where its oldest part had waited for so long. The margin
+    /// grows with its lateness. News that the next round would take out too late, and that is not too old already,
+    /// earns a round at once.
+    pub(super) fn on_news(&mut self, waited: Duration, now: Time) {
+        let wanted = self.wanted();
+        let late = now.since(if now >= wanted { wanted } else { self.last_wanted });
+        self.margin -= self.margin / MARGIN_DECAY;
+        if late <= LONGEST_MARGIN {
+            self.margin = self.margin.max(late);
+        }
+        let until_next = self.next_regular().since(now);
+        let at_best = waited + self.latency() * 2;
+        let is_late = at_best + until_next > self.staleness() && until_next > self.period() / 2;
+        if is_late && at_best <= self.staleness() && self.uncharged >= ROUNDS_PER_CATCH_UP {
+            self.catch_up.get_or_insert(now + COALESCING);
+        }
     }
 
     /// A peer was lost or found again.
@@ -96,10 +172,17 @@ impl Pace {
         self.unrest_until = now + UNREST;
     }
 
-    /// Takes note of a round.
-    pub(super) fn on_round(&mut self, now: Time) {
+    /// Takes note of a round that begins now.
+    pub(super) fn on_round(&mut self, now: Time) -> Round {
+        if self.catch_up.take().is_some_and(|at| at <= now) && now < self.next_regular() {
+            self.uncharged -= ROUNDS_PER_CATCH_UP;
+            return Round::CatchUp;
+        }
+        self.uncharged = (self.uncharged + 1).min(MOST_CATCH_UPS * ROUNDS_PER_CATCH_UP);
+        self.last_wanted = now - self.margin;
         self.restless &= now < self.unrest_until;
         self.paid_until = self.paid_until.max(now) + self.period();
+        Round::Regular
     }
 }
 
@@ -172,5 +255,76 @@ mod tests {
         assert!(pace.opens() <= start);
         pace.on_round(start);
         assert_eq!(pace.opens(), start + SHORTEST);
+    }
+
+    /// A hub whose last round went at this time, with the next one a period later.
+    fn after_a_round(max_staleness: Option<Duration>) -> (Pace, Time) {
+        let mut pace = at_latency(100, max_staleness);
+        let start = Time::from_millis(10_000);
+        pace.on_round(start);
+        let round = pace.opens();
+        assert_eq!(pace.on_round(round), Round::Regular);
+        (pace, round)
+    }
+
+    #[test]
+    fn news_is_wanted_as_early_as_it_lately_was_late() {
+        let ms = Duration::from_millis;
+        let (mut pace, round) = after_a_round(None);
+        let next = round + pace.period();
+        assert_eq!(pace.wanted(), next);
+        pace.on_news(ms(1), round + ms(7));
+        assert_eq!(pace.wanted(), next - ms(7));
+        pace.on_news(ms(1), next - ms(2));
+        assert!(pace.wanted() > next - ms(7), "what came within the margin lets it shrink slowly");
+        pace.on_news(ms(1), round + LONGEST_MARGIN + ms(1));
+        assert!(pace.wanted() > next - ms(7), "what is much too late is not waited for");
+        for _ in 0..10 * MARGIN_DECAY {
+            pace.on_news(ms(1), next - ms(50));
+        }
+        assert!(pace.wanted() > next - ms(1), "lateness of long ago is forgotten");
+    }
+
+    #[test]
+    fn what_the_next_round_would_take_out_too_late_earns_a_round_in_between() {
+        let ms = Duration::from_millis;
+        for (waited, late, earns, why) in [
+            (ms(329), ms(1), true, "it waited for the round that it has missed"),
+            (ms(0), ms(1), false, "it would have come by the next one anyway"),
+            (ms(329), ms(330), false, "the next round is here soon"),
+            (ms(2_000), ms(1), false, "it is too old already"),
+        ] {
+            let (mut pace, round) = after_a_round(None);
+            let next = pace.opens();
+            pace.on_news(waited, round + late);
+            let expected = if earns { round + late + COALESCING } else { next };
+            assert_eq!(pace.opens(), expected, "{why}");
+            if earns {
+                assert_eq!(pace.on_round(expected), Round::CatchUp);
+                assert_eq!(pace.opens(), next.max(pace.wanted()), "the schedule stays");
+            }
+        }
+    }
+
+    #[test]
+    fn rounds_in_between_are_rare_however_often_news_is_late() {
+        let (mut pace, mut round) = after_a_round(None);
+        let mut extra = 0;
+        for _ in 0..10 * ROUNDS_PER_CATCH_UP {
+            pace.on_news(Duration::from_millis(329), round + Duration::from_millis(1));
+            extra += u32::from(pace.on_round(pace.opens()) == Round::CatchUp);
+            round = pace.opens();
+            if round > pace.wanted() {
+                pace.on_round(round);
+            }
+        }
+        assert!((10..=10 + MOST_CATCH_UPS).contains(&extra), "{extra}");
+    }
+
+    #[test]
+    fn a_margin_is_taken_from_the_period_where_the_staleness_is_bounded() {
+        let (mut pace, round) = after_a_round(Some(Duration::from_millis(450)));
+        pace.on_news(Duration::ZERO, round + Duration::from_millis(9));
+        assert_eq!(pace.period(), Duration::from_millis(241));
     }
 }

@@ -9,7 +9,8 @@ use crate::time::{Duration, Time};
 
 use super::link::{Beat, Lesson, Link, Vector, Waiting};
 use super::log::{Log, Origin, Slot};
-use super::message::{Header, MAX_PAYLOAD, write_entry, write_run};
+use super::message::{Header, MAX_PAYLOAD, micros, write_entry, write_run};
+use super::pace::Round;
 use super::stability::Stability;
 use super::{
     GRAIN, Gossip, LONGEST_PATIENCE, SHORTEST_PATIENCE, SOLITUDE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain,
@@ -111,33 +112,43 @@ impl Gossip {
         if let Some(beat) = self.parent_beat().filter(|beat| beat.arrival > now) {
             return (beat.next_slot(now).since(now), beat.period);
         }
-        let soon = self.pace.opens().since(now);
+        let soon = self.pace.wanted().since(now);
         (soon, if soon.is_zero() { Duration::ZERO } else { self.pace.period() })
     }
 
-    /// Sends each follower what it lacks, and what it waits for.
+    /// News came from a follower whose oldest operation had waited there for so long.
+    pub(super) fn on_news(&mut self, from: Peer, waited: Duration, now: Time) {
+        if self.parent.is_none() && !self.direct && self.is_follower(from) {
+            self.pace.on_news(waited, now);
+        }
+    }
+
+    /// Sends each follower what it lacks, and what it waits for; late news only to those who lack it.
     fn round<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
     {
         let opens = self.opens(now) <= now;
+        let round = opens.then(|| self.pace.on_round(now));
         if opens {
-            self.pace.on_round(now);
             self.news = false;
             self.relays = false;
         }
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
             let link = &self.links[index];
-            let wanted = match link.owed {
-                Some(owed) => opens || owed <= now,
-                None => opens && (link.lacks(&self.log) || self.settles(link)),
+            let wanted = match (link.owed, round) {
+                (Some(owed), _) if owed <= now => true,
+                (_, Some(Round::CatchUp)) => link.lacks(&self.log),
+                (None, Some(Round::Regular)) => link.lacks(&self.log) || self.settles(link),
+                (Some(_), Some(Round::Regular)) => true,
+                (_, None) => false,
             };
             if wanted && self.is_follower(peer) {
                 self.send(peer, out);
             }
         }
-        if opens && self.parent.is_none() {
+        if round == Some(Round::Regular) && self.parent.is_none() {
             self.trade(now);
         }
     }
@@ -193,8 +204,12 @@ impl Gossip {
             message = message.field_with("stable", |text| write_stable(text, log, stable, *life));
         }
         let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
-        message.field_with("have", |text| write_have(text, log, link, *life, full, concerns, written)).end();
+        let message = message.field_with("have", |text| write_have(text, log, link, *life, full, concerns, written));
         let carries = written.operations > 0;
+        match link.waits_since.take().filter(|_| hub && carries) {
+            Some(since) => message.field("waited", micros(now.since(since))).end(),
+            None => message.end(),
+        }
         if carries {
             link.last_ops = stamp;
             if let Some(beat) = link.beat.as_mut().filter(|beat| beat.send_by <= now + GRAIN) {

@@ -7,6 +7,7 @@ mod chance;
 mod economy;
 mod hearsay;
 mod hubs;
+mod late;
 mod ledger;
 mod lives;
 mod logs;

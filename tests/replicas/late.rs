@@ -1,0 +1,61 @@
+//! News that comes too late for its round does not wait for the next one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gossip_gloomers::gossip::Settings;
+use gossip_gloomers::time::Time;
+
+use crate::chance::{Chance, each_seed};
+use crate::ledger::Name;
+use crate::wires::{Cluster, Deed, Wires};
+
+const LATENCY: Duration = Duration::from_millis(100);
+const PERIOD: Duration = Duration::from_millis(370);
+const STEP: Duration = Duration::from_millis(5);
+/// What a hub may ask its followers to be early by, waits for more that is late, and what timers take.
+const LEEWAY: Duration = Duration::from_millis(20 + 5 + 10);
+
+/// Lets nodes make operations for some time, on average one in twenty milliseconds; each is everywhere within the
+/// bound.
+fn assert_spread(cluster: &mut Cluster, nodes: usize, duration: Duration, within: Duration, chance: &mut Chance) {
+    let mut under_way: BTreeMap<Name, Time> = BTreeMap::new();
+    let end = cluster.now + duration;
+    while cluster.now < end || !under_way.is_empty() {
+        if cluster.now < end && chance.percent(25) {
+            let origin = chance.index(nodes);
+            cluster.plan(Duration::ZERO, Deed::Append(origin));
+            cluster.pass(Duration::from_micros(1));
+            let entries = cluster.ledger(origin).expect("it lives").entries();
+            let last = *entries.keys().rfind(|name| name.0 as usize == origin).expect("it was made");
+            under_way.insert(last, cluster.now);
+        }
+        cluster.pass(STEP);
+        let everywhere = |name: &Name| {
+            (0..nodes).all(|node| cluster.ledger(node).is_some_and(|ledger| ledger.entries().contains_key(name)))
+        };
+        under_way.retain(|name, made| {
+            let age = cluster.now.since(*made);
+            let under_way = !everywhere(name);
+            assert!(!under_way || age <= within, "{name:?} is {age:?} old and not everywhere");
+            under_way
+        });
+    }
+}
+
+#[test]
+fn news_that_misses_its_round_does_not_wait_for_the_next() {
+    each_seed("news_that_misses_its_round_does_not_wait_for_the_next", 60, |seed| {
+        let mut chance = Chance::new(seed);
+        let nodes = chance.one_of(&[3, 5, 9]);
+        let wires = Wires { shortest: LATENCY, longest: LATENCY, loss: 0, duplication: 0 };
+        let mut cluster = Cluster::new(nodes, wires, Settings::default(), Chance::new(!seed));
+        let at_best = PERIOD + 2 * LATENCY + LEEWAY;
+        cluster.pass(Duration::from_secs(2));
+        let settling = Duration::from_secs(2) + chance.up_to(PERIOD);
+        assert_spread(&mut cluster, nodes, settling, 2 * at_best, &mut chance);
+        let delay = Duration::from_millis(1) + chance.up_to(Duration::from_millis(60));
+        (cluster.wires.shortest, cluster.wires.longest) = (LATENCY + delay, LATENCY + delay);
+        assert_spread(&mut cluster, nodes, PERIOD, at_best + 2 * delay, &mut chance);
+    });
+}
