@@ -68,13 +68,24 @@ fn last_of_each(members: Members<'_>) -> Members<'_> {
     kept
 }
 
-/// The members of the object that `text` begins with; what follows it is ignored (reference §1.7, last row).
+/// The members of the object that `text` begins with; what follows it is ignored.
 ///
 /// # Errors
 ///
 /// When `text` does not begin with a well-formed JSON object.
 pub fn members(text: &str) -> Result<Members<'_>, serde_json::Error> {
-    Object::deserialize(&mut serde_json::Deserializer::from_str(text)).map(|object| object.0)
+    members_and_rest(text).map(|(members, _)| members)
+}
+
+/// The members of the object that `text` begins with, and what follows it.
+///
+/// # Errors
+///
+/// When `text` does not begin with a well-formed JSON object.
+pub fn members_and_rest(text: &str) -> Result<(Members<'_>, &str), serde_json::Error> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Object<'_>>();
+    let object = values.next().unwrap_or_else(|| Err(serde_json::Error::custom("there is nothing")))?;
+    Ok((object.0, &text[values.byte_offset()..]))
 }
 
 /// Whether `text` is the literal of an integer: `5`, but not `5.0` or `5e0`.

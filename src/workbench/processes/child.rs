@@ -202,6 +202,10 @@ impl Child {
         }
     }
 
+    pub(super) fn unfinished(&self) -> &[u8] {
+        self.stdout_lines.unfinished()
+    }
+
     pub(super) fn last_words(&self) -> LastWords {
         LastWords { stdout: self.stdout_recent.lines(), stderr: self.stderr_recent.lines() }
     }
