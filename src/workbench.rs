@@ -22,6 +22,7 @@ pub mod check;
 
 pub mod edn;
 pub mod json;
+pub mod quote;
 
 pub mod challenges;
 pub mod command;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
+use gossip_gloomers::time::Time;
 use gossip_gloomers::workbench::services::Services;
 use protocol::{Participants, Spoken, answers, message};
 use rand_chacha::ChaCha8Rng;
@@ -116,7 +117,8 @@ fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&Spoken) -
         let spoken = message(&line.expect("UTF-8")).expect("what Maelstrom accepts");
         if let (Some(tell), Some(service)) = (&tell, Services::NAMES.iter().position(|name| **name == *spoken.dest)) {
             let body = serde_json::to_string(&spoken.body).expect("JSON");
-            let answer = services.handle(service, &spoken.src, &body).expect("services are asked what they know");
+            let answer =
+                services.handle(service, &spoken.src, &body, Time::ZERO).expect("services are asked what they know");
             let (src, dest) = (spoken.dest.as_str(), spoken.src.as_str());
             let line = format!("{{\"id\":1,\"src\":\"{src}\",\"dest\":\"{dest}\",\"body\":{answer}}}\n");
             tell.send(line).expect("it writes");

@@ -1,11 +1,18 @@
 //! A client: one request at a time, and what its answer means for the history (reference §2).
 
+mod reason;
+
+use std::rc::Rc;
+
 use serde_json::value::RawValue;
 
 use super::edn::Value;
 use super::history::Kind;
 use super::json;
+use super::quote::quote;
 use crate::time::{Duration, Time};
+
+pub use reason::{Misfit, Reason, Silence, Stray, Unfinished};
 
 /// How long a client waits for `init_ok`, unless `--init-timeout` says otherwise.
 pub const INIT_PATIENCE: Duration = Duration::from_secs(10);
@@ -48,9 +55,14 @@ pub enum Answer {
         text: Value,
     },
     /// A body that answers the request but cannot be read.
-    Unreadable(String),
+    Unreadable {
+        /// Why.
+        why: String,
+        /// The body, fit to be quoted.
+        body: String,
+    },
     /// Nothing, in time.
-    TimedOut,
+    TimedOut(Silence),
 }
 
 /// How a workload's clients take trouble (the two tables of reference §2.4).
@@ -73,6 +85,8 @@ pub struct Trouble {
     pub error: Value,
     /// The `:exception`, where there is one.
     pub exception: Option<Value>,
+    /// The same for people, with all that is known.
+    pub reason: Box<Reason>,
 }
 
 /// Codes with a name, and whether they say for certain that nothing happened (reference §2.3).
@@ -90,6 +104,11 @@ const CODES: [(i64, &str, bool); 11] = [
     (30, "txn-conflict", true),
 ];
 
+/// A code's number, its name, and whether it says for certain that nothing happened.
+fn named(code: i64) -> Option<(i64, &'static str, bool)> {
+    CODES.into_iter().find(|(number, ..)| *number == code)
+}
+
 impl Conduct {
     /// Turns the answer to operation `f` into the fields of a reply in shape, or into trouble.
     ///
@@ -97,54 +116,96 @@ impl Conduct {
     ///
     /// The trouble, ready for the history.
     pub fn judge(&self, f: &str, answer: Answer, schema: &Schema) -> Result<Vec<(Box<str>, Value)>, Trouble> {
-        let idempotent = self.idempotent.contains(&f);
-        let unsure = if idempotent { Kind::Fail } else { Kind::Info };
-        match answer {
-            Answer::Reply(members) => match schema.fault(&members) {
-                None => Ok(members),
-                Some(fault) => Err(malformed(&fault)),
-            },
-            Answer::Unreadable(reason) => Err(malformed(&reason)),
-            Answer::TimedOut if self.maps_errors => {
-                Err(Trouble { kind: unsure, error: keyword("net-timeout"), exception: None })
+        answer.in_shape(|members| schema.fault(members)).map_err(|reason| self.trouble(f, reason))
+    }
+
+    fn trouble(&self, f: &str, reason: Reason) -> Trouble {
+        let unsure = if self.idempotent.contains(&f) { Kind::Fail } else { Kind::Info };
+        let understood = |kind, error, reason| Trouble { kind, error, exception: None, reason: Box::new(reason) };
+        match &reason {
+            Reason::Malformed { fault, .. } => {
+                exception(&format!("Malformed RPC response. It cannot be used: {fault}."), reason)
             }
-            Answer::TimedOut => Err(exception("Client read timeout")),
-            Answer::Error { code, text } => {
-                let named = CODES.iter().find(|(number, ..)| Some(*number) == code);
-                let (_, name, definite) = named.copied().unwrap_or((-1, "unknown", false));
+            Reason::Silence(_) if self.maps_errors => understood(unsure, keyword("net-timeout"), reason),
+            Reason::Silence(_) => exception("Client read timeout", reason),
+            Reason::Error { code, text } => {
+                let (_, name, definite) = code.and_then(named).unwrap_or((-1, "unknown", false));
                 if !self.maps_errors {
                     let text = if let Value::Str(text) = text { format!(": {text}") } else { String::new() };
-                    return Err(exception(&format!("RPC error {name}{text}")));
+                    return exception(&format!("RPC error {name}{text}"), reason);
                 }
                 let kind = if definite { Kind::Fail } else { unsure };
-                Err(Trouble { kind, error: Value::Vector(vec![keyword(name), text]), exception: None })
+                let error = Value::Vector(vec![keyword(name), text.clone()]);
+                understood(kind, error, reason)
             }
         }
     }
 }
 
+impl Answer {
+    /// The members of a reply in which `fault` finds nothing wrong.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn in_shape(
+        self,
+        fault: impl FnOnce(&[(Box<str>, Value)]) -> Option<String>,
+    ) -> Result<Vec<(Box<str>, Value)>, Reason> {
+        match self {
+            Self::Reply(members) => match fault(&members) {
+                None => Ok(members),
+                Some(fault) => Err(Reason::Malformed { fault, body: quote(&object(members)) }),
+            },
+            Self::Unreadable { why, body } => {
+                Err(Reason::Malformed { fault: format!("the reply cannot be read ({why})"), body })
+            }
+            Self::TimedOut(silence) => Err(Reason::Silence(silence)),
+            Self::Error { code, text } => Err(Reason::Error { code, text }),
+        }
+    }
+}
+
+/// The text of a JSON object with these members.
+fn object(members: Vec<(Box<str>, Value)>) -> String {
+    Value::Map(members.into_iter().map(|(key, value)| (Value::Str(key), value)).collect()).to_json()
+}
+
 impl Schema {
-    /// What is wrong with a reply, if anything.
-    fn fault(&self, members: &[(Box<str>, Value)]) -> Option<String> {
+    /// What is wrong with a reply, if anything, in a sentence.
+    #[must_use]
+    pub fn fault(&self, members: &[(Box<str>, Value)]) -> Option<String> {
+        if let Some(fault) = self.wrong_type(members) {
+            return Some(fault);
+        }
         let mut missing: Vec<&str> = self.fields.iter().map(|(name, _)| *name).collect();
-        let mut typed = false;
         for (key, value) in members {
             let known = self.fields.iter().find(|(name, _)| *name == &**key);
             match (&**key, known) {
-                ("type", _) if *value == Value::Str(self.kind.into()) => typed = true,
-                ("type", _) => return Some(format!("its type is not {:?}", self.kind)),
+                ("type", _) => {}
                 ("in_reply_to" | "msg_id", _) if is_integer(value) => {}
                 (key, Some((_, test))) if test(value) => missing.retain(|name| *name != key),
                 (key, Some(_)) | (key @ ("in_reply_to" | "msg_id"), None) => {
-                    return Some(format!("the value of {key:?} has the wrong type"));
+                    return Some(format!("the value of the reply's `{key}` has the wrong type"));
                 }
-                (key, None) => return Some(format!("the key {key:?} does not belong there")),
+                (key, None) => {
+                    return Some(format!("the reply has the key `{}`, which does not belong there", quote(key)));
+                }
             }
         }
-        if !typed {
-            return Some("it has no type".into());
+        missing.first().map(|name| format!("the reply lacks the key `{name}`"))
+    }
+
+    /// What is wrong with a reply's `type`, if anything, in a sentence.
+    #[must_use]
+    pub fn wrong_type(&self, members: &[(Box<str>, Value)]) -> Option<String> {
+        let kind = members.iter().find(|(key, _)| &**key == "type").map(|(_, kind)| kind);
+        match kind {
+            None => Some("the reply has no `type`".to_owned()),
+            Some(Value::Str(kind)) if **kind == *self.kind => None,
+            Some(Value::Str(kind)) => Some(format!("the reply has the type `{}`, not `{}`", quote(kind), self.kind)),
+            Some(kind) => Some(format!("the reply has the type {}, not `{}`", quote(&kind.to_json()), self.kind)),
         }
-        missing.first().map(|name| format!("the key {name:?} is missing"))
     }
 }
 
@@ -170,12 +231,8 @@ fn keyword(name: &'static str) -> Value {
     Value::Keyword(name.into())
 }
 
-fn malformed(reason: &str) -> Trouble {
-    exception(&format!("Malformed RPC response. The reply cannot be used: {reason}."))
-}
-
 /// An exception that no client expects, in the shape in which Clojure prints one.
-fn exception(message: &str) -> Trouble {
+fn exception(message: &str, reason: Reason) -> Trouble {
     let text = Value::Str(message.into());
     let via = Value::Map(vec![
         (keyword("type"), Value::Symbol("clojure.lang.ExceptionInfo".into())),
@@ -185,6 +242,7 @@ fn exception(message: &str) -> Trouble {
         kind: Kind::Info,
         error: Value::Str(format!("indeterminate: {message}").into()),
         exception: Some(Value::Map(vec![(keyword("via"), Value::Vector(vec![via])), (keyword("cause"), text)])),
+        reason: Box::new(reason),
     }
 }
 
@@ -195,21 +253,40 @@ pub struct Client {
     pub owner: usize,
     /// The node it talks to, by index.
     pub node: usize,
+    name: Rc<str>,
     sent: u64,
-    deadline: Option<Time>,
+    waiting: Option<Waiting>,
+}
+
+/// A request without an answer so far.
+#[derive(Debug, Clone)]
+struct Waiting {
+    deadline: Time,
+    patience: Duration,
+    /// The most telling message that was no answer.
+    stray: Option<Box<Stray>>,
+}
+
+impl Waiting {
+    /// Keeps the first message that may have been meant as the answer; one that answers an earlier request hardly was.
+    fn pass_over(&mut self, stray: Stray) {
+        if self.stray.as_ref().is_none_or(|known| known.misfit.is_late() && !stray.misfit.is_late()) {
+            self.stray = Some(Box::new(stray));
+        }
+    }
 }
 
 impl Client {
     /// A client that has sent nothing yet.
     #[must_use]
-    pub fn new(owner: usize, node: usize) -> Self {
-        Self { owner, node, sent: 0, deadline: None }
+    pub fn new(owner: usize, node: usize, name: &str) -> Self {
+        Self { owner, node, name: name.into(), sent: 0, waiting: None }
     }
 
     /// Begins a request at `now`; returns the body to send.
     pub fn ask(&mut self, request: &Request, now: Time) -> String {
         self.sent += 1;
-        self.deadline = Some(now + request.patience);
+        self.waiting = Some(Waiting { deadline: now + request.patience, patience: request.patience, stray: None });
         let open = request.body.strip_suffix('}').unwrap_or(&request.body);
         format!("{open},\"msg_id\":{}}}", self.sent)
     }
@@ -217,20 +294,29 @@ impl Client {
     /// When it gives up waiting, if it waits.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
-        self.deadline
+        self.waiting.as_ref().map(|waiting| waiting.deadline)
     }
 
-    /// Reads a message's body; `None` when that does not answer the outstanding request.
-    pub fn hear(&mut self, body: &str) -> Option<Answer> {
-        self.deadline?;
+    /// What it has heard instead of an answer so far.
+    #[must_use]
+    pub fn stray(&self) -> Option<&Stray> {
+        self.waiting.as_ref()?.stray.as_deref()
+    }
+
+    /// Reads a message that `src` sent it; `None` when that does not answer the outstanding request.
+    pub fn hear(&mut self, src: &Rc<str>, body: &str) -> Option<Answer> {
+        let waiting = self.waiting.as_mut()?;
         let members = json::members(body).ok()?;
-        let member = |name: &str| members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.get());
-        let answers = member("in_reply_to").and_then(|text| text.parse::<u64>().ok()) == Some(self.sent);
-        if !answers {
+        let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
+        let kind = member("type").and_then(|text| json::value(text).ok());
+        if let Some(misfit) = misfit(member("in_reply_to"), self.sent) {
+            let (src, dest, client) = (Rc::clone(src), Rc::clone(&self.name), Rc::clone(&self.name));
+            let kind = kind.as_ref().and_then(Value::as_str).map(quote);
+            waiting.pass_over(Stray { src, dest, client, kind, body: quote(body), misfit });
             return None;
         }
-        self.deadline = None;
-        if member("type") == Some("\"error\"") {
+        self.waiting = None;
+        if kind.is_some_and(|kind| kind.as_str() == Some("error")) {
             return Some(Answer::Error {
                 code: member("code").and_then(|text| text.parse().ok()),
                 text: member("text").and_then(|text| json::value(text).ok()).unwrap_or(Value::Nil),
@@ -240,13 +326,38 @@ impl Client {
             |(key, value): &(std::borrow::Cow<str>, &RawValue)| Ok((key.as_ref().into(), json::value(value.get())?));
         Some(match members.iter().map(read).collect::<Result<Vec<_>, serde_json::Error>>() {
             Ok(members) => Answer::Reply(members),
-            Err(error) => Answer::Unreadable(error.to_string()),
+            Err(error) => Answer::Unreadable { why: error.to_string(), body: quote(body) },
         })
     }
 
-    /// Gives up if it has waited long enough.
-    pub fn expire(&mut self, now: Time) -> Option<Answer> {
-        self.deadline.take_if(|deadline| *deadline <= now).map(|_| Answer::TimedOut)
+    /// Takes note of a message that its node sent to somebody else: it may have been meant as the answer.
+    pub fn overhear(&mut self, src: &Rc<str>, dest: &Rc<str>, body: &str) {
+        let Some(waiting) = &mut self.waiting else { return };
+        let Ok(members) = json::members(body) else { return };
+        let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
+        if misfit(member("in_reply_to"), self.sent).is_some() {
+            return;
+        }
+        let kind = member("type").and_then(|text| json::value(text).ok());
+        let kind = kind.as_ref().and_then(Value::as_str).map(quote);
+        let (src, dest, client) = (Rc::clone(src), Rc::clone(dest), Rc::clone(&self.name));
+        waiting.pass_over(Stray { src, dest, client, kind, body: quote(body), misfit: Misfit::Elsewhere });
+    }
+
+    /// Gives up if it has waited long enough; `unfinished` is what its node has written without a line end.
+    pub fn expire(&mut self, now: Time, unfinished: impl FnOnce() -> Option<Unfinished>) -> Option<Answer> {
+        let Waiting { patience, stray, .. } = self.waiting.take_if(|waiting| waiting.deadline <= now)?;
+        Some(Answer::TimedOut(Silence { patience, stray, unfinished: unfinished() }))
+    }
+}
+
+/// Why a message with this `in_reply_to` does not answer request `wanted`, if it does not.
+fn misfit(in_reply_to: Option<&str>, wanted: u64) -> Option<Misfit> {
+    match in_reply_to {
+        None => Some(Misfit::Missing),
+        Some(given) if !json::is_integer(given) => Some(Misfit::NotAnInteger { given: quote(given), wanted }),
+        Some(given) if given.parse() == Ok(wanted) => None,
+        Some(given) => Some(Misfit::Other { given: quote(given), wanted }),
     }
 }
 

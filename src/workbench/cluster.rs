@@ -94,6 +94,11 @@ pub trait Cluster {
     /// Whether a node is there.
     fn status(&mut self, node: usize) -> Status;
 
+    /// What it has written to stdout since its last line end, which is no line so far.
+    fn unfinished(&self, _node: usize) -> &[u8] {
+        &[]
+    }
+
     /// What it wrote last, for the report of its death.
     fn last_words(&self, node: usize) -> LastWords;
 

@@ -104,13 +104,16 @@ fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Desk<'_
         }
         Err(failure) => {
             broken(options, seed, &failure.to_string(), desk.page)?;
-            writeln!(desk.page, "The test could not be run: {failure}")?;
-            if let Failure::Unready { last_words, .. } = &failure {
+            if let Failure::Unready { node, last_words, .. } = &failure
+                && !last_words.stderr.is_empty()
+            {
+                writeln!(desk.page, "{node} wrote to stderr last:")?;
                 for line in &last_words.stderr {
                     writeln!(desk.page, "    {line}")?;
                 }
             }
             writeln!(desk.page, "What nodes wrote to stderr is in {}", store.node_logs().display())?;
+            writeln!(desk.page, "The test could not be run: {failure}")?;
             Ok(BROKEN)
         }
     }
@@ -151,9 +154,11 @@ fn in_virtual_time(options: &Options, seed: u64, interrupts: &Interrupts) -> io:
     let nodes = Builtin::of(options.workload.name())
         .and_then(|node| node.engines(options.nodes.len(), seed, &options.arguments));
     let mut simulation = nodes.map_err(io::Error::other)?;
-    let mut quiet = Progress::new(options.time_limit, true, true).until(interrupts.catch());
+    let others_write = options.log_net_send || options.log_net_recv;
+    let progress = Progress::new(options.time_limit, options.quiet, others_write).in_virtual_time();
+    let mut progress = progress.until(interrupts.catch());
     let mut workload = options.workload.begin(&options.terms());
-    Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut simulation, &mut quiet))
+    Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut simulation, &mut progress))
 }
 
 /// The executable of the nodes; without `--bin`, this very program.

@@ -5,13 +5,13 @@ use std::io::{self, Write};
 use super::check::{self, Verdict, judge};
 use super::cluster::Halt;
 use super::edn::{self, Value};
-use super::findings::findings;
+use super::findings::{Finding, findings};
 use super::history::History;
 use super::junit::Suite;
-use super::network::{Delivery, Muted};
+use super::network::{Delivery, Muted, Unread};
 use super::options::Options;
 use super::report;
-use super::run::{Convergence, Crash, Failure, Outcome, Throughput};
+use super::run::{Convergence, Crash, Failure, OperationError, Outcome, Throughput};
 use super::store::Store;
 use super::summary::{Facts, abridged, closing_line, summary};
 use crate::time::Duration;
@@ -91,16 +91,37 @@ pub fn conclude(
     let (verdict, status) = ruling(&results, failed);
     let status = outcome.cut_short.as_ref().map_or(status, status_of);
     let words = check::in_words(&results);
-    let findings = findings(&results, &outcome.muted, options.strict);
-    let failed = findings.iter().filter(|finding| finding.verdict != Verdict::True && finding.check != "muted");
+    let mut facts = Facts {
+        workload: options.workload.name().to_owned(),
+        node_count: options.nodes.len(),
+        latency_ms: options.latency.mean_ms,
+        rate: options.rate,
+        cut_short: cut_short.clone(),
+        throughput: Some(outcome.throughput.clone()),
+        muted: outcome.muted.clone(),
+        unread: outcome.unread.clone(),
+        errors: outcome.errors.clone(),
+        outdated: outcome.outdated.clone(),
+        remarks: outcome.remarks.clone(),
+        strict: options.strict,
+        folder: store.folder().to_owned(),
+        missing: Vec::new(),
+    };
+    let findings = findings(&results, &facts);
+    let told_apart = |finding: &&Finding| matches!(&*finding.check, "muted" | "unread");
+    let failed = findings.iter().filter(|finding| finding.verdict != Verdict::True && !told_apart(finding));
     let remarks = failed.map(|finding| format!("{} is {}: {}", finding.check, finding.verdict.word(), finding.why));
     let short = outcome.throughput.shortfall().map(|why| format!("The test is shorter than asked for: {why}."));
     let muted = outcome.muted.iter().map(Muted::in_words);
-    let remarks = short.into_iter().chain(muted).chain(remarks).chain(words.iter().cloned());
-    picture(store, Some(&results), Some(verdict), remarks.collect());
+    let unread = outcome.unread.iter().map(Unread::in_words);
+    let told = |error: &&OperationError| verdict != Verdict::True || !error.is_ordinary;
+    let errors: Vec<_> = outcome.errors.iter().filter(told).map(ToString::to_string).collect();
+    let remarks = short.into_iter().chain(muted).chain(unread).chain(remarks).chain(errors.iter().cloned());
+    picture(store, Some(&results), Some(verdict), remarks.chain(words.iter().cloned()).collect());
     if let Some(file) = &options.junit {
         let workload = options.workload.name();
-        let suite = Suite { workload, seed, seconds, findings: &findings, broken: cut_short.as_deref() };
+        let broken = cut_short.as_deref();
+        let suite = Suite { workload, seed, seconds, findings: &findings, broken, output: &errors };
         if let Err(error) = suite.write(file) {
             store.miss(error.to_string());
         }
@@ -112,30 +133,39 @@ pub fn conclude(
         }
         return Ok(Conclusion { status, results: Some(results) });
     }
+    facts.missing = store.missing().to_vec();
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
         Some(Failure::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
         Some(failure) => format!("The test could not be run to its end: {failure}"),
     };
-    let facts = Facts {
-        workload: options.workload.name().to_owned(),
-        node_count: options.nodes.len(),
-        latency_ms: options.latency.mean_ms,
-        rate: options.rate,
-        cut_short,
-        throughput: Some(outcome.throughput),
-        muted: outcome.muted,
-        remarks: outcome.remarks,
-        strict: options.strict,
-        folder: store.folder().to_owned(),
-        missing: store.missing().to_vec(),
-    };
-    write!(page, "{}", summary(&results, &facts, colours))?;
+    let printed = options.verbose.then_some(&results);
+    tell(page, &words, printed, &summary(&results, &facts, colours), &closing)?;
+    Ok(Conclusion { status, results: Some(results) })
+}
+
+/// Prints what a run came to, the summary last, where people look: before it what the checker of the workload has to
+/// say, and the whole map of `results` if that is wanted; after it the line on which scripts rely.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn tell(
+    page: &mut dyn Write,
+    words: &[String],
+    results: Option<&Value>,
+    summary: &str,
+    closing: &str,
+) -> io::Result<()> {
+    if let Some(results) = results {
+        writeln!(page, "\n{}", edn::pretty(&abridged(results)))?;
+    }
     for line in words {
         writeln!(page, "{line}")?;
     }
-    writeln!(page, "\n{}\n\n{closing}", edn::pretty(&abridged(&results)))?;
-    Ok(Conclusion { status, results: Some(results) })
+    if results.is_some() || !words.is_empty() {
+        writeln!(page)?;
+    }
+    writeln!(page, "{summary}\n{closing}")
 }
 
 /// What people must know of results that end before the test did.
@@ -179,8 +209,9 @@ pub fn results(history: &History, outcome: &Outcome, options: &Options, seed: u6
 pub fn strict(results: &Value) -> Verdict {
     let ours = |key| results.get("gloomers").and_then(|ours| ours.get(key));
     let muted = ours("muted").and_then(Value::items).is_some_and(|muted| muted.len() > 0);
+    let unread = ours("unread").and_then(Value::items).is_some_and(|unread| unread.len() > 0);
     let apart = ours("converged") == Some(&Value::Bool(false));
-    Verdict::from(!muted && !apart && check::ours(results) != Some(Verdict::False))
+    Verdict::from(!muted && !unread && !apart && check::ours(results) != Some(Verdict::False))
 }
 
 /// Tells programs that a test has no verdict and why: as JSON, or as `JUnit` XML, if that was asked for.
@@ -190,7 +221,8 @@ pub fn strict(results: &Value) -> Verdict {
 pub fn broken(options: &Options, seed: u64, why: &str, page: &mut dyn Write) -> io::Result<()> {
     if let Some(file) = &options.junit {
         let workload = options.workload.name();
-        if let Err(error) = (Suite { workload, seed, seconds: 0.0, findings: &[], broken: Some(why) }).write(file) {
+        let suite = Suite { workload, seed, seconds: 0.0, findings: &[], broken: Some(why), output: &[] };
+        if let Err(error) = suite.write(file) {
             writeln!(io::stderr(), "{error}").ok();
         }
     }
@@ -215,7 +247,7 @@ pub fn ruling(results: &Value, failed: bool) -> (Verdict, u8) {
 
 /// What Maelstrom does not report.
 fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
-    let Outcome { muted, lateness, throughput, convergence, .. } = outcome;
+    let Outcome { muted, unread, errors, outdated, lateness, throughput, convergence, .. } = outcome;
     let delivery = match options.delivery {
         Delivery::Held => "held",
         Delivery::Free => "free",
@@ -227,6 +259,21 @@ fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
             ("reason", Value::str(muted.reason.to_string())),
         ])
     });
+    let unread = unread.iter().map(|unread| {
+        Value::record([
+            ("node", Value::str(&*unread.node)),
+            ("lines", Value::count(unread.lines)),
+            ("first", Value::str(unread.first.as_str())),
+        ])
+    });
+    let errors = errors.iter().map(|error| {
+        Value::record([
+            ("f", Value::keyword(error.f)),
+            ("count", Value::count(error.count)),
+            ("example", Value::str(error.example.as_str())),
+        ])
+    });
+    let outdated = outdated.iter().map(|outdated| Value::str(outdated.to_string()));
     let clock = if options.virtual_time { "virtual" } else { "real" };
     let seed = i64::try_from(seed).map_or_else(|_| Value::Big(seed.to_string().into()), Value::Int);
     let ms = |late: Duration| Value::Float((late.as_secs_f64() * 1e6).round() / 1e3);
@@ -243,6 +290,9 @@ fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
         ("delivery", Value::keyword(delivery)),
         ("delivery-error", Value::record(error)),
         ("muted", Value::Vector(muted.collect())),
+        ("unread", Value::Vector(unread.collect())),
+        ("operation-errors", Value::Vector(errors.collect())),
+        ("stale-reads", Value::Vector(outdated.collect())),
     ];
     let cut_short = outcome.cut_short.as_ref().map(|failure| ("cut-short", Value::str(failure.to_string())));
     let remarks = outcome.remarks.iter().map(|remark| Value::str(&**remark)).collect::<Vec<_>>();

@@ -4,6 +4,7 @@
 //! integers is read without building a value for each.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -14,7 +15,11 @@ use super::edn::Value;
 /// Nesting beyond this is refused rather than recursed into; `serde_json` has the same bound.
 const DEEPEST: usize = 128;
 
-/// The members of an object in the order written, each value as its own text; duplicates are kept.
+/// Objects of at most so many members are searched for a key that is given twice without a table.
+const FEW: usize = 16;
+
+/// The members of an object in the order written, each value as its own text. A key stands there once: of a key that
+/// is given twice the last value counts, as Maelstrom's parser has it.
 pub type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 struct Object<'a>(Members<'a>);
@@ -37,20 +42,50 @@ impl<'de> Deserialize<'de> for Object<'de> {
                 while let Some((Key(key), value)) = map.next_entry::<Key<'de>, &'de RawValue>()? {
                     members.push((key, value));
                 }
-                Ok(Object(members))
+                Ok(Object(last_of_each(members)))
             }
         }
         deserializer.deserialize_map(Collect)
     }
 }
 
-/// The members of the object that `text` begins with; what follows it is ignored (reference §1.7, last row).
+/// Each key once, where it came first, with the value that came last.
+fn last_of_each(members: Members<'_>) -> Members<'_> {
+    let has_table = members.len() > FEW;
+    let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
+    let mut kept: Members<'_> = Vec::with_capacity(members.len());
+    for (key, value) in members {
+        let place = if has_table {
+            *places.entry(key.clone()).or_insert(kept.len())
+        } else {
+            kept.iter().position(|(known, _)| *known == key).unwrap_or(kept.len())
+        };
+        match kept.get_mut(place) {
+            Some((_, earlier)) => *earlier = value,
+            None => kept.push((key, value)),
+        }
+    }
+    kept
+}
+
+/// The members of the object that `text` begins with; what follows it is ignored.
 ///
 /// # Errors
 ///
 /// When `text` does not begin with a well-formed JSON object.
 pub fn members(text: &str) -> Result<Members<'_>, serde_json::Error> {
-    Object::deserialize(&mut serde_json::Deserializer::from_str(text)).map(|object| object.0)
+    members_and_rest(text).map(|(members, _)| members)
+}
+
+/// The members of the object that `text` begins with, and what follows it.
+///
+/// # Errors
+///
+/// When `text` does not begin with a well-formed JSON object.
+pub fn members_and_rest(text: &str) -> Result<(Members<'_>, &str), serde_json::Error> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Object<'_>>();
+    let object = values.next().unwrap_or_else(|| Err(serde_json::Error::custom("there is nothing")))?;
+    Ok((object.0, &text[values.byte_offset()..]))
 }
 
 /// Whether `text` is the literal of an integer: `5`, but not `5.0` or `5e0`.
@@ -141,6 +176,22 @@ mod tests {
     #[test]
     fn keys_of_nested_objects_stay_strings() {
         assert_eq!(value("{\"9\": null}").ok(), Some(Value::Map(vec![(Value::Str("9".into()), Value::Nil)])));
+    }
+
+    #[test]
+    fn of_a_key_given_twice_the_last_value_counts_at_every_level() {
+        let text = r#"{"a":1,"b":{"c":"x","c":[2]},"\u0061":3}"#;
+        let expected = [("a", "3"), ("b", r#"{"c":"x","c":[2]}"#)];
+        let read: Vec<_> = members(text).expect("an object");
+        assert_eq!(read.iter().map(|(key, value)| (&**key, value.get())).collect::<Vec<_>>(), expected);
+        let inner = Value::Map(vec![(Value::Str("c".into()), Value::Ints(vec![2]))]);
+        assert_eq!(value(text).ok().and_then(|map| map.entries().map(|entries| entries[1].1.clone())), Some(inner));
+        for count in [FEW / 2, FEW] {
+            let twice: Vec<_> = (0..2 * count).map(|n| format!("\"k{}\":{n}", n % count)).collect();
+            let read = value(&format!("{{{}}}", twice.join(","))).expect("an object");
+            let values: Vec<_> = read.entries().expect("a map").iter().map(|(_, value)| value.as_int()).collect();
+            assert_eq!(values, (count..2 * count).map(|n| i64::try_from(n).ok()).collect::<Vec<_>>());
+        }
     }
 
     #[test]

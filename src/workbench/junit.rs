@@ -22,6 +22,8 @@ pub struct Suite<'a> {
     pub findings: &'a [Finding],
     /// Why it has no verdict: then no check found anything.
     pub broken: Option<&'a str>,
+    /// Further lines for people, whatever the checks found.
+    pub output: &'a [String],
 }
 
 impl Suite<'_> {
@@ -52,6 +54,10 @@ impl Suite<'_> {
         }
         if let Some(why) = self.broken {
             case(&mut cases, self.workload, "run", Some(("error", why, why)));
+        }
+        if !self.output.is_empty() {
+            let text = self.output.join("\n");
+            writeln!(cases, "<system-out>{}</system-out>", Escaped(&text)).expect("a string takes everything");
         }
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}>\n\
@@ -90,7 +96,14 @@ mod tests {
             finding("workload", Verdict::False, "lost: \"<a>\" & 'b'\u{1b}"),
             finding("net", Verdict::Unknown, "no order"),
         ];
-        let suite = Suite { workload: "g-set", seed: 7, seconds: 1.5, findings: &findings, broken: None };
+        let suite = Suite {
+            workload: "g-set",
+            seed: 7,
+            seconds: 1.5,
+            findings: &findings,
+            broken: None,
+            output: &["5 × <x>".to_owned()],
+        };
         let expected = "\
 <?xml version=\"1.0\" encoding=\"UTF-8\"?>
 <testsuites tests=\"3\" failures=\"1\" errors=\"1\" time=\"1.500\">
@@ -102,6 +115,7 @@ mod tests {
 lost: &quot;&lt;a&gt;&quot; &amp; &#39;b&#39;\u{fffd}&#10;Look at report.html.</failure></testcase>
 <testcase classname=\"gloomers.g-set\" name=\"net\">\
 <error message=\"no order\">no order&#10;Look at report.html.</error></testcase>
+<system-out>5 × &lt;x&gt;</system-out>
 </testsuite>
 </testsuites>
 ";
@@ -110,7 +124,8 @@ lost: &quot;&lt;a&gt;&quot; &amp; &#39;b&#39;\u{fffd}&#10;Look at report.html.</
 
     #[test]
     fn a_run_without_a_verdict_is_an_error() {
-        let suite = Suite { workload: "echo", seed: 7, seconds: 0.0, findings: &[], broken: Some("n1 crashed") };
+        let suite =
+            Suite { workload: "echo", seed: 7, seconds: 0.0, findings: &[], broken: Some("n1 crashed"), output: &[] };
         let text = suite.text();
         assert!(text.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{text}");
         assert!(text.contains("name=\"run\"><error message=\"n1 crashed\">"), "{text}");

@@ -88,6 +88,19 @@ impl Fault {
         }
     }
 
+    /// The operations of the nemesis that begin it and that end it, as the history names them.
+    #[must_use]
+    pub const fn operations(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Partition => ("start-partition", "stop-partition"),
+            Self::OneWay => ("start-one-way", "stop-one-way"),
+            Self::Pause => ("pause", "resume"),
+            Self::Kill => ("kill", "start"),
+            Self::Slow => ("start-slow", "stop-slow"),
+            Self::Skew => ("start-skew", "stop-skew"),
+        }
+    }
+
     /// Whether only nodes in virtual time can have it.
     #[must_use]
     pub const fn is_virtual(self) -> bool {
@@ -97,6 +110,34 @@ impl Fault {
     /// Whether it cuts the network: there is one cut at a time, which the next would undo.
     const fn cuts(self) -> bool {
         matches!(self, Self::Partition | Self::OneWay)
+    }
+}
+
+/// What an operation of the nemesis does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It begins a fault.
+    Begins(Fault),
+    /// It puts one right.
+    Ends(Fault),
+}
+
+impl Turn {
+    /// What the operation of this name does.
+    #[must_use]
+    pub fn of(f: &str) -> Option<Self> {
+        Fault::ALL.into_iter().find_map(|fault| match fault.operations() {
+            (begins, _) if begins == f => Some(Self::Begins(fault)),
+            (_, ends) if ends == f => Some(Self::Ends(fault)),
+            _ => None,
+        })
+    }
+
+    /// The fault that it begins or ends.
+    #[must_use]
+    pub const fn fault(self) -> Fault {
+        let (Self::Begins(fault) | Self::Ends(fault)) = self;
+        fault
     }
 }
 
@@ -153,40 +194,38 @@ impl Nemesis {
 
 impl Fault {
     fn begin(self, count: usize, rng: &mut ChaCha8Rng) -> Act {
+        let (f, _) = self.operations();
         if self == Self::Partition {
             let partition = Partition::draw(rng);
             let wanted = Value::keyword(partition.name());
-            return Act { f: "start-partition", wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
+            return Act { f, wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
         }
         if self == Self::OneWay {
             let cut = OneWay::draw(rng);
-            return Act {
-                f: "start-one-way",
-                wanted: Value::keyword(cut.name()),
-                effect: Effect::Cut(cut.grudges(count, rng)),
-            };
+            let wanted = Value::keyword(cut.name());
+            return Act { f, wanted, effect: Effect::Cut(cut.grudges(count, rng)) };
         }
         let target = Target::draw(rng);
         let victims = target.victims(count, rng);
-        let (f, effect) = match self {
-            Self::Slow => ("start-slow", Effect::Slow(weather::lags(victims, rng))),
-            Self::Skew => ("start-skew", Effect::Skew(weather::skews(victims, rng))),
-            Self::Kill => ("kill", Effect::Kill(victims)),
-            Self::Pause | Self::Partition | Self::OneWay => ("pause", Effect::Pause(victims)),
+        let effect = match self {
+            Self::Slow => Effect::Slow(weather::lags(victims, rng)),
+            Self::Skew => Effect::Skew(weather::skews(victims, rng)),
+            Self::Kill => Effect::Kill(victims),
+            Self::Pause | Self::Partition | Self::OneWay => Effect::Pause(victims),
         };
         Act { f, wanted: target.to_value(), effect }
     }
 
     fn end(self) -> Act {
-        let all = Value::keyword("all");
-        match self {
-            Self::Partition => Act { f: "stop-partition", wanted: Value::Nil, effect: Effect::Heal },
-            Self::OneWay => Act { f: "stop-one-way", wanted: Value::Nil, effect: Effect::Heal },
-            Self::Pause => Act { f: "resume", wanted: all, effect: Effect::Resume },
-            Self::Kill => Act { f: "start", wanted: all, effect: Effect::Start },
-            Self::Slow => Act { f: "stop-slow", wanted: all, effect: Effect::Hasten },
-            Self::Skew => Act { f: "stop-skew", wanted: all, effect: Effect::Unskew },
-        }
+        let (_, f) = self.operations();
+        let effect = match self {
+            Self::Partition | Self::OneWay => Effect::Heal,
+            Self::Pause => Effect::Resume,
+            Self::Kill => Effect::Start,
+            Self::Slow => Effect::Hasten,
+            Self::Skew => Effect::Unskew,
+        };
+        Act { f, wanted: if self.cuts() { Value::Nil } else { Value::keyword("all") }, effect }
     }
 }
 
@@ -213,6 +252,16 @@ mod tests {
 
     fn names(acts: &[Act]) -> Vec<&str> {
         acts.iter().map(|act| act.f).collect()
+    }
+
+    #[test]
+    fn every_operation_is_known_by_what_it_begins_or_ends() {
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        for fault in Fault::ALL {
+            assert_eq!(Turn::of(fault.begin(5, &mut rng).f), Some(Turn::Begins(fault)));
+            assert_eq!(Turn::of(fault.end().f), Some(Turn::Ends(fault)));
+        }
+        assert_eq!(Turn::of("start-nothing"), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use smallvec::SmallVec;
 
 use super::jitter::Delays;
+use super::quote::quote;
 use crate::time::Time;
 use inbox::Inbox;
 use journal::Slot;
@@ -76,7 +77,7 @@ pub struct Conditions {
 pub struct Muted {
     /// The node's id.
     pub node: Rc<str>,
-    /// The line, at most its first 1,000 characters.
+    /// The line, fit to be quoted.
     pub line: String,
     /// What is wrong with it.
     pub reason: BadLine,
@@ -92,8 +93,39 @@ impl Muted {
     }
 }
 
-/// As many characters of a bad line are kept for the report.
-const QUOTED: usize = 1_000;
+/// A node that printed more after a message on the same line, which nobody reads (reference §1.7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The node's id.
+    pub node: Rc<str>,
+    /// On how many lines it did.
+    pub lines: usize,
+    /// What it printed after the first such message, fit to be quoted.
+    pub first: String,
+}
+
+impl Unread {
+    /// What happened, in a sentence.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let Self { node, lines, first } = self;
+        let lines = if *lines == 1 { "on one line".to_owned() } else { format!("on {lines} lines") };
+        format!("Node {node} printed more after a message, {lines}; nobody reads it. The first: {first}")
+    }
+}
+
+/// A message that a node printed and the network took.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The client that it is for, if it is for one.
+    pub client: Option<usize>,
+    /// Who sent it, or claims to have.
+    pub src: Rc<str>,
+    /// Whom it is for.
+    pub dest: Rc<str>,
+    /// The text of a JSON object.
+    pub body: Rc<str>,
+}
 
 /// As many lines are kept of what follows such a line, and so many bytes of each.
 const TRACE_LINES: usize = 3;
@@ -146,6 +178,7 @@ pub struct Network {
     mail: Vec<VecDeque<Message>>,
     next_id: u64,
     muted: Vec<Muted>,
+    unread: Vec<Unread>,
     counts: Counts,
     /// None once it was handed out.
     journal: Option<Journal>,
@@ -168,6 +201,7 @@ impl Network {
             mail: Vec::new(),
             next_id: 0,
             muted: Vec::new(),
+            unread: Vec::new(),
             counts: Counts::default(),
             journal: Some(Journal::default()),
             log: Vec::new(),
@@ -215,43 +249,55 @@ impl Network {
         &self.receivers[receiver].name
     }
 
-    /// Takes a line that `node` printed, its line end already removed. A line that is not a message
-    /// silences the node for good, and later lines pass unread. Returns the client that it is for, if any.
+    /// Takes a line that `node` printed, its line end already removed; `None` for one that passes unread, because an
+    /// earlier one was not a message and silenced the node for good.
     ///
     /// # Errors
     ///
     /// The line that silenced the node, once.
-    pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<usize>, &Muted> {
+    pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<Accepted>, &Muted> {
         if let Some(trace) = &mut self.receivers[node].muted {
             trace.keep(line);
             return Ok(None);
         }
         let line = String::from_utf8_lossy(line);
-        let sent = line::parse(&line).and_then(|envelope| self.send(&envelope.src, &envelope.dest, envelope.body, now));
+        let sent = line::parse(&line).and_then(|envelope| {
+            let sent = self.send(&envelope.src, &envelope.dest, envelope.body, now)?;
+            if !envelope.rest.is_empty() {
+                self.note_unread(node, envelope.rest);
+            }
+            Ok(sent)
+        });
         let reason = match sent {
-            Ok(client) => return Ok(client),
+            Ok(sent) => return Ok(Some(sent)),
             Err(reason) => reason,
         };
         let late_reply = matches!(&reason, BadLine::UnknownDest(dest) if self.was_client(dest));
         let receiver = &mut self.receivers[node];
         receiver.muted = Some(Trace::default());
-        let line = line.chars().take(QUOTED).collect();
-        self.muted.push(Muted { node: Rc::clone(&receiver.name), line, reason, late_reply });
+        self.muted.push(Muted { node: Rc::clone(&receiver.name), line: quote(&line), reason, late_reply });
         self.muted.last().map_or(Ok(None), Err)
     }
 
-    /// Sends a message; `body` is the text of a JSON object (reference §6.2). Returns the client that it is
-    /// for, if any.
+    fn note_unread(&mut self, node: usize, rest: &str) {
+        let name = &self.receivers[node].name;
+        match self.unread.iter_mut().find(|unread| unread.node == *name) {
+            Some(unread) => unread.lines += 1,
+            None => self.unread.push(Unread { node: Rc::clone(name), lines: 1, first: quote(rest) }),
+        }
+    }
+
+    /// Sends a message; `body` is the text of a JSON object (reference §6.2).
     ///
     /// # Errors
     ///
     /// When either end is not registered.
-    pub fn send(&mut self, src: &str, dest: &str, body: &str, now: Time) -> Result<Option<usize>, BadLine> {
+    pub fn send(&mut self, src: &str, dest: &str, body: &str, now: Time) -> Result<Accepted, BadLine> {
         let Some((dest, to)) = self.places.get_key_value(dest) else {
-            return Err(BadLine::UnknownDest(dest.to_owned()));
+            return Err(BadLine::UnknownDest(quote(dest)));
         };
         let Some((src, from)) = self.places.get_key_value(src) else {
-            return Err(BadLine::UnknownSrc(src.to_owned()));
+            return Err(BadLine::UnknownSrc(quote(src)));
         };
         let (src, dest, to) = (Rc::clone(src), Rc::clone(dest), *to);
         let from = match *from {
@@ -272,6 +318,9 @@ impl Network {
             arrived: SmallVec::new(),
         };
         let slot = self.journal.as_mut().and_then(|journal| journal.sent(ends, client, passage));
+        let addressee = if let Place::Client(number) = to { Some(number) } else { None };
+        let accepted =
+            Accepted { client: addressee, src: Rc::clone(&src), dest: Rc::clone(&dest), body: Rc::clone(&body) };
         let message = Message { id, src, dest, body, deadline, from, slot };
         self.next_id += 1;
         self.counts.sent(client);
@@ -279,21 +328,18 @@ impl Network {
             self.log.push(log_line(":send", &message));
         }
         if !client && self.happens(self.conditions.loss) {
-            return Ok(None);
+            return Ok(accepted);
         }
         match to {
-            Place::Client(number) => {
-                self.mail[number].push_back(message);
-                Ok(Some(number))
-            }
+            Place::Client(number) => self.mail[number].push_back(message),
             Place::Receiver(index) => {
                 if !client && self.happens(self.conditions.duplication) {
                     self.receivers[index].inbox.push(message.clone(), now, &mut self.delays);
                 }
                 self.receivers[index].inbox.push(message, now, &mut self.delays);
-                Ok(None)
             }
         }
+        Ok(accepted)
     }
 
     /// The next message for `receiver` and when it was due, if that is by `now`.
@@ -362,6 +408,19 @@ impl Network {
             let last = lines.iter().map(String::as_str).collect::<Vec<_>>().join(" / ");
             (!lines.is_empty()).then(|| format!("what {} printed when it was muted ends with: {last}", receiver.name))
         })
+    }
+
+    /// Why a node is not listened to, if it is not.
+    #[must_use]
+    pub fn muted_now(&self, node: usize) -> Option<&Muted> {
+        let Receiver { name, muted, .. } = &self.receivers[node];
+        self.muted.iter().rev().find(|why| muted.is_some() && why.node == *name)
+    }
+
+    /// The nodes that printed more after a message, in the order in which they first did.
+    #[must_use]
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
     }
 
     /// Hands out the lines that [`Network::log`] asked for.

@@ -82,6 +82,8 @@ pub struct Options {
     pub strict: bool,
     /// Whether to show no progress.
     pub quiet: bool,
+    /// Whether to print the whole map of results before the summary.
+    pub verbose: bool,
     /// Whether to print the results as JSON, and nothing else.
     pub json: bool,
     /// Where to leave what the checks found as `JUnit` XML.

@@ -253,6 +253,10 @@ impl Cluster for Processes<'_> {
         child.status()
     }
 
+    fn unfinished(&self, node: usize) -> &[u8] {
+        self.children[node].as_ref().map_or(&[], Child::unfinished)
+    }
+
     fn last_words(&self, node: usize) -> LastWords {
         self.children[node].as_ref().map(Child::last_words).unwrap_or_default()
     }

@@ -1,12 +1,17 @@
-//! What a test shows while it runs: a bar where stderr is a terminal, a line now and then where it is not.
+//! What a test shows while it runs: a bar where stderr is a terminal, a line now and then where it is not. In virtual
+//! time, which may pass faster or slower than it seems, it shows something only when the test takes a while.
+
+#![expect(clippy::disallowed_methods, reason = "people wait in real time, whatever time the test has")]
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use super::cluster::LastWords;
 use super::edn::Value;
 use super::history::{Kind, Op, Process};
+use super::nemesis::Turn;
 use super::network::Muted;
 use super::processes::Caught;
 use super::run::{Phase, Watch};
@@ -31,9 +36,17 @@ pub struct Progress<'a> {
     faults: u64,
     /// The faults that are on.
     active: Vec<&'static str>,
-    /// The time of the test when the display next changes.
-    next_ns: i64,
+    pace: Pace,
     caught: Option<Caught<'a>>,
+}
+
+/// When the display next changes.
+#[derive(Debug)]
+enum Pace {
+    /// At this time of a test in real time.
+    At(i64),
+    /// At this instant, whatever the time of the test.
+    When(Instant),
 }
 
 impl<'a> Progress<'a> {
@@ -49,7 +62,7 @@ impl<'a> Progress<'a> {
             bar
         });
         let phase = Phase::Starting;
-        Self { bar, quiet, phase, invoked: 0, faults: 0, active: Vec::new(), next_ns: 0, caught: None }
+        Self { bar, quiet, phase, invoked: 0, faults: 0, active: Vec::new(), pace: Pace::At(0), caught: None }
     }
 
     /// Ends the test when a signal is caught, where the cluster does not.
@@ -57,6 +70,33 @@ impl<'a> Progress<'a> {
     pub fn until(mut self, caught: Caught<'a>) -> Self {
         self.caught = Some(caught);
         self
+    }
+
+    /// The same for a test in virtual time: silent, until it has taken some seconds.
+    #[must_use]
+    pub fn in_virtual_time(self) -> Self {
+        Self { pace: Pace::When(Instant::now() + LINE_STEP), ..self }
+    }
+
+    /// Whether the display changes at this time of the test, and shows something then.
+    fn is_due(&mut self, time_ns: i64) -> bool {
+        let step = if self.bar.is_some() { BAR_STEP } else { LINE_STEP };
+        match &mut self.pace {
+            Pace::At(next) if time_ns < *next => false,
+            Pace::At(next) => {
+                let first = *next == 0;
+                *next = time_ns + i64::try_from(step.as_nanos()).unwrap_or(i64::MAX);
+                self.bar.is_some() || !first
+            }
+            Pace::When(next) => {
+                let now = Instant::now();
+                let due = now >= *next;
+                if due {
+                    *next = now + step;
+                }
+                due
+            }
+        }
     }
 
     fn say(&self, line: &str) {
@@ -67,19 +107,8 @@ impl<'a> Progress<'a> {
     }
 
     fn on_fault(&mut self, op: &Op) {
-        let (fault, begins) = match &*op.f {
-            "start-partition" => ("partition", true),
-            "stop-partition" => ("partition", false),
-            "kill" => ("kill", true),
-            "start" => ("kill", false),
-            "pause" => ("pause", true),
-            "resume" => ("pause", false),
-            "start-slow" => ("slow", true),
-            "stop-slow" => ("slow", false),
-            "start-skew" => ("skew", true),
-            "stop-skew" => ("skew", false),
-            _ => return,
-        };
+        let Some(turn) = Turn::of(&op.f) else { return };
+        let (fault, begins) = (turn.fault().name(), matches!(turn, Turn::Begins(_)));
         // Each comes twice, the second time with what came of it.
         let done = matches!(op.value, Value::Vector(_) | Value::Map(_));
         self.faults += u64::from(begins && !done);
@@ -114,6 +143,8 @@ impl Watch for Progress<'_> {
         self.phase = phase;
         match &self.bar {
             Some(bar) if phase == Phase::Ending => bar.finish_and_clear(),
+            // It may be over at once.
+            Some(_) | None if matches!(self.pace, Pace::When(_)) => {}
             Some(bar) => {
                 bar.set_message(name(phase));
                 bar.tick();
@@ -129,19 +160,15 @@ impl Watch for Progress<'_> {
         } else if op.kind == Kind::Invoke {
             self.invoked += 1;
         }
-        if self.quiet || self.phase != Phase::Main || op.time < self.next_ns {
+        if self.quiet || self.phase != Phase::Main || !self.is_due(op.time) {
             return;
         }
-        let step = if self.bar.is_some() { BAR_STEP } else { LINE_STEP };
-        let first = self.next_ns == 0;
-        self.next_ns = op.time + i64::try_from(step.as_nanos()).unwrap_or(i64::MAX);
         let seconds = u64::try_from(op.time / 1_000_000_000).unwrap_or_default();
         match &self.bar {
             Some(bar) => {
                 bar.set_message(self.state(op.time));
                 bar.set_position(seconds);
             }
-            None if first => {}
             None => self.say(&format!("{seconds:>4} s  {}", self.state(op.time))),
         }
     }
@@ -166,5 +193,41 @@ impl Watch for Progress<'_> {
 
     fn on_message(&mut self, line: &str) {
         self.say(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::nemesis::Fault;
+    use super::*;
+
+    #[test]
+    fn real_tests_show_progress_by_their_time_and_virtual_ones_by_that_of_people() {
+        let progress = || Progress::new(Duration::from_secs(100), false, true);
+        let mut real = progress();
+        let seconds = [0, 1, 5, 6, 10, 11];
+        let due: Vec<_> = seconds.into_iter().filter(|second| real.is_due(second * 1_000_000_000 + 1)).collect();
+        assert_eq!(due, [5, 10]);
+        let mut fast = progress().in_virtual_time();
+        assert!((0..1_000).all(|second| !fast.is_due(second * 1_000_000_000)));
+        fast.pace = Pace::When(Instant::now());
+        assert!(fast.is_due(1) && !fast.is_due(1_000_000_000_000));
+    }
+
+    #[test]
+    fn every_fault_is_counted_when_it_begins_and_forgotten_when_it_ends() {
+        let mut progress = Progress::new(Duration::from_secs(10), true, true);
+        let mut tell = |f: &'static str, value: Value| {
+            let (kind, process) = (Kind::Info, Process::Nemesis);
+            let op = Op { index: 0, time: 0, kind, process, f: f.into(), value, error: None, extra: Vec::new() };
+            progress.on_op(&op);
+            (progress.faults, progress.active.clone())
+        };
+        for (count, fault) in (1_u64..).zip(Fault::ALL) {
+            let (begins, ends) = fault.operations();
+            assert_eq!(tell(begins, Value::keyword("all")), (count, vec![fault.name()]));
+            assert_eq!(tell(begins, Value::Map(Vec::new())), (count, vec![fault.name()]));
+            assert_eq!(tell(ends, Value::keyword("all")), (count, Vec::new()));
+        }
     }
 }

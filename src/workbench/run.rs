@@ -6,20 +6,21 @@ mod convergence;
 mod exchange;
 mod faults;
 mod lateness;
+mod operation_errors;
+mod staleness;
 mod throughput;
 mod workers;
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::client::{Answer, Conduct, Request, Schema};
+use super::client::{Answer, Request, Schema};
 use super::cluster::{Cluster, Halt, LastWords, Status};
-use super::edn::Value;
 use super::generator::{MainPhase, Step};
 use super::history::Op;
 use super::jitter::{Delays, Jitter};
 use super::nemesis::{Fault, Nemesis};
-use super::network::{Conditions, Counts, Journal, Muted, Network, Shape};
+use super::network::{Conditions, Counts, Journal, Muted, Network, Shape, Unread};
 use super::services::Services;
 use super::workload::{Last, Workload};
 use crate::time::Duration;
@@ -29,6 +30,8 @@ use workers::{Book, Workers};
 
 pub use convergence::Convergence;
 pub use lateness::Lateness;
+pub use operation_errors::{OperationError, OperationErrors};
+pub use staleness::Outdated;
 pub use throughput::Throughput;
 
 /// The quiet between the last heal and the final operations.
@@ -68,6 +71,9 @@ pub struct Plan {
     /// Whether to compare the replicas when all is over, where they are meant to be equal.
     pub compare: bool,
 }
+
+/// The answer to `init`.
+const INIT_OK: Schema = Schema { kind: "init_ok", fields: &[] };
 
 /// Where a test is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +142,12 @@ pub struct Outcome {
     pub counts: Counts,
     /// Nodes whose output was discarded, and why.
     pub muted: Vec<Muted>,
+    /// Nodes that printed more after a message, which nobody read.
+    pub unread: Vec<Unread>,
+    /// Why operations did not end well.
+    pub errors: OperationErrors,
+    /// Nodes that last read an old state of seq-kv.
+    pub outdated: Vec<Outdated>,
     /// Nodes found dead at the end: if any, there is a history but no verdict, and the status is 255.
     pub crashes: Vec<Crash>,
     /// What else people have to know of the nodes' host.
@@ -277,15 +289,17 @@ impl<C: Cluster> Test<'_, C> {
             self.exchange.turn(Some(glance))?;
             while let Some((node, client, answer)) = self.exchange.next_answer() {
                 self.exchange.close_client(client);
-                if let Some(what) = init_fault(answer, self.plan.init_timeout) {
+                if let Some(what) = self.init_fault(node, answer) {
                     return Err(self.unready(node, what));
                 }
                 ready[node] = true;
             }
+            self.refuse_muted("init", &ready)?;
             let missing = ready.iter().enumerate().filter(|(_, ready)| !**ready).map(|(node, _)| node);
             for node in missing {
                 if let Status::Dead(status) = self.exchange.cluster.status(node) {
-                    return Err(self.unready(node, format!("ended ({status}) before it answered init")));
+                    let stray = self.exchange.stray(node).map(|stray| format!("; {stray}")).unwrap_or_default();
+                    return Err(self.unready(node, format!("ended ({status}) before it answered init{stray}")));
                 }
             }
         }
@@ -301,8 +315,7 @@ impl<C: Cluster> Test<'_, C> {
         let (id, ids) = (quote(name), self.plan.nodes.iter().map(quote).collect::<Vec<_>>().join(","));
         let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
         let client = self.exchange.open_client(node, node);
-        let reply = Schema { kind: "init_ok", fields: &[] };
-        self.exchange.ask(client, &Request { body, reply, patience: self.plan.init_timeout });
+        self.exchange.ask(client, &Request { body, reply: INIT_OK, patience: self.plan.init_timeout });
         Ok(client)
     }
 
@@ -315,20 +328,44 @@ impl<C: Cluster> Test<'_, C> {
         for &client in &clients {
             self.exchange.ask(client, &request);
         }
-        let conduct = Conduct { maps_errors: true, idempotent: &[], reusable: true };
-        let mut answered = 0;
-        while answered < clients.len() {
+        let asked = request.reply.kind.trim_end_matches("_ok");
+        let mut ready = vec![false; clients.len()];
+        while ready.contains(&false) {
             self.exchange.turn(None)?;
             while let Some((node, _, answer)) = self.exchange.next_answer() {
-                answered += 1;
-                if let Err(trouble) = conduct.judge("set-up", answer, &request.reply) {
-                    let wanted = request.reply.kind;
-                    let what = format!("did not answer with {wanted}: {:?}", trouble.error);
-                    return Err(self.unready(node, what));
+                if let Err(reason) = answer.in_shape(|members| request.reply.fault(members)) {
+                    return Err(self.unready(node, reason.of_request(asked)));
                 }
+                ready[node] = true;
             }
+            self.refuse_muted(asked, &ready)?;
         }
         Ok(())
+    }
+
+    /// Gives up if a node that has not answered never will: nothing that it prints is read any more.
+    fn refuse_muted(&mut self, asked: &str, ready: &[bool]) -> Result<(), Failure> {
+        let mut missing = ready.iter().enumerate().filter(|(_, ready)| !**ready).map(|(node, _)| node);
+        let muted = missing.find_map(|node| Some((node, self.exchange.network.muted_now(node)?.in_words())));
+        let Some((node, why)) = muted else { return Ok(()) };
+        Err(self.unready(node, format!("can never answer {asked}: {why}")))
+    }
+
+    /// What is wrong with the answer to `init`, in words that follow the node's name; only its type matters
+    /// (reference §1.6).
+    fn init_fault(&self, node: usize, answer: Answer) -> Option<String> {
+        let is_silent =
+            matches!(&answer, Answer::TimedOut(silence) if silence.stray.is_none() && silence.unfinished.is_none());
+        let reason = answer.in_shape(|members| INIT_OK.wrong_type(members)).err()?;
+        let printed = !self.exchange.cluster.last_words(node).stdout.is_empty();
+        let hint = match (is_silent, printed) {
+            (true, false) => {
+                "; it has printed nothing: is stdout flushed? If it only needs longer, say --init-timeout SECONDS"
+            }
+            (true, true) => "; if it only needs longer, say --init-timeout SECONDS",
+            (false, _) => "",
+        };
+        Some(reason.of_request("init") + hint)
     }
 
     fn main(&mut self) -> Result<(), Failure> {
@@ -430,6 +467,9 @@ impl<C: Cluster> Test<'_, C> {
             history: std::mem::take(&mut self.book.history),
             counts: self.exchange.network.counts(),
             muted: self.exchange.network.muted().to_vec(),
+            unread: self.exchange.network.unread().to_vec(),
+            errors: std::mem::take(&mut self.book.errors),
+            outdated: self.outdated(),
             crashes,
             remarks,
             lateness: self.exchange.lateness.clone(),
@@ -437,6 +477,11 @@ impl<C: Cluster> Test<'_, C> {
             convergence: None,
             journal: self.exchange.network.take_journal(self.book.zero),
         }
+    }
+
+    fn outdated(&self) -> Vec<Outdated> {
+        let stale = self.exchange.services.stale_reads();
+        stale.map(|(node, read)| Outdated::of(node, read, self.book.zero)).collect()
     }
 
     /// Ends all nodes.
@@ -476,23 +521,6 @@ impl<C: Cluster> Test<'_, C> {
         }
         let last_words = self.exchange.cluster.last_words(node);
         Failure::Unready { node: self.plan.nodes[node].clone(), what, last_words }
-    }
-}
-
-/// What is wrong with the answer to `init`; only its type matters (reference §1.6).
-fn init_fault(answer: Answer, timeout: Duration) -> Option<String> {
-    match answer {
-        Answer::Reply(members) => {
-            let ok = Value::Str("init_ok".into());
-            let typed = members.iter().any(|(key, value)| &**key == "type" && *value == ok);
-            (!typed).then(|| "answered init with something other than init_ok".into())
-        }
-        Answer::Error { code, text } => Some(format!("answered init with error {code:?}: {text:?}")),
-        Answer::Unreadable(reason) => Some(format!("answered init with something unreadable: {reason}")),
-        Answer::TimedOut => {
-            let timeout = timeout.as_secs_f64();
-            Some(format!("did not answer init within {timeout} s; if it only needs longer, say --init-timeout SECONDS"))
-        }
     }
 }
 

@@ -12,9 +12,19 @@ use std::collections::BTreeMap;
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::time::Time;
 use last_write::LastWriteWins;
 use request::{Ask, Datum, Reply, Wish};
 use sequential::Sequential;
+
+/// What somebody read of seq-kv though it had been written again by then, as a sequential store may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StaleRead {
+    /// When the state of the store was made that it read.
+    pub state: Time,
+    /// When it read it.
+    pub read: Time,
+}
 
 /// All services of one test.
 #[derive(Debug)]
@@ -44,7 +54,7 @@ impl Services {
 
     /// What the service at this position in [`Services::NAMES`] answers to a message from `caller` with this body:
     /// the body of the reply, or nothing where it knows no such request.
-    pub fn handle(&mut self, service: usize, caller: &str, body: &str) -> Option<String> {
+    pub fn handle(&mut self, service: usize, caller: &str, body: &str, now: Time) -> Option<String> {
         let ask = request::parse(body)?;
         let reply = match (service, &ask.wish) {
             (3, Wish::Timestamp) => {
@@ -53,10 +63,15 @@ impl Services {
             }
             (3, _) | (_, Wish::Timestamp) => return None,
             (0, _) => self.at_once(&ask),
-            (1, _) => self.sequential.handle(caller, &ask, &mut self.rng),
+            (1, _) => self.sequential.handle(caller, &ask, now, &mut self.rng),
             _ => self.last_write.handle(&ask, &mut self.rng),
         };
         Some(reply.body(&ask.msg_id))
+    }
+
+    /// Who, of those that asked seq-kv, last read what had been written again by then.
+    pub fn stale_reads(&self) -> impl Iterator<Item = (&str, StaleRead)> {
+        self.sequential.stale_reads()
     }
 
     fn at_once(&mut self, ask: &Ask) -> Reply {

@@ -7,9 +7,9 @@ use super::challenges::Challenge;
 use super::check::Verdict;
 use super::edn::Value;
 use super::figures::{Figures, stable_latencies};
-use super::findings::{Finding, findings};
-use super::network::Muted;
-use super::run::Throughput;
+use super::findings::{Finding, difference, findings};
+use super::network::{Muted, Unread};
+use super::run::{OperationErrors, Outdated, Throughput};
 
 /// What the results do not tell about a run.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +30,12 @@ pub struct Facts {
     pub muted: Vec<Muted>,
     /// What else people have to know, a line each.
     pub remarks: Vec<String>,
+    /// Nodes that printed more after a message, which nobody read.
+    pub unread: Vec<Unread>,
+    /// Why operations did not end well.
+    pub errors: OperationErrors,
+    /// Nodes that last read an old state of seq-kv.
+    pub outdated: Vec<Outdated>,
     /// Whether such a node makes the test a failure.
     pub strict: bool,
     /// Where its files are.
@@ -37,9 +43,6 @@ pub struct Facts {
     /// What is missing there, and why.
     pub missing: Vec<String>,
 }
-
-/// How much of a muting line is quoted.
-const MAX_QUOTE: usize = 200;
 
 /// A longer list in the results is abridged on the page, to so many values.
 const MAX_LISTED: usize = 16;
@@ -59,20 +62,30 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
     for muted in &facts.muted {
         page.muted(muted);
     }
-    let mut blamed = findings(results, &facts.muted, facts.strict);
+    let mut blamed = findings(results, facts);
     blamed.retain(|finding| finding.verdict != Verdict::True);
-    let ours = |finding: &Finding| matches!(&*finding.check, "converged" | "gloomers" | "muted");
+    let ours = |finding: &Finding| matches!(&*finding.check, "converged" | "gloomers" | "muted" | "unread");
     let (strict, blamed): (Vec<_>, Vec<_>) = blamed.into_iter().partition(ours);
     page.verdict(results, &blamed);
     for finding in &strict {
         let failed = page.paint(Colour::Red, "failed");
-        let why = if finding.check == "muted" { "a node was muted" } else { &finding.why };
+        let why = match &*finding.check {
+            "muted" => "a node was muted",
+            "unread" => "a node printed more after a message",
+            _ => &finding.why,
+        };
         page.line("--strict", &format!("{failed}: {why}"));
     }
     if let Some(throughput) = &facts.throughput {
         page.main_phase(throughput);
     }
     page.operations(results);
+    for error in facts.errors.iter() {
+        page.line("", &error.to_string());
+    }
+    for unread in &facts.unread {
+        page.line("unread output", &unread.in_words());
+    }
     let figures = Figures::of(results);
     page.latency(results);
     if let Some(msgs_per_op) = figures.msgs_per_op {
@@ -157,13 +170,12 @@ impl Page {
     }
 
     fn muted(&mut self, muted: &Muted) {
-        let quote = quoted(&muted.line);
         let alarm = self.paint(Colour::Alarm, &format!("!!! NODE {} WAS MUTED", muted.node));
         self.text.push_str(&alarm);
         writeln!(
             self.text,
-            ": it printed {}:\n    {quote}\nNothing that it printed afterwards was read.\n",
-            muted.reason
+            ": it printed {}:\n    {}\nNothing that it printed afterwards was read.\n",
+            muted.reason, muted.line
         )
         .expect("a string takes everything");
     }
@@ -182,7 +194,7 @@ impl Page {
         }
         self.line("verdict", &text);
         for Finding { check, why, .. } in blamed.iter().filter(|finding| !finding.why.is_empty()) {
-            self.line("", &format!("{check}: {}", quoted(why)));
+            self.line("", &format!("{check}: {why}"));
         }
     }
 
@@ -216,7 +228,7 @@ impl Page {
         let ours = |key| results.get("gloomers").and_then(|ours| ours.get(key));
         let text = match (ours("converged"), ours("difference")) {
             (Some(Value::Bool(true)), _) => "equal".to_owned(),
-            (_, Some(first)) => format!("{}, first: {first}", self.paint(Colour::Red, "different")),
+            (_, Some(first)) => format!("{}, first: {}", self.paint(Colour::Red, "different"), difference(first)),
             _ => return,
         };
         self.line("replicas", &text);
@@ -262,23 +274,11 @@ pub fn abridged(results: &Value) -> Value {
     results.clone()
 }
 
-/// The beginning of a line, in which nothing can command the terminal.
-fn quoted(line: &str) -> String {
-    let mut quote = String::new();
-    for (i, c) in line.chars().enumerate() {
-        if i == MAX_QUOTE {
-            quote.push('…');
-            break;
-        }
-        if c.is_control() { quote.extend(c.escape_default()) } else { quote.push(c) }
-    }
-    quote
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::edn::read;
     use super::super::network::BadLine;
+    use super::super::quote::quote;
     use super::*;
     use crate::time::Duration;
 
@@ -354,7 +354,7 @@ results         store/here
 
     #[test]
     fn a_muted_node_is_announced_first_with_the_line_that_muted_it() {
-        let line = "hello\x1b \"x\"".into();
+        let line = quote("hello\x1b \"x\"");
         let muted = Muted { node: "n1".into(), line, reason: BadLine::Empty, late_reply: false };
         let text = summary(&results(), &Facts { muted: vec![muted], ..facts() }, false);
         let expected = concat!(
@@ -362,7 +362,6 @@ results         store/here
             "write exactly one line end after each message:\n    hello\\u{1b} \"x\"\n"
         );
         assert!(text.starts_with(expected), "{text}");
-        assert_eq!(quoted(&"é".repeat(300)).chars().count(), MAX_QUOTE + 1);
     }
 
     #[test]

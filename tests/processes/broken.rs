@@ -79,10 +79,14 @@ pub(crate) fn serve(fault: &str) {
         if kind == "init" {
             match fault {
                 "exits-at-init" => std::process::exit(STATUS),
-                "refuses-init" => reply(&request, json!({"type": "error", "code": 14, "text": "not today"})),
                 "ignores-init" => {}
-                _ => reply(&request, json!({"type": "init_ok"})),
+                _ => answer_init(fault, &request),
             }
+            continue;
+        }
+        // What it said comes back to a node that swaps addresses, and surprises some.
+        if kind.ends_with("_ok") {
+            assert_ne!(fault, "dies-of-swapped-init");
             continue;
         }
         asked += 1;
@@ -96,7 +100,20 @@ pub(crate) fn serve(fault: &str) {
             "slow" => think(),
             _ => {}
         }
+        if fault == "ignores-topology" && kind == "topology" {
+            continue;
+        }
+        if fault == "refuses-topology" && kind == "topology" {
+            reply(&request, json!({"type": "error", "code": 10, "text": "topology not supported"}));
+            continue;
+        }
+        if kind == "echo" && answer_echo(fault, &request) {
+            continue;
+        }
         match kind {
+            "broadcast" if fault == "keeps-the-message" => {
+                reply(&request, json!({"type": "broadcast_ok", "message": body["message"]}));
+            }
             "echo" => reply(&request, json!({"type": "echo_ok", "echo": body["echo"]})),
             "generate" => reply(&request, json!({"type": "generate_ok", "id": asked % 10})),
             "topology" => reply(&request, json!({"type": "topology_ok"})),
@@ -118,7 +135,51 @@ pub(crate) fn serve(fault: &str) {
 
 fn reply(request: &Value, mut body: Value) {
     body["in_reply_to"] = request["body"]["msg_id"].clone();
-    say(&json!({"src": request["dest"], "dest": request["src"], "body": body}).to_string());
+    say(&message(request, &body));
+}
+
+/// The line that carries a body to whom the request came from.
+fn message(request: &Value, body: &Value) -> String {
+    json!({"src": request["dest"], "dest": request["src"], "body": body}).to_string()
+}
+
+/// Answers `init` in one of the ways that do not count.
+fn answer_init(fault: &str, request: &Value) {
+    let good = message(request, &json!({"type": "init_ok", "in_reply_to": 1}));
+    match fault {
+        "refuses-init" => reply(request, json!({"type": "error", "code": 13, "text": "cannot start: no disk"})),
+        "init-without-in-reply-to" => say(&message(request, &json!({"type": "init_ok"}))),
+        "init-in-reply-to-0" => say(&message(request, &json!({"type": "init_ok", "in_reply_to": 0}))),
+        "init-of-another-type" => reply(request, json!({"type": "init_okay"})),
+        "pretty-init" => say(&good.replace(',', ",\n  ")),
+        "swapped-init" | "dies-of-swapped-init" => {
+            let body = json!({"type": "init_ok", "in_reply_to": 1});
+            say(&json!({"src": request["src"], "dest": request["dest"], "body": body}).to_string());
+        }
+        "byte-order-mark" => say(&format!("\u{feff}{good}")),
+        "endless-init" => {
+            let mut stdout = io::stdout().lock();
+            write!(stdout, "{good}").and_then(|()| stdout.flush()).expect("the workbench reads");
+        }
+        _ => say(&good),
+    }
+}
+
+/// Answers `echo` in one of the ways that are worth a word; whether it did.
+fn answer_echo(fault: &str, request: &Value) -> bool {
+    let (echo, id) = (&request["body"]["echo"], &request["body"]["msg_id"]);
+    let with = |in_reply_to: Value| json!({"type": "echo_ok", "echo": echo, "in_reply_to": in_reply_to});
+    let good = message(request, &with(id.clone()));
+    match fault {
+        "no-in-reply-to" => say(&message(request, &json!({"type": "echo_ok", "echo": echo}))),
+        "in-reply-to-a-string" => say(&message(request, &with(json!(id.to_string())))),
+        "in-reply-to-a-float" => say(&message(request, &with(json!(id.as_f64())))),
+        "type-twice" => say(&good.replace("\"type\":", "\"type\":\"x\",\"type\":")),
+        "two-on-a-line" => say(&format!("{good}{good}")),
+        "trailing-text" => say(&format!("{good} and more")),
+        _ => return false,
+    }
+    true
 }
 
 fn say(line: &str) {

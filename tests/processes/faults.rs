@@ -99,3 +99,103 @@ pub(crate) fn a_node_that_never_answers_is_invalid() {
     assert!(run.count("/stats/count") > 0);
     assert_eq!(run.result("/gloomers/muted"), json!([]));
 }
+
+/// What a run that was broken off says last: why.
+fn why_broken_off(fault: &str, options: &str) -> String {
+    let run = Run::of_broken(fault, options);
+    run.assert_no_verdict();
+    run.page.lines().last().expect("some words").to_owned()
+}
+
+pub(crate) fn whatever_is_wrong_with_the_answer_to_init_is_named() {
+    let cases = [
+        ("refuses-init", "n0 answered init with error 13 (crash): cannot start: no disk"),
+        ("init-of-another-type", "n0 answered init, but the reply has the type `init_okay`, not `init_ok`: {"),
+        ("init-without-in-reply-to", "instead: in_reply_to is missing"),
+        ("init-in-reply-to-0", "instead: in_reply_to is 0, not 1"),
+        ("pretty-init", "a message must be one line"),
+        ("swapped-init", "its src is c0 and its dest n0, which should be c0"),
+        ("dies-of-swapped-init", "n0 had sent init_ok with src c0 and dest n0 (swapped?)"),
+        ("byte-order-mark", "a byte order mark (U+FEFF) before its message"),
+        ("endless-init", "bytes without a line end; is stdout flushed? {"),
+        ("ignores-init", "n0 did not answer init within 10 s; it has printed nothing: is stdout flushed?"),
+    ];
+    std::thread::scope(|scope| {
+        for (fault, words) in cases {
+            scope.spawn(move || {
+                let last = why_broken_off(fault, ECHO);
+                assert!(last.starts_with("The test could not be run: n0 ") && last.contains(words), "{fault}: {last}");
+            });
+        }
+    });
+}
+
+pub(crate) fn whatever_is_wrong_with_the_answer_to_topology_is_named() {
+    let options = "-w broadcast --node-count 1 --time-limit 2";
+    let last = why_broken_off("refuses-topology", options);
+    assert!(last.ends_with("n0 answered topology with error 10 (not-supported): topology not supported"), "{last}");
+    let last = why_broken_off("ignores-topology", options);
+    assert!(last.ends_with("n0 did not answer topology within 5 s"), "{last}");
+}
+
+pub(crate) fn a_reply_out_of_shape_is_named_with_its_count_wherever_people_look() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("junit.xml");
+    let options = format!("-w broadcast --node-count 1 --time-limit 2 --rate 10 --junit {}", file.display());
+    let run = Run::of_broken("keeps-the-message", &options);
+    run.assert_verdict(false, 1);
+    let count = run.count("/stats/by-f/broadcast/count");
+    let words = format!("{count} × broadcast: the reply has the key `message`, which does not belong there: {{");
+    assert!(run.page.contains(&words), "{}", run.page);
+    let report = run.file("report.html").expect("a page");
+    let junit = std::fs::read_to_string(file).expect("JUnit");
+    for text in [report, junit] {
+        assert!(text.contains(&words.replace(": {", "")), "{words}");
+    }
+}
+
+pub(crate) fn a_wrong_in_reply_to_is_named() {
+    std::thread::scope(|scope| {
+        for (fault, words) in [
+            ("no-in-reply-to", "with in_reply_to missing: {"),
+            ("in-reply-to-a-string", "with in_reply_to \"1\" (a string), not the integer 1: {"),
+            ("in-reply-to-a-float", "with in_reply_to 1.0 (a float), not the integer 1: {"),
+        ] {
+            scope.spawn(move || {
+                let run = Run::of_broken(fault, ECHO);
+                run.assert_verdict(false, 1);
+                let silent = format!(
+                    "{} × echo: no reply within 5 s; n0 had sent echo_ok to c2 {words}",
+                    run.count("/stats/info-count")
+                );
+                assert!(run.page.contains(&silent), "{silent}\n{}", run.page);
+            });
+        }
+    });
+}
+
+pub(crate) fn of_a_key_given_twice_the_last_value_counts() {
+    let run = Run::of_broken("type-twice", ECHO);
+    run.assert_verdict(true, 0);
+    assert!(run.count("/stats/ok-count") > GOOD);
+}
+
+pub(crate) fn what_follows_a_message_on_its_line_is_quoted_and_fails_a_strict_test() {
+    std::thread::scope(|scope| {
+        for (fault, quoted, strict, status) in [
+            ("two-on-a-line", "The first: {", "", 0),
+            ("two-on-a-line", "The first: {", "--strict", 1),
+            ("trailing-text", "The first: and more", "--strict", 1),
+        ] {
+            scope.spawn(move || {
+                let run = Run::of_broken(fault, &format!("{ECHO} {strict}"));
+                run.assert_verdict(true, status);
+                let lines = run.count("/gloomers/unread/0/lines");
+                assert_eq!(lines, run.count("/stats/ok-count"));
+                let words =
+                    format!("Node n0 printed more after a message, on {lines} lines; nobody reads it. {quoted}");
+                assert!(run.page.contains(&words), "{}", run.page);
+            });
+        }
+    });
+}

@@ -24,7 +24,7 @@ macro_rules! claims {
     ($($module:ident::$name:ident),* $(,)?) => { [$((stringify!($name), $module::$name as fn())),*] };
 }
 
-const CLAIMS: [Claim; 34] = claims![
+const CLAIMS: [Claim; 40] = claims![
     healthy::every_echo_is_answered,
     healthy::ids_are_unique,
     healthy::ids_are_unique_and_always_there_in_partitions,
@@ -46,6 +46,12 @@ const CLAIMS: [Claim; 34] = claims![
     faults::a_node_that_exits_leaves_a_history_without_a_verdict,
     faults::a_node_that_does_not_take_part_ends_the_test_before_it_begins,
     faults::a_node_that_never_answers_is_invalid,
+    faults::whatever_is_wrong_with_the_answer_to_init_is_named,
+    faults::whatever_is_wrong_with_the_answer_to_topology_is_named,
+    faults::a_reply_out_of_shape_is_named_with_its_count_wherever_people_look,
+    faults::a_wrong_in_reply_to_is_named,
+    faults::of_a_key_given_twice_the_last_value_counts,
+    faults::what_follows_a_message_on_its_line_is_quoted_and_fails_a_strict_test,
     interruption::ctrl_c_ends_every_node,
     faults::a_node_has_as_long_to_answer_init_as_it_is_given,
     interruption::what_was_gathered_before_ctrl_c_is_judged_and_marked,

@@ -4,20 +4,39 @@
 
 use super::Verdict;
 use crate::workbench::edn::Value;
-use crate::workbench::history::History;
+use crate::workbench::history::{History, Kind};
+
+/// How many wrong answers are told in words.
+const MAX_TOLD: usize = 3;
 
 /// Invalid if any request was not answered by itself.
 #[must_use]
 pub fn check(history: &History) -> Value {
+    let mut told = Vec::new();
     let errors = history.pairs().filter_map(|(invocation, completion)| {
         let received = completion.map_or(&Value::Nil, |completion| &completion.value);
         let echo = received.get("echo").unwrap_or(&Value::Nil);
         let complaint =
             ["Expected a message with :echo".into(), invocation.value.clone(), "But received".into(), received.clone()];
-        (!invocation.value.same(echo)).then(|| Value::Vector(complaint.into()))
+        (!invocation.value.same(echo)).then(|| {
+            if told.len() < MAX_TOLD {
+                let sent = &invocation.value;
+                let words = match completion.filter(|completion| completion.kind == Kind::Ok) {
+                    Some(_) => format!("{sent} came back as {echo}"),
+                    None => format!("{sent} did not come back"),
+                };
+                told.push(Value::Vector(vec![Value::str(words)]));
+            }
+            Value::Vector(complaint.into())
+        })
     });
     let errors: Vec<_> = errors.collect();
-    Value::record([("valid?", Verdict::from(errors.is_empty()).to_value()), ("errors", Value::List(errors))])
+    let verdict = ("valid?", Verdict::from(errors.is_empty()).to_value());
+    if errors.is_empty() {
+        return Value::record([verdict, ("errors", Value::List(errors))]);
+    }
+    let told = Value::record([("in-words", Value::record([("errors", Value::Vector(told))]))]);
+    Value::record([verdict, ("errors", Value::List(errors)), ("gloomers", told)])
 }
 
 #[cfg(test)]
@@ -37,9 +56,10 @@ mod tests {
     #[test]
     fn another_echo_is_invalid() {
         let result = check(&history(&["0 invoke echo \"a\"", "0 ok echo {:echo \"b\"}"]));
-        let expected =
-            "{:valid? false, :errors ([\"Expected a message with :echo\" \"a\" \"But received\" {:echo \"b\"}])}";
-        assert_eq!(result.to_string(), expected);
+        let errors = result.get("errors").expect("errors").to_string();
+        assert_eq!(errors, "([\"Expected a message with :echo\" \"a\" \"But received\" {:echo \"b\"}])");
+        let ours = result.get("gloomers").expect("words").to_string();
+        assert_eq!(ours, "{:in-words {:errors [[\"\\\"a\\\" came back as \\\"b\\\"\"]]}}");
     }
 
     #[test]

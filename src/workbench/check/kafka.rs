@@ -8,6 +8,7 @@ mod lag;
 mod orders;
 mod record;
 mod sequences;
+mod words;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind};
 use orders::Orders;
 use record::Record;
+pub(crate) use words::count;
 
 /// Errors that do not make a run invalid; Jepsen lists cycles of writes as well, which are not looked for here.
 const ALLOWED: &[&str] = &["int-send-skip"];
@@ -63,7 +65,11 @@ pub fn check(history: &History) -> Result<Value, Unjudgeable> {
         (Value::keyword("error-types"), names(&mut shown.keys())),
         (Value::keyword("info-txn-causes"), causes(history)),
     ];
+    let told: Vec<_> = shown.iter().map(|(name, shown)| (Value::keyword(name), words::told(name, shown))).collect();
     entries.extend(shown.into_iter().map(|(name, value)| (Value::keyword(name), value)));
+    if !told.is_empty() {
+        entries.push((Value::keyword("gloomers"), Value::record([("in-words", Value::Map(told))])));
+    }
     Ok(Value::Map(entries))
 }
 

@@ -12,9 +12,27 @@ fn request() -> Request {
 }
 
 fn hear(body: &str) -> Option<Answer> {
-    let mut client = Client::new(0, 0);
+    let mut client = Client::new(0, 0, "c2");
     client.ask(&request(), Time::ZERO);
-    client.hear(body)
+    client.hear(&"n0".into(), body)
+}
+
+/// A time-out of which nothing more is known.
+fn timed_out() -> Answer {
+    Answer::TimedOut(Silence { patience: PATIENCE, ..Silence::default() })
+}
+
+/// Why a request that heard only these bodies came to nothing.
+fn silence(asked: usize, bodies: &[&str]) -> String {
+    let mut client = Client::new(0, 0, "c2");
+    for _ in 0..asked {
+        client.ask(&request(), Time::ZERO);
+    }
+    for body in bodies {
+        assert_eq!(client.hear(&"n0".into(), body), None);
+    }
+    let answer = client.expire(Time::ZERO + PATIENCE, || None).expect("it gives up");
+    MAPPED.judge("read", answer, &READ_OK).expect_err("no answer").reason.to_string()
 }
 
 fn trouble(conduct: &Conduct, f: &str, body: &str) -> (Kind, Value, bool) {
@@ -29,9 +47,9 @@ fn named(name: &'static str, text: Value) -> Value {
 
 #[test]
 fn requests_are_numbered_from_one_and_the_number_comes_last() {
-    let mut client = Client::new(0, 0);
+    let mut client = Client::new(0, 0, "c2");
     assert_eq!(client.ask(&request(), Time::ZERO), r#"{"type":"read","msg_id":1}"#);
-    assert_eq!(client.expire(Time::ZERO + PATIENCE), Some(Answer::TimedOut));
+    assert_eq!(client.expire(Time::ZERO + PATIENCE, || None), Some(timed_out()));
     assert_eq!(client.ask(&request(), Time::ZERO), r#"{"type":"read","msg_id":2}"#);
 }
 
@@ -46,8 +64,75 @@ fn only_the_answer_to_the_outstanding_request_is_heard() {
     ] {
         assert_eq!(hear(ignored), None, "{ignored}");
     }
-    let mut client = Client::new(0, 0);
-    assert_eq!(client.hear(r#"{"type":"read_ok","messages":[],"in_reply_to":0}"#), None, "nothing was asked");
+    let mut client = Client::new(0, 0, "c2");
+    let body = r#"{"type":"read_ok","messages":[],"in_reply_to":0}"#;
+    assert_eq!(client.hear(&"n0".into(), body), None, "nothing was asked");
+}
+
+#[test]
+fn a_time_out_tells_what_was_heard_instead_of_an_answer() {
+    assert_eq!(silence(1, &[]), "no reply within 5 s");
+    let body = r#"{"type":"read_ok"}"#;
+    let told = format!("no reply within 5 s; n0 had sent read_ok to c2 with in_reply_to missing: {body}");
+    assert_eq!(silence(1, &[body]), told);
+    let late = r#"{"type":"read_ok","in_reply_to":1}"#;
+    assert!(silence(2, &[late]).contains("with in_reply_to 1, the msg_id of an earlier request, not 2: "));
+    assert_eq!(silence(2, &[late, body, late]), told, "the most telling is kept");
+    let mut client = Client::new(0, 0, "c2");
+    client.ask(&request(), Time::ZERO);
+    client.hear(&"n0".into(), body);
+    client.ask(&request(), Time::ZERO);
+    assert_eq!(client.expire(Time::ZERO + PATIENCE, || None), Some(timed_out()), "of the former request");
+}
+
+#[test]
+fn an_answer_that_goes_to_somebody_else_is_overheard() {
+    for (src, dest, told) in [
+        ("n0", "c7", "n0 had sent read_ok to c7 instead of c2"),
+        ("c2", "n0", "n0 had sent read_ok with src c2 and dest n0 (swapped?)"),
+    ] {
+        let mut client = Client::new(0, 0, "c2");
+        client.ask(&request(), Time::ZERO);
+        client.overhear(&"n0".into(), &"c7".into(), r#"{"type":"other","in_reply_to":9}"#);
+        client.overhear(&src.into(), &dest.into(), r#"{"type":"read_ok","in_reply_to":1}"#);
+        let answer = client.expire(Time::ZERO + PATIENCE, || None).expect("it gives up");
+        let reason = MAPPED.judge("read", answer, &READ_OK).expect_err("no answer").reason.to_string();
+        assert!(reason.contains(told), "{reason}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_reply_is_one_sentence_and_the_reply_is_quoted() {
+    for (body, told) in [
+        (r#"{"type":"read","in_reply_to":1}"#, "the reply has the type `read`, not `read_ok`"),
+        (r#"{"type":7,"in_reply_to":1}"#, "the reply has the type 7, not `read_ok`"),
+        (r#"{"in_reply_to":1}"#, "the reply has no `type`"),
+        (r#"{"type":"read_ok","in_reply_to":1}"#, "the reply lacks the key `messages`"),
+        (
+            r#"{"type":"read_ok","messages":[],"message":5,"in_reply_to":1}"#,
+            "the reply has the key `message`, which does not belong there",
+        ),
+        (
+            r#"{"type":"read_ok","messages":5,"in_reply_to":1}"#,
+            "the value of the reply's `messages` has the wrong type",
+        ),
+    ] {
+        let trouble = MAPPED.judge("read", hear(body).expect("answers"), &READ_OK).expect_err("out of shape");
+        assert_eq!(trouble.reason.to_string(), format!("{told}: {body}"));
+        assert_eq!(trouble.reason.kind(), told);
+        assert_eq!(
+            trouble.error,
+            Value::str(format!("indeterminate: Malformed RPC response. It cannot be used: {told}."))
+        );
+    }
+}
+
+#[test]
+fn of_a_key_given_twice_the_last_value_counts() {
+    let body = r#"{"type":"x","messages":5,"in_reply_to":7,"messages":[],"in_reply_to":1,"type":"read_ok"}"#;
+    assert!(MAPPED.judge("read", hear(body).expect("answers"), &READ_OK).is_ok());
+    let body = r#"{"type":"read_ok","type":"\u0065rror","code":1,"code":11,"in_reply_to":1}"#;
+    assert_eq!(hear(body), Some(Answer::Error { code: Some(11), text: Value::Nil }));
 }
 
 #[test]
@@ -62,7 +147,7 @@ fn a_reply_in_shape_passes_with_its_fields() {
 #[test]
 fn a_time_out_is_a_failure_only_where_nothing_can_have_happened() {
     for (f, kind) in [("broadcast", Kind::Info), ("read", Kind::Fail)] {
-        let trouble = MAPPED.judge(f, Answer::TimedOut, &READ_OK).expect_err("timed out");
+        let trouble = MAPPED.judge(f, timed_out(), &READ_OK).expect_err("timed out");
         assert_eq!((trouble.kind, trouble.error), (kind, Value::Keyword("net-timeout".into())));
     }
 }
@@ -123,7 +208,7 @@ fn null_passes_for_a_list() {
 
 #[test]
 fn without_mapping_every_trouble_is_an_exception() {
-    let timed_out = RAISED.judge("read", Answer::TimedOut, &READ_OK).expect_err("timed out");
+    let timed_out = RAISED.judge("read", timed_out(), &READ_OK).expect_err("timed out");
     assert_eq!((timed_out.kind, timed_out.exception.is_some()), (Kind::Info, true));
     let (kind, error, raised) = trouble(&RAISED, "add", r#"{"type":"error","code":22,"in_reply_to":1}"#);
     assert_eq!((kind, raised), (Kind::Info, true));

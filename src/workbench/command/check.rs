@@ -10,11 +10,11 @@ use clap::{Arg, ArgAction, Command, error::ErrorKind};
 use super::{BAD_ARGUMENTS, Desk};
 use crate::workbench::check::net::{Counts, Traffic};
 use crate::workbench::check::{self, Verdict, judge};
-use crate::workbench::conclude::{BROKEN, VALID, ruling};
+use crate::workbench::conclude::{BROKEN, VALID, ruling, tell};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
 use crate::workbench::options;
-use crate::workbench::summary::{Facts, abridged, closing_line, summary};
+use crate::workbench::summary::{Facts, closing_line, summary};
 use crate::workbench::workload::Kind;
 
 /// What the command line asks for.
@@ -24,6 +24,7 @@ struct Request {
     rules: check::Options,
     strict: bool,
     json: bool,
+    verbose: bool,
 }
 
 /// Judges the history that the arguments after `gloomers check` name, and returns an exit status as a test does.
@@ -60,11 +61,9 @@ pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>)
     }
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
     let facts = Facts { workload: request.workload, strict: request.strict, folder, ..Facts::default() };
-    write!(desk.page, "{}", summary(&results, &facts, desk.colours))?;
-    for line in check::in_words(&results) {
-        writeln!(desk.page, "{line}")?;
-    }
-    writeln!(desk.page, "\n{}\n\n{}", edn::pretty(&abridged(&results)), closing_line(verdict))?;
+    let printed = request.verbose.then_some(&results);
+    let words = check::in_words(&results);
+    tell(desk.page, &words, printed, &summary(&results, &facts, desk.colours), closing_line(verdict))?;
     Ok(status)
 }
 
@@ -104,6 +103,7 @@ fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, (u8
         rules: check::Options { availability, consistency_models },
         strict: matches.get_flag("strict"),
         json: matches.get_flag("json"),
+        verbose: matches.get_flag("verbose"),
     })
 }
 
@@ -120,6 +120,7 @@ fn table() -> Command {
         .arg(value("availability", "A", "Demanded availability: total, or a number from 0 to 1"))
         .arg(flag("strict", "What only gloomers finds makes the history invalid, too"))
         .arg(flag("json", "Print the results as JSON, and nothing else"))
+        .arg(flag("verbose", "Print the whole map of results, too"))
 }
 
 #[cfg(test)]

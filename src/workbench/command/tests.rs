@@ -47,11 +47,18 @@ fn an_executable_that_does_not_exist_ends_with_255_after_the_seed() {
 }
 
 #[test]
-fn a_test_in_virtual_time_prints_a_summary_the_results_and_maelstroms_closing_line() {
-    let ran = run("-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 1 --rate 10 --latency 20");
+fn the_summary_comes_last_before_maelstroms_closing_line_and_the_results_only_if_asked_for() {
+    let line = "-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 1 --rate 10 --latency 20";
+    let ran = run(line);
     assert_eq!(ran.status, VALID, "{}", ran.page);
     assert!(ran.page.starts_with("seed            3\nverdict         valid\nmain phase      "), "{}", ran.page);
-    assert!(ran.page.ends_with(" :valid? true}\n\nEverything looks good! ヽ(‘ー`)ノ\n"), "{}", ran.page);
+    let last: Vec<_> = ran.page.lines().rev().take(3).collect();
+    assert_eq!(last[..2], ["Everything looks good! ヽ(‘ー`)ノ", ""]);
+    assert!(last[2].starts_with("results         "), "{}", ran.page);
+    assert!(!ran.page.contains(":valid?"), "{}", ran.page);
+    let ran = run(&format!("{line} --verbose"));
+    assert!(ran.page.starts_with("seed            3\n\n{:perf"), "{}", ran.page);
+    assert!(ran.page.contains(" :valid? true}\n\nverdict         valid\n"), "{}", ran.page);
     let results = ran.file("results.edn");
     assert!(ran.page.contains(&results), "the results are printed as they are stored");
     let wanted = ":gloomers {:seed 3,\n            :clock :virtual,\n            :main-phase {:lasted ";

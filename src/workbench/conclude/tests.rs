@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::*;
 use crate::workbench::cluster::LastWords;
 use crate::workbench::network::{BadLine, Counts, Journal, Muted};
-use crate::workbench::run::Lateness;
+use crate::workbench::run::{Lateness, OperationErrors};
 
 fn options(line: &str) -> Options {
     Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line")
@@ -19,6 +19,9 @@ fn outcome() -> Outcome {
         history: lines.parse::<History>().expect("a history").ops().to_vec(),
         counts: Counts::default(),
         muted: Vec::new(),
+        unread: Vec::new(),
+        errors: OperationErrors::default(),
+        outdated: Vec::new(),
         crashes: Vec::new(),
         remarks: Vec::new(),
         lateness: Lateness::default(),

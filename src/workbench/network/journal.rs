@@ -4,13 +4,12 @@
 //! went over the network, its ends and its times; the rest are only counted. Messages to and from clients are many
 //! and dull, those between servers few and interesting, so each kind has its own room.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
-use serde::Deserialize;
 use smallvec::SmallVec;
 
 use crate::time::Time;
+use crate::workbench::json;
 
 /// As many messages of each kind are remembered: those sent first. Enough for 20 s of challenge 3d, of which a page
 /// still opens at once.
@@ -40,13 +39,10 @@ pub struct Passage {
 impl Passage {
     /// The type that its body names, if it does.
     #[must_use]
-    pub fn kind(&self) -> Option<Cow<'_, str>> {
-        #[derive(Deserialize)]
-        struct Body<'a> {
-            #[serde(borrow, rename = "type")]
-            kind: Cow<'a, str>,
-        }
-        serde_json::from_str::<Body<'_>>(&self.body).ok().map(|body| body.kind)
+    pub fn kind(&self) -> Option<String> {
+        let members = json::members(&self.body).ok()?;
+        let (_, kind) = members.iter().find(|(key, _)| key == "type")?;
+        serde_json::from_str(kind.get()).ok()
     }
 }
 

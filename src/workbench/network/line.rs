@@ -5,22 +5,31 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::workbench::json;
+use crate::workbench::quote::quote;
 
-/// A line that passed: the three parts the network needs.
+/// A line that passed, in the parts that the network needs.
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {
     pub(super) src: Cow<'a, str>,
     pub(super) dest: Cow<'a, str>,
     /// The text of a JSON object.
     pub(super) body: &'a str,
+    /// What stands on the line after the message, which nobody reads.
+    pub(super) rest: &'a str,
 }
 
-/// Why a line silences the node that printed it.
+/// Why a line silences the node that printed it. What is named of it is fit to be quoted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadLine {
     /// Not JSON: debug output, a panic's text.
     #[error("a line on stdout that is not well-formed JSON ({0}); print such things to stderr")]
     NotJson(String),
+    /// A value that goes on after the line's end: pretty-printed JSON.
+    #[error("a JSON value that does not end on its line; a message must be one line, without line breaks inside")]
+    Unfinished,
+    /// What some editors and libraries put at the beginning of a text.
+    #[error("a byte order mark (U+FEFF) before its message; write UTF-8 without one")]
+    ByteOrderMark,
     /// Nothing before the line's end.
     #[error("an empty line on stdout; write exactly one line end after each message")]
     Empty,
@@ -49,18 +58,21 @@ pub enum BadLine {
 
 /// Reads one line of a node's stdout, without its line end.
 pub(super) fn parse(line: &str) -> Result<Envelope<'_>, BadLine> {
-    let line = line.trim_matches([' ', '\t']);
+    let line = line.trim_matches(BLANK);
     if line.is_empty() {
         return Err(BadLine::Empty);
+    }
+    if line.starts_with('\u{feff}') {
+        return Err(BadLine::ByteOrderMark);
     }
     if !line.starts_with('{') {
         let mut values = serde_json::Deserializer::from_str(line).into_iter::<&RawValue>();
         return Err(match values.next() {
-            Some(Err(error)) => BadLine::NotJson(error.to_string()),
+            Some(Err(error)) => not_json(&error),
             Some(Ok(_)) | None => BadLine::NotAnObject,
         });
     }
-    let members = json::members(line).map_err(|error| BadLine::NotJson(error.to_string()))?;
+    let (members, rest) = json::members_and_rest(line).map_err(|error| not_json(&error))?;
     let (mut src, mut dest, mut body) = (None, None, "{}");
     for (key, value) in &members {
         match key.as_ref() {
@@ -71,10 +83,18 @@ pub(super) fn parse(line: &str) -> Result<Envelope<'_>, BadLine> {
             "body" => return Err(BadLine::BodyNotAnObject),
             "id" if json::is_integer(value.get()) => {}
             "id" => return Err(BadLine::IdNotInteger),
-            unknown => return Err(BadLine::UnknownKey(unknown.to_owned())),
+            unknown => return Err(BadLine::UnknownKey(quote(unknown))),
         }
     }
-    Ok(Envelope { src: src.ok_or(BadLine::NoAddress("src"))?, dest: dest.ok_or(BadLine::NoAddress("dest"))?, body })
+    let (src, dest) = (src.ok_or(BadLine::NoAddress("src"))?, dest.ok_or(BadLine::NoAddress("dest"))?);
+    Ok(Envelope { src, dest, body, rest: rest.trim_matches(BLANK) })
+}
+
+/// What may stand around a message.
+const BLANK: [char; 2] = [' ', '\t'];
+
+fn not_json(error: &serde_json::Error) -> BadLine {
+    if error.is_eof() { BadLine::Unfinished } else { BadLine::NotJson(quote(&error.to_string())) }
 }
 
 fn string(value: &RawValue) -> Option<Cow<'_, str>> {
@@ -141,6 +161,12 @@ impl Lines {
         self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
+    /// What has come since the last line end.
+    #[must_use]
+    pub fn unfinished(&self) -> &[u8] {
+        &self.partial
+    }
+
     /// The stream is over: what came after the last line end is a line too.
     pub fn finish(&mut self, mut on_line: impl FnMut(&[u8])) {
         if !self.partial.is_empty() {
@@ -179,14 +205,30 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_value_of_a_line_counts() {
-        assert_eq!(parse(r#"{"src":"a","dest":"b"} {"src":"#).expect("valid").src, "a");
+    fn only_the_first_value_of_a_line_counts_and_the_rest_is_told() {
+        for (rest, told) in
+            [(r#" {"src":"#, r#"{"src":"#), (r#"{"src":"c"}"#, r#"{"src":"c"}"#), (" and\t", "and"), ("\t ", "")]
+        {
+            let line = format!(r#"{{"src":"a","dest":"b"}}{rest}"#);
+            let envelope = parse(&line).expect("valid");
+            assert_eq!((&*envelope.src, envelope.rest), ("a", told));
+        }
+    }
+
+    #[test]
+    fn of_a_key_given_twice_the_last_value_counts() {
+        let line = r#"{"src":7,"body":5,"dest":"x","src":"a","dest":"b","body":{"type":"y"}}"#;
+        let envelope = parse(line).expect("valid");
+        assert_eq!((&*envelope.src, &*envelope.dest, envelope.body), ("a", "b", r#"{"type":"y"}"#));
     }
 
     #[test]
     fn every_bad_line_has_its_reason() {
         assert!(matches!(fault("thread main panicked"), BadLine::NotJson(_)));
-        assert!(matches!(fault(r#"{"src":"n1","#), BadLine::NotJson(_)));
+        for line in [r#"{"src":"n1","#, "{", "[1,", "\"a"] {
+            assert_eq!(fault(line), BadLine::Unfinished, "{line}");
+        }
+        assert_eq!(fault("\u{feff}{}"), BadLine::ByteOrderMark);
         assert_eq!(fault(""), BadLine::Empty);
         assert_eq!(fault("42"), BadLine::NotAnObject);
         assert_eq!(fault(r#"["n1"]"#), BadLine::NotAnObject);
@@ -198,6 +240,14 @@ mod tests {
         assert_eq!(fault(r#"{"src":"n1","dest":"n2","id":"1"}"#), BadLine::IdNotInteger);
         assert_eq!(fault(r#"{"src":"n1","dest":"n2","body":"x"}"#), BadLine::BodyNotAnObject);
         assert_eq!(fault(r#"{"src":"n1","dest":"n2","body":5}"#), BadLine::BodyNotAnObject);
+    }
+
+    #[test]
+    fn what_a_reason_names_of_a_line_is_short() {
+        let long = "k".repeat(1 << 20);
+        for line in [format!(r#"{{"src":"n1","dest":"n2","{long}":1}}"#), format!("{long}\u{1b}")] {
+            assert!(fault(&line).to_string().len() < 2_000);
+        }
     }
 
     #[test]
@@ -219,8 +269,10 @@ mod tests {
             let mut seen = Vec::new();
             lines.feed(&stream[..cut], |line| seen.push(line.to_vec()));
             lines.feed(&stream[cut..], |line| seen.push(line.to_vec()));
+            assert_eq!(lines.unfinished(), b"last");
             lines.finish(|line| seen.push(line.to_vec()));
             assert_eq!(seen, [&b"a"[..], b"bb", b"ccc", b"", b"last"], "cut at {cut}");
+            assert_eq!(lines.unfinished(), b"");
         }
     }
 }

@@ -184,6 +184,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         virtual_time: flag("virtual-time"),
         strict: flag("strict"),
         quiet: flag("quiet"),
+        verbose: flag("verbose"),
         json: flag("json"),
         junit: checks.text("junit").map(Into::into),
         notes: notes(matches),

@@ -47,13 +47,14 @@ const VALUES: [(&str, Option<char>, &str, &str); 29] = [
     ("ssh-private-key", None, "FILE", "Accepted; changes nothing"),
 ];
 
-const FLAGS: [(&str, &str); 11] = [
+const FLAGS: [(&str, &str); 12] = [
     ("log-stderr", "Repeat what nodes write to stderr"),
     ("log-net-send", "Report each message when it is sent"),
     ("log-net-recv", "Report each message when it is received"),
     ("virtual-time", "Run the built-in nodes in this process, in no time, the same for the same seed"),
     ("strict", "Bad lines, replicas that differ, and what else Maelstrom does not see, fail the test"),
     ("quiet", "Show no progress"),
+    ("verbose", "Print the whole map of results before the summary; it is in results.edn in any case"),
     ("json", "Print the results as JSON, a line for each test, and nothing else"),
     ("no-ssh", "Accepted; changes nothing"),
     ("strict-host-key-checking", "Accepted; changes nothing"),
@@ -86,7 +87,7 @@ pub(super) fn command() -> Command {
         .about("Runs a workload against nodes and judges them as Maelstrom does")
         .after_help(
             "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, --virtual-time, \
-             --strict, --quiet, --json, --junit.",
+             --strict, --quiet, --verbose, --json, --junit.",
         )
         .args_override_self(true)
         .args(VALUES.map(value))

@@ -210,6 +210,10 @@ impl Child {
         }
     }
 
+    pub(super) fn unfinished(&self) -> &[u8] {
+        self.stdout.lines.unfinished()
+    }
+
     pub(super) fn last_words(&self) -> LastWords {
         LastWords { stdout: self.stdout.recent.lines(), stderr: self.stderr.recent.lines() }
     }

@@ -1,9 +1,7 @@
 //! When the nemesis made trouble, as the history tells it.
 
 use crate::workbench::history::{History, Op, Process};
-
-/// Operations of the nemesis that end what others began; `stop-x` ends `x` and `start-x`, too.
-const PAIRS: [(&str, &str); 2] = [("kill", "start"), ("pause", "resume")];
+use crate::workbench::nemesis::{self, Turn};
 
 /// A time in which something was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,29 +16,12 @@ pub(super) struct Fault {
     pub(super) to_us: i64,
 }
 
-/// What an operation of the nemesis begins or ends.
-enum Turn<'a> {
-    Begins(&'a str),
-    Ends(&'a str),
-}
-
-fn turn(f: &str) -> Turn<'_> {
-    if let Some((begin, _)) = PAIRS.iter().find(|(_, end)| f == *end) {
-        return Turn::Ends(begin);
-    }
-    match (f.strip_prefix("stop-"), f.strip_prefix("start-")) {
-        (Some(name), _) => Turn::Ends(name),
-        (_, Some(name)) => Turn::Begins(name),
-        (None, None) => Turn::Begins(f),
-    }
-}
-
 /// How often the end of a fault is told: asked for, and done.
 const TELLINGS: u8 = 2;
 
 /// The last fault of a name, and how often its end is still to be told.
-struct Latest<'a> {
-    name: &'a str,
+struct Latest {
+    fault: nemesis::Fault,
     place: usize,
     tellings: u8,
 }
@@ -50,17 +31,17 @@ struct Latest<'a> {
 pub(super) fn faults(history: &History) -> Vec<Fault> {
     let end_us = history.ops().last().map_or(0, |op| op.time / 1000);
     let mut faults: Vec<Fault> = Vec::new();
-    let mut names: Vec<Latest<'_>> = Vec::new();
+    let mut latest_of: Vec<Latest> = Vec::new();
     for op in history.ops().iter().filter(|op| op.process == Process::Nemesis) {
-        let turn = turn(&op.f);
-        let (Turn::Begins(name) | Turn::Ends(name)) = turn;
-        let latest = names.iter_mut().find(|latest| latest.name == name && latest.tellings > 0);
+        let Some(turn) = Turn::of(&op.f) else { continue };
+        let fault = turn.fault();
+        let latest = latest_of.iter_mut().find(|latest| latest.fault == fault && latest.tellings > 0);
         match (turn, latest) {
             // Begun already, or put right when nothing was wrong.
             (Turn::Begins(_), Some(_)) | (Turn::Ends(_), None) => {}
             (Turn::Begins(_), None) => {
-                names.push(Latest { name, place: faults.len(), tellings: TELLINGS });
-                faults.push(begun(name, op, end_us));
+                latest_of.push(Latest { fault, place: faults.len(), tellings: TELLINGS });
+                faults.push(begun(fault.name(), op, end_us));
             }
             (Turn::Ends(_), Some(latest)) => {
                 latest.tellings -= 1;
@@ -101,7 +82,7 @@ mod tests {
             (9, "pause", ":all"),
             (10, "stop-partition", "nil"),
             (10, "stop-partition", ":network-healed"),
-            (11, "slow", ":minority"),
+            (11, "start-slow", ":minority"),
             (12, "stop-slow", ":all"),
         ];
         let history: History = told.iter().enumerate().map(line).collect::<String>().parse().expect("a history");

@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 
 use super::{Lateness, Watch};
 use crate::time::Time;
-use crate::workbench::client::{Answer, Client, Request};
+use crate::workbench::client::{Answer, Client, Request, Stray, Unfinished};
 use crate::workbench::cluster::{Cluster, Halt, Status};
-use crate::workbench::network::{Network, client_name};
+use crate::workbench::network::{Accepted, Network, client_name};
+use crate::workbench::quote::quote;
 use crate::workbench::services::Services;
 
 pub(super) struct Exchange<'a, C: Cluster> {
     pub(super) network: Network,
-    services: Services,
+    pub(super) services: Services,
     pub(super) cluster: &'a mut C,
     pub(super) watch: &'a mut dyn Watch,
     pub(super) lateness: Lateness,
@@ -57,8 +58,9 @@ impl<'a, C: Cluster> Exchange<'a, C> {
     }
 
     pub(super) fn open_client(&mut self, owner: usize, node: usize) -> usize {
-        self.clients.push(Some(Client::new(owner, node)));
-        self.network.open_client()
+        let number = self.network.open_client();
+        self.clients.push(Some(Client::new(owner, node, &client_name(number))));
+        number
     }
 
     pub(super) fn close_client(&mut self, number: usize) {
@@ -77,6 +79,12 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         debug_assert!(sent.is_ok(), "an open client and a node are both registered");
         self.waiting.push(number);
         read_mail(&mut self.network, &mut self.clients, &mut self.waiting, &mut self.answers, number, now);
+    }
+
+    /// What a client that waits for this node has heard instead of an answer, if one waits and has.
+    pub(super) fn stray(&self, node: usize) -> Option<&Stray> {
+        let clients = self.waiting.iter().filter_map(|number| self.clients[*number].as_ref());
+        clients.filter(|client| client.node == node).find_map(Client::stray)
     }
 
     /// An answer that has come, with the owner of the client and its number.
@@ -109,7 +117,12 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         if self.answers.is_empty() {
             let Self { network, cluster, watch, clients, waiting, answers, .. } = self;
             cluster.wait(due, &mut |node, now, line| match network.accept(node, line, now) {
-                Ok(Some(client)) => read_mail(network, clients, waiting, answers, client, now),
+                Ok(Some(sent)) => {
+                    overhear(node, &sent, clients, waiting);
+                    if let Some(client) = sent.client {
+                        read_mail(network, clients, waiting, answers, client, now);
+                    }
+                }
                 Ok(None) => {}
                 Err(muted) => watch.on_muted(muted),
             })?;
@@ -150,7 +163,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         loop {
             let now = self.cluster.now();
             let Some((_, message)) = self.network.take(receiver, now) else { return };
-            if let Some(body) = self.services.handle(service, &message.src, &message.body) {
+            if let Some(body) = self.services.handle(service, &message.src, &message.body, now) {
                 let sent = self.network.send(&message.dest, &message.src, &body, now);
                 // Whoever asked may be gone: a client, in whose name a node spoke.
                 drop(sent);
@@ -163,13 +176,34 @@ impl<'a, C: Cluster> Exchange<'a, C> {
     }
 
     fn expire(&mut self, now: Time) {
-        let Self { clients, waiting, answers, .. } = self;
+        let Self { clients, waiting, answers, cluster, .. } = self;
         waiting.retain(|&number| {
-            let answer = clients[number].as_mut().and_then(|client| client.expire(now));
+            let answer = clients[number].as_mut().and_then(|client| {
+                let node = client.node;
+                client.expire(now, || unfinished(cluster.unfinished(node)))
+            });
             let waits = answer.is_none();
             answers.extend(answer.map(|answer| (number, answer)));
             waits
         });
+    }
+}
+
+/// What a node has written without a line end, if it has.
+fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
+    (!bytes.is_empty()).then(|| Unfinished { bytes: bytes.len(), text: quote(&String::from_utf8_lossy(bytes)) })
+}
+
+/// Tells the clients that wait for a node of a message that it sent to somebody else and that answers some request.
+fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waiting: &[usize]) {
+    if !sent.body.contains("in_reply_to") {
+        return;
+    }
+    let others = waiting.iter().filter(|number| sent.client != Some(**number));
+    for number in others {
+        if let Some(client) = clients[*number].as_mut().filter(|client| client.node == node) {
+            client.overhear(&sent.src, &sent.dest, &sent.body);
+        }
     }
 }
 
@@ -186,7 +220,7 @@ fn read_mail(
     while client.deadline().is_some()
         && let Some(message) = network.take_mail(number, now)
     {
-        if let Some(answer) = client.hear(&message.body) {
+        if let Some(answer) = client.hear(&message.src, &message.body) {
             answers.push_back((number, answer));
             waiting.retain(|waiting| *waiting != number);
         }

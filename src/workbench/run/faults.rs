@@ -1,6 +1,6 @@
 //! What the nemesis does to the test, and what the history says came of it (reference §11).
 
-use super::{Failure, Test, init_fault};
+use super::{Failure, Test};
 use crate::time::Duration;
 use crate::workbench::client::Answer;
 use crate::workbench::cluster::{Cluster, Skew, Status};
@@ -63,7 +63,7 @@ impl<C: Cluster> Test<'_, C> {
         self.exchange.close_client(client);
         let Some(place) = self.restart.awaited.iter().position(|(asking, _)| *asking == client) else { return Ok(()) };
         let (_, node) = self.restart.awaited.swap_remove(place);
-        if let Some(what) = init_fault(answer, self.plan.init_timeout) {
+        if let Some(what) = self.init_fault(node, answer) {
             return Err(self.unready(node, format!("{what}, after it was killed and started again")));
         }
         if self.restart.is_over() {

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::time::Time;
+use crate::workbench::edn::Value;
 use crate::workbench::history::{Kind, Process};
 use crate::workbench::network::{Delivery, Latency, Traffic};
 use crate::workbench::workload::{self, Terms};

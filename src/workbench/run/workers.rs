@@ -1,7 +1,7 @@
 //! Client threads and the history they write (reference §2.4, §2.5).
 
-use super::Watch;
 use super::exchange::Exchange;
+use super::{OperationErrors, Watch};
 use crate::time::Time;
 use crate::workbench::client::{Answer, Schema};
 use crate::workbench::cluster::Cluster;
@@ -15,6 +15,7 @@ use crate::workbench::workload::{Act, Invocation, Workload};
 pub(super) struct Book {
     pub(super) zero: Time,
     pub(super) history: Vec<Op>,
+    pub(super) errors: OperationErrors,
     /// Whether the history is over: nothing is written any more.
     pub(super) closed: bool,
 }
@@ -128,6 +129,7 @@ impl Workers {
                 self.perform(thread, invocation, act, workload, exchange, book);
             }
             Err(trouble) => {
+                book.errors.note(invocation.f, &trouble.reason);
                 let mut extra = invocation.marks;
                 extra.extend(trouble.exception.map(|value| (Value::Keyword("exception".into()), value)));
                 let (f, value) = (invocation.f, invocation.value);

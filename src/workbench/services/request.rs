@@ -54,7 +54,7 @@ pub(super) enum Reply {
 /// Reads a body; a field that is missing is null.
 pub(super) fn parse(body: &str) -> Option<Ask> {
     let members = json::members(body).ok()?;
-    let text = |name: &str| members.iter().rev().find(|(key, _)| key == name).map_or("null", |(_, value)| value.get());
+    let text = |name: &str| members.iter().find(|(key, _)| key == name).map_or("null", |(_, value)| value.get());
     let datum = |name: &str| Datum(text(name).into());
     let kind = json::value(text("type")).ok()?;
     let wish = match kind.as_str()? {

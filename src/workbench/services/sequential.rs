@@ -6,12 +6,14 @@
 //!
 //! A state differs from the one before in one key at most, so per key the values of the last thirty-two are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::request::{Ask, Datum, Reply};
+use super::StaleRead;
+use super::request::{Ask, Datum, Reply, Wish};
+use crate::time::Time;
 
 /// States in the ring.
 const KEPT: u64 = 32;
@@ -24,10 +26,14 @@ pub(super) struct Sequential {
     met: BTreeMap<Box<str>, u64>,
     /// For each key the states in which it got its values, in order.
     keys: BTreeMap<String, Vec<(u64, Datum)>>,
+    /// When the states in the ring were made, the newest last; the empty store was there from the beginning.
+    made: VecDeque<Time>,
+    /// For each caller the keys that it last read in a state which did not have their newest value.
+    stale: BTreeMap<Box<str>, BTreeMap<String, StaleRead>>,
 }
 
 impl Sequential {
-    pub(super) fn handle(&mut self, caller: &str, ask: &Ask, rng: &mut ChaCha8Rng) -> Reply {
+    pub(super) fn handle(&mut self, caller: &str, ask: &Ask, now: Time, rng: &mut ChaCha8Rng) -> Reply {
         let first = self.met.get(caller).copied().unwrap_or(0);
         let drawn = rng.random_range(first..=self.last);
         let state = self.last - (self.last - drawn) % KEPT;
@@ -35,15 +41,41 @@ impl Sequential {
         let (written, reply) = ask.wish.apply(current, true);
         if written.is_none_or(|written| current.is_some_and(|current| current.same(&written))) {
             self.met.insert(caller.into(), drawn);
+            if matches!(ask.wish, Wish::Read) {
+                self.note_read(caller, &ask.key, state, now);
+            }
             return reply;
         }
         let (written, reply) = ask.wish.apply(self.at(&ask.key, self.last), true);
         self.last += 1;
+        self.made.push_back(now);
+        if self.made.len() as u64 > KEPT {
+            self.made.pop_front();
+        }
         self.met.insert(caller.into(), self.last);
         if let Some(datum) = written {
             self.change(&ask.key, datum);
         }
         reply
+    }
+
+    /// What each caller last read that had been written again by then: of several keys the one in the oldest state.
+    pub(super) fn stale_reads(&self) -> impl Iterator<Item = (&str, StaleRead)> {
+        let oldest = |keys: &BTreeMap<String, StaleRead>| keys.values().copied().min_by_key(|read| read.state);
+        self.stale.iter().filter_map(move |(caller, keys)| Some((&**caller, oldest(keys)?)))
+    }
+
+    fn note_read(&mut self, caller: &str, key: &str, state: u64, now: Time) {
+        let newest = self.keys.get(key).and_then(|values| values.last()).map_or(0, |(since, _)| *since);
+        let ring = self.last - self.made.len() as u64;
+        let made = usize::try_from(state.wrapping_sub(ring + 1)).ok().and_then(|place| self.made.get(place));
+        let read = StaleRead { state: made.copied().unwrap_or(Time::ZERO), read: now };
+        let of_caller = self.stale.entry(caller.into()).or_default();
+        if newest > state {
+            of_caller.insert(key.to_owned(), read);
+        } else {
+            of_caller.remove(key);
+        }
     }
 
     /// A key's value in a state.

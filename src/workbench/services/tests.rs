@@ -9,17 +9,18 @@ const SEQ: usize = 1;
 const LWW: usize = 2;
 const TSO: usize = 3;
 
-struct Bench(Services);
+/// Services, and the time.
+struct Bench(Services, Time);
 
 impl Bench {
     fn new(seed: u64) -> Self {
-        Self(Services::new(ChaCha8Rng::seed_from_u64(seed)))
+        Self(Services::new(ChaCha8Rng::seed_from_u64(seed)), Time::ZERO)
     }
 
     /// The reply without its end, which every reply has.
     fn ask(&mut self, service: usize, caller: &str, body: &str) -> String {
         let body = format!("{{\"msg_id\":7,{}", body.trim_start_matches('{'));
-        let reply = self.0.handle(service, caller, &body).expect("a reply");
+        let reply = self.0.handle(service, caller, &body, self.1).expect("a reply");
         reply.strip_suffix(",\"in_reply_to\":7}").expect("it quotes the request").replacen("{\"type\":", "", 1)
     }
 
@@ -75,12 +76,12 @@ fn keys_and_values_are_compared_by_value_and_type() {
 #[test]
 fn a_request_without_a_number_is_answered_with_null_and_an_unknown_one_not_at_all() {
     let mut services = Services::new(ChaCha8Rng::seed_from_u64(1));
-    let write = services.handle(LIN, "n1", r#"{"type":"write","key":1,"value":2}"#);
+    let write = services.handle(LIN, "n1", r#"{"type":"write","key":1,"value":2}"#, Time::ZERO);
     assert_eq!(write.as_deref(), Some(r#"{"type":"write_ok","in_reply_to":null}"#));
     for body in [r#"{"type":"delete","key":1}"#, "{}", r#"{"type":5}"#, r#"{"type":"ts"}"#] {
-        assert_eq!(services.handle(LIN, "n1", body), None, "{body}");
+        assert_eq!(services.handle(LIN, "n1", body, Time::ZERO), None, "{body}");
     }
-    assert_eq!(services.handle(TSO, "n1", r#"{"type":"read","key":1}"#), None);
+    assert_eq!(services.handle(TSO, "n1", r#"{"type":"read","key":1}"#, Time::ZERO), None);
 }
 
 #[test]
@@ -187,4 +188,30 @@ fn the_last_write_wins_in_the_end_and_until_then_a_read_may_miss_it() {
 fn a_last_write_store_creates_nothing_by_cas() {
     let cas = r#"{"type":"cas","key":"k","from":0,"to":1,"create_if_not_exists":true}"#;
     assert!(Bench::new(1).ask(LWW, "n1", cas).starts_with("\"error\",\"code\":20"));
+}
+
+#[test]
+fn who_last_read_an_old_state_is_known_with_the_times_of_the_state_and_of_the_read() {
+    let mut bench = Bench::new(4);
+    for second in 1..=40 {
+        bench.1 = Time::from_millis(second * 1_000);
+        bench.write(SEQ, "n1", second);
+        bench.ask(SEQ, "n1", &format!("{{\"type\":\"write\",\"key\":\"other\",\"value\":{second}}}"));
+    }
+    bench.1 = Time::from_millis(50_000);
+    assert_eq!(bench.read(SEQ, "n1"), Some(40));
+    assert_eq!(bench.0.stale_reads().count(), 0, "who wrote reads the newest");
+    for _ in 0..200 {
+        let told = bench.read(SEQ, "n2");
+        let stale: Vec<_> = bench.0.stale_reads().collect();
+        match told {
+            Some(40) => return assert_eq!(stale, []),
+            told => {
+                let (reader, StaleRead { state, read }) = stale[0];
+                assert_eq!((reader, read), ("n2", bench.1));
+                assert_eq!(state, Time::from_millis(told.unwrap_or_default() * 1_000));
+            }
+        }
+    }
+    panic!("a reader arrives at the newest state");
 }

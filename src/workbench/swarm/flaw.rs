@@ -12,7 +12,18 @@ use crate::workbench::edn::Value;
 const MAX_QUOTE: usize = 120;
 
 /// What of a checker's result says what it found, the most telling first.
-const TELLING: [&str; 6] = ["error", "lost", "bad-error-types", "anomaly-types", "errors", "failures"];
+const TELLING: [&str; 10] = [
+    "error",
+    "lost",
+    "duplicated",
+    "invented",
+    "failed",
+    "missing",
+    "bad-error-types",
+    "anomaly-types",
+    "errors",
+    "failures",
+];
 
 /// What is wrong with a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,20 +64,24 @@ impl Finding {
     /// What `check` says in its result. That nothing succeeded which could be judged is an anomaly to Jepsen; here most
     /// nodes may have been away.
     pub(super) fn of(check: &str, result: &Value) -> Self {
-        let is_telling =
-            |value: &&Value| !value.is_nil() && value.items().is_none_or(|mut items| items.next().is_some());
-        let told = TELLING.iter().find_map(|key| Some((*key, result.get(key).filter(is_telling)?)));
+        let is_telling = |value: &&Value| {
+            let is_empty = value.items().is_some_and(|items| items.len() == 0);
+            !value.is_nil() && !is_empty && value.entries().is_none_or(|entries| !entries.is_empty())
+        };
+        let mut told = TELLING.iter().filter_map(|key| Some((*key, result.get(key).filter(is_telling)?)));
         match Verdict::of(result) {
             Verdict::True => Self::Valid,
             Verdict::Unknown => Self::Undecided,
             Verdict::False => {
-                let Some((key, value)) = told else { return Self::Invalid(Flaw::new(check, check)) };
-                let names = names(value);
-                if names == "empty-transaction-graph" {
+                let Some((key, value)) = told.next() else { return Self::Invalid(Flaw::new(check, check)) };
+                let first = names(value);
+                if first == "empty-transaction-graph" {
                     return Self::Undecided;
                 }
+                let others: Vec<_> = told.map(|(key, value)| format!(", {key} {}", names(value))).collect();
+                let others = others.concat();
                 Self::Invalid(Flaw::new(
-                    format!("{check} {key} {names}"),
+                    format!("{check} {key} {first}{others}"),
                     format!("{check}, {key}: {}", quote(&value.to_string())),
                 ))
             }
@@ -115,6 +130,18 @@ mod tests {
         assert!(!unseen.is_like(&flaw("invalid", "{:valid? false, :bad-error-types (:lost-write :unseen)}")));
         assert!(!unseen.is_like(&flaw("ours", "{:valid? false, :bad-error-types (:unseen)}")));
         assert!(!unseen.is_like(&flaw("invalid", "{:valid? false, :errors (:unseen)}")));
+    }
+
+    #[test]
+    fn what_a_set_does_wrong_is_of_as_many_kinds_as_there_are() {
+        let ours = |found: &str| flaw("invalid to us", &format!("{{:valid? false, {found}}}"));
+        let kinds = [":duplicated {7 2}", ":invented (9)", ":failed (9)", ":missing (9)", ":failed (9), :missing (9)"];
+        for (place, found) in kinds.iter().enumerate() {
+            for (other, another) in kinds.iter().enumerate() {
+                assert_eq!(ours(found).is_like(&ours(another)), place == other, "{found}, {another}");
+            }
+        }
+        assert!(ours(":duplicated {7 2}").is_like(&ours(":lost (), :duplicated {8 3}, :missing ()")));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::workbench::jitter::Jitter;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
-use crate::workbench::options::Options;
+use crate::workbench::options::{Options, Refusal};
 use crate::workbench::workload::Kind;
 
 /// A test in virtual time, in numbers that a command line can say exactly.
@@ -99,7 +99,10 @@ impl Scenario {
     /// What is wrong with it: only the nodes' arguments can be.
     pub fn options(&self) -> Result<Options, String> {
         let words = self.to_arguments().into_iter().map(OsString::from);
-        Options::parse(words).map_err(|refusal| format!("{refusal:?}"))
+        Options::parse(words).map_err(|refusal| match refusal {
+            Refusal::Help(help) => help,
+            Refusal::Errors(errors) => errors.join("; "),
+        })
     }
 }
 

@@ -171,3 +171,90 @@ fn a_history_in_which_nothing_follows_anything_is_not_taken_for_valid() {
     assert_eq!(errors(&["0 ok poll [[:poll {}]]"]), "(:empty-transaction-graph)");
     assert_eq!(errors(&["0 info crash nil"]), "(:empty-transaction-graph)");
 }
+
+/// What a history's errors of one kind are in words.
+fn words(kind: &str, lines: &[&str]) -> String {
+    let result = judged(lines);
+    let told = result.get("gloomers").and_then(|ours| ours.get("in-words")?.get(kind));
+    let first =
+        told.and_then(Value::items).and_then(|mut told| told.next()?.items()?.next()?.as_str().map(str::to_owned));
+    first.unwrap_or_else(|| panic!("no {kind} in {result}"))
+}
+
+#[test]
+fn every_error_is_one_plain_sentence() {
+    let poll = |process: u32, pairs: &str| format!("{process} ok poll [[:poll {{\"k\" [{pairs}]}}]]");
+    let (first, third) = (poll(7, "[0 1]"), poll(7, "[5 3]"));
+    let (second, both) = (poll(7, "[2 2]"), poll(9, "[0 1] [3 3] [4 2]"));
+    let sent = |more: &[&str]| [&SENT[..], more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let of = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+    let txn = |sends: &str| format!("0 ok txn [{sends}]");
+    for (kind, lines, sentence) in [
+        (
+            "inconsistent-offsets",
+            sent(&["3 ok send [[:send \"k\" [2 8]]]", ALL, &poll(8, "[2 8]")]),
+            "key k, offset 2 is both 2 and 8",
+        ),
+        ("duplicate", sent(&[ALL, &poll(8, "[7 3]")]), "key k: 3 is at offsets 5 and 7"),
+        (
+            "lost-write",
+            sent(&[&third]),
+            "key k: process 0 sent 1, but no poll brought it, though polls brought later messages",
+        ),
+        ("unseen", sent(&[&first]), "key k: acknowledged, but brought by no poll: 2 and 3"),
+        (
+            "int-poll-skip",
+            sent(&[ALL, &poll(7, "[0 1] [5 3]")]),
+            "key k: one poll of process 7 brought 1 and 3, but not 2 between them",
+        ),
+        (
+            "int-nonmonotonic-poll",
+            sent(&[ALL, &poll(7, "[2 2] [0 1]")]),
+            "key k: one poll of process 7 brought 2 and then 1, which is not after it",
+        ),
+        ("poll-skip", sent(&[ALL, &first, &third]), "key k: process 7 polled on beyond 2, which it never saw"),
+        (
+            "nonmonotonic-poll",
+            sent(&[ALL, &second, &first]),
+            "key k: process 7 polled 2 and in its next poll 1, which is not after it",
+        ),
+        (
+            "nonmonotonic-send",
+            of(&["0 ok send [[:send \"k\" [4 1]]]", "0 ok send [[:send \"k\" [3 2]]]", &poll(1, "[3 2] [4 1]")]),
+            "key k: process 0 sent 1 and later 2, but 2 is not after 1",
+        ),
+        (
+            "G1a",
+            sent(&["3 fail send [[:send \"k\" 4]]", &poll(9, "[0 1] [2 2] [5 3] [6 4]")]),
+            "key k: process 9 polled 4, which process 3 had failed to send",
+        ),
+        (
+            "G1c-realtime",
+            of(&[&first, "0 ok send [[:send \"k\" [0 1]]]"]),
+            "key k: a poll that brought 1 was over before the send of it began",
+        ),
+        (
+            "int-send-skip",
+            of(&[&txn("[:send \"k\" [0 1]] [:send \"k\" [4 2]]"), "1 ok send [[:send \"k\" [3 3]]]", &both]),
+            "key k: 3 came between 1 and 2, which process 0 sent in one transaction",
+        ),
+        (
+            "int-nonmonotonic-send",
+            of(&[&txn("[:send \"k\" [5 1]] [:send \"k\" [4 2]]"), &poll(9, "[4 2] [5 1]")]),
+            "key k: process 0 sent 1 and then 2 in one transaction, but 2 is not after it",
+        ),
+        (
+            "precommitted-read",
+            of(&[&txn("[:send \"k\" [0 1]] [:poll {\"k\" [[0 1]]}]"), "1 ok poll [[:poll {}]]"]),
+            "key k: process 0 polled 1 in the transaction that sends it",
+        ),
+        (
+            "empty-transaction-graph",
+            of(&["0 ok poll [[:poll {}]]"]),
+            "no poll brought anything, so that nothing depends on anything",
+        ),
+    ] {
+        let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+        assert_eq!(words(kind, &lines), format!("{kind}: {sentence}"));
+    }
+}

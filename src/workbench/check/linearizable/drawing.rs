@@ -27,7 +27,8 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
     let name = |call: &Call| format!("{} {}", history.ops()[call.invocation].process.to_value(), told(calls, call));
     let names: Vec<_> = window.calls.iter().map(|call| name(&calls.all[*call])).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-    let mut lines = vec![caption(key, &name(culprit), window.reason)];
+    let process = history.ops()[culprit.invocation].process.to_value();
+    let mut lines = vec![caption(key, &process, &told(calls, culprit), met(calls, culprit), window.reason)];
     for (call, name) in window.calls.iter().zip(names) {
         let shown = &calls.all[*call];
         let first = if shown.invocation < window.begin { None } else { Some(column(shown.invocation)) };
@@ -49,12 +50,25 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
     lines
 }
 
-fn caption(key: &Value, culprit: &str, reason: Reason) -> String {
-    let unexplained = format!("key {key}: no order of these operations explains process {culprit}");
+fn caption(key: &Value, process: &Value, told: &str, met: Option<&Value>, reason: Reason) -> String {
+    let unexplained = format!("key {key}: no order of these operations explains process {process}'s {told}");
     match reason {
         Reason::Itself => format!("{unexplained}, whatever the register held before"),
         Reason::Past => format!("{unexplained}, given all that happened before"),
-        Reason::Nowhere => format!("key {key}: no write or cas begun by then leaves what process {culprit} met"),
+        Reason::Nowhere => {
+            let met = met.unwrap_or(&Value::Nil);
+            format!(
+                "key {key}: process {process} read {met}, but nothing that had begun by then could have written {met}"
+            )
+        }
+    }
+}
+
+/// The value that a call found in the register, if it tells.
+fn met<'a>(calls: &'a Calls, call: &Call) -> Option<&'a Value> {
+    match call.effect {
+        Effect::Read(value) | Effect::Cas(value, _) => Some(calls.value(value)),
+        Effect::Write(_) => None,
     }
 }
 

@@ -50,7 +50,7 @@ fn a_stale_read_is_a_violation_and_is_drawn() {
     let lines: Vec<_> =
         windows.items().expect("lines").map(|line| line.as_str().unwrap_or_default().to_owned()).collect();
     let expected = [
-        "key 0: no order of these operations explains process 3 read → 1, whatever the register held before",
+        "key 0: no order of these operations explains process 3's read → 1, whatever the register held before",
         "2 read → 2  ├───┤",
         "3 read → 1      ├─┤  ✗",
     ];
@@ -130,7 +130,7 @@ fn a_read_of_what_nobody_wrote_is_a_violation_however_many_writes_are_open() {
     let result = judged(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(Verdict::of(&result), Verdict::False);
     let windows = result.get("gloomers").and_then(|ours| ours.get("windows")).expect("drawn").to_string();
-    let expected = "{0 [\"key 0: no write or cas begun by then leaves what process 30 read → 99 met\" \
+    let expected = "{0 [\"key 0: process 30 read 99, but nothing that had begun by then could have written 99\" \
                     \"30 read → 99  ├─┤  ✗\"]}";
     assert_eq!(windows, expected);
 }
@@ -148,7 +148,11 @@ fn a_value_comes_from_nowhere_if_its_write_began_too_late_or_failed_or_was_its_o
     ] {
         let result = judged(&lines);
         assert_eq!(Verdict::of(&result), Verdict::False, "{lines:?}");
-        assert_eq!(result.to_string().contains("no write or cas begun by then"), nowhere, "{lines:?}");
+        assert_eq!(
+            result.to_string().contains("nothing that had begun by then could have written"),
+            nowhere,
+            "{lines:?}"
+        );
     }
     for lines in [[read[0], begin, end, read[1]], [begin, "0 info write [0 3]", read[0], read[1]]] {
         assert_eq!(verdict(&lines), Verdict::True, "{lines:?}");

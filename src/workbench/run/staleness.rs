@@ -1,0 +1,48 @@
+//! Nodes whose last look at seq-kv showed them the past: it may, and a counter that trusts it is wrong.
+
+use std::fmt::{self, Display};
+
+use crate::time::{Duration, Time};
+use crate::workbench::services::StaleRead;
+
+/// A node that last read a state of seq-kv in which a key did not have its newest value, in times of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outdated {
+    /// The node's id.
+    pub node: String,
+    /// When the state was made that it read.
+    pub state: Duration,
+    /// When it read it.
+    pub read: Duration,
+}
+
+impl Outdated {
+    /// The same in times of a history that began at `zero`.
+    pub(super) fn of(node: &str, StaleRead { state, read }: StaleRead, zero: Time) -> Self {
+        Self { node: node.to_owned(), state: state.since(zero), read: read.since(zero) }
+    }
+}
+
+impl Display for Outdated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, state, read } = self;
+        let (state, read) = (state.as_secs_f64(), read.as_secs_f64());
+        write!(
+            f,
+            "{node} read seq-kv's state of {state:.1} s at {read:.1} s, though it had been written again since; a \
+             write of its own first would have shown it the newest"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outdated_read_is_told_in_times_of_the_history() {
+        let read = StaleRead { state: Time::from_millis(13_300), read: Time::from_millis(32_200) };
+        let told = Outdated::of("n1", read, Time::from_millis(1_000)).to_string();
+        assert!(told.starts_with("n1 read seq-kv's state of 12.3 s at 31.2 s, "), "{told}");
+    }
+}
