@@ -62,7 +62,7 @@ pub enum Unjudgeable {
         problem: &'static str,
     },
     /// There is no such consistency model.
-    #[error("no consistency model is called {name:?}; there are {known}")]
+    #[error("no consistency model is called {name:?}; there are {known} (between two belongs a comma between spaces)")]
     Model {
         /// The name.
         name: Box<str>,

@@ -35,6 +35,14 @@ const DOUBTS: [&str; 1] = ["empty-transaction-graph"];
 /// What Maelstrom checks where `--consistency-models` is absent.
 pub const DEFAULT_MODEL: &str = "strict-serializable";
 
+/// Whether all of these are names of consistency models.
+///
+/// # Errors
+/// If one is not; the error names it, and all that there are.
+pub fn check_models(names: &[String]) -> Result<(), Unjudgeable> {
+    prohibited(names).map(drop)
+}
+
 /// The judgement of a history of reads and appends.
 ///
 /// # Errors
