@@ -77,6 +77,14 @@ pub enum Unjudgeable {
         /// The value.
         value: Box<str>,
     },
+    /// Keys of registers have several types, so that Elle would not compare them.
+    #[error("the keys {one} and {other} are of different types")]
+    MixedKeys {
+        /// A key.
+        one: Box<str>,
+        /// A key of another type.
+        other: Box<str>,
+    },
     /// The transactions depend on each other in too many ways.
     #[error("more than {most} dependencies between transactions; too many to search")]
     TooManyEdges {
