@@ -1,6 +1,7 @@
 //! Histories with every anomaly, and without any.
 
 mod answers;
+mod differential;
 mod registers;
 mod simulated;
 
