@@ -122,6 +122,7 @@ fn what_makes_no_sense_is_refused_in_words() {
         (base.clone().partition(Duration::ZERO), "faults: "),
         (base.clone().partition(Duration::MAX), "faults: "),
         (base.clone().keys(0, 16), "keys, max_txn_length: "),
+        (base.clone().consistency_models(["serialisable"]), "consistency_models: no consistency model is called"),
         (base.clone().arguments(["--rude"]), "--rude is no manners"),
     ] {
         let failure = simulation.run(Workload::Echo).expect_err("it makes no sense");

@@ -62,7 +62,7 @@ pub enum Unjudgeable {
         problem: &'static str,
     },
     /// There is no such consistency model.
-    #[error("no consistency model is called {name:?}; there are {known}")]
+    #[error("no consistency model is called {name:?}; there are {known} (between two belongs a comma between spaces)")]
     Model {
         /// The name.
         name: Box<str>,
@@ -76,6 +76,14 @@ pub enum Unjudgeable {
         key: Box<str>,
         /// The value.
         value: Box<str>,
+    },
+    /// Keys of registers have several types, so that Elle would not compare them.
+    #[error("the keys {one} and {other} are of different types")]
+    MixedKeys {
+        /// A key.
+        one: Box<str>,
+        /// A key of another type.
+        other: Box<str>,
     },
     /// The transactions depend on each other in too many ways.
     #[error("more than {most} dependencies between transactions; too many to search")]

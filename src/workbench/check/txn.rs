@@ -6,6 +6,7 @@
 //! keys; what it is blind to, and every anomaly in words, stands under `:gloomers`.
 
 mod anomaly;
+mod answers;
 mod append;
 mod cycles;
 mod findings;
@@ -15,6 +16,8 @@ mod orders;
 mod register;
 mod steps;
 mod transactions;
+
+use std::mem::discriminant;
 
 use findings::Findings;
 use graph::{Edges, Graph};
@@ -35,6 +38,14 @@ const DOUBTS: [&str; 1] = ["empty-transaction-graph"];
 /// What Maelstrom checks where `--consistency-models` is absent.
 pub const DEFAULT_MODEL: &str = "strict-serializable";
 
+/// Whether all of these are names of consistency models.
+///
+/// # Errors
+/// If one is not; the error names it, and all that there are.
+pub fn check_models(names: &[String]) -> Result<(), Unjudgeable> {
+    prohibited(names).map(drop)
+}
+
 /// The judgement of a history of reads and appends.
 ///
 /// # Errors
@@ -49,16 +60,16 @@ pub fn check_append(history: &History, models: &[String]) -> Result<Value, Unjud
     let graph = append.graph(extra_edges(&transactions, &prohibited))?;
     findings.add_cycles(&graph, |from, to, label| append.why(from, to, label));
     append::find(&append, subject, &mut findings);
-    let invented = subject.invented();
-    let mut result = if invented.is_empty() {
-        findings.result(&prohibited)
-    } else {
-        let error = format!("a read saw {}, which nobody ever appended", invented[0].what);
-        vec![("valid?", Verdict::Unknown.to_value()), ("error", Value::str(error))]
+    let mut result = match append.unwritten() {
+        None => findings.result(&prohibited),
+        Some((key, element)) => {
+            let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
+            let error =
+                format!("{element} was read at key {key} or asked for, but no answer says that it was appended");
+            vec![("valid?", Verdict::Unknown.to_value()), ("error", Value::str(error))]
+        }
     };
-    for lie in invented {
-        findings.add(INVENTED, lie.value, || vec![lie.text]);
-    }
+    add_ours(subject, &mut findings);
     if let Some(ours) = findings.ours(&prohibited) {
         result.push(("gloomers", ours));
     }
@@ -72,6 +83,7 @@ pub fn check_append(history: &History, models: &[String]) -> Result<Value, Unjud
 pub fn check_register(history: &History, models: &[String]) -> Result<Value, Unjudgeable> {
     let prohibited = prohibited(models)?;
     let transactions = Transactions::new(history, Dialect::Register)?;
+    refuse_mixed_keys(&transactions)?;
     let subject = Subject { history, transactions: &transactions, dialect: Dialect::Register };
     let register = register::Register::new(&transactions)?;
     let mut findings = Findings::new(subject);
@@ -100,16 +112,25 @@ pub fn check_register(history: &History, models: &[String]) -> Result<Value, Unj
         Some(register::place(&transactions, from, to, label, why))
     });
     register::find(&sequential, subject, &mut strict);
-    for lie in subject.invented() {
-        strict.add(INVENTED, lie.value, || vec![lie.text]);
-    }
+    add_ours(subject, &mut strict);
     let ours = strict.ours(prohibits).unwrap_or_else(|| record(vec![("valid?", true.into())]));
     result.push(("gloomers", ours));
     Ok(record(result))
 }
 
-/// A read saw what nobody wrote; no model allows that, and Maelstrom does not look for it.
+/// A read saw what nobody wrote.
 const INVENTED: &str = "invented-value";
+/// An answer is of other steps than those that were asked for.
+const CHANGED: &str = "changed-answer";
+/// What no model allows, and Maelstrom does not look for.
+const OURS: [&str; 2] = [INVENTED, CHANGED];
+
+fn add_ours(subject: Subject<'_>, findings: &mut Findings<'_>) {
+    for lie in subject.invented() {
+        findings.add(INVENTED, lie.value, || vec![lie.text]);
+    }
+    answers::find(subject, findings);
+}
 
 /// A history and the transactions in it.
 #[derive(Clone, Copy)]
@@ -121,7 +142,6 @@ struct Subject<'a> {
 
 /// A case of an anomaly, for machines and for people.
 struct Case {
-    what: String,
     value: Value,
     text: String,
 }
@@ -136,6 +156,16 @@ fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> 
     let Some((key, value, _)) = transactions.written_twice else { return Ok(()) };
     let (key, value) = (transactions.key(key).to_string().into(), transactions.value(value).to_string().into());
     Err(Unjudgeable::WrittenTwice { key, value })
+}
+
+/// Elle judges no registers whose keys are of several types, such as a number that came back as a string.
+fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
+    let Some(one) = transactions.keys.first() else { return Ok(()) };
+    let class = |key: &Value| {
+        if let Value::Ints(_) | Value::List(_) = key { discriminant(&Value::Vector(vec![])) } else { discriminant(key) }
+    };
+    let Some(other) = transactions.keys.iter().find(|key| class(key) != class(one)) else { return Ok(()) };
+    Err(Unjudgeable::MixedKeys { one: one.to_json().into(), other: other.to_json().into() })
 }
 
 /// The orders of time or of processes, if the models know any.

@@ -96,7 +96,8 @@ fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, (u8
     };
     let workload = text("workload").unwrap_or_default();
     Kind::named(&workload).map_err(|error| (BAD_ARGUMENTS, error))?;
-    let consistency_models = options::models(&text("consistency-models").unwrap_or(check::txn::DEFAULT_MODEL.into()));
+    let consistency_models = options::models(&text("consistency-models").unwrap_or(check::txn::DEFAULT_MODEL.into()))
+        .map_err(|error| (BAD_ARGUMENTS, error))?;
     Ok(Request {
         path: text("history").unwrap_or_default().into(),
         workload,

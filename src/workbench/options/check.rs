@@ -9,7 +9,7 @@ use super::table::WITHOUT_EFFECT;
 use super::{Options, Refusal};
 use crate::time::Duration;
 use crate::workbench::builtin::Builtin;
-use crate::workbench::check::Availability;
+use crate::workbench::check::{Availability, txn};
 use crate::workbench::client::INIT_PATIENCE;
 use crate::workbench::jitter::Jitter;
 use crate::workbench::nemesis::Fault;
@@ -53,6 +53,15 @@ impl Checks<'_> {
 
     fn probability(&mut self, name: &str) -> f64 {
         self.value(name, 0.0, "Must be a number from 0 to 1", |text| number(text).filter(|n| (0.0..=1.0).contains(n)))
+    }
+
+    /// The consistency models, which must all be known: a test is not run for a verdict that it cannot have.
+    fn models(&mut self) -> Vec<String> {
+        let text = self.text("consistency-models").unwrap_or(txn::DEFAULT_MODEL.into());
+        models(&text).unwrap_or_else(|problem| {
+            self.errors.push(problem);
+            Vec::new()
+        })
     }
 
     /// Whether everything can be done that is to go wrong.
@@ -160,7 +169,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         ),
         availability: checks
             .value("availability", None, "Must be total, or a number from 0 to 1", |text| availability(text).map(Some)),
-        consistency_models: models(&checks.text("consistency-models").unwrap_or("strict-serializable".into())),
+        consistency_models: checks.models(),
         key_count: checks.positive("key-count", 10),
         max_txn_length: checks.positive("max-txn-length", 4),
         max_writes_per_key: checks.positive("max-writes-per-key", 16),
@@ -227,21 +236,26 @@ fn faults(text: &str) -> Option<Vec<Fault>> {
     Some(faults)
 }
 
-/// Maelstrom's splitter wants white space on both sides of a comma (reference §4.6).
-pub(in crate::workbench) fn models(text: &str) -> Vec<String> {
-    let mut models = vec![String::new()];
-    for (index, part) in text.split(',').enumerate() {
-        let last = models.len() - 1;
-        let apart = models[last].ends_with(char::is_whitespace) && part.starts_with(char::is_whitespace);
-        if index == 0 {
-            models[last].push_str(part);
-        } else if apart {
-            models.push(part.to_owned());
-        } else {
-            models[last] = format!("{},{part}", models[last]);
-        }
+/// The consistency models that a text names, split as Maelstrom does: it wants white space on both sides of a comma
+/// (reference §4.6).
+pub(in crate::workbench) fn models(text: &str) -> Result<Vec<String>, String> {
+    let names = split(text);
+    txn::check_models(&names)
+        .map_err(|problem| format!("Failed to validate \"--consistency-models {text}\": {problem}"))?;
+    Ok(names)
+}
+
+fn split(text: &str) -> Vec<String> {
+    let (mut names, mut rest) = (Vec::new(), text);
+    let between = |rest: &str, at: usize| {
+        rest[..at].ends_with(char::is_whitespace) && rest[at + 1..].starts_with(char::is_whitespace)
+    };
+    while let Some((at, _)) = rest.match_indices(',').find(|(at, _)| between(rest, *at)) {
+        names.push(rest[..at].trim_end().to_owned());
+        rest = rest[at + 1..].trim_start();
     }
-    models.iter().map(|model| model.trim().to_owned()).collect()
+    names.push(rest.to_owned());
+    names
 }
 
 fn workload(checks: &mut Checks) -> Option<workload::Kind> {

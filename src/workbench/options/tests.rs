@@ -171,11 +171,26 @@ fn help_is_help() {
 fn models_are_split_only_at_a_comma_between_spaces() {
     let models = |text: &str| {
         let line = ["-w", "echo", "--consistency-models", text].map(OsString::from);
-        Options::parse(line).expect("any name passes").consistency_models
+        Options::parse(line).map(|options| options.consistency_models)
     };
-    assert_eq!(models("a,b"), ["a,b"]);
-    assert_eq!(models("a , b"), ["a", "b"]);
-    assert_eq!(models("a, b"), ["a, b"]);
+    assert_eq!(models("PL-2 , prefix ,\tserializable").expect("good"), ["PL-2", "prefix", "serializable"]);
+    for text in ["PL-2,prefix", "PL-2, prefix", "PL-2 ,prefix", "PL-2 , prefix ", ""] {
+        let Err(Refusal::Errors(errors)) = models(text) else { panic!("{text:?} is taken") };
+        assert!(errors[0].contains(&format!("\"--consistency-models {text}\"")), "{errors:?}");
+        assert!(
+            errors[0].contains("1SR, PL-1, PL-2, PL-2+, ") && errors[0].contains("writes-follow-reads"),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_model_is_refused_for_every_workload() {
+    for workload in workload::Kind::ALL {
+        let line = ["-w", workload.name(), "--concurrency", "10", "--consistency-models", "serialisable"];
+        let Err(Refusal::Errors(errors)) = Options::parse(line.map(OsString::from)) else { panic!("{workload:?}") };
+        assert!(errors.iter().any(|error| error.contains("\"serialisable\"")), "{errors:?}");
+    }
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! Nodes that stand on the replicated log keep it in memory: what only a killed node held is lost, though it was
 //! acknowledged or read there. So whatever a process answered that was killed later counts as of unknown outcome, which
 //! every checker understands. What a node that lived to the end said must hold: it had it, and so must everyone.
+//!
+//! The order of the values of a register is of that kind: a process that outlives its node may see a key go back to
+//! what the other nodes hold. Maelstrom infers no such orders, so of transactions only our own judgement is discounted.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +14,30 @@ use crate::workbench::history::{History, Kind, Op, Process};
 use crate::workbench::options::Options;
 use crate::workbench::workload;
 
-/// Whether a node of this workload that is killed may take something with it that its checker asks for. That of
-/// transactions on registers does not ask who reads a write.
-pub(super) fn forgets(workload: workload::Kind) -> bool {
-    match workload {
-        workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter | workload::Kind::Kafka => true,
-        workload::Kind::Echo
-        | workload::Kind::UniqueIds
-        | workload::Kind::GCounter
-        | workload::Kind::LinKv
-        | workload::Kind::TxnListAppend
-        | workload::Kind::TxnRwRegister => false,
+/// What a killed node of a workload may take with it that a judgement asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Nothing.
+    Nothing,
+    /// The order of values, which only we ask for.
+    Order,
+    /// Values, for which Maelstrom asks as well.
+    Values,
+}
+
+impl Loss {
+    pub(super) const fn of(workload: workload::Kind) -> Self {
+        match workload {
+            workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter | workload::Kind::Kafka => {
+                Self::Values
+            }
+            workload::Kind::TxnRwRegister => Self::Order,
+            workload::Kind::Echo
+            | workload::Kind::UniqueIds
+            | workload::Kind::GCounter
+            | workload::Kind::LinKv
+            | workload::Kind::TxnListAppend => Self::Nothing,
+        }
     }
 }
 
@@ -70,6 +86,9 @@ mod tests {
     use super::*;
     use Kind::{Info, Invoke, Ok};
 
+    use crate::workbench::check::Verdict;
+    use crate::workbench::check::txn::check_register;
+
     #[test]
     fn what_a_node_answered_before_it_was_killed_is_of_unknown_outcome() {
         let history: History = "
@@ -89,5 +108,39 @@ mod tests {
         let kinds: Vec<_> = pardoned.ops().iter().map(|op| op.kind).collect();
         assert_eq!(kinds, [Invoke, Ok, Invoke, Info, Info, Info, Invoke, Ok]);
         assert!(pardoned.ops()[3].value.is_nil());
+    }
+
+    #[test]
+    fn the_order_in_which_a_killed_node_saw_values_says_nothing() {
+        // n1 took its 2 of key 5 with it, so that its process saw the 1 of n0 after it; its 2 of key 6 was known.
+        let lines = [
+            "0 :invoke [[:w 5 1] [:w 6 1]]",
+            "0 :ok [[:w 5 1] [:w 6 1]]",
+            "1 :invoke [[:w 5 2] [:w 6 2]]",
+            "1 :ok [[:w 5 2] [:w 6 2]]",
+            "2 :invoke [[:r 6 nil]]",
+            "2 :ok [[:r 6 1]]",
+            "2 :invoke [[:r 6 nil]]",
+            "2 :ok [[:r 6 2]]",
+            "kill",
+            "1 :invoke [[:r 5 nil]]",
+            "1 :ok [[:r 5 1]]",
+        ];
+        let line = |(index, line): (usize, &&str)| {
+            let op = match line.splitn(3, ' ').collect::<Vec<_>>()[..] {
+                [process, kind, value] => format!(":type {kind}, :process {process}, :f :txn, :value {value}"),
+                _ => ":type :info, :process :nemesis, :f :kill, :value {\"n1\" :killed}".to_owned(),
+            };
+            format!("{{:index {index}, :time {index}, {op}}}\n")
+        };
+        let history: History = lines.iter().enumerate().map(line).collect::<String>().parse().expect("a history");
+        let words = ["-w", "txn-rw-register", "--node-count", "2", "--concurrency", "4"];
+        let options = Options::parse(words.map(std::ffi::OsString::from)).expect("good");
+        let ours = |history: &History| {
+            let result = check_register(history, &["read-uncommitted".to_owned()]).expect("judged");
+            result.get("gloomers").map(Verdict::of)
+        };
+        assert_eq!(ours(&history), Some(Verdict::False), "a process that saw 2 sees 1 again: G0");
+        assert_eq!(ours(&pardoned(&history, &options)), Some(Verdict::True));
     }
 }

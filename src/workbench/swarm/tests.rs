@@ -145,6 +145,35 @@ fn what_is_lost_behind_a_pause_is_sent_again_in_time() {
 }
 
 #[test]
+fn registers_that_a_killed_node_took_with_it_go_back_without_a_fault() {
+    // A process saw what the others held after what its own node had lost, and so those values seemed to come later.
+    let many = Scenario {
+        nodes: 4,
+        rate: 20,
+        time_limit_s: 11,
+        latency_ms: 200,
+        shape: Shape::Constant,
+        delivery: Delivery::Held,
+        loss_percent: 0,
+        duplication_percent: 0,
+        faults: vec![Fault::Kill],
+        interval_ms: 1500,
+        ..swarm(Kind::TxnRwRegister, 1, 1).scenario(500_459)
+    };
+    let few = Scenario {
+        rate: 5,
+        time_limit_s: 8,
+        latency_ms: 50,
+        faults: vec![Fault::OneWay, Fault::Kill, Fault::Slow, Fault::Skew],
+        seed: 31_001_427,
+        ..many.clone()
+    };
+    for scenario in [many, few] {
+        assert_eq!(attempt(&scenario, &good(Kind::TxnRwRegister)).fault, None, "{scenario}");
+    }
+}
+
+#[test]
 fn findings_do_not_depend_on_the_number_of_threads() {
     let nodes = good(Kind::Broadcast);
     let alone = swarm(Kind::Broadcast, 12, 1).run(&nodes, &|_| {});

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 
 use super::Nursery;
 use super::flaw::{Finding, Flaw, quote};
-use super::pardon::{forgets, node_of, pardoned};
+use super::pardon::{Loss, node_of, pardoned};
 use super::scenario::Scenario;
 use crate::workbench::check::{self, Unjudgeable, check_workload, net, set_full};
 use crate::workbench::edn::Value;
@@ -80,15 +80,18 @@ fn judged(outcome: Outcome, options: &Options) -> Trial {
     let Outcome { history, counts, muted, convergence, .. } = outcome;
     let history: History = history.into_iter().collect();
     let rules = check::Options { consistency_models: options.consistency_models.clone(), availability: None };
-    let kills = options.nemesis.contains(&Fault::Kill);
-    let pardoned = if kills && forgets(options.workload) { Some(pardoned(&history, options)) } else { None };
-    let judged = pardoned.as_ref().unwrap_or(&history);
-    let (finding, ours) = match check_workload(options.workload.name(), judged, &rules) {
-        Ok(result) => {
-            // Where our own verdict can differ from Maelstrom's.
-            let ours = result.get("gloomers").filter(|ours| ours.get("valid?").is_some());
-            (Finding::of("invalid", &result), ours.map(|ours| Finding::of("invalid to us", ours)))
-        }
+    let loss = if options.nemesis.contains(&Fault::Kill) { Loss::of(options.workload) } else { Loss::Nothing };
+    let pardoned = if loss == Loss::Nothing { None } else { Some(pardoned(&history, options)) };
+    let judged = pardoned.as_ref().filter(|_| loss == Loss::Values).unwrap_or(&history);
+    let check = |history: &History| check_workload(options.workload.name(), history, &rules);
+    let results = check(judged).and_then(|result| {
+        let for_us = pardoned.as_ref().filter(|_| loss == Loss::Order).map(check).transpose()?;
+        // Where our own verdict can differ from Maelstrom's.
+        let ours = for_us.as_ref().unwrap_or(&result).get("gloomers").filter(|ours| ours.get("valid?").is_some());
+        Ok((Finding::of("invalid", &result), ours.map(|ours| Finding::of("invalid to us", ours))))
+    });
+    let (finding, ours) = match results {
+        Ok((finding, ours)) => (finding, ours),
         Err(Unjudgeable::TooManyEdges { .. }) => (Finding::Undecided, None),
         // Such answers are nonsense: what nobody sent, or an offset that is none.
         Err(problem) => (Finding::Invalid(Flaw::new("nonsense", problem.to_string())), None),

@@ -177,6 +177,42 @@ pub(super) const EXISTENCES: [Existence; 13] = [
     existence("PL-SS-cycle-exists", "strong-serializable", ALL | REALTIME, false),
 ];
 
+/// What an anomaly is, for people.
+pub(super) fn in_plain_words(anomaly: &str) -> String {
+    if let Some(existence) = EXISTENCES.iter().find(|existence| existence.anomaly == anomaly) {
+        return format!("transactions depend on each other in a circle, as they may not under {}", existence.model);
+    }
+    let (name, order) = match anomaly.strip_suffix("-process") {
+        Some(name) => (name, ", where each process does one thing after another"),
+        None => match anomaly.strip_suffix("-realtime") {
+            Some(name) => (name, ", where what ended comes before what began later"),
+            None => (anomaly, ""),
+        },
+    };
+    let plain = PLAIN.iter().find(|(known, _)| *known == name).map_or(name, |(_, plain)| plain);
+    format!("{plain}{order}")
+}
+
+const PLAIN: [(&str, &str); 17] = [
+    ("G0", "transactions overwrote each other in a circle"),
+    ("G1a", "a read saw what an aborted transaction wrote"),
+    ("G1b", "a read saw another transaction halfway"),
+    ("G1c", "transactions overwrote and read each other in a circle"),
+    ("G-single-item", "a transaction saw some of what another wrote or followed, and missed the rest"),
+    ("G-nonadjacent-item", "transactions missed each other's writes as no order of snapshots lets them"),
+    ("G2-item", "transactions missed each other's writes in a circle"),
+    ("internal", "a transaction did not see its own steps before"),
+    ("lost-update", "transactions changed the same value, each as if it were alone"),
+    ("future-read", "a transaction read what it wrote only later"),
+    ("duplicate-elements", "a list has an element twice"),
+    ("incompatible-order", "two reads of a list cannot both be right"),
+    ("dirty-update", "an append stands upon one that was aborted"),
+    ("cyclic-versions", "values of a key came after each other in a circle"),
+    ("empty-transaction-graph", "no transaction depends on another, so there is nothing to judge"),
+    ("invented-value", "a read saw what nobody ever wrote"),
+    ("changed-answer", "an answer is not of the steps that were asked for"),
+];
+
 /// Anomalies by name, each with its cases.
 pub(super) type Found = BTreeMap<&'static str, Vec<crate::workbench::edn::Value>>;
 

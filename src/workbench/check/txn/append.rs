@@ -2,10 +2,10 @@
 
 mod anomalies;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::graph::{Edges, Graph, PROCESS, REALTIME, RW, WR, WW};
-use super::steps::Why;
+use super::steps::{Why, writes};
 use super::transactions::{Action, Transactions};
 use super::{MAX_EDGES, Unjudgeable, bounded};
 use crate::workbench::history::Kind;
@@ -91,23 +91,46 @@ impl<'a> Append<'a> {
         order.get(place.checked_sub(1)?).copied()
     }
 
+    /// An element of a list that was read, by key, which no end of a transaction says it appended; or one that was the
+    /// only one of its key, and was asked for but not answered. Elle takes every element of the longest list of a key
+    /// for one of those, and gives up where it is not.
+    pub(super) fn unwritten(&self) -> Option<(u32, u32)> {
+        let written: HashSet<(u32, u32)> = self.transactions.writes().map(|(key, value, _)| (key, value)).collect();
+        let mut attempts: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (key, value) in self.transactions.attempts().into_iter().flat_map(|(_, steps)| writes(steps)) {
+            attempts.entry(key).or_default().push(value);
+        }
+        let read = self.order.iter().flat_map(|(key, order)| order.iter().map(|element| (*key, *element)));
+        let lone = attempts.iter().filter(|(key, elements)| elements.len() == 1 && !self.order.contains_key(key));
+        let lone = lone.map(|(key, elements)| (*key, elements[0]));
+        read.chain(lone).find(|element| !written.contains(element))
+    }
+
     /// The graph of these edges and those that reads and appends make.
     pub(super) fn graph(&self, mut edges: Edges) -> Result<Graph, Unjudgeable> {
         for (number, transaction) in self.transactions.possible() {
+            let mut add = |from: u32, label| {
+                if from != number {
+                    edges.push((from, number, label));
+                }
+            };
             for step in &transaction.steps {
                 let key = step.key;
                 match &step.action {
                     Action::Write(element) => {
                         let previous = self.previous(key, *element);
-                        let writer = previous.and_then(|previous| self.writers.get(&(key, previous)));
-                        edges.extend(writer.map(|writer| (*writer, number, WW)));
-                        let readers = self.readers.get(&(key, previous)).into_iter().flatten();
-                        edges.extend(readers.map(|reader| (*reader, number, RW)));
+                        if let Some(writer) = previous.and_then(|previous| self.writers.get(&(key, previous))) {
+                            add(*writer, WW);
+                        }
+                        for reader in self.readers.get(&(key, previous)).into_iter().flatten() {
+                            add(*reader, RW);
+                        }
                     }
                     Action::Read(seen) => {
                         let last = seen.as_ref().and_then(|list| list.last());
-                        let writer = last.and_then(|last| self.writers.get(&(key, *last)));
-                        edges.extend(writer.map(|writer| (*writer, number, WR)));
+                        if let Some(writer) = last.and_then(|last| self.writers.get(&(key, *last))) {
+                            add(*writer, WR);
+                        }
                     }
                 }
             }
@@ -115,7 +138,6 @@ impl<'a> Append<'a> {
                 break;
             }
         }
-        edges.retain(|(from, to, _)| from != to);
         bounded(self.transactions.all.len(), edges, &PREFERENCE)
     }
 

@@ -67,10 +67,16 @@ pub(super) fn search(graph: &Graph) -> (Vec<Cycle>, Vec<Tangle>) {
     (cycles, tangles)
 }
 
-/// The vertices of the smallest component that the labels of an existence leave.
+/// The vertices of the smallest component that the labels of an existence leave; one vertex is a component if it
+/// depends on itself.
 fn tangled(part: &Graph, existence: &Existence) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.labels & existence.labels != 0;
     if !existence.hops {
+        let mut vertices = 0..u32::try_from(part.len()).unwrap_or(u32::MAX);
+        let alone = vertices.find(|vertex| part.edge(*vertex, *vertex).is_some_and(|edge| allowed(&edge)));
+        if let Some(alone) = alone {
+            return Some(vec![alone]);
+        }
         return Components::of_graph(part, allowed).large().into_iter().min_by_key(Vec::len);
     }
     let components = ways::hopping(part, |edge| edge.labels & existence.labels != 0, |edge| edge.labels & RW != 0);
@@ -126,7 +132,7 @@ fn cycle(part: &Graph, class: &Class) -> Option<Vec<u32>> {
         if shorter && is_simple(&vertices) && classify(&labels_of(part, &vertices)) == class.name {
             shortest = Some(vertices);
         }
-        if shortest.as_ref().is_some_and(|cycle| cycle.len() == 3) {
+        if shortest.as_ref().is_some_and(|cycle| cycle.len() <= 3) {
             break;
         }
     }

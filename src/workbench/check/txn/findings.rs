@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::anomaly::EXISTENCES;
-use super::anomaly::Found;
+use super::anomaly::{EXISTENCES, Found, in_plain_words};
 use super::cycles::{Cycle, Tangle, search};
 use super::graph::{Graph, PROCESS, REALTIME, RW, WR, WW};
 use super::models::{Names, boundary, ruled_out};
-use super::steps::Why;
-use super::{DOUBTS, INVENTED, Subject, record};
+use super::steps::{Why, quoted};
+use super::{DOUBTS, OURS, Subject, record};
 use crate::workbench::check::Verdict;
 use crate::workbench::edn::Value;
 
@@ -44,8 +43,13 @@ impl<'a> Findings<'a> {
         let (cycles, tangles) = search(graph);
         for tangle in &tangles {
             let case = self.tangle(tangle);
-            let text = format!("a cycle among {} transactions rules out {}", tangle.transactions.len(), tangle.model);
-            self.add(tangle.anomaly, case, || vec![text]);
+            let subject = self.subject;
+            let text = || {
+                let names = tangle.transactions.iter().take(MAX_TOLD).map(|number| subject.name(*number));
+                let first = format!("a cycle among {} transactions, such as", tangle.transactions.len());
+                std::iter::once(first).chain(names).collect()
+            };
+            self.add(tangle.anomaly, case, text);
         }
         for cycle in &cycles {
             let reasons: Vec<_> = cycle
@@ -158,7 +162,7 @@ impl<'a> Findings<'a> {
             self.found
                 .keys()
                 .copied()
-                .filter(|name| prohibited.contains(name) || DOUBTS.contains(name) || *name == INVENTED)
+                .filter(|name| prohibited.contains(name) || DOUBTS.contains(name) || OURS.contains(name))
         };
         let exists = |name: &str| EXISTENCES.iter().find(|existence| existence.anomaly == name);
         let impossible = ruled_out(names().filter(|name| exists(name).is_none()));
@@ -166,7 +170,7 @@ impl<'a> Findings<'a> {
     }
 
     fn verdict(&self, prohibited: &Names) -> Verdict {
-        if self.found.keys().any(|name| prohibited.contains(name) || *name == INVENTED) {
+        if self.found.keys().any(|name| prohibited.contains(name) || OURS.contains(name)) {
             Verdict::False
         } else if self.reported(prohibited).is_empty() {
             Verdict::True
@@ -175,23 +179,29 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Our own verdict and the anomalies in words; nothing if there are none.
+    /// Our own verdict and the anomalies in words, with how many cases there are of each; nothing if there are none.
     pub(super) fn ours(&self, prohibited: &Names) -> Option<Value> {
         let reported = self.reported(prohibited);
         if reported.is_empty() {
             return None;
         }
-        let words = reported.iter().filter_map(|name| {
-            let cases = self
-                .told
-                .get(name)?
-                .iter()
-                .map(|lines| Value::Vector(lines.iter().map(|line| Value::str(line.as_str())).collect()));
-            Some((Value::keyword(name), Value::Vector(cases.collect())))
+        let count = |name: &str| self.found.get(name).map_or(0, Vec::len);
+        let counts = reported.iter().map(|name| (Value::keyword(name), Value::count(count(name))));
+        let words = reported.iter().map(|name| {
+            let mut heading = vec![format!("{} × {name}: {}", count(name), in_plain_words(name))];
+            let mut paragraphs = Vec::new();
+            for lines in self.told.get(name).into_iter().flatten() {
+                heading.extend(lines.iter().cloned());
+                paragraphs.push(std::mem::take(&mut heading));
+            }
+            paragraphs.extend(Some(heading).filter(|heading| !heading.is_empty()));
+            let paragraph = |lines: Vec<String>| Value::Vector(lines.into_iter().map(Value::str).collect());
+            (Value::keyword(name), Value::Vector(paragraphs.into_iter().map(paragraph).collect()))
         });
         Some(Value::record([
             ("valid?", self.verdict(prohibited).to_value()),
             ("anomaly-types", keywords(&reported)),
+            ("counts", Value::Map(counts.collect())),
             ("in-words", Value::Map(words.collect())),
         ]))
     }
@@ -203,26 +213,28 @@ fn words(subject: Subject<'_>, cycle: &Cycle, reasons: &[Option<Why>]) -> Vec<St
     let count = cycle.labels.len();
     let name = |place: usize| format!("T{}", place % count + 1);
     let order: Vec<_> = (0..=count).map(name).collect();
-    let mut lines = vec![format!("{}: {}, a cycle of {count} transactions", cycle.anomaly, order.join(" < "))];
+    let size = if count == 1 { "one transaction".to_owned() } else { format!("{count} transactions") };
+    let mut lines = vec![format!("{}, a cycle of {size}", order.join(" < "))];
     for (place, number) in cycle.transactions[..count].iter().enumerate() {
         lines.push(format!("{} is {}", name(place), subject.name(*number)));
     }
     for (place, (label, why)) in cycle.labels.iter().zip(reasons).enumerate() {
         let (a, b) = (name(place), name(place + 1));
-        let text = |value: Option<u32>| value.map_or("nil".to_owned(), |value| transactions.value(value).to_string());
+        let text = |value: Option<u32>| value.map_or("null".to_owned(), |value| quoted(transactions.value(value)));
         let shown = match (*label, why) {
             (REALTIME, _) => format!("{a} had ended before {b} began"),
             (PROCESS, _) => format!("{a} and {b} are of one process, which did {a} first"),
             (_, None) => format!("{b} depends on {a}"),
             (WW, Some(why)) => {
-                let key = transactions.key(why.key);
+                let key = quoted(transactions.key(why.key));
                 format!("{a} wrote {} to key {key}, and {b} wrote {} after it", text(why.value), text(why.next))
             }
             (WR, Some(why)) => {
-                format!("{b} read at key {} the {} that {a} wrote", transactions.key(why.key), text(why.value))
+                let key = quoted(transactions.key(why.key));
+                format!("{b} read at key {key} the {} that {a} wrote", text(why.value))
             }
             (_, Some(why)) => {
-                let key = transactions.key(why.key);
+                let key = quoted(transactions.key(why.key));
                 format!(
                     "{a} read {} at key {key}, not yet the {} that {b} wrote after it",
                     text(why.value),

@@ -26,6 +26,7 @@ pub(super) struct Edge {
 pub(super) struct Graph {
     starts: Vec<usize>,
     edges: Vec<Edge>,
+    is_empty: bool,
 }
 
 /// Edges as they are found: from, to, label.
@@ -33,10 +34,14 @@ pub(super) type Edges = Vec<(u32, u32, u8)>;
 
 impl Graph {
     /// The graph with these edges, parallel ones united. An edge is explained by the first label of `preference`
-    /// that it has.
+    /// that it has. Of the edges from a transaction to itself only [`WR`] stays, as with Elle: a graph that had others
+    /// is not empty.
     pub(super) fn new(vertices: usize, mut edges: Edges, preference: &[u8]) -> Self {
+        let is_empty = edges.is_empty();
+        edges.retain(|(from, to, label)| from != to || *label == WR);
         edges.sort_unstable();
-        let mut graph = Self { starts: Vec::with_capacity(vertices + 1), edges: Vec::with_capacity(edges.len()) };
+        let (starts, united) = (Vec::with_capacity(vertices + 1), Vec::with_capacity(edges.len()));
+        let mut graph = Self { starts, edges: united, is_empty };
         let mut edges = edges.into_iter().peekable();
         for vertex in 0..u32::try_from(vertices).unwrap_or(u32::MAX) {
             let begin = graph.edges.len();
@@ -62,9 +67,9 @@ impl Graph {
         self.starts.len().saturating_sub(1)
     }
 
-    /// Whether there are no edges.
-    pub(super) fn is_empty(&self) -> bool {
-        self.edges.is_empty()
+    /// Whether it was made of no edges.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// The edges from a vertex.
@@ -83,7 +88,8 @@ impl Graph {
         for (number, vertex) in (0..).zip(vertices) {
             numbers[*vertex as usize] = number;
         }
-        let mut part = Self { starts: Vec::with_capacity(vertices.len() + 1), edges: Vec::new() };
+        let starts = Vec::with_capacity(vertices.len() + 1);
+        let mut part = Self { starts, edges: Vec::new(), is_empty: self.is_empty };
         for vertex in vertices {
             part.starts.push(part.edges.len());
             let within = self.out(*vertex).iter().filter(|edge| numbers[edge.to as usize] != NOWHERE);

@@ -6,11 +6,11 @@ use super::graph::{Edges, PROCESS, REALTIME};
 use super::transactions::Transactions;
 use crate::workbench::history::Kind;
 
-/// An edge from each acknowledged transaction to those that began later, except where a third one lies between:
-/// at most as many edges a transaction as there are clients.
+/// An edge from each acknowledged transaction to those that began later, whatever came of them, except where a third
+/// one lies between: at most as many edges a transaction as there are clients.
 pub(super) fn realtime(transactions: &Transactions, edges: &mut Edges) {
     let mut moments: Vec<(usize, u32, bool)> = Vec::with_capacity(2 * transactions.all.len());
-    for (number, transaction) in transactions.numbered().filter(|(_, transaction)| transaction.kind != Kind::Fail) {
+    for (number, transaction) in transactions.numbered() {
         moments.push((transaction.begin, number, true));
         if transaction.kind == Kind::Ok {
             moments.push((transaction.end, number, false));

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::Findings;
 use super::graph::{Components, Edges, Graph, NOWHERE, PROCESS, REALTIME, RW, WR, WW};
-use super::steps::{Why, aborted, intermediate, lost_updates};
-use super::transactions::{Action, Transaction, Transactions};
+use super::steps::{Why, aborted, intermediate, lost_updates, quoted, writes};
+use super::transactions::{Action, Step, Transaction, Transactions};
 use super::{MAX_EDGES, Subject, Unjudgeable, bounded};
 use crate::workbench::edn::Value;
 
@@ -27,9 +27,9 @@ pub(super) struct Register {
     vertices: usize,
     /// Of each acknowledged transaction the first value read and the last one written, by key.
     reads: Vec<BTreeMap<u32, Version>>,
-    writes: Vec<BTreeMap<u32, u32>>,
+    writes: Vec<BTreeMap<u32, Version>>,
     readers: BTreeMap<(u32, Version), Vec<u32>>,
-    writers: BTreeMap<(u32, u32), Vec<u32>>,
+    writers: BTreeMap<(u32, Version), Vec<u32>>,
     /// Of each key its versions in order, by pairs.
     after: BTreeMap<u32, BTreeSet<(Version, u32)>>,
     /// Of each key the versions that come before themselves.
@@ -49,7 +49,7 @@ impl Register {
             cyclic: Vec::new(),
         };
         for (number, transaction) in transactions.acknowledged() {
-            let (reads, writes) = external(transaction);
+            let (reads, writes) = external(transactions, transaction);
             for (key, value) in &reads {
                 new.readers.entry((*key, *value)).or_default().push(number);
             }
@@ -60,19 +60,22 @@ impl Register {
             new.writes[number as usize] = writes;
         }
         for ((key, value), writers) in &new.writers {
-            if writers.len() > 1 && new.readers.contains_key(&(*key, Some(*value))) {
-                let (key, value) = (transactions.key(*key), transactions.value(*value));
-                return Err(Unjudgeable::WrittenTwice { key: key.to_string().into(), value: value.to_string().into() });
+            if writers.len() > 1 && new.readers.contains_key(&(*key, *value)) {
+                let value = value.map_or(&Value::Nil, |value| transactions.value(value));
+                let (key, value) = (quoted(transactions.key(*key)).into(), quoted(value).into());
+                return Err(Unjudgeable::WrittenTwice { key, value });
             }
         }
         for (key, value) in new.writers.keys() {
-            new.after.entry(*key).or_default().insert((None, *value));
+            if let Some(value) = value {
+                new.after.entry(*key).or_default().insert((None, *value));
+            }
         }
         let mut following: BTreeMap<u32, BTreeSet<(Version, u32)>> = BTreeMap::new();
         for (reads, writes) in new.reads.iter().zip(&new.writes) {
             for (key, read) in reads.iter().filter(|(_, read)| read.is_some()) {
-                if let Some(written) = writes.get(key) {
-                    following.entry(*key).or_default().insert((*read, *written));
+                if let Some(written) = writes.get(key).copied().flatten() {
+                    following.entry(*key).or_default().insert((*read, written));
                 }
             }
         }
@@ -91,31 +94,23 @@ impl Register {
         }
     }
 
-    /// The same, with the values of a key in the order in which each process met them, except for keys where those
-    /// orders contradict each other.
+    /// The same, with the values of a key in the order in which each process met them, step by step, except for keys
+    /// where those orders contradict each other.
     pub(super) fn in_order_of_processes(&self, transactions: &Transactions) -> Self {
-        let mut met: BTreeMap<_, Version> = BTreeMap::new();
+        let mut met: BTreeMap<_, u32> = BTreeMap::new();
         let mut pairs: BTreeMap<u32, BTreeSet<(Version, u32)>> = self.after.clone();
         let mut back = BTreeSet::new();
         for (number, transaction) in transactions.acknowledged() {
-            let (reads, writes) = (&self.reads[number as usize], &self.writes[number as usize]);
-            let keys: BTreeSet<u32> = reads.keys().chain(writes.keys()).copied().collect();
-            for key in keys {
-                let written = writes.get(&key).copied();
-                let first = reads.get(&key).copied().unwrap_or(written);
-                let last = written.or(first);
-                let before = met.insert((transaction.process, key), last).flatten();
-                match (before, first) {
-                    (Some(_), None) => {
+            for (key, version) in self.met(transactions, number) {
+                let place = (transaction.process, key);
+                let Some(value) = version else {
+                    if met.contains_key(&place) {
                         back.insert(key);
                     }
-                    (Some(before), Some(first)) if before != first => {
-                        pairs.entry(key).or_default().insert((Some(before), first));
-                    }
-                    _ => {}
-                }
-                if let (Some(read), Some(written)) = (reads.get(&key).copied().flatten(), written) {
-                    pairs.entry(key).or_default().insert((Some(read), written));
+                    continue;
+                };
+                if let Some(before) = met.insert(place, value).filter(|before| *before != value) {
+                    pairs.entry(key).or_default().insert((Some(before), value));
                 }
             }
         }
@@ -125,20 +120,34 @@ impl Register {
         new
     }
 
+    /// The versions that a transaction reads or leaves, in the order of its steps; not those that only it can know,
+    /// because it overwrites them itself.
+    fn met(&self, transactions: &Transactions, number: u32) -> Vec<(u32, Version)> {
+        let steps = &transactions.of(number).steps;
+        let written: BTreeSet<(u32, u32)> = writes(steps).collect();
+        let version = |step: &Step| match &step.action {
+            Action::Read(seen) => seen.as_ref().and_then(|seen| seen.first()).copied(),
+            Action::Write(value) => version(transactions, *value),
+        };
+        let is_own = |key: u32, value: u32| written.contains(&(key, value));
+        let is_left = |key: u32, value: u32| self.writes[number as usize].get(&key) == Some(&Some(value));
+        let met = steps.iter().map(|step| (step.key, version(step)));
+        met.filter(|(key, version)| version.is_none_or(|value| !is_own(*key, value) || is_left(*key, value))).collect()
+    }
+
     /// The graph of these edges and those that reads and versions make.
     pub(super) fn graph(&self, mut edges: Edges, preference: &[u8]) -> Result<Graph, Unjudgeable> {
         let none = Vec::new();
-        let writers = |key: u32, value: u32| self.writers.get(&(key, value)).unwrap_or(&none);
+        let writers = |key: u32, version: Version| self.writers.get(&(key, version)).unwrap_or(&none);
         for ((key, version), readers) in &self.readers {
-            let Some(value) = version else { continue };
-            for writer in writers(*key, *value) {
+            for writer in writers(*key, *version) {
                 edges.extend(readers.iter().map(|reader| (*writer, *reader, WR)));
             }
         }
         for (key, pairs) in &self.after {
             for (before, after) in pairs {
-                for writer in writers(*key, *after) {
-                    let overwritten = before.map_or(&none, |before| writers(*key, before));
+                for writer in writers(*key, Some(*after)) {
+                    let overwritten = writers(*key, *before);
                     edges.extend(overwritten.iter().map(|earlier| (*earlier, *writer, WW)));
                     let missed = self.readers.get(&(*key, *before)).unwrap_or(&none);
                     edges.extend(missed.iter().map(|reader| (*reader, *writer, RW)));
@@ -148,7 +157,6 @@ impl Register {
                 break;
             }
         }
-        edges.retain(|(from, to, _)| from != to);
         bounded(self.vertices, edges, preference)
     }
 
@@ -159,15 +167,15 @@ impl Register {
             self.after.get(key).is_some_and(|pairs| pairs.contains(&(before, after)))
         };
         let found = match label {
-            WR => self.writes[a].iter().find_map(|(key, value)| {
-                (self.reads[b].get(key) == Some(&Some(*value))).then_some((*key, Some(*value), None))
-            }),
+            WR => self.writes[a]
+                .iter()
+                .find_map(|(key, value)| (self.reads[b].get(key) == Some(value)).then_some((*key, *value, None))),
             WW => self.writes[a].iter().find_map(|(key, value)| {
-                let next = *self.writes[b].get(key)?;
-                follows(key, Some(*value), next).then_some((*key, Some(*value), Some(next)))
+                let next = (*self.writes[b].get(key)?)?;
+                follows(key, *value, next).then_some((*key, *value, Some(next)))
             }),
             _ => self.reads[a].iter().find_map(|(key, value)| {
-                let next = *self.writes[b].get(key)?;
+                let next = (*self.writes[b].get(key)?)?;
                 follows(key, *value, next).then_some((*key, *value, Some(next)))
             }),
         };
@@ -176,8 +184,12 @@ impl Register {
     }
 }
 
-/// The first value read of each key before it is written, and the last value written.
-fn external(transaction: &Transaction) -> (BTreeMap<u32, Version>, BTreeMap<u32, u32>) {
+/// The first value read of each key before it is written, and the last value written; an answer may say that it
+/// wrote nil, too.
+fn external(
+    transactions: &Transactions,
+    transaction: &Transaction,
+) -> (BTreeMap<u32, Version>, BTreeMap<u32, Version>) {
     let (mut reads, mut writes) = (BTreeMap::new(), BTreeMap::new());
     for step in &transaction.steps {
         match &step.action {
@@ -187,11 +199,16 @@ fn external(transaction: &Transaction) -> (BTreeMap<u32, Version>, BTreeMap<u32,
                 }
             }
             Action::Write(value) => {
-                writes.insert(step.key, *value);
+                writes.insert(step.key, version(transactions, *value));
             }
         }
     }
     (reads, writes)
+}
+
+/// The version that a write leaves.
+fn version(transactions: &Transactions, value: u32) -> Version {
+    Some(value).filter(|value| !transactions.value(*value).is_nil())
 }
 
 /// The versions that come before themselves, by cycles.
@@ -214,7 +231,8 @@ pub(super) fn place(transactions: &Transactions, from: u32, to: u32, label: u8, 
         steps.iter().position(|step| step.key == why.key && step.action == *action)
     };
     let read = |value: Version| Action::Read(value.map(|value| vec![value]));
-    let write = |value: Version| Action::Write(value.unwrap_or(NOWHERE));
+    let nil = || transactions.values.iter().position(Value::is_nil).and_then(|nil| u32::try_from(nil).ok());
+    let write = |value: Version| Action::Write(value.or_else(nil).unwrap_or(NOWHERE));
     (why.from, why.to) = match label {
         WR => (find(from, &write(why.value)), find(to, &read(why.value))),
         WW => (find(from, &write(why.value)), find(to, &write(why.next))),
@@ -229,7 +247,8 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, findings: &mut Fin
     for (key, cycle) in &register.cyclic {
         let key = transactions.key(*key);
         let versions = Value::Set(cycle.iter().map(|value| transactions.value(*value).clone()).collect());
-        let text = format!("the values {versions} of key {key} were each written over another of them");
+        let (names, of) = (quoted(&versions), quoted(key));
+        let text = format!("the values {names} of key {of} were each written over another of them");
         let sources = ["initial-state", "wfr-keys"].map(Value::keyword);
         let case = [("key", key.clone()), ("scc", versions), ("sources", Value::Vector(sources.into()))];
         findings.add("cyclic-versions", Value::record(case), || vec![text]);
@@ -246,11 +265,11 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, findings: &mut Fin
                 }
                 Action::Read(seen) => seen.as_ref().and_then(|seen| seen.first()).copied(),
             };
-            let expected = state.insert(step.key, seen).flatten();
+            let expected = state.insert(step.key, seen).flatten().filter(|value| !transactions.is_nothing(*value));
             if let Some(expected) = expected.filter(|expected| is_internal && seen != Some(*expected)) {
                 is_internal = false;
                 let expected = transactions.value(expected).clone();
-                let text = format!("what disagrees with its own steps before, which leave {expected}");
+                let text = format!("but its own steps before leave {}", quoted(&expected));
                 findings.add("internal", subject.internal(number, place, expected), || {
                     vec![subject.says(number, place, &text)]
                 });
@@ -258,20 +277,14 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, findings: &mut Fin
             let Some(value) = seen else { continue };
             if let Some(writer) = aborted.get(&(step.key, value)) {
                 findings.add("G1a", subject.dirty(number, place, *writer, None), || {
-                    vec![subject.says(
-                        number,
-                        place,
-                        &format!("the value of {}, which was aborted", subject.name(*writer)),
-                    )]
+                    let what = format!("the value of {}, which was aborted", subject.name_at(*writer));
+                    vec![subject.says(number, place, &what)]
                 });
             }
-            if let Some(writer) = intermediate.get(&(step.key, value)).filter(|writer| **writer != number) {
+            if let Some(writer) = intermediate.get(&(step.key, value)).filter(|writer| **writer != transaction.end) {
                 findings.add("G1b", subject.dirty(number, place, *writer, None), || {
-                    vec![subject.says(
-                        number,
-                        place,
-                        &format!("a value that {} went on to overwrite", subject.name(*writer)),
-                    )]
+                    let what = format!("in the middle of {}, which goes on to overwrite it", subject.name_at(*writer));
+                    vec![subject.says(number, place, &what)]
                 });
             }
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::findings::Findings;
-use super::transactions::{Action, Transactions};
+use super::transactions::{Action, Step, Transactions};
 use super::{Case, Subject};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Kind;
@@ -24,7 +24,12 @@ pub(super) struct Why {
 impl Subject<'_> {
     /// A transaction as the history records its end.
     pub(super) fn op(self, number: u32) -> Value {
-        self.history.ops()[self.transactions.of(number).end].to_value()
+        self.at(self.transactions.of(number).end)
+    }
+
+    /// What stands at a place of the history.
+    fn at(self, position: usize) -> Value {
+        self.history.ops()[position].to_value()
     }
 
     /// A step of a transaction.
@@ -35,18 +40,26 @@ impl Subject<'_> {
 
     /// A transaction for people: its process, its place in the history, and its steps.
     pub(super) fn name(self, number: u32) -> String {
-        let op = &self.history.ops()[self.transactions.of(number).end];
-        format!("process {}'s transaction {} {}", op.process.to_value(), op.index, op.value)
+        self.name_at(self.transactions.of(number).end)
+    }
+
+    /// The same of a transaction that began or ended at a place of the history.
+    pub(super) fn name_at(self, position: usize) -> String {
+        let op = &self.history.ops()[position];
+        format!("process {}'s transaction {} {}", op.process.to_value(), op.index, quoted(&op.value))
     }
 
     /// A sentence about what a step read.
     pub(super) fn says(self, number: u32, place: usize, what: &str) -> String {
-        format!("{} read in {} {what}", self.name(number), self.mop(number, place))
+        let step = self.mop(number, place);
+        let part = |place: usize| step.items().and_then(|mut parts| parts.nth(place)).map(|part| quoted(&part));
+        let (key, seen) = (part(1).unwrap_or_default(), part(2).unwrap_or_default());
+        format!("{}, step {}: read key {key} as {seen}, {what}", self.name(number), place + 1)
     }
 
-    /// A read of what its writer undid or had not finished.
-    pub(super) fn dirty(self, number: u32, place: usize, writer: u32, element: Option<u32>) -> Value {
-        let mut case = vec![("op", self.op(number)), ("mop", self.mop(number, place)), ("writer", self.op(writer))];
+    /// A read of what its writer, at a place of the history, undid or had not finished.
+    pub(super) fn dirty(self, number: u32, place: usize, writer: usize, element: Option<u32>) -> Value {
+        let mut case = vec![("op", self.op(number)), ("mop", self.mop(number, place)), ("writer", self.at(writer))];
         case.extend(element.map(|element| ("element", self.transactions.value(element).clone())));
         super::record(case)
     }
@@ -56,9 +69,12 @@ impl Subject<'_> {
         Value::record([("op", self.op(number)), ("mop", self.mop(number, place)), ("expected", expected)])
     }
 
-    /// Values in acknowledged reads that nobody ever tried to write.
+    /// Values in acknowledged reads that nobody was ever asked to write, or said to have written.
     pub(super) fn invented(self) -> Vec<Case> {
-        let written: HashSet<(u32, u32)> = self.transactions.writes().map(|(key, value, _)| (key, value)).collect();
+        let mut written: HashSet<(u32, u32)> = HashSet::new();
+        for (_, steps) in self.transactions.attempts() {
+            written.extend(writes(steps));
+        }
         let mut cases = Vec::new();
         let mut told = HashSet::new();
         for (number, transaction) in self.transactions.acknowledged() {
@@ -75,8 +91,8 @@ impl Subject<'_> {
                         ("key", key.clone()),
                         ("value", name.clone()),
                     ]);
-                    let text = self.says(number, place, &format!("{name}, which nobody ever wrote to key {key}"));
-                    cases.push(Case { what: format!("{name} at key {key}"), value, text });
+                    let text = self.says(number, place, &format!("but nobody ever wrote {} to it", quoted(name)));
+                    cases.push(Case { value, text });
                 }
             }
         }
@@ -84,19 +100,39 @@ impl Subject<'_> {
     }
 }
 
-/// Who wrote a value and failed.
-pub(super) fn aborted(transactions: &Transactions) -> HashMap<(u32, u32), u32> {
-    let failed = transactions.writes().filter(|(.., writer)| transactions.of(*writer).kind == Kind::Fail);
-    failed.map(|(key, value, writer)| ((key, value), writer)).collect()
+/// So many letters of a value are quoted: more than a usual transaction has.
+const MAX_QUOTE: usize = 600;
+
+/// A value as nodes write it, or its beginning.
+pub(super) fn quoted(value: &Value) -> String {
+    let text = value.to_json();
+    match text.char_indices().nth(MAX_QUOTE) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
 }
 
-/// Who wrote a value and in the same transaction another one to the same key after it.
-pub(super) fn intermediate(transactions: &Transactions) -> HashMap<(u32, u32), u32> {
+/// The keys and values that steps write.
+pub(super) fn writes(steps: &[Step]) -> impl Iterator<Item = (u32, u32)> {
+    steps.iter().filter_map(|step| if let Action::Write(value) = step.action { Some((step.key, value)) } else { None })
+}
+
+/// Where in the history the transaction failed that wrote a value.
+pub(super) fn aborted(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
+    let failed = transactions.all.iter().filter(|transaction| transaction.kind == Kind::Fail);
+    failed.flat_map(|failed| writes(&failed.steps).map(|write| (write, failed.end))).collect()
+}
+
+/// Where in the history a transaction wrote a value, and after it another one to the same key. What it was asked for
+/// counts as much as what its answer says, and of several the last counts.
+pub(super) fn intermediate(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
     let mut found = HashMap::new();
-    let mut last: HashMap<(u32, u32), u32> = HashMap::new();
-    for (key, value, writer) in transactions.writes() {
-        if let Some(earlier) = last.insert((key, writer), value) {
-            found.insert((key, earlier), writer);
+    for (position, steps) in transactions.attempts() {
+        let mut last: HashMap<u32, u32> = HashMap::new();
+        for (key, value) in writes(steps) {
+            if let Some(earlier) = last.insert(key, value).filter(|earlier| !transactions.is_nothing(*earlier)) {
+                found.insert((key, earlier), position);
+            }
         }
     }
     found
@@ -134,6 +170,7 @@ pub(super) fn lost_updates(subject: Subject<'_>, findings: &mut Findings<'_>) {
         let ops = group.iter().map(|number| subject.op(*number));
         let text = || {
             let names = group.iter().map(|number| format!("  {}", subject.name(*number)));
+            let (key, value) = (quoted(key), quoted(&value));
             let first =
                 format!("these read key {key} as {value} and overwrote it, so that only one update has an effect:");
             std::iter::once(first).chain(names).collect()

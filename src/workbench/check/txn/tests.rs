@@ -1,5 +1,7 @@
 //! Histories with every anomaly, and without any.
 
+mod answers;
+mod differential;
 mod registers;
 mod simulated;
 
@@ -189,10 +191,12 @@ fn a_cycle_is_told_with_its_steps_and_in_words() {
     let words = super::super::in_words(&Value::record([("workload", result)]));
     let expected = [
         "",
-        "G-single-item-realtime: T1 < T2 < T1, a cycle of 2 transactions",
-        "T1 is process 1's transaction 3 [[:r 1 nil]]",
-        "T2 is process 0's transaction 1 [[:append 1 7]]",
-        "T1 < T2: T1 read nil at key 1, not yet the 7 that T2 wrote after it",
+        "1 × G-single-item-realtime: a transaction saw some of what another wrote or followed, and missed the rest, \
+         where what ended comes before what began later",
+        "T1 < T2 < T1, a cycle of 2 transactions",
+        "T1 is process 1's transaction 3 [[\"r\",1,null]]",
+        "T2 is process 0's transaction 1 [[\"append\",1,7]]",
+        "T1 < T2: T1 read null at key 1, not yet the 7 that T2 wrote after it",
         "T2 < T1: T2 had ended before T1 began",
     ];
     assert_eq!(words, expected);

@@ -1,6 +1,6 @@
 //! The transactions of a history over dense numbers for keys and values.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::workbench::check::Unjudgeable;
 use crate::workbench::check::ids::Ids;
@@ -32,6 +32,9 @@ pub(super) struct Transaction {
     pub(super) begin: usize,
     pub(super) kind: Kind,
     pub(super) process: Process,
+    /// What it was asked to do; nothing if its beginning is not known.
+    pub(super) asked: Vec<Step>,
+    /// What its end says that it did.
     pub(super) steps: Vec<Step>,
 }
 
@@ -74,34 +77,29 @@ impl Transactions {
     pub(super) fn new(history: &History, dialect: Dialect) -> Result<Self, Unjudgeable> {
         let mut read = Reading { dialect, keys: Ids::default(), values: Ids::default(), into: Self::default() };
         let mut writers: HashMap<(u32, u32), usize> = HashMap::new();
-        let mut unanswered = Vec::new();
+        let mut unanswered: BTreeMap<usize, Vec<Step>> = BTreeMap::new();
         for (position, op) in history.client_ops() {
-            let steps = || op.value.items().ok_or_else(|| Unjudgeable::malformed(op, "it is no list of steps"));
+            let steps = op.value.items().ok_or_else(|| Unjudgeable::malformed(op, "it is no list of steps"))?;
+            let steps: Result<Vec<_>, _> = steps.map(|step| read.step(&step)).collect();
+            let steps = steps.map_err(|problem| Unjudgeable::malformed(op, problem))?;
             if op.kind == Kind::Invoke {
-                if history.partner(position).is_none() {
-                    unanswered.push(position);
-                }
-                for step in steps()? {
-                    let step = read.step(&step).map_err(|problem| Unjudgeable::malformed(op, problem))?;
+                for step in &steps {
                     if let Action::Write(value) = step.action
                         && writers.insert((step.key, value), position).is_some()
                     {
                         read.into.written_twice.get_or_insert((step.key, value, position));
                     }
                 }
+                unanswered.insert(position, steps);
                 continue;
             }
-            let steps: Result<Vec<_>, _> = steps()?.map(|step| read.step(&step)).collect();
-            let steps = steps.map_err(|problem| Unjudgeable::malformed(op, problem))?;
             let begin = history.partner(position).unwrap_or(position);
-            read.into.all.push(Transaction { end: position, begin, kind: op.kind, process: op.process, steps });
+            let asked = unanswered.remove(&begin).unwrap_or_default();
+            read.into.all.push(Transaction { end: position, begin, kind: op.kind, process: op.process, asked, steps });
         }
-        for begin in unanswered {
-            let op = &history.ops()[begin];
-            let steps: Result<Vec<_>, _> =
-                op.value.items().into_iter().flatten().map(|step| read.step(&step)).collect();
-            let steps = steps.map_err(|problem| Unjudgeable::malformed(op, problem))?;
-            read.into.all.push(Transaction { end: begin, begin, kind: Kind::Info, process: op.process, steps });
+        for (begin, asked) in unanswered {
+            let (process, steps) = (history.ops()[begin].process, asked.clone());
+            read.into.all.push(Transaction { end: begin, begin, kind: Kind::Info, process, asked, steps });
         }
         Ok(read.into)
     }
@@ -112,6 +110,11 @@ impl Transactions {
 
     pub(super) fn value(&self, value: u32) -> &Value {
         &self.values[value as usize]
+    }
+
+    /// Whether a value is what Clojure takes for none.
+    pub(super) fn is_nothing(&self, value: u32) -> bool {
+        matches!(self.value(value), Value::Nil | Value::Bool(false))
     }
 
     /// The list of these values.
@@ -139,7 +142,16 @@ impl Transactions {
         self.numbered().filter(|(_, transaction)| transaction.kind != Kind::Fail)
     }
 
-    /// Each write with who tried it: the key, the value, the number of the transaction.
+    /// Every transaction as it was asked for and as it ended, in the order of the history.
+    pub(super) fn attempts(&self) -> Vec<(usize, &[Step])> {
+        let asked = self.all.iter().map(|transaction| (transaction.begin, &*transaction.asked));
+        let ended = self.all.iter().map(|transaction| (transaction.end, &*transaction.steps));
+        let mut attempts: Vec<_> = asked.chain(ended).collect();
+        attempts.sort_by_key(|(position, _)| *position);
+        attempts
+    }
+
+    /// Each write that the end of a transaction tells: the key, the value, the number of the transaction.
     pub(super) fn writes(&self) -> impl Iterator<Item = (u32, u32, u32)> {
         self.numbered().flat_map(|(number, transaction)| {
             transaction.steps.iter().filter_map(move |step| {

@@ -60,7 +60,7 @@ fn strictness_makes_our_own_verdict_count() {
     let arguments = "HISTORY -w txn-rw-register --consistency-models strict-serializable";
     let (status, page) = run(&INVENTED, arguments);
     assert_eq!(status, VALID, "{page}");
-    assert!(page.contains("9, which nobody ever wrote to key 1"), "{page}");
+    assert!(page.contains("read key 1 as 9, but nobody ever wrote 9 to it"), "{page}");
     assert_eq!(run(&INVENTED, &format!("{arguments} --strict")).0, INVALID);
 }
 

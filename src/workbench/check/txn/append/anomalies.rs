@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Append;
 use crate::workbench::check::txn::Subject;
 use crate::workbench::check::txn::findings::Findings;
-use crate::workbench::check::txn::steps::{aborted, intermediate, lost_updates};
+use crate::workbench::check::txn::steps::{aborted, intermediate, lost_updates, quoted};
 use crate::workbench::check::txn::transactions::{Action, Transaction};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Kind;
@@ -26,26 +26,17 @@ pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, findings
                 let Some(writer) = aborted.get(&(step.key, *element)) else { continue };
                 let case = subject.dirty(number, place, *writer, Some(*element));
                 findings.add("G1a", case, || {
-                    vec![subject.says(
-                        number,
-                        place,
-                        &format!(
-                            "element {} of {}, which was aborted",
-                            transactions.value(*element),
-                            subject.name(*writer)
-                        ),
-                    )]
+                    let (element, writer) = (quoted(transactions.value(*element)), subject.name_at(*writer));
+                    let what = format!("with the element {element} of {writer}, which was aborted");
+                    vec![subject.says(number, place, &what)]
                 });
             }
             let writer = list.last().and_then(|last| intermediate.get(&(step.key, *last)));
-            if let Some(writer) = writer.filter(|writer| **writer != number) {
+            if let Some(writer) = writer.filter(|writer| **writer != transaction.end) {
                 let case = subject.dirty(number, place, *writer, list.last().copied());
                 findings.add("G1b", case, || {
-                    vec![subject.says(
-                        number,
-                        place,
-                        &format!("a list that {} went on to append to", subject.name(*writer)),
-                    )]
+                    let what = format!("in the middle of {}, which goes on to append", subject.name_at(*writer));
+                    vec![subject.says(number, place, &what)]
                 });
             }
         }
@@ -76,7 +67,7 @@ fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], fin
         ("mop", subject.mop(number, place)),
         ("duplicates", Value::Map(counts.collect())),
     ]);
-    findings.add("duplicate-elements", case, || vec![subject.says(number, place, "an element twice")]);
+    findings.add("duplicate-elements", case, || vec![subject.says(number, place, "which has an element twice")]);
 }
 
 /// What a transaction must find at a key: the end of the list, and whether that is all of it.
@@ -102,7 +93,7 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, findin
                         let unknown = (!expected.whole).then(|| Value::Symbol("...".into()));
                         let known = expected.list.iter().map(|value| subject.transactions.value(*value).clone());
                         let expected: Value = unknown.into_iter().chain(known).collect();
-                        let text = format!("what disagrees with its own steps before, which leave {expected}");
+                        let text = format!("but its own steps before leave {}", quoted(&expected));
                         findings.add("internal", subject.internal(number, place, expected), || {
                             vec![subject.says(number, place, &text)]
                         });
@@ -129,7 +120,7 @@ fn future_read(subject: Subject<'_>, number: u32, transaction: &Transaction, fin
                 ("element", subject.transactions.value(element).clone()),
             ]);
             findings.add("future-read", case, || {
-                vec![subject.says(number, place, "an element that it was to append only later")]
+                vec![subject.says(number, place, "which has an element that it appends only later")]
             });
             return;
         }
@@ -141,8 +132,12 @@ fn incompatible_orders(append: &Append<'_>, subject: Subject<'_>, findings: &mut
         let Some(pair) = lists.windows(2).find(|pair| !pair[1].starts_with(pair[0])) else { continue };
         let (transactions, key) = (subject.transactions, subject.transactions.key(*key));
         let (one, other) = (transactions.list(pair[0]), transactions.list(pair[1]));
-        let text =
-            format!("key {key} was read as {one} and as {other}, of which neither is the beginning of the other");
+        let text = format!(
+            "key {} was read as {} and as {}, of which neither is the beginning of the other",
+            quoted(key),
+            quoted(&one),
+            quoted(&other)
+        );
         let case = Value::record([("key", key.clone()), ("values", Value::Vector(vec![one, other]))]);
         findings.add("incompatible-order", case, || vec![text]);
     }
@@ -172,7 +167,7 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findi
                             vec![format!(
                                 "{} appended to key {} what {} had appended to, which was aborted",
                                 subject.name(writer),
-                                transactions.key(*key),
+                                quoted(transactions.key(*key)),
                                 subject.name(last)
                             )]
                         });

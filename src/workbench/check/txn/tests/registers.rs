@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn written(lines: &[String], model: &str) -> Value {
+pub(super) fn written(lines: &[String], model: &str) -> Value {
     judged(check_register, lines, model).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn ours(result: &Value) -> (Verdict, Vec<String>) {
+pub(super) fn ours(result: &Value) -> (Verdict, Vec<String>) {
     let ours = result.get("gloomers").expect("registers are always judged twice");
     (Verdict::of(ours), types(ours))
 }

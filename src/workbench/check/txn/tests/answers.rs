@@ -1,0 +1,190 @@
+//! Answers that are not of the steps asked for: what Maelstrom makes of them, and what we say.
+
+use super::registers::{ours, written};
+use super::*;
+
+/// A read of key 1 by process 9, which begins before anything ends.
+fn read(value: &str) -> (String, String) {
+    ("9 invoke txn [[:r 1 nil]]".to_owned(), format!("9 ok txn [[:r 1 {value}]]"))
+}
+
+/// A transaction of process 0 that was asked for one thing and ended with another, and beside it a read.
+fn beside_a_read(asked: &str, ended: &str, value: &str) -> Vec<String> {
+    let (begin, end) = read(value);
+    vec![begin, format!("0 invoke txn {asked}"), format!("0 {ended}"), end]
+}
+
+fn cases(result: &Value, anomaly: &str) -> Vec<Value> {
+    let cases = result.get("anomalies").and_then(|anomalies| anomalies.get(anomaly)?.items());
+    cases.into_iter().flatten().map(std::borrow::Cow::into_owned).collect()
+}
+
+#[test]
+fn an_intermediate_write_that_the_answer_leaves_out_is_one_all_the_same() {
+    let asked = "[[:w 1 1] [:w 1 2]]";
+    for ended in ["ok txn [[:w 1 2]]", "ok txn []", "fail txn [[:w 1 1] [:w 1 2]]", "info txn [[:w 1 1] [:w 1 2]]"] {
+        let result = written(&beside_a_read(asked, ended, "1"), "read-committed");
+        assert!(types(&result).contains(&"G1b".to_owned()), "{ended}: {result}");
+    }
+    let result =
+        appended(&beside_a_read("[[:append 1 1] [:append 1 2]]", "ok txn [[:append 1 1]]", "[1]"), "read-committed");
+    assert!(types(&result).contains(&"G1b".to_owned()), "{result}");
+}
+
+#[test]
+fn of_an_intermediate_write_that_was_asked_for_and_answered_the_answer_is_told() {
+    let writer = |ended: &str| {
+        let result = written(&beside_a_read("[[:w 1 1] [:w 1 2]]", ended, "1"), "read-committed");
+        cases(&result, "G1b")[0].get("writer").and_then(|op| op.get("index").cloned())
+    };
+    assert_eq!(writer("ok txn [[:w 1 2]]"), Some(Value::Int(1)));
+    assert_eq!(writer("ok txn [[:w 1 1] [:w 1 2]]"), Some(Value::Int(2)));
+}
+
+#[test]
+fn a_read_of_ones_own_write_is_dirty_if_the_answer_leaves_the_write_out() {
+    let asked = "0 invoke txn [[:w 1 1] [:r 1 nil] [:w 1 2]]".to_owned();
+    let whole = vec![asked.clone(), "0 ok txn [[:w 1 1] [:r 1 1] [:w 1 2]]".to_owned()];
+    assert!(cases(&written(&whole, "read-committed"), "G1b").is_empty());
+    let partial = vec![asked, "0 ok txn [[:r 1 1] [:w 1 2]]".to_owned()];
+    assert_eq!(cases(&written(&partial, "read-committed"), "G1b").len(), 1);
+}
+
+#[test]
+fn models_are_ruled_out_by_everything_found() {
+    // The field's node without a second one: nothing depends on anything, and G1b is not asked for, but counts.
+    let lines = ["0 invoke txn [[:w 1 1] [:w 1 2] [:r 1 nil]]", "0 ok txn [[:r 1 1]]"].map(str::to_owned);
+    let result = written(&lines, "read-uncommitted");
+    assert_eq!(types(&result), ["empty-transaction-graph"]);
+    assert_eq!(result.get("not").map(ToString::to_string), Some("#{:read-committed}".to_owned()));
+}
+
+#[test]
+fn a_value_that_was_asked_for_but_not_answered_is_not_invented() {
+    for (seen, invented) in [("1", false), ("3", true)] {
+        let result = written(&beside_a_read("[[:w 1 1]]", "ok txn []", seen), "read-committed");
+        let (verdict, types) = ours(&result);
+        assert!(verdict == Verdict::False && types.contains(&"changed-answer".to_owned()), "{result}");
+        assert_eq!(types.contains(&"invented-value".to_owned()), invented, "{result}");
+    }
+}
+
+#[test]
+fn the_longest_list_must_have_its_appends_in_answers_or_nothing_is_decided() {
+    let lines = beside_a_read("[[:append 1 1] [:append 1 2]]", "ok txn [[:append 1 2]]", "[1 2]");
+    assert_eq!(Verdict::of(&appended(&lines, "read-uncommitted")), Verdict::Unknown);
+    // The only append to a key, read by nobody.
+    let lines = ["0 invoke txn [[:append 1 1]]", "0 ok txn []"].map(str::to_owned);
+    assert_eq!(Verdict::of(&appended(&lines, "read-uncommitted")), Verdict::Unknown);
+    // What is in a shorter list only has its own name.
+    let mut lines = concurrent(&["0 ok [[:append 1 1]]", "1 ok [[:append 1 2]]", "2 ok [[:r 1 [1 2]]]"]);
+    lines.extend(serial(&["3 ok [[:r 1 [7]]]"]));
+    let result = appended(&lines, "read-committed");
+    assert_eq!((Verdict::of(&result), types(&result)), (Verdict::False, vec!["incompatible-order".to_owned()]));
+    let ours = result.get("gloomers").map(types).unwrap_or_default();
+    assert_eq!(ours, ["incompatible-order", "invented-value"]);
+}
+
+#[test]
+fn a_write_that_is_answered_as_nil_is_one_of_the_initial_value() {
+    let lines = concurrent(&["0 ok [[:w 1 nil] [:r 2 1]]", "1 ok [[:w 2 1] [:r 1 nil]]"]);
+    assert_eq!(types(&written(&lines, "read-committed")), ["G1c"]);
+    let twice = concurrent(&["0 ok [[:w 1 nil]]", "1 ok [[:w 1 nil]]", "2 ok [[:r 1 nil]]"]);
+    assert!(matches!(judged(check_register, &twice, "read-committed"), Err(Unjudgeable::WrittenTwice { .. })));
+    let disagrees = concurrent(&["0 ok [[:w 1 nil] [:r 1 5]]", "1 ok [[:w 1 5] [:w 2 1]]", "2 ok [[:r 2 1]]"]);
+    assert_eq!(Verdict::of(&written(&disagrees, "serializable")), Verdict::True, "nil expects nothing");
+}
+
+#[test]
+fn registers_whose_keys_come_back_as_strings_cannot_be_judged() {
+    let lines = ["0 invoke txn [[:r 1 nil]]", "0 ok txn [[:r \"1\" nil]]"].map(str::to_owned);
+    let problem = judged(check_register, &lines, "read-committed").expect_err("mixed");
+    assert_eq!(problem.to_string(), "the keys 1 and \"1\" are of different types");
+    assert!(judged(check_append, &lines, "read-committed").is_ok(), "only of registers");
+}
+
+#[test]
+fn a_transaction_that_reads_what_it_writes_only_later_makes_a_cycle_of_its_own_beside_another() {
+    let lines = concurrent(&["0 ok [[:r 1 5] [:w 1 5]]", "1 ok [[:r 1 5]]"]);
+    let result = written(&lines, "read-committed");
+    assert_eq!(types(&result), ["G1c"]);
+    assert_eq!(cases(&result, "G1c")[0].get("cycle").and_then(Value::items).map(|cycle| cycle.len()), Some(2));
+    // Alone it is in no component.
+    let alone = concurrent(&["0 ok [[:r 1 5] [:w 1 5]]"]);
+    assert_eq!(Verdict::of(&written(&alone, "read-committed")), Verdict::True);
+}
+
+#[test]
+fn a_graph_is_not_empty_if_transactions_depend_on_themselves_or_failed_later() {
+    let own = concurrent(&["0 ok [[:r 1 nil] [:w 1 1]]"]);
+    assert_eq!(Verdict::of(&written(&own, "read-committed")), Verdict::True);
+    let failed = serial(&["0 ok [[:w 1 1]]", "1 fail [[:w 1 2]]"]);
+    assert_eq!(Verdict::of(&written(&failed, "strict-serializable")), Verdict::True);
+    assert_eq!(types(&written(&failed, "serializable")), ["empty-transaction-graph"]);
+    let failed = serial(&["0 ok [[:append 1 1]]", "1 fail [[:append 2 2]]"]);
+    assert_eq!(Verdict::of(&appended(&failed, "strict-serializable")), Verdict::True);
+    assert_eq!(Verdict::of(&appended(&failed, "serializable")), Verdict::Unknown);
+}
+
+#[test]
+fn answers_that_differ_from_what_was_asked_are_told_step_by_step() {
+    let told = |asked: &str, answered: &str| {
+        let lines = [format!("0 invoke txn {asked}"), format!("0 ok txn {answered}")];
+        let result = appended(&lines, "read-uncommitted");
+        let words = super::super::super::in_words(&Value::record([("workload", result)]));
+        let words = words.into_iter().skip_while(|line| !line.contains("× changed-answer")).skip(2);
+        words.take_while(|line| !line.is_empty()).collect::<Vec<_>>()
+    };
+    assert!(told("[[:r 1 nil] [:append 2 1]]", "[[:r 1 [7]] [:append 2 1]]").is_empty());
+    assert_eq!(
+        told("[[:r 3 nil]]", "[[:append 3 []]]"),
+        ["step 1: asked to read key 3, answered an append of [] to it"]
+    );
+    assert_eq!(
+        told("[[:append 3 1] [:append 4 2] [:r 5 nil]]", "[[:append 3 2] [:r 4 nil] [:r 6 nil]]"),
+        [
+            "step 1: asked to append 1 to key 3, answered an append of 2 to it",
+            "step 2: asked to append 2 to key 4, answered a read of it",
+            "step 3: asked to read key 5, answered a read of key 6",
+        ]
+    );
+    assert_eq!(
+        told("[[:r 1 nil] [:r 2 nil]]", "[[:r 2 nil]]"),
+        ["answered 1 step where 2 were asked", "step 1: asked to read key 1, answered a read of key 2"]
+    );
+    let many = |f: &str| format!("[{}]", [f; 9].join(" "));
+    let lines = told(&many("[:r 1 nil]"), &many("[:r 2 nil]"));
+    assert_eq!((lines.len(), lines.last().map(String::as_str)), (5, Some("and 5 more steps")));
+}
+
+#[test]
+fn what_only_began_or_only_ended_has_no_answer_to_compare() {
+    let lines = ["0 invoke txn [[:w 1 1]]", "1 ok txn [[:w 2 1]]"].map(str::to_owned);
+    assert!(!ours(&written(&lines, "read-uncommitted")).1.contains(&"changed-answer".to_owned()));
+}
+
+#[test]
+fn every_case_is_counted_though_few_are_told() {
+    let read: Vec<String> = (1..=9).map(|process| format!("{process} ok [[:r 1 1]]")).collect();
+    let mut all = vec!["0 ok [[:w 1 1] [:w 1 2]]", "10 ok [[:r 1 2]]"];
+    all.extend(read.iter().map(String::as_str));
+    let result = written(&concurrent(&all), "read-committed");
+    assert_eq!(cases(&result, "G1b").len(), 9);
+    let ours = result.get("gloomers").expect("always there");
+    assert_eq!(ours.get("counts").map(ToString::to_string), Some("{:G1b 9}".to_owned()));
+    let words = super::super::super::in_words(&Value::record([("workload", result.clone())]));
+    assert_eq!(words[1], "9 × G1b: a read saw another transaction halfway");
+    assert_eq!(words.iter().filter(|line| line.contains(", step 1: read key 1 as 1, in the middle of ")).count(), 3);
+}
+
+#[test]
+fn nothing_in_words_is_edn_or_longer_than_a_page() {
+    let list = (0..9_999).map(|element| element.to_string()).collect::<Vec<_>>().join(" ");
+    let lines = concurrent(&["0 ok [[:append 1 1]]", &format!("1 ok [[:r 1 [{list} 1]]]")]);
+    let result = appended(&lines, "serializable");
+    let words = super::super::super::in_words(&Value::record([("workload", result)]));
+    assert!(!words.is_empty());
+    for line in words {
+        assert!(line.len() < 3_000 && !line.contains("[:") && !line.contains("nil"), "{line}");
+    }
+}
