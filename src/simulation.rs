@@ -27,6 +27,7 @@ use std::fmt;
 use crate::node::Node;
 use crate::time::Duration;
 use crate::workbench::builtin::{Builtin, Found, found};
+use crate::workbench::check::txn;
 use crate::workbench::cluster::Cluster;
 use crate::workbench::engines::Engines;
 use crate::workbench::options::{Options, Refusal};
@@ -69,7 +70,7 @@ impl Simulation {
         N: Node + 'static,
         N::Options: Clone,
     {
-        let five = ["--virtual-time", "--node-count", "5"].map(Into::into);
+        let five = ["-w", "echo", "--virtual-time", "--node-count", "5"].map(Into::into);
         let options = Options::parse(five).expect("these options make sense");
         let name = std::any::type_name::<N>();
         Self::new(found::<N>, options, format!("Simulation::of::<{name}>()"))
@@ -292,7 +293,11 @@ impl Simulation {
             (interval.as_secs() < LONGEST_S, "faults: their interval must be below a thousand million seconds"),
             (!terms.contains(&0), "keys, max_txn_length: none of them may be 0"),
         ];
-        let refused: Vec<_> = demands.iter().filter(|(met, _)| !met).map(|(_, demand)| *demand).collect();
+        let unknown = txn::known_models(&options.consistency_models).err().map(|name| {
+            format!("consistency_models: none is called {name:?}; there are {}", txn::model_names().join(", "))
+        });
+        let refused = demands.iter().filter(|(met, _)| !met).map(|(_, demand)| (*demand).to_owned());
+        let refused: Vec<_> = refused.chain(unknown).collect();
         if refused.is_empty() { Ok(options) } else { Err(Failure::Unfit(refused.join("; "))) }
     }
 }

@@ -126,10 +126,25 @@ struct Case {
     text: String,
 }
 
+/// Whether each of these is a consistency model.
+///
+/// # Errors
+/// The first that is none.
+pub fn known_models(models: &[String]) -> Result<(), &str> {
+    models.iter().find(|name| !models::is_known(name)).map_or(Ok(()), |name| Err(name))
+}
+
+/// All names of consistency models, in order.
+#[must_use]
+pub fn model_names() -> Vec<&'static str> {
+    models::known()
+}
+
 fn prohibited(models: &[String]) -> Result<Names, Unjudgeable> {
     let default = [DEFAULT_MODEL.to_owned()];
     let models = if models.is_empty() { &default } else { models };
-    models::prohibited(models).map_err(|name| Unjudgeable::Model { name: name.into(), known: models::known().into() })
+    models::prohibited(models)
+        .map_err(|name| Unjudgeable::Model { name: name.into(), known: models::known().join(", ").into() })
 }
 
 fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> {

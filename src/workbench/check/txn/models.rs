@@ -131,11 +131,16 @@ fn usual(name: &str) -> Option<&'static str> {
     MODELS.iter().map(|(model, _)| *model).find(|model| *model == name)
 }
 
-/// All models whose names are known here, for a message about one that is not.
-pub(super) fn known() -> String {
+/// All names of models, for a message about one that is none.
+pub(super) fn known() -> Vec<&'static str> {
     let names: BTreeSet<_> =
         MODELS.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name)).collect();
-    names.into_iter().collect::<Vec<_>>().join(", ")
+    names.into_iter().collect()
+}
+
+/// Whether a model has this name.
+pub(super) fn is_known(name: &str) -> bool {
+    usual(name.trim_start_matches(':')).is_some()
 }
 
 fn implied_directly(model: &str) -> &'static [&'static str] {

@@ -1,7 +1,7 @@
 //! Stored histories judged from the command line.
 
 use super::*;
-use crate::workbench::conclude::{INVALID, UNKNOWN};
+use crate::workbench::conclude::{INVALID, UNKNOWN, VALID};
 
 /// Checks a history with these operations; `HISTORY` in the arguments stands for its file.
 fn run(ops: &[&str], arguments: &str) -> (u8, String) {
@@ -72,11 +72,14 @@ fn results_are_printed_as_json_if_asked() {
 }
 
 #[test]
-fn a_bad_command_line_ends_with_254_and_an_unreadable_history_with_255() {
-    for arguments in ["", "HISTORY", "HISTORY -w ecko", "HISTORY -w echo --availability much"] {
+fn a_bad_command_line_and_what_is_no_history_end_with_254() {
+    let typo = "HISTORY -w echo --consistency-models serialisable";
+    for arguments in ["", "HISTORY", "HISTORY -w ecko", "HISTORY -w echo --availability much", typo] {
         assert_eq!(run(&WRITE, arguments).0, BAD_ARGUMENTS, "{arguments}");
     }
     assert_eq!(run(&WRITE, "--help").0, VALID);
-    assert_eq!(run(&["{:type :ok"], "HISTORY -w echo").0, BROKEN);
-    assert_eq!(run(&[], "/nonexistent/history.edn -w echo").0, BROKEN);
+    assert_eq!(run(&["{:type :ok"], "HISTORY -w echo").0, BAD_ARGUMENTS);
+    let (status, page) = run(&[], "/nonexistent/history.edn -w echo");
+    assert_eq!((status, page.lines().count()), (BAD_ARGUMENTS, 1), "{page}");
+    assert!(page.contains("/nonexistent/history.edn"), "{page}");
 }
