@@ -9,10 +9,10 @@ use clap::{Arg, ArgAction, Command};
 
 use super::{BAD_ARGUMENTS, Desk, refuse};
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{self, Verdict, judge};
+use crate::workbench::check::{self, Verdict, judge, shape};
 use crate::workbench::conclude::ruling;
 use crate::workbench::edn::{self, Value};
-use crate::workbench::history::History;
+use crate::workbench::history::{History, HistoryError};
 use crate::workbench::options::{self, Refusal};
 use crate::workbench::summary::{Facts, abridged, closing_line, summary};
 use crate::workbench::workload::Kind;
@@ -40,11 +40,16 @@ pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>)
         Err(refusal) => return refuse(&refusal, desk.page),
     };
     let file = if request.path.is_dir() { request.path.join("history.edn") } else { request.path.clone() };
-    let history = fs::read_to_string(&file).map_err(|error| error.to_string());
-    let history: History = match history.and_then(|text| text.parse().map_err(|error: _| format!("{error}"))) {
+    let history = match history(&file, request.workload) {
         Ok(history) => history,
         Err(problem) => {
-            writeln!(desk.page, "{} cannot be checked: {problem}", file.display())?;
+            let problem = format!("{} cannot be checked: {problem}", file.display());
+            if request.json {
+                let document = Value::record([("valid?", Value::Nil), ("error", Value::str(problem))]);
+                writeln!(desk.page, "{}", document.to_json())?;
+            } else {
+                writeln!(desk.page, "{problem}")?;
+            }
             return Ok(BAD_ARGUMENTS);
         }
     };
@@ -78,6 +83,14 @@ fn counts(results: &Path) -> Option<Counts> {
         Some(Traffic { send: count("send-count")?, recv: count("recv-count")?, msg: count("msg-count")? })
     };
     Some(Counts { all: traffic("all")?, clients: traffic("clients")?, servers: traffic("servers")? })
+}
+
+/// The history in a file, if it may be one of the workload.
+fn history(file: &Path, workload: Kind) -> Result<History, String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let history: History = text.parse().map_err(|error: HistoryError| error.to_string())?;
+    shape::admit(workload, &history).map_err(|foreign| foreign.to_string())?;
+    Ok(history)
 }
 
 fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Refusal> {

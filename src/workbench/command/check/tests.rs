@@ -49,10 +49,45 @@ fn an_invalid_history_ends_with_1_and_draws_why() {
     assert!(page.contains("1 read → 3"), "{page}");
 }
 
+/// A broadcast that nobody reads.
+const UNREAD: [&str; 2] = [
+    "{:index 0, :time 1, :type :invoke, :process 0, :f :broadcast, :value 4}",
+    "{:index 1, :time 2, :type :ok, :process 0, :f :broadcast, :value 4}",
+];
+
 #[test]
 fn what_cannot_be_decided_ends_with_2() {
-    let (status, page) = run(&WRITE, "HISTORY -w broadcast");
+    let (status, page) = run(&UNREAD, "HISTORY -w broadcast");
     assert_eq!(status, UNKNOWN, "{page}");
+}
+
+#[test]
+fn an_empty_history_and_one_of_another_workload_end_with_254_and_why() {
+    for strict in ["", " --strict"] {
+        for (ops, why) in [(&[][..], "nothing to judge"), (&UNREAD[..], "it may be one of broadcast")] {
+            let (status, page) = run(ops, &format!("HISTORY -w lin-kv{strict}"));
+            assert_eq!((status, page.lines().count()), (BAD_ARGUMENTS, 1), "{page}");
+            assert!(page.contains(why), "{page}");
+        }
+    }
+    let (status, page) = run(&[], "HISTORY -w lin-kv --json");
+    let document: serde_json::Value = serde_json::from_str(&page).expect("JSON");
+    assert!(status == BAD_ARGUMENTS && document["error"].as_str().is_some_and(|why| why.contains("nothing to judge")));
+}
+
+#[test]
+fn operations_that_do_not_pair_end_with_2_and_why_also_in_a_strict_check() {
+    let stray = &WRITE[1..];
+    let busy = [WRITE[0], "{:index 1, :time 2, :type :invoke, :process 0, :f :write, :value [0 4]}"];
+    let end = "{:index 2, :time 3, :type :ok, :process 0, :f :write, :value [0 4]}";
+    let busy = [&busy[..], &[end]].concat();
+    for strict in ["", " --strict"] {
+        for (ops, why) in [(stray, "no operation under way"), (&busy[..], "is not over")] {
+            let (status, page) = run(ops, &format!("HISTORY -w lin-kv{strict}"));
+            assert_eq!(status, UNKNOWN, "{page}");
+            assert!(page.contains(why), "{page}");
+        }
+    }
 }
 
 #[test]
