@@ -27,7 +27,7 @@ use std::fmt;
 use crate::node::Node;
 use crate::time::Duration;
 use crate::workbench::builtin::{Builtin, Found, found};
-use crate::workbench::check::txn;
+use crate::workbench::check::txn::check_models;
 use crate::workbench::cluster::Cluster;
 use crate::workbench::engines::Engines;
 use crate::workbench::options::{Options, Refusal};
@@ -293,11 +293,10 @@ impl Simulation {
             (interval.as_secs() < LONGEST_S, "faults: their interval must be below a thousand million seconds"),
             (!terms.contains(&0), "keys, max_txn_length: none of them may be 0"),
         ];
-        let unknown = txn::known_models(&options.consistency_models).err().map(|name| {
-            format!("consistency_models: none is called {name:?}; there are {}", txn::model_names().join(", "))
-        });
-        let refused = demands.iter().filter(|(met, _)| !met).map(|(_, demand)| (*demand).to_owned());
-        let refused: Vec<_> = refused.chain(unknown).collect();
+        let mut refused: Vec<_> =
+            demands.iter().filter(|(met, _)| !met).map(|(_, demand)| (*demand).to_owned()).collect();
+        let models = check_models(&options.consistency_models);
+        refused.extend(models.err().map(|problem| format!("consistency_models: {problem}")));
         if refused.is_empty() { Ok(options) } else { Err(Failure::Unfit(refused.join("; "))) }
     }
 }

@@ -66,7 +66,9 @@ pub enum Unjudgeable {
         problem: &'static str,
     },
     /// There is no such consistency model.
-    #[error("no consistency model is called {name:?}; there are {known}")]
+    #[error(
+        "no consistency model is called {name:?}; there are {known} (between two belongs a comma with a space on both sides)"
+    )]
     Model {
         /// The name.
         name: Box<str>,

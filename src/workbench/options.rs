@@ -7,7 +7,7 @@ mod typo;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub(in crate::workbench) use check::{demanded_availability, known_models, workload_named};
+pub(in crate::workbench) use check::{demanded_availability, models, workload_named};
 pub(in crate::workbench) use table::{command as table, workloads};
 pub use typo::{Refusal, typographic_dash};
 pub(in crate::workbench) use typo::{did_you_mean, matches};

@@ -35,6 +35,20 @@ const DOUBTS: [&str; 1] = ["empty-transaction-graph"];
 /// What Maelstrom checks where `--consistency-models` is absent.
 pub const DEFAULT_MODEL: &str = "strict-serializable";
 
+/// Whether all of these are names of consistency models.
+///
+/// # Errors
+/// If one is not; the error names it, and all that there are.
+pub fn check_models(names: &[String]) -> Result<(), Unjudgeable> {
+    prohibited(names).map(drop)
+}
+
+/// The names of all consistency models, in order.
+#[must_use]
+pub fn model_names() -> Vec<&'static str> {
+    models::names().into_iter().collect()
+}
+
 /// The judgement of a history of reads and appends.
 ///
 /// # Errors
@@ -126,25 +140,10 @@ struct Case {
     text: String,
 }
 
-/// Whether each of these is a consistency model.
-///
-/// # Errors
-/// The first that is none.
-pub fn known_models(models: &[String]) -> Result<(), &str> {
-    models.iter().find(|name| !models::is_known(name)).map_or(Ok(()), |name| Err(name))
-}
-
-/// All names of consistency models, in order.
-#[must_use]
-pub fn model_names() -> Vec<&'static str> {
-    models::known()
-}
-
 fn prohibited(models: &[String]) -> Result<Names, Unjudgeable> {
     let default = [DEFAULT_MODEL.to_owned()];
     let models = if models.is_empty() { &default } else { models };
-    models::prohibited(models)
-        .map_err(|name| Unjudgeable::Model { name: name.into(), known: models::known().join(", ").into() })
+    models::prohibited(models).map_err(|name| Unjudgeable::Model { name: name.into(), known: models::known().into() })
 }
 
 fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> {

@@ -103,7 +103,7 @@ fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Ref
         None
     });
     let models = text("consistency-models").unwrap_or(check::txn::DEFAULT_MODEL.into());
-    let consistency_models = options::known_models(&models).unwrap_or_else(|error| {
+    let consistency_models = options::models(&models).unwrap_or_else(|error| {
         errors.push(error);
         Vec::new()
     });

@@ -251,43 +251,37 @@ fn faults(checks: &mut Checks) -> Vec<Fault> {
     faults
 }
 
+/// The consistency models, which must all be known: a test is not run for a verdict that it cannot have.
 fn consistency_models(checks: &mut Checks) -> Vec<String> {
     let text = checks.text("consistency-models").unwrap_or(txn::DEFAULT_MODEL.into());
-    known_models(&text).unwrap_or_else(|error| {
-        checks.errors.push(error);
+    models(&text).unwrap_or_else(|problem| {
+        checks.errors.push(problem);
         Vec::new()
     })
 }
 
-/// The models of a text, or which of them there is none of. Maelstrom finds that out when the run is over.
-pub(in crate::workbench) fn known_models(text: &str) -> Result<Vec<String>, String> {
-    let models = models(text);
-    let Err(unknown) = txn::known_models(&models) else { return Ok(models) };
-    let names = txn::model_names();
-    let hint = if unknown.contains(',') {
-        "; of several, each comma has a space on both sides: \"A , B\"".to_owned()
-    } else {
-        did_you_mean(unknown, &names)
-    };
-    let known = names.join(", ");
-    Err(format!("Failed to validate \"--consistency-models {text}\": Must be one of {known}{hint}"))
+/// The consistency models that a text names, split as Maelstrom does: it wants white space on both sides of a comma
+/// (reference §4.6).
+pub(in crate::workbench) fn models(text: &str) -> Result<Vec<String>, String> {
+    let names = split(text);
+    let Err(problem) = txn::check_models(&names) else { return Ok(names) };
+    let known = txn::model_names();
+    let unknown = names.iter().find(|name| !known.contains(&name.as_str())).map_or(text, String::as_str);
+    let hint = did_you_mean(unknown, &known);
+    Err(format!("Failed to validate \"--consistency-models {text}\": {problem}{hint}"))
 }
 
-/// Maelstrom's splitter wants white space on both sides of a comma (reference §4.6).
-fn models(text: &str) -> Vec<String> {
-    let mut models = vec![String::new()];
-    for (index, part) in text.split(',').enumerate() {
-        let last = models.len() - 1;
-        let apart = models[last].ends_with(char::is_whitespace) && part.starts_with(char::is_whitespace);
-        if index == 0 {
-            models[last].push_str(part);
-        } else if apart {
-            models.push(part.to_owned());
-        } else {
-            models[last] = format!("{},{part}", models[last]);
-        }
+fn split(text: &str) -> Vec<String> {
+    let (mut names, mut rest) = (Vec::new(), text);
+    let between = |rest: &str, at: usize| {
+        rest[..at].ends_with(char::is_whitespace) && rest[at + 1..].starts_with(char::is_whitespace)
+    };
+    while let Some((at, _)) = rest.match_indices(',').find(|(at, _)| between(rest, *at)) {
+        names.push(rest[..at].trim_end().to_owned());
+        rest = rest[at + 1..].trim_start();
     }
-    models.iter().map(|model| model.trim().to_owned()).collect()
+    names.push(rest.to_owned());
+    names
 }
 
 fn workload(checks: &mut Checks) -> Option<workload::Kind> {

@@ -131,16 +131,14 @@ fn usual(name: &str) -> Option<&'static str> {
     MODELS.iter().map(|(model, _)| *model).find(|model| *model == name)
 }
 
-/// All names of models, for a message about one that is none.
-pub(super) fn known() -> Vec<&'static str> {
-    let names: BTreeSet<_> =
-        MODELS.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name)).collect();
-    names.into_iter().collect()
+/// All names of models.
+pub(super) fn names() -> Names {
+    MODELS.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name)).collect()
 }
 
-/// Whether a model has this name.
-pub(super) fn is_known(name: &str) -> bool {
-    usual(name.trim_start_matches(':')).is_some()
+/// All models whose names are known here, for a message about one that is not.
+pub(super) fn known() -> String {
+    names().into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn implied_directly(model: &str) -> &'static [&'static str] {
