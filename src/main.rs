@@ -1,30 +1,18 @@
 //! `gloomers`: tests nodes as Maelstrom does, and is a node itself.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use gossip_gloomers::workbench::builtin::Builtin;
-use gossip_gloomers::workbench::command::{self, Desk};
+use gossip_gloomers::workbench::command::{self, Desk, help_of_node, overview};
 use gossip_gloomers::workbench::conclude;
+use gossip_gloomers::workbench::options::typographic_dash;
 use gossip_gloomers::workbench::page::Page;
 use gossip_gloomers::workbench::store::ROOT;
 use gossip_gloomers::workbench::swarm;
-
-const USAGE: &str = "\
-Usage: gloomers COMMAND [OPTIONS ...]
-Commands: challenges, check, node, serve, swarm, test
-
-  gloomers test -w broadcast --node-count 25 --rate 100 --latency 100
-  gloomers test -w echo --bin ./my-node
-  gloomers test --help
-  gloomers check store/latest -w broadcast      (or analyze)
-  gloomers challenges
-  gloomers swarm -w broadcast --seeds 1000
-  gloomers serve --port 8080
-  gloomers node WORKLOAD [ARGUMENTS ...]
-";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -35,18 +23,8 @@ fn main() -> ExitCode {
         Some("swarm") => report(|desk| swarm::command(arguments, desk)),
         Some("check" | "analyze") => report(|desk| command::check(arguments, desk)),
         Some("serve") => report(|desk| command::serve(arguments, desk)),
-        Some("node") => {
-            let mut arguments = arguments.map(|argument| argument.to_string_lossy().into_owned());
-            run_node(&arguments.next().unwrap_or_default(), arguments)
-        }
-        Some("-h" | "--help" | "help") => {
-            write!(io::stdout(), "{USAGE}").ok();
-            ExitCode::SUCCESS
-        }
-        Some(_) | None => {
-            write!(io::stdout(), "{USAGE}").ok();
-            ExitCode::from(command::BAD_ARGUMENTS)
-        }
+        Some("node") => node(&arguments.collect::<Vec<_>>()),
+        Some(_) | None => report(|desk| command::refuse(&overview(std::env::args_os().skip(1)), desk.page)),
     }
 }
 
@@ -65,9 +43,14 @@ fn report(command: impl FnOnce(&mut Desk<'_>) -> io::Result<u8>) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// Is a node for the workload, on stdin and stdout, until the end of input.
-fn run_node(workload: &str, mut arguments: impl Iterator<Item = String>) -> ExitCode {
-    match Builtin::of(workload) {
+/// Is a node for the workload that the first argument names, on stdin and stdout, until the end of input.
+fn node(arguments: &[OsString]) -> ExitCode {
+    if matches!(arguments.first().and_then(|first| first.to_str()), Some("-h" | "--help")) {
+        return report(|desk| command::refuse(&help_of_node(), desk.page));
+    }
+    let dashed = arguments.iter().find_map(|argument| typographic_dash(argument)).map_or(Ok(()), Err);
+    let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
+    match dashed.and_then(|()| Builtin::of(&arguments.next().unwrap_or_default())) {
         Ok(node) => node.main(&mut arguments),
         Err(error) => {
             writeln!(io::stderr(), "{error}").ok();

@@ -71,7 +71,7 @@ impl Simulation {
         N: Node + 'static,
         N::Options: Clone,
     {
-        let five = ["--virtual-time", "--node-count", "5"].map(Into::into);
+        let five = ["-w", "echo", "--virtual-time", "--node-count", "5"].map(Into::into);
         let options = Options::parse(five).expect("these options make sense");
         let name = std::any::type_name::<N>();
         Self::new(found::<N>, options, format!("Simulation::of::<{name}>()"))

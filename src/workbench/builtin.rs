@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::engines::Engines;
+use super::options::did_you_mean;
 use crate::node::{Node, Options as _};
 use crate::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::shell;
@@ -53,7 +54,8 @@ impl Builtin {
     pub fn of(workload: &str) -> Result<&'static Self, String> {
         NODES.iter().find(|node| node.workload == workload).ok_or_else(|| {
             let known: Vec<_> = NODES.iter().map(|node| node.workload).collect();
-            format!("There is no built-in node for {workload:?}, only for {}", known.join(", "))
+            let hint = did_you_mean(workload, &known);
+            format!("There is no built-in node for {workload:?}, only for {}{hint}", known.join(", "))
         })
     }
 

@@ -12,6 +12,7 @@ pub mod kafka;
 pub mod linearizable;
 pub mod net;
 pub mod set_full;
+pub mod shape;
 pub mod stats;
 pub mod txn;
 pub mod unique_ids;
@@ -25,7 +26,7 @@ pub use availability::Availability;
 pub use verdict::Verdict;
 
 use super::edn::{Incomparable, Value};
-use super::history::{History, Op};
+use super::history::{History, Op, Unpaired};
 
 /// What the checkers have to know beside the history.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +41,9 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Unjudgeable {
+    /// Beginnings and ends of operations do not match; Jepsen's checkers refuse such a history, too.
+    #[error(transparent)]
+    Unpaired(#[from] Unpaired),
     /// The result would list values in an order that they do not have.
     #[error(transparent)]
     Incomparable(#[from] Incomparable),
@@ -140,6 +144,9 @@ pub fn judge(workload: &str, history: &History, options: &Options, counts: &net:
 /// # Errors
 /// If there is no such checker, or it cannot decide.
 pub fn check_workload(workload: &str, history: &History, options: &Options) -> Result<Value, Unjudgeable> {
+    if let Some(unpaired) = history.unpaired() {
+        return Err(unpaired.clone().into());
+    }
     match workload {
         "echo" => Ok(echo::check(history)),
         "unique-ids" => unique_ids::check(history),
@@ -222,6 +229,18 @@ mod tests {
         let workload = results.get("workload").expect("a part");
         assert_eq!(workload.to_string(), "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
         assert_eq!(Verdict::of(&results), Verdict::Unknown);
+    }
+
+    #[test]
+    fn operations_that_do_not_pair_make_every_workload_unknown() {
+        let stray = ["0 invoke generate nil", "0 ok generate 1", "0 ok generate 2"];
+        let twice = ["0 invoke generate nil", "0 invoke generate nil", "0 ok generate 1"];
+        for (lines, why) in [(stray, "has no operation under way"), (twice, "is not over")] {
+            let results = judge("unique-ids", &history(&lines), &Options::default(), &net::Counts::default());
+            assert_eq!(Verdict::of(&results), Verdict::Unknown);
+            let workload = results.get("workload").expect("a part").to_string();
+            assert!(workload.contains("index") && workload.contains(why), "{workload}");
+        }
     }
 
     #[test]

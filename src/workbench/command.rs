@@ -1,7 +1,8 @@
-//! `gloomers test`, `gloomers check` and `gloomers serve`: from a command line to an exit status (reference §4.7).
+//! The commands of `gloomers`: from a command line to an exit status (reference §4.7).
 
 mod challenges;
 mod check;
+mod overview;
 mod serve;
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use super::store::Store;
 
 pub use challenges::challenges;
 pub use check::check;
+pub use overview::{help_of_node, overview};
 pub use serve::serve;
 
 /// The arguments make no sense.
@@ -42,16 +44,7 @@ pub struct Desk<'a> {
 pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
     let options = match Options::parse(arguments) {
         Ok(options) => options,
-        Err(Refusal::Help(help)) => {
-            write!(desk.page, "{help}")?;
-            return Ok(VALID);
-        }
-        Err(Refusal::Errors(errors)) => {
-            for error in errors {
-                writeln!(desk.page, "{error}")?;
-            }
-            return Ok(BAD_ARGUMENTS);
-        }
+        Err(refusal) => return refuse(&refusal, desk.page),
     };
     for note in options.notes.iter().filter(|_| !options.json) {
         writeln!(desk.page, "{note}")?;
@@ -65,6 +58,26 @@ pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) 
         }
     }
     Ok(VALID)
+}
+
+/// Says why a command is not run, or what help was asked for, and returns the status to end with.
+///
+/// # Errors
+///
+/// When the page cannot be written.
+pub fn refuse(refusal: &Refusal, page: &mut dyn Write) -> io::Result<u8> {
+    match refusal {
+        Refusal::Help(help) => {
+            write!(page, "{help}")?;
+            Ok(VALID)
+        }
+        Refusal::Errors(errors) => {
+            for error in errors {
+                writeln!(page, "{}", error.trim_end())?;
+            }
+            Ok(BAD_ARGUMENTS)
+        }
+    }
 }
 
 fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Desk<'_>) -> io::Result<u8> {

@@ -6,6 +6,8 @@ mod write;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use thiserror::Error;
+
 pub use read::HistoryError;
 
 use super::edn::Value;
@@ -79,12 +81,38 @@ impl Op {
     }
 }
 
+/// Beginnings and ends of operations that do not match: no run leaves them, and no checker can make sense of them.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unpaired {
+    /// Something ends that did not begin.
+    #[error("the :{kind} at index {index} ends nothing: process {process} has no operation under way")]
+    NothingUnderWay {
+        /// The index of the end.
+        index: u64,
+        /// `ok`, `fail` or `info`.
+        kind: &'static str,
+        /// Whose it is.
+        process: u64,
+    },
+    /// A process begins an operation while another one is under way.
+    #[error("process {process} begins an operation at index {index}, but the one from index {running} is not over")]
+    Busy {
+        /// The index of the second beginning.
+        index: u64,
+        /// The index of the first.
+        running: u64,
+        /// Whose they are.
+        process: u64,
+    },
+}
+
 /// The operations of a run in order, and which completion belongs to which invocation.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     ops: Vec<Op>,
     partners: Vec<Option<usize>>,
     open: HashMap<u64, usize>,
+    unpaired: Option<Unpaired>,
 }
 
 impl History {
@@ -102,10 +130,18 @@ impl History {
         let position = self.ops.len();
         let mut partner = None;
         if let Process::Client(process) = op.process {
+            let index = op.index;
             if op.kind == Kind::Invoke {
-                self.open.insert(process, position);
+                if let Some(running) = self.open.insert(process, position) {
+                    let running = self.ops[running].index;
+                    self.unpaired.get_or_insert(Unpaired::Busy { index, running, process });
+                }
             } else {
                 partner = self.open.remove(&process);
+                if partner.is_none() {
+                    let kind = op.kind.name();
+                    self.unpaired.get_or_insert(Unpaired::NothingUnderWay { index, kind, process });
+                }
             }
         }
         if let Some(invocation) = partner {
@@ -125,6 +161,12 @@ impl History {
     #[must_use]
     pub fn partner(&self, position: usize) -> Option<usize> {
         self.partners.get(position).copied().flatten()
+    }
+
+    /// The first beginning or end that matches no other.
+    #[must_use]
+    pub const fn unpaired(&self) -> Option<&Unpaired> {
+        self.unpaired.as_ref()
     }
 
     /// The operations of clients, each with its position.

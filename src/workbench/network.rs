@@ -444,7 +444,7 @@ impl Network {
 
     fn was_client(&self, name: &str) -> bool {
         let number = name.strip_prefix('c').and_then(|digits| digits.parse::<usize>().ok());
-        number.is_some_and(|number| number < self.mail.len())
+        number.is_some_and(|number| number < self.mail.len() && name == client_name(number))
     }
 }
 

@@ -2,13 +2,15 @@
 
 mod check;
 mod table;
+mod typo;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-
-pub(in crate::workbench) use check::{availability, models};
+pub(in crate::workbench) use check::{demanded_availability, models, workload_named};
+pub(in crate::workbench) use table::{command as table, workloads};
+pub use typo::{Refusal, typographic_dash};
+pub(in crate::workbench) use typo::{did_you_mean, matches};
 
 use super::check::Availability;
 use super::jitter::Jitter;
@@ -92,15 +94,6 @@ pub struct Options {
     pub notes: Vec<String>,
 }
 
-/// Why there are no options.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// Help was asked for: print it, and end with status 0.
-    Help(String),
-    /// Something is wrong: print each, and end with status 254.
-    Errors(Vec<String>),
-}
-
 impl Options {
     /// Reads the arguments that follow `gloomers test`.
     ///
@@ -108,11 +101,7 @@ impl Options {
     ///
     /// What to print instead of running a test.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Refusal> {
-        let name = OsString::from("gloomers test");
-        match table::command().try_get_matches_from(std::iter::once(name).chain(arguments)) {
-            Ok(matches) => check::options(&matches),
-            Err(error) => Err(refusal(&error)),
-        }
+        check::options(&typo::matches(table::command(), arguments)?)
     }
 
     /// What matters to the workload.
@@ -151,25 +140,6 @@ impl Options {
             compare: self.virtual_time,
         }
     }
-}
-
-/// What a command line that cannot be read comes to.
-pub(in crate::workbench) fn refusal(error: &clap::Error) -> Refusal {
-    let text = |kind| {
-        if let Some(ContextValue::String(text)) = error.get(kind) { Some(text.as_str()) } else { None }
-    };
-    let (kind, argument) = (error.kind(), text(ContextKind::InvalidArg).unwrap_or_default());
-    let no_value = kind == ErrorKind::InvalidValue && text(ContextKind::InvalidValue).is_none_or(str::is_empty);
-    if kind == ErrorKind::DisplayHelp {
-        return Refusal::Help(error.to_string());
-    }
-    Refusal::Errors(vec![if kind == ErrorKind::UnknownArgument {
-        format!("Unknown option: \"{argument}\"")
-    } else if no_value {
-        format!("Missing required argument for \"{}\"", argument.replace(['<', '>'], ""))
-    } else {
-        error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
-    }])
 }
 
 #[cfg(test)]

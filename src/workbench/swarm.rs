@@ -20,12 +20,12 @@ use std::io;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::builtin::Builtin;
-use super::command::{BAD_ARGUMENTS, Desk};
+use super::command::{Desk, refuse};
 use super::conclude::{INVALID, UNKNOWN, VALID};
 use super::engines::Engines;
-use super::options::Refusal;
 use super::workload::Kind;
 
+pub(super) use arguments::table;
 pub use findings::{Failing, Findings};
 pub use flaw::Flaw;
 pub use scenario::Scenario;
@@ -93,16 +93,7 @@ impl Swarm {
 pub fn command(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
     let (swarm, quiet) = match arguments::parse(arguments) {
         Ok(parsed) => parsed,
-        Err(Refusal::Help(help)) => {
-            write!(desk.page, "{help}")?;
-            return Ok(VALID);
-        }
-        Err(Refusal::Errors(errors)) => {
-            for error in errors {
-                writeln!(desk.page, "{error}")?;
-            }
-            return Ok(BAD_ARGUMENTS);
-        }
+        Err(refusal) => return refuse(&refusal, desk.page),
     };
     let builtin = Builtin::of(swarm.workload.name()).map_err(io::Error::other)?;
     let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);

@@ -229,6 +229,23 @@ impl Kind {
         }
     }
 
+    /// What its nodes do, in a few words.
+    #[must_use]
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::Echo => "challenge 1: says everything again",
+            Self::UniqueIds => "challenge 2: ids of which no two are alike",
+            Self::Broadcast => "challenge 3: values that every node comes to know",
+            Self::GSet => "a set that only grows",
+            Self::GCounter => "challenge 4: a counter that only grows",
+            Self::PnCounter => "a counter that grows and shrinks",
+            Self::Kafka => "challenge 5: logs that are appended to and polled",
+            Self::LinKv => "linearizable registers with compare-and-set; needs a --concurrency of 2n, 4n, ...",
+            Self::TxnListAppend => "transactions that append to lists and read them",
+            Self::TxnRwRegister => "challenge 6: transactions that write registers and read them",
+        }
+    }
+
     /// A fresh workload of this kind.
     #[must_use]
     pub fn begin(self, terms: &Terms) -> Box<dyn Workload> {

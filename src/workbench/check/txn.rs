@@ -46,6 +46,12 @@ pub fn check_models(names: &[String]) -> Result<(), Unjudgeable> {
     prohibited(names).map(drop)
 }
 
+/// The names of all consistency models, in order.
+#[must_use]
+pub fn model_names() -> Vec<&'static str> {
+    models::names().into_iter().collect()
+}
+
 /// The judgement of a history of reads and appends.
 ///
 /// # Errors

@@ -5,12 +5,12 @@ use std::io::{self, Write as _};
 
 use clap::{Arg, ArgAction, Command};
 
-use super::{BAD_ARGUMENTS, Desk, create_store, in_real_time, program};
+use super::{Desk, create_store, in_real_time, program, refuse};
 use crate::simulation::Simulation;
 use crate::workbench::challenges::{ALL, Attempt, Challenge, Form, Table};
 use crate::workbench::cluster::Halt;
 use crate::workbench::conclude::{BROKEN, INTERRUPTED, INVALID, VALID, conclude};
-use crate::workbench::options::{Options, Refusal};
+use crate::workbench::options::{self, Options, Refusal};
 use crate::workbench::processes::Interrupts;
 use crate::workbench::run::Failure;
 
@@ -29,13 +29,9 @@ enum Obstacle {
 ///
 /// When the table or the files of a run cannot be written, or the machine refuses what every test needs.
 pub fn challenges(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
-    let name = OsString::from("gloomers challenges");
-    let matches = match command().try_get_matches_from(std::iter::once(name).chain(arguments)) {
+    let matches = match options::matches(table(), arguments) {
         Ok(matches) => matches,
-        Err(error) => {
-            write!(desk.page, "{error}")?;
-            return Ok(if error.use_stderr() { BAD_ARGUMENTS } else { VALID });
-        }
+        Err(refusal) => return refuse(&refusal, desk.page),
     };
     let seed = matches.get_one::<u64>("seed").copied().unwrap_or(SEED);
     let interrupts = if matches.get_flag("real") { Some(Interrupts::new()?) } else { None };
@@ -65,7 +61,7 @@ pub fn challenges(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk
     Ok(status)
 }
 
-fn command() -> Command {
+pub(super) fn table() -> Command {
     let flag = |name, help| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
     let seed = Arg::new("seed").long("seed").value_name("N").value_parser(clap::value_parser!(u64));
     Command::new("gloomers challenges")
@@ -75,7 +71,7 @@ fn command() -> Command {
         .arg(flag("markdown", "Print the table as in the README"))
 }
 
-fn options(challenge: &Challenge) -> Result<Options, Obstacle> {
+fn options_of(challenge: &Challenge) -> Result<Options, Obstacle> {
     let line = challenge.command();
     Options::parse(line.split_whitespace().map(OsString::from)).map_err(|refusal| {
         Obstacle::Failed(match refusal {
@@ -103,7 +99,7 @@ fn in_processes(
     interrupts: &Interrupts,
     desk: &Desk<'_>,
 ) -> io::Result<Result<Attempt, Obstacle>> {
-    let options = match options(challenge) {
+    let options = match options_of(challenge) {
         Ok(options) => options,
         Err(obstacle) => return Ok(Err(obstacle)),
     };

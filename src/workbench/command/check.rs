@@ -5,22 +5,25 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command, error::ErrorKind};
+use clap::{Arg, ArgAction, Command};
 
-use super::{BAD_ARGUMENTS, Desk};
+use super::{BAD_ARGUMENTS, Desk, refuse};
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{self, Verdict, judge};
-use crate::workbench::conclude::{BROKEN, VALID, ruling, tell};
+use crate::workbench::check::{self, Verdict, judge, shape};
+use crate::workbench::conclude::{ruling, tell};
 use crate::workbench::edn::{self, Value};
-use crate::workbench::history::History;
-use crate::workbench::options;
+use crate::workbench::history::{History, HistoryError};
+use crate::workbench::options::{self, Refusal};
 use crate::workbench::summary::{Facts, closing_line, summary};
 use crate::workbench::workload::Kind;
+
+const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
+    arguments and for a file that is no history of the workload.";
 
 /// What the command line asks for.
 struct Request {
     path: PathBuf,
-    workload: String,
+    workload: Kind,
     rules: check::Options,
     strict: bool,
     json: bool,
@@ -35,22 +38,24 @@ struct Request {
 pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
     let request = match request(arguments) {
         Ok(request) => request,
-        Err((status, text)) => {
-            writeln!(desk.page, "{}", text.trim_end())?;
-            return Ok(status);
-        }
+        Err(refusal) => return refuse(&refusal, desk.page),
     };
     let file = if request.path.is_dir() { request.path.join("history.edn") } else { request.path.clone() };
-    let history = fs::read_to_string(&file).map_err(|error| error.to_string());
-    let history: History = match history.and_then(|text| text.parse().map_err(|error: _| format!("{error}"))) {
+    let history = match history(&file, request.workload) {
         Ok(history) => history,
         Err(problem) => {
-            writeln!(desk.page, "{} cannot be checked: {problem}", file.display())?;
-            return Ok(BROKEN);
+            let problem = format!("{} cannot be checked: {problem}", file.display());
+            if request.json {
+                let document = Value::record([("valid?", Value::Nil), ("error", Value::str(problem))]);
+                writeln!(desk.page, "{}", document.to_json())?;
+            } else {
+                writeln!(desk.page, "{problem}")?;
+            }
+            return Ok(BAD_ARGUMENTS);
         }
     };
     let counts = counts(&file.with_file_name("results.edn"));
-    let mut results = judge(&request.workload, &history, &request.rules, &counts.unwrap_or_default());
+    let mut results = judge(request.workload.name(), &history, &request.rules, &counts.unwrap_or_default());
     if let (None, Value::Map(parts)) = (counts, &mut results) {
         parts.retain(|(key, _)| key.as_keyword() != Some("net"));
     }
@@ -60,7 +65,8 @@ pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>)
         return Ok(status);
     }
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let facts = Facts { workload: request.workload, strict: request.strict, folder, ..Facts::default() };
+    let workload = request.workload.name().to_owned();
+    let facts = Facts { workload, strict: request.strict, folder, ..Facts::default() };
     let printed = request.verbose.then_some(&results);
     let words = check::in_words(&results);
     tell(desk.page, &words, printed, &summary(&results, &facts, desk.colours), closing_line(verdict))?;
@@ -78,43 +84,54 @@ fn counts(results: &Path) -> Option<Counts> {
     Some(Counts { all: traffic("all")?, clients: traffic("clients")?, servers: traffic("servers")? })
 }
 
-fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, (u8, String)> {
-    let name = OsString::from("gloomers check");
-    let matches = table().try_get_matches_from(std::iter::once(name).chain(arguments)).map_err(|error| {
-        let status = if error.kind() == ErrorKind::DisplayHelp { VALID } else { BAD_ARGUMENTS };
-        (status, error.to_string())
-    })?;
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let availability = match text("availability") {
-        None => None,
-        Some(text) => Some(options::availability(&text).ok_or_else(|| {
-            (
-                BAD_ARGUMENTS,
-                format!("Failed to validate \"--availability {text}\": Must be total, or a number from 0 to 1"),
-            )
-        })?),
-    };
-    let workload = text("workload").unwrap_or_default();
-    Kind::named(&workload).map_err(|error| (BAD_ARGUMENTS, error))?;
-    let consistency_models = options::models(&text("consistency-models").unwrap_or(check::txn::DEFAULT_MODEL.into()))
-        .map_err(|error| (BAD_ARGUMENTS, error))?;
-    Ok(Request {
-        path: text("history").unwrap_or_default().into(),
-        workload,
-        rules: check::Options { availability, consistency_models },
-        strict: matches.get_flag("strict"),
-        json: matches.get_flag("json"),
-        verbose: matches.get_flag("verbose"),
-    })
+/// The history in a file, if it may be one of the workload.
+fn history(file: &Path, workload: Kind) -> Result<History, String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let history: History = text.parse().map_err(|error: HistoryError| error.to_string())?;
+    shape::admit(workload, &history).map_err(|foreign| foreign.to_string())?;
+    Ok(history)
 }
 
-fn table() -> Command {
+fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Refusal> {
+    let matches = options::matches(table(), arguments)?;
+    let mut errors = Vec::new();
+    let text = |name: &str| matches.get_one::<String>(name).cloned();
+    let availability = text("availability").map(|text| options::demanded_availability(&text)).transpose();
+    let availability = availability.unwrap_or_else(|error| {
+        errors.push(error);
+        None
+    });
+    let models = text("consistency-models").unwrap_or(check::txn::DEFAULT_MODEL.into());
+    let consistency_models = options::models(&models).unwrap_or_else(|error| {
+        errors.push(error);
+        Vec::new()
+    });
+    let workload = options::workload_named(&text("workload").unwrap_or_default());
+    match workload {
+        Ok(workload) if errors.is_empty() => Ok(Request {
+            path: text("history").unwrap_or_default().into(),
+            workload,
+            rules: check::Options { availability, consistency_models },
+            strict: matches.get_flag("strict"),
+            json: matches.get_flag("json"),
+            verbose: matches.get_flag("verbose"),
+        }),
+        workload => {
+            errors.extend(workload.err());
+            Err(Refusal::Errors(errors))
+        }
+    }
+}
+
+pub(super) fn table() -> Command {
     let value = |name: &'static str, what: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(what).help(help).allow_hyphen_values(true)
     };
     let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
     Command::new("gloomers check")
-        .about("Judges a stored history, ours or Maelstrom's, as a test judges its own")
+        .about("Judges a stored history, ours or Maelstrom's; also called analyze")
+        .args_override_self(true)
+        .after_help(format!("{}\n\n{STATUS}", options::workloads()))
         .arg(Arg::new("history").value_name("HISTORY").required(true).help("history.edn, or the folder it is in"))
         .arg(value("workload", "NAME", "What was tested").short('w').required(true))
         .arg(value("consistency-models", "M", "Consistency models to check [default: strict-serializable]"))

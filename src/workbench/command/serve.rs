@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 use std::io;
 
-use clap::error::ErrorKind;
 use clap::{Arg, Command, value_parser};
 
-use super::{BAD_ARGUMENTS, Desk};
+use super::{Desk, refuse};
 use crate::workbench::conclude::{BROKEN, VALID};
+use crate::workbench::options;
 use crate::workbench::serve::Server;
 
 const LOOPBACK: &str = "127.0.0.1";
@@ -19,13 +19,9 @@ const PORT: u16 = 8080;
 ///
 /// When the page cannot be written.
 pub fn serve(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
-    let name = OsString::from("gloomers serve");
-    let matches = match table().try_get_matches_from(std::iter::once(name).chain(arguments)) {
+    let matches = match options::matches(table(), arguments) {
         Ok(matches) => matches,
-        Err(error) => {
-            writeln!(desk.page, "{}", error.to_string().trim_end())?;
-            return Ok(if error.kind() == ErrorKind::DisplayHelp { VALID } else { BAD_ARGUMENTS });
-        }
+        Err(refusal) => return refuse(&refusal, desk.page),
     };
     let host = matches.get_one::<String>("host").map_or(LOOPBACK, String::as_str);
     let port = matches.get_one::<u16>("port").copied().unwrap_or(PORT);
@@ -42,7 +38,7 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>)
     Ok(VALID)
 }
 
-fn table() -> Command {
+pub(super) fn table() -> Command {
     let option = |name: &'static str, what: &'static str| Arg::new(name).long(name).value_name(what);
     let port = option("port", "PORT").help("Where to listen; 0 for any free port [default: 8080]");
     let host = option("host", "HOST");

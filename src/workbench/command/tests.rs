@@ -33,6 +33,38 @@ fn bad_arguments_end_with_254_one_mistake_a_line() {
 }
 
 #[test]
+fn the_default_workload_needs_more_threads_than_the_default_and_that_is_said_before_anything_starts() {
+    let ran = run("");
+    assert_eq!((ran.status, ran.page.lines().count()), (BAD_ARGUMENTS, 1), "{}", ran.page);
+    assert!(ran.page.contains("--concurrency of 2n"), "{}", ran.page);
+    assert_eq!(std::fs::read_dir(ran.store.path()).expect("a folder").count(), 0, "no run, no folder");
+}
+
+#[test]
+fn help_lists_the_commands_and_the_workloads_a_line_each() {
+    let printed = |line: &str| {
+        let mut page = Vec::new();
+        let refusal = overview(line.split_whitespace().map(OsString::from));
+        let status = refuse(&refusal, &mut page).expect("memory can be written");
+        (status, String::from_utf8_lossy(&page).into_owned())
+    };
+    let (status, help) = printed("--help");
+    assert_eq!(status, VALID);
+    let workloads = crate::workbench::workload::Kind::ALL.map(crate::workbench::workload::Kind::name);
+    for name in ["test", "check", "challenges", "swarm", "serve", "node"].into_iter().chain(workloads) {
+        let line = help.lines().find(|line| line.starts_with(&format!("  {name} ")));
+        assert!(line.is_some_and(|line| line.trim().len() > name.len() + 10), "{name}: {help}");
+    }
+    assert_eq!(printed("--version"), (VALID, format!("gloomers {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(printed("help"), (VALID, help.clone()));
+    assert!(printed("help test").1.contains("--nemesis-interval"));
+    let (status, typo) = printed("tset -w echo");
+    assert_eq!(status, BAD_ARGUMENTS);
+    assert!(typo.starts_with("Unknown command: \"tset\"") && typo.ends_with("did you mean \"test\"?\n"), "{typo}");
+    assert_eq!(printed(""), (BAD_ARGUMENTS, help));
+}
+
+#[test]
 fn help_ends_with_0() {
     let ran = run("--help");
     assert_eq!(ran.status, VALID);

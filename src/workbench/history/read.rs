@@ -21,6 +21,16 @@ pub enum HistoryError {
         /// What is wrong with the operation.
         problem: &'static str,
     },
+    /// An operation ends as another than it began.
+    #[error("the :{ended} at index {index} of the history ends an operation that began as :{begun}")]
+    Turned {
+        /// The index of the end.
+        index: u64,
+        /// What begins.
+        begun: String,
+        /// What ends.
+        ended: String,
+    },
 }
 
 /// The operations of a text, one after the other or in one vector, as maps or `#jepsen.history.Op{...}`.
@@ -31,68 +41,107 @@ impl FromStr for History {
         let mut history = Self::default();
         let mut reader = Reader::new(text);
         while let Some(value) = reader.next_value()? {
-            let refuse = |problem, reader: &Reader<'_>| HistoryError::Op { line: reader.line(), problem };
-            if let Value::Vector(ops) = value {
-                for op in ops {
-                    history.append(Op::from_value(op).map_err(|problem| refuse(problem, &reader))?);
-                }
-            } else {
-                history.append(Op::from_value(value).map_err(|problem| refuse(problem, &reader))?);
+            let ops = if let Value::Vector(ops) = value { ops } else { vec![value] };
+            for op in ops {
+                let taken = history.take(op);
+                taken.map_err(|problem| HistoryError::Op { line: reader.line(), problem })?;
+            }
+        }
+        for (begun, ended) in history.pairs() {
+            if let Some(ended) = ended.filter(|ended| ended.f != begun.f) {
+                let (index, begun, ended) = (ended.index, begun.f.to_string(), ended.f.to_string());
+                return Err(HistoryError::Turned { index, begun, ended });
             }
         }
         Ok(history)
     }
 }
 
+impl History {
+    /// Appends the operation that a map describes. Time does not run back, and indices rise; where the first operation
+    /// has none, each is numbered by its position.
+    fn take(&mut self, value: Value) -> Result<(), &'static str> {
+        let (index, mut op) = Op::from_value(value)?;
+        let position = self.ops.len() as u64;
+        op.index = index.unwrap_or(position);
+        if let Some(last) = self.ops.last() {
+            if op.index <= last.index {
+                return Err("has an :index that is not above the one before");
+            }
+            if op.time < last.time {
+                return Err("has a :time before that of the operation before it");
+            }
+        }
+        self.append(op);
+        Ok(())
+    }
+}
+
+/// The time of an operation that has none, as Jepsen has it.
+const NO_TIME: i64 = -1;
+
 impl Op {
-    /// The operation that a map describes.
-    fn from_value(value: Value) -> Result<Self, &'static str> {
-        let value = if let Value::Tagged(_, inner) = value { *inner } else { value };
-        let Value::Map(entries) = value else { return Err("is no map") };
-        let mut op = Self {
-            index: 0,
-            time: 0,
-            kind: Kind::Info,
-            process: Process::Nemesis,
-            f: "".into(),
-            value: Value::Nil,
-            error: None,
-            extra: Vec::new(),
+    /// The operation that a map describes, and its index if it has one.
+    fn from_value(value: Value) -> Result<(Option<u64>, Self), &'static str> {
+        let value = if let Value::Tagged(tag, inner) = value {
+            if &*tag != "jepsen.history.Op" {
+                return Err("is a tagged value, but no #jepsen.history.Op");
+            }
+            *inner
+        } else {
+            value
         };
-        let (mut has_kind, mut has_process) = (false, false);
+        let Value::Map(entries) = value else { return Err("is no map") };
+        let (mut index, mut time, mut kind, mut process, mut f, mut result) = (None, None, None, None, None, None);
+        let (mut error, mut extra) = (None, Vec::new());
         for (key, value) in entries {
-            match key.as_keyword() {
-                Some("index") => op.index = natural(&value).ok_or("has an :index that is no position")?,
-                Some("time") => op.time = value.as_int().ok_or("has a :time that is no integer")?,
+            let known = match key.as_keyword() {
+                Some("index") => put(&mut index, natural(&value).ok_or("has an :index that is no position")?),
+                Some("time") => put(&mut time, value.as_int().ok_or("has a :time that is no integer")?),
                 Some("type") => {
-                    op.kind = kind(&value).ok_or("has a :type other than :invoke, :ok, :fail and :info")?;
-                    has_kind = true;
+                    put(&mut kind, kind_of(&value).ok_or("has a :type other than :invoke, :ok, :fail and :info")?)
                 }
                 Some("process") => {
-                    op.process = process(&value).ok_or("has a :process that is neither a number nor :nemesis")?;
-                    has_process = true;
+                    let problem = "has a :process that is neither a number nor :nemesis";
+                    put(&mut process, process_of(&value).ok_or(problem)?)
                 }
                 Some("f") => {
                     let Value::Keyword(name) = value else { return Err("has an :f that is no keyword") };
-                    op.f = name;
+                    put(&mut f, name)
                 }
-                Some("value") => op.value = value,
-                Some("error") => op.error = Some(value),
-                _ => op.extra.push((key, value)),
-            }
+                Some("value") => put(&mut result, value),
+                Some("error") => put(&mut error, value),
+                _ => {
+                    extra.push((key, value));
+                    Ok(())
+                }
+            };
+            known?;
         }
-        if !has_kind {
-            return Err("has no :type");
-        }
-        if has_process { Ok(op) } else { Err("has no :process") }
+        let op = Self {
+            index: 0,
+            time: time.unwrap_or(NO_TIME),
+            kind: kind.ok_or("has no :type")?,
+            process: process.ok_or("has no :process")?,
+            f: f.ok_or("has no :f")?,
+            value: result.unwrap_or_default(),
+            error,
+            extra,
+        };
+        Ok((index, op))
     }
+}
+
+/// Keeps what a key holds, which may stand there once.
+fn put<T>(place: &mut Option<T>, value: T) -> Result<(), &'static str> {
+    if place.replace(value).is_some() { Err("has a key twice") } else { Ok(()) }
 }
 
 fn natural(value: &Value) -> Option<u64> {
     value.as_int().and_then(|number| u64::try_from(number).ok())
 }
 
-fn kind(value: &Value) -> Option<Kind> {
+fn kind_of(value: &Value) -> Option<Kind> {
     match value.as_keyword()? {
         "invoke" => Some(Kind::Invoke),
         "ok" => Some(Kind::Ok),
@@ -102,7 +151,7 @@ fn kind(value: &Value) -> Option<Kind> {
     }
 }
 
-fn process(value: &Value) -> Option<Process> {
+fn process_of(value: &Value) -> Option<Process> {
     if value.as_keyword() == Some("nemesis") { Some(Process::Nemesis) } else { natural(value).map(Process::Client) }
 }
 
@@ -132,8 +181,35 @@ mod tests {
         assert_eq!(problem("\n7"), "the operation before the end of line 2 of the history is no map");
         assert_eq!(problem("{:type :ok}"), "the operation before the end of line 1 of the history has no :process");
         assert_eq!(problem("{:type :ok"), "the history is not EDN: line 1, column 1: a collection that never ends");
-        for text in ["{:type :maybe}", "{:process \"x\"}", "{:index -1}", "{:f 1}", "{:process 0}"] {
+        let twice = "{:type :ok, :process 0, :f :read, :type :ok}";
+        let tagged = "#inst{:type :ok, :process 0, :f :read}";
+        let bad = ["{:type :maybe}", "{:process \"x\"}", "{:index -1}", "{:f 1}", "{:process 0}"];
+        for text in bad.into_iter().chain(["{:type :ok, :process 0}", twice, tagged]) {
             assert!(problem(text).starts_with("the operation before"), "{text}");
         }
+    }
+
+    fn op(rest: &str) -> String {
+        format!("{{:type :invoke, :process 0, {rest}}}\n")
+    }
+
+    #[test]
+    fn where_there_are_no_indices_positions_are() {
+        let history: History = [op(":f :read"), op(":f :read")].concat().parse().expect("a history");
+        assert_eq!(history.ops().iter().map(|op| op.index).collect::<Vec<_>>(), [0, 1]);
+        let history: History = [op(":f :read, :index 3"), op(":f :read, :index 7")].concat().parse().expect("sparse");
+        assert_eq!(history.ops().iter().map(|op| op.index).collect::<Vec<_>>(), [3, 7]);
+    }
+
+    #[test]
+    fn neither_indices_nor_time_run_back_and_an_operation_ends_as_what_it_began() {
+        let again = [op(":f :read, :index 3, :time 5"), op(":f :read, :index 3, :time 5")].concat();
+        assert!(problem(&again).ends_with("line 2 of the history has an :index that is not above the one before"));
+        let missing = [op(":f :read, :index 3"), op(":f :read")].concat();
+        assert!(problem(&missing).contains("line 2"), "{}", problem(&missing));
+        let back = [op(":f :read, :time 5"), op(":f :read, :time 4")].concat();
+        assert!(problem(&back).ends_with("has a :time before that of the operation before it"));
+        let turned = op(":f :read") + "{:type :ok, :process 0, :f :write}";
+        assert_eq!(problem(&turned), "the :write at index 1 of the history ends an operation that began as :read");
     }
 }

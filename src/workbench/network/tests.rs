@@ -214,3 +214,39 @@ fn the_journal_tells_when_each_message_arrived_how_often_and_over_which_link() {
     assert_eq!(links, [(here, End::Clients, 1), (here, there, 1), (there, here, 1)]);
     assert_eq!(ids(&mut network, 0, ms(15)), [2, 2], "what was under way arrives, though nobody writes it down");
 }
+
+#[test]
+fn a_node_whose_name_begins_with_c_has_no_latency_counts_as_a_client_and_is_cut_off_like_a_node() {
+    let conditions = Conditions {
+        latency: Latency { shape: Shape::Constant, mean_ms: 100 },
+        delivery: Delivery::Held,
+        loss: 1.0,
+        duplication: 1.0,
+    };
+    let mut network = Network::new(conditions, ChaCha8Rng::seed_from_u64(1));
+    for name in ["n0", "cat", "seq-kv"] {
+        network.add_receiver(name);
+    }
+    for (src, dest) in [("n0", "cat"), ("cat", "seq-kv"), ("cat", "n0")] {
+        send(&mut network, src, dest, "{}", Time::ZERO);
+    }
+    let arrived = [1, 2, 0].map(|receiver| ids(&mut network, receiver, Time::ZERO).len());
+    assert_eq!(arrived, [1, 1, 1], "at once, none lost, none twice");
+    assert_eq!((network.counts().clients.msg, network.counts().servers), (3, Traffic::default()));
+    network.cut(&[vec![1], vec![]]);
+    send(&mut network, "cat", "n0", "{}", ms(1));
+    assert_eq!(network.due(0), None, "a partition knows no clients but those of the test");
+}
+
+#[test]
+fn only_a_client_that_there_was_is_answered_late() {
+    let mut network = network(Delivery::Held, 0);
+    network.open_client();
+    network.close_client(1);
+    for (dest, late) in [("c1", true), ("c01", false), ("c+1", false), ("c7", false)] {
+        network.restart(0);
+        let line = format!(r#"{{"src":"n0","dest":"{dest}","body":{{}}}}"#);
+        let muted = network.accept(0, line.as_bytes(), Time::ZERO).expect_err("nobody is called that");
+        assert_eq!(muted.late_reply, late, "{dest}");
+    }
+}

@@ -1,12 +1,13 @@
 //! What the values of options must be.
 
+use std::ops::Range;
 use std::path::Path;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
 use super::table::WITHOUT_EFFECT;
-use super::{Options, Refusal};
+use super::{Options, Refusal, did_you_mean};
 use crate::time::Duration;
 use crate::workbench::builtin::Builtin;
 use crate::workbench::check::{Availability, txn};
@@ -14,18 +15,26 @@ use crate::workbench::client::INIT_PATIENCE;
 use crate::workbench::jitter::Jitter;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Latency, Shape};
+use crate::workbench::run::Failure;
 use crate::workbench::services::Services;
 use crate::workbench::workload;
 use crate::workbench::workload::topology::Topology;
 
 /// Thirty years: twice as long still fits every clock.
-const FOREVER_S: f64 = 1e9;
+const FOREVER_S: u64 = 1_000_000_000;
 /// As many nodes as a test may have, and as many operations as one in virtual time may come to: both live in memory.
 const MAX_NODES: usize = 10_000;
 /// See [`MAX_NODES`].
 const MAX_VIRTUAL_OPERATIONS: f64 = 2e7;
+/// Client threads: each has a client and at least one id.
+const MAX_THREADS: usize = 100_000;
+/// Live keys: all are in memory, and hardly one beyond the last twenty is ever drawn.
+const MAX_KEYS: u64 = 1_000_000;
+/// Operations of one transaction: a line of a megabyte.
+const MAX_TXN_LENGTH: u64 = 10_000;
 /// A nemesis that acts more often than every millisecond does nothing else.
-const SHORTEST_INTERVAL_S: f64 = 1e-3;
+const INTERVALS_S: Range<f64> = 1e-3..1e9;
+const AVAILABILITY: &str = "Must be total, or a number from 0 to 1";
 const DEFAULT_NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
 struct Checks<'a> {
@@ -47,21 +56,22 @@ impl Checks<'_> {
         })
     }
 
-    fn positive(&mut self, name: &str, default: u64) -> u64 {
-        self.value(name, default, "Must be a positive integer", |text| text.parse().ok().filter(|n| *n > 0))
+    fn positive(&mut self, name: &str, default: u64, most: u64) -> u64 {
+        let kind = format!("Must be a positive integer, at most {most}");
+        self.value(name, default, &kind, |text| text.parse().ok().filter(|n| (1..=most).contains(n)))
+    }
+
+    /// The value of an option that is one of a few.
+    fn choice<T: Copy>(&mut self, name: &str, choices: &[(&'static str, T)], default: T, must: &str) -> T {
+        let Some(text) = self.text(name) else { return default };
+        let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+        let hint = did_you_mean(&text, &names);
+        let read = |text: &str| choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+        self.value(name, default, &format!("{must}{hint}"), read)
     }
 
     fn probability(&mut self, name: &str) -> f64 {
         self.value(name, 0.0, "Must be a number from 0 to 1", |text| number(text).filter(|n| (0.0..=1.0).contains(n)))
-    }
-
-    /// The consistency models, which must all be known: a test is not run for a verdict that it cannot have.
-    fn models(&mut self) -> Vec<String> {
-        let text = self.text("consistency-models").unwrap_or(txn::DEFAULT_MODEL.into());
-        models(&text).unwrap_or_else(|problem| {
-            self.errors.push(problem);
-            Vec::new()
-        })
     }
 
     /// Whether everything can be done that is to go wrong.
@@ -96,6 +106,16 @@ impl Checks<'_> {
         }
     }
 
+    /// Whether the workload can be run at all: what a run would refuse before it starts a node.
+    fn fits(&mut self, options: &Options) {
+        let latency = options.latency;
+        if latency.mean_ms == 0 && latency.shape != Shape::Constant {
+            self.errors.push(Failure::NoLatency.to_string());
+        }
+        let mut workload = options.workload.begin(&options.terms());
+        self.errors.extend(workload.fits(options.nodes.len(), options.concurrency).err());
+    }
+
     /// Whether there is a node, and it takes its arguments, as far as that can be told before it starts.
     fn node(&mut self, options: &Options) {
         let builtin = Builtin::of(options.workload.name());
@@ -124,67 +144,64 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         concurrency: checks.value(
             "concurrency",
             nodes.len(),
-            "Must be a positive integer, or one followed by n",
+            &format!("Must be a positive integer, or one followed by n, and come to at most {MAX_THREADS}"),
             |text| {
                 let (count, each) = text.strip_suffix('n').map_or((text, 1), |count| (count, nodes.len()));
                 let digits = count.bytes().all(|byte| byte.is_ascii_digit());
-                count.parse().ok().filter(|count: &usize| digits && *count > 0)?.checked_mul(each)
+                let threads = count.parse::<usize>().ok().filter(|_| digits)?.checked_mul(each)?;
+                (1..=MAX_THREADS).contains(&threads).then_some(threads)
             },
         ),
-        rate: checks.value("rate", 5.0, "Must be a number not below 0", |text| number(text).filter(|n| *n >= 0.0)),
-        time_limit: Duration::from_secs(checks.positive("time-limit", 60)),
+        rate: checks.value("rate", 5.0, "Must be a number not below 0", |text| finite(text).filter(|n| *n >= 0.0)),
+        time_limit: Duration::from_secs(checks.positive("time-limit", 60, FOREVER_S)),
         init_timeout: checks.value("init-timeout", INIT_PATIENCE, "Must be a number of seconds above 0", |text| {
-            number(text).filter(|n| *n > 0.0 && *n < FOREVER_S).map(Duration::from_secs_f64).filter(|d| !d.is_zero())
+            number(text)
+                .filter(|n| *n > 0.0 && *n < INTERVALS_S.end)
+                .map(Duration::from_secs_f64)
+                .filter(|d| !d.is_zero())
         }),
         latency: Latency {
-            shape: checks.value("latency-dist", Shape::Constant, "Must be constant, uniform, or exponential", |text| {
-                match text {
-                    "constant" => Some(Shape::Constant),
-                    "uniform" => Some(Shape::Uniform),
-                    "exponential" => Some(Shape::Exponential),
-                    _ => None,
-                }
-            }),
-            mean_ms: checks.value("latency", 0, "Must be an integer not below 0, in milliseconds", |text| {
+            shape: checks.choice(
+                "latency-dist",
+                &[("constant", Shape::Constant), ("uniform", Shape::Uniform), ("exponential", Shape::Exponential)],
+                Shape::Constant,
+                "Must be constant, uniform, or exponential",
+            ),
+            mean_ms: checks.value("latency", 0, "Must be an integer from 0 to 4294967295, in milliseconds", |text| {
                 text.parse::<u32>().ok().map(u64::from)
             }),
         },
-        topology: checks.value(
+        topology: checks.choice(
             "topology",
+            &Topology::ALL,
             Topology::Grid,
-            &format!("Must be one of {}", Topology::NAMES.join(", ")),
-            Topology::named,
+            &format!("Must be one of {}", Topology::ALL.map(|(name, _)| name).join(", ")),
         ),
-        nemesis: checks.value(
-            "nemesis",
-            Vec::new(),
-            "Faults must be partition, one-way, kill, pause, slow or skew",
-            faults,
-        ),
+        nemesis: faults(&mut checks),
         nemesis_interval: checks.value(
             "nemesis-interval",
             Duration::from_secs(10),
             "Must be a number of seconds from a thousandth to a thousand million",
-            |text| number(text).filter(|n| (SHORTEST_INTERVAL_S..FOREVER_S).contains(n)).map(Duration::from_secs_f64),
+            |text| number(text).filter(|n| INTERVALS_S.contains(n)).map(Duration::from_secs_f64),
         ),
-        availability: checks
-            .value("availability", None, "Must be total, or a number from 0 to 1", |text| availability(text).map(Some)),
-        consistency_models: checks.models(),
-        key_count: checks.positive("key-count", 10),
-        max_txn_length: checks.positive("max-txn-length", 4),
-        max_writes_per_key: checks.positive("max-writes-per-key", 16),
+        availability: checks.value("availability", None, AVAILABILITY, |text| availability(text).map(Some)),
+        consistency_models: consistency_models(&mut checks),
+        key_count: checks.positive("key-count", 10, MAX_KEYS),
+        max_txn_length: checks.positive("max-txn-length", 4, MAX_TXN_LENGTH),
+        max_writes_per_key: checks.positive("max-writes-per-key", 16, u64::MAX),
         log_stderr: flag("log-stderr"),
         log_net_send: flag("log-net-send"),
         log_net_recv: flag("log-net-recv"),
-        test_count: checks.positive("test-count", 1),
+        test_count: checks.positive("test-count", 1, u64::MAX),
         seed: checks.value("seed", None, "Must be an integer from 0 to 18446744073709551615", |text| {
             text.parse().ok().map(Some)
         }),
-        delivery: checks.value("delivery", Delivery::Held, "Must be held or free", |text| match text {
-            "held" => Some(Delivery::Held),
-            "free" => Some(Delivery::Free),
-            _ => None,
-        }),
+        delivery: checks.choice(
+            "delivery",
+            &[("held", Delivery::Held), ("free", Delivery::Free)],
+            Delivery::Held,
+            "Must be held or free",
+        ),
         loss: checks.probability("loss"),
         duplication: checks.probability("duplication"),
         jitter: checks.value("jitter", Jitter::None, "Must be none, quiet or busy", |text| {
@@ -205,44 +222,76 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
     if workload.is_some() {
         checks.node(&options);
     }
+    // Whether it fits depends on all the others.
+    if workload.is_some() && checks.errors.is_empty() {
+        checks.fits(&options);
+    }
     if checks.errors.is_empty() { Ok(options) } else { Err(Refusal::Errors(checks.errors)) }
 }
 
-/// A finite number, or a ratio of two: Maelstrom reads both.
+fn finite(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// A finite number, or a ratio of two integers: what Maelstrom's reader makes a number of.
 fn number(text: &str) -> Option<f64> {
-    let number = match text.split_once('/') {
-        Some((over, under)) => over.parse::<f64>().ok()? / under.parse::<f64>().ok()?,
-        None => text.parse().ok()?,
-    };
-    number.is_finite().then_some(number)
+    let Some((over, under)) = text.split_once('/') else { return finite(text) };
+    let integer = |text: &str| text.parse::<i32>().ok().map(f64::from);
+    let ratio = integer(over)? / integer(under)?;
+    ratio.is_finite().then_some(ratio)
 }
 
 /// The availability that a text demands.
-pub(in crate::workbench) fn availability(text: &str) -> Option<Availability> {
+fn availability(text: &str) -> Option<Availability> {
     if text == "total" {
         return Some(Availability::Total);
     }
     number(text).filter(|n| (0.0..=1.0).contains(n)).map(Availability::AtLeast)
 }
 
-fn faults(text: &str) -> Option<Vec<Fault>> {
+/// The same, or what is wrong with the text.
+pub(in crate::workbench) fn demanded_availability(text: &str) -> Result<Availability, String> {
+    availability(text).ok_or_else(|| format!("Failed to validate \"--availability {text}\": {AVAILABILITY}"))
+}
+
+/// The faults of a list, each once; what is none is remembered.
+fn faults(checks: &mut Checks) -> Vec<Fault> {
+    let Some(text) = checks.text("nemesis") else { return Vec::new() };
     let mut faults = Vec::new();
-    for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        let fault = Fault::ALL.into_iter().find(|fault| fault.name() == name)?;
-        if !faults.contains(&fault) {
-            faults.push(fault);
+    // As Maelstrom's splitter, which drops what is empty at the end only.
+    for name in text.trim_end_matches([',', ' ']).split(',').map(str::trim) {
+        match Fault::ALL.into_iter().find(|fault| fault.name() == name) {
+            Some(fault) if faults.contains(&fault) => {}
+            Some(fault) => faults.push(fault),
+            None => {
+                let names = Fault::ALL.map(Fault::name);
+                let (known, hint) = (names.join(", "), did_you_mean(name, &names));
+                checks.errors.push(format!("Failed to validate \"--nemesis {text}\": Must be some of {known}{hint}"));
+                break;
+            }
         }
     }
-    Some(faults)
+    faults
+}
+
+/// The consistency models, which must all be known: a test is not run for a verdict that it cannot have.
+fn consistency_models(checks: &mut Checks) -> Vec<String> {
+    let text = checks.text("consistency-models").unwrap_or(txn::DEFAULT_MODEL.into());
+    models(&text).unwrap_or_else(|problem| {
+        checks.errors.push(problem);
+        Vec::new()
+    })
 }
 
 /// The consistency models that a text names, split as Maelstrom does: it wants white space on both sides of a comma
 /// (reference §4.6).
 pub(in crate::workbench) fn models(text: &str) -> Result<Vec<String>, String> {
     let names = split(text);
-    txn::check_models(&names)
-        .map_err(|problem| format!("Failed to validate \"--consistency-models {text}\": {problem}"))?;
-    Ok(names)
+    let Err(problem) = txn::check_models(&names) else { return Ok(names) };
+    let known = txn::model_names();
+    let unknown = names.iter().find(|name| !known.contains(&name.as_str())).map_or(text, String::as_str);
+    let hint = did_you_mean(unknown, &known);
+    Err(format!("Failed to validate \"--consistency-models {text}\": {problem}{hint}"))
 }
 
 fn split(text: &str) -> Vec<String> {
@@ -260,7 +309,13 @@ fn split(text: &str) -> Vec<String> {
 
 fn workload(checks: &mut Checks) -> Option<workload::Kind> {
     let name = checks.text("workload").unwrap_or("lin-kv".into());
-    workload::Kind::named(&name).map_err(|error| checks.errors.push(error)).ok()
+    workload_named(&name).map_err(|error| checks.errors.push(error)).ok()
+}
+
+/// The workload of this name, or that there is none.
+pub(in crate::workbench) fn workload_named(name: &str) -> Result<workload::Kind, String> {
+    let hint = || did_you_mean(name, &workload::Kind::ALL.map(workload::Kind::name));
+    workload::Kind::named(name).map_err(|error| error + &hint())
 }
 
 /// The nodes of reference §4.3: file, then list or count, then single ones; the usual five when none is given.
@@ -280,7 +335,8 @@ fn nodes(checks: &mut Checks) -> Vec<String> {
     });
     match (count, checks.text("nodes")) {
         (Some(count), _) => nodes.extend((0..count).map(|index| format!("n{index}"))),
-        (None, Some(list)) => nodes.extend(list.split(',').map(|id| id.trim().to_owned())),
+        // What is empty at the end is none, to Maelstrom's splitter too.
+        (None, Some(list)) => nodes.extend(list.trim_end_matches([',', ' ']).split(',').map(|id| id.trim().to_owned())),
         (None, None) => {}
     }
     nodes.extend(checks.matches.get_many::<String>("node").into_iter().flatten().cloned());
@@ -288,16 +344,28 @@ fn nodes(checks: &mut Checks) -> Vec<String> {
         return DEFAULT_NODES.map(str::to_owned).to_vec();
     }
     for (index, id) in nodes.iter().enumerate() {
-        let of_client = id.strip_prefix('c').is_some_and(|rest| rest.parse::<u64>().is_ok());
-        if id.is_empty() || of_client || Services::NAMES.contains(&id.as_str()) {
-            checks
-                .errors
-                .push(format!("No node can be named \"{id}\": that is no name, or a client's, or a service's"));
+        if let Some(problem) = name_problem(id) {
+            checks.errors.push(problem);
         } else if nodes[..index].contains(id) {
             checks.errors.push(format!("There are two nodes named \"{id}\""));
         }
     }
     nodes
+}
+
+/// Why a test cannot have a node of this name. Any other will do, also one that begins with a `c`, though Maelstrom
+/// takes such a node for a client where it counts messages and draws latencies, and so do we.
+fn name_problem(id: &str) -> Option<String> {
+    if id.is_empty() {
+        return Some("A node has an empty name; are there two commas in a row?".to_owned());
+    }
+    if Services::NAMES.contains(&id) {
+        return Some(format!("No node can be named \"{id}\": that is the name of a service"));
+    }
+    let number = id.strip_prefix('c')?;
+    let is_client = number.bytes().all(|byte| byte.is_ascii_digit()) && (number == "0" || !number.starts_with('0'));
+    (is_client && !number.is_empty())
+        .then(|| format!("No node can be named \"{id}\": clients are named c0, c1, c2, ... as they come"))
 }
 
 fn notes(matches: &ArgMatches) -> Vec<String> {

@@ -4,9 +4,11 @@
 use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command};
 
+use crate::workbench::workload::Kind;
+
 /// Options with a value: long name, short name, name of the value, help.
 const VALUES: [(&str, Option<char>, &str, &str); 29] = [
-    ("workload", Some('w'), "NAME", "What to test [default: lin-kv]"),
+    ("workload", Some('w'), "NAME", "What to test: one of those below [default: lin-kv]"),
     ("bin", None, "FILE", "The node's executable, run in the system's temporary folder [default: the built-in node]"),
     ("node-count", None, "NUM", "Number of nodes, named n0, n1, ...; instead of --nodes"),
     ("nodes", None, "LIST", "Ids of nodes, separated by commas [default: n1,n2,n3,n4,n5]"),
@@ -73,8 +75,17 @@ pub(super) const WITHOUT_EFFECT: [&str; 7] = [
     "logging-json",
 ];
 
+const STATUS: &str = "Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided, 254 for \
+    bad arguments, 255 for a test that broke off, 130 for Ctrl-C.";
+
+/// The workloads, a line each.
+pub(in crate::workbench) fn workloads() -> String {
+    let line = |kind: Kind| format!("\n  {:<16} {}", kind.name(), kind.about());
+    format!("Workloads:{}", Kind::ALL.map(line).concat())
+}
+
 /// The command line of `gloomers test`.
-pub(super) fn command() -> Command {
+pub(in crate::workbench) fn command() -> Command {
     let value = |(long, short, name, help): (&'static str, Option<char>, &'static str, &'static str)| {
         let arg = Arg::new(long).long(long).value_name(name).help(help).allow_hyphen_values(true);
         if let Some(short) = short { arg.short(short) } else { arg }
@@ -85,10 +96,11 @@ pub(super) fn command() -> Command {
     let arguments = Arg::new("arguments").value_name("ARGUMENTS").help("For the node's executable");
     Command::new("gloomers test")
         .about("Runs a workload against nodes and judges them as Maelstrom does")
-        .after_help(
-            "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, --virtual-time, \
-             --strict, --quiet, --verbose, --json, --junit.",
-        )
+        .after_help(format!(
+            "{}\n\nNot in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, \
+             --virtual-time, --strict, --quiet, --verbose, --json, --junit.\n{STATUS}",
+            workloads()
+        ))
         .args_override_self(true)
         .args(VALUES.map(value))
         .arg(node.action(ArgAction::Append).allow_hyphen_values(true))

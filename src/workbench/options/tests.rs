@@ -72,7 +72,38 @@ fn nodes_come_from_the_file_then_the_list_then_single_ones() {
     assert_eq!(Options::parse(spaced).expect("good").nodes, ["x", "y"]);
     assert_eq!(good("-w echo -n x -n y").nodes, ["x", "y"]);
     assert_eq!(errors("-w echo --nodes-file /nonexistent").len(), 1);
-    assert_eq!(errors("-w echo --nodes a,a,c7,,seq-kv").len(), 4);
+    assert_eq!(good("-w echo --nodes x,y,,").nodes, ["x", "y"], "as Maelstrom's splitter has it");
+}
+
+#[test]
+fn a_node_may_have_any_name_that_nobody_else_has() {
+    let nodes = ["c", "cat", "c01", "c+1", "c1x", "C1", "n/1", "–"].map(str::to_owned);
+    let words = ["-w", "echo", "--nodes", &nodes.join(",")].map(OsString::from);
+    assert_eq!(Options::parse(words).expect("good").nodes, nodes);
+    for (list, why) in [
+        ("a,a", "two nodes named \"a\""),
+        ("a,,b", "empty name"),
+        ("c0", "clients are named c0"),
+        ("c7", "clients are named c0"),
+        ("seq-kv", "the name of a service"),
+        ("lin-tso", "the name of a service"),
+    ] {
+        let errors = errors(&format!("-w echo --nodes {list}"));
+        assert!(errors.len() == 1 && errors[0].contains(why), "{list}: {errors:?}");
+    }
+}
+
+#[test]
+fn an_argument_that_begins_with_a_typographic_dash_is_named() {
+    for dash in ['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2015}', '\u{2212}'] {
+        for (typed, meant) in [("-nemesis", "--nemesis"), ("nemesis", "--nemesis"), ("w", "-w")] {
+            let errors = errors(&format!("-w echo {dash}{typed} partition"));
+            let code = format!("U+{:04X}", u32::from(dash));
+            let told = errors.len() == 1 && errors[0].contains(&format!("\"{dash}{typed}\""));
+            assert!(told && errors[0].contains(&code) && errors[0].contains(&format!("\"{meant}\"")), "{errors:?}");
+        }
+    }
+    assert_eq!(errors("-w broadcast -- \u{2013}-max-staleness 1s").len(), 1, "nor does the node want it");
 }
 
 #[test]
@@ -88,6 +119,42 @@ fn mistakes_are_told_in_maelstroms_words() {
         ["Failed to validate \"--latency-dist x\": Must be constant, uniform, or exponential"]
     );
     assert_eq!(errors("-w echo --rate"), ["Missing required argument for \"--rate R\""]);
+}
+
+#[test]
+fn a_typo_is_told_what_may_have_been_meant() {
+    for (line, meant) in [
+        ("--ratee 5", "--rate"),
+        ("-w ecko", "echo"),
+        ("--topology gird", "grid"),
+        ("--nemesis partition,klil", "kill"),
+        ("--latency-dist exponental", "exponential"),
+        ("--delivery hold", "held"),
+        ("--consistency-models serialisable", "serializable"),
+    ] {
+        let errors = errors(line);
+        assert!(
+            errors.iter().any(|error| error.ends_with(&format!("did you mean \"{meant}\"?"))),
+            "{line}: {errors:?}"
+        );
+    }
+}
+
+#[test]
+fn what_a_run_would_refuse_is_refused_before_anything_starts() {
+    for (line, why) in [
+        ("", "choose a --concurrency of 2n"),
+        ("-w lin-kv --concurrency 3n", "choose a --concurrency of 2n"),
+        ("-w lin-kv --node-count 11 --concurrency 2n", "at most 10 nodes"),
+        ("-w echo --latency-dist uniform", "need a --latency above 0"),
+        ("-w echo --latency-dist exponential --latency 0", "need a --latency above 0"),
+        ("-w echo --consistency-models read-comitted", "read-committed, read-uncommitted, read-your-writes"),
+        ("-w echo --consistency-models serializable,PL-2", "a comma with a space on both sides"),
+    ] {
+        let errors = errors(line);
+        assert!(errors.len() == 1 && errors[0].contains(why), "{line}: {errors:?}");
+    }
+    assert_eq!(good("--concurrency 2n").workload, workload::Kind::LinKv);
 }
 
 #[test]
@@ -119,10 +186,23 @@ fn numbers_outside_their_range_are_refused() {
         "--duplication some",
         "--latency -5",
         "--virtual-time --jitter some",
+        "--latency 4294967296",
+        "--rate 1/2",
+        "--availability 0.5/2",
+        "--nemesis-interval 1/0",
+        "--nemesis ,partition",
+        "--time-limit 1000000001",
+        "--concurrency 100001",
+        "--concurrency 18446744073709551615n",
+        "--key-count 1000001",
+        "--max-txn-length 10001",
     ] {
         assert_eq!(errors(&format!("-w echo {bad}")).len(), 1, "{bad}");
     }
     assert_eq!(good("-w echo --availability 1/2").availability, Some(Availability::AtLeast(0.5)));
+    assert_eq!(good("-w echo --nemesis-interval 1/2").nemesis_interval, Duration::from_millis(500));
+    assert_eq!(good("-w echo --nemesis partition,").nemesis, [Fault::Partition]);
+    assert_eq!(good("-w echo --rate 1e2 --time-limit +7").rate.to_bits(), 100.0_f64.to_bits());
     assert_eq!(good("-w echo --nemesis-interval 0.5").nemesis_interval, Duration::from_millis(500));
     assert_eq!(good("-w echo --init-timeout 0.5").plan(1).init_timeout, Duration::from_millis(500));
 }
@@ -142,8 +222,8 @@ fn jitter_is_for_virtual_time_and_names_its_level() {
 fn a_misspelt_workload_is_told_those_there_are_and_lin_kv_is_the_one_by_default() {
     let all =
         "broadcast, echo, g-counter, g-set, kafka, lin-kv, pn-counter, txn-list-append, txn-rw-register, unique-ids";
-    assert_eq!(errors("-w ecko"), [format!("Failed to validate \"--workload ecko\": Must be one of {all}")]);
-    assert_eq!(good("").workload, workload::Kind::LinKv);
+    let hint = "did you mean \"echo\"?";
+    assert_eq!(errors("-w ecko"), [format!("Failed to validate \"--workload ecko\": Must be one of {all}; {hint}")]);
 }
 
 #[test]
@@ -164,7 +244,12 @@ fn a_node_is_looked_for_before_anything_starts() {
 
 #[test]
 fn help_is_help() {
-    assert!(matches!(parse("--help"), Err(Refusal::Help(text)) if text.contains("--latency-dist")));
+    let Err(Refusal::Help(text)) = parse("--help") else { panic!("no help") };
+    assert!(text.contains("--latency-dist"), "{text}");
+    for kind in workload::Kind::ALL {
+        let line = text.lines().find(|line| line.trim_start().starts_with(kind.name()));
+        assert!(line.is_some_and(|line| line.ends_with(kind.about())), "{}: {text}", kind.name());
+    }
 }
 
 #[test]

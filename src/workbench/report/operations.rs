@@ -171,7 +171,7 @@ mod tests {
 
     fn history(count: usize) -> History {
         let line = |i: usize| {
-            let (start, end) = (i * 1_000_000, i * 1_000_000 + i * 1_000);
+            let (start, end) = (i * 1_000_000, i * 1_000_000 + i % 1_000 * 1_000);
             format!(
                 "{{:index {}, :time {start}, :type :invoke, :process 0, :f :read, :value nil}}\n\
                  {{:index {}, :time {end}, :type :ok, :process 0, :f :read, :value 1}}\n",

@@ -7,17 +7,18 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 
 use super::Swarm;
-use crate::workbench::options::{Options, Refusal, refusal};
+use crate::workbench::options::{self, Options, Refusal};
 
-const ABOUT: &str = "Runs a workload in virtual time once for each seed, which draws the cluster, the rate, the \
-    network, the faults and the jitter. Each test must be valid, and all nodes must agree after the heal";
+const ABOUT: &str = "Runs a workload in virtual time from many seeds, with faults, and looks for failures";
 
-const AFTER: &str = "What a node answered that was killed later is not held against the others: it may have been in \
-    its memory alone. Of failures, the first three are shrunk to smaller ones of the same kind, in at most 300 tries \
+const AFTER: &str = "Each seed draws the cluster, the rate, the network, the faults and the jitter. Each test must be \
+    valid, and all nodes must agree after the heal. What a node answered that was killed later is not held against the \
+    others: it may have been in its memory alone. Of failures, the first three are shrunk to smaller ones of the same kind, in at most 300 tries \
     each.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments.";
 
-fn table() -> Command {
+/// The command line of `gloomers swarm`.
+pub(in crate::workbench) fn table() -> Command {
     let number = |name: &'static str, value: &'static str, help: &'static str| {
         Arg::new(name).long(name).value_name(value).help(help)
     };
@@ -42,13 +43,13 @@ fn table() -> Command {
 
 /// What to try, and whether to be quiet about its progress.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Swarm, bool), Refusal> {
-    let name = OsString::from("gloomers swarm");
-    let matches = table().try_get_matches_from(std::iter::once(name).chain(arguments)).map_err(|e| refusal(&e))?;
+    let matches = options::matches(table(), arguments)?;
     let number = |name: &str| matches.get_one::<u64>(name).copied().unwrap_or_default();
     let workload = matches.get_one::<String>("workload").cloned().unwrap_or_default();
     let arguments: Vec<String> = matches.get_many("arguments").into_iter().flatten().cloned().collect();
-    // The workload and the nodes' arguments are what every test is given.
-    let words = ["-w", &workload, "--virtual-time", "--"].map(str::to_owned).into_iter().chain(arguments.clone());
+    // The workload and the nodes' arguments are what every test is given; two clients for each node suit any workload.
+    let words = ["-w", &workload, "--concurrency", "2n", "--virtual-time", "--"].map(str::to_owned);
+    let words = words.into_iter().chain(arguments.clone());
     let options = Options::parse(words.map(OsString::from))?;
     let jobs = matches.get_one::<u16>("jobs").copied().map(usize::from);
     let swarm = Swarm {

@@ -14,22 +14,16 @@ pub enum Topology {
 }
 
 impl Topology {
-    /// Names on the command line.
-    pub const NAMES: [&'static str; 7] = ["line", "grid", "tree", "tree2", "tree3", "tree4", "total"];
-
-    /// The topology of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "grid" => Self::Grid,
-            "line" => Self::Line,
-            "tree" | "tree2" => Self::Tree(2),
-            "tree3" => Self::Tree(3),
-            "tree4" => Self::Tree(4),
-            "total" => Self::Total,
-            _ => return None,
-        })
-    }
+    /// All of them, by their names on the command line.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("line", Self::Line),
+        ("grid", Self::Grid),
+        ("tree", Self::Tree(2)),
+        ("tree2", Self::Tree(2)),
+        ("tree3", Self::Tree(3)),
+        ("tree4", Self::Tree(4)),
+        ("total", Self::Total),
+    ];
 
     /// The neighbours of node `x` of `count`, by index, in Maelstrom's order.
     #[must_use]
@@ -105,8 +99,7 @@ mod tests {
 
     #[test]
     fn neighbours_are_mutual_in_every_topology() {
-        for name in Topology::NAMES {
-            let topology = Topology::named(name).expect("listed");
+        for (name, topology) in Topology::ALL {
             for count in 1..30 {
                 for x in 0..count {
                     for y in topology.neighbours(x, count) {

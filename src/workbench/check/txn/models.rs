@@ -130,11 +130,14 @@ fn usual(name: &str) -> Option<&'static str> {
     MODELS.iter().map(|(model, _)| *model).find(|model| *model == name)
 }
 
+/// All names of models.
+pub(super) fn names() -> Names {
+    MODELS.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name)).collect()
+}
+
 /// All models whose names are known here, for a message about one that is not.
 pub(super) fn known() -> String {
-    let names: BTreeSet<_> =
-        MODELS.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name)).collect();
-    names.into_iter().collect::<Vec<_>>().join(", ")
+    names().into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn implied_directly(model: &str) -> &'static [&'static str] {

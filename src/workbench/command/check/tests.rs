@@ -1,7 +1,7 @@
 //! Stored histories judged from the command line.
 
 use super::*;
-use crate::workbench::conclude::{INVALID, UNKNOWN};
+use crate::workbench::conclude::{INVALID, UNKNOWN, VALID};
 
 /// Checks a history with these operations; `HISTORY` in the arguments stands for its file.
 fn run(ops: &[&str], arguments: &str) -> (u8, String) {
@@ -49,10 +49,45 @@ fn an_invalid_history_ends_with_1_and_draws_why() {
     assert!(page.contains("1 read → 3"), "{page}");
 }
 
+/// A broadcast that nobody reads.
+const UNREAD: [&str; 2] = [
+    "{:index 0, :time 1, :type :invoke, :process 0, :f :broadcast, :value 4}",
+    "{:index 1, :time 2, :type :ok, :process 0, :f :broadcast, :value 4}",
+];
+
 #[test]
 fn what_cannot_be_decided_ends_with_2() {
-    let (status, page) = run(&WRITE, "HISTORY -w broadcast");
+    let (status, page) = run(&UNREAD, "HISTORY -w broadcast");
     assert_eq!(status, UNKNOWN, "{page}");
+}
+
+#[test]
+fn an_empty_history_and_one_of_another_workload_end_with_254_and_why() {
+    for strict in ["", " --strict"] {
+        for (ops, why) in [(&[][..], "nothing to judge"), (&UNREAD[..], "it may be one of broadcast")] {
+            let (status, page) = run(ops, &format!("HISTORY -w lin-kv{strict}"));
+            assert_eq!((status, page.lines().count()), (BAD_ARGUMENTS, 1), "{page}");
+            assert!(page.contains(why), "{page}");
+        }
+    }
+    let (status, page) = run(&[], "HISTORY -w lin-kv --json");
+    let document: serde_json::Value = serde_json::from_str(&page).expect("JSON");
+    assert!(status == BAD_ARGUMENTS && document["error"].as_str().is_some_and(|why| why.contains("nothing to judge")));
+}
+
+#[test]
+fn operations_that_do_not_pair_end_with_2_and_why_also_in_a_strict_check() {
+    let stray = &WRITE[1..];
+    let busy = [WRITE[0], "{:index 1, :time 2, :type :invoke, :process 0, :f :write, :value [0 4]}"];
+    let end = "{:index 2, :time 3, :type :ok, :process 0, :f :write, :value [0 4]}";
+    let busy = [&busy[..], &[end]].concat();
+    for strict in ["", " --strict"] {
+        for (ops, why) in [(stray, "no operation under way"), (&busy[..], "is not over")] {
+            let (status, page) = run(ops, &format!("HISTORY -w lin-kv{strict}"));
+            assert_eq!(status, UNKNOWN, "{page}");
+            assert!(page.contains(why), "{page}");
+        }
+    }
 }
 
 #[test]
@@ -72,11 +107,14 @@ fn results_are_printed_as_json_if_asked() {
 }
 
 #[test]
-fn a_bad_command_line_ends_with_254_and_an_unreadable_history_with_255() {
-    for arguments in ["", "HISTORY", "HISTORY -w ecko", "HISTORY -w echo --availability much"] {
+fn a_bad_command_line_and_what_is_no_history_end_with_254() {
+    let typo = "HISTORY -w echo --consistency-models serialisable";
+    for arguments in ["", "HISTORY", "HISTORY -w ecko", "HISTORY -w echo --availability much", typo] {
         assert_eq!(run(&WRITE, arguments).0, BAD_ARGUMENTS, "{arguments}");
     }
     assert_eq!(run(&WRITE, "--help").0, VALID);
-    assert_eq!(run(&["{:type :ok"], "HISTORY -w echo").0, BROKEN);
-    assert_eq!(run(&[], "/nonexistent/history.edn -w echo").0, BROKEN);
+    assert_eq!(run(&["{:type :ok"], "HISTORY -w echo").0, BAD_ARGUMENTS);
+    let (status, page) = run(&[], "/nonexistent/history.edn -w echo");
+    assert_eq!((status, page.lines().count()), (BAD_ARGUMENTS, 1), "{page}");
+    assert!(page.contains("/nonexistent/history.edn"), "{page}");
 }

@@ -1,0 +1,178 @@
+//! Whether a history is one of a workload, before anybody judges it: a checker passes over what it does not know, and
+//! would find nothing wrong with the history of another workload, or with none at all.
+
+use thiserror::Error;
+
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind as Stage, Op};
+use crate::workbench::markup::cut;
+use crate::workbench::workload::Kind;
+
+/// As many characters of an operation's value are quoted.
+const QUOTED: usize = 60;
+
+/// Why a history is none of a workload.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Foreign {
+    /// Nobody did anything.
+    #[error("it holds no operation of a client, so there is nothing to judge")]
+    Empty,
+    /// An operation is none of the workload.
+    #[error("{op} at index {index} is no operation of {workload}, which knows {known}{others}")]
+    Operation {
+        /// The index of the operation.
+        index: u64,
+        /// What it is.
+        op: String,
+        /// The workload.
+        workload: &'static str,
+        /// The operations of the workload.
+        known: &'static str,
+        /// What the history is instead, as the end of a sentence.
+        others: String,
+    },
+}
+
+/// Whether a history may be one of a workload.
+///
+/// # Errors
+/// Why not.
+pub fn admit(workload: Kind, history: &History) -> Result<(), Foreign> {
+    let foreign = |workload| history.client_ops().map(|(_, op)| op).find(|op| !belongs(workload, op));
+    if history.client_ops().next().is_none() {
+        return Err(Foreign::Empty);
+    }
+    let Some(op) = foreign(workload) else { return Ok(()) };
+    let others: Vec<_> = Kind::ALL.into_iter().filter(|kind| foreign(*kind).is_none()).map(Kind::name).collect();
+    let others = if others.is_empty() { String::new() } else { format!("; it may be one of {}", others.join(", ")) };
+    let told = format!(":{} :{} {}", op.kind.name(), op.f, cut(&op.value.to_string(), QUOTED));
+    Err(Foreign::Operation { index: op.index, op: told, workload: workload.name(), known: known(workload), others })
+}
+
+const fn known(workload: Kind) -> &'static str {
+    match workload {
+        Kind::Echo => ":echo",
+        Kind::UniqueIds => ":generate",
+        Kind::Broadcast => ":broadcast with a value and :read of a list",
+        Kind::GSet => ":add with an element and :read of a list",
+        Kind::GCounter => ":add with an integer not below 0 and :read of an integer",
+        Kind::PnCounter => ":add with an integer and :read of an integer",
+        Kind::Kafka => {
+            ":send, :poll and :txn with lists of [:send key message] and [:poll messages], :assign and :crash"
+        }
+        Kind::LinKv => ":read [key value], :write [key value] and :cas [key [from to]]",
+        Kind::TxnListAppend => ":txn with a list of [:r key elements] and [:append key element]",
+        Kind::TxnRwRegister => ":txn with a list of [:r key value] and [:w key value]",
+    }
+}
+
+/// Whether an operation may be one of a workload.
+fn belongs(workload: Kind, op: &Op) -> bool {
+    let (f, value) = (&*op.f, &op.value);
+    let seen = |is: fn(&Value) -> bool| op.kind != Stage::Ok || is(value);
+    match workload {
+        Kind::Echo => f == "echo",
+        Kind::UniqueIds => f == "generate",
+        Kind::Broadcast => f == "broadcast" || f == "read" && seen(is_list_or_nil),
+        Kind::GSet => f == "add" || f == "read" && seen(is_list_or_nil),
+        Kind::GCounter => match f {
+            "add" => is_integer(value) && value.as_int().is_none_or(|delta| delta >= 0),
+            _ => f == "read" && seen(is_integer),
+        },
+        Kind::PnCounter => f == "add" && is_integer(value) || f == "read" && seen(is_integer),
+        Kind::Kafka => match f {
+            "send" | "poll" | "txn" => each(value, |step| matches!(verb(step), Some("send" | "poll"))),
+            _ => matches!(f, "assign" | "subscribe" | "crash" | "debug-topic-partitions"),
+        },
+        Kind::LinKv => match f {
+            "read" | "write" => count(value) == Some(2),
+            _ => f == "cas" && count(value) == Some(2) && item(value, 1).is_some_and(|pair| count(&pair) == Some(2)),
+        },
+        Kind::TxnListAppend => f == "txn" && each(value, |step| is_step(step, "append", is_list_or_nil)),
+        Kind::TxnRwRegister => f == "txn" && each(value, |step| is_step(step, "w", |_| true)),
+    }
+}
+
+fn is_step(step: &Value, write: &str, seen: fn(&Value) -> bool) -> bool {
+    let of_write = verb(step) == Some(write);
+    let of_read = verb(step) == Some("r") && item(step, 2).is_some_and(|value| seen(&value));
+    count(step) == Some(3) && (of_write || of_read)
+}
+
+fn is_integer(value: &Value) -> bool {
+    matches!(value, Value::Int(_) | Value::Big(_))
+}
+
+fn is_list_or_nil(value: &Value) -> bool {
+    value.is_nil() || value.items().is_some()
+}
+
+/// Whether a value is a list, and each element passes.
+fn each(value: &Value, passes: impl Fn(&Value) -> bool) -> bool {
+    value.items().is_some_and(|mut items| items.all(|item| passes(&item)))
+}
+
+fn count(value: &Value) -> Option<usize> {
+    value.items().map(|items| items.len())
+}
+
+fn item(value: &Value, place: usize) -> Option<std::borrow::Cow<'_, Value>> {
+    value.items()?.nth(place)
+}
+
+/// The keyword with which a step begins.
+fn verb(step: &Value) -> Option<&str> {
+    if let Value::Vector(parts) | Value::List(parts) = step { parts.first()?.as_keyword() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::history;
+    use super::*;
+
+    fn refused(workload: Kind, lines: &[&str]) -> String {
+        admit(workload, &history(lines)).expect_err("foreign").to_string()
+    }
+
+    /// Operations of each workload that no other has, but where they are told.
+    const SAMPLES: [(Kind, &[&str]); 10] = [
+        (Kind::Echo, &["0 invoke echo 1", "0 ok echo {:echo 1}"]),
+        (Kind::UniqueIds, &["0 invoke generate nil", "0 ok generate 1"]),
+        (Kind::Broadcast, &["0 invoke broadcast 1", "0 ok broadcast 1", "0 invoke read nil", "0 ok read [1]"]),
+        (Kind::GSet, &["0 invoke add 1", "0 ok add 1", "0 invoke read nil", "0 ok read [1]"]),
+        (Kind::PnCounter, &["0 invoke add -1", "0 ok add -1", "0 invoke read nil", "0 ok read -1"]),
+        (Kind::GCounter, &["0 invoke add 1", "0 info add 1", "5 invoke read nil", "5 ok read 1"]),
+        (Kind::Kafka, &["0 invoke send [[:send \"9\" 1]]", "0 ok send [[:send \"9\" [0 1]]]", "0 invoke crash nil"]),
+        (Kind::LinKv, &["0 invoke cas [0 [1 2]]", "0 fail cas [0 [1 2]]", "0 invoke read [0 nil]"]),
+        (Kind::TxnListAppend, &["0 invoke txn [[:append 1 1] [:r 1 nil]]", "0 ok txn [[:append 1 1] [:r 1 [1]]]"]),
+        (Kind::TxnRwRegister, &["0 invoke txn [[:w 1 1] [:r 1 nil]]", "0 ok txn [[:w 1 1] [:r 1 1]]"]),
+    ];
+
+    #[test]
+    fn a_history_is_admitted_to_its_own_workload_alone() {
+        for (own, lines) in SAMPLES {
+            for (other, _) in SAMPLES {
+                // What only grows could be what also shrinks.
+                let both = own == Kind::GCounter && other == Kind::PnCounter;
+                assert_eq!(admit(other, &history(lines)).is_ok(), own == other || both, "{own:?} as {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_foreign_operation_is_told_with_what_it_may_be() {
+        let told = refused(Kind::LinKv, SAMPLES[2].1);
+        let wanted = ":invoke :broadcast 1 at index 0 is no operation of lin-kv, which knows :read [key value], \
+                      :write [key value] and :cas [key [from to]]; it may be one of broadcast";
+        assert_eq!(told, wanted);
+        let long = format!("0 invoke dance {:?}", "x".repeat(1_000));
+        assert!(refused(Kind::Echo, &[&long]).len() < 200, "a quote is short");
+    }
+
+    #[test]
+    fn without_an_operation_of_a_client_there_is_nothing_to_judge() {
+        assert_eq!(admit(Kind::Echo, &history(&[])), Err(Foreign::Empty));
+        let nemesis = history(&[":nemesis info start-partition :one"]);
+        assert_eq!(admit(Kind::Broadcast, &nemesis), Err(Foreign::Empty));
+    }
+}

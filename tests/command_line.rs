@@ -1,0 +1,93 @@
+//! `gloomers` from the command line: what it prints, and how it ends.
+
+#![cfg(feature = "workbench")]
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs the command in a folder; returns its exit status and what it printed, stdout and stderr.
+fn gloomers(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gloomers"));
+    let output = command.args(arguments).current_dir(folder).output().expect("it starts");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// As [`gloomers`], for what leaves nothing behind.
+fn told(line: &str) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let told = gloomers(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "{line}: nothing was begun");
+    told
+}
+
+#[test]
+fn every_command_refuses_a_typographic_dash_by_its_name() {
+    for line in ["test", "check", "analyze", "challenges", "swarm", "serve", "node echo", "tset"] {
+        let (status, text) = told(&format!("{line} \u{2013}-nemesis partition"));
+        assert_eq!(status, Some(254), "{line}: {text}");
+        let named = text.contains("\"\u{2013}-nemesis\"") && text.contains("U+2013") && text.contains("\"--nemesis\"");
+        assert!(named, "{line}: {text}");
+    }
+}
+
+#[test]
+fn bad_command_lines_end_with_254_before_anything_is_begun() {
+    for line in [
+        "",
+        "tset",
+        "test",
+        "test --ratee 5",
+        "test -w ecko",
+        "test -w echo --consistency-models read-comitted",
+        "test -w echo --latency-dist uniform",
+        "test -w echo --nodes c0,c1",
+        "check",
+        "check /nonexistent/history.edn -w echo",
+        "check / -w echo",
+        "swarm -w ecko",
+        "challenges --reel",
+        "serve --prot 1",
+        "node",
+        "node ecko",
+    ] {
+        let (status, text) = told(line);
+        assert!(status == Some(254) && !text.is_empty(), "gloomers {line}: {status:?}, {text}");
+    }
+}
+
+#[test]
+fn help_and_the_version_end_with_0() {
+    for line in ["--help", "-h", "help", "--version", "-V", "help swarm"] {
+        assert_eq!(told(line).0, Some(0), "{line}");
+    }
+    for command in ["test", "check", "analyze", "challenges", "swarm", "serve", "node"] {
+        let (status, text) = told(&format!("{command} --help"));
+        assert!(status == Some(0) && text.contains("Usage: gloomers "), "{command}: {text}");
+    }
+}
+
+#[test]
+fn a_stored_history_is_judged_as_its_run_was() {
+    let hostile = "--nemesis partition,kill,pause --nemesis-interval 2";
+    for workload in [
+        "broadcast",
+        "echo",
+        "g-counter",
+        "g-set",
+        "kafka",
+        "lin-kv",
+        "pn-counter",
+        "txn-list-append",
+        "txn-rw-register",
+        "unique-ids",
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let line = format!(
+            "test -w {workload} --virtual-time --seed 5 --node-count 3 --concurrency 2n --time-limit 10 --rate 20 {hostile}"
+        );
+        let (ran, text) = gloomers(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
+        let (checked, again) = gloomers(folder.path(), &["check", "store/latest", "-w", workload]);
+        assert!(ran == checked && matches!(ran, Some(0..=2)), "gloomers {line}:\n{text}\n{again}");
+    }
+}
