@@ -84,7 +84,8 @@ fn a_stored_history_is_judged_as_its_run_was() {
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let line = format!(
-            "test -w {workload} --virtual-time --seed 5 --node-count 3 --concurrency 2n --time-limit 10 --rate 20 {hostile}"
+            "test -w {workload} --virtual-time --seed 5 --node-count 3 --concurrency 2n --time-limit 10 --rate 20 \
+             {hostile}"
         );
         let (ran, text) = gloomers(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
         let (checked, again) = gloomers(folder.path(), &["check", "store/latest", "-w", workload]);

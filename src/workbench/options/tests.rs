@@ -149,7 +149,7 @@ fn what_a_run_would_refuse_is_refused_before_anything_starts() {
         ("-w echo --latency-dist uniform", "need a --latency above 0"),
         ("-w echo --latency-dist exponential --latency 0", "need a --latency above 0"),
         ("-w echo --consistency-models read-comitted", "read-committed, read-uncommitted, read-your-writes"),
-        ("-w echo --consistency-models serializable,PL-2", "a comma with a space on both sides"),
+        ("-w echo --consistency-models serializable,PL-2", "a comma between spaces"),
     ] {
         let errors = errors(line);
         assert!(errors.len() == 1 && errors[0].contains(why), "{line}: {errors:?}");

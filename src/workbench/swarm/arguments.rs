@@ -13,8 +13,8 @@ const ABOUT: &str = "Runs a workload in virtual time from many seeds, with fault
 
 const AFTER: &str = "Each seed draws the cluster, the rate, the network, the faults and the jitter. Each test must be \
     valid, and all nodes must agree after the heal. What a node answered that was killed later is not held against the \
-    others: it may have been in its memory alone. Of failures, the first three are shrunk to smaller ones of the same kind, in at most 300 tries \
-    each.\n\
+    others: it may have been in its memory alone. Of failures, the first three are shrunk to smaller ones of the same \
+    kind, in at most 300 tries each.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments.";
 
 /// The command line of `gloomers swarm`.
