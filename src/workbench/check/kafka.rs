@@ -15,7 +15,7 @@ use super::{Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind};
 use orders::Orders;
-use record::Record;
+use record::{CYCLE_EXISTS, Record};
 
 /// Errors that do not make a run invalid; Jepsen lists cycles of writes as well, which are not looked for here.
 const ALLOWED: &[&str] = &["int-send-skip"];
@@ -70,7 +70,8 @@ pub fn check(history: &History) -> Result<Value, Unjudgeable> {
 /// How many errors of a kind there are, and the most telling of them.
 fn condensed(name: &str, mut cases: Vec<Case>) -> Value {
     let count = cases.len();
-    let sorted = !matches!(name, "G1a" | "precommitted-read" | "lost-write" | "empty-transaction-graph");
+    let unsorted = ["G1a", "precommitted-read", "lost-write", "empty-transaction-graph", CYCLE_EXISTS];
+    let sorted = !unsorted.contains(&name);
     if sorted {
         cases.sort_by_key(|case| case.rank);
     }
