@@ -14,9 +14,6 @@ pub(super) type Place = (usize, usize);
 /// Offsets and messages of one log.
 pub(super) type Pairs = Vec<(Option<i64>, usize)>;
 
-/// That there is a cycle of what was sent, polled and of time, beside the cycle itself.
-pub(super) const CYCLE_EXISTS: &str = "strong-PL-2-cycle-exists";
-
 /// A completed operation.
 #[derive(Debug)]
 pub(super) struct Step<'a> {
@@ -72,9 +69,9 @@ pub(super) struct Record<'a> {
     key_ids: Ids,
     message_ids: Ids,
     /// The step that sent each message.
-    writers: BTreeMap<Place, usize>,
+    pub(super) writers: BTreeMap<Place, usize>,
     /// The steps that polled it.
-    readers: BTreeMap<Place, Vec<usize>>,
+    pub(super) readers: BTreeMap<Place, Vec<usize>>,
     /// What successful polls brought.
     pub(super) seen: BTreeSet<Place>,
 }
@@ -223,87 +220,6 @@ impl<'a> Record<'a> {
                 errors.entry("precommitted-read").or_default().push(Case { rank: 0, shown });
             }
         }
-    }
-
-    /// Cycles, of which each goes back in time from a send to a poll that was over before; and a history in which
-    /// nothing depends on anything.
-    pub(super) fn cycles(&self, history: &History, errors: &mut Errors) {
-        for (span, (writer, place, reader)) in self.times_turned_back() {
-            let (sent, polled) = (self.steps[writer].op.to_value(), self.steps[reader].op.to_value());
-            let steps = [
-                Value::record([
-                    ("type", Value::keyword("wr")),
-                    ("key", self.keys[place.0].clone()),
-                    ("value", self.messages[place.1].clone()),
-                ]),
-                Value::record([("type", Value::keyword("realtime"))]),
-            ];
-            let shown = Value::record([
-                ("cycle", Value::Vector(vec![sent.clone(), polled, sent])),
-                ("steps", Value::List(steps.into())),
-                ("type", Value::keyword("G1c-realtime")),
-            ]);
-            errors.entry("G1c-realtime").or_default().push(Case { rank: 2, shown });
-            // Of a log, unlike of transactions, this is told beside the cycle that shows it.
-            let members = self.component(span);
-            let indices = members.iter().map(|step| Value::Int(step.op.index.cast_signed()));
-            let subgraph = ["union", "ww", "wwp", "wr", "wrp", "realtime"].map(Value::keyword);
-            let shown = Value::record([
-                ("type", Value::keyword(CYCLE_EXISTS)),
-                ("not", Value::keyword("strong-read-committed")),
-                ("subgraph", Value::Vector(subgraph.into())),
-                ("scc-size", Value::count(members.len())),
-                ("scc", Value::Set(indices.collect())),
-            ]);
-            errors.entry(CYCLE_EXISTS).or_default().push(Case { rank: 0, shown });
-        }
-        let txns = || self.steps.iter().filter(|step| step.is_txn);
-        let first_end = txns().filter(|step| step.is(Kind::Ok)).map(|step| step.span.1).min();
-        let last_begin = txns().map(|step| step.span.0).max();
-        let in_time = matches!((first_end, last_begin), (Some(end), Some(begin)) if end < begin);
-        if !in_time && self.readers.is_empty() && history.invocation_count() > 0 {
-            errors.entry("empty-transaction-graph").or_default().push(Case { rank: 0, shown: Value::Bool(true) });
-        }
-    }
-
-    /// The spans from the end of a poll to the beginning of a send of what it brought, united where they overlap, for then
-    /// each of their operations comes before each: one strongly connected component. Each with its earliest cause: the
-    /// steps of a send and a poll, and the message.
-    fn times_turned_back(&self) -> Vec<((usize, usize), (usize, Place, usize))> {
-        let mut causes = Vec::new();
-        for (place, readers) in &self.readers {
-            let Some(writer) = self.writers.get(place) else { continue };
-            for reader in readers.iter().filter(|reader| self.steps[**reader].is(Kind::Ok)) {
-                let span = (self.steps[*reader].span.1, self.steps[*writer].span.0);
-                if span.0 < span.1 {
-                    causes.push((span, (*writer, *place, *reader)));
-                }
-            }
-        }
-        causes.sort_unstable();
-        let mut united: Vec<((usize, usize), _)> = Vec::new();
-        for (span, cause) in causes {
-            match united.last_mut() {
-                Some((last, _)) if span.0 < last.1 => last.1 = last.1.max(span.1),
-                Some(_) | None => united.push((span, cause)),
-            }
-        }
-        united
-    }
-
-    /// The operations that come both after the beginning of a span in which time is turned back, and before its end.
-    fn component(&self, (start, end): (usize, usize)) -> Vec<&Step<'a>> {
-        let is_before = |step: &Step<'_>| step.is(Kind::Ok) && step.span.1 < end;
-        let is_polled_before = |step: &Step<'_>| {
-            let readers = step.sends.iter().filter_map(|(place, _)| self.readers.get(place)).flatten();
-            readers.into_iter().any(|reader| is_before(&self.steps[*reader]))
-        };
-        let is_after = |step: &Step<'_>| step.is_txn && step.span.0 > start;
-        let belongs = |step: &Step<'_>| {
-            let mut writers = step.reads().filter_map(|place| self.writer(place));
-            is_after(step) && (is_before(step) || is_polled_before(step)) || is_before(step) && writers.any(is_after)
-        };
-        self.steps.iter().filter(|step| belongs(step)).collect()
     }
 
     /// What was acknowledged and never seen, when the last send or poll succeeded.
