@@ -5,8 +5,6 @@
 
 pub mod availability;
 pub mod counter;
-#[cfg(test)]
-mod differential;
 pub mod echo;
 pub mod exceptions;
 mod ids;
