@@ -5,6 +5,8 @@
 
 pub mod availability;
 pub mod counter;
+#[cfg(test)]
+mod differential;
 pub mod echo;
 pub mod exceptions;
 mod ids;

@@ -1,8 +1,8 @@
 //! Histories drawn at random, valid and broken, get from the checkers what they get from naive oracles.
 //!
 //! An oracle states the definitions of reference §12 and §13 as directly as possible, however slowly, and shares no code
-//! with its checker. A few thousand histories a workload are tried; `SEEDS=100000 cargo test --release --lib
-//! differential` tries as many as it says. A failure prints the seed and the history; `FIRST_SEED=N SEEDS=1` repeats it.
+//! with its checker. A few thousand histories a workload are tried; `SEEDS=100000 cargo test --lib differential` tries as
+//! many as it says. A failure prints the seed and the history; `FIRST_SEED=N SEEDS=1` repeats it.
 
 mod counters;
 mod draw;
@@ -19,7 +19,7 @@ use crate::workbench::history::History;
 use draw::{Clients, draw};
 
 /// How many histories of each workload are tried.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 5_000;
 
 /// What an oracle says: the entries of a result that must be the same, or that it cannot be judged.
 #[derive(Debug)]

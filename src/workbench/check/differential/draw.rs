@@ -44,6 +44,9 @@ pub(super) trait Clients {
     fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value);
 }
 
+/// No history has so many operations: an oracle may try every order, or every subset, of them.
+const MOST: usize = 20;
+
 /// An operation that has begun.
 struct Open {
     f: &'static str,
@@ -58,7 +61,7 @@ pub(super) fn draw<C: Clients>(seed: u64, clients: impl Fn(&mut Dice) -> C) -> H
     let threads = 1 + dice.below(4);
     let mut names: Vec<u64> = (0..threads as u64).collect();
     let mut open: Vec<Option<Open>> = (0..threads).map(|_| None).collect();
-    let (mut left, mut time) = (dice.below(16), 0);
+    let (mut left, mut time) = (dice.below(MOST), 0);
     let mut history = History::default();
     while left > 0 || open.iter().any(Option::is_some) {
         let thread = dice.below(threads);

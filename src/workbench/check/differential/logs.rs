@@ -1,5 +1,6 @@
 //! kafka: every message against every other.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::draw::{Clients, Dice};
@@ -101,7 +102,7 @@ impl Clients for Sloppy {
 
 /// The lists in a list.
 fn parts(value: &Value) -> Vec<Vec<Value>> {
-    let inner = |item: &Value| item.items().into_iter().flatten().map(|item| item.into_owned()).collect();
+    let inner = |item: &Value| item.items().into_iter().flatten().map(Cow::into_owned).collect();
     value.items().into_iter().flatten().map(|item| inner(&item)).collect()
 }
 
@@ -443,7 +444,7 @@ fn project(found: &Value) -> Value {
             let logs = errors.get("messages").and_then(Value::entries).expect("a map").iter();
             let messages = |(key, messages): &(Value, Value)| {
                 let key = key.as_str().expect("a key").to_owned();
-                let messages: Vec<Value> = messages.items().expect("a list").map(|item| item.into_owned()).collect();
+                let messages: Vec<Value> = messages.items().expect("a list").map(Cow::into_owned).collect();
                 messages.into_iter().map(move |message| format!("unseen {key} {message}")).collect::<Vec<_>>()
             };
             logs.flat_map(messages).collect()
@@ -451,7 +452,7 @@ fn project(found: &Value) -> Value {
             errors.get("errs").and_then(Value::items).into_iter().flatten().map(|error| detail(name, &error)).collect()
         };
         let count = errors.get("count").cloned().unwrap_or_else(|| Value::count(shown.len()));
-        if count.as_int().is_some_and(|count| count <= SHOWN as i64) {
+        if shown.len() <= SHOWN && count == Value::count(shown.len()) {
             details.extend(shown);
         }
         counts.push((Value::str(name.as_str()), count));
