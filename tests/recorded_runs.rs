@@ -1,71 +1,42 @@
 //! The judge against real Maelstrom: histories that Jepsen recorded, with the results it came to.
-//!
-//! The recordings lie beside the repository, not in it; without them these tests have nothing to say.
 
 #![cfg(feature = "workbench")]
 
-use std::path::{Path, PathBuf};
+mod recordings;
 
 use gossip_gloomers::workbench::check::net::{Counts, Traffic};
 use gossip_gloomers::workbench::check::{self, Availability, Options, Verdict, judge};
 use gossip_gloomers::workbench::edn::{self, Value};
 use gossip_gloomers::workbench::history::History;
+use recordings::{Run, runs};
 
 const WORKLOADS: [&str; 8] = ["echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka", "lin-kv"];
 
-/// A recorded run.
-struct Run {
-    folder: PathBuf,
-    command: String,
-}
-
-impl Run {
-    fn file(&self, name: &str) -> String {
-        read(&self.folder.join(name))
-    }
-
-    fn option(&self, name: &str) -> Option<&str> {
-        let mut words = self.command.split_whitespace();
-        words.find(|word| *word == name)?;
-        words.next()
-    }
-
-    fn workload(&self) -> &str {
-        self.option("-w").expect("every recorded command names its workload")
-    }
-
-    fn options(&self) -> Options {
-        let total = self.option("--availability") == Some("total");
-        Options {
-            availability: total.then_some(Availability::Total),
-            consistency_models: self.option("--consistency-models").map(str::to_owned).into_iter().collect(),
-        }
-    }
-
-    fn results(&self) -> Value {
-        edn::read(&self.file("results.edn")).unwrap_or_else(|error| panic!("{}: {error}", self.folder.display()))
-    }
-
-    fn history(&self) -> History {
-        self.file("history.edn").parse().unwrap_or_else(|error| panic!("{}: {error}", self.folder.display()))
+fn options(run: &Run) -> Options {
+    let total = run.option("--availability") == Some("total");
+    Options {
+        availability: total.then_some(Availability::Total),
+        consistency_models: run.option("--consistency-models").map(str::to_owned).into_iter().collect(),
     }
 }
 
-fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn results(run: &Run) -> Value {
+    edn::read(&run.file("results.edn")).unwrap_or_else(|error| panic!("{}: {error}", run.name()))
 }
 
-/// The recorded runs in the order of their names; none if they are not at hand.
-fn runs() -> Vec<Run> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/maelstrom-runs"));
-    let Ok(entries) = root.read_dir() else {
-        eprintln!("skipped: no recorded runs at {}", root.display());
-        return Vec::new();
-    };
-    let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    folders.retain(|folder| folder.join("results.edn").exists());
-    folders.sort();
-    folders.into_iter().map(|folder| Run { command: read(&folder.join("command.txt")), folder }).collect()
+fn history(run: &Run) -> History {
+    run.file("history.edn").parse().unwrap_or_else(|error| panic!("{}: {error}", run.name()))
+}
+
+#[test]
+fn every_workload_has_a_run_and_every_checker_that_can_find_something_an_invalid_one() {
+    let runs = runs();
+    for workload in WORKLOADS.iter().copied().chain(["txn-list-append", "txn-rw-register"]) {
+        assert!(runs.iter().any(|run| run.workload() == workload), "{workload}");
+    }
+    for workload in ["unique-ids", "broadcast", "g-counter", "kafka", "txn-list-append", "txn-rw-register"] {
+        assert!(runs.iter().any(|run| run.workload() == workload && run.is_invalid()), "{workload}");
+    }
 }
 
 fn counts(results: &Value) -> Counts {
@@ -99,11 +70,11 @@ fn assert_same(ours: &Value, theirs: &Value, place: &str) {
 #[test]
 fn our_verdicts_and_statistics_equal_those_of_maelstrom() {
     for run in runs().iter().filter(|run| WORKLOADS.contains(&run.workload())) {
-        let place = run.folder.file_name().expect("a folder has a name").to_string_lossy();
-        let theirs = run.results();
-        let ours = judge(run.workload(), &run.history(), &run.options(), &counts(&theirs));
+        let place = run.name();
+        let theirs = results(run);
+        let ours = judge(run.workload(), &history(run), &options(run), &counts(&theirs));
         assert_same(&ours, &theirs, &place);
-        let invalid = place.ends_with("-invalid");
+        let invalid = run.is_invalid();
         assert_eq!(Verdict::of(&ours), Verdict::from(!invalid), "{place}");
         assert!(invalid || check::ours(&ours) != Some(Verdict::False), "{place}: {:?}", check::in_words(&ours));
     }
@@ -127,11 +98,11 @@ fn sorted(value: Option<&Value>) -> Vec<String> {
 #[test]
 fn our_anomalies_equal_those_of_maelstrom() {
     for run in runs().iter().filter(|run| run.workload().starts_with("txn-")) {
-        let place = run.folder.file_name().expect("a folder has a name").to_string_lossy();
-        let results = run.results();
-        let theirs = results.get("workload").expect("recorded");
-        let ours = judge(run.workload(), &run.history(), &run.options(), &counts(&results));
-        assert_eq!(Verdict::of(&ours), Verdict::from(!place.ends_with("-invalid")), "{place}");
+        let place = run.name();
+        let recorded = results(run);
+        let theirs = recorded.get("workload").expect("recorded");
+        let ours = judge(run.workload(), &history(run), &options(run), &counts(&recorded));
+        assert_eq!(Verdict::of(&ours), Verdict::from(!run.is_invalid()), "{place}");
         let ours = without_ours(ours.get("workload").expect("a part"));
         let (Some(our_anomalies), Some(their_anomalies)) = (ours.get("anomalies"), theirs.get("anomalies")) else {
             assert_same(&ours, theirs, &place);
@@ -179,23 +150,23 @@ fn our_anomalies_equal_those_of_maelstrom() {
 
 #[test]
 fn histories_and_results_are_printed_as_jepsen_prints_them() {
-    for run in runs() {
-        let place = run.folder.display();
+    for run in &runs() {
+        let place = run.name();
         let mut printed = Vec::new();
-        run.history().write_edn(&mut printed).expect("memory takes everything");
+        history(run).write_edn(&mut printed).expect("memory takes everything");
         assert!(printed == run.file("history.edn").into_bytes(), "{place}/history.edn");
-        assert_eq!(edn::pretty(&run.results()) + "\n", run.file("results.edn"), "{place}/results.edn");
+        assert_eq!(edn::pretty(&results(run)) + "\n", run.file("results.edn"), "{place}/results.edn");
     }
 }
 
 #[test]
 fn statistics_of_every_workload_equal_those_of_maelstrom() {
-    for run in runs() {
-        let theirs = run.results();
-        let ours = judge("any", &run.history(), &run.options(), &counts(&theirs));
+    for run in &runs() {
+        let theirs = results(run);
+        let ours = judge("any", &history(run), &options(run), &counts(&theirs));
         for part in ["perf", "timeline", "exceptions", "stats", "availability", "net"] {
             let (ours, theirs) = (ours.get(part).expect("present"), theirs.get(part).expect("recorded"));
-            assert_same(ours, theirs, &format!("{} {part}", run.folder.display()));
+            assert_same(ours, theirs, &format!("{} {part}", run.name()));
         }
     }
 }

@@ -1,15 +1,13 @@
 //! What real Maelstrom once said to nodes, said again to ours: each request of a client is answered exactly once and in
 //! shape, whatever another implementation's nodes say in between. Services answer our nodes' own calls.
-//!
-//! The recordings lie beside the repository, not in it; without them this test has nothing to say.
 
 #![cfg(feature = "workbench")]
 
 mod protocol;
+mod recordings;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 
@@ -18,54 +16,30 @@ use gossip_gloomers::workbench::services::Services;
 use protocol::{Participants, Spoken, answers, message};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use recordings::{Run, runs};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// The program for a workload.
-fn program(command: &str) -> Option<&'static str> {
-    let mut words = command.split_whitespace();
-    words.find(|word| *word == "-w")?;
-    match words.next()? {
-        "echo" => Some(env!("CARGO_BIN_EXE_echo")),
-        "unique-ids" => Some(env!("CARGO_BIN_EXE_unique-ids")),
-        "broadcast" => Some(env!("CARGO_BIN_EXE_broadcast")),
-        "g-set" => Some(env!("CARGO_BIN_EXE_g-set")),
-        "g-counter" => Some(env!("CARGO_BIN_EXE_g-counter")),
-        "pn-counter" => Some(env!("CARGO_BIN_EXE_pn-counter")),
-        "kafka" => Some(env!("CARGO_BIN_EXE_kafka")),
-        "lin-kv" => Some(env!("CARGO_BIN_EXE_lin-kv")),
-        "txn-list-append" => Some(env!("CARGO_BIN_EXE_txn-list-append")),
-        "txn-rw-register" => Some(env!("CARGO_BIN_EXE_txn")),
-        _ => None,
+fn program(workload: &str) -> &'static str {
+    match workload {
+        "echo" => env!("CARGO_BIN_EXE_echo"),
+        "unique-ids" => env!("CARGO_BIN_EXE_unique-ids"),
+        "broadcast" => env!("CARGO_BIN_EXE_broadcast"),
+        "g-set" => env!("CARGO_BIN_EXE_g-set"),
+        "g-counter" => env!("CARGO_BIN_EXE_g-counter"),
+        "pn-counter" => env!("CARGO_BIN_EXE_pn-counter"),
+        "kafka" => env!("CARGO_BIN_EXE_kafka"),
+        "lin-kv" => env!("CARGO_BIN_EXE_lin-kv"),
+        "txn-list-append" => env!("CARGO_BIN_EXE_txn-list-append"),
+        "txn-rw-register" => env!("CARGO_BIN_EXE_txn"),
+        _ => panic!("no node is for {workload}"),
     }
 }
 
-/// Every transcript with the program that must cope with it, and the node's name.
-fn transcripts() -> Vec<(PathBuf, &'static str, String)> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/maelstrom-runs"));
-    let Ok(runs) = root.read_dir() else {
-        eprintln!("skipped: no recorded runs at {}", root.display());
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    for run in runs {
-        let run = run.expect("readable").path();
-        let command = std::fs::read_to_string(run.join("command.txt")).unwrap_or_default();
-        let Some(program) = program(&command) else { continue };
-        for file in run.read_dir().expect("a folder") {
-            let file = file.expect("readable").path();
-            let name = file.file_name().expect("a file has a name").to_string_lossy().into_owned();
-            if let Some(node) = name.strip_suffix(".in.jsonl") {
-                found.push((file, program, node.to_owned()));
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn replay(file: &Path, program: &str, me: &str) {
-    let text = std::fs::read_to_string(file).expect("readable");
+/// Has the node say what it says to what was said to node `me` of a run.
+fn replay(run: &Run, me: &str) {
+    let text = run.file(&format!("{me}.in.jsonl"));
     let entry = |line| serde_json::from_str::<BTreeMap<&str, &RawValue>>(line).expect("a line of a transcript");
     let lines: Vec<_> = text.lines().map(|line| entry(line)["msg"].get()).collect();
 
@@ -86,7 +60,7 @@ fn replay(file: &Path, program: &str, me: &str) {
     }
     assert!(!requests.is_empty());
 
-    converse(program, &lines, |spoken| {
+    converse(program(run.workload()), &lines, |spoken| {
         participants.assert_know(me, std::slice::from_ref(spoken));
         if spoken.dest.starts_with('c') {
             let asked = requests.remove(&(spoken.dest.clone(), spoken.integer("in_reply_to").expect("a reply quotes")));
@@ -134,8 +108,10 @@ fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&Spoken) -
 
 #[test]
 fn recorded_requests_are_answered_once_each_and_in_shape() {
-    for (file, program, me) in transcripts() {
-        eprintln!("{me} of {}", file.display());
-        replay(&file, program, &me);
+    for run in runs() {
+        for me in run.nodes() {
+            eprintln!("{me} of {}", run.name());
+            replay(&run, &me);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What a run leaves to look at, as a browser and other clients see it: pages in a real Chromium, and `gloomers serve`
-//! over real sockets. Where there is no Chromium, its tests say that they are skipped.
+//! over real sockets. Where there is no Chromium, its tests say that they are skipped; where one is expected, which
+//! is under `CI` or `CHROMIUM_EXPECTED`, they fail.
 
 #![cfg(feature = "workbench")]
 

@@ -14,7 +14,13 @@ const CHALLENGE_3D: &str = "-w broadcast --node-count 25 --time-limit 20 --rate 
 /// A browser that shows the report of a run from its file; nothing, if there is no browser.
 fn opened(ran: &Ran) -> Option<Browser> {
     let Some(mut browser) = Browser::start() else {
-        say("skipped: there is no Chromium that can be started");
+        let expected = ["CI", "CHROMIUM_EXPECTED"].into_iter().find(|name| std::env::var_os(name).is_some());
+        assert_eq!(
+            expected, None,
+            "it says that there is a Chromium, but none can be started; install one or unset it"
+        );
+        // On a line of its own, though the harness may be in the middle of one.
+        say("\nskipped: browser tests: there is no Chromium that can be started");
         return None;
     };
     browser.open(&format!("file://{}", ran.latest().join("report.html").display()));

@@ -3,33 +3,42 @@
 //! An add of unknown outcome counts or does not, so the final reads may be any sum of the certain adds and some of the
 //! others. The sums are kept as intervals, of which small numbers need few.
 
-use super::Verdict;
+use super::{Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, Kind, Op};
 
 /// Invalid if a final read is no possible sum.
-#[must_use]
-pub fn check(history: &History) -> Value {
-    let adds = |kind: Kind| {
-        let adds = history.client_ops().filter(move |(_, op)| op.kind == kind && op.f == "add");
-        adds.filter_map(|(_, op)| op.value.as_int())
+///
+/// # Errors
+/// If an add that counts, or a final read, has no integer of 64 bits.
+pub fn check(history: &History) -> Result<Value, Unjudgeable> {
+    let with = |kind: Kind, f: &'static str| {
+        let ops = history.client_ops().map(|(_, op)| op);
+        ops.filter(move |op| op.kind == kind && op.f == f)
     };
-    let definite = adds(Kind::Ok).fold(0_i64, i64::saturating_add);
-    let possible = adds(Kind::Info).fold(vec![(definite, definite)], |sums, delta| with_or_without(&sums, delta));
-    let reads = history.client_ops().map(|(_, op)| op);
-    let reads: Vec<_> = reads.filter(|op| op.kind == Kind::Ok && op.f == "read" && op.is_final()).collect();
-    let is_possible = |value: &Value| {
-        value.as_int().is_some_and(|value| possible.iter().any(|(low, high)| (*low..=*high).contains(&value)))
-    };
-    let errors: Vec<_> = reads.iter().filter(|op| !is_possible(&op.value)).map(|op| op.to_value()).collect();
+    let definite = with(Kind::Ok, "add").try_fold(0_i64, |sum, add| integer(add).map(|by| sum.saturating_add(by)))?;
+    let possible = with(Kind::Info, "add")
+        .try_fold(vec![(definite, definite)], |sums, add| integer(add).map(|delta| with_or_without(&sums, delta)))?;
+    let reads: Vec<_> = with(Kind::Ok, "read").filter(|op| op.is_final()).collect();
+    let mut errors = Vec::new();
+    for read in &reads {
+        let value = integer(read)?;
+        if !possible.iter().any(|(low, high)| (*low..=*high).contains(&value)) {
+            errors.push(read.to_value());
+        }
+    }
     let valid = errors.is_empty();
     let acceptable = possible.iter().map(|(low, high)| Value::Ints(vec![*low, *high]));
-    Value::record([
+    Ok(Value::record([
         ("valid?", Verdict::from(valid).to_value()),
         ("errors", if valid { Value::Nil } else { Value::List(errors) }),
         ("final-reads", Value::List(reads.iter().map(|op| op.value.clone()).collect())),
         ("acceptable", Value::List(acceptable.collect())),
-    ])
+    ]))
+}
+
+fn integer(op: &Op) -> Result<i64, Unjudgeable> {
+    op.value.as_int().ok_or_else(|| Unjudgeable::malformed(op, "a counter knows integers of 64 bits only"))
 }
 
 /// The sums, and the sums increased by `delta`, as disjoint intervals with gaps between, in order.
@@ -65,7 +74,8 @@ mod tests {
         });
         let early = ["0 invoke read nil".to_owned(), "0 ok read -77".to_owned()];
         let lines: Vec<_> = early.into_iter().chain(adds).chain(reads).collect();
-        check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>())).to_string()
+        let checked = check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
+        checked.map_or_else(|problem| problem.to_string(), |result| result.to_string())
     }
 
     #[test]
@@ -92,6 +102,15 @@ mod tests {
     #[test]
     fn without_final_reads_there_is_nothing_to_be_wrong() {
         assert_eq!(result(&["ok 1"], &[]), "{:valid? true, :errors nil, :final-reads (), :acceptable ([1 1])}");
+    }
+
+    #[test]
+    fn what_is_no_integer_cannot_be_judged_where_it_counts() {
+        let problem = result(&["ok 1", "info 1.5"], &["1"]);
+        assert_eq!(problem, "the operation at index 5 is :add 1.5: a counter knows integers of 64 bits only");
+        assert!(result(&["ok nil"], &[]).contains("a counter knows integers"));
+        assert!(result(&["ok 1"], &["1.0"]).contains("a counter knows integers"));
+        assert!(result(&["ok 1", "fail 1.5"], &["1"]).starts_with("{:valid? true"));
     }
 
     proptest! {

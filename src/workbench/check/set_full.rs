@@ -31,7 +31,7 @@ const QUANTILES: [(Value, f64); 5] = [
 /// Invalid if an element was lost, unknown if none is stable.
 ///
 /// # Errors
-/// If a read that succeeded brought no collection, or elements to be listed have no order.
+/// If a read that succeeded brought no collection, or the elements have no order.
 pub fn check(history: &History) -> Result<Value, Unjudgeable> {
     report(history, &Elements::of(history)?)
 }
@@ -41,7 +41,8 @@ pub fn check(history: &History) -> Result<Value, Unjudgeable> {
 #[must_use]
 pub fn stable_latencies(history: &History) -> Vec<i64> {
     let Ok(elements) = Elements::of(history) else { return Vec::new() };
-    let mut latencies: Vec<_> = timed(history, &elements, Outcome::Stable).map(|(latency, _)| latency).collect();
+    let ids = 0..elements.value.len();
+    let mut latencies: Vec<_> = timed(history, &elements, ids, Outcome::Stable).map(|(latency, _)| latency).collect();
     latencies.sort_unstable();
     latencies
 }
@@ -200,44 +201,48 @@ fn latency_ms(history: &History, known: usize, end: usize) -> i64 {
     (end - time(known).unwrap_or_default()).max(0) / 1_000_000
 }
 
-/// The elements with this outcome and how long it took until they had it.
+/// Those of the elements with this outcome, and how long it took until they had it.
 fn timed<'a>(
     history: &'a History,
     elements: &'a Elements<'_>,
+    ids: impl Iterator<Item = usize> + 'a,
     wanted: Outcome,
 ) -> impl Iterator<Item = (i64, usize)> + 'a {
     let end = if wanted == Outcome::Lost { &elements.last_present } else { &elements.last_absent };
-    let with = (0..elements.value.len()).filter(move |id| elements.outcome(*id) == wanted);
+    let with = ids.filter(move |id| elements.outcome(*id) == wanted);
     with.map(|id| (latency_ms(history, elements.known[id], end[id]), id))
 }
 
 fn report(history: &History, elements: &Elements<'_>) -> Result<Value, Unjudgeable> {
-    let stable: Vec<_> = timed(history, elements, Outcome::Stable).collect();
-    let lost: Vec<_> = timed(history, elements, Outcome::Lost).collect();
-    let mut late: Vec<_> = stable.iter().copied().filter(|(latency, _)| *latency > 0).collect();
-    late.sort_unstable_by_key(|worst| Reverse(*worst));
-    let never_read = (0..elements.value.len()).filter(|id| elements.outcome(*id) == Outcome::NeverRead);
-    let never_read: Vec<_> = never_read.collect();
+    let in_order = Value::sorted(elements.value.iter().map(|value| (*value).clone()).collect())?;
+    let in_order: Vec<usize> = in_order.iter().filter_map(|value| elements.ids.of(value)).collect();
+    let ids = || in_order.iter().copied();
+    let stable: Vec<_> = timed(history, elements, ids(), Outcome::Stable).collect();
+    let lost: Vec<_> = timed(history, elements, ids(), Outcome::Lost).collect();
+    let late: Vec<_> = stable.iter().copied().filter(|(latency, _)| *latency > 0).collect();
+    let never_read: Vec<_> = ids().filter(|id| elements.outcome(*id) == Outcome::NeverRead).collect();
+    // Of elements as late as each other the last comes first.
+    let mut worst: Vec<_> = late.iter().rev().copied().collect();
+    worst.sort_by_key(|(latency, _)| Reverse(*latency));
 
     let verdict = match (lost.len(), stable.len()) {
         (0, 0) => Verdict::Unknown,
         (0, _) => Verdict::True,
         _ => Verdict::False,
     };
-    let values_of = |ids: &mut dyn Iterator<Item = usize>| {
-        Value::sorted(ids.map(|id| elements.value[id].clone()).collect()).map(Value::List)
-    };
-    let worst = late.iter().take(MAX_WORST).map(|(latency, id)| describe(history, elements, *id, *latency));
+    let value = |id: &usize| elements.value[*id].clone();
+    let values = |timed: &[(i64, usize)]| Value::List(timed.iter().map(|(_, id)| value(id)).collect());
+    let worst = worst.iter().take(MAX_WORST).map(|(latency, id)| describe(history, elements, *id, *latency));
     let entries = [
         ("valid?", Some(verdict.to_value())),
         ("attempt-count", Some(Value::count(elements.value.len()))),
         ("stable-count", Some(Value::count(stable.len()))),
         ("lost-count", Some(Value::count(lost.len()))),
-        ("lost", Some(values_of(&mut lost.iter().map(|(_, id)| *id))?)),
+        ("lost", Some(values(&lost))),
         ("never-read-count", Some(Value::count(never_read.len()))),
-        ("never-read", Some(values_of(&mut never_read.into_iter())?)),
+        ("never-read", Some(Value::List(never_read.iter().map(value).collect()))),
         ("stale-count", Some(Value::count(late.len()))),
-        ("stale", Some(values_of(&mut late.iter().map(|(_, id)| *id))?)),
+        ("stale", Some(values(&late))),
         ("worst-stale", Some(Value::List(worst.collect()))),
         ("stable-latencies", quantiles(&stable)),
         ("lost-latencies", quantiles(&lost)),

@@ -69,9 +69,9 @@ pub(super) struct Record<'a> {
     key_ids: Ids,
     message_ids: Ids,
     /// The step that sent each message.
-    writers: BTreeMap<Place, usize>,
+    pub(super) writers: BTreeMap<Place, usize>,
     /// The steps that polled it.
-    readers: BTreeMap<Place, Vec<usize>>,
+    pub(super) readers: BTreeMap<Place, Vec<usize>>,
     /// What successful polls brought.
     pub(super) seen: BTreeSet<Place>,
 }
@@ -222,40 +222,6 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Polls that were over before a send of what they brought began; and a history in which nothing depends on
-    /// anything.
-    pub(super) fn cycles(&self, history: &History, errors: &mut Errors) {
-        for (place, readers) in &self.readers {
-            let Some(writer) = self.writer(*place).filter(|writer| !writer.is(Kind::Fail)) else { continue };
-            for reader in readers.iter().map(|index| &self.steps[*index]).filter(|reader| reader.is(Kind::Ok)) {
-                if reader.span.1 < writer.span.0 {
-                    let (sent, polled) = (writer.op.to_value(), reader.op.to_value());
-                    let steps = [
-                        Value::record([
-                            ("type", Value::keyword("wr")),
-                            ("key", self.keys[place.0].clone()),
-                            ("value", self.messages[place.1].clone()),
-                        ]),
-                        Value::record([("type", Value::keyword("realtime"))]),
-                    ];
-                    let shown = Value::record([
-                        ("cycle", Value::Vector(vec![sent.clone(), polled, sent])),
-                        ("steps", Value::List(steps.into())),
-                        ("type", Value::keyword("G1c-realtime")),
-                    ]);
-                    errors.entry("G1c-realtime").or_default().push(Case { rank: 2, shown });
-                }
-            }
-        }
-        let txns = || self.steps.iter().filter(|step| step.is_txn);
-        let first_end = txns().filter(|step| step.is(Kind::Ok)).map(|step| step.span.1).min();
-        let last_begin = txns().filter(|step| !step.is(Kind::Fail)).map(|step| step.span.0).max();
-        let in_time = matches!((first_end, last_begin), (Some(end), Some(begin)) if end < begin);
-        if !in_time && self.readers.is_empty() && history.invocation_count() > 0 {
-            errors.entry("empty-transaction-graph").or_default().push(Case { rank: 0, shown: Value::Bool(true) });
-        }
-    }
-
     /// What was acknowledged and never seen, when the last send or poll succeeded.
     pub(super) fn unseen(&self) -> Result<Option<Value>, Unjudgeable> {
         let oks = || self.steps.iter().filter(|step| step.is_txn && step.is(Kind::Ok));
@@ -265,7 +231,21 @@ impl<'a> Record<'a> {
                 unseen.entry(key).or_default().insert(message);
             }
         }
-        let Some(last) = oks().next_back().filter(|_| !unseen.is_empty()) else { return Ok(None) };
+        let Some(last) = oks().next_back() else { return Ok(None) };
+        // Jepsen takes what was polled from what was sent log by log, and so keeps what the very last success is the
+        // first to poll of a log to which no send succeeded.
+        for (key, pairs) in &last.polls {
+            let tells = |step: &Step<'_>| {
+                step.polls.iter().any(|(known, _)| known == key)
+                    || step.sends.iter().any(|((known, _), _)| known == key)
+            };
+            if oks().filter(|step| tells(step)).count() == 1 && !pairs.is_empty() {
+                unseen.entry(*key).or_default().extend(pairs.iter().map(|(_, message)| *message));
+            }
+        }
+        if unseen.is_empty() {
+            return Ok(None);
+        }
         let keys = Value::sorted(unseen.keys().map(|key| self.keys[*key].clone()).collect())?;
         let (mut counts, mut messages) = (Vec::new(), Vec::new());
         for key in keys {

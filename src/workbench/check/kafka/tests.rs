@@ -136,11 +136,43 @@ fn what_a_failed_send_sent_must_not_be_read() {
     assert_eq!(after(&["3 fail send [[:send \"k\" 4]]", reads]), "(:G1a)");
 }
 
+const CYCLES: &str = ":G1c-realtime :strong-PL-2-cycle-exists";
+
 #[test]
-fn a_poll_cannot_bring_what_is_sent_later() {
+fn a_poll_cannot_bring_what_is_sent_later_even_if_that_send_fails() {
     let early = "9 ok poll [[:poll {\"k\" [[0 1]]}]]";
-    assert_eq!(errors(&[early, "0 ok send [[:send \"k\" [0 1]]]"]), "(:G1c-realtime)");
-    assert_eq!(errors(&[early, "0 fail send [[:send \"k\" 1]]"]), "(:G1a)");
+    assert_eq!(errors(&[early, "0 ok send [[:send \"k\" [0 1]]]"]), format!("({CYCLES})"));
+    let failed = [early, "0 fail send [[:send \"k\" 1]]", "9 ok poll [[:poll {}]]"];
+    assert_eq!(errors(&failed), format!("(:G1a {CYCLES})"));
+}
+
+#[test]
+fn of_operations_that_all_come_before_each_other_one_cycle_is_shown() {
+    let polls = ["8 ok poll [[:poll {\"k\" [[0 1]]}]]", "9 ok poll [[:poll {\"k\" [[1 2]]}]]"];
+    let sends = ["0 ok send [[:send \"k\" [0 1]]]", "1 ok send [[:send \"k\" [1 2]]]"];
+    let count = |result: &Value, kind: &str| result.get(kind).and_then(|errors| errors.get("count")?.as_int());
+    let both = judged(&[&polls[..], &["7 ok poll [[:poll {}]]"], &sends].concat());
+    assert_eq!(count(&both, "G1c-realtime"), Some(1));
+    let exists = both.get("strong-PL-2-cycle-exists").map(ToString::to_string).expect("told as well");
+    let expected = "{:count 1, :errs ({:type :strong-PL-2-cycle-exists, :not :strong-read-committed, \
+                    :subgraph [:union :ww :wwp :wr :wrp :realtime], :scc-size 5, :scc #{1 3 5 7 9}})}";
+    assert_eq!(exists, expected);
+    let apart = judged(&[polls[0], sends[0], polls[1], sends[1]]);
+    assert_eq!(count(&apart, "G1c-realtime"), Some(2));
+}
+
+#[test]
+fn a_send_that_failed_is_enough_for_a_graph() {
+    let poll = "9 ok poll [[:poll {}]]";
+    assert_eq!(errors(&[poll]), "(:empty-transaction-graph)");
+    assert_eq!(errors(&[poll, "0 fail send [[:send \"k\" 1]]"]), "()");
+}
+
+#[test]
+fn what_the_last_success_is_the_first_to_poll_of_a_log_without_successful_sends_counts_as_unseen() {
+    let (sent, polled) = ("0 info send [[:send \"k\" 1]]", "9 ok poll [[:poll {\"k\" [[0 1]]}]]");
+    assert_eq!(errors(&[sent, polled]), "(:unseen)");
+    assert_eq!(errors(&[sent, polled, "9 ok poll [[:poll {}]]"]), "()");
 }
 
 #[test]

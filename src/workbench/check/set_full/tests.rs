@@ -173,3 +173,24 @@ fn a_read_without_a_list_cannot_be_judged() {
     let problem = check(&history(&["0 invoke read nil", "0 ok read 5"])).expect_err("no list");
     assert_eq!(problem.to_string(), "the read completed at index 1 has 5 where a list of elements belongs");
 }
+
+#[test]
+fn of_elements_as_late_as_each_other_the_greatest_comes_first_whatever_was_added_first() {
+    let lines = ["0 invoke add 7", "0 ok add 7", "0 invoke add 3", "0 ok add 3"];
+    let missed = ["1 invoke read nil", "1 ok read []", "1 invoke read nil", "1 ok read [3 7]"];
+    let mut late = history(&[&lines[..], &missed].concat()).ops().to_vec();
+    // Both are known from the same moment on.
+    late[1].time = late[3].time;
+    late[4].time += 10_000_000;
+    let result = check(&late.into_iter().collect()).expect("it can be judged");
+    let worst = field(&result, "worst-stale");
+    assert!(worst.starts_with("({:element 7, :outcome :stable, :stable-latency 11, "), "{worst}");
+    assert_eq!(field(&result, "stale"), "(3 7)");
+}
+
+#[test]
+fn elements_without_an_order_cannot_be_judged_whatever_became_of_them() {
+    let lines = ["0 invoke add 7", "0 ok add 7", "0 invoke add \"a\"", "0 ok add \"a\""];
+    let seen = ["1 invoke read nil", "1 ok read [7 \"a\"]"];
+    assert!(check(&history(&[&lines[..], &seen].concat())).is_err());
+}

@@ -1,0 +1,102 @@
+//! Cycles among sends and polls.
+//!
+//! Sends depend on nothing and polls only on sends and on time, so each cycle goes back in time from a send to a poll
+//! of what it sent that was over before the send began. Such spans of time that overlap belong to one strongly
+//! connected component, of which Elle shows one cycle; no graph is searched.
+
+use super::record::{Place, Record, Step};
+use super::{Case, Errors};
+use crate::workbench::edn::Value;
+use crate::workbench::history::{History, Kind};
+
+/// That there is such a cycle; told beside the cycle itself.
+pub(super) const EXISTS: &str = "strong-PL-2-cycle-exists";
+
+/// From the end of a poll to the beginning of a send of what it brought, by positions in the history; where several
+/// overlap, from the first end to the last beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Span {
+    start: usize,
+    end: usize,
+    /// The message by which it starts, and the steps that polled and sent it.
+    place: Place,
+    reader: usize,
+    writer: usize,
+}
+
+/// The cycles; and a history in which nothing depends on anything.
+pub(super) fn find(record: &Record<'_>, history: &History, errors: &mut Errors) {
+    for span in spans(record) {
+        let (sent, polled) = (record.steps[span.writer].op.to_value(), record.steps[span.reader].op.to_value());
+        let steps = [
+            Value::record([
+                ("type", Value::keyword("wr")),
+                ("key", record.keys[span.place.0].clone()),
+                ("value", record.messages[span.place.1].clone()),
+            ]),
+            Value::record([("type", Value::keyword("realtime"))]),
+        ];
+        let shown = Value::record([
+            ("cycle", Value::Vector(vec![sent.clone(), polled, sent])),
+            ("steps", Value::List(steps.into())),
+            ("type", Value::keyword("G1c-realtime")),
+        ]);
+        errors.entry("G1c-realtime").or_default().push(Case { rank: 2, shown });
+        let members = component(record, span);
+        let indices = members.iter().map(|step| Value::Int(step.op.index.cast_signed()));
+        let subgraph = ["union", "ww", "wwp", "wr", "wrp", "realtime"].map(Value::keyword);
+        let shown = Value::record([
+            ("type", Value::keyword(EXISTS)),
+            ("not", Value::keyword("strong-read-committed")),
+            ("subgraph", Value::Vector(subgraph.into())),
+            ("scc-size", Value::count(members.len())),
+            ("scc", Value::Set(indices.collect())),
+        ]);
+        errors.entry(EXISTS).or_default().push(Case { rank: 0, shown });
+    }
+    let txns = || record.steps.iter().filter(|step| step.is_txn);
+    let first_end = txns().filter(|step| step.is(Kind::Ok)).map(|step| step.span.1).min();
+    let last_begin = txns().map(|step| step.span.0).max();
+    let in_time = matches!((first_end, last_begin), (Some(end), Some(begin)) if end < begin);
+    if !in_time && record.readers.is_empty() && history.invocation_count() > 0 {
+        errors.entry("empty-transaction-graph").or_default().push(Case { rank: 0, shown: Value::Bool(true) });
+    }
+}
+
+/// The spans in which time is turned back, apart from each other and in order. A send that failed counts as well, as
+/// Elle lets it come after what was over before it.
+fn spans(record: &Record<'_>) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for (place, readers) in &record.readers {
+        let Some(writer) = record.writers.get(place) else { continue };
+        for reader in readers.iter().filter(|reader| record.steps[**reader].is(Kind::Ok)) {
+            let (start, end) = (record.steps[*reader].span.1, record.steps[*writer].span.0);
+            if start < end {
+                spans.push(Span { start, end, place: *place, reader: *reader, writer: *writer });
+            }
+        }
+    }
+    spans.sort_unstable();
+    let mut apart: Vec<Span> = Vec::new();
+    for span in spans {
+        match apart.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            Some(_) | None => apart.push(span),
+        }
+    }
+    apart
+}
+
+/// The steps that come after the start of a span and, since time is turned back, also before its end.
+fn component<'r, 'a>(record: &'r Record<'a>, span: Span) -> Vec<&'r Step<'a>> {
+    let is_before = |step: &Step<'_>| step.is_txn && step.is(Kind::Ok) && step.span.1 < span.end;
+    let is_after = |step: &Step<'_>| step.is_txn && step.span.0 > span.start;
+    let is_polled_before = |step: &Step<'_>| {
+        let mut readers = step.sends.iter().filter_map(|(place, _)| record.readers.get(place)).flatten();
+        readers.any(|reader| is_before(&record.steps[*reader]))
+    };
+    let polls_after = |step: &Step<'_>| step.reads().filter_map(|place| record.writer(place)).any(is_after);
+    let belongs =
+        |step: &&Step<'_>| (is_after(step) || polls_after(step)) && (is_before(step) || is_polled_before(step));
+    record.steps.iter().filter(belongs).collect()
+}
