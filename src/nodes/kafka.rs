@@ -243,7 +243,7 @@ impl Kafka {
     }
 
     fn on_poll(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
-        let Some(offsets) = offsets.entries() else { return refuse(from, "offsets: an object", out) };
+        let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
         let Self { topics, key, .. } = self;
         let write = |text: &mut Vec<u8>| {
             text.push(b'{');
@@ -266,7 +266,7 @@ impl Kafka {
     }
 
     fn on_commit(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
-        let Some(offsets) = offsets.entries() else { return refuse(from, "offsets: an object", out) };
+        let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
         for (name, offset) in offsets {
             let Some(offset) = offset.as_u64() else { continue };
             self.key.clear();

@@ -37,9 +37,7 @@ impl<'a> de::Deserializer<'a> for Json<'a> {
             Node::Static(StaticNode::Bool(truth)) => visitor.visit_bool(truth),
             Node::Static(StaticNode::Null) => visitor.visit_unit(),
             Node::Array { count, .. } => visitor.visit_seq(Elements(Items(self.inside(count)))),
-            Node::Object { count, .. } => {
-                visitor.visit_map(Fields { entries: Entries(self.inside(count)), value: None })
-            }
+            Node::Object { count, .. } => visitor.visit_map(Fields::of(Entries(self.inside(count)), &[])),
         }
     }
 
@@ -62,9 +60,23 @@ impl<'a> de::Deserializer<'a> for Json<'a> {
             return visitor.visit_enum(BorrowedStrDeserializer::new(variant));
         }
         let mut entries = self.entries().ok_or_else(|| de::Error::custom("expected a variant"))?;
-        match (entries.next(), entries.next()) {
-            (Some((variant, content)), None) => visitor.visit_enum(Variant { variant, content }),
-            (Some(_) | None, _) => Err(de::Error::custom("expected an object with one key, the variant's name")),
+        let only = entries.next().and_then(|(variant, content)| {
+            let content = entries.try_fold(content, |_, (key, last)| (key == variant).then_some(last))?;
+            Some(Variant { variant, content })
+        });
+        let no_variant = || de::Error::custom("expected an object with one key, the variant's name");
+        visitor.visit_enum(only.ok_or_else(no_variant)?)
+    }
+
+    fn deserialize_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Malformed> {
+        match self.entries() {
+            Some(entries) => visitor.visit_map(Fields::of(entries, fields)),
+            None => self.deserialize_any(visitor),
         }
     }
 
@@ -75,7 +87,7 @@ impl<'a> de::Deserializer<'a> for Json<'a> {
     serde::forward_to_deserialize_any! {
         <W: Visitor<'a>>
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier
+        seq tuple tuple_struct map identifier
     }
 }
 
@@ -89,18 +101,38 @@ impl<'a> de::SeqAccess<'a> for Elements<'a> {
     }
 }
 
+/// The entries of an object. A map takes the last value of a repeated key by itself, a struct would refuse it: of its
+/// fields only the last is shown.
 struct Fields<'a> {
     entries: Entries<'a>,
     value: Option<Json<'a>>,
+    /// The fields of the struct.
+    known: &'static [&'static str],
+}
+
+impl<'a> Fields<'a> {
+    fn of(entries: Entries<'a>, known: &'static [&'static str]) -> Self {
+        Self { entries, value: None, known }
+    }
+
+    /// Whether the field follows once more: at the latest where it does, so all searches together pass each entry once
+    /// for each field.
+    fn is_repeated(&self, key: &str) -> bool {
+        self.known.contains(&key) && self.entries.clone().any(|(next, _)| next == key)
+    }
 }
 
 impl<'a> de::MapAccess<'a> for Fields<'a> {
     type Error = Malformed;
 
     fn next_key_seed<K: de::DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Malformed> {
-        let Some((key, value)) = self.entries.next() else { return Ok(None) };
-        self.value = Some(value);
-        seed.deserialize(Key(key)).map(Some)
+        while let Some((key, value)) = self.entries.next() {
+            if !self.is_repeated(key) {
+                self.value = Some(value);
+                return seed.deserialize(Key(key)).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn next_value_seed<V: de::DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Malformed> {

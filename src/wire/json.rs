@@ -3,6 +3,7 @@
 use std::fmt;
 
 use simd_json::{Node, StaticNode};
+use smallvec::SmallVec;
 
 use super::deserialize::Malformed;
 use super::writer::{write_f64, write_int, write_signed, write_str};
@@ -96,16 +97,32 @@ impl<'a> Json<'a> {
         if let Node::Array { count, .. } = self.head() { Some(Items(self.inside(count))) } else { None }
     }
 
-    /// The entries of an object, in the order of the line; a repeated key appears repeatedly.
+    /// The entries of an object, in the order of the line; a repeated key appears repeatedly, and the last one counts,
+    /// as it does for Maelstrom.
     #[must_use]
     pub fn entries(self) -> Option<Entries<'a>> {
         if let Node::Object { count, .. } = self.head() { Some(Entries(self.inside(count))) } else { None }
     }
 
+    /// The entries of an object, sorted by key, each key once: where it is repeated, with its last value.
+    #[must_use]
+    pub fn distinct_entries(self) -> Option<impl Iterator<Item = (&'a str, Json<'a>)>> {
+        let mut entries: SmallVec<[_; 16]> = self.entries()?.collect();
+        entries.sort_by_key(|(key, _)| *key);
+        let mut entries = entries.into_iter().peekable();
+        let last = move || loop {
+            let (key, value) = entries.next()?;
+            if entries.peek().is_none_or(|(next, _)| *next != key) {
+                return Some((key, value));
+            }
+        };
+        Some(std::iter::from_fn(last))
+    }
+
     /// The value under `key` in an object.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Json<'a>> {
-        self.entries()?.find(|(name, _)| *name == key).map(|(_, value)| value)
+        self.entries()?.filter(|(name, _)| *name == key).last().map(|(_, value)| value)
     }
 
     /// Reads the value into a type of serde's.
