@@ -9,7 +9,7 @@ use crate::node::{Answer, Life, Node, Sender};
 use crate::outbox::{Counters, Due, Names, Outbox};
 use crate::shell::Machine;
 use crate::time::{Duration, Time};
-use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Reader, Refusal, Unreadable};
+use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Quote, Reader, Refusal, Sentence, Unreadable};
 
 /// Lines to peers and services wait until the first request of a client, which comes when all nodes have answered
 /// `init`, or for this long: a message to a participant that is not registered yet silences its sender for good
@@ -133,8 +133,7 @@ impl<N: Node> Engine<N> {
     #[cold]
     fn unreadable(&mut self, line: &[u8], why: &Unreadable) {
         self.out.counters.unreadable += 1;
-        let shown = String::from_utf8_lossy(&line[..line.len().min(200)]);
-        log::error!("skipped a line of {} bytes, {why}: {shown}", line.len());
+        log::error!("skipped a line of {} bytes, {why}: {}", line.len(), Quote::of(line));
     }
 }
 
@@ -247,19 +246,19 @@ fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<Sender>
 #[cold]
 fn drop_unnamed<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
     out.counters.refused += 1;
-    log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
+    let (kind, src) = (Quote::of(message.kind), Quote::of(message.src));
+    log::error!("dropped a {kind} message: its sender's id is too long: {src}");
 }
 
 #[cold]
 fn refuse<N: Node>(out: &mut Outbox<N>, from: Sender, message: &Message<'_>, why: Refusal) {
     out.counters.refused += 1;
+    let kind = Quote::of(message.kind);
     let (code, text) = match why {
-        Refusal::Unknown => {
-            (ErrorCode::NOT_SUPPORTED, format!("this node does not know messages of type {:?}", message.kind))
-        }
-        Refusal::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {} request: {why}", message.kind)),
+        Refusal::Unknown => (ErrorCode::NOT_SUPPORTED, format!("this node does not know messages of type {kind}")),
+        Refusal::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {kind} request: {why}")),
     };
-    log::warn!("refused a message from {}: {text}", message.src);
+    log::warn!("refused a message from {}: {}", Quote::of(message.src), Sentence(&text));
     // Two nodes that refuse each other's refusals would never stop.
     if message.kind != "error" {
         out.reply_error(from, code, &text);

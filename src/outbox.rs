@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::node::{Answer, MAX_CLIENT_ID, Node, Peer, Sender, Service, Target, Who};
 use crate::time::{Duration, Time};
 use crate::wheel::Wheel;
-use crate::wire::{ErrorCode, Line, write_str};
+use crate::wire::{ErrorCode, Line, Quote, Sentence, write_str};
 use retries::Retries;
 
 pub use retries::{Policy, Repetition};
@@ -179,6 +179,7 @@ impl<N: Node> Outbox<N> {
     fn withhold(&mut self, kind: &str) {
         self.counters.late_replies += 1;
         let so_far = self.counters.late_replies;
+        let kind = Quote::of(kind);
         log::warn!("withheld a {kind} reply: the client has stopped waiting ({so_far} so far)");
     }
 
@@ -194,10 +195,10 @@ impl<N: Node> Outbox<N> {
         line.integer(b",\"in_reply_to\":", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
     }
 
-    /// Refuses a request.
+    /// Refuses a request; `text`, one sentence, says why, and is cut at [`MAX_SENTENCE`](crate::wire::MAX_SENTENCE).
     #[cold]
     pub fn reply_error(&mut self, to: Sender, code: ErrorCode, text: &str) {
-        self.reply(to, "error").field("code", code.0).field("text", text).end();
+        self.reply(to, "error").field("code", code.0).field("text", Sentence(text).to_string()).end();
     }
 
     /// Sends a message that expects no answer.

@@ -6,6 +6,7 @@
 mod decode;
 mod deserialize;
 mod json;
+mod quote;
 mod reader;
 mod serialize;
 #[cfg(test)]
@@ -16,6 +17,8 @@ mod writer;
 pub use decode::{Decode, Field, Refusal, missing};
 pub use deserialize::Malformed;
 pub use json::{Entries, Items, Json};
+pub(crate) use quote::Sentence;
+pub use quote::{MAX_QUOTE, MAX_SENTENCE, Quote};
 pub use reader::{MAX_DEPTH, Message, Reader, Unreadable};
 pub use text::{elements, integer};
 pub use writer::{Encode, Line, Raw};

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::de::{self, IntoDeserializer, Visitor, value::BorrowedStrDeserializer};
+use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor, value::BorrowedStrDeserializer};
 use simd_json::{Node, StaticNode};
 
 use super::json::{Entries, Items, Json};
+use super::quote::{Quote, Sentence};
 
 /// A value has not the shape its reader wanted; the text says how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,32 @@ impl std::error::Error for Malformed {}
 
 impl de::Error for Malformed {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self(text.to_string())
+        Self(Sentence(&text.to_string()).to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(format!("invalid type: {}, expected {expected}", Found(found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(format!("invalid value: {}, expected {expected}", Found(found)))
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self(format!("unknown variant {}, expected one of {expected:?}", Quote::of(variant)))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self(format!("unknown field {}, expected one of {expected:?}", Quote::of(field)))
+    }
+}
+
+/// What was found instead, in serde's words; a text is quoted.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Unexpected::Str(text) = self.0 { write!(f, "string {}", Quote::of(text)) } else { self.0.fmt(f) }
     }
 }
 
