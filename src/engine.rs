@@ -6,7 +6,7 @@
 use memchr::memchr;
 
 use crate::node::{Answer, Life, Node, Sender};
-use crate::outbox::{Counters, Due, Names, Outbox};
+use crate::outbox::{Counters, Due, Names, Outbox, escaped};
 use crate::shell::Machine;
 use crate::time::{Duration, Time};
 use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Quote, Reader, Refusal, Sentence, Unreadable};
@@ -24,6 +24,12 @@ pub const LONGEST_NAP: Duration = Duration::from_millis(500);
 /// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
 /// twenty at 25 nodes.
 pub const MAX_EARLY: usize = 1 << 20;
+
+/// A cluster has at most this many nodes: each takes memory at all others.
+pub const MAX_NODES: usize = 1 << 14;
+
+/// A node's id has at most this many bytes as JSON text: it stands on every line.
+pub const MAX_NODE_ID: usize = 1 << 10;
 
 /// What a host gives a node besides its lines.
 #[derive(Debug)]
@@ -267,6 +273,11 @@ fn refuse<N: Node>(out: &mut Outbox<N>, from: Sender, message: &Message<'_>, why
 
 #[cold]
 fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
+    if escaped(message.dest).len() > MAX_NODE_ID {
+        out.counters.refused += 1;
+        log::error!("dropped an init: a node's id may have {MAX_NODE_ID} bytes: {}", Quote::of(message.dest));
+        return None;
+    }
     out.names = Names::anonymous(message.dest);
     let from = sender(out, message)?;
     let ids = message.body.get("node_ids").and_then(|ids| ids.to::<Vec<Box<str>>>().ok());
@@ -276,6 +287,11 @@ fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Me
         refuse(out, from, message, why);
         return None;
     };
+    if ids.len() > MAX_NODES || ids.iter().any(|id| escaped(id).len() > MAX_NODE_ID) {
+        let why = format!("at most {MAX_NODES} nodes, and {MAX_NODE_ID} bytes in the id of each, can be kept");
+        refuse(out, from, message, Refusal::Malformed(why));
+        return None;
+    }
     let names = Names::new(id, ids);
     let Some(me) = names.peer(id) else {
         refuse(out, from, message, Refusal::Malformed("node_id must be one of node_ids".into()));

@@ -115,7 +115,7 @@ impl Names {
 }
 
 /// An id as JSON text, without the quotes.
-fn escaped(id: &str) -> Vec<u8> {
+pub(crate) fn escaped(id: &str) -> Vec<u8> {
     let mut text = Vec::new();
     write_str(&mut text, id);
     text[1..text.len() - 1].to_vec()
