@@ -166,6 +166,11 @@ impl<N: Node> Machine for Engine<N> {
                         node.on_answer(call, answer, out);
                     }
                 }
+                Some((_, Due::Unsent(id, why))) => {
+                    if let Some((call, answer)) = out.unsent(id, why) {
+                        node.on_answer(call, answer, out);
+                    }
+                }
                 Some((_, Due::Retry(id))) => out.retry(id),
                 Some((_, Due::Settled)) => settle(node, out),
                 None => break,

@@ -3,6 +3,7 @@
 //! Reading parses a line in place (simd-json's tape) and hands out borrowed views; writing appends whole
 //! lines to a buffer. Neither allocates once its buffers are warm. The protocol is reference §1.3-§1.5.
 
+mod bound;
 mod decode;
 mod deserialize;
 mod json;
@@ -14,6 +15,8 @@ mod tests;
 mod text;
 mod writer;
 
+pub(crate) use bound::HANDED_ON;
+pub use bound::{Bound, MAX_LINE, MAX_REPLY, REQUEST, TooLarge, UNANSWERABLE};
 pub use decode::{Decode, Field, Refusal, missing};
 pub use deserialize::Malformed;
 pub use json::{Entries, Items, Json};
