@@ -72,19 +72,6 @@ impl<'a> Json<'a> {
         if let Node::Static(StaticNode::Bool(truth)) = self.head() { Some(truth) } else { None }
     }
 
-    /// How deep arrays and objects nest in this value: 0 for any other.
-    #[must_use]
-    pub fn depth(self) -> usize {
-        let deepest = if let Some(items) = self.items() {
-            items.map(Json::depth).max()
-        } else if let Some(entries) = self.entries() {
-            entries.map(|(_, value)| value.depth()).max()
-        } else {
-            return 0;
-        };
-        deepest.unwrap_or(0) + 1
-    }
-
     /// `true` for the value `null`.
     #[must_use]
     pub fn is_null(self) -> bool {
