@@ -6,10 +6,10 @@
 use memchr::memchr;
 
 use crate::node::{Answer, Life, Node, Sender};
-use crate::outbox::{Counters, Due, Names, Outbox};
+use crate::outbox::{Counters, Due, Names, Outbox, escaped};
 use crate::shell::Machine;
 use crate::time::{Duration, Time};
-use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Reader, Refusal, Unreadable};
+use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Quote, Reader, Refusal, Sentence, Unreadable};
 
 /// Lines to peers and services wait until the first request of a client, which comes when all nodes have answered
 /// `init`, or for this long: a message to a participant that is not registered yet silences its sender for good
@@ -24,6 +24,12 @@ pub const LONGEST_NAP: Duration = Duration::from_millis(500);
 /// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
 /// twenty at 25 nodes.
 pub const MAX_EARLY: usize = 1 << 20;
+
+/// A cluster has at most this many nodes: each takes memory at all others.
+pub const MAX_NODES: usize = 1 << 14;
+
+/// A node's id has at most this many bytes as JSON text: it stands on every line.
+pub const MAX_NODE_ID: usize = 1 << 10;
 
 /// What a host gives a node besides its lines.
 #[derive(Debug)]
@@ -133,8 +139,7 @@ impl<N: Node> Engine<N> {
     #[cold]
     fn unreadable(&mut self, line: &[u8], why: &Unreadable) {
         self.out.counters.unreadable += 1;
-        let shown = String::from_utf8_lossy(&line[..line.len().min(200)]);
-        log::error!("skipped a line of {} bytes, {why}: {shown}", line.len());
+        log::error!("skipped a line of {} bytes, {why}: {}", line.len(), Quote::of(line));
     }
 }
 
@@ -158,6 +163,11 @@ impl<N: Node> Machine for Engine<N> {
                 Some((_, Due::Timer(timer))) => node.on_timer(timer, out),
                 Some((_, Due::Call(id))) => {
                     if let Some((call, answer)) = out.give_up(id) {
+                        node.on_answer(call, answer, out);
+                    }
+                }
+                Some((_, Due::Unsent(id, why))) => {
+                    if let Some((call, answer)) = out.unsent(id, why) {
                         node.on_answer(call, answer, out);
                     }
                 }
@@ -247,19 +257,19 @@ fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<Sender>
 #[cold]
 fn drop_unnamed<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
     out.counters.refused += 1;
-    log::error!("dropped a {} message: its sender's id is too long: {:?}", message.kind, message.src);
+    let (kind, src) = (Quote::of(message.kind), Quote::of(message.src));
+    log::error!("dropped a {kind} message: its sender's id is too long: {src}");
 }
 
 #[cold]
 fn refuse<N: Node>(out: &mut Outbox<N>, from: Sender, message: &Message<'_>, why: Refusal) {
     out.counters.refused += 1;
+    let kind = Quote::of(message.kind);
     let (code, text) = match why {
-        Refusal::Unknown => {
-            (ErrorCode::NOT_SUPPORTED, format!("this node does not know messages of type {:?}", message.kind))
-        }
-        Refusal::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {} request: {why}", message.kind)),
+        Refusal::Unknown => (ErrorCode::NOT_SUPPORTED, format!("this node does not know messages of type {kind}")),
+        Refusal::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {kind} request: {why}")),
     };
-    log::warn!("refused a message from {}: {text}", message.src);
+    log::warn!("refused a message from {}: {}", Quote::of(message.src), Sentence(&text));
     // Two nodes that refuse each other's refusals would never stop.
     if message.kind != "error" {
         out.reply_error(from, code, &text);
@@ -268,6 +278,11 @@ fn refuse<N: Node>(out: &mut Outbox<N>, from: Sender, message: &Message<'_>, why
 
 #[cold]
 fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
+    if escaped(message.dest).len() > MAX_NODE_ID {
+        out.counters.refused += 1;
+        log::error!("dropped an init: a node's id may have {MAX_NODE_ID} bytes: {}", Quote::of(message.dest));
+        return None;
+    }
     out.names = Names::anonymous(message.dest);
     let from = sender(out, message)?;
     let ids = message.body.get("node_ids").and_then(|ids| ids.to::<Vec<Box<str>>>().ok());
@@ -277,6 +292,11 @@ fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Me
         refuse(out, from, message, why);
         return None;
     };
+    if ids.len() > MAX_NODES || ids.iter().any(|id| escaped(id).len() > MAX_NODE_ID) {
+        let why = format!("at most {MAX_NODES} nodes, and {MAX_NODE_ID} bytes in the id of each, can be kept");
+        refuse(out, from, message, Refusal::Malformed(why));
+        return None;
+    }
     let names = Names::new(id, ids);
     let Some(me) = names.peer(id) else {
         refuse(out, from, message, Refusal::Malformed("node_id must be one of node_ids".into()));

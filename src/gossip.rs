@@ -39,6 +39,7 @@ use stability::Stability;
 use crate::node::{Life, Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
+use crate::wire::{REQUEST, TooLarge};
 
 /// A follower without news acknowledges by the fourth message it hears from its hub, or four periods after the first
 /// that it has not acknowledged, or this long after it if that is more.
@@ -46,12 +47,6 @@ pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A node that has heard nobody for this long after it settled takes this for its first life.
 pub const SOLITUDE: Duration = Duration::from_millis(500);
-
-/// An operation nests no deeper, or messages that hand it on could not be read.
-pub const MAX_DEPTH: usize = 100;
-
-/// An operation is no longer than this many bytes: with all that goes with it, it stays well below the longest line.
-pub const MAX_OPERATION: usize = 1 << 24;
 
 /// Messages heard in silence before an acknowledgement goes out.
 const SILENT_ROUNDS: u8 = 4;
@@ -208,9 +203,20 @@ impl Gossip {
         self.wake(out, out.now());
     }
 
-    /// Makes an operation; `operation` is one JSON value on one line, within [`MAX_DEPTH`] and [`MAX_OPERATION`].
-    /// Returns its number.
-    pub fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32
+    /// Makes an operation; `operation` is one JSON value on one line. Returns its number.
+    ///
+    /// # Errors
+    /// It is beyond [`REQUEST`]: peers could not read what passes it on. Nothing has happened.
+    pub fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> Result<u32, TooLarge>
+    where
+        N::Timer: From<Tick>,
+    {
+        REQUEST.admit(operation)?;
+        Ok(self.add(operation, out))
+    }
+
+    /// Makes an operation that is admitted.
+    fn add<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32
     where
         N::Timer: From<Tick>,
     {

@@ -230,7 +230,7 @@
 //!         match request {
 //!             Request::Add { delta } => {
 //!                 self.total.0 += delta;
-//!                 self.gossip.append(delta.to_string().as_bytes(), out);
+//!                 self.gossip.append(delta.to_string().as_bytes(), out).expect("a number is not too large");
 //!                 out.reply(from, "add_ok").end();
 //!             }
 //!             Request::Read {} => out.reply(from, "read_ok").field("value", self.total.0).end(),

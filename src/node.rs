@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::outbox::Outbox;
 use crate::time::Time;
-use crate::wire::{Decode, ErrorCode, Json};
+use crate::wire::{Decode, ErrorCode, Json, Quote};
 
 /// A Maelstrom node.
 pub trait Node: Sized {
@@ -56,7 +56,7 @@ impl Options for () {
     fn parse(arguments: &mut dyn Iterator<Item = String>) -> Result<Self, String> {
         match arguments.next() {
             None => Ok(()),
-            Some(argument) => Err(format!("unexpected argument {argument:?}: this node takes none")),
+            Some(argument) => Err(format!("unexpected argument {}: this node takes none", Quote::of(&argument))),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use crate::node::{Answer, MAX_CLIENT_ID, Node, Peer, Sender, Service, Target, Who};
 use crate::time::{Duration, Time};
 use crate::wheel::Wheel;
-use crate::wire::{ErrorCode, Line, write_str};
+use crate::wire::{ErrorCode, Line, Quote, REQUEST, Sentence, TooLarge, write_str};
 use retries::Retries;
 
 pub use retries::{Policy, Repetition};
@@ -21,6 +21,9 @@ pub const REPLY_WITHIN: Duration = Duration::from_secs(4);
 
 /// At most this many calls wait for answers at once; a call beyond it is not sent and expires at once.
 pub const MAX_CALLS: usize = 1 << 16;
+
+/// At most this many bytes of calls are kept to be sent again; a call beyond it is not sent, and is refused at once.
+pub const MAX_CALL_BYTES: usize = 256 << 20;
 
 /// What happened that should not have, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub struct Counters {
     pub late_replies: u64,
     /// Answers that came after their call had expired.
     pub late_answers: u64,
-    /// Calls beyond [`MAX_CALLS`].
+    /// Calls beyond [`MAX_CALLS`] or [`MAX_CALL_BYTES`], or too large for a service.
     pub refused_calls: u64,
 }
 
@@ -46,7 +49,31 @@ pub(crate) enum Due<T> {
     Timer(T),
     Call(i64),
     Retry(i64),
+    Unsent(i64, Unsent),
     Settled,
+}
+
+/// Why a call was not sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unsent {
+    /// Too many bytes are kept for others.
+    Full,
+    /// No service should be asked so much.
+    TooLarge(TooLarge),
+    /// It was taken back as it was written: JSON has no such value, or it was longer than any line.
+    TakenBack,
+}
+
+impl Unsent {
+    /// A definite error: nobody has heard of the call.
+    const fn answer(self) -> Answer<'static> {
+        let (code, text) = match self {
+            Self::Full => (ErrorCode::TEMPORARILY_UNAVAILABLE, "too many calls wait for answers"),
+            Self::TooLarge(what) => (ErrorCode::MALFORMED_REQUEST, what.why()),
+            Self::TakenBack => (ErrorCode::MALFORMED_REQUEST, "no JSON, or too large: a request stores at most 16 MiB"),
+        };
+        Answer::Error { code, text }
+    }
 }
 
 /// The names of the cluster, as a line needs them.
@@ -115,7 +142,7 @@ impl Names {
 }
 
 /// An id as JSON text, without the quotes.
-fn escaped(id: &str) -> Vec<u8> {
+pub(crate) fn escaped(id: &str) -> Vec<u8> {
     let mut text = Vec::new();
     write_str(&mut text, id);
     text[1..text.len() - 1].to_vec()
@@ -179,6 +206,7 @@ impl<N: Node> Outbox<N> {
     fn withhold(&mut self, kind: &str) {
         self.counters.late_replies += 1;
         let so_far = self.counters.late_replies;
+        let kind = Quote::of(kind);
         log::warn!("withheld a {kind} reply: the client has stopped waiting ({so_far} so far)");
     }
 
@@ -194,10 +222,10 @@ impl<N: Node> Outbox<N> {
         line.integer(b",\"in_reply_to\":", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
     }
 
-    /// Refuses a request.
+    /// Refuses a request; `text`, one sentence, says why, and is cut at [`MAX_SENTENCE`](crate::wire::MAX_SENTENCE).
     #[cold]
     pub fn reply_error(&mut self, to: Sender, code: ErrorCode, text: &str) {
-        self.reply(to, "error").field("code", code.0).field("text", text).end();
+        self.reply(to, "error").field("code", code.0).field("text", Sentence(text).to_string()).end();
     }
 
     /// Sends a message that expects no answer.
@@ -233,6 +261,7 @@ impl<N: Node> Outbox<N> {
     /// As [`Self::call`], but the request is sent again as `policy` says, under its old number, so that whichever
     /// answer comes first counts. A definite error is passed on only if no attempt can have had an effect; if one may
     /// have had, the call has [expired](Answer::Expired). "Temporarily unavailable" is no answer while there is time.
+    /// Fields beyond [`REQUEST`] are not sent, and answered with [`MALFORMED_REQUEST`](ErrorCode::MALFORMED_REQUEST).
     pub fn insist(
         &mut self,
         to: impl Into<Target>,
@@ -243,12 +272,33 @@ impl<N: Node> Outbox<N> {
     ) {
         let (id, settled) = (self.next_call, self.settled);
         let start = if settled { self.lines.len() } else { self.held.len() };
-        fields(self.call(to, policy.patience, call, kind));
-        let line = if settled { &self.lines[start..] } else { &self.held[start..] };
-        if !line.is_empty() {
+        let is_full = self.calls.len() >= MAX_CALLS;
+        let line = self.call(to, policy.patience, call, kind);
+        let fields_at = line.end_so_far();
+        fields(line);
+        if is_full {
+            return;
+        }
+        let out = if settled { &mut self.lines } else { &mut self.held };
+        let unsent = match out.get(fields_at..) {
+            None => Some(Unsent::TakenBack),
+            Some(fields) => REQUEST.admit(fields).err().map(Unsent::TooLarge),
+        };
+        let line = &out[start..];
+        let unsent = unsent.or_else(|| (!self.retries.has_room(line.len())).then_some(Unsent::Full));
+        if let Some(why) = unsent {
+            out.truncate(start);
+            self.counters.refused_calls += 1;
+            self.wheel.arm(self.now, Due::Unsent(id, why));
+        } else {
             let pause = self.retries.keep(id, line, policy);
             self.wheel.arm(self.now + pause, Due::Retry(id));
         }
+    }
+
+    /// The call that was not sent, and what is said to it.
+    pub(crate) fn unsent(&mut self, id: i64, why: Unsent) -> Option<(N::Call, Answer<'static>)> {
+        Some((self.calls.remove(&id)?, why.answer()))
     }
 
     /// Sends a request again whose answer is still waited for.

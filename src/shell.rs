@@ -15,7 +15,7 @@ mod nonblocking;
 mod output;
 mod process;
 
-pub use crate::wire::PADDING;
+pub use crate::wire::{MAX_LINE, PADDING};
 pub use process::{main, main_with};
 
 use crate::time::Time;
@@ -26,9 +26,6 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-
-/// The longest line that is handled, its newline not counted: more than the largest read of any workload.
-pub const MAX_LINE: usize = 64 << 20;
 
 /// The bytes of output that may wait for a full stdout before the machine is left alone.
 ///

@@ -3,9 +3,11 @@
 //! Reading parses a line in place (simd-json's tape) and hands out borrowed views; writing appends whole
 //! lines to a buffer. Neither allocates once its buffers are warm. The protocol is reference §1.3-§1.5.
 
+mod bound;
 mod decode;
 mod deserialize;
 mod json;
+mod quote;
 mod reader;
 mod serialize;
 #[cfg(test)]
@@ -13,9 +15,13 @@ mod tests;
 mod text;
 mod writer;
 
+pub(crate) use bound::HANDED_ON;
+pub use bound::{Bound, MAX_LINE, MAX_REPLY, REQUEST, TooLarge, UNANSWERABLE};
 pub use decode::{Decode, Field, Refusal, missing};
 pub use deserialize::Malformed;
 pub use json::{Entries, Items, Json};
+pub(crate) use quote::Sentence;
+pub use quote::{MAX_QUOTE, MAX_SENTENCE, Quote};
 pub use reader::{MAX_DEPTH, Message, Reader, Unreadable};
 pub use text::{elements, integer};
 pub use writer::{Encode, Line, Raw};

@@ -5,7 +5,7 @@ mod protocol;
 
 use std::time::Duration;
 
-use gossip_gloomers::engine::{LONGEST_NAP, MAX_EARLY, SETTLE};
+use gossip_gloomers::engine::{LONGEST_NAP, MAX_EARLY, MAX_NODE_ID, MAX_NODES, SETTLE};
 use gossip_gloomers::node::{Answer, Life, Node, Peer, Sender, Service, Target};
 use gossip_gloomers::outbox::{MAX_CALLS, Outbox, REPLY_WITHIN};
 use gossip_gloomers::requests;
@@ -460,6 +460,20 @@ fn a_sender_whose_id_cannot_be_kept_is_dropped_and_counted() {
         let said = host.tell(&line(&id, "n0", r#"{"type":"ping","msg_id":1}"#));
         assert_eq!((said.len(), &said[0].dest), (1, &meant));
     }
+}
+
+#[test]
+fn an_init_that_names_more_than_can_be_kept_is_refused_and_the_next_one_is_heard() {
+    let mut host = Host::<Probe>::new();
+    let long = "n".repeat(MAX_NODE_ID + 1);
+    let many: Vec<_> = (0..=MAX_NODES).map(|node| format!("n{node}")).collect();
+    let many: Vec<_> = many.iter().map(String::as_str).collect();
+    for bad in [init("c0", "n0", &["n0", &long]), init("c0", "n0", &many)] {
+        assert_eq!(host.tell(&bad)[0].code(), Some(12));
+    }
+    assert!(host.tell(&init("c0", &long, &[&long])).is_empty(), "a reply would have to bear this name");
+    assert_eq!(host.engine.counters().refused, 3);
+    assert_eq!(kinds(&host.tell(&init("c0", "n0", &many[..MAX_NODES]))), [("c0", "init_ok")]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::log::{Origin, Slot};
 use super::message::{LIVES_END, write_origin};
 use crate::node::Peer;
 use crate::time::{Duration, Time};
-use crate::wire::{Json, write_int};
+use crate::wire::{HANDED_ON, Json, write_int};
 
 /// A gap that has stayed for so long may stay for ever.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -138,6 +138,10 @@ impl Gossip {
                 estate.scratch.push(b',');
                 estate.scratch.extend_from_slice(log.any_payload(*slot, number).unwrap_or_default());
                 estate.scratch.push(b']');
+                if HANDED_ON.admit(&estate.scratch).is_err() {
+                    // What was wrapped so often could not be read by anyone.
+                    continue;
+                }
                 let next = log.reach(estate.slot) + 1;
                 log.insert(estate.slot, next, |payload| payload.extend_from_slice(&estate.scratch));
                 estate.packed.entry((*slot, number)).or_default().push((estate.slot, next));

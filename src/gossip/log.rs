@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::wire::HANDED_ON;
+
 /// Who made an operation: a node in one of its lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
@@ -52,7 +54,7 @@ pub enum Insertion {
     Beyond,
     /// The log had it.
     Known,
-    /// There was no room above the gap.
+    /// There was no room above the gap, or it is too large to be handed on.
     Dropped,
 }
 
@@ -151,13 +153,14 @@ impl Log {
         if number > next || !self.beyond[slot].is_empty() {
             return self.insert_at_gap(slot, number, write);
         }
-        let span = self.add(write);
+        let Some(span) = self.add(write) else { return Insertion::Dropped };
         self.held[slot].push(span);
         Insertion::Next
     }
 
     /// Takes in operations from number `first` on if that is the next one and nothing waits above a gap, and else none;
-    /// says which. By itself, so that the loop has all registers.
+    /// says which. From one that is too large to be handed on, the rest is dropped. By itself, so that the loop has all
+    /// registers.
     #[inline(never)]
     pub fn append<T>(
         &mut self,
@@ -170,12 +173,27 @@ impl Log {
             return false;
         }
         let Self { held, payloads, .. } = self;
+        let (known, bytes) = (held[slot].len(), payloads.len());
         held[slot].extend(operations.map(|operation| {
             let start = payloads.len();
             write(operation, payloads);
             Span { start, end: payloads.len() }
         }));
+        if payloads.len() - bytes > HANDED_ON.bytes {
+            self.drop_too_large(slot, known);
+        }
         true
+    }
+
+    /// Takes back what was appended to the slot from the first on that is too large.
+    #[cold]
+    fn drop_too_large(&mut self, slot: Slot, known: usize) {
+        let held = &mut self.held[slot];
+        let too_large = held[known..].iter().position(|span| span.end - span.start > HANDED_ON.bytes);
+        if let Some(first) = too_large.map(|at| known + at) {
+            self.payloads.truncate(held[first].start);
+            held.truncate(first);
+        }
     }
 
     /// The payloads of the slot from a number on, as far as they are held.
@@ -185,13 +203,18 @@ impl Log {
         spans.iter().map(|span| self.bytes(*span))
     }
 
-    /// Adds a payload.
+    /// Adds a payload, unless it is too large.
     #[inline]
-    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Span {
+    fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Option<Span> {
         let start = self.payloads.len();
-        self.latest = start;
         write(&mut self.payloads);
-        Span { start, end: self.payloads.len() }
+        let end = self.payloads.len();
+        if end - start > HANDED_ON.bytes {
+            self.payloads.truncate(start);
+            return None;
+        }
+        self.latest = start;
+        Some(Span { start, end })
     }
 
     /// Above a gap or in it.
@@ -204,7 +227,7 @@ impl Log {
         if number > next && self.beyond[slot].len() >= MAX_BEYOND {
             return Insertion::Dropped;
         }
-        let span = self.add(write);
+        let Some(span) = self.add(write) else { return Insertion::Dropped };
         if number > next {
             self.beyond[slot].insert(number, span);
             return Insertion::Beyond;
@@ -262,6 +285,18 @@ mod tests {
         assert_eq!(put(&mut log, slot, last + 1), Insertion::Dropped);
         assert_eq!(put(&mut log, slot, 1), Insertion::Next);
         assert_eq!(log.reach(slot), last);
+    }
+
+    #[test]
+    fn what_is_too_large_to_be_handed_on_is_not_taken_in_and_neither_is_what_follows() {
+        let mut log = Log::default();
+        let slot = log.slot(Origin { node: 0, life: 7 });
+        let write = |bytes: usize, out: &mut Vec<u8>| out.resize(out.len() + bytes, b'1');
+        assert!(log.append(slot, 1, [1, HANDED_ON.bytes + 1, 1].into_iter(), write));
+        assert_eq!(log.reach(slot), 1);
+        assert_eq!(log.insert(slot, 2, |out| write(HANDED_ON.bytes + 1, out)), Insertion::Dropped);
+        assert_eq!(log.insert(slot, 3, |out| write(HANDED_ON.bytes + 1, out)), Insertion::Dropped);
+        assert_eq!((put(&mut log, slot, 2), log.payload(slot, 2)), (Insertion::Next, Some(b"2".as_slice())));
     }
 
     #[test]

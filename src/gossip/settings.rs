@@ -2,6 +2,7 @@
 
 use crate::node::Options;
 use crate::time::Duration;
+use crate::wire::Quote;
 
 /// The longest `--max-staleness`, and the longest period that a replica believes a hub to have.
 pub const MAX_STALENESS: Duration = Duration::from_secs(3600);
@@ -24,7 +25,7 @@ impl Options for Settings {
                 None => (argument, None),
             };
             if name != "--max-staleness" {
-                return Err(format!("unknown argument {name:?}: this node knows --max-staleness DURATION"));
+                return Err(format!("unknown argument {}: this node knows --max-staleness DURATION", Quote::of(&name)));
             }
             let value = value.or_else(|| arguments.next()).ok_or("--max-staleness wants a duration, such as 500ms")?;
             settings.max_staleness = Some(duration(&value)?);
@@ -44,9 +45,9 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let seconds = number.parse::<f64>().unwrap_or(f64::NAN) * unit;
     let duration = Duration::try_from_secs_f64(seconds)
-        .map_err(|_| format!("{text:?} is not a duration: write 500ms, 1.7s or 0"))?;
+        .map_err(|_| format!("{} is not a duration: write 500ms, 1.7s or 0", Quote::of(text)))?;
     if duration > MAX_STALENESS {
-        return Err(format!("{text:?} is longer than an hour: nobody would hear of anything"));
+        return Err(format!("{} is longer than an hour: nobody would hear of anything", Quote::of(text)));
     }
     Ok(duration)
 }

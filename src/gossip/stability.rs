@@ -48,7 +48,7 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
-        let birth = self.append(b"[]", out);
+        let birth = self.add(b"[]", out);
         self.stability = Some(Stability { birth, ..Stability::default() });
     }
 

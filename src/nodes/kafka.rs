@@ -18,15 +18,21 @@ use smallvec::SmallVec;
 
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
-use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick, View};
+use crate::gossip::{Gossip, Message, Settings, Tick, View};
 use crate::kv::{self, Absent, Failure, LIN_KV, Policy, Repetition, Store, Swap};
 use crate::node::{Answer, Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::wire::{ErrorCode, Json, elements, integer, write_int, write_str};
+use crate::wire::{Bound, ErrorCode, Json, MAX_LINE, REQUEST, TooLarge, elements, integer, write_int, write_str};
 
 /// A poll returns at most this many messages of each key; the next one goes on from there.
 pub const MAX_POLL: usize = 256;
+
+/// And at most this many bytes in all, or one message of one key if that has more: half a line.
+pub const MAX_POLL_BYTES: usize = MAX_LINE / 2;
+
+/// What may be sent: it is passed on with a clock of up to twenty digits.
+const SENT: Bound = Bound { bytes: REQUEST.bytes - 21, depth: REQUEST.depth };
 
 requests! {
     /// What a kafka node is asked.
@@ -87,12 +93,18 @@ impl Topic {
         self.shown.push((offset, self.text.len()));
     }
 
-    /// The text of up to [`MAX_POLL`] messages from an offset on, without the first comma.
-    fn from(&self, offset: u64) -> Option<&[u8]> {
+    /// The text of the first message from an offset on, and as many more as [`MAX_POLL`] and `room`, a number of bytes,
+    /// allow; without the first comma.
+    fn from(&self, offset: u64, room: usize) -> Option<&[u8]> {
         let first = self.shown.partition_point(|(shown, _)| *shown < offset);
-        let last = self.shown.len().min(first + MAX_POLL).checked_sub(1)?;
         let start = if first == 0 { 0 } else { self.shown[first - 1].1 };
-        self.text.get(start + 1..self.shown[last].1)
+        let shown = &self.shown[first..self.shown.len().min(first + MAX_POLL)];
+        let mut end = shown.last()?.1;
+        if end - start > room {
+            let fit = shown.partition_point(|(_, end)| end - start <= room);
+            end = shown[fit.max(1) - 1].1;
+        }
+        self.text.get(start + 1..end)
     }
 }
 
@@ -214,7 +226,7 @@ impl Kafka {
         self.key.push(b',');
         self.key.extend_from_slice(message);
         self.key.push(b']');
-        let number = self.gossip.append(&self.key, out);
+        let number = self.gossip.append(&self.key, out).expect("it was admitted with room for its clock");
         let offset = self.topics.append(key, clock, self.me, number, message);
         out.reply(from, "send_ok").field("offset", offset).end();
     }
@@ -227,9 +239,8 @@ impl Kafka {
         text.push(b',');
         message.write(&mut text);
         text.push(b']');
-        if text.len() > MAX_OPERATION || message.depth() > MAX_DEPTH - 1 {
-            let why = "a message of more than 16 MiB, or that nests more than 99 deep, cannot be passed on";
-            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
+        if let Err(what) = SENT.admit(&text) {
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
         } else if self.knows_past {
             self.append(from, &text, out);
         } else if !self.waiting.keep(from, &text) {
@@ -243,16 +254,21 @@ impl Kafka {
     }
 
     fn on_poll(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
-        let Some(offsets) = offsets.entries() else { return refuse(from, "offsets: an object", out) };
+        let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
         let Self { topics, key, .. } = self;
         let write = |text: &mut Vec<u8>| {
             text.push(b'{');
+            let start = text.len();
             for (name, offset) in offsets {
                 key.clear();
                 write_str(key, name);
                 let from = offset.as_u64().unwrap_or_default();
-                let Some(messages) = topics.find(key).and_then(|topic| topic.from(from)) else { continue };
-                if text.last() != Some(&b'{') {
+                let room = MAX_POLL_BYTES.saturating_sub(text.len() - start + key.len());
+                let Some(messages) = topics.find(key).and_then(|topic| topic.from(from, room)) else { continue };
+                if text.len() > start {
+                    if messages.len() > room {
+                        continue;
+                    }
                     text.push(b',');
                 }
                 text.extend_from_slice(key);
@@ -266,7 +282,11 @@ impl Kafka {
     }
 
     fn on_commit(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
-        let Some(offsets) = offsets.entries() else { return refuse(from, "offsets: an object", out) };
+        let named = offsets.entries();
+        let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
+        if let Err(what) = named.into_iter().flatten().try_for_each(|(name, _)| self.admit_commit(name)) {
+            return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
+        }
         for (name, offset) in offsets {
             let Some(offset) = offset.as_u64() else { continue };
             self.key.clear();
@@ -276,18 +296,36 @@ impl Kafka {
                 self.key.push(b',');
                 write_int(&mut self.key, offset);
                 self.key.push(b']');
-                self.gossip.append(&self.key, out);
+                self.gossip.append(&self.key, out).expect("it was admitted with the longest offset");
             }
         }
         out.reply(from, "commit_offsets_ok").end();
     }
 
+    /// Whether any offset of a key can be passed on.
+    fn admit_commit(&mut self, name: &str) -> Result<(), TooLarge> {
+        // An escaped character takes up to six bytes.
+        if name.len() < REQUEST.depth / 6 {
+            return Ok(());
+        }
+        self.key.clear();
+        self.key.push(b'[');
+        write_str(&mut self.key, name);
+        self.key.push(b',');
+        write_int(&mut self.key, u64::MAX);
+        self.key.push(b']');
+        REQUEST.admit(&self.key)
+    }
+
     fn on_list(&mut self, from: Sender, keys: Json<'_>, out: &mut Outbox<Self>) {
         let Some(keys) = keys.items() else { return refuse(from, "keys: an array", out) };
+        let mut names: SmallVec<[&str; 16]> = keys.filter_map(Json::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
         let Self { topics, key, .. } = self;
         let write = |text: &mut Vec<u8>| {
             text.push(b'{');
-            for name in keys.filter_map(Json::as_str) {
+            for name in names {
                 key.clear();
                 write_str(key, name);
                 let Some(topic) = topics.find(key) else { continue };

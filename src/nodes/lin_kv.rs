@@ -48,12 +48,12 @@ impl Node for LinKv {
 
     fn on_answer(&mut self, from: Sender, answer: Answer<'_>, out: &mut Outbox<Self>) {
         match answer {
-            Answer::Reply { kind: "read_ok", body } => {
-                if let Some(value) = body.get("value") {
-                    out.reply(from, "read_ok").field("value", value).end();
-                }
-            }
-            Answer::Reply { kind, .. } => out.reply(from, kind).end(),
+            Answer::Reply { kind: "write_ok", .. } => out.reply(from, "write_ok").end(),
+            Answer::Reply { kind: "cas_ok", .. } => out.reply(from, "cas_ok").end(),
+            Answer::Reply { body, .. } => match body.get("value") {
+                Some(value) => out.reply(from, "read_ok").field("value", value).end(),
+                None => out.reply_error(from, ErrorCode::CRASH, "lin-kv gave no answer that makes sense"),
+            },
             Answer::Error { code, text } => out.reply_error(from, code, text),
             Answer::Expired => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv did not answer"),
         }

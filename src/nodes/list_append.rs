@@ -9,18 +9,22 @@
 
 mod database;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use super::waiting::{MAX_WAITING, MAX_WAITING_BYTES};
 use crate::kv::{Absent, LIN_KV};
 use crate::node::{Answer, Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::time::Time;
-use crate::wire::{ErrorCode, Json, Raw};
+use crate::wire::{Bound, ErrorCode, Json, REQUEST, Raw, UNANSWERABLE};
 use database::{Database, MicroOp, micro_ops};
 
 /// At most so many places of the log are read at once: the log of a former life is long.
 pub const MAX_AHEAD: u64 = 1024;
+
+/// What a batch may hold: a place and a few words go with it. More transactions take more than one place.
+const BATCH: Bound = Bound { bytes: REQUEST.bytes - 128, depth: REQUEST.depth };
 
 requests! {
     /// What a node is asked.
@@ -45,6 +49,15 @@ pub enum Call {
 struct Transaction {
     from: Sender,
     ops: Vec<MicroOp>,
+    /// Those that change anything, as a JSON array.
+    changes: Vec<u8>,
+}
+
+impl Transaction {
+    /// How much is kept while it waits.
+    fn bytes(&self) -> usize {
+        self.changes.len() + self.ops.iter().map(MicroOp::bytes).sum::<usize>()
+    }
 }
 
 /// After a lost place, so many batches are tried with reads beside them, in case they are lost as well.
@@ -56,7 +69,9 @@ pub struct ListAppend {
     database: Database,
     /// The first place whose batch has not been applied.
     place: u64,
-    waiting: Vec<Transaction>,
+    waiting: VecDeque<Transaction>,
+    /// How many bytes these are.
+    waiting_bytes: usize,
     /// Those that are to take the next place.
     batch: Vec<Transaction>,
     /// Whether the next place is known to be taken.
@@ -77,8 +92,21 @@ impl ListAppend {
     /// Goes on with the transactions that wait, unless others are on their way.
     fn begin(&mut self, out: &mut Outbox<Self>) {
         if self.batch.is_empty() && !self.waiting.is_empty() && self.rests_until <= out.now() {
-            std::mem::swap(&mut self.batch, &mut self.waiting);
+            self.fill_batch();
             self.append(out);
+        }
+    }
+
+    /// Takes as many of the transactions that wait as fit, the first in any case.
+    fn fill_batch(&mut self) {
+        let mut bytes = 0;
+        while let Some(next) = self.waiting.front() {
+            bytes += next.changes.len();
+            if bytes > BATCH.bytes && !self.batch.is_empty() {
+                break;
+            }
+            self.waiting_bytes -= next.bytes();
+            self.batch.extend(self.waiting.pop_front());
         }
     }
 
@@ -86,7 +114,9 @@ impl ListAppend {
     fn append(&mut self, out: &mut Outbox<Self>) {
         self.lost = false;
         self.asked = out.now();
-        let batch = database::writes(self.batch.iter().flat_map(|transaction| &transaction.ops));
+        let changes = self.batch.iter().map(|transaction| &transaction.changes[1..transaction.changes.len() - 1]);
+        let changes: Vec<_> = changes.filter(|changes| !changes.is_empty()).collect();
+        let batch = [b"[".as_slice(), &changes.join(&b','), b"]"].concat();
         LIN_KV.cas(self.place, ((), Raw(&batch)), Absent::Create, Call::Append, out);
         if self.wary > 0 {
             self.look(out);
@@ -110,9 +140,13 @@ impl ListAppend {
         }
         self.found.remove(&self.place);
         self.place += 1;
-        for Transaction { from, ops } in self.batch.drain(..) {
-            let result = self.database.apply(&ops);
-            out.reply(from, "txn_ok").field("txn", Raw(&result)).end();
+        for Transaction { from, ops, changes } in self.batch.drain(..) {
+            match self.database.apply(&ops) {
+                Some(result) => out.reply(from, "txn_ok").field("txn", Raw(&result)).end(),
+                None if changes == b"[]" => out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE),
+                // It is done, whatever is said.
+                None => out.reply_error(from, ErrorCode::CRASH, UNANSWERABLE),
+            }
         }
         self.begin(out);
     }
@@ -126,6 +160,14 @@ impl ListAppend {
         } else {
             self.look(out);
         }
+    }
+
+    /// The place was not taken, or it is not known whether it was.
+    fn give_up(&mut self, code: ErrorCode, text: &str, out: &mut Outbox<Self>) {
+        for transaction in self.batch.drain(..) {
+            out.reply_error(transaction.from, code, text);
+        }
+        self.begin(out);
     }
 
     fn read_ahead(&mut self, out: &mut Outbox<Self>) {
@@ -172,7 +214,8 @@ impl Node for ListAppend {
         Self {
             database: Database::default(),
             place: 0,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
             batch: Vec::new(),
             lost: false,
             wary: 0,
@@ -192,19 +235,30 @@ impl Node for ListAppend {
             out.reply_error(from, ErrorCode::MALFORMED_REQUEST, text);
             return;
         };
-        self.waiting.push(Transaction { from, ops });
+        let mut changes = vec![b'['];
+        database::write_changes(&ops, &mut changes);
+        changes.push(b']');
+        if let Err(what) = BATCH.admit(&changes) {
+            return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
+        }
+        let transaction = Transaction { from, ops, changes };
+        let bytes = self.waiting_bytes + transaction.bytes();
+        if self.waiting.len() >= MAX_WAITING || bytes > MAX_WAITING_BYTES {
+            let why = "too many transactions wait for lin-kv";
+            return out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, why);
+        }
+        self.waiting_bytes = bytes;
+        self.waiting.push_back(transaction);
         self.begin(out);
     }
 
     fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
         match (call, answer) {
             (Call::Append, Answer::Reply { .. }) => self.won(out),
-            (Call::Append, Answer::Error { .. }) => self.lost(out),
+            (Call::Append, Answer::Error { code: ErrorCode::PRECONDITION_FAILED, .. }) => self.lost(out),
+            (Call::Append, Answer::Error { code, text }) => self.give_up(code, text, out),
             (Call::Append, Answer::Expired) => {
-                for transaction in self.batch.drain(..) {
-                    out.reply_error(transaction.from, ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done");
-                }
-                self.begin(out);
+                self.give_up(ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done", out);
             }
             (Call::Read(place), answer) => {
                 if let Answer::Reply { body, .. } = answer

@@ -67,7 +67,7 @@ impl Node for PnCounter {
                     }
                     write_int(&mut self.scratch, delta.unsigned_abs());
                     self.sum.0 = self.sum.0.wrapping_add(delta);
-                    self.gossip.append(&self.scratch, out);
+                    self.gossip.append(&self.scratch, out).expect("a number is not too large");
                 }
                 out.reply(from, "add_ok").end();
             }

@@ -4,10 +4,10 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 
 use super::values::Values;
-use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick};
+use crate::gossip::{Gossip, Message, Settings, Tick};
 use crate::node::{Life, Node, Sender};
 use crate::outbox::Outbox;
-use crate::wire::{Decode, ErrorCode, Json};
+use crate::wire::{Decode, ErrorCode, Json, MAX_REPLY, REQUEST, UNANSWERABLE};
 
 /// How a workload words its requests.
 pub trait Vocabulary: Debug {
@@ -66,14 +66,16 @@ impl<V: Vocabulary> Node for Set<V> {
             Wish::Add(value, done) => {
                 self.scratch.clear();
                 value.write(&mut self.scratch);
-                if self.scratch.len() > MAX_OPERATION || value.depth() > MAX_DEPTH {
-                    let why = "a value of more than 16 MiB, or that nests more than 100 deep, cannot be passed on";
-                    return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
+                if let Err(what) = REQUEST.admit(&self.scratch) {
+                    return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
                 }
                 if self.values.insert(&self.scratch) {
-                    self.gossip.append(&self.scratch, out);
+                    self.gossip.append(&self.scratch, out).expect("it was admitted");
                 }
                 out.reply(from, done).end();
+            }
+            Wish::Read(_) if self.values.bytes() > MAX_REPLY => {
+                out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE);
             }
             Wish::Read(field) => out.reply(from, "read_ok").field_with(field, |text| self.values.write(text)).end(),
             Wish::Nothing(done) => out.reply(from, done).end(),

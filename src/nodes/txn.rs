@@ -12,16 +12,16 @@
 //! A node that is started again does not know which times its former life has used. Until a peer has told it, its
 //! answers wait.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
-use crate::gossip::{Gossip, MAX_DEPTH, MAX_OPERATION, Message, Settings, Tick, View};
+use crate::gossip::{Gossip, Message, Settings, Tick, View};
 use crate::node::{Life, Node, Sender};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::wire::{ErrorCode, Json, elements, integer, write_int};
+use crate::wire::{ErrorCode, Json, MAX_REPLY, REQUEST, UNANSWERABLE, elements, integer, write_int};
 
 requests! {
     /// What a transaction node is asked.
@@ -42,6 +42,8 @@ type Stamp = (u64, u32, u64);
 struct Registers {
     /// The highest time seen.
     time: u64,
+    /// The length of the longest value there ever was.
+    longest: usize,
     table: HashMap<Box<[u8]>, (Stamp, Vec<u8>)>,
 }
 
@@ -51,8 +53,31 @@ impl Registers {
         self.table.get(key).map_or(b"null", |(_, value)| value)
     }
 
+    /// Whether the answer to a transaction, given as JSON text, fits into a line.
+    fn can_answer(&self, text: &[u8]) -> bool {
+        // No step is shorter than `["r",1,1]`, and none reads more than the longest value that was or is written.
+        let steps = text.len() / 9 + 1;
+        let most = steps.saturating_mul(self.longest.max(text.len())).saturating_add(text.len());
+        most <= MAX_REPLY || self.answer_bytes(text) <= MAX_REPLY
+    }
+
+    #[cold]
+    fn answer_bytes(&self, text: &[u8]) -> usize {
+        let mut written = BTreeMap::new();
+        let mut bytes = 0;
+        for step in elements(text).filter_map(Step::read) {
+            if step.writes {
+                written.insert(step.key, step.value.len());
+            }
+            let value = written.get(step.key).copied().unwrap_or_else(|| self.read(step.key).len());
+            bytes += br#",["r",,]"#.len() + step.key.len() + value;
+        }
+        bytes
+    }
+
     /// Writes unless a later write is there; of one transaction's writes the last one stays.
     fn write(&mut self, stamp: Stamp, key: &[u8], value: &[u8]) {
+        self.longest = self.longest.max(value.len());
         if let Some((before, text)) = self.table.get_mut(key) {
             if *before <= stamp {
                 *before = stamp;
@@ -110,7 +135,7 @@ pub struct Txn {
 }
 
 impl Txn {
-    /// Carries out a transaction, given as JSON text.
+    /// Carries out a transaction, given as JSON text, unless it is too large.
     fn execute(&mut self, from: Sender, text: &[u8], out: &mut Outbox<Self>) {
         let Self { registers, operation, .. } = self;
         let time = registers.time.saturating_add(1);
@@ -118,7 +143,21 @@ impl Txn {
         operation.clear();
         operation.push(b'[');
         write_int(operation, time);
-        let mut wrote = false;
+        let none = operation.len();
+        for step in elements(text).filter_map(Step::read).filter(|step| step.writes) {
+            for part in [step.key, step.value] {
+                operation.push(b',');
+                operation.extend_from_slice(part);
+            }
+        }
+        let writes = operation.len() > none;
+        operation.push(b']');
+        if let Err(what) = REQUEST.admit(operation) {
+            return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
+        }
+        if !registers.can_answer(text) {
+            return out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE);
+        }
         let reply = out.reply(from, "txn_ok").field_with("txn", |done| {
             done.push(b'[');
             for (at, step) in elements(text).filter_map(Step::read).enumerate() {
@@ -129,12 +168,7 @@ impl Txn {
                 done.extend_from_slice(step.key);
                 done.push(b',');
                 if step.writes {
-                    wrote = true;
                     registers.write(stamp, step.key, step.value);
-                    for part in [step.key, step.value] {
-                        operation.push(b',');
-                        operation.extend_from_slice(part);
-                    }
                     done.extend_from_slice(step.value);
                 } else {
                     done.extend_from_slice(registers.read(step.key));
@@ -144,10 +178,9 @@ impl Txn {
             done.push(b']');
         });
         reply.end();
-        if wrote {
+        if writes {
             registers.time = time;
-            operation.push(b']');
-            self.gossip.append(operation, out);
+            self.gossip.append(operation, out).expect("it was admitted");
         }
     }
 
@@ -157,9 +190,6 @@ impl Txn {
         txn.write(&mut text);
         if txn.items().is_none() || !elements(&text).all(|step| Step::read(step).is_some()) {
             let why = "txn: a list of [\"r\", key, null] and [\"w\", key, value] is wanted";
-            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
-        } else if text.len() > MAX_OPERATION || txn.depth() > MAX_DEPTH {
-            let why = "txn: more than 16 MiB, or nested more than 100 deep, cannot be passed on";
             out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
         } else if self.gossip.is_informed(out.now()) {
             self.execute(from, &text, out);

@@ -111,6 +111,12 @@ impl Values {
         self.listed.is_empty()
     }
 
+    /// How many bytes [`Self::write`] appends, at most.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.listed.len() + 2
+    }
+
     /// Appends all values as a JSON array.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(b'[');

@@ -7,22 +7,52 @@ use crate::node::Sender;
 /// At most this many requests wait; later ones are refused.
 pub const MAX_WAITING: usize = 4096;
 
+/// And at most this many bytes of them.
+pub const MAX_WAITING_BYTES: usize = 256 << 20;
+
 /// Who waits, and with what.
 #[derive(Debug, Default)]
-pub struct Waiting(VecDeque<(Sender, Box<[u8]>)>);
+pub struct Waiting {
+    requests: VecDeque<(Sender, Box<[u8]>)>,
+    bytes: usize,
+}
 
 impl Waiting {
     /// Keeps a request, unless there are too many; says whether it is kept.
     pub fn keep(&mut self, sender: Sender, text: &[u8]) -> bool {
-        let has_room = self.0.len() < MAX_WAITING;
+        let has_room = self.requests.len() < MAX_WAITING && self.bytes + text.len() <= MAX_WAITING_BYTES;
         if has_room {
-            self.0.push_back((sender, text.into()));
+            self.bytes += text.len();
+            self.requests.push_back((sender, text.into()));
         }
         has_room
     }
 
     /// The one that came first.
     pub fn take(&mut self) -> Option<(Sender, Box<[u8]>)> {
-        self.0.pop_front()
+        let (sender, text) = self.requests.pop_front()?;
+        self.bytes -= text.len();
+        Some((sender, text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::Who;
+    use crate::time::Time;
+
+    #[test]
+    fn no_more_waits_than_the_bounds_allow_and_what_is_taken_makes_room() {
+        let who = Who::Client { len: 0, id: Default::default() };
+        let sender = Sender { who, msg_id: None, received: Time::ZERO };
+        let mut waiting = Waiting::default();
+        let kept = (0..=MAX_WAITING).filter(|_| waiting.keep(sender, b"1")).count();
+        assert_eq!(kept, MAX_WAITING);
+        let mut waiting = Waiting::default();
+        let half = vec![b'1'; MAX_WAITING_BYTES / 2];
+        assert!(waiting.keep(sender, &half) && waiting.keep(sender, &half) && !waiting.keep(sender, b"1"));
+        assert_eq!(waiting.take().map(|(_, text)| text.len()), Some(half.len()));
+        assert!(waiting.keep(sender, b"1"));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
+use super::MAX_CALL_BYTES;
 use crate::node::Answer;
 use crate::time::Duration;
 use crate::wire::ErrorCode;
@@ -60,16 +61,24 @@ struct Retry {
 #[derive(Debug)]
 pub(crate) struct Retries {
     waiting: HashMap<i64, Retry>,
+    /// How many bytes their lines have in all.
+    bytes: usize,
     seed: u64,
 }
 
 impl Retries {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { waiting: HashMap::new(), seed }
+        Self { waiting: HashMap::new(), bytes: 0, seed }
+    }
+
+    /// Whether a line of so many bytes can be kept.
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.bytes + bytes <= MAX_CALL_BYTES
     }
 
     /// Takes note of a first attempt; returns how long to wait with the second.
     pub(crate) fn keep(&mut self, id: i64, line: &[u8], policy: Policy) -> Duration {
+        self.bytes += line.len();
         let line = SmallVec::from_slice(line);
         self.waiting.insert(id, Retry { line, policy, attempts: 1, refused: false, uncertain: false });
         policy.pause_after(1, self.chance(id, 1))
@@ -105,18 +114,24 @@ impl Retries {
             return None;
         }
         let doubtful = retry.uncertain && retry.policy.repetition != Repetition::Harmless;
-        self.waiting.remove(&id);
+        self.forget(id);
         Some(if doubtful && code.is_some_and(ErrorCode::is_definite) { Answer::Expired } else { answer })
     }
 
     /// What to say of a call whose time is over.
     pub(crate) fn give_up(&mut self, id: i64) -> Answer<'static> {
-        match self.waiting.remove(&id) {
+        match self.forget(id) {
             Some(Retry { refused: true, uncertain: false, .. }) => {
                 Answer::Error { code: ErrorCode::TEMPORARILY_UNAVAILABLE, text: "" }
             }
             Some(_) | None => Answer::Expired,
         }
+    }
+
+    fn forget(&mut self, id: i64) -> Option<Retry> {
+        let retry = self.waiting.remove(&id)?;
+        self.bytes -= retry.line.len();
+        Some(retry)
     }
 
     /// A random number (splitmix64), different for each attempt of each call.
@@ -196,5 +211,17 @@ mod tests {
         retries.again(1);
         retries.weigh(1, BUSY);
         assert!(matches!(retries.give_up(1), Answer::Expired), "the first attempt may still have an effect");
+    }
+
+    #[test]
+    fn lines_are_kept_up_to_a_bound_and_an_answer_makes_room() {
+        let mut retries = kept(Repetition::Detected);
+        let most = MAX_CALL_BYTES - b"cas\n".len();
+        assert!(retries.has_room(most) && !retries.has_room(most + 1));
+        retries.weigh(1, DIFFERS);
+        assert!(retries.has_room(MAX_CALL_BYTES));
+        let mut retries = kept(Repetition::Detected);
+        retries.give_up(1);
+        assert!(retries.has_room(MAX_CALL_BYTES));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use serde::de::{self, IntoDeserializer, Visitor, value::BorrowedStrDeserializer};
+use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor, value::BorrowedStrDeserializer};
 use simd_json::{Node, StaticNode};
 
 use super::json::{Entries, Items, Json};
+use super::quote::{Quote, Sentence};
 
 /// A value has not the shape its reader wanted; the text says how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,32 @@ impl std::error::Error for Malformed {}
 
 impl de::Error for Malformed {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self(text.to_string())
+        Self(Sentence(&text.to_string()).to_string())
+    }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(format!("invalid type: {}, expected {expected}", Found(found)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(format!("invalid value: {}, expected {expected}", Found(found)))
+    }
+
+    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
+        Self(format!("unknown variant {}, expected one of {expected:?}", Quote::of(variant)))
+    }
+
+    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
+        Self(format!("unknown field {}, expected one of {expected:?}", Quote::of(field)))
+    }
+}
+
+/// What was found instead, in serde's words; a text is quoted.
+struct Found<'a>(Unexpected<'a>);
+
+impl fmt::Display for Found<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Unexpected::Str(text) = self.0 { write!(f, "string {}", Quote::of(text)) } else { self.0.fmt(f) }
     }
 }
 
@@ -37,9 +63,7 @@ impl<'a> de::Deserializer<'a> for Json<'a> {
             Node::Static(StaticNode::Bool(truth)) => visitor.visit_bool(truth),
             Node::Static(StaticNode::Null) => visitor.visit_unit(),
             Node::Array { count, .. } => visitor.visit_seq(Elements(Items(self.inside(count)))),
-            Node::Object { count, .. } => {
-                visitor.visit_map(Fields { entries: Entries(self.inside(count)), value: None })
-            }
+            Node::Object { count, .. } => visitor.visit_map(Fields::of(Entries(self.inside(count)), &[])),
         }
     }
 
@@ -62,9 +86,23 @@ impl<'a> de::Deserializer<'a> for Json<'a> {
             return visitor.visit_enum(BorrowedStrDeserializer::new(variant));
         }
         let mut entries = self.entries().ok_or_else(|| de::Error::custom("expected a variant"))?;
-        match (entries.next(), entries.next()) {
-            (Some((variant, content)), None) => visitor.visit_enum(Variant { variant, content }),
-            (Some(_) | None, _) => Err(de::Error::custom("expected an object with one key, the variant's name")),
+        let only = entries.next().and_then(|(variant, content)| {
+            let content = entries.try_fold(content, |_, (key, last)| (key == variant).then_some(last))?;
+            Some(Variant { variant, content })
+        });
+        let no_variant = || de::Error::custom("expected an object with one key, the variant's name");
+        visitor.visit_enum(only.ok_or_else(no_variant)?)
+    }
+
+    fn deserialize_struct<V: Visitor<'a>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Malformed> {
+        match self.entries() {
+            Some(entries) => visitor.visit_map(Fields::of(entries, fields)),
+            None => self.deserialize_any(visitor),
         }
     }
 
@@ -75,7 +113,7 @@ impl<'a> de::Deserializer<'a> for Json<'a> {
     serde::forward_to_deserialize_any! {
         <W: Visitor<'a>>
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier
+        seq tuple tuple_struct map identifier
     }
 }
 
@@ -89,18 +127,38 @@ impl<'a> de::SeqAccess<'a> for Elements<'a> {
     }
 }
 
+/// The entries of an object. A map takes the last value of a repeated key by itself, a struct would refuse it: of its
+/// fields only the last is shown.
 struct Fields<'a> {
     entries: Entries<'a>,
     value: Option<Json<'a>>,
+    /// The fields of the struct.
+    known: &'static [&'static str],
+}
+
+impl<'a> Fields<'a> {
+    fn of(entries: Entries<'a>, known: &'static [&'static str]) -> Self {
+        Self { entries, value: None, known }
+    }
+
+    /// Whether the field follows once more: at the latest where it does, so all searches together pass each entry once
+    /// for each field.
+    fn is_repeated(&self, key: &str) -> bool {
+        self.known.contains(&key) && self.entries.clone().any(|(next, _)| next == key)
+    }
 }
 
 impl<'a> de::MapAccess<'a> for Fields<'a> {
     type Error = Malformed;
 
     fn next_key_seed<K: de::DeserializeSeed<'a>>(&mut self, seed: K) -> Result<Option<K::Value>, Malformed> {
-        let Some((key, value)) = self.entries.next() else { return Ok(None) };
-        self.value = Some(value);
-        seed.deserialize(Key(key)).map(Some)
+        while let Some((key, value)) = self.entries.next() {
+            if !self.is_repeated(key) {
+                self.value = Some(value);
+                return seed.deserialize(Key(key)).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn next_value_seed<V: de::DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, Malformed> {

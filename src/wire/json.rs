@@ -3,6 +3,7 @@
 use std::fmt;
 
 use simd_json::{Node, StaticNode};
+use smallvec::SmallVec;
 
 use super::deserialize::Malformed;
 use super::writer::{write_f64, write_int, write_signed, write_str};
@@ -71,19 +72,6 @@ impl<'a> Json<'a> {
         if let Node::Static(StaticNode::Bool(truth)) = self.head() { Some(truth) } else { None }
     }
 
-    /// How deep arrays and objects nest in this value: 0 for any other.
-    #[must_use]
-    pub fn depth(self) -> usize {
-        let deepest = if let Some(items) = self.items() {
-            items.map(Json::depth).max()
-        } else if let Some(entries) = self.entries() {
-            entries.map(|(_, value)| value.depth()).max()
-        } else {
-            return 0;
-        };
-        deepest.unwrap_or(0) + 1
-    }
-
     /// `true` for the value `null`.
     #[must_use]
     pub fn is_null(self) -> bool {
@@ -96,16 +84,32 @@ impl<'a> Json<'a> {
         if let Node::Array { count, .. } = self.head() { Some(Items(self.inside(count))) } else { None }
     }
 
-    /// The entries of an object, in the order of the line; a repeated key appears repeatedly.
+    /// The entries of an object, in the order of the line; a repeated key appears repeatedly, and the last one counts,
+    /// as it does for Maelstrom.
     #[must_use]
     pub fn entries(self) -> Option<Entries<'a>> {
         if let Node::Object { count, .. } = self.head() { Some(Entries(self.inside(count))) } else { None }
     }
 
+    /// The entries of an object, sorted by key, each key once: where it is repeated, with its last value.
+    #[must_use]
+    pub fn distinct_entries(self) -> Option<impl Iterator<Item = (&'a str, Json<'a>)>> {
+        let mut entries: SmallVec<[_; 16]> = self.entries()?.collect();
+        entries.sort_by_key(|(key, _)| *key);
+        let mut entries = entries.into_iter().peekable();
+        let last = move || loop {
+            let (key, value) = entries.next()?;
+            if entries.peek().is_none_or(|(next, _)| *next != key) {
+                return Some((key, value));
+            }
+        };
+        Some(std::iter::from_fn(last))
+    }
+
     /// The value under `key` in an object.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Json<'a>> {
-        self.entries()?.find(|(name, _)| *name == key).map(|(_, value)| value)
+        self.entries()?.filter(|(name, _)| *name == key).last().map(|(_, value)| value)
     }
 
     /// Reads the value into a type of serde's.

@@ -4,11 +4,12 @@ use std::fmt;
 
 use serde::ser::{self, Serialize};
 
+use super::quote::Sentence;
 use super::writer::{Unwritable, write_f64, write_int, write_signed, write_str};
 
 impl ser::Error for Unwritable {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self(text.to_string())
+        Self(Sentence(&text.to_string()).to_string())
     }
 }
 

@@ -68,7 +68,8 @@ fn views_show_what_the_line_says() {
     with_value(r#"{"a":[1,[2,3],{}],"a":null,"b":"x"}"#, |value| {
         let entries: Vec<_> = value.entries().expect("an object").map(|(key, value)| (key, text(&value))).collect();
         assert_eq!(entries, [("a", "[1,[2,3],{}]".into()), ("a", "null".into()), ("b", "\"x\"".into())]);
-        let items: Vec<_> = value.get("a").and_then(Json::items).expect("an array").map(|item| text(&item)).collect();
+        let list = value.entries().and_then(|mut entries| entries.next()).map(|(_, list)| list);
+        let items: Vec<_> = list.and_then(Json::items).expect("an array").map(|item| text(&item)).collect();
         assert_eq!(items, ["1", "[2,3]", "{}"]);
         assert_eq!(value.get("b").and_then(Json::as_str), Some("x"));
         assert!(value.get("c").is_none() && value.items().is_none() && value.as_str().is_none());
@@ -88,6 +89,35 @@ fn integers_are_exact_and_nothing_else_is_one() {
     for other in ["1.0", "1e2", "\"1\"", "true", "[1]"] {
         assert_eq!(both(other), (None, None), "{other}");
     }
+}
+
+#[test]
+fn of_a_repeated_key_the_last_counts_in_envelope_and_body() {
+    let line = r#"{"src":"n9","dest":"n9","body":7,"src":"c1","dest":"n1","body":{"type":"x","type":"put","msg_id":"?",
+        "in_reply_to":1,"msg_id":2,"msg_id":3,"in_reply_to":4,"v":1,"v":{"a":1,"a":2}}}"#;
+    read(&line.replace('\n', ""), |message| {
+        let message = message.expect("a message");
+        assert_eq!((message.src, message.dest, message.kind), ("c1", "n1", "put"));
+        assert_eq!((message.msg_id, message.in_reply_to), (Some(3), Some(4)));
+        let value = message.body.get("v").expect("a value");
+        assert_eq!(value.get("a").and_then(Json::as_u64), Some(2));
+    });
+    // Also if it is of the wrong type.
+    read(r#"{"src":"c1","src":4,"dest":"n1","body":{}}"#, |message| assert!(message.is_err()));
+    with_body(r#"{"type":"x","msg_id":1,"msg_id":null,"in_reply_to":1,"in_reply_to":"1","type":3}"#, |message| {
+        assert_eq!((message.kind, message.msg_id, message.in_reply_to), ("", None, None));
+    });
+}
+
+#[test]
+fn distinct_entries_are_those_of_a_map() {
+    with_value(r#"{"b":1,"a":2,"b":3,"c":4,"a":5,"b":6}"#, |value| {
+        let entries = value.distinct_entries().expect("an object");
+        let entries: Vec<_> = entries.map(|(key, value)| (key, value.as_u64())).collect();
+        assert_eq!(entries, [("a", Some(5)), ("b", Some(6)), ("c", Some(4))]);
+    });
+    with_value("{}", |value| assert_eq!(value.distinct_entries().map(Iterator::count), Some(0)));
+    with_value("[]", |value| assert!(value.distinct_entries().is_none()));
 }
 
 requests! {
@@ -112,6 +142,11 @@ struct Whole {
     level: i8,
 }
 
+#[derive(Debug, PartialEq, Deserialize)]
+enum Choice {
+    A(u8),
+}
+
 fn decoded<R>(kind: &str, body: &str, look: impl FnOnce(Result<Request<'_>, Refusal>) -> R) -> R {
     with_body(body, |message| look(Request::decode(kind, message.body)))
 }
@@ -132,6 +167,23 @@ fn requests_are_read_by_type_and_absent_options_are_none() {
     decoded("all", r#"{"level":-7,"type":"all"}"#, |request| {
         assert_eq!(request, Ok(Request::All(Whole { more: false, level: -7 })));
     });
+}
+
+#[test]
+fn of_a_repeated_field_the_last_counts_whatever_reads_it() {
+    decoded("put", r#"{"key":7,"value":1,"old":1,"key":"k","tags":1,"value":2,"old":null,"tags":["a"]}"#, |request| {
+        assert_eq!(request, Ok(Request::Put { key: "k", value: 2, old: None, tags: Some(vec!["a"]) }));
+    });
+    decoded("own", r#"{"by_name":{"x":[1,2],"x":[3,4]},"maybe":"a","maybe":"b"}"#, |request| {
+        let by_name = BTreeMap::from([("x".to_owned(), (3, 4.0))]);
+        assert_eq!(request, Ok(Request::Own { by_name, maybe: "b".into() }));
+    });
+    decoded("all", r#"{"level":"?","more":false,"level":1,"x":1,"x":2,"more":true,"level":2}"#, |request| {
+        assert_eq!(request, Ok(Request::All(Whole { more: true, level: 2 })));
+    });
+    decoded("put", r#"{"key":"k","value":1,"value":"?"}"#, |request| assert!(request.is_err(), "{request:?}"));
+    with_value(r#"{"A":1,"A":2}"#, |value| assert_eq!(value.to(), Ok(Choice::A(2))));
+    with_value(r#"{"A":1,"B":2}"#, |value| assert!(value.to::<Choice>().is_err()));
 }
 
 #[test]

@@ -4,9 +4,13 @@
 
 use std::io::Write as _;
 
+use memchr::memmem;
 use serde::Serialize;
 
+use super::ErrorCode;
+use super::bound::MAX_LINE;
 use super::json::Json;
+use super::quote::Quote;
 use super::serialize::Serializer;
 
 /// A value of a body's field: every `Serialize` type, [`Json`], and [`Raw`].
@@ -57,7 +61,9 @@ impl Encode for Raw<'_> {
 
 /// A message being written: add the body's fields, then let it drop.
 ///
-/// A field that cannot be written takes the whole line back, with a message on stderr; so does [`Line::discard`].
+/// A field that cannot be written takes the whole line back, with a message on stderr; so does [`Line::discard`]. One
+/// that would be longer than [`MAX_LINE`], so that its addressee could not read it, is not sent either: a reply becomes
+/// the [indefinite](ErrorCode::CRASH) error that says so.
 #[must_use = "fields are added to it; `end` ends it"]
 #[derive(Debug)]
 pub struct Line<'o> {
@@ -121,6 +127,36 @@ impl<'o> Line<'o> {
         self.keep = false;
     }
 
+    /// Where the next byte goes, in the buffer that holds the line.
+    pub(crate) fn end_so_far(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Takes back a line that nobody could read; a reply is answered all the same.
+    #[cold]
+    fn replace(&mut self) {
+        const KIND: &[u8] = b"\"body\":{\"type\":\"";
+        const ANSWERS: &[u8] = b"\",\"in_reply_to\":";
+        let line = &self.out[self.start..];
+        let bytes = line.len() - 1;
+        log::error!("a message of {bytes} bytes was not sent, a line may have {MAX_LINE}: {}", Quote::of(line));
+        // Ids are escaped, so the first is the body's.
+        let after = |start: usize, what: &[u8]| memmem::find(&line[start..], what).map(|at| start + at + what.len());
+        let kind = after(0, KIND).unwrap_or_default();
+        let answers =
+            memchr::memchr(b'"', &line[kind..]).map(|at| kind + at).filter(|at| line[*at..].starts_with(ANSWERS));
+        let error = answers.map(|at| {
+            let number = line[at + ANSWERS.len()..].iter().take_while(|byte| **byte == b'-' || byte.is_ascii_digit());
+            let number: String = number.map(|byte| char::from(*byte)).collect();
+            let text = format!("the reply would have {bytes} bytes, a line may have {MAX_LINE}");
+            let code = ErrorCode::CRASH.0;
+            format!("error\",\"in_reply_to\":{number},\"code\":{code},\"text\":\"{text}\"}}}}\n")
+        });
+        let kept = if error.is_some() { kind } else { 0 };
+        self.out.truncate(self.start + kept);
+        self.out.extend_from_slice(error.unwrap_or_default().as_bytes());
+    }
+
     pub(crate) fn discard_if(mut self, discard: bool) -> Self {
         self.keep &= !discard;
         self
@@ -132,6 +168,9 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         if self.keep {
             self.out.extend_from_slice(b"}}\n");
+            if self.out.len() - self.start > MAX_LINE + 1 {
+                self.replace();
+            }
         } else {
             self.out.truncate(self.start);
         }
@@ -323,6 +362,27 @@ mod tests {
         let bad = std::collections::BTreeMap::from([((1, 2), 3)]);
         Line::begin(&mut out, b"{\"dest\":\"", b"n1", "gossip").field("bad", bad).end();
         assert_eq!(out, b"kept\n");
+    }
+
+    #[test]
+    fn a_line_that_nobody_could_read_is_not_written_and_a_reply_becomes_an_error() {
+        let source = b"{\"src\":\"n0\",\"dest\":\"";
+        let long = |line: Line<'_>, more: usize| {
+            let fill = MAX_LINE + more - (line.out.len() - line.start) - r#","f":""}}"#.len();
+            line.field("f", "x".repeat(fill)).end();
+        };
+        let mut out = b"kept\n".to_vec();
+        long(Line::begin(&mut out, source, b"n1", "tell"), 1);
+        long(Line::begin(&mut out, source, b"n1", "ask").integer(b",\"msg_id\":", 7), 1);
+        assert_eq!(out, b"kept\n");
+        long(Line::begin(&mut out, source, b"c1", "read_ok").integer(b",\"in_reply_to\":", -7), 1);
+        let said = String::from_utf8(out).expect("JSON is UTF-8");
+        let text = format!("the reply would have {} bytes, a line may have {MAX_LINE}", MAX_LINE + 1);
+        let body = format!(r#"{{"type":"error","in_reply_to":-7,"code":13,"text":"{text}"}}"#);
+        assert_eq!(said, format!("kept\n{{\"src\":\"n0\",\"dest\":\"c1\",\"body\":{body}}}\n"));
+        let mut out = Vec::new();
+        long(Line::begin(&mut out, source, b"c1", "read_ok").integer(b",\"in_reply_to\":", 7), 0);
+        assert_eq!(out.len(), MAX_LINE + 1, "the longest line and its newline");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod host;
 mod nonsense;
 #[path = "../protocol/mod.rs"]
 mod protocol;
+mod quoting;
 mod spreading;
 
 use std::time::Duration;

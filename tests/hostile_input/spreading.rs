@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use gossip_gloomers::engine::SETTLE;
-use gossip_gloomers::gossip::MAX_DEPTH;
 use gossip_gloomers::nodes::Broadcast;
+use gossip_gloomers::wire::{MAX_DEPTH, REQUEST};
 
 use crate::host::{Host, init, line};
 use crate::protocol::Spoken;
@@ -64,7 +64,7 @@ fn nested(depth: usize) -> String {
 #[test]
 fn a_value_is_passed_on_however_deep_it_nests_or_refused_at_once() {
     let mut pair = Pair::new();
-    let (deep, deeper) = (nested(MAX_DEPTH), nested(MAX_DEPTH + 1));
+    let (deep, deeper) = (nested(REQUEST.depth), nested(REQUEST.depth + 1));
     assert_eq!(pair.broadcast(&deep), "broadcast_ok");
     assert_eq!(pair.broadcast(&deeper), "error");
     pair.pass(Duration::from_secs(2));
@@ -93,4 +93,18 @@ fn a_life_that_cannot_be_is_not_talked_about_for_ever() {
     pair.0[0].tell(&line("n2", "n0", ops));
     pair.pass(Duration::from_secs(10));
     assert_eq!(pair.pass(Duration::from_secs(10)), 0, "they are silent again");
+}
+
+#[test]
+fn what_nests_too_deep_to_be_wrapped_is_not_handed_on() {
+    let mut pair = Pair::new();
+    // As deep as a line can nest, and above a gap that nobody fills.
+    let deepest = nested(MAX_DEPTH - 4);
+    let ops = format!(
+        r#"{{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,"ops":[[2,0,2,{deepest}],[2,0,4,7]]}}"#
+    );
+    pair.0[0].tell(&line("n2", "n0", &ops));
+    pair.pass(Duration::from_secs(20));
+    assert_eq!(pair.0[1].engine.counters().unreadable, 0);
+    assert_eq!(pair.read(), "[7]");
 }

@@ -95,7 +95,7 @@ impl<V: View + Default> Node for Ledger<V> {
                 operation.write(&mut text);
                 self.made += 1;
                 self.view.apply(self.me, self.made, &text);
-                self.gossip.append(&text, out);
+                self.gossip.append(&text, out).expect("the text is short");
                 out.reply(from, "append_ok").end();
             }
             Request::Gossip(message) => {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::wire::Json;
+use crate::wire::{Json, MAX_REPLY};
+
+/// More than what goes around a key and its value.
+const SURROUNDINGS: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Deed {
@@ -20,6 +23,11 @@ pub(super) struct MicroOp {
 }
 
 impl MicroOp {
+    /// How much of it is kept.
+    pub(super) const fn bytes(&self) -> usize {
+        self.key.len() + self.value.len()
+    }
+
     /// Appends it as JSON, with this value.
     fn write(&self, value: &str, out: &mut Vec<u8>) {
         let name = match self.deed {
@@ -58,14 +66,11 @@ fn text(value: Json<'_>) -> Box<str> {
     String::from_utf8_lossy(&text).into()
 }
 
-/// Those of some micro-operations that change anything, as JSON.
-pub(super) fn writes<'a>(ops: impl Iterator<Item = &'a MicroOp>) -> Vec<u8> {
-    let mut out = vec![b'['];
-    for op in ops.filter(|op| op.deed != Deed::Read) {
-        op.write(&op.value, &mut out);
+/// Appends those of some micro-operations that change anything as elements of a JSON array, which begins with `[`.
+pub(super) fn write_changes(ops: &[MicroOp], out: &mut Vec<u8>) {
+    for op in ops.iter().filter(|op| op.deed != Deed::Read) {
+        op.write(&op.value, out);
     }
-    out.push(b']');
-    out
 }
 
 /// All keys and values; each key by its own text, so that `1` is not `"1"`.
@@ -73,24 +78,29 @@ pub(super) fn writes<'a>(ops: impl Iterator<Item = &'a MicroOp>) -> Vec<u8> {
 pub(super) struct Database(BTreeMap<Box<str>, Box<str>>);
 
 impl Database {
-    /// Does all of a transaction; what it saw and did, as JSON.
-    pub(super) fn apply(&mut self, ops: &[MicroOp]) -> Vec<u8> {
+    /// Does all of a transaction; what it saw and did, as JSON, unless that is more than a reply may have.
+    pub(super) fn apply(&mut self, ops: &[MicroOp]) -> Option<Vec<u8>> {
         let mut out = vec![b'['];
+        let mut fits = true;
         for op in ops {
-            match op.deed {
-                Deed::Read => op.write(self.0.get(&op.key).map_or("null", |value| value), &mut out),
+            let value = match op.deed {
+                Deed::Read => self.0.get(&op.key).map_or("null", |value| value),
                 Deed::Write => {
                     self.0.insert(op.key.clone(), op.value.clone());
-                    op.write(&op.value, &mut out);
+                    &op.value
                 }
                 Deed::Append => {
                     self.append(op);
-                    op.write(&op.value, &mut out);
+                    &op.value
                 }
+            };
+            fits &= out.len() + op.key.len() + value.len() < MAX_REPLY - SURROUNDINGS;
+            if fits {
+                op.write(value, &mut out);
             }
         }
         out.push(b']');
-        out
+        fits.then_some(out)
     }
 
     fn append(&mut self, MicroOp { key, value, .. }: &MicroOp) {

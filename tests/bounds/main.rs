@@ -1,0 +1,147 @@
+//! What is accepted can be read by every other node, and what is refused is refused for certain and leaves no trace,
+//! whatever its size: each node, with values around each bound.
+
+mod growth;
+mod pair;
+
+use std::time::Duration;
+
+use gossip_gloomers::node::Node;
+use gossip_gloomers::nodes::{Broadcast, Echo, GSet, Kafka, LinKv, ListAppend, Txn};
+use gossip_gloomers::wire::{MAX_LINE, REQUEST};
+use memchr::memmem::find;
+use pair::{Pair, normal};
+use proptest::prelude::*;
+
+/// What stands around a value on a line, at most.
+const ENVELOPE: usize = 300;
+
+/// The text of a value: its kind and about how many bytes, or how deep.
+#[derive(Debug, Clone)]
+enum Value {
+    Letters(usize),
+    /// Each takes two bytes.
+    Quotes(usize),
+    /// Numbers that take more bytes when they are written than they did.
+    Grown(usize),
+    Nested(usize),
+}
+
+impl Value {
+    fn text(&self) -> String {
+        match self {
+            Self::Letters(bytes) => format!("\"{}\"", "x".repeat(bytes - 2)),
+            Self::Quotes(bytes) => format!("\"{}\"", "\\\"".repeat(bytes / 2 - 1)),
+            Self::Grown(bytes) => format!("[{}1]", "1e15,".repeat(bytes / 5)),
+            Self::Nested(depth) => "[".repeat(*depth) + &"]".repeat(*depth),
+        }
+    }
+}
+
+/// Values around each bound.
+fn value() -> impl Strategy<Value = Value> {
+    let near = |bytes: usize, above: usize| bytes - 400..=bytes + above;
+    let bytes = prop_oneof![
+        4 => near(REQUEST.bytes, 400),
+        1 => Just(20_000_000),
+        1 => near(MAX_LINE - ENVELOPE, 0),
+    ];
+    prop_oneof![
+        4 => bytes.clone().prop_map(Value::Letters),
+        1 => bytes.prop_map(Value::Quotes),
+        // Eighteen bytes are written for four.
+        1 => near(REQUEST.bytes / 19 * 5, 400).prop_map(Value::Grown),
+        3 => (REQUEST.depth - 6..=120).prop_map(Value::Nested),
+    ]
+}
+
+/// The codes that say for certain that nothing was done.
+fn is_refusal(kind: &str, body: &[u8]) -> bool {
+    kind == "error" && [11, 12, 14].iter().any(|code| find(body, format!("\"code\":{code},").as_bytes()).is_some())
+}
+
+/// Tells a node, and looks at the other: what was accepted is there in the end, and of what was refused nothing at
+/// either.
+fn check<N: Node>(value: &Value, tell: impl Fn(&str) -> String, look: &str)
+where
+    N::Options: Default,
+{
+    let mut pair = Pair::<N>::new();
+    let (_, before) = pair.ask(1, look);
+    let sent = value.text();
+    let (kind, body) = pair.ask(0, &tell(&sent));
+    pair.pass(Duration::from_secs(3));
+    if is_refusal(&kind, &body) {
+        assert!(find(&body, b"16 MiB").or_else(|| find(&body, b"100 deep")).is_some(), "the limit is not told: {kind}");
+        for node in [0, 1] {
+            assert!(without_number(&pair.ask(node, look).1) == without_number(&before), "a trace is left");
+        }
+    } else {
+        assert!(kind.ends_with("_ok"), "{value:?}: {kind}, {:.300}", String::from_utf8_lossy(&body));
+        let (kind, seen) = pair.ask(1, look);
+        assert!(find(&seen, &normal(&sent)).is_some(), "{value:?} is not seen: {kind}, {} bytes", seen.len());
+    }
+    // Other requests are served as before.
+    assert!(pair.ask(0, look).0.ends_with("_ok") || pair.ask(0, look).0 == "error");
+}
+
+/// A body without what differs between two replies to the same request.
+fn without_number(body: &[u8]) -> Vec<u8> {
+    let Some(start) = find(body, b"\"in_reply_to\":") else { return body.to_vec() };
+    let end = body[start..].iter().position(|byte| [b',', b'}'].contains(byte)).map_or(body.len(), |at| start + at);
+    [&body[..start], &body[end..]].concat()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_broadcast_value_is_read_by_all_or_refused(value in value()) {
+        check::<Broadcast>(&value, |text| format!(r#""type":"broadcast","message":{text}"#), r#""type":"read""#);
+        check::<GSet>(&value, |text| format!(r#""type":"add","element":{text}"#), r#""type":"read""#);
+    }
+
+    #[test]
+    fn a_message_of_a_log_is_polled_from_all_or_refused(value in value()) {
+        let tell = |text: &str| format!(r#""type":"send","key":"k","msg":{text}"#);
+        check::<Kafka>(&value, tell, r#""type":"poll","offsets":{"k":0}"#);
+    }
+
+    #[test]
+    fn a_committed_offset_is_listed_by_all_or_refused(bytes in REQUEST.bytes - 100..REQUEST.bytes + 100) {
+        for bytes in [bytes, 20_000_000] {
+            let key = Value::Letters(bytes).text();
+            let tell = |key: &str| format!(r#""type":"commit_offsets","offsets":{{"j":3,{key}:7}}"#);
+            let look = format!(r#""type":"list_committed_offsets","keys":["j",{key}]"#);
+            check::<Kafka>(&Value::Letters(bytes), tell, &look);
+        }
+    }
+
+    #[test]
+    fn a_register_is_read_everywhere_or_not_written(value in value()) {
+        let tell = |text: &str| format!(r#""type":"txn","txn":[["w",2,1],["w",1,{text}]]"#);
+        check::<Txn>(&value, tell, r#""type":"txn","txn":[["r",1,null],["r",2,null]]"#);
+        let tell = |text: &str| format!(r#""type":"txn","txn":[["w",{text},1]]"#);
+        check::<Txn>(&value, tell, &format!(r#""type":"txn","txn":[["r",{},null]]"#, value.text()));
+    }
+
+    #[test]
+    fn a_list_is_read_everywhere_or_not_appended_to(value in value()) {
+        let tell = |text: &str| format!(r#""type":"txn","txn":[["append",2,1],["append",1,{text}]]"#);
+        check::<ListAppend>(&value, tell, r#""type":"txn","txn":[["r",1,null],["r",2,null]]"#);
+    }
+
+    #[test]
+    fn a_value_goes_to_a_service_and_comes_back_or_is_refused(value in value()) {
+        let tell = |text: &str| format!(r#""type":"write","key":1,"value":{text}"#);
+        check::<LinKv>(&value, tell, r#""type":"read","key":1"#);
+    }
+
+    #[test]
+    fn an_echo_comes_back_or_is_not_known_to(value in value()) {
+        let mut pair = Pair::<Echo>::new();
+        let (kind, body) = pair.ask(0, &format!(r#""type":"echo","echo":{}"#, value.text()));
+        prop_assert!(kind == "echo_ok" || find(&body, b"\"code\":13,").is_some(), "{}", kind);
+        prop_assert!(kind != "echo_ok" || find(&body, &normal(&value.text())).is_some());
+    }
+}

@@ -1,0 +1,176 @@
+//! Two nodes and lin-kv, between which every line is read as it would be: no longer, and no deeper, than a line may be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::node::Node;
+use gossip_gloomers::shell::Machine as _;
+use gossip_gloomers::time::Time;
+use gossip_gloomers::wire::{Json, MAX_LINE, Message, PADDING, Reader};
+
+/// A line that has not arrived: for whom, and its text.
+type Sent = (String, Vec<u8>);
+
+/// The nodes `n0` and `n1`, lin-kv, and a client.
+pub(crate) struct Pair<N: Node> {
+    nodes: [Engine<N>; 2],
+    now: Time,
+    lin_kv: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Whether lin-kv answers; it hears in any case.
+    pub(crate) is_silent: bool,
+    late: Vec<Sent>,
+    replies: Vec<Vec<u8>>,
+    asked: u64,
+}
+
+/// The JSON text that a node makes of a value.
+pub(crate) fn text(value: Json<'_>) -> Vec<u8> {
+    let mut text = Vec::new();
+    value.write(&mut text);
+    text
+}
+
+/// Reads a line as a node does.
+///
+/// # Panics
+/// No node could.
+pub(crate) fn read<R>(line: &[u8], look: impl FnOnce(&Message<'_>) -> R) -> R {
+    assert!(line.len() <= MAX_LINE, "a line of {} bytes", line.len());
+    let mut buffer = [line, &[0; PADDING]].concat();
+    Reader::default().read(&mut buffer, line.len(), |message| look(message.expect("a message that can be read")))
+}
+
+/// What a value becomes when it was read once, as text.
+pub(crate) fn normal(value: &str) -> Vec<u8> {
+    let line = format!(r#"{{"src":"a","dest":"b","body":{{"v":{value}}}}}"#);
+    read(line.as_bytes(), |message| text(message.body.get("v").expect("a value")))
+}
+
+impl<N: Node> Pair<N>
+where
+    N::Options: Default,
+{
+    pub(crate) fn new() -> Self {
+        let birth = || Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+        let nodes = [Engine::new(birth()), Engine::new(birth())];
+        let mut pair = Self {
+            nodes,
+            now: Time::from_millis(1000),
+            lin_kv: BTreeMap::new(),
+            is_silent: false,
+            late: Vec::new(),
+            replies: Vec::new(),
+            asked: 0,
+        };
+        for me in 0..2 {
+            pair.ask(me, &format!(r#""type":"init","node_id":"n{me}","node_ids":["n0","n1"]"#));
+        }
+        pair.pass(Duration::from_secs(3));
+        pair
+    }
+
+    /// Asks without waiting; the reply comes to [`Self::replies`].
+    pub(crate) fn tell(&mut self, node: usize, fields: &str) {
+        self.asked += 1;
+        let body = format!(r#"{{{fields},"msg_id":{}}}"#, self.asked);
+        let line = format!(r#"{{"id":1,"src":"c1","dest":"n{node}","body":{body}}}"#);
+        self.deliver(vec![(format!("n{node}"), line.into_bytes())]);
+    }
+
+    /// Asks, and returns the body of the reply as text, and its type; there is exactly one, within three seconds.
+    pub(crate) fn ask(&mut self, node: usize, fields: &str) -> (String, Vec<u8>) {
+        self.tell(node, fields);
+        for _ in 0..300 {
+            if !self.replies.is_empty() {
+                break;
+            }
+            self.pass(Duration::from_millis(10));
+        }
+        let replies = self.replies();
+        assert_eq!(replies.len(), 1, "{fields:.300}");
+        read(&replies[0], |message| (message.kind.to_owned(), text(message.body)))
+    }
+
+    /// What was answered since.
+    pub(crate) fn replies(&mut self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// Lets time go by.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(due) = self.nodes.iter().filter_map(Engine::deadline).min().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            for node in 0..2 {
+                self.nodes[node].expire(self.now);
+                let sent = self.sent(node);
+                self.deliver(sent);
+            }
+        }
+        self.now = end;
+    }
+
+    /// Lets lin-kv say what it has not said.
+    pub(crate) fn let_answer(&mut self) {
+        self.is_silent = false;
+        let late = std::mem::take(&mut self.late);
+        self.deliver(late);
+    }
+
+    /// What a node has just said, and for whom.
+    fn sent(&mut self, node: usize) -> Vec<Sent> {
+        let output = std::mem::take(self.nodes[node].output());
+        let mut start = 0;
+        let lines = memchr::memchr_iter(b'\n', &output).map(|end| &output[std::mem::replace(&mut start, end + 1)..end]);
+        lines.map(|line| (read(line, |message| message.dest.to_owned()), line.to_vec())).collect()
+    }
+
+    fn deliver(&mut self, mut sent: Vec<Sent>) {
+        while let Some((dest, line)) = sent.pop() {
+            match dest.as_str() {
+                "n0" | "n1" => {
+                    let node = usize::from(dest == "n1");
+                    assert!(line.len() <= MAX_LINE, "the test itself asks too much");
+                    let mut buffer = [line.as_slice(), b"\n", &[0; PADDING]].concat();
+                    self.nodes[node].feed(&mut buffer, line.len() + 1, self.now);
+                    assert_eq!(self.nodes[node].counters().unreadable, 0, "a node could not read another");
+                    sent.extend(self.sent(node));
+                }
+                "lin-kv" => {
+                    let answer = self.serve(&line);
+                    let to = if self.is_silent { &mut self.late } else { &mut sent };
+                    to.push(answer);
+                }
+                _ => self.replies.push(line),
+            }
+        }
+    }
+
+    /// What lin-kv answers.
+    fn serve(&mut self, line: &[u8]) -> Sent {
+        let table = &mut self.lin_kv;
+        read(line, |message| {
+            let get = |name| message.body.get(name).map(text);
+            let key = get("key").expect("a key");
+            let before = table.get(&key);
+            let answer = match message.kind {
+                "read" => match before {
+                    Some(value) => [br#""type":"read_ok","value":"#, value.as_slice()].concat(),
+                    None => br#""type":"error","code":20"#.to_vec(),
+                },
+                "cas" if before.is_some() && before != get("from").as_ref() => br#""type":"error","code":22"#.to_vec(),
+                "cas" if before.is_none() && get("create_if_not_exists").is_none() => {
+                    br#""type":"error","code":20"#.to_vec()
+                }
+                kind => {
+                    table.insert(key, get(if kind == "cas" { "to" } else { "value" }).expect("a value"));
+                    format!(r#""type":"{kind}_ok""#).into_bytes()
+                }
+            };
+            let head = format!(r#"{{"src":"lin-kv","dest":"{}","body":{{"#, message.src);
+            let tail = format!(r#","in_reply_to":{}}}}}"#, message.msg_id.expect("a number"));
+            (message.src.to_owned(), [head.as_bytes(), answer.as_slice(), tail.as_bytes()].concat())
+        })
+    }
+}
