@@ -39,6 +39,7 @@ impl Run {
         Options {
             availability: total.then_some(Availability::Total),
             consistency_models: self.option("--consistency-models").map(str::to_owned).into_iter().collect(),
+            ..Options::default()
         }
     }
 

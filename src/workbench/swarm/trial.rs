@@ -79,7 +79,7 @@ pub fn attempt(scenario: &Scenario, nodes: &Nursery<'_>) -> Trial {
 fn judged(outcome: Outcome, options: &Options) -> Trial {
     let Outcome { history, counts, muted, convergence, .. } = outcome;
     let history: History = history.into_iter().collect();
-    let rules = check::Options { consistency_models: options.consistency_models.clone(), availability: None };
+    let rules = check::Options { consistency_models: options.consistency_models.clone(), ..check::Options::default() };
     let kills = options.nemesis.contains(&Fault::Kill);
     let pardoned = if kills && forgets(options.workload) { Some(pardoned(&history, options)) } else { None };
     let judged = pardoned.as_ref().unwrap_or(&history);
