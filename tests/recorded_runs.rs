@@ -17,6 +17,7 @@ fn options(run: &Run) -> Options {
     Options {
         availability: total.then_some(Availability::Total),
         consistency_models: run.option("--consistency-models").map(str::to_owned).into_iter().collect(),
+        ..Options::default()
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Verdict;
 use crate::time::Duration;
+use crate::workbench::check::Budget;
 use crate::workbench::conclude::{results, strict};
 use crate::workbench::edn::{Value, pretty};
 use crate::workbench::figures::{Figures, stable_latency_ms};
@@ -25,7 +26,7 @@ pub struct Report {
 impl Report {
     pub(super) fn new(replay: String, options: &Options, seed: u64, mut outcome: Outcome) -> Self {
         let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
-        let results = results(&history, &outcome, options, seed);
+        let results = results(&history, &outcome, options, seed, Budget::default());
         Self { replay, results, history, counts: outcome.counts, muted: outcome.muted }
     }
 

@@ -4,6 +4,7 @@
 //! says `:unknown` and why, which outranks `true` and is outranked by `false`.
 
 pub mod availability;
+mod budget;
 pub mod counter;
 #[cfg(test)]
 mod differential;
@@ -25,6 +26,7 @@ use std::borrow::Cow;
 use thiserror::Error;
 
 pub use availability::Availability;
+pub use budget::Budget;
 pub use verdict::Verdict;
 
 use super::edn::{Incomparable, Value};
@@ -37,6 +39,8 @@ pub struct Options {
     pub availability: Option<Availability>,
     /// Names of the consistency models that transactions must satisfy; none is the same as Maelstrom's default.
     pub consistency_models: Vec<String>,
+    /// How long to search for what proves or disproves the rest.
+    pub budget: Budget,
 }
 
 /// Why a checker cannot decide.
@@ -155,9 +159,9 @@ pub fn check_workload(workload: &str, history: &History, options: &Options) -> R
         "kafka" => kafka::check(history),
         "g-counter" | "pn-counter" => counter::check(history),
         "broadcast" | "g-set" => set_full::check(history),
-        "lin-kv" => linearizable::check(history),
-        "txn-list-append" => txn::check_append(history, &options.consistency_models),
-        "txn-rw-register" => txn::check_register(history, &options.consistency_models),
+        "lin-kv" => linearizable::check(history, &options.budget),
+        "txn-list-append" => txn::check_append(history, &options.consistency_models, &options.budget),
+        "txn-rw-register" => txn::check_register(history, &options.consistency_models, &options.budget),
         _ => Err(Unjudgeable::Workload(workload.into())),
     }
 }

@@ -1,8 +1,9 @@
 //! What is left of a test when it is over: files, a report, and an exit status.
 
 use std::io::{self, Write};
+use std::time::Instant;
 
-use super::check::{self, Verdict, judge};
+use super::check::{self, Budget, Verdict, judge};
 use super::cluster::Halt;
 use super::edn::{self, Value};
 use super::findings::{Finding, findings};
@@ -85,7 +86,7 @@ pub fn conclude(
         let status = outcome.cut_short.as_ref().map_or(BROKEN, status_of);
         return Ok(Conclusion { status, results: None });
     }
-    let results = results(&history, &outcome, options, seed);
+    let results = results(&history, &outcome, options, seed, time_limit(options.check_timeout));
     let failed = options.strict && strict(&results) == Verdict::False;
     store.write_results(&results);
     let (verdict, status) = ruling(&results, failed);
@@ -193,15 +194,23 @@ fn deaths(crashes: &[Crash], nodes: usize) -> String {
 
 /// The whole map of results, ours under `:gloomers`; the history has been taken out of the outcome.
 #[must_use]
-pub fn results(history: &History, outcome: &Outcome, options: &Options, seed: u64) -> Value {
-    let rules =
-        check::Options { availability: options.availability, consistency_models: options.consistency_models.clone() };
+pub fn results(history: &History, outcome: &Outcome, options: &Options, seed: u64, budget: Budget) -> Value {
+    let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
+    let rules = check::Options { availability, consistency_models, budget };
     let mut results = judge(options.workload.name(), history, &rules, &outcome.counts);
     if let Value::Map(parts) = &mut results {
         let ours = ours(options, seed, outcome);
         parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
     }
     results
+}
+
+/// A budget that is spent so long from now, by the clock of this machine.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "a host: no state machine runs any more, and checkers read no clock")]
+pub fn time_limit(limit: Duration) -> Budget {
+    let begun = Instant::now();
+    Budget::until(move || begun.elapsed() >= limit)
 }
 
 /// What `--strict` says of the results: whether anything is wrong that Maelstrom does not see.

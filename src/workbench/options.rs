@@ -7,8 +7,8 @@ mod typo;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub(in crate::workbench) use check::{demanded_availability, models, workload_named};
-pub(in crate::workbench) use table::{command as table, workloads};
+pub(in crate::workbench) use check::{check_timeout, demanded_availability, models, workload_named};
+pub(in crate::workbench) use table::{CHECK_TIMEOUT, command as table, workloads};
 pub use typo::{Refusal, typographic_dash};
 pub(in crate::workbench) use typo::{did_you_mean, matches};
 
@@ -54,6 +54,8 @@ pub struct Options {
     pub availability: Option<Availability>,
     /// Names of consistency models, as given.
     pub consistency_models: Vec<String>,
+    /// How long the checkers may search when the run is over.
+    pub check_timeout: Duration,
     /// Live keys of transactions and logs.
     pub key_count: u64,
     /// The longest transaction.

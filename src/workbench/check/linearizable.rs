@@ -14,42 +14,51 @@ use std::borrow::Cow;
 use calls::{Call, Calls};
 use search::{Config, Finding, Search};
 
-use super::{Unjudgeable, Verdict};
+use super::{Budget, Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op};
 
-/// How many configurations and paths a violation lists.
+/// How many configurations and paths a violation lists, and how many keys that could not be decided.
 const MAX_LISTED: usize = 10;
 
 /// Invalid if a key is not linearizable; unknown if none is known not to be, but the search gave up on one.
 ///
 /// # Errors
 /// If an operation has a value that is no pair of a key and what to do with it.
-pub fn check(history: &History) -> Result<Value, Unjudgeable> {
+pub fn check(history: &History, budget: &Budget) -> Result<Value, Unjudgeable> {
     let mut results = Vec::new();
+    let mut undecided = Vec::new();
     let mut failures = Vec::new();
     let mut windows = Vec::new();
     let mut verdict = Verdict::True;
     for (key, calls) in calls::by_key(history)? {
-        let finding = Search::default().run(&calls);
+        let finding = Search::new(budget).run(&calls);
         let linearizable = describe(history, &calls, &finding);
         let of_key = Verdict::of(&linearizable);
         if of_key == Verdict::False {
             failures.push(key.clone());
         }
         if let Finding::Violation(violation) = &finding {
-            windows.push((key.clone(), drawing::draw(history, &key, &calls, &window::shortest(&calls, violation))));
+            let window = window::shortest(&calls, violation, budget);
+            windows.push((key.clone(), drawing::draw(history, &key, &calls, &window)));
+        }
+        if let Finding::GaveUp(end) = &finding {
+            undecided.push(format!("key {key}: {end}"));
         }
         verdict = verdict.merge(of_key);
         let timeline = Value::record([("valid?", true.into())]);
         let result = [("linearizable", linearizable), ("timeline", timeline), ("valid?", of_key.to_value())];
         results.push((key, Value::record(result)));
     }
+    let result_count = results.len();
     let mut result = vec![
         (Value::keyword("valid?"), verdict.to_value()),
         (Value::keyword("results"), Value::Map(results)),
         (Value::keyword("failures"), Value::Vector(failures)),
     ];
+    if verdict == Verdict::Unknown {
+        result.push((Value::keyword("error"), Value::str(in_doubt(&undecided, result_count))));
+    }
     if !windows.is_empty() {
         let windows =
             windows.into_iter().map(|(key, lines)| (key, Value::Vector(lines.into_iter().map(Value::str).collect())));
@@ -57,6 +66,13 @@ pub fn check(history: &History) -> Result<Value, Unjudgeable> {
         result.push((Value::keyword("gloomers"), ours));
     }
     Ok(Value::Map(result))
+}
+
+/// How far the search came.
+fn in_doubt(undecided: &[String], keys: usize) -> String {
+    let (told, more) = (undecided.iter().take(MAX_LISTED).cloned().collect::<Vec<_>>(), undecided.len() > MAX_LISTED);
+    let more = if more { "; …" } else { "" };
+    format!("{} of {keys} keys could not be decided: {}{more}", undecided.len(), told.join("; "))
 }
 
 /// What Knossos says of a key.
@@ -71,8 +87,8 @@ fn describe(history: &History, calls: &Calls, finding: &Finding) -> Value {
             ("configs", configs(frontier)),
             ("final-paths", Value::List(vec![])),
         ]),
-        Finding::GaveUp(bound) => {
-            Value::record([("valid?", Verdict::Unknown.to_value()), ("error", Value::str(bound.to_string()))])
+        Finding::GaveUp(end) => {
+            Value::record([("valid?", Verdict::Unknown.to_value()), ("error", Value::str(end.to_string()))])
         }
         Finding::Violation(violation) => {
             let call = &calls.all[violation.call];

@@ -24,7 +24,7 @@ use graph::{Edges, Graph};
 use models::Names;
 use transactions::{Dialect, Transactions};
 
-use super::{Unjudgeable, Verdict};
+use super::{Budget, Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 
@@ -33,7 +33,9 @@ use crate::workbench::history::History;
 const MAX_EDGES: usize = 20_000_000;
 
 /// Anomalies that are a reason for doubt, not for a verdict.
-const DOUBTS: [&str; 1] = ["empty-transaction-graph"];
+const DOUBTS: [&str; 2] = ["empty-transaction-graph", TIMEOUT];
+/// The search for cycles did not come to its end. Elle gives each component a second, we give the whole check a minute.
+const TIMEOUT: &str = "cycle-search-timeout";
 
 /// What Maelstrom checks where `--consistency-models` is absent.
 pub const DEFAULT_MODEL: &str = "strict-serializable";
@@ -56,18 +58,22 @@ pub fn model_names() -> Vec<&'static str> {
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and appends of unique elements.
-pub fn check_append(history: &History, models: &[String]) -> Result<Value, Unjudgeable> {
+pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Result<Value, Unjudgeable> {
     let prohibited = prohibited(models)?;
     let transactions = Transactions::new(history, Dialect::Append)?;
     refuse_double_writes(&transactions)?;
-    let subject = Subject { history, transactions: &transactions, dialect: Dialect::Append };
+    let subject = Subject { history, transactions: &transactions, dialect: Dialect::Append, budget };
     let append = append::Append::new(&transactions);
     let mut findings = Findings::new(subject);
     let graph = append.graph(extra_edges(&transactions, &prohibited))?;
     findings.add_cycles(&graph, |from, to, label| append.why(from, to, label));
     append::find(&append, subject, &mut findings);
     let mut result = match append.unwritten() {
-        None => findings.result(&prohibited),
+        None => {
+            let mut result = findings.result(&prohibited);
+            result.extend(findings.in_doubt(&prohibited).map(|doubt| ("error", Value::str(doubt))));
+            result
+        }
         Some((key, element)) => {
             let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
             let error =
@@ -86,11 +92,11 @@ pub fn check_append(history: &History, models: &[String]) -> Result<Value, Unjud
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and writes of unique values.
-pub fn check_register(history: &History, models: &[String]) -> Result<Value, Unjudgeable> {
+pub fn check_register(history: &History, models: &[String], budget: &Budget) -> Result<Value, Unjudgeable> {
     let prohibited = prohibited(models)?;
     let transactions = Transactions::new(history, Dialect::Register)?;
     refuse_mixed_keys(&transactions)?;
-    let subject = Subject { history, transactions: &transactions, dialect: Dialect::Register };
+    let subject = Subject { history, transactions: &transactions, dialect: Dialect::Register, budget };
     let register = register::Register::new(&transactions)?;
     let mut findings = Findings::new(subject);
     let graph = register.graph(extra_edges(&transactions, &prohibited), &register::MAELSTROMS)?;
@@ -102,13 +108,18 @@ pub fn check_register(history: &History, models: &[String]) -> Result<Value, Unj
     let (prohibits, found) = (&prohibited, findings.result(&prohibited));
     let entry = |key: &str| found.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
     let types = entry("anomaly-types").unwrap_or(Value::List(vec![]));
-    let valid = types.items().is_none_or(|types| types.len() == 0);
+    let doubt = findings.in_doubt(&prohibited);
+    let verdict = match &doubt {
+        Some(_) => Verdict::Unknown,
+        None => Verdict::from(types.items().is_none_or(|types| types.len() == 0)),
+    };
     let mut result = vec![
-        ("valid?", valid.into()),
+        ("valid?", verdict.to_value()),
         ("anomaly-types", types),
         ("anomalies", entry("anomalies").unwrap_or(Value::Nil)),
     ];
     result.extend(["not", "also-not"].into_iter().filter_map(|key| Some((key, entry(key)?))));
+    result.extend(doubt.map(|doubt| ("error", Value::str(doubt))));
 
     let mut strict = Findings::new(subject);
     let sequential = register.in_order_of_processes(&transactions);
@@ -144,6 +155,7 @@ struct Subject<'a> {
     history: &'a History,
     transactions: &'a Transactions,
     dialect: Dialect,
+    budget: &'a Budget,
 }
 
 /// A case of an anomaly, for machines and for people.

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction, Command};
 
 use super::{BAD_ARGUMENTS, Desk, refuse};
+use crate::time::Duration;
 use crate::workbench::check::net::{Counts, Traffic};
 use crate::workbench::check::{self, Verdict, judge, shape};
-use crate::workbench::conclude::{ruling, tell};
+use crate::workbench::conclude::{ruling, tell, time_limit};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
 use crate::workbench::options::{self, Refusal};
@@ -25,6 +26,7 @@ struct Request {
     path: PathBuf,
     workload: Kind,
     rules: check::Options,
+    check_timeout: Duration,
     strict: bool,
     json: bool,
     verbose: bool,
@@ -55,7 +57,8 @@ pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>)
         }
     };
     let counts = counts(&file.with_file_name("results.edn"));
-    let mut results = judge(request.workload.name(), &history, &request.rules, &counts.unwrap_or_default());
+    let rules = check::Options { budget: time_limit(request.check_timeout), ..request.rules };
+    let mut results = judge(request.workload.name(), &history, &rules, &counts.unwrap_or_default());
     if let (None, Value::Map(parts)) = (counts, &mut results) {
         parts.retain(|(key, _)| key.as_keyword() != Some("net"));
     }
@@ -106,12 +109,17 @@ fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Ref
         errors.push(error);
         Vec::new()
     });
+    let timeout = options::check_timeout(text("check-timeout")).unwrap_or_else(|error| {
+        errors.push(error);
+        Duration::ZERO
+    });
     let workload = options::workload_named(&text("workload").unwrap_or_default());
     match workload {
         Ok(workload) if errors.is_empty() => Ok(Request {
             path: text("history").unwrap_or_default().into(),
             workload,
-            rules: check::Options { availability, consistency_models },
+            rules: check::Options { availability, consistency_models, ..check::Options::default() },
+            check_timeout: timeout,
             strict: matches.get_flag("strict"),
             json: matches.get_flag("json"),
             verbose: matches.get_flag("verbose"),
@@ -136,6 +144,7 @@ pub(super) fn table() -> Command {
         .arg(value("workload", "NAME", "What was tested").short('w').required(true))
         .arg(value("consistency-models", "M", "Consistency models to check [default: strict-serializable]"))
         .arg(value("availability", "A", "Demanded availability: total, or a number from 0 to 1"))
+        .arg(value("check-timeout", "S", options::CHECK_TIMEOUT))
         .arg(flag("strict", "What only gloomers finds makes the history invalid, too"))
         .arg(flag("json", "Print the results as JSON, and nothing else"))
         .arg(flag("verbose", "Print the whole map of results, too"))

@@ -34,6 +34,9 @@ const MAX_KEYS: u64 = 1_000_000;
 const MAX_TXN_LENGTH: u64 = 10_000;
 /// A nemesis that acts more often than every millisecond does nothing else.
 const INTERVALS_S: Range<f64> = 1e-3..1e9;
+/// How long checkers search unless told otherwise.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUTS_S: Range<f64> = 0.0..1e9;
 const AVAILABILITY: &str = "Must be total, or a number from 0 to 1";
 const DEFAULT_NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
@@ -186,6 +189,10 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         ),
         availability: checks.value("availability", None, AVAILABILITY, |text| availability(text).map(Some)),
         consistency_models: consistency_models(&mut checks),
+        check_timeout: check_timeout(checks.text("check-timeout")).unwrap_or_else(|error| {
+            checks.errors.push(error);
+            Duration::ZERO
+        }),
         key_count: checks.positive("key-count", 10, MAX_KEYS),
         max_txn_length: checks.positive("max-txn-length", 4, MAX_TXN_LENGTH),
         max_writes_per_key: checks.positive("max-writes-per-key", 16, u64::MAX),
@@ -239,6 +246,17 @@ fn number(text: &str) -> Option<f64> {
     let integer = |text: &str| text.parse::<i32>().ok().map(f64::from);
     let ratio = integer(over)? / integer(under)?;
     ratio.is_finite().then_some(ratio)
+}
+
+/// How long checkers may search, if a text says so.
+pub(in crate::workbench) fn check_timeout(text: Option<String>) -> Result<Duration, String> {
+    let Some(text) = text else { return Ok(CHECK_TIMEOUT) };
+    let seconds = number(&text).filter(|seconds| TIMEOUTS_S.contains(seconds)).map(Duration::from_secs_f64);
+    seconds.ok_or_else(|| {
+        format!(
+            "Failed to validate \"--check-timeout {text}\": Must be a number of seconds from 0 to a thousand million"
+        )
+    })
 }
 
 /// The availability that a text demands.

@@ -6,8 +6,12 @@ use clap::{Arg, ArgAction, Command};
 
 use crate::workbench::workload::Kind;
 
+/// What `--check-timeout` is for.
+pub(in crate::workbench) const CHECK_TIMEOUT: &str =
+    "Seconds that the search for an order of operations may take; then the verdict is unknown [default: 60]";
+
 /// Options with a value: long name, short name, name of the value, help.
-const VALUES: [(&str, Option<char>, &str, &str); 29] = [
+const VALUES: [(&str, Option<char>, &str, &str); 30] = [
     ("workload", Some('w'), "NAME", "What to test: one of those below [default: lin-kv]"),
     ("bin", None, "FILE", "The node's executable, run in the system's temporary folder [default: the built-in node]"),
     ("node-count", None, "NUM", "Number of nodes, named n0, n1, ...; instead of --nodes"),
@@ -29,6 +33,7 @@ const VALUES: [(&str, Option<char>, &str, &str); 29] = [
     ("nemesis-interval", None, "S", "Mean seconds between operations of the nemesis [default: 10]"),
     ("availability", None, "A", "Demanded availability: total, or a number from 0 to 1"),
     ("consistency-models", None, "M", "Consistency models to check [default: strict-serializable]"),
+    ("check-timeout", None, "S", CHECK_TIMEOUT),
     ("key-count", None, "N", "Live keys, for transactions and logs [default: 10]"),
     ("max-txn-length", None, "N", "Operations in the longest transaction [default: 4]"),
     ("max-writes-per-key", None, "N", "Writes before a key is retired [default: 16]"),
@@ -98,7 +103,7 @@ pub(in crate::workbench) fn command() -> Command {
         .about("Runs a workload against nodes and judges them as Maelstrom does")
         .after_help(format!(
             "{}\n\nNot in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, \
-             --virtual-time, --strict, --quiet, --verbose, --json, --junit.\n{STATUS}",
+             --virtual-time, --strict, --quiet, --verbose, --json, --junit, --check-timeout.\n{STATUS}",
             workloads()
         ))
         .args_override_self(true)

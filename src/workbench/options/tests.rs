@@ -187,6 +187,8 @@ fn numbers_outside_their_range_are_refused() {
         "--latency -5",
         "--virtual-time --jitter some",
         "--latency 4294967296",
+        "--check-timeout -1",
+        "--check-timeout long",
         "--rate 1/2",
         "--availability 0.5/2",
         "--nemesis-interval 1/0",
@@ -201,6 +203,8 @@ fn numbers_outside_their_range_are_refused() {
     }
     assert_eq!(good("-w echo --availability 1/2").availability, Some(Availability::AtLeast(0.5)));
     assert_eq!(good("-w echo --nemesis-interval 1/2").nemesis_interval, Duration::from_millis(500));
+    assert_eq!(good("-w echo").check_timeout, Duration::from_secs(60));
+    assert_eq!(good("-w echo --check-timeout 0.5").check_timeout, Duration::from_millis(500));
     assert_eq!(good("-w echo --nemesis partition,").nemesis, [Fault::Partition]);
     assert_eq!(good("-w echo --rate 1e2 --time-limit +7").rate.to_bits(), 100.0_f64.to_bits());
     assert_eq!(good("-w echo --nemesis-interval 0.5").nemesis_interval, Duration::from_millis(500));

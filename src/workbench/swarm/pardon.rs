@@ -86,8 +86,8 @@ mod tests {
     use super::*;
     use Kind::{Info, Invoke, Ok};
 
-    use crate::workbench::check::Verdict;
     use crate::workbench::check::txn::check_register;
+    use crate::workbench::check::{Budget, Verdict};
 
     #[test]
     fn what_a_node_answered_before_it_was_killed_is_of_unknown_outcome() {
@@ -137,7 +137,7 @@ mod tests {
         let words = ["-w", "txn-rw-register", "--node-count", "2", "--concurrency", "4"];
         let options = Options::parse(words.map(std::ffi::OsString::from)).expect("good");
         let ours = |history: &History| {
-            let result = check_register(history, &["read-uncommitted".to_owned()]).expect("judged");
+            let result = check_register(history, &["read-uncommitted".to_owned()], &Budget::Steps).expect("judged");
             result.get("gloomers").map(Verdict::of)
         };
         assert_eq!(ours(&history), Some(Verdict::False), "a process that saw 2 sees 1 again: G0");

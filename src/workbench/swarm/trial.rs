@@ -79,7 +79,7 @@ pub fn attempt(scenario: &Scenario, nodes: &Nursery<'_>) -> Trial {
 fn judged(outcome: Outcome, options: &Options) -> Trial {
     let Outcome { history, counts, muted, convergence, .. } = outcome;
     let history: History = history.into_iter().collect();
-    let rules = check::Options { consistency_models: options.consistency_models.clone(), availability: None };
+    let rules = check::Options { consistency_models: options.consistency_models.clone(), ..check::Options::default() };
     let loss = if options.nemesis.contains(&Fault::Kill) { Loss::of(options.workload) } else { Loss::Nothing };
     let pardoned = if loss == Loss::Nothing { None } else { Some(pardoned(&history, options)) };
     let judged = pardoned.as_ref().filter(|_| loss == Loss::Values).unwrap_or(&history);

@@ -15,13 +15,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use thiserror::Error;
 
 use super::calls::{Call, Calls, Effect};
+use crate::workbench::check::Budget;
 
 /// Calls on one key that may be open at once; a bit mask holds them. Maelstrom retires a key after 20 processes.
 pub(super) const MAX_OPEN: usize = 128;
 /// Configurations kept at a time, or on the way in depth: some 100 MB.
 pub(super) const MAX_CONFIGS: usize = 1 << 20;
-/// Steps of the search of one key, first in breadth and then again in depth: some ten seconds.
+/// Steps of the search of one key, first in breadth and then again in depth, where no clock says how long it may take:
+/// some ten seconds. In breadth it is never more, for what that cannot do, the search in depth often can.
 pub(super) const MAX_STEPS: u64 = 8_000_000;
+/// Steps between two looks at the clock: a millisecond.
+const STEPS_A_LOOK: u64 = 1 << 10;
 /// Steps of the search in breadth for what was possible before a value from nowhere: the verdict stands without it.
 const MAX_STEPS_BEFORE: u64 = 200_000;
 
@@ -34,6 +38,44 @@ pub(super) enum Bound {
     Configs,
     #[error("no answer after {MAX_STEPS} steps of search")]
     Steps,
+    #[error("no answer within the time limit (--check-timeout SECONDS)")]
+    Time,
+}
+
+/// How far a search came before it gave up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{bound}; an order is known of the first {done} of {all} acknowledged operations")]
+pub(super) struct GaveUp {
+    pub(super) bound: Bound,
+    pub(super) done: usize,
+    pub(super) all: usize,
+}
+
+impl GaveUp {
+    /// At one of the events of a history.
+    fn at(events: &[Event], at: usize, bound: Bound) -> Self {
+        let ends = |events: &[Event]| events.iter().filter(|event| matches!(event, Event::End(_))).count();
+        Self { bound, done: ends(&events[..at]), all: ends(events) }
+    }
+
+    /// What is known of two searches for the same.
+    fn and(self, other: Self) -> Self {
+        Self { done: self.done.max(other.done), ..other }
+    }
+}
+
+/// What a search may still do.
+#[derive(Debug)]
+struct Steps<'a> {
+    left: u64,
+    budget: &'a Budget,
+}
+
+impl Steps<'_> {
+    fn spend(&mut self) -> Result<(), Bound> {
+        self.left = self.left.checked_sub(1).ok_or(Bound::Steps)?;
+        if self.left.is_multiple_of(STEPS_A_LOOK) && self.budget.is_over() { Err(Bound::Time) } else { Ok(()) }
+    }
 }
 
 /// A possible state of affairs, for people.
@@ -62,7 +104,7 @@ pub(super) enum Finding {
     /// What is possible at the end.
     Linearizable(Vec<Config>),
     Violation(Violation),
-    GaveUp(Bound),
+    GaveUp(GaveUp),
 }
 
 /// Something that happens to a call.
@@ -160,21 +202,20 @@ struct Open {
 }
 
 /// A search for an order.
-pub(super) struct Search {
+pub(super) struct Search<'a> {
     open: Open,
-    steps: u64,
+    steps: Steps<'a>,
 }
 
-impl Default for Search {
-    fn default() -> Self {
-        Self::within(MAX_STEPS)
+impl<'a> Search<'a> {
+    /// A search that gives up after [`MAX_STEPS`], or when the budget is spent.
+    pub(super) fn new(budget: &'a Budget) -> Self {
+        Self::within(MAX_STEPS, budget)
     }
-}
 
-impl Search {
-    /// A search that gives up after so many steps.
-    pub(super) fn within(steps: u64) -> Self {
-        Self { open: Open::default(), steps }
+    /// A search that gives up after so many steps, or when the budget is spent.
+    pub(super) fn within(left: u64, budget: &'a Budget) -> Self {
+        Self { open: Open::default(), steps: Steps { left, budget } }
     }
 
     /// Searches for an order of all calls on a register that holds nil.
@@ -182,7 +223,7 @@ impl Search {
         let events = events(&calls.all);
         // To see that no order leads to such a value, a search would have to try them all.
         let Some(at) = from_nowhere(&calls.all, &events) else { return self.run_from_nil(&calls.all, &events) };
-        self.steps = self.steps.min(MAX_STEPS_BEFORE);
+        self.steps.left = self.steps.left.min(MAX_STEPS_BEFORE);
         let frontier = match self.run_from_nil(&calls.all, &events[..at]) {
             Finding::Linearizable(frontier) => frontier,
             Finding::GaveUp(_) => Vec::new(),
@@ -193,9 +234,13 @@ impl Search {
 
     fn run_from_nil(mut self, calls: &[Call], events: &[Event]) -> Finding {
         let start = State { value: 0, done: 0, last: None };
-        match self.walk(calls, events, vec![start]) {
-            Finding::GaveUp(Bound::Configs | Bound::Steps) => deep::search(calls, events, start),
-            found @ (Finding::Linearizable(_) | Finding::Violation(_) | Finding::GaveUp(Bound::Open)) => found,
+        let broad = match self.walk(calls, events, vec![start]) {
+            Finding::GaveUp(broad) if matches!(broad.bound, Bound::Configs | Bound::Steps) => broad,
+            found @ (Finding::Linearizable(_) | Finding::Violation(_) | Finding::GaveUp(_)) => return found,
+        };
+        match deep::search(calls, events, start, self.steps.budget) {
+            Finding::GaveUp(deep) => Finding::GaveUp(broad.and(deep)),
+            found @ (Finding::Linearizable(_) | Finding::Violation(_)) => found,
         }
     }
 
@@ -210,7 +255,9 @@ impl Search {
     ) -> Finding {
         let mut masks = vec![0];
         for call in open {
-            let Some(bit) = self.open.begin(calls, *call) else { return Finding::GaveUp(Bound::Open) };
+            let Some(bit) = self.open.begin(calls, *call) else {
+                return Finding::GaveUp(GaveUp::at(events, 0, Bound::Open));
+            };
             if calls[*call].completion.is_none() {
                 continue;
             }
@@ -230,10 +277,11 @@ impl Search {
 
     fn walk(&mut self, calls: &[Call], events: &[Event], start: Vec<State>) -> Finding {
         let mut states = start;
-        for event in events {
+        for (at, event) in events.iter().enumerate() {
+            let gave_up = |bound| Finding::GaveUp(GaveUp::at(events, at, bound));
             match *event {
                 Event::Begin(call) => {
-                    let Some(bit) = self.open.begin(calls, call) else { return Finding::GaveUp(Bound::Open) };
+                    let Some(bit) = self.open.begin(calls, call) else { return gave_up(Bound::Open) };
                     if let Effect::Read(value) = calls[call].effect {
                         for state in states.iter_mut().filter(|state| state.value == value) {
                             state.done |= bit;
@@ -250,7 +298,7 @@ impl Search {
                             return Finding::Violation(Violation { call, frontier, from_nowhere: false });
                         }
                         Ok(next) => states = next,
-                        Err(bound) => return Finding::GaveUp(bound),
+                        Err(bound) => return gave_up(bound),
                     }
                     self.open.slots[slot] = None;
                 }
@@ -273,7 +321,7 @@ impl Search {
         while let Some(state) = queue.pop_front() {
             for slot in 0..self.open.slots.len() {
                 let Some(next) = self.open.step(calls, state, slot) else { continue };
-                self.steps = self.steps.checked_sub(1).ok_or(Bound::Steps)?;
+                self.steps.spend()?;
                 if next.done & bit != 0 {
                     ended.insert(State { done: next.done & !bit, ..next }, self.open.loose);
                 } else if explored.insert(next, self.open.loose) {

@@ -8,7 +8,7 @@ use super::super::tests::history;
 use super::*;
 
 fn judged(lines: &[&str]) -> Value {
-    check(&history(lines)).unwrap_or_else(|error| panic!("{error}"))
+    check(&history(lines), &Budget::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn verdict(lines: &[&str]) -> Verdict {
@@ -30,6 +30,36 @@ fn what_one_client_does_in_order_is_linearizable() {
                     :last-op {:process 0, :type :ok, :f :read, :value 2, :index 5, :time 5000000}, :pending []}), \
                     :final-paths ()}, :timeline {:valid? true}, :valid? true}}, :failures []}";
     assert_eq!(result.to_string(), expected);
+}
+
+/// Writes of as many values on a key, all at once, of which the first is read in the end: each order has to be tried.
+fn crowd(key: usize, writes: usize) -> Vec<String> {
+    let line = |kind: &str, process: usize| format!("{} {kind} write [{key} {process}]", 100 * key + process);
+    let begun = (0..writes).map(|process| line("invoke", process));
+    let ended = (0..writes).map(|process| line("ok", process));
+    let reader = 100 * key + writes;
+    let read = [format!("{reader} invoke read [{key} nil]"), format!("{reader} ok read [{key} 0]")];
+    begun.chain(ended).chain(read).collect()
+}
+
+#[test]
+fn when_time_is_over_the_result_says_how_far_the_search_came() {
+    let lines: Vec<_> = [crowd(0, 2), crowd(1, 14)].concat();
+    let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(Verdict::of(&check(&history, &Budget::default()).expect("well formed")), Verdict::True);
+    let result = check(&history, &Budget::until(|| true)).expect("well formed");
+    let error = "1 of 2 keys could not be decided: key 1: no answer within the time limit (--check-timeout SECONDS); \
+                 an order is known of the first 0 of 15 acknowledged operations";
+    assert_eq!(Verdict::of(&result), Verdict::Unknown);
+    assert_eq!(result.get("error").and_then(Value::as_str), Some(error));
+}
+
+#[test]
+fn a_violation_that_was_found_stands_though_there_is_no_time_left_to_draw_it_well() {
+    let stale = ["0 invoke write [0 1]", "0 ok write [0 1]", "1 invoke write [0 2]", "1 ok write [0 2]"];
+    let stale = [&stale[..], &["2 invoke read [0 nil]", "2 ok read [0 1]"]].concat();
+    let result = check(&history(&stale), &Budget::until(|| true)).expect("well formed");
+    assert!(Verdict::of(&result) == Verdict::False && result.get("error").is_none(), "{result}");
 }
 
 #[test]
@@ -186,7 +216,7 @@ fn keys_are_judged_apart() {
 #[test]
 fn what_is_no_operation_on_a_register_cannot_be_judged() {
     for line in ["0 invoke read 7", "0 invoke write nil", "0 invoke jump [0 1]", "0 invoke cas [0 1]"] {
-        assert!(check(&history(&[line])).is_err(), "{line}");
+        assert!(check(&history(&[line]), &Budget::default()).is_err(), "{line}");
     }
 }
 
@@ -301,10 +331,11 @@ proptest! {
         let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         let calls = calls::by_key(&history).expect("well formed");
         let expected = calls.iter().all(|(_, calls)| exists_order(&calls.all, 0, 0));
-        let found = Verdict::of(&check(&history).expect("well formed"));
+        let found = Verdict::of(&check(&history, &Budget::default()).expect("well formed"));
         prop_assert_eq!(found, Verdict::from(expected));
         for (_, calls) in calls {
-            let (broad, deep) = (Search::default().run(&calls), Search::within(0).run(&calls));
+            let budget = Budget::default();
+            let (broad, deep) = (Search::new(&budget).run(&calls), Search::within(0, &budget).run(&calls));
             let place = |finding: &Finding| match finding {
                 Finding::Violation(violation) => Some(violation.call),
                 Finding::Linearizable(_) | Finding::GaveUp(_) => None,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use super::calls::Calls;
 use super::search::{Event, Finding, Search, Violation, events};
+use crate::workbench::check::Budget;
 
 /// Calls open at the beginning of a window: each doubles the work.
 const MAX_OPEN_BEFORE: usize = 8;
@@ -38,18 +39,18 @@ pub(super) struct Window {
     pub(super) reason: Reason,
 }
 
-/// The shortest window found, or the culprit's own time if none shows the violation by itself.
-pub(super) fn shortest(calls: &Calls, violation: &Violation) -> Window {
+/// The shortest window found, or the culprit's own time if none shows the violation by itself, or the budget is spent.
+pub(super) fn shortest(calls: &Calls, violation: &Violation, budget: &Budget) -> Window {
     let all = events(&calls.all);
     let culprit = violation.call;
     if violation.from_nowhere {
         return window(calls, culprit, &[culprit], &[Event::Begin(culprit)], Reason::Nowhere);
     }
     let end = all.iter().position(|event| *event == Event::End(culprit)).map_or(all.len(), |at| at + 1);
-    for begin in (end.saturating_sub(MAX_EVENTS)..end).rev() {
+    for begin in (end.saturating_sub(MAX_EVENTS)..end).rev().take_while(|_| !budget.is_over()) {
         let (open, within) = (open_at(&all, begin), &all[begin..end]);
-        if fails(calls, within, &open) {
-            return narrowed(calls, culprit, open, within.to_vec());
+        if fails(calls, within, &open, budget) {
+            return narrowed(calls, culprit, open, within.to_vec(), budget);
         }
     }
     let own = all.iter().position(|event| *event == Event::Begin(culprit)).unwrap_or_default();
@@ -57,12 +58,12 @@ pub(super) fn shortest(calls: &Calls, violation: &Violation) -> Window {
     window(calls, culprit, &open_at(&all, own), &all[own..end], Reason::Past)
 }
 
-fn fails(calls: &Calls, within: &[Event], open: &[usize]) -> bool {
+fn fails(calls: &Calls, within: &[Event], open: &[usize], budget: &Budget) -> bool {
     let undecided = open.iter().filter(|call| calls.all[**call].completion.is_some());
     if undecided.filter(|call| !calls.all[**call].effect.is_read()).count() > MAX_OPEN_BEFORE {
         return false;
     }
-    let search = Search::within(MAX_STEPS);
+    let search = Search::within(MAX_STEPS, budget);
     let finding = search.run_from_anywhere(&calls.all, within, calls.value_count(), open);
     matches!(finding, Finding::Violation(_))
 }
@@ -80,7 +81,7 @@ fn open_at(all: &[Event], begin: usize) -> Vec<usize> {
 }
 
 /// Leaves out the reads without which the window still fails: fewer reads are never harder to explain.
-fn narrowed(calls: &Calls, culprit: usize, mut open: Vec<usize>, mut within: Vec<Event>) -> Window {
+fn narrowed(calls: &Calls, culprit: usize, mut open: Vec<usize>, mut within: Vec<Event>, budget: &Budget) -> Window {
     let mut reads: Vec<usize> = within.iter().map(|event| event.call()).chain(open.iter().copied()).collect();
     reads.sort_unstable();
     reads.dedup();
@@ -88,7 +89,7 @@ fn narrowed(calls: &Calls, culprit: usize, mut open: Vec<usize>, mut within: Vec
     for read in reads {
         let fewer: Vec<_> = within.iter().copied().filter(|event| event.call() != read).collect();
         let fewer_open: Vec<_> = open.iter().copied().filter(|call| *call != read).collect();
-        if fails(calls, &fewer, &fewer_open) {
+        if fails(calls, &fewer, &fewer_open, budget) {
             (within, open) = (fewer, fewer_open);
         }
     }

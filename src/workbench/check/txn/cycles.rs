@@ -6,9 +6,12 @@
 
 mod ways;
 
+use thiserror::Error;
+
 use super::anomaly::{Antis, CLASSES, Class, EXISTENCES, Existence, classify, implied_by};
 use super::graph::{Components, Edge, Graph, NOWHERE, RW};
 use super::models::{Names, stronger};
+use crate::workbench::check::Budget;
 
 /// Of how many cycles of a class and a component the shortest is told.
 const MAX_CANDIDATES: usize = 128;
@@ -31,13 +34,26 @@ pub(super) struct Tangle {
     pub(super) transactions: Vec<u32>,
 }
 
-/// The cycles of each component, the component with the first transaction first, and what cycles rule out whether
-/// told or not.
-pub(super) fn search(graph: &Graph) -> (Vec<Cycle>, Vec<Tangle>) {
+/// How many components were searched for all there is to find, where the budget was spent before the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "no answer within the time limit (--check-timeout SECONDS); of {all} groups of transactions that depend on each \
+     other, {done} have been searched for cycles"
+)]
+pub(super) struct Unsearched {
+    pub(super) done: usize,
+    pub(super) all: usize,
+}
+
+/// The cycles of each component, the component with the first transaction first, what cycles rule out whether told or
+/// not, and how far the search came if it did not come to its end.
+pub(super) fn search(graph: &Graph, budget: &Budget) -> (Vec<Cycle>, Vec<Tangle>, Option<Unsearched>) {
     let (mut cycles, mut tangles) = (Vec::new(), Vec::new());
     let mut numbers = vec![NOWHERE; graph.len()];
-    for component in Components::of_graph(graph, |_| true).large() {
-        let part = graph.part(&component, &mut numbers);
+    let components = Components::of_graph(graph, |_| true).large();
+    for (done, component) in components.iter().enumerate() {
+        let unsearched = Some(Unsearched { done, all: components.len() });
+        let part = graph.part(component, &mut numbers);
         let name = |vertex: &u32| component[*vertex as usize];
         let mut redundant = Names::new();
         for existence in &EXISTENCES {
@@ -50,21 +66,27 @@ pub(super) fn search(graph: &Graph) -> (Vec<Cycle>, Vec<Tangle>) {
                 let transactions = vertices.iter().map(name).collect();
                 tangles.push(Tangle { anomaly, model, labels, hops, transactions });
             }
+            if budget.is_over() {
+                return (cycles, tangles, unsearched);
+            }
         }
         let mut redundant = Names::new();
         for class in &CLASSES {
             if redundant.contains(class.name) {
                 continue;
             }
-            if let Some(vertices) = cycle(&part, class) {
+            if let Some(vertices) = cycle(&part, class, budget) {
                 redundant.extend(implied_by([class.name]));
                 let labels = labels_of(&part, &vertices);
                 let transactions = vertices.iter().map(name).collect();
                 cycles.push(Cycle { anomaly: class.name, transactions, labels });
             }
+            if budget.is_over() {
+                return (cycles, tangles, unsearched);
+            }
         }
     }
-    (cycles, tangles)
+    (cycles, tangles, None)
 }
 
 /// The vertices of the smallest component that the labels of an existence leave; one vertex is a component if it
@@ -91,8 +113,8 @@ fn labels_of(part: &Graph, cycle: &[u32]) -> Vec<u8> {
     labels.collect()
 }
 
-/// A short cycle of a class, closed by its first vertex; none if there is none.
-fn cycle(part: &Graph, class: &Class) -> Option<Vec<u32>> {
+/// A short cycle of a class, closed by its first vertex; none if there is none, or the budget is spent.
+fn cycle(part: &Graph, class: &Class, budget: &Budget) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.label & class.labels != 0;
     let mut candidates = Vec::new();
     let components = match class.antis {
@@ -112,12 +134,13 @@ fn cycle(part: &Graph, class: &Class) -> Option<Vec<u32>> {
         }
     }
     if class.antis == Antis::One {
-        candidates = ways::with_way_back(part, &candidates, |edge| allowed(edge) && edge.label != RW, MAX_CANDIDATES);
+        let plain = |edge: &Edge| allowed(edge) && edge.label != RW;
+        candidates = ways::with_way_back(part, &candidates, plain, MAX_CANDIDATES, budget);
     }
     let mut search = ways::Search::new(part.len());
     let mut shortest: Option<Vec<u32>> = None;
     for (tried, (from, to)) in candidates.into_iter().enumerate() {
-        if tried >= MAX_CANDIDATES && shortest.is_some() {
+        if tried >= MAX_CANDIDATES && shortest.is_some() || budget.is_over() {
             break;
         }
         let longest = shortest.as_ref().map_or(usize::MAX, |cycle| cycle.len() - 2);

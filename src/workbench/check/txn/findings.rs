@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::anomaly::{EXISTENCES, Found, in_plain_words};
-use super::cycles::{Cycle, Tangle, search};
+use super::cycles::{Cycle, Tangle, Unsearched, search};
 use super::graph::{Graph, PROCESS, REALTIME, RW, WR, WW};
 use super::models::{Names, boundary, ruled_out};
 use super::steps::{Why, quoted};
-use super::{DOUBTS, OURS, Subject, record};
+use super::{DOUBTS, OURS, Subject, TIMEOUT, record};
 use crate::workbench::check::Verdict;
 use crate::workbench::edn::Value;
 
@@ -19,11 +19,13 @@ pub(super) struct Findings<'a> {
     subject: Subject<'a>,
     found: Found,
     told: BTreeMap<&'static str, Vec<Vec<String>>>,
+    /// How far the search for cycles came, if it did not come to its end.
+    unsearched: Option<Unsearched>,
 }
 
 impl<'a> Findings<'a> {
     pub(super) const fn new(subject: Subject<'a>) -> Self {
-        Self { subject, found: BTreeMap::new(), told: BTreeMap::new() }
+        Self { subject, found: BTreeMap::new(), told: BTreeMap::new(), unsearched: None }
     }
 
     /// Adds a case, and its words if there are not enough already.
@@ -40,7 +42,11 @@ impl<'a> Findings<'a> {
         if graph.is_empty() {
             self.found.insert("empty-transaction-graph", vec![true.into()]);
         }
-        let (cycles, tangles) = search(graph);
+        let (cycles, tangles, unsearched) = search(graph, self.subject.budget);
+        self.unsearched = unsearched;
+        if let Some(unsearched) = unsearched {
+            self.add(TIMEOUT, Value::str(unsearched.to_string()), || vec![unsearched.to_string()]);
+        }
         for tangle in &tangles {
             let case = self.tangle(tangle);
             let subject = self.subject;
@@ -177,6 +183,13 @@ impl<'a> Findings<'a> {
         } else {
             Verdict::Unknown
         }
+    }
+
+    /// Why there is no verdict though nothing is wrong as far as the search came.
+    pub(super) fn in_doubt(&self, prohibited: &Names) -> Option<String> {
+        self.unsearched
+            .filter(|_| self.verdict(prohibited) == Verdict::Unknown)
+            .map(|unsearched| unsearched.to_string())
     }
 
     /// Our own verdict and the anomalies in words, with how many cases there are of each; nothing if there are none.

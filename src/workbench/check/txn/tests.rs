@@ -8,7 +8,7 @@ mod simulated;
 use super::super::tests::history;
 use super::*;
 
-type Judge = fn(&History, &[String]) -> Result<Value, Unjudgeable>;
+type Judge = fn(&History, &[String], &Budget) -> Result<Value, Unjudgeable>;
 
 /// Lines of a history in which transactions, given as `process outcome value`, run one after the other.
 fn serial(transactions: &[&str]) -> Vec<String> {
@@ -46,11 +46,31 @@ fn ended(transaction: &str) -> String {
 }
 
 fn judged(judge: Judge, lines: &[String], model: &str) -> Result<Value, Unjudgeable> {
-    judge(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()), &[model.to_owned()])
+    judge(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()), &[model.to_owned()], &Budget::default())
 }
 
 fn appended(lines: &[String], model: &str) -> Value {
     judged(check_append, lines, model).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Two transactions that saw each other, which read uncommitted allows.
+const CROSSED: [&str; 2] = ["0 ok [[:append 1 1] [:r 2 [1]]]", "1 ok [[:append 2 1] [:r 1 [1]]]"];
+
+#[test]
+fn without_time_to_search_for_cycles_there_is_no_verdict_but_that_something_was_proven() {
+    let lines = concurrent(&CROSSED);
+    let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let models = |name: &str| [name.to_owned()];
+    let allowed = check_append(&history, &models("read-uncommitted"), &Budget::until(|| true)).expect("judged");
+    assert_eq!(Verdict::of(&allowed), Verdict::Unknown);
+    assert_eq!(types(&allowed), [TIMEOUT]);
+    let error = allowed.get("error").and_then(Value::as_str).unwrap_or_default();
+    assert!(error.contains("of 1 groups of transactions") && error.contains("--check-timeout"), "{error}");
+    let aborted = ["0 fail [[:append 3 1]]", "1 ok [[:r 3 [1]]]"].into_iter().chain(CROSSED);
+    let lines = concurrent(&aborted.collect::<Vec<_>>()[..]);
+    let history = super::super::tests::history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let proven = check_append(&history, &models("read-committed"), &Budget::until(|| true)).expect("judged");
+    assert_eq!(Verdict::of(&proven), Verdict::False, "{proven}");
 }
 
 fn types(result: &Value) -> Vec<String> {

@@ -100,6 +100,20 @@ fn strictness_makes_our_own_verdict_count() {
 }
 
 #[test]
+fn a_search_for_an_order_ends_when_its_time_is_over_and_says_how_far_it_came() {
+    let writes: Vec<_> = ["invoke", "ok"]
+        .into_iter()
+        .flat_map(|kind| (0..14).map(move |n| format!("{{:type :{kind}, :process {n}, :f :write, :value [7 {n}]}}")))
+        .collect();
+    let writes: Vec<_> = writes.iter().map(String::as_str).collect();
+    assert_eq!(run(&writes, "HISTORY -w lin-kv").0, VALID);
+    let (status, page) = run(&writes, "HISTORY -w lin-kv --check-timeout 0");
+    assert_eq!(status, UNKNOWN, "{page}");
+    assert!(page.contains("1 of 1 keys could not be decided: key 7: no answer within the time limit"), "{page}");
+    assert_eq!(run(&writes, "HISTORY -w lin-kv --check-timeout soon").0, BAD_ARGUMENTS);
+}
+
+#[test]
 fn results_are_printed_as_json_if_asked() {
     let (status, page) = run(&WRITE, "HISTORY -w lin-kv --json");
     assert_eq!(status, VALID);

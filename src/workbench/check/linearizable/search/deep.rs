@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Bound, Event, Finding, MAX_CONFIGS, MAX_OPEN, MAX_STEPS, Open, State, Violation};
+use super::{Bound, Event, Finding, GaveUp, MAX_CONFIGS, MAX_OPEN, MAX_STEPS, Open, State, Steps, Violation};
+use crate::workbench::check::Budget;
 use crate::workbench::check::linearizable::calls::{Call, Effect};
 
 /// What to know at the end of a call: which calls are open, and the order in which to try them.
@@ -26,10 +27,11 @@ struct Choice {
 }
 
 /// Searches for an order that starts from a state.
-pub(super) fn search(calls: &[Call], events: &[Event], start: State) -> Finding {
-    let Some(moments) = moments(calls, events) else { return Finding::GaveUp(Bound::Open) };
+pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Budget) -> Finding {
+    let gave_up = |at, bound| Finding::GaveUp(GaveUp::at(events, at, bound));
+    let Some(moments) = moments(calls, events) else { return gave_up(0, Bound::Open) };
     let mut seen: HashSet<(usize, u32, u128)> = HashSet::new();
-    let mut steps = MAX_STEPS;
+    let mut steps = Steps { left: budget.steps(MAX_STEPS), budget };
     let mut stuck: (usize, Vec<State>) = (0, Vec::new());
     let mut choices = Vec::new();
     let mut next = Some((0, start));
@@ -47,7 +49,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State) -> Finding 
                     stuck.1.push(State { done: state.done & !ending.bit, ..state });
                 }
                 if seen.len() > MAX_CONFIGS {
-                    return Finding::GaveUp(Bound::Configs);
+                    return gave_up(stuck.0, Bound::Configs);
                 }
                 choices.push(Choice { at, state, tried: 0 });
             }
@@ -59,15 +61,14 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State) -> Finding 
             continue;
         };
         choice.tried += 1;
-        if steps == 0 {
-            return Finding::GaveUp(Bound::Steps);
+        if let Err(bound) = steps.spend() {
+            return gave_up(stuck.0, bound);
         }
-        steps -= 1;
         next = ending.open.step(calls, choice.state, *slot).map(|state| (choice.at, state));
     }
     let (at, states) = stuck;
     let (Moment::End(ending), Event::End(call)) = (&moments[at], events[at]) else {
-        return Finding::GaveUp(Bound::Steps);
+        return gave_up(at, Bound::Steps);
     };
     Finding::Violation(Violation { call, frontier: ending.open.for_people(&states), from_nowhere: false })
 }

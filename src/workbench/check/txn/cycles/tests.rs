@@ -11,7 +11,7 @@ fn graph(edges: &[(u32, u32, u8)]) -> Graph {
 }
 
 fn found(edges: &[(u32, u32, u8)]) -> Vec<(&'static str, Vec<u32>)> {
-    search(&graph(edges)).0.into_iter().map(|cycle| (cycle.anomaly, cycle.transactions)).collect()
+    search(&graph(edges), &Budget::default()).0.into_iter().map(|cycle| (cycle.anomaly, cycle.transactions)).collect()
 }
 
 fn names(edges: &[(u32, u32, u8)]) -> Vec<&'static str> {
@@ -59,9 +59,20 @@ fn a_component_tells_its_worst_cycles_and_not_what_they_imply() {
 fn a_cycle_rules_out_a_model_even_where_it_is_told_as_another() {
     // As with registers, where whoever overwrote also read.
     let graph = Graph::new(2, vec![(0, 1, WW), (0, 1, WR), (1, 0, WW), (1, 0, WR)], &[WR, WW, RW]);
-    let (cycles, tangles) = search(&graph);
+    let (cycles, tangles, _) = search(&graph, &Budget::default());
     assert_eq!(cycles.iter().map(|cycle| cycle.anomaly).collect::<Vec<_>>(), ["G1c"]);
     assert_eq!(tangles.iter().map(|tangle| tangle.anomaly).collect::<Vec<_>>(), ["PL-1-cycle-exists"]);
+}
+
+#[test]
+fn a_search_without_time_says_how_many_components_it_left_out() {
+    let graph = graph(&[(0, 1, WW), (1, 0, WW), (2, 3, RW), (3, 2, RW)]);
+    for (most, done) in [(0, 0), (1_000, 2)] {
+        let looks = std::cell::Cell::new(0);
+        let budget = Budget::until(move || looks.replace(looks.get() + 1) >= most);
+        let left = search(&graph, &budget).2;
+        assert_eq!(left, (done < 2).then_some(Unsearched { done, all: 2 }), "{most} looks");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use crate::workbench::check::Budget;
 use crate::workbench::check::txn::graph::{Components, Edge, Graph, RW};
 
 /// The components of a graph whose vertices also say whether the last edge was an anti-dependency, two of which
@@ -25,12 +26,14 @@ pub(super) fn hopping(graph: &Graph, plain: impl Fn(&Edge) -> bool, hop: impl Fn
     })
 }
 
-/// Those of the edges, up to a number of them, from whose end the beginning can be reached.
+/// Those of the edges, up to a number of them, from whose end the beginning can be reached; fewer if the budget is
+/// spent.
 pub(super) fn with_way_back(
     graph: &Graph,
     edges: &[(u32, u32)],
     allowed: impl Fn(&Edge) -> bool,
     wanted: usize,
+    budget: &Budget,
 ) -> Vec<(u32, u32)> {
     let components = Components::of_graph(graph, &allowed);
     // An edge between components leads to a lower number, so from high to low is a topological order.
@@ -55,7 +58,7 @@ pub(super) fn with_way_back(
                 found.push(*edge);
             }
         }
-        if found.len() >= wanted {
+        if found.len() >= wanted || budget.is_over() {
             break;
         }
     }

@@ -12,6 +12,15 @@ pub(super) fn ours(result: &Value) -> (Verdict, Vec<String>) {
 }
 
 #[test]
+fn without_time_to_search_for_cycles_registers_are_not_judged_either() {
+    let lines = concurrent(&["0 ok [[:w 1 1] [:r 2 1]]", "1 ok [[:w 2 1] [:r 1 1]]"]);
+    let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let result = check_register(&history, &["read-uncommitted".to_owned()], &Budget::until(|| true)).expect("judged");
+    assert_eq!(Verdict::of(&result), Verdict::Unknown, "{result}");
+    assert!(result.get("error").is_some(), "{result}");
+}
+
+#[test]
 fn transactions_in_order_are_valid_for_both() {
     let lines = serial(&["0 ok [[:w 1 1] [:r 1 1]]", "1 ok [[:r 1 1] [:w 1 2]]", "2 ok [[:r 1 2] [:r 2 nil]]"]);
     let expected = "{:valid? true, :anomaly-types (), :anomalies nil, :gloomers {:valid? true}}";
