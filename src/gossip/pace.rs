@@ -27,9 +27,9 @@ const LONGEST_FIRST: Duration = Duration::from_millis(500);
 /// for seconds the network has not become slow, and a hub that thought so would not learn better for many rounds.
 const OUTLIER: u32 = 3;
 
-/// Upper bound on how long before a round its followers' news is wanted: that much lateness is waited for in every
-/// round. What is later than that earns a catch-up round.
-pub(super) const LONGEST_MARGIN: Duration = Duration::from_millis(20);
+/// Upper bound on how long before a round its followers' news is wanted, which is an eighth of a short period at most:
+/// that much lateness is waited for in every round. What is later than that earns a catch-up round.
+const LONGEST_MARGIN: Duration = Duration::from_millis(20);
 
 /// The margin forgets a lateness at this rate a message: it is the most that one of a thousand messages exceeds.
 const MARGIN_DECAY: u32 = 1024;
@@ -161,7 +161,7 @@ impl Pace {
         let due = if now >= self.wanted() { self.wanted() } else { self.last_wanted };
         let late = now.since(due);
         self.margin -= self.margin / MARGIN_DECAY;
-        if late <= LONGEST_MARGIN {
+        if late <= LONGEST_MARGIN.min(self.nominal_period() / 8) {
             self.margin = self.margin.max(late);
         }
         let until_next = self.next_regular().since(now);
