@@ -6,25 +6,23 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use gossip_gloomers::workbench::builtin::Builtin;
-use gossip_gloomers::workbench::command::{self, Desk, help_of_node, overview};
-use gossip_gloomers::workbench::conclude;
-use gossip_gloomers::workbench::options::typographic_dash;
-use gossip_gloomers::workbench::page::Page;
-use gossip_gloomers::workbench::store::ROOT;
-use gossip_gloomers::workbench::swarm;
+use gossip_gloomers::workbench::cluster::builtin::Builtin;
+use gossip_gloomers::workbench::cli::{self, Desk, help_of_node, overview};
+use gossip_gloomers::workbench::report::finish;
+use gossip_gloomers::workbench::cli::options::typographic_dash;
+use gossip_gloomers::workbench::cli::output::Page;
+use gossip_gloomers::workbench::report::store::ROOT;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let command = arguments.next().unwrap_or_default();
     match command.to_str() {
-        Some("test") => report(|desk| command::test(arguments, desk)),
-        Some("challenges") => report(|desk| command::challenges(arguments, desk)),
-        Some("swarm") => report(|desk| swarm::command(arguments, desk)),
-        Some("check" | "analyze") => report(|desk| command::check(arguments, desk)),
-        Some("serve") => report(|desk| command::serve(arguments, desk)),
+        Some("test") => report(|desk| cli::test(arguments, desk)),
+        Some("challenges") => report(|desk| cli::challenges(arguments, desk)),
+        Some("swarm") => report(|desk| cli::swarm(arguments, desk)),
+        Some("check" | "analyze") => report(|desk| cli::check(arguments, desk)),
         Some("node") => node(&arguments.collect::<Vec<_>>()),
-        Some(_) | None => report(|desk| command::refuse(&overview(std::env::args_os().skip(1)), desk.page)),
+        Some(_) | None => report(|desk| cli::refuse(&overview(std::env::args_os().skip(1)), desk.page)),
     }
 }
 
@@ -37,7 +35,7 @@ fn report(command: impl FnOnce(&mut Desk<'_>) -> io::Result<u8>) -> ExitCode {
     let mut desk = Desk { page: &mut page, colours, store: ROOT.as_ref() };
     let status = command(&mut desk).unwrap_or_else(|error| {
         writeln!(io::stderr(), "{error}").ok();
-        conclude::BROKEN
+        finish::BROKEN
     });
     page.flush().ok();
     ExitCode::from(status)
@@ -46,7 +44,7 @@ fn report(command: impl FnOnce(&mut Desk<'_>) -> io::Result<u8>) -> ExitCode {
 /// Is a node for the workload that the first argument names, on stdin and stdout, until the end of input.
 fn node(arguments: &[OsString]) -> ExitCode {
     if matches!(arguments.first().and_then(|first| first.to_str()), Some("-h" | "--help")) {
-        return report(|desk| command::refuse(&help_of_node(), desk.page));
+        return report(|desk| cli::refuse(&help_of_node(), desk.page));
     }
     let dashed = arguments.iter().find_map(|argument| typographic_dash(argument)).map_or(Ok(()), Err);
     let mut arguments = arguments.iter().map(|argument| argument.to_string_lossy().into_owned());
@@ -54,7 +52,7 @@ fn node(arguments: &[OsString]) -> ExitCode {
         Ok(node) => node.main(&mut arguments),
         Err(error) => {
             writeln!(io::stderr(), "{error}").ok();
-            ExitCode::from(command::BAD_ARGUMENTS)
+            ExitCode::from(cli::BAD_ARGUMENTS)
         }
     }
 }

@@ -26,18 +26,18 @@ use std::fmt;
 
 use crate::node::Node;
 use crate::time::Duration;
-use crate::workbench::builtin::{Builtin, Found, found};
+use crate::workbench::cluster::builtin::{Builtin, Found, found};
 use crate::workbench::check::txn::check_models;
 use crate::workbench::cluster::Cluster;
-use crate::workbench::engines::Engines;
-use crate::workbench::options::{Options, Refusal};
-use crate::workbench::run::{Unwatched, Watch, run};
+use crate::workbench::cluster::simulated::Engines;
+use crate::workbench::cli::options::{Options, Refusal};
+use crate::workbench::test::{Unwatched, Watch, run};
 
 pub use crate::workbench::check::{Availability, Verdict};
-pub use crate::workbench::jitter::Jitter;
+pub use crate::workbench::network::jitter::Jitter;
 pub use crate::workbench::nemesis::Fault;
 pub use crate::workbench::network::{Delivery, Shape};
-pub use crate::workbench::run::Failure;
+pub use crate::workbench::test::Failure;
 pub use crate::workbench::workload::Kind as Workload;
 pub use crate::workbench::workload::topology::Topology;
 pub use report::Report;

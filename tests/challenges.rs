@@ -6,8 +6,8 @@ use std::path::Path;
 
 use gossip_gloomers::simulation::{Fault, Shape, Simulation, Workload};
 use gossip_gloomers::time::Duration;
-use gossip_gloomers::workbench::challenges::ALL;
-use gossip_gloomers::workbench::command::{Desk, challenges};
+use gossip_gloomers::workbench::report::challenges::ALL;
+use gossip_gloomers::workbench::cli::{Desk, challenges};
 use gossip_gloomers::workbench::edn::Value;
 
 #[test]

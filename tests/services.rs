@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use gossip_gloomers::workbench::command::{Desk, test};
+use gossip_gloomers::workbench::cli::{Desk, test};
 use serde_json::Value;
 
 /// How many seeds each claim is tried with: a few, or `SEEDS`.

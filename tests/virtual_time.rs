@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use gossip_gloomers::workbench::command::{Desk, test};
+use gossip_gloomers::workbench::cli::{Desk, test};
 
 /// What is to be the same to the byte: histories, results and pictures.
 const FILES: [&str; 10] = [

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use gossip_gloomers::simulation::Simulation;
 use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::run::Watch;
+use gossip_gloomers::workbench::test::Watch;
 
 /// Why there are no figures, for people.
 pub(crate) type Trouble = Box<dyn std::error::Error>;

@@ -5,14 +5,14 @@ use std::fmt;
 use super::Verdict;
 use crate::time::Duration;
 use crate::workbench::check::Budget;
-use crate::workbench::conclude::{results, strict};
+use crate::workbench::report::finish::{results, strict};
 use crate::workbench::edn::{Value, pretty};
-use crate::workbench::figures::{Figures, stable_latency_ms};
+use crate::workbench::report::metrics::{Figures, stable_latency_ms};
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Muted};
-use crate::workbench::options::Options;
-use crate::workbench::run::Outcome;
-use crate::workbench::summary::abridged;
+use crate::workbench::cli::options::Options;
+use crate::workbench::test::Outcome;
+use crate::workbench::report::summary::abridged;
 
 /// The history of a simulation and what the judge makes of it. Its `Debug` text begins with the calls that repeat it.
 pub struct Report {

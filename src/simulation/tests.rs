@@ -9,7 +9,7 @@ use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::Json;
 use crate::workbench::edn::Value;
-use crate::workbench::run::{Convergence, Plan};
+use crate::workbench::test::{Convergence, Plan};
 
 requests! {
     #[derive(Debug)]

@@ -29,8 +29,8 @@ pub use availability::Availability;
 pub use budget::Budget;
 pub use verdict::Verdict;
 
-use super::edn::{Incomparable, Value};
-use super::history::{History, Op, Unpaired};
+use crate::workbench::edn::{Incomparable, Value};
+use crate::workbench::history::{History, Op, Unpaired};
 
 /// What the checkers have to know beside the history.
 #[derive(Debug, Clone, Default)]

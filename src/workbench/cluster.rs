@@ -3,9 +3,13 @@
 //! Everything the run needs from the outside world is here, so that the same loop, network and clients drive
 //! both. Nodes are known by their index.
 
+pub mod builtin;
+pub mod processes;
+pub mod simulated;
+
 use std::io;
 
-use super::jitter::Delays;
+use crate::workbench::network::jitter::Delays;
 use crate::time::{Duration, Time};
 
 /// Whether a node is there.

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 pub use read::HistoryError;
 
-use super::edn::Value;
+use crate::workbench::edn::Value;
 
 /// How far an operation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::edn::Value;
+use crate::workbench::edn::Value;
 
 /// Nesting beyond this is refused rather than recursed into; `serde_json` has the same bound.
 const DEEPEST: usize = 128;

@@ -10,8 +10,8 @@ mod weather;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::cluster::Skew;
-use super::edn::Value;
+use crate::workbench::cluster::Skew;
+use crate::workbench::edn::Value;
 use crate::time::Duration;
 
 pub use partition::{Grudges, OneWay, Partition};

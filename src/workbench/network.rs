@@ -5,6 +5,7 @@
 
 mod counts;
 mod inbox;
+pub mod jitter;
 mod journal;
 mod latency;
 mod line;
@@ -17,8 +18,8 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use smallvec::SmallVec;
 
-use super::jitter::Delays;
-use super::quote::quote;
+use crate::workbench::network::jitter::Delays;
+use crate::workbench::quote::quote;
 use crate::time::Time;
 use inbox::Inbox;
 use journal::Slot;

@@ -4,21 +4,29 @@
 //! All of it is a function of the history, the journal of messages and the results: the same seed in virtual time
 //! gives the same bytes. Every picture has a bound on what it shows and says how much it left out.
 
+pub mod challenges;
+pub mod escape;
 mod faults;
+pub mod finish;
+pub mod junit;
 mod lamport;
+pub mod metrics;
 mod operations;
 mod page;
 mod plots;
 mod setting;
+pub mod store;
+pub mod summary;
 mod timeline;
+pub mod violations;
 
-use super::check::Verdict;
-use super::edn::Value;
-use super::history::History;
-use super::network::{Counts, Journal};
-use super::options::Options;
-use super::run::Throughput;
-use super::store::Store;
+use crate::workbench::check::Verdict;
+use crate::workbench::edn::Value;
+use crate::workbench::history::History;
+use crate::workbench::network::{Counts, Journal};
+use crate::workbench::cli::options::Options;
+use crate::workbench::test::Throughput;
+use crate::workbench::report::store::Store;
 use faults::faults;
 use operations::Operations;
 

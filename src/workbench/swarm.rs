@@ -4,7 +4,6 @@
 //! all are reported, and for a failure a smaller scenario that fails too. Results depend on the seeds alone: threads
 //! only share them out.
 
-mod arguments;
 mod draw;
 mod findings;
 mod flaw;
@@ -14,23 +13,15 @@ mod shrink;
 mod trial;
 mod workers;
 
-use std::ffi::OsString;
-use std::io;
+use crate::workbench::cluster::simulated::Engines;
+use crate::workbench::workload::Kind;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::builtin::Builtin;
-use super::command::{Desk, refuse};
-use super::conclude::{INVALID, UNKNOWN, VALID};
-use super::engines::Engines;
-use super::workload::Kind;
-
-pub(super) use arguments::table;
 pub use findings::{Failing, Findings};
 pub use flaw::Flaw;
 pub use scenario::Scenario;
 pub use shrink::{MAX_TRIES, Shrunk};
 pub use trial::{Trial, attempt};
+pub(in crate::workbench) use trial::tell_of_panics;
 
 /// So many failures are shrunk; of more, the command alone is told.
 pub const MAX_SHRUNK: usize = 3;
@@ -83,43 +74,6 @@ impl Swarm {
         }
         findings
     }
-}
-
-/// Runs the swarm that the arguments after `gloomers swarm` describe; ends with the status of reference §4.7.
-///
-/// # Errors
-///
-/// When the report cannot be written.
-pub fn command(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
-    let (swarm, quiet) = match arguments::parse(arguments) {
-        Ok(parsed) => parsed,
-        Err(refusal) => return refuse(&refusal, desk.page),
-    };
-    let builtin = Builtin::of(swarm.workload.name()).map_err(io::Error::other)?;
-    let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);
-    trial::tell_of_panics();
-    let bar = bar(swarm.seeds, quiet);
-    let findings = swarm.run(&nodes, &|trial| {
-        if trial.fault.is_some() {
-            bar.set_message(", some fail");
-        }
-        bar.inc(1);
-    });
-    bar.finish_and_clear();
-    writeln!(desk.page, "{findings}{:<16}{:.1} s", "took", bar.elapsed().as_secs_f64())?;
-    Ok(match findings.failures.len() {
-        0 if findings.undecided as u64 == swarm.seeds => UNKNOWN,
-        0 => VALID,
-        _ => INVALID,
-    })
-}
-
-/// Shown only where stderr is a terminal.
-fn bar(seeds: u64, quiet: bool) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let bar = ProgressBar::with_draw_target(Some(seeds), target);
-    ProgressStyle::with_template("{bar:30} {pos}/{len} seeds{msg}, {eta} left").map(|style| bar.set_style(style)).ok();
-    bar
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What clients ask of nodes, one module a workload (reference §2.4, §2.6, §10).
 
 mod broadcast;
+pub mod client;
 mod counter;
 mod echo;
 mod g_set;
@@ -15,10 +16,10 @@ mod unique_ids;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::client::{Conduct, Request};
-use super::edn::Value;
-use super::generator::Threads;
-use super::history::Op;
+use crate::workbench::workload::client::{Conduct, Request};
+use crate::workbench::edn::Value;
+use crate::workbench::generator::Threads;
+use crate::workbench::history::Op;
 use crate::time::{Duration, Time};
 use topology::Topology;
 

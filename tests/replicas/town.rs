@@ -7,7 +7,7 @@ use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
 use gossip_gloomers::workbench::cluster::Cluster as _;
-use gossip_gloomers::workbench::engines::Engines;
+use gossip_gloomers::workbench::cluster::simulated::Engines;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;

@@ -6,7 +6,7 @@ use gossip_gloomers::nodes::{Broadcast, GSet};
 use gossip_gloomers::simulation::{Delivery, Fault, Report, Shape, Simulation, Workload};
 use gossip_gloomers::workbench::edn::Value;
 use gossip_gloomers::workbench::history::History;
-use gossip_gloomers::workbench::run::Unwatched;
+use gossip_gloomers::workbench::test::Unwatched;
 
 use crate::ledger::Ledger;
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use gossip_gloomers::time::Time;
 use gossip_gloomers::workbench::cluster::{Cluster, Halt, LastWords, Status};
-use gossip_gloomers::workbench::engines::Engines;
+use gossip_gloomers::workbench::cluster::simulated::Engines;
 
 /// One process of a node.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 
 use super::Message;
 use crate::time::{Duration, Time};
-use crate::workbench::jitter::Delays;
+use crate::workbench::network::jitter::Delays;
 
 /// Which network the nodes see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

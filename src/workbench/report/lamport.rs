@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use crate::time::Time;
-use crate::workbench::markup::{Escaped, cut};
+use crate::workbench::report::escape::{Escaped, cut};
 use crate::workbench::network::{Journal, Passage};
 
 /// As many sendings and arrivals are drawn.

@@ -13,14 +13,14 @@ use super::Run;
 use super::faults::Fault;
 use super::operations::{OUTCOMES, Operations, QUANTILES, Windows};
 use super::setting::setting;
-use crate::workbench::challenges::Challenge;
+use crate::workbench::report::challenges::Challenge;
 use crate::workbench::check::{Verdict, set_full};
 use crate::workbench::edn::Value;
-use crate::workbench::figures::Figures;
-use crate::workbench::markup::cut;
+use crate::workbench::report::metrics::Figures;
+use crate::workbench::report::escape::cut;
 use crate::workbench::network::{End, Journal};
 use crate::workbench::services::Services;
-use crate::workbench::summary::{Facts, abridged};
+use crate::workbench::report::summary::{Facts, abridged};
 
 /// As many characters of a message's body are shown.
 const BODY: usize = 400;

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::page::brief;
 use crate::workbench::history::{History, Kind, Process};
-use crate::workbench::markup::Escaped;
+use crate::workbench::report::escape::Escaped;
 
 /// As many operations are drawn.
 const MOST: usize = 10_000;

@@ -7,7 +7,7 @@
 
 use super::flaw::Flaw;
 use super::scenario::Scenario;
-use crate::workbench::jitter::Jitter;
+use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
 
 /// A scenario is shrunk in at most this many tries.

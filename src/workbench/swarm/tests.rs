@@ -5,10 +5,10 @@ mod mutants;
 use std::ffi::OsString;
 
 use super::*;
-use crate::workbench::command;
+use crate::workbench::cli;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
-use crate::workbench::run::{Unwatched, run};
+use crate::workbench::test::{Unwatched, run};
 
 fn swarm(workload: Kind, seeds: u64, jobs: usize) -> Swarm {
     Swarm { workload, seeds, first_seed: 1, jobs, time_limit: None, arguments: Vec::new() }
@@ -203,7 +203,7 @@ fn history(scenario: &Scenario) -> Vec<u8> {
     replayed(&options, scenario.seed)
 }
 
-fn replayed(options: &crate::workbench::options::Options, seed: u64) -> Vec<u8> {
+fn replayed(options: &crate::workbench::cli::options::Options, seed: u64) -> Vec<u8> {
     let mut nodes = good(options.workload)(options.nodes.len(), seed, &options.arguments).expect("good");
     let mut workload = options.workload.begin(&options.terms());
     let outcome = run(&options.plan(seed), &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");

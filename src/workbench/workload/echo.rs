@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Act, Invocation, Workload};
 use crate::time::Time;
-use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_anything};
+use crate::workbench::workload::client::{Conduct, PATIENCE, Request, Schema, is_anything};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Act, EachOnce, Invocation, Last, Question, Workload, field};
 use crate::time::{Duration, Time};
-use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_list};
+use crate::workbench::workload::client::{Conduct, PATIENCE, Request, Schema, is_list};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;

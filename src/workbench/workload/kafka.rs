@@ -13,7 +13,7 @@ use super::micro_ops::{MicroOp, MicroOps};
 use super::question::written;
 use super::{Act, Invocation, Last, Question, Terms, Workload, field};
 use crate::time::{Duration, Time};
-use crate::workbench::client::{Conduct, PATIENCE, Request, Schema, is_integer};
+use crate::workbench::workload::client::{Conduct, PATIENCE, Request, Schema, is_integer};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::{Stagger, Threads};
 use crate::workbench::history::{Kind, Op};

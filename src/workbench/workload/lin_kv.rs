@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Act, Invocation, Terms, Workload, field};
 use crate::time::{Duration, Time};
-use crate::workbench::client::{Conduct, Request, Schema, is_anything};
+use crate::workbench::workload::client::{Conduct, Request, Schema, is_anything};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::{Kind, Op};

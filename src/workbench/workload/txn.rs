@@ -7,7 +7,7 @@ use super::micro_ops::MicroOps;
 use super::question::written;
 use super::{Act, Invocation, Question, Terms, Workload, field};
 use crate::time::Time;
-use crate::workbench::client::{Conduct, Field, PATIENCE, Request, Schema};
+use crate::workbench::workload::client::{Conduct, Field, PATIENCE, Request, Schema};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;

@@ -9,7 +9,7 @@ use crate::nodes::{Broadcast, Kafka, Txn};
 use crate::shell::Machine;
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
-use crate::workbench::engines::Engines;
+use crate::workbench::cluster::simulated::Engines;
 use crate::workbench::swarm::{Failing, Findings, MAX_TRIES, Nursery, attempt};
 use crate::workbench::workload::Kind;
 

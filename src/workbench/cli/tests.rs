@@ -1,0 +1,173 @@
+//! Command lines from end to end: exit status, what is printed, what is left in the store.
+
+use super::*;
+
+struct Ran {
+    status: u8,
+    page: String,
+    store: tempfile::TempDir,
+}
+
+impl Ran {
+    fn file(&self, name: &str) -> String {
+        let path = self.store.path().join("latest").join(name);
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+}
+
+fn run(line: &str) -> Ran {
+    let store = tempfile::tempdir().expect("a folder");
+    let mut page = Vec::new();
+    let mut desk = Desk { page: &mut page, colours: false, store: store.path() };
+    let status = test(line.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
+    Ran { status, page: String::from_utf8_lossy(&page).into_owned(), store }
+}
+
+#[test]
+fn bad_arguments_end_with_254_one_mistake_a_line() {
+    let ran = run("-w echo --rate x --latency x");
+    assert_eq!((ran.status, ran.page.lines().count()), (BAD_ARGUMENTS, 2), "{}", ran.page);
+    let ran = run("-w broadcast --virtual-time -- --max-staleness soon");
+    assert_eq!(ran.status, BAD_ARGUMENTS);
+    assert!(ran.page.contains("\"soon\" is not a duration"), "{}", ran.page);
+}
+
+#[test]
+fn the_default_workload_needs_more_threads_than_the_default_and_that_is_said_before_anything_starts() {
+    let ran = run("");
+    assert_eq!((ran.status, ran.page.lines().count()), (BAD_ARGUMENTS, 1), "{}", ran.page);
+    assert!(ran.page.contains("--concurrency of 2n"), "{}", ran.page);
+    assert_eq!(std::fs::read_dir(ran.store.path()).expect("a folder").count(), 0, "no run, no folder");
+}
+
+#[test]
+fn help_lists_the_commands_and_the_workloads_a_line_each() {
+    let printed = |line: &str| {
+        let mut page = Vec::new();
+        let refusal = overview(line.split_whitespace().map(OsString::from));
+        let status = refuse(&refusal, &mut page).expect("memory can be written");
+        (status, String::from_utf8_lossy(&page).into_owned())
+    };
+    let (status, help) = printed("--help");
+    assert_eq!(status, VALID);
+    let workloads = crate::workbench::workload::Kind::ALL.map(crate::workbench::workload::Kind::name);
+    for name in ["test", "check", "challenges", "swarm", "serve", "node"].into_iter().chain(workloads) {
+        let line = help.lines().find(|line| line.starts_with(&format!("  {name} ")));
+        assert!(line.is_some_and(|line| line.trim().len() > name.len() + 10), "{name}: {help}");
+    }
+    assert_eq!(printed("--version"), (VALID, format!("gloomers {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(printed("help"), (VALID, help.clone()));
+    assert!(printed("help test").1.contains("--nemesis-interval"));
+    let (status, typo) = printed("tset -w echo");
+    assert_eq!(status, BAD_ARGUMENTS);
+    assert!(typo.starts_with("Unknown command: \"tset\"") && typo.ends_with("did you mean \"test\"?\n"), "{typo}");
+    assert_eq!(printed(""), (BAD_ARGUMENTS, help));
+}
+
+#[test]
+fn help_ends_with_0() {
+    let ran = run("--help");
+    assert_eq!(ran.status, VALID);
+    assert!(ran.page.contains("--workload"), "{}", ran.page);
+}
+
+#[test]
+fn an_executable_that_does_not_exist_ends_with_255_after_the_seed() {
+    let ran = run("-w echo --seed 7 --bin /nonexistent/node");
+    assert_eq!(ran.status, BROKEN);
+    assert!(ran.page.starts_with("seed            7\n/nonexistent/node cannot be executed"), "{}", ran.page);
+}
+
+#[test]
+fn the_summary_comes_last_before_maelstroms_closing_line_and_the_results_only_if_asked_for() {
+    let line = "-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 1 --rate 10 --latency 20";
+    let ran = run(line);
+    assert_eq!(ran.status, VALID, "{}", ran.page);
+    assert!(ran.page.starts_with("seed            3\nverdict         valid\nmain phase      "), "{}", ran.page);
+    let last: Vec<_> = ran.page.lines().rev().take(3).collect();
+    assert_eq!(last[..2], ["Everything looks good! ヽ(‘ー`)ノ", ""]);
+    assert!(last[2].starts_with("results         "), "{}", ran.page);
+    assert!(!ran.page.contains(":valid?"), "{}", ran.page);
+    let ran = run(&format!("{line} --verbose"));
+    assert!(ran.page.starts_with("seed            3\n\n{:perf"), "{}", ran.page);
+    assert!(ran.page.contains(" :valid? true}\n\nverdict         valid\n"), "{}", ran.page);
+    let results = ran.file("results.edn");
+    assert!(ran.page.contains(&results), "the results are printed as they are stored");
+    let wanted = ":gloomers {:seed 3,\n            :clock :virtual,\n            :main-phase {:lasted ";
+    assert!(results.contains(wanted), "{results}");
+    assert!(results.contains(":delivery-error {:mean 0.0, :p99 0.0, :max 0.0}"), "{results}");
+    assert!(ran.file("results.json").contains("\"seed\": 3"));
+    assert_eq!(ran.file("history.txt").lines().count(), ran.file("history.edn").lines().count());
+}
+
+#[test]
+fn a_verdict_decides_the_exit_status() {
+    let virtual_echo = "-w echo --virtual-time --seed 1 --node-count 1 --time-limit 1";
+    assert_eq!(run(virtual_echo).status, VALID);
+    let ran = run("-w broadcast --virtual-time --seed 1 --node-count 2 --time-limit 1 --rate 0");
+    assert_eq!(ran.status, 2, "{}", ran.page);
+    assert!(ran.page.contains("verdict         unknown, because of workload\n"), "{}", ran.page);
+}
+
+#[test]
+fn several_tests_count_their_seeds_up() {
+    let ran = run("-w echo --virtual-time --seed 8 --node-count 1 --time-limit 1 --test-count 2");
+    let seeds: Vec<_> = ran.page.lines().filter(|line| line.starts_with("seed ")).collect();
+    assert_eq!(seeds, ["seed            8", "seed            9"]);
+}
+
+#[test]
+fn challenges_take_few_options() {
+    let status = |line: &str| {
+        let mut page = Vec::new();
+        let mut desk = Desk { page: &mut page, colours: false, store: Path::new("unused") };
+        let status = challenges(line.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
+        (status, String::from_utf8_lossy(&page).into_owned())
+    };
+    assert_eq!(status("--seed x").0, BAD_ARGUMENTS);
+    let (help, text) = status("--help");
+    assert!(help == VALID && text.contains("--markdown") && text.contains("--real"), "{text}");
+}
+
+#[test]
+fn with_json_there_is_one_document_on_the_page_and_nothing_else() {
+    let ran = run("-w echo --virtual-time --seed 3 --node-count 1 --time-limit 1 --rate 10 --no-ssh --json");
+    assert_eq!((ran.status, ran.page.lines().count()), (VALID, 1), "{}", ran.page);
+    let page: serde_json::Value = serde_json::from_str(&ran.page).expect("JSON");
+    let stored: serde_json::Value = serde_json::from_str(&ran.file("results.json")).expect("JSON");
+    assert_eq!(page, stored);
+    let ran = run("-w echo --bin /nonexistent/node --json");
+    let page: serde_json::Value = serde_json::from_str(&ran.page).expect("JSON");
+    assert_eq!((ran.status, &page["valid"]), (BROKEN, &serde_json::Value::Null));
+    assert!(page["error"].as_str().is_some_and(|why| why.contains("cannot be executed")), "{page}");
+}
+
+/// Kills lose operations, which total availability does not allow.
+const UNAVAILABLE: &str = "-w unique-ids --virtual-time --seed 3 --node-count 3 --time-limit 10 --rate 50 \
+                           --nemesis kill --nemesis-interval 1 --availability total";
+
+#[test]
+fn a_failed_test_says_which_check_failed_why_and_what_to_look_at() {
+    let ran = run(UNAVAILABLE);
+    assert_eq!(ran.status, crate::workbench::report::finish::INVALID, "{}", ran.page);
+    assert!(ran.page.contains("verdict         invalid, because of availability\n"), "{}", ran.page);
+    assert!(ran.page.contains(" % of the operations succeeded, less than was demanded\n"), "{}", ran.page);
+    let files = ran.page.lines().find_map(|line| line.strip_prefix("look at         ")).expect("files to look at");
+    for file in files.split(", ") {
+        assert!(ran.store.path().join("latest").join(file).exists(), "{file}");
+    }
+    assert!(ran.file("report.html").contains("less than was demanded"));
+}
+
+#[test]
+fn with_junit_each_check_is_a_test_case_in_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("junit.xml");
+    run(&format!("{UNAVAILABLE} --junit {}", file.display()));
+    let text = std::fs::read_to_string(&file).expect("written");
+    assert!(text.contains("<testsuite name=\"gloomers.unique-ids\" tests=\"7\" failures=\"1\" errors=\"0\""), "{text}");
+    assert!(text.contains("name=\"workload\"/>") && text.contains("name=\"availability\"><failure"), "{text}");
+    run(&format!("-w echo --bin /nonexistent/node --junit {}", file.display()));
+    let text = std::fs::read_to_string(&file).expect("written again");
+    assert!(text.contains("name=\"run\"><error message=\"/nonexistent/node cannot be executed"), "{text}");
+}

@@ -1,0 +1,405 @@
+//! Nodes in this process and in virtual time: the engines of the real nodes, fed the very bytes of the wire.
+//!
+//! Handling costs no time, except on a node that has been made slow; time passes only in [`Cluster::wait`], straight to
+//! the next thing that happens. So a run is decided by its seed alone.
+
+mod clock;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+
+use crate::workbench::cluster::{Cluster, Halt, LastWords, Skew, Status};
+use crate::workbench::network::jitter::Delays;
+use crate::engine::{Birth, Engine};
+use crate::node::Node;
+use crate::shell::Machine;
+use crate::time::{Duration, Time};
+use crate::wire::PADDING;
+use clock::Clock;
+
+/// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
+const EPOCH_US: u64 = 1_700_000_000_000_000;
+
+/// Bytes that wait for a node before its deliveries stand still, as in the pipe of a process.
+const PIPE: usize = 64 << 10;
+
+/// Makes the machine of a node: its index, its incarnation and its seed are given.
+type Birthplace = Box<dyn Fn(usize, u64, u64) -> Box<dyn Machine>>;
+
+/// A cluster of engines.
+pub struct Engines {
+    now: Time,
+    birthplace: Birthplace,
+    seed: u64,
+    seats: Vec<Seat>,
+    delays: Delays,
+    /// When each node that has something to do does it next.
+    wakings: BTreeSet<(Time, usize)>,
+    /// Nodes whose output has not been handed over yet, in the order in which they spoke.
+    spoken: Vec<usize>,
+}
+
+/// The computer of a node, which outlives its processes.
+struct Seat {
+    clock: Clock,
+    /// How far the wall clock was set forward: a process takes note of that when it starts.
+    ahead: Duration,
+    /// How late whatever happens is handled.
+    lag: Duration,
+    /// How much later it is woken next time, for the machine is late.
+    waking: Duration,
+    living: Option<Living>,
+}
+
+struct Living {
+    machine: Box<dyn Machine>,
+    /// The zero of the process, on the node's own clock: it takes its incarnation and its age for the time of day.
+    born: Time,
+    /// Its entry in the wakings.
+    waking: Option<Time>,
+    paused: bool,
+    /// Lines that came and have not been read, and when they will be unless the process is paused.
+    pipe: VecDeque<(Time, Vec<u8>)>,
+}
+
+impl Living {
+    /// When it next reads a line.
+    fn reads(&self) -> Option<Time> {
+        self.pipe.front().map(|(due, _)| *due)
+    }
+
+    /// When its timers next fire.
+    fn fires(&self, clock: &Clock, late: Duration) -> Option<Time> {
+        let deadline = self.machine.deadline()?;
+        Some(clock.when(self.born + deadline.since(Time::ZERO)) + late)
+    }
+}
+
+impl std::fmt::Debug for Engines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engines").field("now", &self.now).field("nodes", &self.seats.len()).finish_non_exhaustive()
+    }
+}
+
+impl Engines {
+    /// A cluster of `count` nodes of type `N`, each with these options.
+    pub fn of<N>(count: usize, seed: u64, options: &N::Options) -> Self
+    where
+        N: Node + 'static,
+        N::Options: Clone + 'static,
+    {
+        let options = options.clone();
+        Self::born(count, seed, move |_, incarnation, seed| {
+            Box::new(Engine::<N>::new(Birth { incarnation, seed, options: options.clone() }))
+        })
+    }
+
+    /// A cluster of `count` nodes, each made anew by `birthplace` whenever it starts: it is told the node's index, its
+    /// incarnation and the seed for its random choices.
+    pub fn born(count: usize, seed: u64, birthplace: impl Fn(usize, u64, u64) -> Box<dyn Machine> + 'static) -> Self {
+        let zero = Duration::ZERO;
+        let seat = || Seat { clock: Clock::RIGHT, ahead: zero, lag: zero, waking: zero, living: None };
+        Self {
+            now: Time::ZERO,
+            birthplace: Box::new(birthplace),
+            seed,
+            seats: (0..count).map(|_| seat()).collect(),
+            delays: Delays::default(),
+            wakings: BTreeSet::new(),
+            spoken: Vec::new(),
+        }
+    }
+
+    /// Has a node read what is due, fires its timers, and takes note of what it said and of when it wakes next.
+    fn settle(&mut self, node: usize) {
+        let Seat { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
+        if !living.paused {
+            let reads = living.reads().is_some_and(|due| due <= self.now);
+            let fires = living.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
+            let fires = fires.is_some_and(|due| due <= self.now);
+            let age = Time::ZERO + clock.at(self.now).since(living.born);
+            while living.reads().is_some_and(|due| due <= self.now)
+                && let Some((_, mut line)) = living.pipe.pop_front()
+            {
+                let length = line.len();
+                line.resize(length + PADDING, 0);
+                living.machine.feed(&mut line, length, age);
+            }
+            if fires || (reads && lag.is_zero()) {
+                living.machine.expire(age);
+            }
+            if fires || reads {
+                *waking = self.delays.waking();
+            }
+            if !living.machine.output().is_empty() && !self.spoken.contains(&node) {
+                self.spoken.push(node);
+            }
+        }
+        self.schedule(node);
+    }
+
+    /// Takes note of when a node wakes next.
+    fn schedule(&mut self, node: usize) {
+        let Seat { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
+        let fires = living.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
+        let next = [living.reads(), fires].into_iter().flatten().min();
+        let next = next.filter(|_| !living.paused);
+        if next == living.waking {
+            return;
+        }
+        if let Some(old) = living.waking {
+            self.wakings.remove(&(old, node));
+        }
+        if let Some(new) = next {
+            self.wakings.insert((new, node));
+        }
+        living.waking = next;
+    }
+
+    fn hand_over(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) {
+        for node in std::mem::take(&mut self.spoken) {
+            let Some(living) = &mut self.seats[node].living else { continue };
+            let output = living.machine.output();
+            for line in output.split_inclusive(|byte| *byte == b'\n') {
+                on_line(node, self.now, &line[..line.len() - 1]);
+            }
+            output.clear();
+        }
+    }
+}
+
+impl Cluster for Engines {
+    fn now(&self) -> Time {
+        self.now
+    }
+
+    fn start(&mut self, node: usize) -> io::Result<()> {
+        let seat = &mut self.seats[node];
+        let born = seat.clock.at(self.now);
+        let incarnation = EPOCH_US + (born + seat.ahead).as_nanos() / 1000;
+        let seed = self.seed ^ (node as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.now.as_nanos();
+        let machine = (self.birthplace)(node, incarnation, seed);
+        seat.living = Some(Living { machine, born, waking: None, paused: false, pipe: VecDeque::new() });
+        Ok(())
+    }
+
+    fn accepts(&self, node: usize) -> bool {
+        let waiting = |living: &Living| living.pipe.iter().map(|(_, line)| line.len()).sum::<usize>();
+        self.seats[node].living.as_ref().is_none_or(|living| living.pipe.is_empty() || waiting(living) < PIPE)
+    }
+
+    fn deliver(&mut self, node: usize, line: &[u8]) {
+        let seat = &mut self.seats[node];
+        let Some(living) = &mut seat.living else { return };
+        let mut kept = Vec::with_capacity(line.len() + PADDING);
+        kept.extend_from_slice(line);
+        let due = match living.pipe.back() {
+            None => self.delays.node(node, self.now + seat.lag + seat.waking),
+            Some((last, _)) => (*last).max(self.now + seat.lag),
+        };
+        living.pipe.push_back((due, kept));
+        self.settle(node);
+    }
+
+    fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
+        while self.spoken.is_empty() {
+            match self.wakings.first().copied() {
+                Some((waking, node)) if until.is_none_or(|until| waking <= until) => {
+                    self.now = self.now.max(waking);
+                    self.settle(node);
+                }
+                Some(_) | None => {
+                    let Some(until) = until else {
+                        return Err(Halt::Io(io::Error::other("nothing will ever happen again: every node is idle")));
+                    };
+                    self.now = self.now.max(until);
+                    break;
+                }
+            }
+        }
+        self.hand_over(on_line);
+        Ok(())
+    }
+
+    fn kill(&mut self, node: usize) {
+        if let Some(waking) = self.seats[node].living.take().and_then(|living| living.waking) {
+            self.wakings.remove(&(waking, node));
+        }
+    }
+
+    fn pause(&mut self, node: usize) {
+        if let Some(living) = &mut self.seats[node].living {
+            living.paused = true;
+            self.schedule(node);
+        }
+    }
+
+    fn resume(&mut self, node: usize) {
+        let Some(living) = self.seats[node].living.as_mut().filter(|living| living.paused) else { return };
+        living.paused = false;
+        // Who was stopped reads all that has waited before its timers fire, or it could not tell that it was.
+        for (due, _) in &mut living.pipe {
+            *due = self.now;
+        }
+        self.settle(node);
+    }
+
+    fn slow(&mut self, node: usize, lag: Duration) {
+        let seat = &mut self.seats[node];
+        seat.lag = lag;
+        // What came before is not read after what comes now.
+        for (due, _) in seat.living.iter_mut().flat_map(|living| &mut living.pipe) {
+            *due = (*due).min(self.now + lag);
+        }
+        self.schedule(node);
+    }
+
+    fn skew(&mut self, node: usize, skew: Skew) {
+        let seat = &mut self.seats[node];
+        seat.clock.run(self.now, skew.faster_ppm);
+        seat.ahead += skew.ahead;
+        self.schedule(node);
+    }
+
+    fn delay(&mut self, delays: Delays) {
+        self.delays = delays;
+        for seat in &mut self.seats {
+            seat.waking = self.delays.waking();
+        }
+    }
+
+    fn status(&mut self, node: usize) -> Status {
+        if self.seats[node].living.is_some() { Status::Alive } else { Status::Dead("not running".into()) }
+    }
+
+    fn last_words(&self, _: usize) -> LastWords {
+        LastWords::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::Broadcast;
+    use crate::time::Duration;
+
+    const INIT: &[u8] = concat!(
+        r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0","n1"]}}"#,
+        "\n"
+    )
+    .as_bytes();
+
+    fn read(client: &str) -> String {
+        format!("{{\"src\":\"{client}\",\"dest\":\"n0\",\"body\":{{\"type\":\"read\",\"msg_id\":1}}}}\n")
+    }
+
+    fn lines(cluster: &mut Engines, until: Time) -> Vec<String> {
+        let mut lines = Vec::new();
+        while cluster.now() < until {
+            cluster
+                .wait(Some(until), &mut |_, _, line| lines.push(String::from_utf8_lossy(line).into_owned()))
+                .expect("something happens");
+        }
+        lines
+    }
+
+    #[test]
+    fn a_paused_node_does_nothing_and_does_not_answer_who_asked_long_before_it_goes_on() {
+        let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        cluster.start(0).expect("there is a node");
+        cluster.deliver(0, INIT);
+        assert_eq!(lines(&mut cluster, Time::from_millis(1)).len(), 1);
+        // Something to say, so that a timer is set.
+        cluster.deliver(
+            0,
+            b"{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{\"type\":\"broadcast\",\"message\":1,\"msg_id\":1}}\n",
+        );
+        lines(&mut cluster, Time::from_millis(500));
+        cluster.pause(0);
+        cluster.deliver(0, read("c2").as_bytes());
+        assert_eq!(lines(&mut cluster, Time::from_millis(20_000)), [""; 0]);
+        cluster.resume(0);
+        let end = cluster.now() + Duration::from_millis(1);
+        assert!(lines(&mut cluster, end).iter().all(|line| !line.contains("read_ok")), "c2 has stopped waiting");
+        cluster.deliver(0, read("c3").as_bytes());
+        let end = cluster.now() + Duration::from_millis(1);
+        assert_eq!(lines(&mut cluster, end).iter().filter(|line| line.contains("read_ok")).count(), 1);
+    }
+
+    #[test]
+    fn a_slow_node_reads_late_and_in_order_until_it_is_slow_no_more() {
+        let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        cluster.start(0).expect("there is a node");
+        cluster.deliver(0, INIT);
+        lines(&mut cluster, Time::from_millis(1));
+        cluster.slow(0, Duration::from_millis(300));
+        cluster.deliver(0, read("c2").as_bytes());
+        let answers = |lines: &[String]| lines.iter().filter(|line| line.contains("read_ok")).count();
+        assert_eq!(answers(&lines(&mut cluster, Time::from_millis(300))), 0);
+        assert_eq!(answers(&lines(&mut cluster, Time::from_millis(301))), 1);
+        cluster.deliver(0, read("c3").as_bytes());
+        cluster.slow(0, Duration::ZERO);
+        cluster.deliver(0, read("c4").as_bytes());
+        let said = lines(&mut cluster, Time::from_millis(302));
+        let dests: Vec<_> = said.iter().filter_map(|line| line.split('"').nth(7)).filter(|to| *to != "n1").collect();
+        assert_eq!(dests, ["c3", "c4"]);
+    }
+
+    #[test]
+    fn timers_of_a_slow_node_fire_late_and_those_of_a_fast_clock_early() {
+        let settles = |prepare: fn(&mut Engines)| {
+            let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+            cluster.start(0).expect("there is a node");
+            cluster.deliver(0, INIT);
+            lines(&mut cluster, Time::from_millis(1));
+            prepare(&mut cluster);
+            // It settles half a second after its birth, and has another timer for its greeting.
+            lines(&mut cluster, Time::from_millis(400));
+            let mut at = None;
+            while at.is_none() {
+                let end = cluster.now() + Duration::from_millis(1);
+                at = (!lines(&mut cluster, end).is_empty()).then(|| cluster.now().as_nanos() / 1_000_000);
+            }
+            at.expect("it settles")
+        };
+        let true_time = settles(|_| {});
+        assert!((500..=502).contains(&true_time), "{true_time}");
+        assert!((900..=902).contains(&settles(|cluster| cluster.slow(0, Duration::from_millis(200)))));
+        let fast = settles(|cluster| cluster.skew(0, Skew { faster_ppm: 100_000, ahead: Duration::ZERO }));
+        assert!((454..=457).contains(&fast), "{fast}");
+    }
+
+    #[test]
+    fn a_wall_clock_set_forward_is_found_at_the_next_start() {
+        let births = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let record = std::rc::Rc::clone(&births);
+        let mut cluster = Engines::born(1, 1, move |_, incarnation, seed| {
+            record.borrow_mut().push(incarnation - EPOCH_US);
+            Box::new(Engine::<Broadcast>::new(Birth { incarnation, seed, options: crate::gossip::Settings::default() }))
+        });
+        cluster.start(0).expect("there is a node");
+        cluster.skew(0, Skew { faster_ppm: 0, ahead: Duration::from_secs(3600) });
+        lines(&mut cluster, Time::from_millis(1_000));
+        cluster.kill(0);
+        cluster.start(0).expect("there is a node");
+        assert_eq!(*births.borrow(), [0, 3_601_000_000]);
+    }
+
+    #[test]
+    fn a_node_started_again_knows_nothing_of_its_former_life() {
+        let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        for life in 0..2 {
+            cluster.start(0).expect("there is a node");
+            assert_eq!(cluster.status(0), Status::Alive);
+            cluster.deliver(0, INIT);
+            cluster.deliver(0, read("c2").as_bytes());
+            let end = cluster.now() + Duration::from_millis(1);
+            let mut said = lines(&mut cluster, end);
+            // Its greeting to its peer may be anywhere.
+            said.retain(|line| line.contains(r#""dest":"c"#));
+            assert!(said.len() == 2 && said[1].contains(r#""messages":[]"#), "life {life}: {said:?}");
+            cluster.kill(0);
+            assert!(matches!(cluster.status(0), Status::Dead(_)));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The challenges of Gossip Glomers (reference §16), in order, with a few harder ones between them: what to run, what
+//! it must come to, and the best that anybody else has published.
+
+mod table;
+
+use crate::workbench::check::Verdict;
+use crate::workbench::check::stats::is_exempt;
+use crate::workbench::edn::Value;
+use crate::workbench::report::metrics::Figures;
+
+pub use table::{Form, Table};
+
+/// One challenge.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Challenge {
+    /// `3d`
+    pub name: &'static str,
+    /// The command line after `gloomers test`.
+    pub options: &'static str,
+    /// The command line of each node.
+    pub arguments: &'static str,
+    /// What is demanded, where that is no figure but the verdict.
+    pub demand: &'static str,
+    /// What is demanded in figures, beside the verdict.
+    pub limits: Figures,
+    /// The best published figures.
+    pub best: &'static str,
+}
+
+/// What running a challenge came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// The verdict, in which counts what `--strict` demands.
+    pub verdict: Verdict,
+    /// The figures.
+    pub figures: Figures,
+    /// Whether the main phase began about as many operations as were asked for.
+    pub complete: bool,
+    /// How many operations succeeded, and how many there were; those not counted that crash on purpose.
+    pub answered: (i64, i64),
+}
+
+const DEFAULT: Challenge =
+    Challenge { name: "", options: "", arguments: "", demand: "", limits: messages(None), best: "" };
+
+const fn messages(msgs_per_op: Option<f64>) -> Figures {
+    Figures { msgs_per_op, median_ms: None, max_ms: None }
+}
+
+/// All challenges, in order.
+pub static ALL: [Challenge; 19] = [
+    Challenge {
+        name: "1",
+        options: "-w echo --node-count 1 --time-limit 10",
+        demand: "every request answered",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "2",
+        options: "-w unique-ids --time-limit 30 --rate 1000 --node-count 3 --availability total --nemesis partition",
+        demand: "unique, all answered",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "3a",
+        options: "-w broadcast --node-count 1 --time-limit 20 --rate 10",
+        demand: "no value lost",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "3b",
+        options: "-w broadcast --node-count 5 --time-limit 20 --rate 10",
+        demand: "no value lost",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "3c",
+        options: "-w broadcast --node-count 5 --time-limit 20 --rate 10 --nemesis partition",
+        demand: "no value lost",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "3d",
+        options: "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
+        limits: Figures { msgs_per_op: Some(30.0), median_ms: Some(400.0), max_ms: Some(600.0) },
+        best: "7.75 msgs/op, 333 / 533 ms",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "3e",
+        options: "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
+        arguments: "--max-staleness 1700ms",
+        limits: Figures { msgs_per_op: Some(20.0), median_ms: Some(1000.0), max_ms: Some(2000.0) },
+        best: "1.92 msgs/op, 764 / 1087 ms",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "4",
+        options: "-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition",
+        limits: messages(Some(1.0)),
+        best: "4.3 msgs/op",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "4, both ways",
+        options: "-w pn-counter --node-count 3 --rate 100 --time-limit 20 --availability total --nemesis partition",
+        limits: messages(Some(0.7)),
+        ..DEFAULT
+    },
+    Challenge {
+        name: "5a",
+        options: "-w kafka --node-count 1 --concurrency 2n --time-limit 20 --rate 1000",
+        demand: "nothing lost or reordered",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "5b",
+        options: "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
+        demand: "nothing lost or reordered",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "5c",
+        options: "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000",
+        limits: messages(Some(0.06)),
+        best: "1.37 msgs/op",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "5c, cut",
+        options: "-w kafka --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 --nemesis partition",
+        limits: messages(Some(0.06)),
+        ..DEFAULT
+    },
+    Challenge {
+        name: "5c, far",
+        options: "-w kafka --node-count 5 --concurrency 2n --time-limit 20 --rate 1000 --latency 100 \
+                  --nemesis partition",
+        demand: "nothing lost or reordered",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "6a",
+        options: "-w txn-rw-register --node-count 1 --time-limit 20 --rate 1000 --concurrency 2n \
+                  --consistency-models read-uncommitted --availability total",
+        demand: "all answered, no G0",
+        ..DEFAULT
+    },
+    Challenge {
+        name: "6b",
+        options: "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+                  --consistency-models read-uncommitted",
+        limits: messages(Some(0.06)),
+        ..DEFAULT
+    },
+    Challenge {
+        name: "6b, cut",
+        options: "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+                  --consistency-models read-uncommitted --availability total --nemesis partition",
+        limits: messages(Some(0.06)),
+        ..DEFAULT
+    },
+    Challenge {
+        name: "6c",
+        options: "-w txn-rw-register --node-count 2 --concurrency 2n --time-limit 20 --rate 1000 \
+                  --consistency-models read-committed --availability total --nemesis partition",
+        limits: messages(Some(0.06)),
+        ..DEFAULT
+    },
+    Challenge {
+        name: "6c, far",
+        options: "-w txn-rw-register --node-count 5 --concurrency 2n --time-limit 20 --rate 1000 --latency 100 \
+                  --consistency-models read-committed --availability total --nemesis partition",
+        demand: "all answered, no G0 or G1",
+        ..DEFAULT
+    },
+];
+
+impl Challenge {
+    /// The command line after `gloomers test`, complete.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let Self { options, arguments, .. } = self;
+        if arguments.is_empty() { (*options).to_owned() } else { format!("{options} -- {arguments}") }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|challenge| challenge.name == name)
+    }
+
+    /// Those that set limits to what a broadcast costs and how long it takes.
+    pub fn efficiency() -> impl Iterator<Item = &'static Self> {
+        ALL.iter().filter(|challenge| challenge.limits.max_ms.is_some())
+    }
+
+    /// Whether an attempt does everything that is demanded, about as many operations as were asked for, and answers
+    /// every request.
+    #[must_use]
+    pub fn is_met(&self, attempt: &Attempt) -> bool {
+        let (ok, count) = attempt.answered;
+        attempt.verdict == Verdict::True && attempt.figures.meet(&self.limits) && attempt.complete && ok == count
+    }
+}
+
+impl Attempt {
+    /// What the results of a run say.
+    #[must_use]
+    pub fn of(results: &Value) -> Self {
+        let by_f = results.get("stats").and_then(|stats| stats.get("by-f")?.entries()).unwrap_or_default();
+        let counted = || by_f.iter().filter(|(f, _)| !f.as_keyword().is_some_and(is_exempt)).map(|(_, counts)| counts);
+        let count = |key: &str| counted().filter_map(|counts| counts.get(key)?.as_int()).sum();
+        Self {
+            verdict: Verdict::of(results).merge(crate::workbench::report::finish::strict(results)),
+            figures: Figures::of(results),
+            complete: results.get("gloomers").and_then(|ours| ours.get("main-phase")?.get("shortfall")).is_none(),
+            answered: (count("ok-count"), count("count")),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The table of the challenges, a line at a time: for a terminal, or for the README.
+
+use super::{ALL, Attempt, Challenge};
+use crate::workbench::check::Verdict;
+use crate::workbench::report::metrics::Figures;
+
+/// How the table looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Aligned columns, the command last since it is long.
+    Text,
+    /// Markdown, as in the README.
+    Markdown,
+}
+
+/// The columns of the README: title, and whether it is aligned to the right.
+const COLUMNS: [&str; 6] = ["challenge", "command", "verdict", "limit", "measured", "best published"];
+
+/// The widest that an attempt may be told in; its columns are printed before it is known.
+const MEASURED_WIDTH: usize = 29;
+const VERDICT_WIDTH: usize = 14;
+
+/// Makes the lines of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Table(pub Form);
+
+impl Table {
+    /// What stands above the first challenge.
+    #[must_use]
+    pub fn head(self) -> String {
+        let titles = self.line(COLUMNS.map(str::to_owned));
+        match self.0 {
+            Form::Text => titles,
+            Form::Markdown => format!("{titles}{}\n", "|---".repeat(COLUMNS.len()) + "|"),
+        }
+    }
+
+    /// The line of a challenge; without an attempt it could not be run.
+    #[must_use]
+    pub fn row(self, challenge: &Challenge, attempt: Option<&Attempt>) -> String {
+        let command = challenge.command();
+        let command = if self.0 == Form::Markdown { format!("`{command}`") } else { command };
+        let verdict = verdict(challenge, attempt).to_owned();
+        let measured = attempt.map(measured).unwrap_or_default();
+        self.line([challenge.name.to_owned(), command, verdict, limit(challenge), measured, challenge.best.to_owned()])
+    }
+
+    fn line(self, [name, command, verdict, limit, measured, best]: [String; 6]) -> String {
+        if self.0 == Form::Markdown {
+            let cells = [name, command, verdict, limit, measured, best];
+            return cells.map(|cell| format!("| {cell} ").replace("|  ", "| ")).concat() + "|\n";
+        }
+        let widest = |of: &dyn Fn(&Challenge) -> usize, title: &str| {
+            ALL.iter().map(of).chain([title.len()]).max().unwrap_or_default()
+        };
+        let names = widest(&|challenge| challenge.name.len(), COLUMNS[0]);
+        let limits = widest(&|challenge| super::table::limit(challenge).len(), COLUMNS[3]);
+        let bests = widest(&|challenge| challenge.best.len(), COLUMNS[5]);
+        format!(
+            "{name:<names$}  {verdict:<VERDICT_WIDTH$}  {limit:<limits$}  {measured:<MEASURED_WIDTH$}  {best:<bests$}  \
+             {command}\n"
+        )
+    }
+}
+
+/// The verdict, and whether the limits are met where the verdict alone does not say.
+fn verdict(challenge: &Challenge, attempt: Option<&Attempt>) -> &'static str {
+    let Some(attempt) = attempt else { return "not run" };
+    let limited = challenge.limits != Figures::default();
+    match (attempt.verdict, challenge.is_met(attempt)) {
+        (Verdict::False, _) => "invalid",
+        (Verdict::Unknown, _) => "unknown",
+        (Verdict::True, true) if limited => "valid, met",
+        (Verdict::True, true) => "valid",
+        (Verdict::True, false) => "valid, missed",
+    }
+}
+
+fn limit(challenge: &Challenge) -> String {
+    let figures = figures(&challenge.limits);
+    if figures.is_empty() { challenge.demand.to_owned() } else { figures }
+}
+
+/// Figures where there are any; how many operations succeeded where there are none, or where not all did.
+fn measured(attempt: &Attempt) -> String {
+    let Attempt { figures: found, answered: (ok, count), .. } = attempt;
+    let costs = found.msgs_per_op.is_some_and(|cost| cost > 0.0) || found.median_ms.is_some();
+    let figures = costs.then(|| figures(found));
+    let answered = (!costs || ok < count).then(|| format!("{ok} of {count} ok"));
+    let short = (!attempt.complete).then(|| "too few operations".to_owned());
+    figures.into_iter().chain(answered).chain(short).collect::<Vec<_>>().join(", ")
+}
+
+fn figures(Figures { msgs_per_op, median_ms, max_ms }: &Figures) -> String {
+    let cost = msgs_per_op.map(|cost| format!("{cost} msgs/op"));
+    let latency = median_ms.zip(*max_ms).map(|(median, max)| format!("{median} / {max} ms"));
+    cost.into_iter().chain(latency).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(msgs_per_op: f64) -> Attempt {
+        let figures = Figures { msgs_per_op: Some(msgs_per_op), median_ms: Some(232.0), max_ms: Some(459.0) };
+        Attempt { verdict: Verdict::True, figures, complete: true, answered: (53, 53) }
+    }
+
+    fn challenge(name: &str) -> &'static Challenge {
+        Challenge::named(name).expect("there is one")
+    }
+
+    #[test]
+    fn a_row_tells_what_is_demanded_what_was_measured_and_what_others_reach() {
+        let table = Table(Form::Markdown);
+        let row = table.row(challenge("3d"), Some(&attempt(1.138)));
+        let expected = "| 3d | `-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100` | valid, met \
+                        | 30 msgs/op, 400 / 600 ms | 1.138 msgs/op, 232 / 459 ms | 7.75 msgs/op, 333 / 533 ms |\n";
+        assert_eq!(row, expected);
+        assert!(table.row(challenge("3d"), Some(&attempt(30.0))).contains("| valid, missed |"));
+        let unanswered = table.row(challenge("3d"), Some(&Attempt { answered: (52, 53), ..attempt(1.138) }));
+        assert!(
+            unanswered.contains("| valid, missed |") && unanswered.contains("459 ms, 52 of 53 ok |"),
+            "{unanswered}"
+        );
+        let short = table.row(challenge("3d"), Some(&Attempt { complete: false, ..attempt(1.138) }));
+        assert!(short.contains("| valid, missed |") && short.contains("459 ms, too few operations |"), "{short}");
+        assert!(table.row(challenge("3e"), None).contains("100 -- --max-staleness 1700ms` | not run |"));
+        let none = Figures { msgs_per_op: Some(0.0), ..Figures::default() };
+        let echoed =
+            |ok| table.row(challenge("1"), Some(&Attempt { figures: none, answered: (ok, 53), ..attempt(0.0) }));
+        assert!(echoed(53).ends_with("| valid | every request answered | 53 of 53 ok | |\n"), "{}", echoed(53));
+        assert!(echoed(52).contains("| valid, missed |"), "{}", echoed(52));
+        let row = table.row(challenge("1"), Some(&Attempt { verdict: Verdict::Unknown, ..attempt(0.0) }));
+        assert!(row.contains("| unknown |"), "{row}");
+    }
+
+    #[test]
+    fn every_line_has_the_columns_of_the_head() {
+        let lines = |form| {
+            let table = Table(form);
+            let rows = ALL.iter().map(move |challenge| table.row(challenge, Some(&attempt(12.345))));
+            std::iter::once(table.head()).chain(rows).collect::<String>()
+        };
+        let markdown = lines(Form::Markdown);
+        assert_eq!(markdown.lines().nth(1), Some("|---|---|---|---|---|---|"));
+        assert!(markdown.lines().all(|line| line.matches('|').count() == 7), "{markdown}");
+        let text = lines(Form::Text);
+        let place = text.lines().next().and_then(|head| head.find("command")).expect("a column of commands");
+        assert!(text.lines().skip(1).all(|line| line[place..].starts_with("-w ")), "{text}");
+    }
+}

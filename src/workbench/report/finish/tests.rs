@@ -1,0 +1,142 @@
+//! Outcomes, and what is made of them.
+
+use std::ffi::OsString;
+
+use super::*;
+use crate::workbench::cluster::LastWords;
+use crate::workbench::network::{BadLine, Counts, Journal, Muted};
+use crate::workbench::test::{Lateness, OperationErrors};
+
+fn options(line: &str) -> Options {
+    Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line")
+}
+
+fn outcome() -> Outcome {
+    let lines = "{:index 0, :time 0, :type :invoke, :process 0, :f :generate, :value nil}
+                 {:index 1, :time 5, :type :ok, :process 0, :f :generate, :value 1}";
+    Outcome {
+        cut_short: None,
+        history: lines.parse::<History>().expect("a history").ops().to_vec(),
+        counts: Counts::default(),
+        muted: Vec::new(),
+        unread: Vec::new(),
+        errors: OperationErrors::default(),
+        outdated: Vec::new(),
+        crashes: Vec::new(),
+        remarks: Vec::new(),
+        lateness: Lateness::default(),
+        throughput: Throughput::default(),
+        convergence: None,
+        journal: Journal::default(),
+    }
+}
+
+fn muted() -> Muted {
+    Muted { node: "n1".into(), line: "hello".into(), reason: BadLine::NotAnObject, late_reply: false }
+}
+
+fn concluded(outcome: Outcome, line: &str) -> (u8, String, tempfile::TempDir) {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut store = Store::create(root.path(), "unique-ids");
+    let mut page = Vec::new();
+    let Conclusion { status, .. } =
+        conclude(outcome, &options(line), 7, &mut store, &mut page, false).expect("written");
+    (status, String::from_utf8(page).expect("text"), root)
+}
+
+#[test]
+fn a_dead_node_leaves_a_history_but_no_verdict() {
+    let last_words = LastWords { stdout: vec!["out".into()], stderr: vec!["oh no".into()] };
+    let crash =
+        Crash { node: "n2".into(), status: "exit status: 3".into(), after: Duration::from_millis(4_200), last_words };
+    let (status, page, root) = concluded(Outcome { crashes: vec![crash], ..outcome() }, "-w unique-ids");
+    assert_eq!(status, BROKEN);
+    assert!(page.starts_with("Node n2 crashed with exit status: 3. Before"), "{page}");
+    assert!(page.contains("And to STDERR:\n    oh no\n"), "{page}");
+    let file = |name: &str| root.path().join("latest").join(name).exists();
+    assert!(file("history.edn") && !file("results.edn"));
+}
+
+#[test]
+fn the_last_line_of_a_test_without_a_verdict_says_who_died_when() {
+    let crash = |node: u64| Crash {
+        node: format!("n{node}"),
+        status: "signal: 9 (SIGKILL)".into(),
+        after: Duration::from_millis(1_500 * node),
+        last_words: LastWords::default(),
+    };
+    let all = deaths(&(1..=5).map(crash).collect::<Vec<_>>(), 5);
+    let named = "n1 died after 1.5 s (signal: 9 (SIGKILL)), n2 died after 3.0 s (signal: 9 (SIGKILL)), \
+                 n3 died after 4.5 s (signal: 9 (SIGKILL))";
+    assert_eq!(all, format!("every node is dead: {named} and 2 more"));
+    assert_eq!(deaths(&[crash(1)], 5), "n1 died after 1.5 s (signal: 9 (SIGKILL))");
+    assert_eq!(deaths(&[crash(1)], 1), "n1 died after 1.5 s (signal: 9 (SIGKILL))");
+}
+
+#[test]
+fn a_test_that_was_cut_short_is_judged_and_marked_everywhere() {
+    for (failure, wanted, closing) in [
+        (Failure::Halt(Halt::Interrupted), INTERRUPTED, "Interrupted; all nodes have been ended."),
+        (Failure::Unfit("no more".into()), BROKEN, "The test could not be run to its end: no more"),
+    ] {
+        let why = failure.to_string();
+        let cut = Outcome { cut_short: Some(failure), ..outcome() };
+        let (status, page, root) = concluded(cut, "-w unique-ids");
+        assert_eq!(status, wanted, "{page}");
+        assert!(page.starts_with(&format!("!!! CUT SHORT: The test was cut short after 0.0 s ({why})")), "{page}");
+        assert_eq!(page.lines().last(), Some(closing));
+        let read = |name: &str| std::fs::read_to_string(root.path().join("latest").join(name)).expect("a file");
+        let results = edn::read(&read("results.edn")).expect("EDN");
+        let marked = results.get("gloomers").and_then(|ours| ours.get("cut-short"));
+        assert_eq!(marked, Some(&Value::str(why.as_str())));
+        assert!(read("report.html").contains("The test was cut short"), "{why}");
+    }
+}
+
+#[test]
+fn what_is_missing_and_what_else_is_to_be_known_are_in_the_summary() {
+    let root = tempfile::tempdir().expect("a folder");
+    let mut store = Store::create(root.path(), "unique-ids");
+    store.miss("cannot write history.edn: no room".into());
+    let noted = Outcome { remarks: vec!["the log of n1 holds the first 64 MiB".into()], ..outcome() };
+    let mut page = Vec::new();
+    let line = "-w unique-ids --junit /nonexistent/junit.xml";
+    let Conclusion { status, results } =
+        conclude(noted, &options(line), 7, &mut store, &mut page, false).expect("written");
+    let page = String::from_utf8(page).expect("text");
+    assert_eq!(status, VALID, "{page}");
+    assert!(page.contains("note            the log of n1 holds the first 64 MiB\n"), "{page}");
+    assert!(page.contains("missing         cannot write history.edn: no room\n"), "{page}");
+    assert!(page.contains("missing         cannot write /nonexistent/junit.xml: "), "{page}");
+    let results = results.expect("a verdict").to_string();
+    assert!(results.contains(":remarks [\"the log of n1 holds the first 64 MiB\"]"), "{results}");
+}
+
+#[test]
+fn a_muted_node_fails_only_a_strict_test_and_never_changes_maelstroms_verdict() {
+    for (line, wanted, closing) in
+        [("-w unique-ids", VALID, "looks good"), ("-w unique-ids --strict", INVALID, "invalid!")]
+    {
+        let (status, page, root) = concluded(Outcome { muted: vec![muted()], ..outcome() }, line);
+        assert_eq!(status, wanted, "{page}");
+        assert!(page.contains("NODE n1 WAS MUTED") && page.lines().last().is_some_and(|last| last.contains(closing)));
+        let results = std::fs::read_to_string(root.path().join("latest/results.edn")).expect("results");
+        let results = edn::read(&results).expect("EDN");
+        assert_eq!(Verdict::of(&results), Verdict::True);
+        let quoted = results.get("gloomers").and_then(|ours| ours.get("muted")).expect("quoted").to_string();
+        assert_eq!(
+            quoted,
+            "[{:node \"n1\", :line \"hello\", :reason \"a JSON value on stdout that is not an object\"}]"
+        );
+    }
+}
+
+#[test]
+fn lateness_is_reported_in_milliseconds() {
+    let mut late = outcome();
+    for us in [100, 100, 2_500] {
+        late.lateness.add(Duration::from_micros(us));
+    }
+    let (_, page, _) = concluded(late, "-w unique-ids");
+    assert!(page.contains("delivery error  0.9 ms mean, 2.5 ms p99, 2.5 ms max\n"), "{page}");
+}

@@ -1,0 +1,133 @@
+//! A run as `JUnit` XML, which tools for continuous integration read: a test case for each check.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use crate::workbench::check::Verdict;
+use crate::workbench::report::violations::Finding;
+use crate::workbench::report::escape::Escaped;
+
+/// One run.
+#[derive(Debug)]
+pub struct Suite<'a> {
+    /// Its workload.
+    pub workload: &'a str,
+    /// Its seed.
+    pub seed: u64,
+    /// How long it took in the time of its nodes.
+    pub seconds: f64,
+    /// What its checks found.
+    pub findings: &'a [Finding],
+    /// Why it has no verdict: then no check found anything.
+    pub broken: Option<&'a str>,
+    /// Further lines for people, whatever the checks found.
+    pub output: &'a [String],
+}
+
+impl Suite<'_> {
+    /// Writes the file, in the place of one that may be there.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, file: &Path) -> io::Result<()> {
+        fs::write(file, self.text())
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display())))
+    }
+
+    fn text(&self) -> String {
+        let with = |verdict| self.findings.iter().filter(|finding| finding.verdict == verdict).count();
+        let (tests, failures) = (self.findings.len() + usize::from(self.broken.is_some()), with(Verdict::False));
+        let errors = with(Verdict::Unknown) + usize::from(self.broken.is_some());
+        let (name, seconds) = (Escaped(self.workload), self.seconds);
+        let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{seconds:.3}\"");
+        let mut cases = String::new();
+        for finding in self.findings {
+            let outcome = match finding.verdict {
+                Verdict::True => None,
+                Verdict::Unknown => Some("error"),
+                Verdict::False => Some("failure"),
+            };
+            let text = format!("{}\nLook at {}.", finding.why, finding.look_at.join(", "));
+            case(&mut cases, self.workload, &finding.check, outcome.map(|outcome| (outcome, &*finding.why, &*text)));
+        }
+        if let Some(why) = self.broken {
+            case(&mut cases, self.workload, "run", Some(("error", why, why)));
+        }
+        if !self.output.is_empty() {
+            let text = self.output.join("\n");
+            writeln!(cases, "<system-out>{}</system-out>", Escaped(&text)).expect("a string takes everything");
+        }
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}>\n\
+             <testsuite name=\"gloomers.{name}\" {counts}>\n\
+             <properties><property name=\"seed\" value=\"{}\"/></properties>\n{cases}</testsuite>\n</testsuites>\n",
+            self.seed
+        )
+    }
+}
+
+fn case(cases: &mut String, workload: &str, check: &str, outcome: Option<(&str, &str, &str)>) {
+    let (class, check) = (Escaped(workload), Escaped(check));
+    write!(cases, "<testcase classname=\"gloomers.{class}\" name=\"{check}\"").expect("a string takes everything");
+    match outcome {
+        None => cases.push_str("/>\n"),
+        Some((element, message, text)) => {
+            let (message, text) = (Escaped(message), Escaped(text));
+            writeln!(cases, "><{element} message=\"{message}\">{text}</{element}></testcase>")
+                .expect("a string takes everything");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(check: &str, verdict: Verdict, why: &str) -> Finding {
+        Finding { check: check.into(), verdict, why: why.into(), look_at: vec!["report.html".into()] }
+    }
+
+    #[test]
+    fn each_check_is_a_test_case_and_says_why_it_failed() {
+        let findings = [
+            finding("stats", Verdict::True, ""),
+            finding("workload", Verdict::False, "lost: \"<a>\" & 'b'\u{1b}"),
+            finding("net", Verdict::Unknown, "no order"),
+        ];
+        let suite = Suite {
+            workload: "g-set",
+            seed: 7,
+            seconds: 1.5,
+            findings: &findings,
+            broken: None,
+            output: &["5 × <x>".to_owned()],
+        };
+        let expected = "\
+<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<testsuites tests=\"3\" failures=\"1\" errors=\"1\" time=\"1.500\">
+<testsuite name=\"gloomers.g-set\" tests=\"3\" failures=\"1\" errors=\"1\" time=\"1.500\">
+<properties><property name=\"seed\" value=\"7\"/></properties>
+<testcase classname=\"gloomers.g-set\" name=\"stats\"/>
+<testcase classname=\"gloomers.g-set\" name=\"workload\">\
+<failure message=\"lost: &quot;&lt;a&gt;&quot; &amp; &#39;b&#39;\u{fffd}\">\
+lost: &quot;&lt;a&gt;&quot; &amp; &#39;b&#39;\u{fffd}&#10;Look at report.html.</failure></testcase>
+<testcase classname=\"gloomers.g-set\" name=\"net\">\
+<error message=\"no order\">no order&#10;Look at report.html.</error></testcase>
+<system-out>5 × &lt;x&gt;</system-out>
+</testsuite>
+</testsuites>
+";
+        assert_eq!(suite.text(), expected);
+    }
+
+    #[test]
+    fn a_run_without_a_verdict_is_an_error() {
+        let suite =
+            Suite { workload: "echo", seed: 7, seconds: 0.0, findings: &[], broken: Some("n1 crashed"), output: &[] };
+        let text = suite.text();
+        assert!(text.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{text}");
+        assert!(text.contains("name=\"run\"><error message=\"n1 crashed\">"), "{text}");
+    }
+}

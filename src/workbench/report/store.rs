@@ -1,0 +1,269 @@
+//! Where a run leaves its files, laid out as Maelstrom does (reference §14.1).
+//!
+//! `store/<workload>/<start>/` holds the files of a run. `store/current` points at the run that began last,
+//! `store/latest` and `store/<workload>/latest` at the last one that was over. What cannot be written is remembered for
+//! the report, and does not end the test.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Zoned};
+use thiserror::Error;
+
+use crate::workbench::edn::{self, Value};
+use crate::workbench::history::History;
+
+/// The folder of all runs, below the directory in which the command was started.
+pub const ROOT: &str = "store";
+
+/// The name of a run's folder: its start in local time, with the offset from UTC.
+pub const FOLDER_FORMAT: &str = "%Y%m%dT%H%M%S%.3f%z";
+
+/// How many later names to try when a run began in the very millisecond of another.
+const MAX_COLLISIONS: u32 = 100;
+
+/// The folder of one run.
+#[derive(Debug)]
+pub struct Store {
+    root: PathBuf,
+    workload: String,
+    folder: PathBuf,
+    missing: Missing,
+}
+
+/// What could not be written, in words.
+#[derive(Debug)]
+enum Missing {
+    /// There is no folder to write to.
+    Everything(String),
+    These(Vec<String>),
+}
+
+/// A file or folder of the store could not be made.
+#[derive(Debug, Error)]
+#[error("cannot {action} {}: {source}; is the disk full, or the directory not yours?", path.display())]
+pub struct StoreError {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Store {
+    /// Makes the folder of a run that begins now, with its `node-logs`, and points `current` at it.
+    #[must_use]
+    pub fn create(root: &Path, workload: &str) -> Self {
+        Self::create_at(root, workload, &Zoned::now())
+    }
+
+    fn create_at(root: &Path, workload: &str, start: &Zoned) -> Self {
+        let runs = root.join(workload);
+        let (folder, missing) = match make(&runs, start) {
+            Ok(folder) => (folder, Missing::These(Vec::new())),
+            Err(error) => (runs.join(folder_name(start)), Missing::Everything(format!("no file of this run: {error}"))),
+        };
+        let mut store = Self { root: root.to_owned(), workload: workload.to_owned(), folder, missing };
+        let logs = store.node_logs();
+        store.attempt(|_| fs::create_dir(&logs).map_err(because("create", &logs)));
+        store.point("current");
+        store
+    }
+    /// What of this run is missing in its folder, and why.
+    #[must_use]
+    pub fn missing(&self) -> &[String] {
+        match &self.missing {
+            Missing::Everything(why) => std::slice::from_ref(why),
+            Missing::These(missing) => missing,
+        }
+    }
+
+    /// Remembers something else that could not be written.
+    pub fn miss(&mut self, why: String) {
+        match &mut self.missing {
+            Missing::These(missing) => missing.push(why),
+            Missing::Everything(_) => {}
+        }
+    }
+
+    fn attempt(&mut self, act: impl FnOnce(&Self) -> Result<(), StoreError>) {
+        if let Missing::These(_) = self.missing
+            && let Err(error) = act(self)
+        {
+            self.miss(error.to_string());
+        }
+    }
+
+    /// The folder of the run.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A file of the run.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The folder for what the nodes write to stderr.
+    #[must_use]
+    pub fn node_logs(&self) -> PathBuf {
+        self.path("node-logs")
+    }
+
+    /// The file for what one node writes to stderr.
+    #[must_use]
+    pub fn node_log(&self, node: &str) -> PathBuf {
+        self.node_logs().join(format!("{node}.log"))
+    }
+
+    /// Writes `history.edn` and `history.txt`, and points both `latest` at this run.
+    pub fn write_history(&mut self, history: &History) {
+        self.write("history.edn", |file| history.write_edn(file));
+        self.write("history.txt", |file| history.write_txt(file));
+        self.point("latest");
+        self.point(&format!("{}/latest", self.workload));
+    }
+
+    /// Writes `results.edn` and, for scripts, `results.json`.
+    pub fn write_results(&mut self, results: &Value) {
+        self.write("results.edn", |file| writeln!(file, "{}", edn::pretty(results)));
+        self.write("results.json", |file| {
+            serde_json::to_writer_pretty(&mut *file, results)?;
+            writeln!(file)
+        });
+    }
+
+    /// Writes a file of the run, whole or not at all.
+    pub fn write(&mut self, name: &str, contents: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) {
+        self.attempt(|store| {
+            let path = store.path(name);
+            let write = || {
+                let mut file = BufWriter::new(File::create(&path)?);
+                contents(&mut file)?;
+                file.flush()
+            };
+            write().map_err(|error| {
+                // Half a file would be taken for a whole one, and others need its room.
+                fs::remove_file(&path).ok();
+                because("write", &path)(error)
+            })
+        });
+    }
+
+    /// Points a link at this run. The new link takes the place of the old in one step, so that a reader never
+    /// finds none.
+    fn point(&mut self, name: &str) {
+        self.attempt(|store| {
+            let link = store.root.join(name);
+            let start = store.folder.file_name().unwrap_or_default();
+            let target = if name.contains('/') { start.into() } else { Path::new(&store.workload).join(start) };
+            let fresh = store.folder.join(".link");
+            symlink(&target, &fresh).map_err(because("create", &fresh))?;
+            fs::rename(&fresh, &link).map_err(because("replace", &link))
+        });
+    }
+}
+
+/// A new folder for a run that begins now, below the folder of its workload.
+fn make(runs: &Path, start: &Zoned) -> Result<PathBuf, StoreError> {
+    fs::create_dir_all(runs).map_err(because("create", runs))?;
+    let mut folder = runs.join(folder_name(start));
+    let mut made = fs::create_dir(&folder);
+    for later in 1..=MAX_COLLISIONS {
+        if !made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
+            break;
+        }
+        folder = runs.join(folder_name(&start.saturating_add(SignedDuration::from_millis(i64::from(later)))));
+        made = fs::create_dir(&folder);
+    }
+    made.map_err(because("create", &folder))?;
+    Ok(folder)
+}
+
+fn because(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError { action, path, source }
+}
+
+fn folder_name(start: &Zoned) -> String {
+    start.strftime(FOLDER_FORMAT).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> Zoned {
+        "2025-11-22T19:06:05.042+01:00[+01:00]".parse().expect("a time")
+    }
+
+    #[test]
+    fn a_folder_is_named_by_the_local_start_of_its_run() {
+        assert_eq!(folder_name(&start()), "20251122T190605.042+0100");
+    }
+
+    #[test]
+    fn links_lead_to_the_run_they_are_named_for() {
+        let root = tempfile::tempdir().expect("a folder");
+        let mut first = Store::create_at(root.path(), "echo", &start());
+        first.write_history(&History::default());
+        let mut second = Store::create_at(root.path(), "g-set", &start());
+        let leads_to = |link: &str| root.path().join(link).canonicalize().expect("a link that leads somewhere");
+        let folder = |store: &Store| store.folder().canonicalize().expect("a folder");
+        assert_eq!(leads_to("current"), folder(&second));
+        assert_eq!(leads_to("latest"), folder(&first));
+        assert_eq!(leads_to("echo/latest"), folder(&first));
+        second.write_history(&History::default());
+        assert_eq!(leads_to("latest"), folder(&second));
+        assert_eq!(leads_to("echo/latest"), folder(&first));
+    }
+
+    #[test]
+    fn two_runs_that_begin_together_have_two_folders() {
+        let root = tempfile::tempdir().expect("a folder");
+        let stores = [(); 2].map(|()| Store::create_at(root.path(), "echo", &start()));
+        assert_ne!(stores[0].folder(), stores[1].folder());
+    }
+
+    #[test]
+    fn a_run_leaves_its_history_and_results() {
+        let root = tempfile::tempdir().expect("a folder");
+        let mut store = Store::create(root.path(), "echo");
+        let line = "{:index 0, :time 5, :type :invoke, :process 0, :f :echo, :value \"a\"}\n";
+        store.write_history(&line.parse().expect("a history"));
+        store.write_results(&Value::record([("valid?", true.into())]));
+        assert!(store.missing().is_empty(), "{:?}", store.missing());
+        let read = |name| fs::read_to_string(store.path(name)).expect("a file");
+        assert_eq!(read("history.edn"), line);
+        assert_eq!(read("history.txt"), "0\t:invoke\t:echo\t\"a\"\n");
+        assert_eq!(read("results.edn"), "{:valid? true}\n");
+        assert_eq!(read("results.json"), "{\n  \"valid\": true\n}\n");
+        assert!(store.node_log("n0").parent().is_some_and(Path::is_dir));
+    }
+
+    #[test]
+    fn a_run_without_a_folder_misses_everything_for_one_reason() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let mut store = Store::create(file.path(), "echo");
+        store.write_history(&History::default());
+        let [why] = store.missing() else { panic!("{:?}", store.missing()) };
+        assert!(why.starts_with("no file of this run: cannot create "), "{why}");
+        assert!(why.contains(&file.path().join("echo").display().to_string()), "{why}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_whole_is_not_there_and_is_named() {
+        let root = tempfile::tempdir().expect("a folder");
+        let mut store = Store::create(root.path(), "echo");
+        store.write("half", |file| {
+            file.write_all(b"half").and_then(|()| file.flush())?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        store.write("whole", |file| file.write_all(b"whole"));
+        assert!(!store.path("half").exists() && store.path("whole").exists());
+        let [why] = store.missing() else { panic!("{:?}", store.missing()) };
+        assert!(why.starts_with(&format!("cannot write {}: ", store.path("half").display())), "{why}");
+    }
+}

@@ -1,0 +1,528 @@
+//! One test from start to end (reference §5), over any [`Cluster`].
+//!
+//! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
+
+mod convergence;
+mod exchange;
+mod faults;
+mod lateness;
+mod operation_errors;
+mod staleness;
+mod throughput;
+mod workers;
+
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+
+use crate::workbench::workload::client::{Answer, Request, Schema};
+use crate::workbench::cluster::{Cluster, Halt, LastWords, Status};
+use crate::workbench::generator::{MainPhase, Step};
+use crate::workbench::history::Op;
+use crate::workbench::network::jitter::{Delays, Jitter};
+use crate::workbench::nemesis::{Fault, Nemesis};
+use crate::workbench::network::{Conditions, Counts, Journal, Muted, Network, Shape, Unread};
+use crate::workbench::services::Services;
+use crate::workbench::workload::{Last, Workload};
+use crate::time::Duration;
+use exchange::Exchange;
+use faults::Restart;
+use workers::{Book, Workers};
+
+pub use convergence::Convergence;
+pub use lateness::Lateness;
+pub use operation_errors::{OperationError, OperationErrors};
+pub use staleness::Outdated;
+pub use throughput::Throughput;
+
+/// The quiet between the last heal and the final operations.
+const RECOVERY: Duration = Duration::from_secs(10);
+/// How soon a node that dies before it has answered `init` is noticed.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How soon to ask again when no free thread may perform any operation.
+const ASK_AGAIN: Duration = Duration::from_millis(1);
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The nodes' ids, in order.
+    pub nodes: Vec<String>,
+    /// How many client threads.
+    pub threads: usize,
+    /// Operations of clients per second, in total.
+    pub rate: f64,
+    /// How long the main phase lasts.
+    pub time_limit: Duration,
+    /// How long nodes may take to answer `init`.
+    pub init_timeout: Duration,
+    /// What goes wrong.
+    pub faults: Vec<Fault>,
+    /// The mean time between operations of the nemesis.
+    pub nemesis_interval: Duration,
+    /// What the network is like.
+    pub conditions: Conditions,
+    /// How late everything is, where time is virtual.
+    pub jitter: Jitter,
+    /// Decides every random choice.
+    pub seed: u64,
+    /// Whether to report every message sent.
+    pub log_send: bool,
+    /// Whether to report every message received.
+    pub log_recv: bool,
+    /// Whether to compare the replicas when all is over, where they are meant to be equal.
+    pub compare: bool,
+}
+
+/// The answer to `init`.
+const INIT_OK: Schema = Schema { kind: "init_ok", fields: &[] };
+
+/// Where a test is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Nodes start and answer `init`.
+    Starting,
+    /// Clients send what the workload needs first.
+    SettingUp,
+    /// Operations, until the time limit; those that are outstanding then are awaited.
+    Main,
+    /// Faults are healed, and nobody asks anything.
+    Recovering,
+    /// Final operations.
+    Final,
+    /// Nodes are ended.
+    Ending,
+}
+
+/// Someone who looks on.
+pub trait Watch {
+    /// The test enters a phase.
+    fn on_phase(&mut self, _phase: Phase) {}
+    /// A line was added to the history.
+    fn on_op(&mut self, _op: &Op) {}
+    /// A node printed a line that silences it.
+    fn on_muted(&mut self, _muted: &Muted) {}
+    /// A node ended by itself.
+    fn on_death(&mut self, _node: &str, _status: &str, _last_words: &LastWords) {}
+    /// Whether the test is to end now.
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+    /// A message was sent or received, if the plan asks for that.
+    fn on_message(&mut self, _line: &str) {}
+}
+
+/// Nobody looks on.
+#[derive(Debug, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {}
+
+/// A node that died before the test was over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Crash {
+    /// Its id.
+    pub node: String,
+    /// How it ended.
+    pub status: String,
+    /// When that was noticed, in the time of the history.
+    pub after: Duration,
+    /// What it wrote last.
+    pub last_words: LastWords,
+}
+
+/// A test that ran, to its end or until it was cut short.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// What cut it short after its first operation: no fault was healed then, and the last operations may be missing.
+    pub cut_short: Option<Failure>,
+    /// What clients and nemesis did and saw.
+    pub history: Vec<Op>,
+    /// What the network counted.
+    pub counts: Counts,
+    /// Nodes whose output was discarded, and why.
+    pub muted: Vec<Muted>,
+    /// Nodes that printed more after a message, which nobody read.
+    pub unread: Vec<Unread>,
+    /// Why operations did not end well.
+    pub errors: OperationErrors,
+    /// Nodes that last read an old state of seq-kv.
+    pub outdated: Vec<Outdated>,
+    /// Nodes found dead at the end: if any, there is a history but no verdict, and the status is 255.
+    pub crashes: Vec<Crash>,
+    /// What else people have to know of the nodes' host.
+    pub remarks: Vec<String>,
+    /// How late messages reached their nodes.
+    pub lateness: Lateness,
+    /// How much of what was asked for the main phase did.
+    pub throughput: Throughput,
+    /// Whether all replicas were equal in the end, if the plan asked for that and they are meant to be.
+    pub convergence: Option<Convergence>,
+    /// The messages that went over the network, as far as they are remembered.
+    pub journal: Journal,
+}
+
+/// Why a test did not run to its end; the status is 255.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// A node could not be started.
+    #[error("{node} cannot be started: {source}")]
+    Start {
+        /// Its id.
+        node: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A node did not take part.
+    #[error("{node} {what}")]
+    Unready {
+        /// Its id.
+        node: String,
+        /// What it did instead.
+        what: String,
+        /// What it wrote last.
+        last_words: LastWords,
+    },
+    /// A distribution that needs a positive mean has none.
+    #[error("--latency-dist uniform and exponential need a --latency above 0")]
+    NoLatency,
+    /// The workload cannot be run on so many nodes by so many threads.
+    #[error("{0}")]
+    Unfit(String),
+    /// The test was stopped.
+    #[error(transparent)]
+    Halt(#[from] Halt),
+}
+
+/// Runs one test to its end. Nodes are started here; whoever owns the cluster ends those that are still there after
+/// a failure.
+///
+/// # Errors
+///
+/// When the test cannot be run to its end.
+pub fn run<C: Cluster>(
+    plan: &Plan,
+    workload: &mut dyn Workload,
+    cluster: &mut C,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, Failure> {
+    let mut outcome = run_as_far_as_possible(plan, workload, cluster, watch)?;
+    outcome.cut_short.take().map_or(Ok(outcome), Err)
+}
+
+/// As [`run`], but a test that breaks off after its first operation has an outcome, too.
+///
+/// # Errors
+///
+/// When the test cannot begin.
+pub fn run_as_far_as_possible<C: Cluster>(
+    plan: &Plan,
+    workload: &mut dyn Workload,
+    cluster: &mut C,
+    watch: &mut dyn Watch,
+) -> Result<Outcome, Failure> {
+    let latency = plan.conditions.latency;
+    if latency.mean_ms == 0 && latency.shape != Shape::Constant {
+        return Err(Failure::NoLatency);
+    }
+    workload.fits(plan.nodes.len(), plan.threads).map_err(Failure::Unfit)?;
+    let mut network = Network::new(plan.conditions, stream(plan.seed, 0));
+    let delays = |number| Delays::new(plan.jitter, plan.seed, number);
+    network.delay(delays(4));
+    cluster.delay(delays(5));
+    network.log(plan.log_send, plan.log_recv);
+    let services = Services::new(stream(plan.seed, 3));
+    let exchange = Exchange::new(network, services, &plan.nodes, cluster, watch);
+    let workers = Workers::new(plan.threads);
+    let nemesis = Nemesis::new(&plan.faults);
+    let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
+    let book = Book::default();
+    let throughput = Throughput::asked(plan.rate, plan.time_limit, plan.threads);
+    let restart = Restart::default();
+    let mut test = Test { plan, workload, exchange, book, workers, nemesis, restart, throughput, rng, nemesis_rng };
+    test.start()?;
+    test.set_up()?;
+    let mut cut_short = test.main().and_then(|()| test.finish()).err();
+    if let Some(failure) = cut_short.take_if(|_| test.book.history.is_empty()) {
+        return Err(failure);
+    }
+    let mut outcome = test.close();
+    outcome.cut_short = cut_short;
+    if plan.compare && outcome.crashes.is_empty() && outcome.cut_short.is_none() {
+        outcome.convergence = test.compare(&outcome.history);
+    }
+    test.end();
+    Ok(outcome)
+}
+
+fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream);
+    rng
+}
+
+struct Test<'a, C: Cluster> {
+    plan: &'a Plan,
+    workload: &'a mut dyn Workload,
+    exchange: Exchange<'a, C>,
+    book: Book,
+    workers: Workers,
+    nemesis: Nemesis,
+    restart: Restart,
+    throughput: Throughput,
+    rng: ChaCha8Rng,
+    nemesis_rng: ChaCha8Rng,
+}
+
+impl<C: Cluster> Test<'_, C> {
+    /// Starts every node and sees each answer `init`; then the history's clock begins.
+    fn start(&mut self) -> Result<(), Failure> {
+        self.exchange.watch.on_phase(Phase::Starting);
+        for node in 0..self.plan.nodes.len() {
+            self.launch(node)?;
+            self.exchange.deliver_due();
+        }
+        let mut ready = vec![false; self.plan.nodes.len()];
+        while ready.contains(&false) {
+            let glance = self.exchange.cluster.now() + GLANCE;
+            self.exchange.turn(Some(glance))?;
+            while let Some((node, client, answer)) = self.exchange.next_answer() {
+                self.exchange.close_client(client);
+                if let Some(what) = self.init_fault(node, answer) {
+                    return Err(self.unready(node, what));
+                }
+                ready[node] = true;
+            }
+            self.refuse_muted("init", &ready)?;
+            let missing = ready.iter().enumerate().filter(|(_, ready)| !**ready).map(|(node, _)| node);
+            for node in missing {
+                if let Status::Dead(status) = self.exchange.cluster.status(node) {
+                    let stray = self.exchange.stray(node).map(|stray| format!("; {stray}")).unwrap_or_default();
+                    return Err(self.unready(node, format!("ended ({status}) before it answered init{stray}")));
+                }
+            }
+        }
+        self.book.zero = self.exchange.cluster.now();
+        Ok(())
+    }
+
+    /// Starts a node and has a fresh client ask it to `init`; returns the client.
+    fn launch(&mut self, node: usize) -> Result<usize, Failure> {
+        let quote = |name: &String| serde_json::Value::from(name.as_str()).to_string();
+        let name = &self.plan.nodes[node];
+        self.exchange.cluster.start(node).map_err(|source| Failure::Start { node: name.clone(), source })?;
+        let (id, ids) = (quote(name), self.plan.nodes.iter().map(quote).collect::<Vec<_>>().join(","));
+        let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
+        let client = self.exchange.open_client(node, node);
+        self.exchange.ask(client, &Request { body, reply: INIT_OK, patience: self.plan.init_timeout });
+        Ok(client)
+    }
+
+    /// Opens one more client per node, which sends what the workload needs first.
+    fn set_up(&mut self) -> Result<(), Failure> {
+        self.exchange.watch.on_phase(Phase::SettingUp);
+        let clients: Vec<usize> =
+            (0..self.plan.nodes.len()).map(|node| self.exchange.open_client(node, node)).collect();
+        let Some(request) = self.workload.set_up(&self.plan.nodes) else { return Ok(()) };
+        for &client in &clients {
+            self.exchange.ask(client, &request);
+        }
+        let asked = request.reply.kind.trim_end_matches("_ok");
+        let mut ready = vec![false; clients.len()];
+        while ready.contains(&false) {
+            self.exchange.turn(None)?;
+            while let Some((node, _, answer)) = self.exchange.next_answer() {
+                if let Err(reason) = answer.in_shape(|members| request.reply.fault(members)) {
+                    return Err(self.unready(node, reason.of_request(asked)));
+                }
+                ready[node] = true;
+            }
+            self.refuse_muted(asked, &ready)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up if a node that has not answered never will: nothing that it prints is read any more.
+    fn refuse_muted(&mut self, asked: &str, ready: &[bool]) -> Result<(), Failure> {
+        let mut missing = ready.iter().enumerate().filter(|(_, ready)| !**ready).map(|(node, _)| node);
+        let muted = missing.find_map(|node| Some((node, self.exchange.network.muted_now(node)?.in_words())));
+        let Some((node, why)) = muted else { return Ok(()) };
+        Err(self.unready(node, format!("can never answer {asked}: {why}")))
+    }
+
+    /// What is wrong with the answer to `init`, in words that follow the node's name; only its type matters
+    /// (reference §1.6).
+    fn init_fault(&self, node: usize, answer: Answer) -> Option<String> {
+        let is_silent =
+            matches!(&answer, Answer::TimedOut(silence) if silence.stray.is_none() && silence.unfinished.is_none());
+        let reason = answer.in_shape(|members| INIT_OK.wrong_type(members)).err()?;
+        let printed = !self.exchange.cluster.last_words(node).stdout.is_empty();
+        let hint = match (is_silent, printed) {
+            (true, false) => {
+                "; it has printed nothing: is stdout flushed? If it only needs longer, say --init-timeout SECONDS"
+            }
+            (true, true) => "; if it only needs longer, say --init-timeout SECONDS",
+            (false, _) => "",
+        };
+        Some(reason.of_request("init") + hint)
+    }
+
+    fn main(&mut self) -> Result<(), Failure> {
+        self.exchange.watch.on_phase(Phase::Main);
+        let nemesis = (self.nemesis.streams(), self.plan.nemesis_interval);
+        let mut phase = MainPhase::new(self.plan.rate, nemesis, self.plan.time_limit, self.exchange.cluster.now());
+        loop {
+            self.complete()?;
+            let now = self.exchange.cluster.now();
+            self.throughput.lasted = phase.began().map_or(Duration::ZERO, |began| now.since(began));
+            let step = phase.next(now, &self.workers.threads, self.restart.is_over(), &mut self.rng);
+            match step {
+                Step::Client => {
+                    let next = self.workload.next(&self.workers.threads, now, &mut self.rng);
+                    if let Some((thread, invocation)) = next {
+                        self.throughput.on_begin(phase.client_due(), phase.began(), now);
+                        phase.dispatched(step, now, &mut self.rng);
+                        self.workers.begin(thread, invocation, self.workload, &mut self.exchange, &mut self.book);
+                    } else {
+                        self.exchange.turn(Some(now + ASK_AGAIN))?;
+                        self.throughput.on_busy(now, self.exchange.cluster.now());
+                    }
+                }
+                Step::Nemesis(stream) => {
+                    phase.dispatched(step, now, &mut self.nemesis_rng);
+                    let act = self.nemesis.act(stream, self.plan.nodes.len(), &mut self.nemesis_rng);
+                    self.act(act)?;
+                    self.workers.threads.advance();
+                }
+                Step::Wait(until) => {
+                    let due = phase.client_due().filter(|_| !self.workers.threads.any_free());
+                    self.exchange.turn(until)?;
+                    if let Some(due) = due {
+                        self.throughput.on_busy(due.max(now), self.exchange.cluster.now());
+                    }
+                }
+                Step::Over => return Ok(()),
+            }
+        }
+    }
+
+    /// Heals everything, leaves the nodes in peace, and lets the threads perform the last operations.
+    fn finish(&mut self) -> Result<(), Failure> {
+        if !self.workload.has_last() {
+            return Ok(());
+        }
+        self.exchange.watch.on_phase(Phase::Recovering);
+        for act in self.nemesis.last_acts() {
+            self.act(act)?;
+            self.drain()?;
+        }
+        self.exchange.network.calm();
+        self.rest(RECOVERY)?;
+        self.exchange.watch.on_phase(Phase::Final);
+        let began = self.exchange.cluster.now();
+        loop {
+            self.complete()?;
+            let elapsed = self.exchange.cluster.now().since(began);
+            match self.workload.next_last(&self.workers.threads, elapsed, &mut self.rng) {
+                Last::Begin(thread, invocation) => {
+                    self.workers.begin(thread, invocation, self.workload, &mut self.exchange, &mut self.book);
+                }
+                Last::Wait(until) => self.exchange.turn(until.map(|until| began + until))?,
+                Last::Over => break,
+            }
+        }
+        self.drain()
+    }
+
+    /// Leaves everything alone for so long.
+    fn rest(&mut self, pause: Duration) -> Result<(), Failure> {
+        let rested = self.exchange.cluster.now() + pause;
+        while self.exchange.cluster.now() < rested {
+            self.exchange.turn(Some(rested))?;
+        }
+        Ok(())
+    }
+
+    /// Looks who is still there. Nothing that happens afterwards is recorded or counted.
+    fn close(&mut self) -> Outcome {
+        self.exchange.watch.on_phase(Phase::Ending);
+        let mut crashes = Vec::new();
+        for (node, name) in self.plan.nodes.iter().enumerate() {
+            if let Status::Dead(status) = self.exchange.cluster.status(node)
+                && !self.exchange.down[node]
+            {
+                let last_words = self.exchange.cluster.last_words(node);
+                let noticed = self.exchange.died[node].unwrap_or(self.exchange.cluster.now());
+                let after = noticed.since(self.book.zero);
+                crashes.push(Crash { node: name.clone(), status, after, last_words });
+            }
+        }
+        let mut remarks = self.exchange.cluster.remarks();
+        remarks.extend(self.exchange.network.traces());
+        self.exchange.network.log(false, false);
+        self.book.closed = true;
+        Outcome {
+            cut_short: None,
+            history: std::mem::take(&mut self.book.history),
+            counts: self.exchange.network.counts(),
+            muted: self.exchange.network.muted().to_vec(),
+            unread: self.exchange.network.unread().to_vec(),
+            errors: std::mem::take(&mut self.book.errors),
+            outdated: self.outdated(),
+            crashes,
+            remarks,
+            lateness: self.exchange.lateness.clone(),
+            throughput: self.throughput.clone(),
+            convergence: None,
+            journal: self.exchange.network.take_journal(self.book.zero),
+        }
+    }
+
+    fn outdated(&self) -> Vec<Outdated> {
+        let stale = self.exchange.services.stale_reads();
+        stale.map(|(node, read)| Outdated::of(node, read, self.book.zero)).collect()
+    }
+
+    /// Ends all nodes.
+    fn end(self) {
+        for node in 0..self.plan.nodes.len() {
+            self.exchange.cluster.kill(node);
+        }
+    }
+
+    /// Waits until clients and nemesis are done with what they have begun.
+    fn drain(&mut self) -> Result<(), Failure> {
+        loop {
+            self.complete()?;
+            if self.workers.threads.all_free() && self.restart.is_over() {
+                return Ok(());
+            }
+            self.exchange.turn(None)?;
+        }
+    }
+
+    fn complete(&mut self) -> Result<(), Failure> {
+        while let Some((thread, client, answer)) = self.exchange.next_answer() {
+            if self.restart.awaits(client) {
+                self.on_restarted(client, answer)?;
+            } else {
+                self.workers.answered(thread, answer, self.workload, &mut self.exchange, &mut self.book);
+            }
+        }
+        Ok(())
+    }
+
+    fn unready(&mut self, node: usize, mut what: String) -> Failure {
+        if let Status::Dead(status) = self.exchange.cluster.status(node)
+            && !what.contains(&status)
+        {
+            what = format!("{what}; it has died ({status})");
+        }
+        let last_words = self.exchange.cluster.last_words(node);
+        Failure::Unready { node: self.plan.nodes[node].clone(), what, last_words }
+    }
+}
+
+#[cfg(test)]
+mod tests;

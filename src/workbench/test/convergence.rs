@@ -1,0 +1,115 @@
+//! Whether all replicas are equal when all is over: what Maelstrom's checkers hardly look at.
+//!
+//! The history is closed and the messages are counted; faults are over, and the nodes have had their recovery. Then
+//! every living node is asked for everything that its clients can know, and the first difference is told.
+
+use super::{Failure, RECOVERY, Test};
+use crate::workbench::workload::client::Conduct;
+use crate::workbench::cluster::{Cluster, Status};
+use crate::workbench::edn::Value;
+use crate::workbench::history::Op;
+use crate::workbench::workload::Question;
+
+/// So many of the values are told in which two replicas differ.
+const TOLD: usize = 8;
+
+/// A question is asked so often before a node counts as silent: messages may be lost still.
+const TRIES: u32 = 5;
+
+/// What asking all replicas came to.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Convergence {
+    /// They answered alike.
+    Equal,
+    /// They did not: a map of the key and, for two nodes, the values that the other lacks; or of the node that did not
+    /// answer.
+    Different(Value),
+}
+
+/// One node, and what it has answered.
+struct Replica {
+    node: usize,
+    client: usize,
+    answers: Vec<Vec<Value>>,
+    /// The part of the next answer that has come.
+    heard: Vec<Value>,
+    /// Answers to the present question that were none.
+    failures: u32,
+}
+
+impl<C: Cluster> Test<'_, C> {
+    /// Asks every living node everything and compares the answers; `None` if there is nothing to ask.
+    pub(super) fn compare(&mut self, history: &[Op]) -> Option<Convergence> {
+        let questions = self.workload.questions(history);
+        if questions.is_empty() {
+            return None;
+        }
+        let difference = self.survey(&questions, history.len()).unwrap_or_else(|failure| {
+            let error = Value::str(failure.to_string());
+            Some(Value::record([("error", error)]))
+        });
+        Some(difference.map_or(Convergence::Equal, Convergence::Different))
+    }
+
+    fn survey(&mut self, questions: &[Question], most: usize) -> Result<Option<Value>, Failure> {
+        for act in self.nemesis.last_acts() {
+            self.act(act)?;
+            self.drain()?;
+        }
+        self.exchange.network.calm();
+        self.rest(RECOVERY)?;
+        let living = (0..self.plan.nodes.len()).filter(|node| self.exchange.cluster.status(*node) == Status::Alive);
+        let living: Vec<usize> = living.collect();
+        let mut replicas: Vec<Replica> = Vec::new();
+        for node in living {
+            let client = self.exchange.open_client(replicas.len(), node);
+            self.exchange.ask(client, &questions[0].request(&[]));
+            replicas.push(Replica { node, client, answers: Vec::new(), heard: Vec::new(), failures: 0 });
+        }
+        let conduct = Conduct { maps_errors: true, idempotent: &[], reusable: true };
+        let mut busy = replicas.len();
+        while busy > 0 {
+            self.exchange.turn(None)?;
+            while let Some((owner, _, answer)) = self.exchange.next_answer() {
+                let Replica { node, client, answers, heard, failures } = &mut replicas[owner];
+                let question = &questions[answers.len()];
+                match conduct.judge("compare", answer, &question.reply()) {
+                    Ok(reply) => {
+                        *failures = 0;
+                        // A log that is longer than the history has no end.
+                        if !question.hear(reply, heard) || heard.len() > most {
+                            answers.push(std::mem::take(heard));
+                        }
+                    }
+                    Err(_) if *failures + 1 < TRIES => *failures += 1,
+                    Err(trouble) => return Ok(Some(self.silence(*node, question, trouble.error))),
+                }
+                match questions.get(answers.len()) {
+                    Some(question) => self.exchange.ask(*client, &question.request(heard)),
+                    None => busy -= 1,
+                }
+            }
+        }
+        Ok(self.first_difference(questions, &replicas))
+    }
+
+    fn silence(&self, node: usize, question: &Question, error: Value) -> Value {
+        let node = Value::str(self.plan.nodes[node].as_str());
+        Value::record([("key", question.key()), ("node", node), ("error", error)])
+    }
+
+    fn first_difference(&self, questions: &[Question], replicas: &[Replica]) -> Option<Value> {
+        let (first, others) = replicas.split_first()?;
+        let differs = |at: usize| others.iter().find(|other| other.answers[at] != first.answers[at]);
+        let (at, other) = (0..questions.len()).find_map(|at| Some((at, differs(at)?)))?;
+        let told = |of: &Replica, beside: &Replica| {
+            let (mine, theirs) = (&of.answers[at], &beside.answers[at]);
+            let alone = mine.iter().filter(|value| !theirs.contains(value));
+            let name = Value::str(self.plan.nodes[of.node].as_str());
+            (name, Value::Vector(alone.take(TOLD).cloned().collect()))
+        };
+        let key = (Value::keyword("key"), questions[at].key());
+        Some(Value::Map(vec![key, told(first, other), told(other, first)]))
+    }
+}

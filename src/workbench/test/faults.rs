@@ -1,0 +1,154 @@
+//! What the nemesis does to the test, and what the history says came of it (reference §11).
+
+use super::{Failure, Test};
+use crate::time::Duration;
+use crate::workbench::workload::client::Answer;
+use crate::workbench::cluster::{Cluster, Skew, Status};
+use crate::workbench::edn::Value;
+use crate::workbench::nemesis::{Act, Effect, isolated, lag_value, skew_value};
+
+/// Nodes that begin anew and have not answered `init` yet; until they have, the nemesis is busy.
+#[derive(Debug, Default)]
+pub(super) struct Restart {
+    /// Who asked, and whom.
+    awaited: Vec<(usize, usize)>,
+    /// What the history is to record then.
+    done: Value,
+}
+
+impl Restart {
+    pub(super) fn is_over(&self) -> bool {
+        self.awaited.is_empty()
+    }
+
+    pub(super) fn awaits(&self, client: usize) -> bool {
+        self.awaited.iter().any(|(asking, _)| *asking == client)
+    }
+}
+
+impl<C: Cluster> Test<'_, C> {
+    /// Does what the nemesis decided. A restart is over only when [`Test::on_restarted`] has seen every answer.
+    pub(super) fn act(&mut self, act: Act) -> Result<(), Failure> {
+        let Act { f, wanted, effect } = act;
+        self.record(f, wanted);
+        let everyone = 0..self.plan.nodes.len();
+        let done = match effect {
+            Effect::Cut(grudges) => {
+                self.exchange.network.cut(&grudges);
+                isolated(&grudges, &self.plan.nodes)
+            }
+            Effect::Heal => {
+                self.exchange.network.cut(&[]);
+                Value::keyword("network-healed")
+            }
+            Effect::Pause(victims) => self.each(victims, |test, node| Ok(test.pause(node)))?,
+            Effect::Resume => self.each(everyone, |test, node| Ok(test.resume(node)))?,
+            Effect::Kill(victims) => self.each(victims, |test, node| Ok(test.kill(node)))?,
+            Effect::Start => self.each(everyone, Self::start_again)?,
+            Effect::Slow(lags) => self.named(lags, Self::slow),
+            Effect::Hasten => self.named(everyone.map(|node| (node, Duration::ZERO)), Self::slow),
+            Effect::Skew(skews) => self.named(skews, Self::skew),
+            Effect::Unskew => self.named(everyone.map(|node| (node, Skew::default())), Self::skew),
+        };
+        if self.restart.is_over() {
+            self.record(f, done);
+        } else {
+            self.restart.done = done;
+        }
+        Ok(())
+    }
+
+    /// A node that begins anew has answered `init`, or has not.
+    pub(super) fn on_restarted(&mut self, client: usize, answer: Answer) -> Result<(), Failure> {
+        self.exchange.close_client(client);
+        let Some(place) = self.restart.awaited.iter().position(|(asking, _)| *asking == client) else { return Ok(()) };
+        let (_, node) = self.restart.awaited.swap_remove(place);
+        if let Some(what) = self.init_fault(node, answer) {
+            return Err(self.unready(node, format!("{what}, after it was killed and started again")));
+        }
+        if self.restart.is_over() {
+            let done = std::mem::take(&mut self.restart.done);
+            self.record("start", done);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, f: &'static str, value: Value) {
+        self.book.nemesis(f, value, self.exchange.cluster.now(), self.exchange.watch);
+    }
+
+    /// Does something to each of the nodes; the map of what came of it.
+    fn each(
+        &mut self,
+        nodes: impl IntoIterator<Item = usize>,
+        mut act: impl FnMut(&mut Self, usize) -> Result<&'static str, Failure>,
+    ) -> Result<Value, Failure> {
+        let mut outcomes = Vec::new();
+        for node in nodes {
+            let outcome = Value::keyword(act(self, node)?);
+            outcomes.push((Value::str(self.plan.nodes[node].as_str()), outcome));
+        }
+        Ok(Value::Map(outcomes))
+    }
+
+    /// Does something to each of the nodes, each in its own way; the map of what.
+    fn named<T>(
+        &mut self,
+        nodes: impl IntoIterator<Item = (usize, T)>,
+        act: fn(&mut Self, usize, T) -> Value,
+    ) -> Value {
+        let named = |(node, how): (usize, T)| (Value::str(self.plan.nodes[node].as_str()), act(self, node, how));
+        Value::Map(nodes.into_iter().map(named).collect())
+    }
+
+    fn slow(&mut self, node: usize, lag: Duration) -> Value {
+        self.exchange.cluster.slow(node, lag);
+        lag_value(lag)
+    }
+
+    fn skew(&mut self, node: usize, skew: Skew) -> Value {
+        self.exchange.cluster.skew(node, skew);
+        skew_value(skew)
+    }
+
+    /// A node that died by itself is left as it is: the end of the test reports it.
+    fn is_running(&mut self, node: usize) -> bool {
+        !self.exchange.down[node] && self.exchange.cluster.status(node) == Status::Alive
+    }
+
+    fn pause(&mut self, node: usize) -> &'static str {
+        if !self.is_running(node) {
+            return "not-running";
+        }
+        self.exchange.cluster.pause(node);
+        "paused"
+    }
+
+    fn resume(&mut self, node: usize) -> &'static str {
+        if !self.is_running(node) {
+            return "not-running";
+        }
+        self.exchange.cluster.resume(node);
+        "resumed"
+    }
+
+    fn kill(&mut self, node: usize) -> &'static str {
+        if !self.is_running(node) {
+            return "not-running";
+        }
+        self.exchange.cluster.kill(node);
+        self.exchange.down[node] = true;
+        "killed"
+    }
+
+    fn start_again(&mut self, node: usize) -> Result<&'static str, Failure> {
+        if !self.exchange.down[node] {
+            return Ok("already-running");
+        }
+        self.exchange.network.restart(node);
+        self.exchange.down[node] = false;
+        let client = self.launch(node)?;
+        self.restart.awaited.push((client, node));
+        Ok("started")
+    }
+}

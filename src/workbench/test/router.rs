@@ -1,0 +1,228 @@
+//! Where the network, the clients and the nodes meet: one turn delivers what is due and waits for more.
+
+use std::collections::VecDeque;
+
+use super::{Lateness, Watch};
+use crate::time::Time;
+use crate::workbench::workload::client::{Answer, Client, Request, Stray, Unfinished};
+use crate::workbench::cluster::{Cluster, Halt, Status};
+use crate::workbench::network::{Accepted, Network, client_name};
+use crate::workbench::quote::quote;
+use crate::workbench::services::Services;
+
+pub(super) struct Exchange<'a, C: Cluster> {
+    pub(super) network: Network,
+    pub(super) services: Services,
+    pub(super) cluster: &'a mut C,
+    pub(super) watch: &'a mut dyn Watch,
+    pub(super) lateness: Lateness,
+    /// For each node, whether the nemesis has ended it: nothing is delivered.
+    pub(super) down: Vec<bool>,
+    /// For each node that ended by itself, when that was noticed.
+    pub(super) died: Vec<Option<Time>>,
+    /// By number; `None` once closed.
+    clients: Vec<Option<Client>>,
+    waiting: Vec<usize>,
+    answers: VecDeque<(usize, Answer)>,
+    line: Vec<u8>,
+}
+
+impl<'a, C: Cluster> Exchange<'a, C> {
+    pub(super) fn new(
+        mut network: Network,
+        services: Services,
+        nodes: &[String],
+        cluster: &'a mut C,
+        watch: &'a mut dyn Watch,
+    ) -> Self {
+        for name in nodes.iter().map(String::as_str).chain(Services::NAMES) {
+            network.add_receiver(name);
+        }
+        Self {
+            network,
+            services,
+            cluster,
+            watch,
+            lateness: Lateness::default(),
+            down: vec![false; nodes.len()],
+            died: vec![None; nodes.len()],
+            clients: Vec::new(),
+            waiting: Vec::new(),
+            answers: VecDeque::new(),
+            line: Vec::new(),
+        }
+    }
+
+    pub(super) fn nodes(&self) -> usize {
+        self.down.len()
+    }
+
+    pub(super) fn open_client(&mut self, owner: usize, node: usize) -> usize {
+        let number = self.network.open_client();
+        self.clients.push(Some(Client::new(owner, node, &client_name(number))));
+        number
+    }
+
+    pub(super) fn close_client(&mut self, number: usize) {
+        self.network.close_client(number);
+        self.waiting.retain(|waiting| *waiting != number);
+        self.clients[number] = None;
+    }
+
+    /// Sends a request from a client; its answer will come out of [`Exchange::next_answer`].
+    pub(super) fn ask(&mut self, number: usize, request: &Request) {
+        let now = self.cluster.now();
+        let Some(client) = &mut self.clients[number] else { return };
+        let body = client.ask(request, now);
+        let node = std::rc::Rc::clone(self.network.name(client.node));
+        let sent = self.network.send(&client_name(number), &node, &body, now);
+        debug_assert!(sent.is_ok(), "an open client and a node are both registered");
+        self.waiting.push(number);
+        read_mail(&mut self.network, &mut self.clients, &mut self.waiting, &mut self.answers, number, now);
+    }
+
+    /// What a client that waits for this node has heard instead of an answer, if one waits and has.
+    pub(super) fn stray(&self, node: usize) -> Option<&Stray> {
+        let clients = self.waiting.iter().filter_map(|number| self.clients[*number].as_ref());
+        clients.filter(|client| client.node == node).find_map(Client::stray)
+    }
+
+    /// An answer that has come, with the owner of the client and its number.
+    pub(super) fn next_answer(&mut self) -> Option<(usize, usize, Answer)> {
+        while let Some((number, answer)) = self.answers.pop_front() {
+            if let Some(client) = &self.clients[number] {
+                return Some((client.owner, number, answer));
+            }
+        }
+        None
+    }
+
+    /// Delivers what is due; then, unless there are answers to be had, waits until `until` or until
+    /// something happens. Nodes are listened to even when no time is left to wait.
+    pub(super) fn turn(&mut self, until: Option<Time>) -> Result<(), Halt> {
+        if self.watch.is_interrupted() {
+            return Err(Halt::Interrupted);
+        }
+        self.deliver_due();
+        let now = self.cluster.now();
+        self.expire(now);
+        let services = self.nodes()..self.nodes() + Services::NAMES.len();
+        let due = (0..self.nodes())
+            .filter(|&node| self.reaches(node))
+            .chain(services)
+            .filter_map(|receiver| self.network.due(receiver))
+            .chain(self.waiting.iter().filter_map(|&number| self.clients[number].as_ref()?.deadline()))
+            .chain(until)
+            .min();
+        if self.answers.is_empty() {
+            let Self { network, cluster, watch, clients, waiting, answers, .. } = self;
+            cluster.wait(due, &mut |node, now, line| match network.accept(node, line, now) {
+                Ok(Some(sent)) => {
+                    overhear(node, &sent, clients, waiting);
+                    if let Some(client) = sent.client {
+                        read_mail(network, clients, waiting, answers, client, now);
+                    }
+                }
+                Ok(None) => {}
+                Err(muted) => watch.on_muted(muted),
+            })?;
+            self.deliver_due();
+        }
+        while let Some(node) = self.cluster.take_dead() {
+            self.died[node] = Some(self.cluster.now());
+            if let Status::Dead(status) = self.cluster.status(node) {
+                self.watch.on_death(self.network.name(node), &status, &self.cluster.last_words(node));
+            }
+        }
+        for line in self.network.drain_log() {
+            self.watch.on_message(&line);
+        }
+        Ok(())
+    }
+
+    /// Hands over every message that is due, to every service and to every node that can take one. Services come
+    /// first: what they answer may be due at once.
+    pub(super) fn deliver_due(&mut self) {
+        for service in 0..Services::NAMES.len() {
+            self.serve(service);
+        }
+        for node in 0..self.nodes() {
+            while self.reaches(node) {
+                let now = self.cluster.now();
+                let Some((due, message)) = self.network.take(node, now) else { break };
+                self.lateness.add(now.since(due));
+                self.line.clear();
+                message.write(&mut self.line);
+                self.cluster.deliver(node, &self.line);
+            }
+        }
+    }
+
+    fn serve(&mut self, service: usize) {
+        let receiver = self.nodes() + service;
+        loop {
+            let now = self.cluster.now();
+            let Some((_, message)) = self.network.take(receiver, now) else { return };
+            if let Some(body) = self.services.handle(service, &message.src, &message.body, now) {
+                let sent = self.network.send(&message.dest, &message.src, &body, now);
+                // Whoever asked may be gone: a client, in whose name a node spoke.
+                drop(sent);
+            }
+        }
+    }
+
+    fn reaches(&self, node: usize) -> bool {
+        !self.down[node] && self.cluster.accepts(node)
+    }
+
+    fn expire(&mut self, now: Time) {
+        let Self { clients, waiting, answers, cluster, .. } = self;
+        waiting.retain(|&number| {
+            let answer = clients[number].as_mut().and_then(|client| {
+                let node = client.node;
+                client.expire(now, || unfinished(cluster.unfinished(node)))
+            });
+            let waits = answer.is_none();
+            answers.extend(answer.map(|answer| (number, answer)));
+            waits
+        });
+    }
+}
+
+/// What a node has written without a line end, if it has.
+fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
+    (!bytes.is_empty()).then(|| Unfinished { bytes: bytes.len(), text: quote(&String::from_utf8_lossy(bytes)) })
+}
+
+/// Tells the clients that wait for a node of a message that it sent to somebody else and that answers some request.
+fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waiting: &[usize]) {
+    if !sent.body.contains("in_reply_to") {
+        return;
+    }
+    let others = waiting.iter().filter(|number| sent.client != Some(**number));
+    for number in others {
+        if let Some(client) = clients[*number].as_mut().filter(|client| client.node == node) {
+            client.overhear(&sent.src, &sent.dest, &sent.body);
+        }
+    }
+}
+
+/// Reads a waiting client's mail up to its answer.
+fn read_mail(
+    network: &mut Network,
+    clients: &mut [Option<Client>],
+    waiting: &mut Vec<usize>,
+    answers: &mut VecDeque<(usize, Answer)>,
+    number: usize,
+    now: Time,
+) {
+    let Some(client) = &mut clients[number] else { return };
+    while client.deadline().is_some()
+        && let Some(message) = network.take_mail(number, now)
+    {
+        if let Some(answer) = client.hear(&message.src, &message.body) {
+            answers.push_back((number, answer));
+            waiting.retain(|waiting| *waiting != number);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Client threads and the history they write (reference §2.4, §2.5).
+
+use super::exchange::Exchange;
+use super::{OperationErrors, Watch};
+use crate::time::Time;
+use crate::workbench::workload::client::{Answer, Schema};
+use crate::workbench::cluster::Cluster;
+use crate::workbench::edn::Value;
+use crate::workbench::generator::Threads;
+use crate::workbench::history::{Kind, Op, Process};
+use crate::workbench::workload::{Act, Invocation, Workload};
+
+/// The history, and the instant from which its times count.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pub(super) zero: Time,
+    pub(super) history: Vec<Op>,
+    pub(super) errors: OperationErrors,
+    /// Whether the history is over: nothing is written any more.
+    pub(super) closed: bool,
+}
+
+/// What one line of the history says besides when and where.
+struct Entry {
+    kind: Kind,
+    process: Process,
+    f: &'static str,
+    value: Value,
+    error: Option<Value>,
+    extra: Vec<(Value, Value)>,
+}
+
+/// How an operation ended.
+struct End {
+    kind: Kind,
+    f: &'static str,
+    value: Value,
+    error: Option<Value>,
+    extra: Vec<(Value, Value)>,
+}
+
+impl Book {
+    pub(super) fn nemesis(&mut self, f: &'static str, value: Value, now: Time, watch: &mut dyn Watch) {
+        let (kind, process) = (Kind::Info, Process::Nemesis);
+        self.write(Entry { kind, process, f, value, error: None, extra: Vec::new() }, now, watch);
+    }
+
+    fn write(&mut self, entry: Entry, now: Time, watch: &mut dyn Watch) {
+        if self.closed {
+            return;
+        }
+        let Entry { kind, process, f, value, error, extra } = entry;
+        let time = i64::try_from(now.since(self.zero).as_nanos()).unwrap_or(i64::MAX);
+        let index = self.history.len() as u64;
+        let op = Op { index, time, kind, process, f: f.into(), value, error, extra };
+        watch.on_op(&op);
+        self.history.push(op);
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Worker {
+    process: u64,
+    client: Option<usize>,
+    /// Whether its client is to be replaced before the next operation.
+    spent: bool,
+    doing: Option<(Invocation, Schema)>,
+}
+
+/// The client threads.
+#[derive(Debug)]
+pub(super) struct Workers {
+    pub(super) threads: Threads,
+    workers: Vec<Worker>,
+}
+
+impl Workers {
+    pub(super) fn new(count: usize) -> Self {
+        let worker = |process| Worker { process, ..Worker::default() };
+        Self { threads: Threads::new(count), workers: (0_u64..).take(count).map(worker).collect() }
+    }
+
+    /// A free thread performs an operation.
+    pub(super) fn begin<C: Cluster>(
+        &mut self,
+        thread: usize,
+        invocation: Invocation,
+        workload: &mut dyn Workload,
+        exchange: &mut Exchange<C>,
+        book: &mut Book,
+    ) {
+        let worker = &mut self.workers[thread];
+        if std::mem::take(&mut worker.spent)
+            && let Some(client) = worker.client.take()
+        {
+            exchange.close_client(client);
+        }
+        if worker.client.is_none() {
+            worker.client = Some(exchange.open_client(thread, thread % exchange.nodes()));
+            workload.on_client(thread);
+        }
+        let entry = Entry {
+            kind: Kind::Invoke,
+            process: Process::Client(worker.process),
+            f: invocation.f,
+            value: invocation.value.clone(),
+            error: None,
+            extra: invocation.marks.clone(),
+        };
+        book.write(entry, exchange.cluster.now(), exchange.watch);
+        self.threads.begin(thread);
+        let act = workload.begin(thread, &invocation);
+        self.perform(thread, invocation, act, workload, exchange, book);
+    }
+
+    /// A thread's request has this answer.
+    pub(super) fn answered<C: Cluster>(
+        &mut self,
+        thread: usize,
+        answer: Answer,
+        workload: &mut dyn Workload,
+        exchange: &mut Exchange<C>,
+        book: &mut Book,
+    ) {
+        let Some((invocation, schema)) = self.workers[thread].doing.take() else { return };
+        match workload.conduct().judge(invocation.f, answer, &schema) {
+            Ok(reply) => {
+                let act = workload.proceed(thread, &invocation, reply);
+                self.perform(thread, invocation, act, workload, exchange, book);
+            }
+            Err(trouble) => {
+                book.errors.note(invocation.f, &trouble.reason);
+                let mut extra = invocation.marks;
+                extra.extend(trouble.exception.map(|value| (Value::Keyword("exception".into()), value)));
+                let (f, value) = (invocation.f, invocation.value);
+                let end = End { kind: trouble.kind, f, value, error: Some(trouble.error), extra };
+                self.complete(thread, end, workload, exchange, book);
+            }
+        }
+    }
+
+    /// A thread's client does what the workload wants it to.
+    fn perform<C: Cluster>(
+        &mut self,
+        thread: usize,
+        invocation: Invocation,
+        act: Act,
+        workload: &mut dyn Workload,
+        exchange: &mut Exchange<C>,
+        book: &mut Book,
+    ) {
+        let worker = &mut self.workers[thread];
+        let (kind, value) = match act {
+            Act::Ask(request) => {
+                worker.doing = Some((invocation, request.reply));
+                if let Some(client) = worker.client {
+                    exchange.ask(client, &request);
+                }
+                return;
+            }
+            Act::Done(value) => (Kind::Ok, value),
+            Act::Crash => (Kind::Info, invocation.value),
+        };
+        let end = End { kind, f: invocation.f, value, error: None, extra: invocation.marks };
+        self.complete(thread, end, workload, exchange, book);
+    }
+
+    /// A thread's operation is over.
+    fn complete<C: Cluster>(
+        &mut self,
+        thread: usize,
+        end: End,
+        workload: &mut dyn Workload,
+        exchange: &mut Exchange<C>,
+        book: &mut Book,
+    ) {
+        let count = self.workers.len() as u64;
+        let worker = &mut self.workers[thread];
+        let End { kind, f, value, error, extra } = end;
+        let entry = Entry { kind, process: Process::Client(worker.process), f, value, error, extra };
+        if kind == Kind::Info {
+            worker.process += count;
+            worker.spent = !workload.conduct().reusable;
+        }
+        book.write(entry, exchange.cluster.now(), exchange.watch);
+        if let Some(op) = book.history.last() {
+            workload.on_completion(thread, op);
+        }
+        self.threads.end(thread);
+    }
+}
