@@ -13,7 +13,7 @@
 use std::process::ExitCode;
 
 use gossip_gloomers::kv::{self, SEQ_KV};
-use gossip_gloomers::node::{Answer, Life, Node, Sender};
+use gossip_gloomers::node::{Node, NodeContext, ReplyTo, Response};
 use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::time::Duration;
@@ -56,8 +56,8 @@ struct Counter {
     /// What each node has counted, as far as we know; our own part is exact.
     totals: Vec<i64>,
     /// Who waits for the write under way, and for the next.
-    storing: Vec<Sender>,
-    waiting: Vec<Sender>,
+    storing: Vec<ReplyTo>,
+    waiting: Vec<ReplyTo>,
     looks: u64,
 }
 
@@ -77,11 +77,11 @@ impl Node for Counter {
     type Call = Call;
     type Options = ();
 
-    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+    fn start(context: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
         Self {
-            names: life.nodes.to_vec(),
-            me: life.me.index(),
-            totals: vec![0; life.nodes.len()],
+            names: context.nodes.to_vec(),
+            me: context.me.index(),
+            totals: vec![0; context.nodes.len()],
             storing: Vec::new(),
             waiting: Vec::new(),
             looks: 0,
@@ -92,7 +92,7 @@ impl Node for Counter {
         out.arm(PERIOD, Look);
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Add { delta } => {
                 self.totals[self.me] += delta;
@@ -110,7 +110,7 @@ impl Node for Counter {
         out.arm(PERIOD, Look);
     }
 
-    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Call, answer: Response<'_>, out: &mut Outbox<Self>) {
         match call {
             Call::Store => {
                 let stored = kv::written(answer);
@@ -140,7 +140,7 @@ impl Node for Counter {
 }
 
 fn main() -> ExitCode {
-    gossip_gloomers::shell::main::<Counter>()
+    gossip_gloomers::event_loop::main::<Counter>()
 }
 
 #[cfg(all(test, feature = "workbench"))]

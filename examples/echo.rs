@@ -8,7 +8,7 @@
 use std::convert::Infallible;
 use std::process::ExitCode;
 
-use gossip_gloomers::node::{Life, Node, Sender};
+use gossip_gloomers::node::{Node, NodeContext, ReplyTo};
 use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::wire::Json;
@@ -32,18 +32,18 @@ impl Node for Echo {
     type Call = Infallible;
     type Options = ();
 
-    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+    fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
         Self
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         let Request::Echo { echo } = request;
         out.reply(from, "echo_ok").field("echo", echo).end();
     }
 }
 
 fn main() -> ExitCode {
-    gossip_gloomers::shell::main::<Echo>()
+    gossip_gloomers::event_loop::main::<Echo>()
 }
 
 #[cfg(all(test, feature = "workbench"))]

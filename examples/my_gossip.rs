@@ -12,7 +12,7 @@
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 
-use gossip_gloomers::node::{Answer, Life, Node, Peer, Sender};
+use gossip_gloomers::node::{Node, NodeContext, Peer, ReplyTo, Response};
 use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::time::Duration;
@@ -22,7 +22,7 @@ use gossip_gloomers::wire::Json;
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// By then a peer has answered, or something was lost.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 requests! {
     /// What clients and peers ask.
@@ -69,16 +69,16 @@ impl Node for MyGossip {
     type Call = Told;
     type Options = ();
 
-    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+    fn start(context: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
         let link = |peer| Link { peer, holds: BTreeSet::new(), told: Vec::new() };
-        Self { values: BTreeSet::new(), links: life.others().map(link).collect() }
+        Self { values: BTreeSet::new(), links: context.others().map(link).collect() }
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
         out.arm(PERIOD, Beat);
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Broadcast { message } => {
                 self.values.insert(message);
@@ -101,24 +101,24 @@ impl Node for MyGossip {
             if told.is_empty() {
                 told.extend(self.values.difference(holds));
                 if !told.is_empty() {
-                    out.call(*peer, PATIENCE, Told(index), "share").field("messages", &*told).end();
+                    out.call(*peer, TIMEOUT, Told(index), "share").field("messages", &*told).end();
                 }
             }
         }
         out.arm(PERIOD, Beat);
     }
 
-    fn on_answer(&mut self, Told(index): Told, answer: Answer<'_>, _: &mut Outbox<Self>) {
+    fn on_response(&mut self, Told(index): Told, answer: Response<'_>, _: &mut Outbox<Self>) {
         let Link { holds, told, .. } = &mut self.links[index];
         match answer {
-            Answer::Reply { .. } => holds.extend(told.drain(..)),
-            Answer::Error { .. } | Answer::Expired => told.clear(),
+            Response::Reply { .. } => holds.extend(told.drain(..)),
+            Response::Error { .. } | Response::Expired => told.clear(),
         }
     }
 }
 
 fn main() -> ExitCode {
-    gossip_gloomers::shell::main::<MyGossip>()
+    gossip_gloomers::event_loop::main::<MyGossip>()
 }
 
 #[cfg(all(test, feature = "workbench"))]

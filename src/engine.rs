@@ -5,9 +5,9 @@
 
 use memchr::memchr;
 
-use crate::node::{Answer, Life, Node, Sender};
+use crate::event_loop::StateMachine;
+use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::{Counters, Due, Names, Outbox, escaped};
-use crate::shell::Machine;
 use crate::time::{Duration, Time};
 use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Quote, Reader, Refusal, Sentence, Unreadable};
 
@@ -19,7 +19,7 @@ pub const SETTLE: Duration = Duration::from_millis(500);
 /// A node with timers wakes at least this often. Whatever it reads has come since, unless the process was stopped, so
 /// it counts as old as that: a client that is gone when it goes on would silence it for its reply. A node without
 /// timers cannot tell.
-pub const LONGEST_NAP: Duration = Duration::from_millis(500);
+pub const MAX_IDLE: Duration = Duration::from_millis(500);
 
 /// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
 /// twenty at 25 nodes.
@@ -33,7 +33,7 @@ pub const MAX_NODE_ID: usize = 1 << 10;
 
 /// What a host gives a node besides its lines.
 #[derive(Debug)]
-pub struct Birth<O> {
+pub struct EngineConfig<O> {
     /// The wall clock at the start, in microseconds.
     pub incarnation: u64,
     /// For the node's random choices.
@@ -46,7 +46,7 @@ pub struct Birth<O> {
 #[derive(Debug)]
 pub struct Engine<N: Node> {
     node: Option<N>,
-    birth: Birth<N::Options>,
+    config: EngineConfig<N::Options>,
     out: Outbox<N>,
     reader: Reader,
     /// Lines that came before `init`.
@@ -59,13 +59,13 @@ pub struct Engine<N: Node> {
 impl<N: Node> Engine<N> {
     /// An engine that waits for `init`.
     #[must_use]
-    pub fn new(birth: Birth<N::Options>) -> Self {
-        // Numbers of a former life must not meet answers meant for it.
-        let first_call = i64::try_from(birth.incarnation).unwrap_or_default();
-        let seed = birth.seed;
+    pub fn new(config: EngineConfig<N::Options>) -> Self {
+        // Numbers of a earlier incarnation must not meet answers meant for it.
+        let first_call = i64::try_from(config.incarnation).unwrap_or_default();
+        let seed = config.seed;
         Self {
             node: None,
-            birth,
+            config,
             out: Outbox::new(first_call, seed),
             reader: Reader::default(),
             early: Vec::new(),
@@ -93,10 +93,10 @@ impl<N: Node> Engine<N> {
             self.early.extend_from_slice(&buffer[..len]);
             self.early.push(b'\n');
         }
-        let Self { node, birth, out, reader, replaying, .. } = self;
+        let Self { node, config, out, reader, replaying, .. } = self;
         // Whoever asked before our own init knew nothing of the others'.
         let all_exist = !*replaying;
-        let on_message = |message: &Message<'_>| on_message(node, birth, out, all_exist, message);
+        let on_message = |message: &Message<'_>| on_message(node, config, out, all_exist, message);
         let read = reader.read(buffer, len, |message| message.map(on_message));
         match read {
             Ok(Handled::Yes) => {}
@@ -143,7 +143,7 @@ impl<N: Node> Engine<N> {
     }
 }
 
-impl<N: Node> Machine for Engine<N> {
+impl<N: Node> StateMachine for Engine<N> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         if now != self.fed {
             self.fed = now;
@@ -163,12 +163,12 @@ impl<N: Node> Machine for Engine<N> {
                 Some((_, Due::Timer(timer))) => node.on_timer(timer, out),
                 Some((_, Due::Call(id))) => {
                     if let Some((call, answer)) = out.give_up(id) {
-                        node.on_answer(call, answer, out);
+                        node.on_response(call, answer, out);
                     }
                 }
                 Some((_, Due::Unsent(id, why))) => {
                     if let Some((call, answer)) = out.unsent(id, why) {
-                        node.on_answer(call, answer, out);
+                        node.on_response(call, answer, out);
                     }
                 }
                 Some((_, Due::Retry(id))) => out.retry(id),
@@ -179,7 +179,7 @@ impl<N: Node> Machine for Engine<N> {
     }
 
     fn deadline(&self) -> Option<Time> {
-        self.out.wheel.deadline().map(|deadline| deadline.min(self.out.now + LONGEST_NAP))
+        self.out.wheel.deadline().map(|deadline| deadline.min(self.out.now + MAX_IDLE))
     }
 
     fn output(&mut self) -> &mut Vec<u8> {
@@ -194,7 +194,7 @@ enum Handled {
 
 fn on_message<N: Node>(
     node: &mut Option<N>,
-    birth: &Birth<N::Options>,
+    config: &EngineConfig<N::Options>,
     out: &mut Outbox<N>,
     all_exist: bool,
     message: &Message<'_>,
@@ -203,12 +203,12 @@ fn on_message<N: Node>(
         if message.kind != "init" {
             return Handled::BeforeInit;
         }
-        *node = on_init(birth, out, message);
+        *node = on_init(config, out, message);
         return Handled::Yes;
     };
     if let Some(id) = message.in_reply_to {
         if let Some((call, answer)) = out.answered(id, answer(message)) {
-            running.on_answer(call, answer, out);
+            running.on_response(call, answer, out);
         }
         return Handled::Yes;
     }
@@ -235,23 +235,23 @@ fn settle<N: Node>(node: &mut N, out: &mut Outbox<N>) {
     }
 }
 
-fn answer<'a>(message: &Message<'a>) -> Answer<'a> {
+fn answer<'a>(message: &Message<'a>) -> Response<'a> {
     if message.kind == "error" {
         let code = message.body.get("code").and_then(Json::as_u64).unwrap_or(ErrorCode::CRASH.0);
         let text = message.body.get("text").and_then(Json::as_str).unwrap_or_default();
-        Answer::Error { code: ErrorCode(code), text }
+        Response::Error { code: ErrorCode(code), text }
     } else {
-        Answer::Reply { kind: message.kind, body: message.body }
+        Response::Reply { kind: message.kind, body: message.body }
     }
 }
 
 #[inline]
-fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<Sender> {
+fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<ReplyTo> {
     let who = out.names.who(message.src);
     if who.is_none() {
         drop_unnamed(out, message);
     }
-    Some(Sender { who: who?, msg_id: message.msg_id, received: out.heard })
+    Some(ReplyTo { who: who?, msg_id: message.msg_id, received: out.heard })
 }
 
 #[cold]
@@ -262,7 +262,7 @@ fn drop_unnamed<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
 }
 
 #[cold]
-fn refuse<N: Node>(out: &mut Outbox<N>, from: Sender, message: &Message<'_>, why: Refusal) {
+fn refuse<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, why: Refusal) {
     out.counters.refused += 1;
     let kind = Quote::of(message.kind);
     let (code, text) = match why {
@@ -277,7 +277,7 @@ fn refuse<N: Node>(out: &mut Outbox<N>, from: Sender, message: &Message<'_>, why
 }
 
 #[cold]
-fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
+fn on_init<N: Node>(config: &EngineConfig<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
     if escaped(message.dest).len() > MAX_NODE_ID {
         out.counters.refused += 1;
         log::error!("dropped an init: a node's id may have {MAX_NODE_ID} bytes: {}", Quote::of(message.dest));
@@ -305,8 +305,9 @@ fn on_init<N: Node>(birth: &Birth<N::Options>, out: &mut Outbox<N>, message: &Me
     out.names = names;
     out.wheel.arm(out.now + SETTLE, Due::Settled);
     let nodes = out.names.nodes.clone();
-    let life = Life { me, nodes: &nodes, incarnation: birth.incarnation, seed: birth.seed, options: &birth.options };
-    let node = N::start(&life, out);
+    let context =
+        NodeContext { me, nodes: &nodes, incarnation: config.incarnation, seed: config.seed, options: &config.options };
+    let node = N::start(&context, out);
     out.reply_regardless(from, "init_ok").end();
     Some(node)
 }

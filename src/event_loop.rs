@@ -1,6 +1,6 @@
 //! The mio loop: the only place with descriptors and a clock.
 //!
-//! A wake-up reads what stdin holds, hands the complete lines to the [`Machine`] in place, fires what is
+//! A wake-up reads what stdin holds, hands the complete lines to the [`StateMachine`] in place, fires what is
 //! due, and writes once. While the machine has armed nothing and stdout takes what it is given, there is
 //! only one thing to wait for, so the wait is a blocking `read`: an idle round trip costs two system
 //! calls. The first deadline, or the first full stdout, makes stdin non-blocking for good, and the
@@ -42,7 +42,7 @@ const INPUT: Token = Token(0);
 const OUTPUT: Token = Token(1);
 
 /// What the loop drives.
-pub trait Machine {
+pub trait StateMachine {
     /// Handles the complete lines in `buffer[..lines]`, each with its `\n`, in place.
     ///
     /// At least [`PADDING`] bytes follow the lines. They may belong to the next line, so whatever is done
@@ -67,7 +67,7 @@ pub trait Machine {
 /// Drives `machine` from stdin to stdout, and says how the process is to exit.
 ///
 /// A broken stdout is a failure without a word, because whoever closed it knows.
-pub fn host<M: Machine>(machine: &mut M) -> ExitCode {
+pub fn host<M: StateMachine>(machine: &mut M) -> ExitCode {
     match run(machine) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -84,7 +84,7 @@ pub fn host<M: Machine>(machine: &mut M) -> ExitCode {
 /// # Errors
 ///
 /// As [`serve`].
-pub fn run<M: Machine>(machine: &mut M) -> io::Result<()> {
+pub fn run<M: StateMachine>(machine: &mut M) -> io::Result<()> {
     serve(rustix::stdio::stdin(), rustix::stdio::stdout(), machine)
 }
 
@@ -96,13 +96,13 @@ pub fn run<M: Machine>(machine: &mut M) -> io::Result<()> {
 /// # Errors
 ///
 /// When `input` or `output` fails; [`io::ErrorKind::BrokenPipe`] when nobody can read `output` any more.
-pub fn serve<M: Machine>(input: BorrowedFd<'_>, output: BorrowedFd<'_>, machine: &mut M) -> io::Result<()> {
-    Shell::open(input, output)?.serve(machine)
+pub fn serve<M: StateMachine>(input: BorrowedFd<'_>, output: BorrowedFd<'_>, machine: &mut M) -> io::Result<()> {
+    EventLoop::open(input, output)?.serve(machine)
 }
 
 /// The loop's state.
 #[derive(Debug)]
-struct Shell<'fd> {
+struct EventLoop<'fd> {
     poll: Poll,
     events: Events,
     input: Input<'fd>,
@@ -110,7 +110,7 @@ struct Shell<'fd> {
     zero: Instant,
 }
 
-impl<'fd> Shell<'fd> {
+impl<'fd> EventLoop<'fd> {
     #[expect(clippy::disallowed_methods, reason = "the host of a process is where its time comes from")]
     fn open(input: BorrowedFd<'fd>, output: BorrowedFd<'fd>) -> io::Result<Self> {
         Ok(Self {
@@ -122,7 +122,7 @@ impl<'fd> Shell<'fd> {
         })
     }
 
-    fn serve<M: Machine>(mut self, machine: &mut M) -> io::Result<()> {
+    fn serve<M: StateMachine>(mut self, machine: &mut M) -> io::Result<()> {
         loop {
             self.turn(machine)?;
             if self.input.has_ended() {
@@ -138,7 +138,7 @@ impl<'fd> Shell<'fd> {
     }
 
     /// Returns when there is something to do.
-    fn wait<M: Machine>(&mut self, machine: &mut M) -> io::Result<()> {
+    fn wait<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         let full = self.output.is_full(machine.output());
         let deadline = if full { None } else { machine.deadline() };
         if deadline.is_some() || self.output.is_stuck() || !self.input.is_ready() {
@@ -148,14 +148,14 @@ impl<'fd> Shell<'fd> {
         if may_read && self.output.is_stuck() {
             self.poll(Some(Duration::ZERO))?;
         } else if !may_read {
-            let patience = deadline.map(|at| at.since(self.now()));
-            self.poll(patience)?;
+            let timeout = deadline.map(|at| at.since(self.now()));
+            self.poll(timeout)?;
         }
         if may_read && self.input.blocks() { self.input.read() } else { Ok(()) }
     }
 
     /// Does everything that one wake-up asks for.
-    fn turn<M: Machine>(&mut self, machine: &mut M) -> io::Result<()> {
+    fn turn<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         if !self.output.is_full(machine.output()) {
             self.handle(machine)?;
         }
@@ -163,7 +163,7 @@ impl<'fd> Shell<'fd> {
     }
 
     /// Feeds what was read, and what can be read without waiting, then fires what is due.
-    fn handle<M: Machine>(&mut self, machine: &mut M) -> io::Result<()> {
+    fn handle<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         let now = self.now();
         self.input.feed(machine, now);
         for _ in 0..READS_PER_WAKE {
@@ -179,8 +179,8 @@ impl<'fd> Shell<'fd> {
         Ok(())
     }
 
-    fn poll(&mut self, patience: Option<Duration>) -> io::Result<()> {
-        let mut polled = self.poll.poll(&mut self.events, patience);
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut polled = self.poll.poll(&mut self.events, timeout);
         if polled.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
             // So wakes a process that was stopped: what came meanwhile has to be read before anything expires.
             polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));

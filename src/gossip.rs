@@ -1,11 +1,11 @@
 //! The replicated log: every operation made at one node reaches every node, in few messages.
 //!
-//! State is a set of operations, each named by its origin (a node in one of its lives) and number; a version vector
-//! says what a replica holds, and a message carries what its receiver is thought to lack (Scuttlebutt reconciliation,
-//! van Renesse et al. 2008). Everyone follows a hub, the first node in order with which it makes progress. At most once
-//! a period the hub sends each follower what it lacks; a follower with news sends it just in time for that. With n
-//! nodes a round costs at most 2n-2 messages and an operation at most two hops and a period. Nothing is forgotten until
-//! it is acknowledged; acknowledgements ride on messages that go anyway.
+//! State is a set of operations, each named by its origin (a node in one of its incarnations) and number; a version
+//! vector says what a replica holds, and a message carries what its receiver is thought to lack (Scuttlebutt
+//! reconciliation, van Renesse et al. 2008). Everyone follows a hub, the first node in order with which it makes
+//! progress. At most once a period the hub sends each follower what it lacks; a follower with news sends it just in
+//! time for that. With n nodes a round costs at most 2n-2 messages and an operation at most two hops and a period.
+//! Nothing is forgotten until it is acknowledged; acknowledgements ride on messages that go anyway.
 //!
 //! Nothing is on disk: a kill loses the operations of which every copy was in a killed process, above all those of the
 //! last period and hop, T + L, which their node had not passed on yet.
@@ -24,7 +24,7 @@ mod speaking;
 mod stability;
 
 pub use direct::ACKNOWLEDGE_DIRECT_WITHIN;
-pub use estate::MAX_LIVES;
+pub use estate::MAX_INCARNATIONS;
 pub use message::{MAX_PAYLOAD, Message};
 pub use settings::{MAX_STALENESS, Settings};
 
@@ -36,7 +36,7 @@ use position::Position;
 use speaking::Written;
 use stability::Stability;
 
-use crate::node::{Life, Node, Peer};
+use crate::node::{Node, NodeContext, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 use crate::wire::{REQUEST, TooLarge};
@@ -45,7 +45,7 @@ use crate::wire::{REQUEST, TooLarge};
 /// that it has not acknowledged, or this long after it if that is more.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
-/// A node that has heard nobody for this long after it settled takes this for its first life.
+/// A node that has heard nobody for this long after it settled takes this for its first incarnation.
 pub const SOLITUDE: Duration = Duration::from_millis(500);
 
 /// Messages heard in silence before an acknowledgement goes out.
@@ -71,7 +71,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
 const TOGETHER: Duration = Duration::from_millis(10);
 
 /// A replica wakes at least this often, so a gap of twice as long says that the process was stopped.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
+const MAX_IDLE: Duration = Duration::from_secs(1);
 
 /// A replica that has just spoken looks again no sooner than this.
 const SHORTEST_NAP: Duration = Duration::from_micros(50);
@@ -94,9 +94,9 @@ pub trait View {
 #[derive(Debug)]
 pub struct Gossip {
     me: Peer,
-    life: u64,
+    incarnation: u64,
     log: Log,
-    /// The slot of this life's own operations.
+    /// The slot of this incarnation's own operations.
     own: Slot,
     /// What it hands on for the dead.
     estate: Estate,
@@ -148,27 +148,27 @@ impl Gossip {
     ///
     /// # Panics
     /// Never: peers are numbered in 32 bits.
-    pub fn new<N: Node>(life: &Life<'_, N::Options>, settings: &Settings, out: &mut Outbox<N>) -> Self
+    pub fn new<N: Node>(context: &NodeContext<'_, N::Options>, settings: &Settings, out: &mut Outbox<N>) -> Self
     where
         N::Timer: From<Tick>,
     {
         let mut log = Log::default();
-        let node = u32::try_from(life.me.index()).expect("peers are numbered in 32 bits");
-        let origin = Origin { node, life: life.incarnation };
+        let node = u32::try_from(context.me.index()).expect("peers are numbered in 32 bits");
+        let origin = Origin { node, incarnation: context.incarnation };
         let own = log.slot(origin);
-        let estate = Estate::new(log.slot(Self::estate_of(origin, life.nodes.len())));
-        let mut links: Vec<_> = life.nodes.iter().map(|_| Link::default()).collect();
-        links[life.me.index()].life = life.incarnation;
+        let estate = Estate::new(log.slot(Self::estate_of(origin, context.nodes.len())));
+        let mut links: Vec<_> = context.nodes.iter().map(|_| Link::default()).collect();
+        links[context.me.index()].incarnation = context.incarnation;
         let mut gossip = Self {
-            me: life.me,
-            life: life.incarnation,
+            me: context.me,
+            incarnation: context.incarnation,
             log,
             own,
             estate,
             links,
             pace: Pace::new(settings.max_staleness),
             parent: None,
-            position: Position::of(life.me),
+            position: Position::of(context.me),
             unsettled: false,
             electing: None,
             news: false,
@@ -179,8 +179,8 @@ impl Gossip {
             met: None,
             relays: false,
             explores: false,
-            partner: life.me,
-            asked: life.me,
+            partner: context.me,
+            asked: context.me,
             probe: out.now(),
             settled: None,
             written: Written::default(),
@@ -189,7 +189,7 @@ impl Gossip {
             resumed: out.now(),
         };
         gossip.parent = gossip.best_parent();
-        gossip.position.follows = gossip.parent.unwrap_or(life.me);
+        gossip.position.follows = gossip.parent.unwrap_or(context.me);
         gossip
     }
 
@@ -235,11 +235,11 @@ impl Gossip {
         let now = grain(out.now());
         self.stay_awake(now);
         let link = &mut self.links[from.index()];
-        if from == self.me || message.life < link.life {
+        if from == self.me || message.incarnation < link.incarnation {
             return;
         }
         let is_stranger = link.is_stranger();
-        self.meet(from, message.life);
+        self.meet(from, message.incarnation);
         let link = &mut self.links[from.index()];
         let is_overtaken = link.heard.is_some_and(|(stamp, _)| message.at < stamp);
         if link.heard.is_none_or(|(stamp, _)| message.at > stamp) {
@@ -311,13 +311,13 @@ impl Gossip {
             }
         }
         self.speak(now, out);
-        let nap = now + LONGEST_NAP;
+        let nap = now + MAX_IDLE;
         let next = self.next_due(now).map_or(nap, |due| due.min(nap));
         self.wake(out, next.max(now + SHORTEST_NAP));
     }
 
-    /// Whether this life knows where a former one stood: some peer has given it all that it holds, or nobody has
-    /// answered within [`SOLITUDE`]. Until then a node should not reissue what must be unique in all its lives.
+    /// Whether this incarnation knows where a former one stood: some peer has given it all that it holds, or nobody has
+    /// answered within [`SOLITUDE`]. Until then a node should not reissue what must be unique in all its incarnations.
     #[must_use]
     pub fn is_informed(&self, now: Time) -> bool {
         let knows = |link: &Link| {

@@ -1,14 +1,14 @@
 //! Typed calls to Maelstrom's services (reference §8): seq-kv, lin-kv, lww-kv and lin-tso.
 //!
 //! Keys and values are anything that can be written as JSON. The answer to each call comes to
-//! [`Node::on_answer`], where [`found`], [`written`], [`swapped`] and [`timestamp`]
+//! [`Node::on_response`], where [`found`], [`written`], [`swapped`] and [`timestamp`]
 //! read it.
-//! Each call has a deadline, and is sent again as its [`Policy`] allows. A failure is [definite](Failure::Refused) or
-//! [not](Failure::Unknown): what may yet take effect is never said to have failed.
+//! Each call has a deadline, and is sent again as its [`Policy`] allows. A failure is [definite](CallError::Refused) or
+//! [not](CallError::Unknown): what may yet take effect is never said to have failed.
 //!
 //! ```
 //! use gossip_gloomers::kv::{self, SEQ_KV};
-//! use gossip_gloomers::node::{Answer, Life, Node, Sender};
+//! use gossip_gloomers::node::{Response, NodeContext, Node, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //! use gossip_gloomers::wire::ErrorCode;
@@ -26,18 +26,18 @@
 //! impl Node for Visitors {
 //!     type Request<'a> = Request<'a>;
 //!     type Timer = std::convert::Infallible;
-//!     type Call = Sender;
+//!     type Call = ReplyTo;
 //!     type Options = ();
 //!
-//!     fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+//!     fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
 //!         Self
 //!     }
 //!
-//!     fn on_request(&mut self, from: Sender, _: Request<'_>, out: &mut Outbox<Self>) {
+//!     fn on_request(&mut self, from: ReplyTo, _: Request<'_>, out: &mut Outbox<Self>) {
 //!         SEQ_KV.read("visitors", from, out);
 //!     }
 //!
-//!     fn on_answer(&mut self, from: Sender, answer: Answer<'_>, out: &mut Outbox<Self>) {
+//!     fn on_response(&mut self, from: ReplyTo, answer: Response<'_>, out: &mut Outbox<Self>) {
 //!         match kv::found::<u64>(answer) {
 //!             Ok(count) => out.reply(from, "read_ok").field("value", count.unwrap_or(0)).end(),
 //!             Err(_) => out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "seq-kv does not answer"),
@@ -46,7 +46,7 @@
 //! }
 //! ```
 
-use crate::node::{Answer, Node, Service};
+use crate::node::{Node, Response, Service};
 use crate::outbox::Outbox;
 use crate::time::Duration;
 use crate::wire::{Encode, ErrorCode, Field, Json};
@@ -56,7 +56,7 @@ pub use crate::outbox::{Policy, Repetition};
 /// Four seconds, as clients wait for five; again after about one second, two, and four. Reads and timestamps are sent
 /// again whenever there is no answer, writes and comparisons only when they were refused for the moment.
 pub const PATIENT: Policy = Policy {
-    patience: Duration::from_secs(4),
+    timeout: Duration::from_secs(4),
     pause: Duration::from_secs(1),
     longest_pause: Duration::from_secs(4),
     repetition: Repetition::Forbidden,
@@ -96,12 +96,12 @@ impl Store {
     /// Asks for the value of a key; see [`found`].
     pub fn read<N: Node>(self, key: impl Encode, call: N::Call, out: &mut Outbox<N>) {
         let policy = Policy { repetition: Repetition::Harmless, ..self.policy };
-        out.insist(self.service, policy, call, "read", |line| line.field("key", key).end());
+        out.call_with_retry(self.service, policy, call, "read", |line| line.field("key", key).end());
     }
 
     /// Gives a key a value; see [`written`].
     pub fn write<N: Node>(self, key: impl Encode, value: impl Encode, call: N::Call, out: &mut Outbox<N>) {
-        out.insist(self.service, self.policy, call, "write", |line| {
+        out.call_with_retry(self.service, self.policy, call, "write", |line| {
             line.field("key", key).field("value", value).end();
         });
     }
@@ -115,7 +115,7 @@ impl Store {
         call: N::Call,
         out: &mut Outbox<N>,
     ) {
-        out.insist(self.service, self.policy, call, "cas", |line| {
+        out.call_with_retry(self.service, self.policy, call, "cas", |line| {
             let line = line.field("key", key).field("from", from).field("to", to);
             match absent {
                 Absent::Create => line.field("create_if_not_exists", true).end(),
@@ -128,12 +128,12 @@ impl Store {
 /// Asks lin-tso for a timestamp that is greater than any that was answered before; see [`timestamp`].
 pub fn ask_timestamp<N: Node>(policy: Policy, call: N::Call, out: &mut Outbox<N>) {
     let policy = Policy { repetition: Repetition::Harmless, ..policy };
-    out.insist(Service::LinTso, policy, call, "ts", |_| {});
+    out.call_with_retry(Service::LinTso, policy, call, "ts", |_| {});
 }
 
 /// Why a call came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub enum CallError {
     /// It had and will have no effect.
     Refused(ErrorCode),
     /// It may have had, or may yet have, its effect.
@@ -157,13 +157,13 @@ pub enum Swap {
 ///
 /// # Errors
 /// The value is not known.
-pub fn found<'a, T: Field<'a>>(answer: Answer<'a>) -> Result<Option<T>, Failure> {
+pub fn found<'a, T: Field<'a>>(answer: Response<'a>) -> Result<Option<T>, CallError> {
     match reply(answer, "read_ok") {
         Ok(body) => {
-            let value = body.get("value").ok_or(Failure::Unexpected)?;
-            T::read(value).map(Some).map_err(|_| Failure::Unexpected)
+            let value = body.get("value").ok_or(CallError::Unexpected)?;
+            T::read(value).map(Some).map_err(|_| CallError::Unexpected)
         }
-        Err(Failure::Refused(ErrorCode::KEY_DOES_NOT_EXIST)) => Ok(None),
+        Err(CallError::Refused(ErrorCode::KEY_DOES_NOT_EXIST)) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
@@ -172,7 +172,7 @@ pub fn found<'a, T: Field<'a>>(answer: Answer<'a>) -> Result<Option<T>, Failure>
 ///
 /// # Errors
 /// It was not, or may not have been.
-pub fn written(answer: Answer<'_>) -> Result<(), Failure> {
+pub fn written(answer: Response<'_>) -> Result<(), CallError> {
     reply(answer, "write_ok").map(drop)
 }
 
@@ -180,11 +180,11 @@ pub fn written(answer: Answer<'_>) -> Result<(), Failure> {
 ///
 /// # Errors
 /// It is not known.
-pub fn swapped(answer: Answer<'_>) -> Result<Swap, Failure> {
+pub fn swapped(answer: Response<'_>) -> Result<Swap, CallError> {
     match reply(answer, "cas_ok") {
         Ok(_) => Ok(Swap::Done),
-        Err(Failure::Refused(ErrorCode::PRECONDITION_FAILED)) => Ok(Swap::Differs),
-        Err(Failure::Refused(ErrorCode::KEY_DOES_NOT_EXIST)) => Ok(Swap::Absent),
+        Err(CallError::Refused(ErrorCode::PRECONDITION_FAILED)) => Ok(Swap::Differs),
+        Err(CallError::Refused(ErrorCode::KEY_DOES_NOT_EXIST)) => Ok(Swap::Absent),
         Err(failure) => Err(failure),
     }
 }
@@ -193,15 +193,15 @@ pub fn swapped(answer: Answer<'_>) -> Result<Swap, Failure> {
 ///
 /// # Errors
 /// It told none.
-pub fn timestamp(answer: Answer<'_>) -> Result<u64, Failure> {
-    reply(answer, "ts_ok")?.get("ts").and_then(Json::as_u64).ok_or(Failure::Unexpected)
+pub fn timestamp(answer: Response<'_>) -> Result<u64, CallError> {
+    reply(answer, "ts_ok")?.get("ts").and_then(Json::as_u64).ok_or(CallError::Unexpected)
 }
 
-fn reply<'a>(answer: Answer<'a>, expected: &str) -> Result<Json<'a>, Failure> {
+fn reply<'a>(answer: Response<'a>, expected: &str) -> Result<Json<'a>, CallError> {
     match answer {
-        Answer::Reply { kind, body } if kind == expected => Ok(body),
-        Answer::Reply { .. } => Err(Failure::Unexpected),
-        Answer::Error { code, .. } if code.is_definite() => Err(Failure::Refused(code)),
-        Answer::Error { .. } | Answer::Expired => Err(Failure::Unknown),
+        Response::Reply { kind, body } if kind == expected => Ok(body),
+        Response::Reply { .. } => Err(CallError::Unexpected),
+        Response::Error { code, .. } if code.is_definite() => Err(CallError::Refused(code)),
+        Response::Error { .. } | Response::Expired => Err(CallError::Unknown),
     }
 }

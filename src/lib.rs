@@ -4,15 +4,15 @@
 //! A [`Node`](node::Node) is a state machine: requests, answers and timers come in, and whatever is to be sent goes
 //! into an [`Outbox`](outbox::Outbox). It has no clock, no thread and no descriptor; time is an argument. An
 //! [`Engine`](engine::Engine) puts lines of JSON on one side and handlers on the other, and a host drives the engine:
-//! the [`shell`] as a process on stdin and stdout, or a `Simulation` in virtual time. So the node that is tested is the
-//! node that runs, byte for byte.
+//! the [`event_loop`] as a process on stdin and stdout, or a `Simulation` in virtual time. So the node that is tested
+//! is the node that runs, byte for byte.
 //!
 //! # A whole node
 //!
 //! ```
 //! use std::convert::Infallible;
 //!
-//! use gossip_gloomers::node::{Life, Node, Sender};
+//! use gossip_gloomers::node::{NodeContext, Node, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //! use gossip_gloomers::wire::Json;
@@ -36,18 +36,18 @@
 //!     type Call = Infallible;
 //!     type Options = ();
 //!
-//!     fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+//!     fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
 //!         Self
 //!     }
 //!
-//!     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+//!     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
 //!         let Request::Echo { echo } = request;
 //!         out.reply(from, "echo_ok").field("echo", echo).end();
 //!     }
 //! }
 //!
 //! # fn program() -> std::process::ExitCode {
-//! gossip_gloomers::shell::main::<Echo>() // the whole program
+//! gossip_gloomers::event_loop::main::<Echo>() // the whole program
 //! # }
 //! ```
 //!
@@ -55,13 +55,13 @@
 //!
 //! [`requests!`] declares what a node can be asked: each variant under its `type`, each field of any type that serde
 //! reads, borrowed from the line where it can be. What has another shape never reaches the node; whoever sent it is
-//! told why. A [`Sender`](node::Sender) is the ticket for one reply: copy it, keep it, reply when the time has come. A
-//! timer is a value of the node's own, handed back when it fires.
+//! told why. A [`ReplyTo`](node::ReplyTo) is the ticket for one reply: copy it, keep it, reply when the time has come.
+//! A timer is a value of the node's own, handed back when it fires.
 //!
 //! ```
 //! use std::convert::Infallible;
 //!
-//! use gossip_gloomers::node::{Life, Node, Sender};
+//! use gossip_gloomers::node::{NodeContext, Node, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //! use gossip_gloomers::time::Duration;
@@ -80,7 +80,7 @@
 //!
 //! /// Opens a second after the first has come, for all who have come by then.
 //! #[derive(Debug, Default)]
-//! pub struct Gate(Vec<(Sender, String)>);
+//! pub struct Gate(Vec<(ReplyTo, String)>);
 //!
 //! impl Node for Gate {
 //!     type Request<'a> = Request<'a>;
@@ -88,11 +88,11 @@
 //!     type Call = Infallible;
 //!     type Options = ();
 //!
-//!     fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+//!     fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
 //!         Self::default()
 //!     }
 //!
-//!     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+//!     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
 //!         let Request::Enter { name, luggage } = request;
 //!         if self.0.is_empty() {
 //!             out.arm(Duration::from_secs(1), Open);
@@ -112,7 +112,7 @@
 //!
 //! [`Outbox::call`](outbox::Outbox::call) asks a [`Peer`](node::Peer) or one of Maelstrom's services
 //! ([`Service`](node::Service)), with a deadline and a value of the node's own that says what the answer will mean.
-//! Exactly one [`Answer`](node::Answer) comes for each call: a reply, an error, or that the deadline has passed.
+//! Exactly one [`Response`](node::Response) comes for each call: a reply, an error, or that the deadline has passed.
 //! Nothing blocks, and there are no callbacks. For the services, [`kv`] has the calls and reads the answers: it sends
 //! again what may be sent again, and keeps apart what failed and what may yet happen.
 //!
@@ -120,7 +120,7 @@
 //! use std::convert::Infallible;
 //!
 //! use gossip_gloomers::kv::{self, Failure, LIN_KV};
-//! use gossip_gloomers::node::{Answer, Life, Node, Sender};
+//! use gossip_gloomers::node::{Response, NodeContext, Node, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //! use gossip_gloomers::wire::{ErrorCode, Json};
@@ -135,7 +135,7 @@
 //!
 //! /// Who asked for what lin-kv is asked.
 //! #[derive(Debug, Clone, Copy)]
-//! pub struct For(Sender);
+//! pub struct For(ReplyTo);
 //!
 //! /// Asks the service lin-kv on behalf of others.
 //! #[derive(Debug)]
@@ -147,16 +147,16 @@
 //!     type Call = For;
 //!     type Options = ();
 //!
-//!     fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+//!     fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
 //!         Self
 //!     }
 //!
-//!     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+//!     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
 //!         let Request::LookUp { key } = request;
 //!         LIN_KV.read(key, For(from), out);
 //!     }
 //!
-//!     fn on_answer(&mut self, For(from): For, answer: Answer<'_>, out: &mut Outbox<Self>) {
+//!     fn on_response(&mut self, For(from): For, answer: Response<'_>, out: &mut Outbox<Self>) {
 //!         match kv::found::<Json<'_>>(answer) {
 //!             Ok(Some(value)) => out.reply(from, "look_up_ok").field("value", value).end(),
 //!             Ok(None) => out.reply_error(from, ErrorCode::KEY_DOES_NOT_EXIST, "nothing is known of it"),
@@ -178,7 +178,7 @@
 //! use std::convert::Infallible;
 //!
 //! use gossip_gloomers::gossip::{Gossip, Message, Settings, Tick, View, log::Origin};
-//! use gossip_gloomers::node::{Life, Node, Sender};
+//! use gossip_gloomers::node::{NodeContext, Node, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //!
@@ -218,15 +218,15 @@
 //!     type Call = Infallible;
 //!     type Options = Settings;
 //!
-//!     fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-//!         Self { gossip: Gossip::new(life, life.options, out), total: Total(0) }
+//!     fn start(incarnation: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+//!         Self { gossip: Gossip::new(incarnation, incarnation.options, out), total: Total(0) }
 //!     }
 //!
 //!     fn on_settled(&mut self, out: &mut Outbox<Self>) {
 //!         self.gossip.on_settled(out);
 //!     }
 //!
-//!     fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+//!     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
 //!         match request {
 //!             Request::Add { delta } => {
 //!                 self.total.0 += delta;
@@ -280,7 +280,7 @@ pub mod outbox;
 pub mod wheel;
 
 pub mod engine;
-pub mod shell;
+pub mod event_loop;
 
 pub mod gossip;
 pub mod kv;

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use gossip_gloomers::workbench::cluster::builtin::Builtin;
-use gossip_gloomers::workbench::cli::{self, Desk, help_of_node, overview};
-use gossip_gloomers::workbench::report::finish;
 use gossip_gloomers::workbench::cli::options::typographic_dash;
 use gossip_gloomers::workbench::cli::output::Page;
+use gossip_gloomers::workbench::cli::{self, Output, help_of_node, overview};
+use gossip_gloomers::workbench::cluster::builtin::Builtin;
+use gossip_gloomers::workbench::report::finish;
 use gossip_gloomers::workbench::report::store::ROOT;
 
 fn main() -> ExitCode {
@@ -27,12 +27,12 @@ fn main() -> ExitCode {
 }
 
 /// Runs a command that reports on stdout and knows its exit status.
-fn report(command: impl FnOnce(&mut Desk<'_>) -> io::Result<u8>) -> ExitCode {
+fn report(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCode {
     // A file beyond the limit on sizes is an error for its writer, as a full disk is, and not the end of this process.
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut page = Page::new(io::stdout().lock(), io::stderr());
-    let mut desk = Desk { page: &mut page, colours, store: ROOT.as_ref() };
+    let mut desk = Output { page: &mut page, colours, store: ROOT.as_ref() };
     let status = command(&mut desk).unwrap_or_else(|error| {
         writeln!(io::stderr(), "{error}").ok();
         finish::BROKEN

@@ -21,7 +21,7 @@ pub trait Node: Sized {
     type Options: Options;
 
     /// Makes the node, when `init` arrives.
-    fn start(life: &Life<'_, Self::Options>, out: &mut Outbox<Self>) -> Self;
+    fn start(context: &NodeContext<'_, Self::Options>, out: &mut Outbox<Self>) -> Self;
 
     /// Called once, when all peers and services surely exist: the time to speak to them. What is sent to them before is
     /// held back until then ([`SETTLE`](crate::engine::SETTLE)).
@@ -30,10 +30,10 @@ pub trait Node: Sized {
     }
 
     /// Handles a request; whoever sent it waits for [`Outbox::reply`] or [`Outbox::reply_error`], now or later.
-    fn on_request(&mut self, from: Sender, request: Self::Request<'_>, out: &mut Outbox<Self>);
+    fn on_request(&mut self, from: ReplyTo, request: Self::Request<'_>, out: &mut Outbox<Self>);
 
     /// Handles what came of an [`Outbox::call`]: exactly one answer for each.
-    fn on_answer(&mut self, call: Self::Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Self::Call, answer: Response<'_>, out: &mut Outbox<Self>) {
         let _ = (call, answer, out);
     }
 
@@ -64,12 +64,12 @@ impl Options for () {
 /// Who a node is, this time.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Life<'a, O> {
+pub struct NodeContext<'a, O> {
     /// The node itself.
     pub me: Peer,
     /// The ids of all nodes, itself included, in the order every node is given them; [`Peer`] is an index here.
     pub nodes: &'a [Box<str>],
-    /// Grows from one life of this node to its next: the host's wall clock at the start, in microseconds.
+    /// Grows from one incarnation of this node to its next: the host's wall clock at the start, in microseconds.
     pub incarnation: u64,
     /// For the node's own random choices.
     pub seed: u64,
@@ -77,7 +77,7 @@ pub struct Life<'a, O> {
     pub options: &'a O,
 }
 
-impl<O> Life<'_, O> {
+impl<O> NodeContext<'_, O> {
     /// All other nodes.
     pub fn others(&self) -> impl Iterator<Item = Peer> + use<O> {
         let me = self.me;
@@ -140,13 +140,13 @@ impl From<Service> for Target {
     }
 }
 
-/// Client ids are kept inside a [`Sender`] when their JSON text has at most this many bytes (Maelstrom's are `c0`,
+/// Client ids are kept inside a [`ReplyTo`] when their JSON text has at most this many bytes (Maelstrom's are `c0`,
 /// `c1`, ...); a request from a longer one is refused on stderr.
 pub const MAX_CLIENT_ID: usize = 30;
 
 /// The ticket for one reply: who asked, and under which number. Copy it, keep it, reply later.
 #[derive(Debug, Clone, Copy)]
-pub struct Sender {
+pub struct ReplyTo {
     pub(crate) who: Who,
     pub(crate) msg_id: Option<i64>,
     pub(crate) received: Time,
@@ -162,7 +162,7 @@ pub(crate) enum Who {
     },
 }
 
-impl Sender {
+impl ReplyTo {
     /// The peer that sent this, if it was one.
     #[must_use]
     pub const fn peer(&self) -> Option<Peer> {
@@ -187,7 +187,7 @@ impl Sender {
 
 /// What came of a call.
 #[derive(Debug, Clone, Copy)]
-pub enum Answer<'a> {
+pub enum Response<'a> {
     /// A reply.
     Reply {
         /// Its `type`.

@@ -7,7 +7,7 @@ mod retries;
 
 use std::collections::HashMap;
 
-use crate::node::{Answer, MAX_CLIENT_ID, Node, Peer, Sender, Service, Target, Who};
+use crate::node::{MAX_CLIENT_ID, Node, Peer, ReplyTo, Response, Service, Target, Who};
 use crate::time::{Duration, Time};
 use crate::wheel::Wheel;
 use crate::wire::{ErrorCode, Line, Quote, REQUEST, Sentence, TooLarge, write_str};
@@ -66,13 +66,13 @@ pub(crate) enum Unsent {
 
 impl Unsent {
     /// A definite error: nobody has heard of the call.
-    const fn answer(self) -> Answer<'static> {
+    const fn answer(self) -> Response<'static> {
         let (code, text) = match self {
             Self::Full => (ErrorCode::TEMPORARILY_UNAVAILABLE, "too many calls wait for answers"),
             Self::TooLarge(what) => (ErrorCode::MALFORMED_REQUEST, what.why()),
             Self::TakenBack => (ErrorCode::MALFORMED_REQUEST, "no JSON, or too large: a request stores at most 16 MiB"),
         };
-        Answer::Error { code, text }
+        Response::Error { code, text }
     }
 }
 
@@ -194,7 +194,7 @@ impl<N: Node> Outbox<N> {
     /// ([`REPLY_WITHIN`]).
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "with its kind known, a reply takes 100 instructions less")]
-    pub fn reply(&mut self, to: Sender, kind: &str) -> Line<'_> {
+    pub fn reply(&mut self, to: ReplyTo, kind: &str) -> Line<'_> {
         let late = matches!(to.who, Who::Client { .. }) && self.now > to.received + REPLY_WITHIN;
         if late {
             self.withhold(kind);
@@ -212,7 +212,7 @@ impl<N: Node> Outbox<N> {
 
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as `reply`")]
-    pub(crate) fn reply_regardless(&mut self, to: Sender, kind: &str) -> Line<'_> {
+    pub(crate) fn reply_regardless(&mut self, to: ReplyTo, kind: &str) -> Line<'_> {
         let (out, dest) = match &to.who {
             Who::Peer(peer) if self.settled => (&mut self.lines, &*self.names.escaped[peer.index()]),
             Who::Peer(peer) => (&mut self.held, &*self.names.escaped[peer.index()]),
@@ -224,7 +224,7 @@ impl<N: Node> Outbox<N> {
 
     /// Refuses a request; `text`, one sentence, says why, and is cut at [`MAX_SENTENCE`](crate::wire::MAX_SENTENCE).
     #[cold]
-    pub fn reply_error(&mut self, to: Sender, code: ErrorCode, text: &str) {
+    pub fn reply_error(&mut self, to: ReplyTo, code: ErrorCode, text: &str) {
         self.reply(to, "error").field("code", code.0).field("text", Sentence(text).to_string()).end();
     }
 
@@ -234,9 +234,9 @@ impl<N: Node> Outbox<N> {
         Line::begin(out, &self.names.source, &self.names.escaped[to.index()], kind)
     }
 
-    /// Sends a request; exactly one [`Answer`] comes to
-    /// [`Node::on_answer`], within `patience` at the latest.
-    pub fn call(&mut self, to: impl Into<Target>, patience: Duration, call: N::Call, kind: &str) -> Line<'_> {
+    /// Sends a request; exactly one [`Response`] comes to
+    /// [`Node::on_response`], within `patience` at the latest.
+    pub fn call(&mut self, to: impl Into<Target>, timeout: Duration, call: N::Call, kind: &str) -> Line<'_> {
         let id = self.next_call;
         self.next_call += 1;
         let full = self.calls.len() >= MAX_CALLS;
@@ -245,7 +245,7 @@ impl<N: Node> Outbox<N> {
             log::error!("{MAX_CALLS} calls are waiting: this one expires unsent");
         }
         self.calls.insert(id, call);
-        self.wheel.arm(if full { self.now } else { self.now + patience }, Due::Call(id));
+        self.wheel.arm(if full { self.now } else { self.now + timeout }, Due::Call(id));
         let out = if self.settled { &mut self.lines } else { &mut self.held };
         let dest: &[u8] = match to.into() {
             Target::Peer(peer) => &self.names.escaped[peer.index()],
@@ -260,9 +260,9 @@ impl<N: Node> Outbox<N> {
 
     /// As [`Self::call`], but the request is sent again as `policy` says, under its old number, so that whichever
     /// answer comes first counts. A definite error is passed on only if no attempt can have had an effect; if one may
-    /// have had, the call has [expired](Answer::Expired). "Temporarily unavailable" is no answer while there is time.
+    /// have had, the call has [expired](Response::Expired). "Temporarily unavailable" is no answer while there is time.
     /// Fields beyond [`REQUEST`] are not sent, and answered with [`MALFORMED_REQUEST`](ErrorCode::MALFORMED_REQUEST).
-    pub fn insist(
+    pub fn call_with_retry(
         &mut self,
         to: impl Into<Target>,
         policy: Policy,
@@ -273,7 +273,7 @@ impl<N: Node> Outbox<N> {
         let (id, settled) = (self.next_call, self.settled);
         let start = if settled { self.lines.len() } else { self.held.len() };
         let is_full = self.calls.len() >= MAX_CALLS;
-        let line = self.call(to, policy.patience, call, kind);
+        let line = self.call(to, policy.timeout, call, kind);
         let fields_at = line.end_so_far();
         fields(line);
         if is_full {
@@ -297,7 +297,7 @@ impl<N: Node> Outbox<N> {
     }
 
     /// The call that was not sent, and what is said to it.
-    pub(crate) fn unsent(&mut self, id: i64, why: Unsent) -> Option<(N::Call, Answer<'static>)> {
+    pub(crate) fn unsent(&mut self, id: i64, why: Unsent) -> Option<(N::Call, Response<'static>)> {
         Some((self.calls.remove(&id)?, why.answer()))
     }
 
@@ -311,17 +311,17 @@ impl<N: Node> Outbox<N> {
     }
 
     /// The call that an answer ends, and what it says; `None` if nobody waits for it, or it will be tried again.
-    pub(crate) fn answered<'a>(&mut self, id: i64, answer: Answer<'a>) -> Option<(N::Call, Answer<'a>)> {
+    pub(crate) fn answered<'a>(&mut self, id: i64, answer: Response<'a>) -> Option<(N::Call, Response<'a>)> {
         if !self.calls.contains_key(&id) {
             self.counters.late_answers += 1;
             return None;
         }
-        let answer = self.retries.weigh(id, answer)?;
+        let answer = self.retries.on_response(id, answer)?;
         Some((self.calls.remove(&id)?, answer))
     }
 
     /// The call whose time is over, if it was not answered.
-    pub(crate) fn give_up(&mut self, id: i64) -> Option<(N::Call, Answer<'static>)> {
+    pub(crate) fn give_up(&mut self, id: i64) -> Option<(N::Call, Response<'static>)> {
         let call = self.calls.remove(&id)?;
         Some((call, self.retries.give_up(id)))
     }

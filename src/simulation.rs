@@ -17,7 +17,7 @@
 //!     let report = simulation.clone().seed(seed).run(Workload::Broadcast)?;
 //!     assert!(report.is_valid() && report.messages_per_op() < 4.0, "{report:?}");
 //! }
-//! # Ok::<(), gossip_gloomers::simulation::Failure>(())
+//! # Ok::<(), gossip_gloomers::simulation::TestError>(())
 //! ```
 
 mod report;
@@ -26,18 +26,18 @@ use std::fmt;
 
 use crate::node::Node;
 use crate::time::Duration;
-use crate::workbench::cluster::builtin::{Builtin, Found, found};
 use crate::workbench::check::txn::check_models;
-use crate::workbench::cluster::Cluster;
-use crate::workbench::cluster::simulated::Engines;
 use crate::workbench::cli::options::{Options, Refusal};
+use crate::workbench::cluster::Cluster;
+use crate::workbench::cluster::builtin::{Builtin, Found, found};
+use crate::workbench::cluster::simulated::SimulatedCluster;
 use crate::workbench::test::{Unwatched, Watch, run};
 
 pub use crate::workbench::check::{Availability, Verdict};
-pub use crate::workbench::network::jitter::Jitter;
 pub use crate::workbench::nemesis::Fault;
+pub use crate::workbench::network::jitter::Jitter;
 pub use crate::workbench::network::{Delivery, Shape};
-pub use crate::workbench::test::Failure;
+pub use crate::workbench::test::TestError;
 pub use crate::workbench::workload::Kind as Workload;
 pub use crate::workbench::workload::topology::Topology;
 pub use report::Report;
@@ -81,14 +81,14 @@ impl Simulation {
     /// is [`Simulation::workload`].
     ///
     /// # Errors
-    /// [`Failure::Unfit`] says everything that is wrong with them.
-    pub fn command(line: &str) -> Result<Self, Failure> {
+    /// [`TestError::Unfit`] says everything that is wrong with them.
+    pub fn command(line: &str) -> Result<Self, TestError> {
         let words = std::iter::once("--virtual-time").chain(line.split_whitespace());
         let options = Options::parse(words.map(Into::into)).map_err(|refusal| match refusal {
-            Refusal::Help(help) => Failure::Unfit(help),
-            Refusal::Errors(errors) => Failure::Unfit(errors.join("; ")),
+            Refusal::Help(help) => TestError::Unfit(help),
+            Refusal::Errors(errors) => TestError::Unfit(errors.join("; ")),
         })?;
-        let builtin = Builtin::of(options.workload.name()).map_err(Failure::Unfit)?;
+        let builtin = Builtin::of(options.workload.name()).map_err(TestError::Unfit)?;
         Ok(Self::new(builtin.found, options, format!("Simulation::command({line:?})?")))
     }
 
@@ -248,8 +248,8 @@ impl Simulation {
     /// Runs the test, from the start of the nodes to the verdict.
     ///
     /// # Errors
-    /// The simulation makes no sense, which [`Failure::Unfit`] explains, or a node did not take part.
-    pub fn run(&self, workload: Workload) -> Result<Report, Failure> {
+    /// The simulation makes no sense, which [`TestError::Unfit`] explains, or a node did not take part.
+    pub fn run(&self, workload: Workload) -> Result<Report, TestError> {
         self.run_on(&mut self.engines()?, workload, &mut Unwatched)
     }
 
@@ -257,8 +257,8 @@ impl Simulation {
     ///
     /// # Errors
     /// The nodes do not understand their command line.
-    pub fn engines(&self) -> Result<Engines, Failure> {
-        (self.found)(self.options.nodes.len(), self.seed, &self.options.arguments).map_err(Failure::Unfit)
+    pub fn engines(&self) -> Result<SimulatedCluster, TestError> {
+        (self.found)(self.options.nodes.len(), self.seed, &self.options.arguments).map_err(TestError::Unfit)
     }
 
     /// Runs the test on a cluster made by somebody else, while somebody looks on.
@@ -270,14 +270,14 @@ impl Simulation {
         cluster: &mut C,
         workload: Workload,
         watch: &mut dyn Watch,
-    ) -> Result<Report, Failure> {
+    ) -> Result<Report, TestError> {
         let options = self.options(workload)?;
         let outcome = run(&options.plan(self.seed), &mut *workload.begin(&options.terms()), cluster, watch)?;
         Ok(Report::new(format!("{self:?}.run(Workload::{workload:?})"), &options, self.seed, outcome))
     }
 
     /// The options of the command line, if they are ones that it would take.
-    fn options(&self, workload: Workload) -> Result<Options, Failure> {
+    fn options(&self, workload: Workload) -> Result<Options, TestError> {
         let mut options = self.options.clone();
         options.workload = workload;
         options.concurrency = self.threads.unwrap_or(options.nodes.len());
@@ -305,7 +305,7 @@ impl Simulation {
             demands.iter().filter(|(met, _)| !met).map(|(_, demand)| (*demand).to_owned()).collect();
         let models = check_models(&options.consistency_models);
         refused.extend(models.err().map(|problem| format!("consistency_models: {problem}")));
-        if refused.is_empty() { Ok(options) } else { Err(Failure::Unfit(refused.join("; "))) }
+        if refused.is_empty() { Ok(options) } else { Err(TestError::Unfit(refused.join("; "))) }
     }
 }
 

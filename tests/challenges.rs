@@ -6,14 +6,14 @@ use std::path::Path;
 
 use gossip_gloomers::simulation::{Fault, Shape, Simulation, Workload};
 use gossip_gloomers::time::Duration;
-use gossip_gloomers::workbench::report::challenges::ALL;
-use gossip_gloomers::workbench::cli::{Desk, challenges};
+use gossip_gloomers::workbench::cli::{Output, challenges};
 use gossip_gloomers::workbench::edn::Value;
+use gossip_gloomers::workbench::report::challenges::ALL;
 
 #[test]
 fn every_challenge_is_met_and_the_readme_has_the_table() {
     let mut page = Vec::new();
-    let mut desk = Desk { page: &mut page, colours: false, store: Path::new("nothing is stored in virtual time") };
+    let mut desk = Output { page: &mut page, colours: false, store: Path::new("nothing is stored in virtual time") };
     challenges(["--markdown".into()], &mut desk).expect("memory can be written");
     let table = String::from_utf8(page).expect("text");
     assert_eq!(table.lines().count(), 2 + ALL.len(), "{table}");

@@ -5,8 +5,8 @@ mod protocol;
 
 use std::time::Duration;
 
-use gossip_gloomers::engine::{LONGEST_NAP, MAX_EARLY, MAX_NODE_ID, MAX_NODES, SETTLE};
-use gossip_gloomers::node::{Answer, Life, Node, Peer, Sender, Service, Target};
+use gossip_gloomers::engine::{MAX_EARLY, MAX_IDLE, MAX_NODE_ID, MAX_NODES, SETTLE};
+use gossip_gloomers::node::{Node, NodeContext, Peer, ReplyTo, Response, Service, Target};
 use gossip_gloomers::outbox::{MAX_CALLS, Outbox, REPLY_WITHIN};
 use gossip_gloomers::requests;
 use gossip_gloomers::wire::Json;
@@ -37,13 +37,13 @@ requests! {
 
 #[derive(Debug, Clone, Copy)]
 enum Timer {
-    Reply(Sender),
+    Reply(ReplyTo),
     Note(usize),
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Call {
-    For(Sender),
+    For(ReplyTo),
     Nobody,
 }
 
@@ -62,11 +62,11 @@ impl Node for Probe {
     type Call = Call;
     type Options = ();
 
-    fn start(life: &Life<'_, ()>, out: &mut Outbox<Self>) -> Self {
-        for peer in life.others() {
+    fn start(context: &NodeContext<'_, ()>, out: &mut Outbox<Self>) -> Self {
+        for peer in context.others() {
             out.send(peer, "hello").end();
         }
-        let peers = life.others().collect();
+        let peers = context.others().collect();
         Self { peers, settled: 0, pings: 0, fired: Vec::new(), outcomes: Vec::new() }
     }
 
@@ -77,7 +77,7 @@ impl Node for Probe {
         }
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Ping {} => {
                 self.pings += 1;
@@ -107,11 +107,11 @@ impl Node for Probe {
         }
     }
 
-    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Call, answer: Response<'_>, out: &mut Outbox<Self>) {
         let outcome = match answer {
-            Answer::Reply { kind, body } => format!("{kind} {:?}", body.get("value").and_then(Json::as_i64)),
-            Answer::Error { code, text } => format!("error {} {text}", code.0),
-            Answer::Expired => "expired".into(),
+            Response::Reply { kind, body } => format!("{kind} {:?}", body.get("value").and_then(Json::as_i64)),
+            Response::Error { code, text } => format!("error {} {text}", code.0),
+            Response::Expired => "expired".into(),
         };
         if let Call::For(from) = call {
             out.reply(from, "ask_ok").field("outcome", &outcome).end();
@@ -360,10 +360,10 @@ fn what_a_stopped_process_finds_when_it_goes_on_counts_as_old_as_its_last_look()
     for (stop, answers) in [(REPLY_WITHIN, 1), (REPLY_WITHIN + Duration::from_nanos(1), 0)] {
         let mut host = Host::<Probe>::started();
         host.tell(&from_client(1, r#""type":"arm","delays_ms":[20000]"#));
-        host.pass(LONGEST_NAP * 2);
+        host.pass(MAX_IDLE * 2);
         host.now = host.now + stop;
         assert_eq!(host.tell(&from_client(2, r#""type":"ping""#)).len(), answers, "after {stop:?}");
-        host.pass(LONGEST_NAP);
+        host.pass(MAX_IDLE);
         assert_eq!(kinds(&host.tell(&from_client(3, r#""type":"ping""#))), [("c9", "ping_ok")]);
     }
 }

@@ -18,7 +18,7 @@ struct Bench {
 }
 
 impl Bench {
-    /// A new life, which has been told what is stored.
+    /// A new incarnation, which has been told what is stored.
     fn new(stored: Value) -> Self {
         let mut host = Host::new();
         host.tell(&init("c0", "n0", &["n0"]));
@@ -86,7 +86,7 @@ fn commit(bench: &mut Bench) -> Spoken {
 
 /// Lets the commit expire; what the node asks then.
 fn expire(bench: &mut Bench) -> Vec<Spoken> {
-    let mut said = bench.host.pass(PATIENT.patience);
+    let mut said = bench.host.pass(PATIENT.timeout);
     said.retain(|request| request.kind() != "cas");
     assert!(said.len() == 1 && said[0].kind() == "write", "{said:?}");
     said
@@ -144,7 +144,7 @@ fn a_commit_that_arrives_after_its_repetition_counts_once() {
 fn a_write_of_a_former_life_that_arrives_late_is_not_taken_for_ones_own() {
     let mut bench = Bench::new(json!([100, 7, 1]));
     let cas = commit(&mut bench);
-    // The former life, too, was about to add five.
+    // The earlier incarnation, too, was about to add five.
     bench.stored = json!([105, 8, 1]);
     bench.serve(&[cas]);
     assert_eq!(bench.sum(), 110);

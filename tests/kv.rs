@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use gossip_gloomers::kv::{self, Absent, LIN_KV, LWW_KV, PATIENT, Policy, Repetition, SEQ_KV, Store};
-use gossip_gloomers::node::{Answer, Life, Node, Sender};
+use gossip_gloomers::node::{Node, NodeContext, ReplyTo, Response};
 use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::wire::Json;
@@ -58,11 +58,11 @@ impl Node for Asker {
     type Call = Call;
     type Options = ();
 
-    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+    fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
         Self::default()
     }
 
-    fn on_request(&mut self, _: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, _: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Read { store: name } => store(name).read("k", Call::Read, out),
             Request::Write { store: name, value } => store(name).write("k", value, Call::Write, out),
@@ -74,7 +74,7 @@ impl Node for Asker {
         }
     }
 
-    fn on_answer(&mut self, call: Call, answer: Answer<'_>, _: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Call, answer: Response<'_>, _: &mut Outbox<Self>) {
         self.0.push(match call {
             Call::Read => format!("{:?}", kv::found::<i64>(answer)),
             Call::Write => format!("{:?}", kv::written(answer)),
@@ -159,7 +159,7 @@ fn definite_failures_and_others_are_kept_apart() {
 fn what_may_be_sent_twice_is_sent_again_under_its_number_until_it_expires() {
     for request in [READ, NEW_CAS] {
         let (mut host, call) = asked(request);
-        let again = host.pass(PATIENT.patience.saturating_sub(Duration::from_millis(1)));
+        let again = host.pass(PATIENT.timeout.saturating_sub(Duration::from_millis(1)));
         assert!((2..=3).contains(&again.len()), "{again:?}");
         assert!(again.iter().all(|again| *again == call), "{again:?}");
         assert_eq!(outcomes(&host), [""; 0]);

@@ -13,10 +13,10 @@ use std::os::fd::AsFd as _;
 use std::thread;
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Birth, Engine, SETTLE};
+use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE};
+use gossip_gloomers::event_loop::{self, PADDING, StateMachine};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, PnCounter, Txn, UniqueIds};
-use gossip_gloomers::shell::{self, Machine, PADDING};
 use gossip_gloomers::time::Time;
 
 thread_local! {
@@ -87,9 +87,9 @@ where
     }
 
     fn among(nodes: &str) -> Self {
-        let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+        let config = EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
         let (buffer, last) = (Vec::with_capacity(1 << 20), Vec::with_capacity(1 << 20));
-        let mut warm = Self { engine: Engine::new(birth), buffer, now: Time::ZERO, said: 0, last };
+        let mut warm = Self { engine: Engine::new(config), buffer, now: Time::ZERO, said: 0, last };
         let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n0","node_ids":[{nodes}]}}"#);
         warm.feed(&format!(r#"{{"id":0,"src":"c0","dest":"n0","body":{body}}}"#));
         // Long enough to have found out that nobody else answers.
@@ -426,7 +426,7 @@ const FLOODS: usize = 8;
 const WARM: usize = ROUND_TRIPS + FIRST_FLOOD;
 const ALL: usize = WARM + FLOODS * (ROUND_TRIPS + FLOOD);
 
-impl<N: Node> Machine for Metered<N> {
+impl<N: Node> StateMachine for Metered<N> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         self.last = ALLOCATIONS.get();
         if self.lines > WARM {
@@ -484,9 +484,9 @@ where
     let (input, requests) = pipe().expect("a pipe");
     let (answers, output) = pipe().expect("a pipe");
     let client = thread::spawn(move || ask(requests, answers, body));
-    let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-    let mut machine = Metered { engine: Engine::<N>::new(birth), lines: 0, warm: None, last: 0 };
-    shell::serve(input.as_fd(), output.as_fd(), &mut machine).expect("pipes work");
+    let config = EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+    let mut machine = Metered { engine: Engine::<N>::new(config), lines: 0, warm: None, last: 0 };
+    event_loop::serve(input.as_fd(), output.as_fd(), &mut machine).expect("pipes work");
     client.join().expect("every answer came");
     assert_eq!(machine.lines, ALL + 1);
     machine.last - machine.warm.expect("it became warm")

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 
-use gossip_gloomers::workbench::cli::{Desk, test};
+use gossip_gloomers::workbench::cli::{Output, test};
 use serde_json::Value;
 
 /// How many seeds each claim is tried with: a few, or `SEEDS`.
@@ -17,7 +17,7 @@ fn seeds() -> u64 {
 fn result(options: &str, seed: u64) -> impl Fn(&str) -> Value {
     let store = tempfile::tempdir().expect("a folder");
     let mut page = Vec::new();
-    let mut desk = Desk { page: &mut page, colours: false, store: store.path() };
+    let mut desk = Output { page: &mut page, colours: false, store: store.path() };
     let line = format!("--virtual-time --seed {seed} {options}");
     test(line.split_whitespace().map(OsString::from), &mut desk).expect("the store can be written");
     let page = String::from_utf8_lossy(&page).into_owned();

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use gossip_gloomers::workbench::cli::{Desk, test};
+use gossip_gloomers::workbench::cli::{Output, test};
 
 /// What is to be the same to the byte: histories, results and pictures.
 const FILES: [&str; 10] = [
@@ -25,7 +25,7 @@ const FILES: [&str; 10] = [
 fn run(options: &str, seed: u64) -> (u8, Vec<Vec<u8>>) {
     let store = tempfile::tempdir().expect("a folder");
     let mut page = Vec::new();
-    let mut desk = Desk { page: &mut page, colours: false, store: store.path() };
+    let mut desk = Output { page: &mut page, colours: false, store: store.path() };
     let line = format!("--virtual-time --seed {seed} {options}");
     let status = test(line.split_whitespace().map(OsString::from), &mut desk).expect("the store can be written");
     let file = |name: &str| {

@@ -1,4 +1,4 @@
-//! What strace and valgrind count of a contender: a life with messages, less one without.
+//! What strace and valgrind count of a contender: an incarnation with messages, less one without.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ const ALLOCATIONS: Tool =
     Tool { program: "valgrind", arguments: &["--tool=memcheck", "--log-file="], mark: "total heap usage: " };
 
 impl Tool {
-    /// What it counts of a life in which `work` is done; nothing if it is not installed.
+    /// What it counts of an incarnation in which `work` is done; nothing if it is not installed.
     fn count(&self, contender: &Contender, work: impl FnOnce(&mut Running)) -> Option<u64> {
         Command::new(self.program).arg("--version").output().ok().filter(|said| said.status.success())?;
         let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");

@@ -3,7 +3,7 @@
 //! A round gives each contender a tenth of a second of messages as fast as they go, then two thousand messages of which
 //! each waits for the answer to the one before, and then a fresh start; so whatever else the machine does is shared.
 //! Every answer is checked. Instructions and allocations are valgrind's, system calls strace's; what is not installed
-//! leaves dashes. Last, ours answers ten million messages in one life.
+//! leaves dashes. Last, ours answers ten million messages in one incarnation.
 
 #[path = "../suite/contender.rs"]
 mod contender;

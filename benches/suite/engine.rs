@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::engine::{Engine, EngineConfig};
+use gossip_gloomers::event_loop::{PADDING, StateMachine};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, UniqueIds};
-use gossip_gloomers::shell::{Machine, PADDING};
 use gossip_gloomers::time::Time;
 use serde_json::{Value, json};
 
@@ -39,8 +39,8 @@ where
     N::Options: Default,
 {
     pub(crate) fn new() -> Self {
-        let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        Self { engine: Engine::new(birth), now: Time::ZERO, buffer: Vec::new(), answers: Vec::new() }
+        let config = EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+        Self { engine: Engine::new(config), now: Time::ZERO, buffer: Vec::new(), answers: Vec::new() }
     }
 }
 

@@ -9,8 +9,8 @@ use std::hint::black_box;
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
 use gossip_gloomers::engine::SETTLE;
+use gossip_gloomers::event_loop::StateMachine;
 use gossip_gloomers::nodes::Broadcast;
-use gossip_gloomers::shell::Machine;
 use gossip_gloomers::time::{Duration, Time};
 use serde_json::{Value, json};
 

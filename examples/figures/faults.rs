@@ -28,7 +28,7 @@ pub(crate) fn faults() -> Result<String, Trouble> {
     for fault in FAULTS {
         let runs = measure(&format!("{BASE} {fault}"), SEEDS)?;
         let latency = |of: fn(&_) -> f64| format!("{:.0} / {:.0}", median(&runs, of), worst(&runs, of));
-        let messages = |run: &crate::measure::Figures| run.messages_per_op;
+        let messages = |run: &crate::measure::Metrics| run.messages_per_op;
         table.row(vec![
             if fault.is_empty() { "(no fault)".into() } else { format!("`{fault}`") },
             format!("{:.2} / {:.2}", average(&runs, messages), worst(&runs, messages)),

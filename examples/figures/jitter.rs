@@ -1,6 +1,6 @@
 //! What late machines cost: challenge 3d with the jitter of none, a quiet and a busy one.
 
-use crate::measure::{Figures, Trouble, average, measure, median, worst};
+use crate::measure::{Metrics, Trouble, average, measure, median, worst};
 use crate::page::Table;
 
 const SEEDS: u64 = 100;
@@ -21,8 +21,8 @@ pub(crate) fn jitter() -> Result<String, Trouble> {
     ]);
     for jitter in JITTERS {
         let runs = measure(&format!("{BASE} --jitter {jitter}"), SEEDS)?;
-        let latency = |of: fn(&Figures) -> f64| format!("{:.0} / {:.0}", median(&runs, of), worst(&runs, of));
-        let messages = |run: &Figures| run.messages_per_op;
+        let latency = |of: fn(&Metrics) -> f64| format!("{:.0} / {:.0}", median(&runs, of), worst(&runs, of));
+        let messages = |run: &Metrics| run.messages_per_op;
         table.row(vec![
             jitter.to_owned(),
             format!("{} of {SEEDS}", runs.iter().filter(|run| is_within(run)).count()),
@@ -34,7 +34,7 @@ pub(crate) fn jitter() -> Result<String, Trouble> {
     Ok(table.text())
 }
 
-fn is_within(run: &Figures) -> bool {
+fn is_within(run: &Metrics) -> bool {
     let (messages, median_ms, maximum_ms) = LIMITS;
     run.messages_per_op < messages && run.median_ms < median_ms && run.maximum_ms < maximum_ms
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn a_run_is_within_the_limits_if_every_figure_is() {
-        let good = Figures {
+        let good = Metrics {
             messages_per_op: 1.1,
             bytes_per_op: 0.0,
             longest_line_bytes: 0.0,
@@ -55,8 +55,8 @@ mod tests {
             never_read: 0.0,
         };
         assert!(is_within(&good));
-        assert!(!is_within(&Figures { maximum_ms: 600.0, ..good.clone() }));
-        assert!(!is_within(&Figures { median_ms: 400.0, ..good.clone() }));
-        assert!(!is_within(&Figures { messages_per_op: 30.0, ..good }));
+        assert!(!is_within(&Metrics { maximum_ms: 600.0, ..good.clone() }));
+        assert!(!is_within(&Metrics { median_ms: 400.0, ..good.clone() }));
+        assert!(!is_within(&Metrics { messages_per_op: 30.0, ..good }));
     }
 }

@@ -14,7 +14,7 @@ pub(crate) type Trouble = Box<dyn std::error::Error>;
 
 /// What one run came to.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Figures {
+pub(crate) struct Metrics {
     /// Servers' messages for each operation of a client.
     pub(crate) messages_per_op: f64,
     /// Bytes of servers' lines for each operation of a client.
@@ -32,13 +32,13 @@ pub(crate) struct Figures {
 }
 
 /// Runs with the seeds 1, 2, 3, ..., one after the other.
-pub(crate) fn measure(options: &str, seeds: u64) -> Result<Vec<Figures>, Trouble> {
+pub(crate) fn measure(options: &str, seeds: u64) -> Result<Vec<Metrics>, Trouble> {
     (1..=seeds)
         .map(|seed| one(options, seed).map_err(|trouble| format!("{options} --seed {seed}: {trouble}").into()))
         .collect()
 }
 
-fn one(options: &str, seed: u64) -> Result<Figures, Trouble> {
+fn one(options: &str, seed: u64) -> Result<Metrics, Trouble> {
     let simulation = Simulation::command(&format!("--log-net-send {options}"))?.seed(seed);
     let mut scales = Scales::default();
     let report = simulation.run_on(&mut simulation.engines()?, simulation.workload(), &mut scales)?;
@@ -48,7 +48,7 @@ fn one(options: &str, seed: u64) -> Result<Figures, Trouble> {
     let results = report.results();
     let set = |key| figure(results, &[Value::keyword("workload"), Value::keyword(key)]);
     let latency = |at| figure(results, &[Value::keyword("workload"), Value::keyword("stable-latencies"), at]);
-    Ok(Figures {
+    Ok(Metrics {
         messages_per_op: figure(results, &["net", "servers", "msgs-per-op"].map(Value::keyword))?,
         bytes_per_op: f64::from(scales.bytes) / f64::from(u32::try_from(report.history().invocation_count())?),
         longest_line_bytes: f64::from(scales.longest),
@@ -91,22 +91,22 @@ impl Watch for Scales {
 }
 
 /// The mean over all runs.
-pub(crate) fn average(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+pub(crate) fn average(runs: &[Metrics], of: impl Fn(&Metrics) -> f64) -> f64 {
     total(runs, of) / f64::from(u32::try_from(runs.len()).unwrap_or(u32::MAX))
 }
 
 /// The sum over all runs.
-pub(crate) fn total(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+pub(crate) fn total(runs: &[Metrics], of: impl Fn(&Metrics) -> f64) -> f64 {
     runs.iter().map(of).sum()
 }
 
 /// The greatest of all runs.
-pub(crate) fn worst(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+pub(crate) fn worst(runs: &[Metrics], of: impl Fn(&Metrics) -> f64) -> f64 {
     runs.iter().map(of).fold(0.0, f64::max)
 }
 
 /// The median over all runs; of an even number of them the upper one.
-pub(crate) fn median(runs: &[Figures], of: impl Fn(&Figures) -> f64) -> f64 {
+pub(crate) fn median(runs: &[Metrics], of: impl Fn(&Metrics) -> f64) -> f64 {
     let mut all: Vec<f64> = runs.iter().map(of).collect();
     all.sort_unstable_by(f64::total_cmp);
     all[all.len() / 2]

@@ -1,6 +1,6 @@
 //! The trade of messages for freshness on challenge 3d, one point for each `--max-staleness`.
 
-use crate::measure::{Figures, Trouble, average, measure, worst};
+use crate::measure::{Metrics, Trouble, average, measure, worst};
 use crate::page::Table;
 
 const SEEDS: u64 = 5;
@@ -58,6 +58,6 @@ pub(crate) fn label(ms: u64) -> String {
     if ms == 0 { "0".into() } else { format!("{ms} ms") }
 }
 
-fn both(runs: &[Figures], decimals: usize, of: fn(&Figures) -> f64) -> String {
+fn both(runs: &[Metrics], decimals: usize, of: fn(&Metrics) -> f64) -> String {
     format!("{:.decimals$} / {:.decimals$}", average(runs, of), worst(runs, of))
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    gossip_gloomers::shell::main::<gossip_gloomers::nodes::LinKv>()
+    gossip_gloomers::event_loop::main::<gossip_gloomers::nodes::LinKv>()
 }

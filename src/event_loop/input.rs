@@ -5,7 +5,7 @@
 //! most once, plus what the buffer's doubling costs a long one.
 
 use super::nonblocking::NonBlocking;
-use super::{INPUT, MAX_LINE, Machine, PADDING};
+use super::{INPUT, MAX_LINE, PADDING, StateMachine};
 use crate::time::Time;
 use mio::event::Event;
 use mio::unix::SourceFd;
@@ -144,7 +144,7 @@ impl<'fd> Input<'fd> {
     }
 
     /// Hands the complete lines to the machine.
-    pub(super) fn feed<M: Machine>(&mut self, machine: &mut M, now: Time) {
+    pub(super) fn feed<M: StateMachine>(&mut self, machine: &mut M, now: Time) {
         if let Some(length) = self.skipped.take() {
             machine.on_oversize(length);
         }

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::host;
-use crate::engine::{Birth, Engine};
+use crate::engine::{Engine, EngineConfig};
 use crate::node::{Node, Options};
 
 /// What a node says on stderr unless `RUST_LOG` is `off`, `error`, `warn`, `info`, `debug` or `trace`.
@@ -35,15 +35,15 @@ pub fn main_with<N: Node>(arguments: &mut dyn Iterator<Item = String>) -> ExitCo
             return ExitCode::FAILURE;
         }
     };
-    host(&mut Engine::<N>::new(birth(options)))
+    host(&mut Engine::<N>::new(config(options)))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the host of a process is where its time comes from")]
-fn birth<O>(options: O) -> Birth<O> {
+fn config<O>(options: O) -> EngineConfig<O> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let incarnation = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
     let seed = RandomState::new().hash_one(std::process::id());
-    Birth { incarnation, seed, options }
+    EngineConfig { incarnation, seed, options }
 }
 
 /// Writes each record as a line on stderr.

@@ -1,9 +1,10 @@
 //! Operations above a gap that nobody may ever fill: their maker has died, and what lies before them with it.
 //!
-//! A version vector cannot name them, so they would stay where they came. Who has held some for [`PATIENCE`] while the
-//! gap stayed hands them on as operations of another origin of its own, its estate: `[node,life,number,operation]`,
-//! whose name is a node beyond the last. Others unpack them. If the maker lives after all and was only cut off, the
-//! operations come twice and count once. An estate may have gaps of its own, and is handed on in the same way.
+//! A version vector cannot name them, so they would stay where they came. Who has held some for [`TIMEOUT`] while the
+//! gap stayed hands them on as operations of another origin of its own, its estate:
+//! `[node,incarnation,number,operation]`, whose name is a node beyond the last. Others unpack them. If the maker lives
+//! after all and was only cut off, the operations come twice and count once. An estate may have gaps of its own, and is
+//! handed on in the same way.
 
 use std::collections::BTreeMap;
 
@@ -11,17 +12,17 @@ use smallvec::SmallVec;
 
 use super::Gossip;
 use super::log::{Origin, Slot};
-use super::message::{LIVES_END, write_origin};
+use super::message::{INCARNATIONS_END, write_origin};
 use crate::node::Peer;
 use crate::time::{Duration, Time};
 use crate::wire::{HANDED_ON, Json, write_int};
 
 /// A gap that has stayed for so long may stay for ever.
-const PATIENCE: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Operations of more lives of one node are not taken in, though their node answers them: each life takes memory at
-/// every replica, and time. Each replica says so on stderr, once for each such life.
-pub const MAX_LIVES: usize = 256;
+/// Operations of more incarnations of one node are not taken in, though their node answers them: each incarnation takes
+/// memory at every replica, and time. Each replica says so on stderr, once for each such incarnation.
+pub const MAX_INCARNATIONS: usize = 256;
 
 /// Operations of estates that carry the same one.
 type Carriers = SmallVec<[(Slot, u32); 1]>;
@@ -36,7 +37,7 @@ pub(super) struct Estate {
     gaps: Vec<(Slot, u32)>,
     /// What was handed on by anyone, and as which operations of estates.
     packed: BTreeMap<(Slot, u32), Carriers>,
-    /// By node, its latest life beyond [`MAX_LIVES`] of which that was said.
+    /// By node, its latest incarnation beyond [`MAX_INCARNATIONS`] of which that was said.
     refused: BTreeMap<u32, u64>,
     scratch: Vec<u8>,
 }
@@ -52,7 +53,7 @@ impl Gossip {
     /// The origin of what a node hands on for others.
     pub(super) fn estate_of(own: Origin, nodes: usize) -> Origin {
         let beyond = u32::try_from(nodes).expect("nodes are numbered in 32 bits");
-        Origin { node: own.node + beyond, life: own.life }
+        Origin { node: own.node + beyond, incarnation: own.incarnation }
     }
 
     pub(super) fn is_estate(&self, origin: Origin) -> bool {
@@ -69,24 +70,24 @@ impl Gossip {
         if origin.node as usize >= self.links.len() * 2 {
             return false;
         }
-        let has_room = self.log.find(origin).is_some() || self.log.lives(origin.node) < MAX_LIVES;
+        let has_room = self.log.find(origin).is_some() || self.log.incarnations(origin.node) < MAX_INCARNATIONS;
         if !has_room {
             self.refuse(origin);
         }
         has_room
     }
 
-    /// Says that a life is one too many, unless that was said.
+    /// Says that an incarnation is one too many, unless that was said.
     #[cold]
     fn refuse(&mut self, origin: Origin) {
         let node = self.maker(origin).index();
         let refused = self.estate.refused.entry(origin.node).or_default();
-        if *refused < origin.life {
-            *refused = origin.life;
-            let life = origin.life;
+        if *refused < origin.incarnation {
+            *refused = origin.incarnation;
+            let incarnation = origin.incarnation;
             log::error!(
-                "what node {node} of node_ids (from 0) makes in its life {life} is not heard here, though it is \
-                 acknowledged there: the node was started more than {MAX_LIVES} times; start all nodes anew"
+                "what node {node} of node_ids (from 0) makes in its incarnation {incarnation} is not heard here, though it \
+                 is acknowledged there: the node was started more than {MAX_INCARNATIONS} times; start all nodes anew"
             );
         }
     }
@@ -104,11 +105,11 @@ impl Gossip {
         self.estate.packed.get(&operation).map_or(&[], |carriers| carriers)
     }
 
-    /// Whether something of a life that is over waits above a gap and is not handed on: no vector tells of it.
+    /// Whether something of an incarnation that is over waits above a gap and is not handed on: no vector tells of it.
     pub(super) fn has_heirloom(&self) -> bool {
         let is_over = |slot: Slot| {
             let origin = self.log.origin(slot);
-            origin.life < self.links[self.maker(origin).index()].life
+            origin.incarnation < self.links[self.maker(origin).index()].incarnation
         };
         let mut over = (0..self.log.origins()).filter(|slot| self.log.has_gap(*slot) && is_over(*slot));
         over.any(|slot| self.log.beyond(slot).any(|number| self.carriers((slot, number)).is_empty()))
@@ -120,9 +121,9 @@ impl Gossip {
             return;
         }
         // Where acknowledgements take long, so do repairs.
-        let patience = PATIENCE.max(self.acknowledge_within());
+        let timeout = TIMEOUT.max(self.acknowledge_within());
         let Self { log, estate, news, .. } = self;
-        estate.look = now + patience;
+        estate.look = now + timeout;
         let before = std::mem::take(&mut estate.gaps);
         estate.gaps.extend((0..log.origins()).filter(|slot| log.has_gap(*slot)).map(|slot| (slot, log.reach(slot))));
         estate.packed.retain(|(slot, number), _| log.reach(*slot) < *number);
@@ -155,7 +156,7 @@ impl Gossip {
 pub(super) fn unpack(packed: Json<'_>) -> Option<(Origin, u32, Json<'_>)> {
     let mut parts = packed.items()?;
     let node = u32::try_from(parts.next()?.as_u64()?).ok()?;
-    let life = parts.next()?.as_u64().filter(|life| *life < LIVES_END)?;
+    let incarnation = parts.next()?.as_u64().filter(|incarnation| *incarnation < INCARNATIONS_END)?;
     let number = u32::try_from(parts.next()?.as_u64()?).ok().filter(|number| *number > 0)?;
-    Some((Origin { node, life }, number, parts.next()?))
+    Some((Origin { node, incarnation }, number, parts.next()?))
 }

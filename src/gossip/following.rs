@@ -70,7 +70,7 @@ impl Gossip {
         let above = link.follows.filter(|above| *above != self.me)?;
         let is_fresh = match (self.links[above.index()].doubted, link.heard) {
             (None, _) => true,
-            (Some(doubted), Some((_, heard))) => heard > doubted + self.patience() * NOTICED,
+            (Some(doubted), Some((_, heard))) => heard > doubted + self.timeout() * NOTICED,
             (Some(_), None) => false,
         };
         is_fresh.then_some(above)
@@ -125,7 +125,7 @@ impl Gossip {
             }
         } else if follows == Some(from) && from != self.me {
             // Another hub: either it can be followed, or it has lost a hub that this replica may have lost too.
-            let quiet = self.patience();
+            let quiet = self.timeout();
             if from < self.parent.unwrap_or(self.me) {
                 self.links[from.index()].ask |= moved && !self.links[from.index()].is_trusted();
             } else if let Some(parent) = self.parent {
@@ -212,7 +212,7 @@ impl Gossip {
             link.waiting = None;
             link.ask = true;
         }
-        self.electing = Some(now + self.patience());
+        self.electing = Some(now + self.timeout());
     }
 
     /// Ends the election when its time is up.
@@ -343,8 +343,9 @@ impl Gossip {
         Some(lacking.find(|peer| *peer > self.partner).unwrap_or(first))
     }
 
-    /// Nodes that have not spoken in this life. An idle one knows no better than that it follows a former life of this
-    /// replica, and may be the only one that holds anything: if all who knew more were killed, nobody else asks it.
+    /// Nodes that have not spoken in this incarnation. An idle one knows no better than that it follows a earlier
+    /// incarnation of this replica, and may be the only one that holds anything: if all who knew more were killed,
+    /// nobody else asks it.
     fn strangers(&self) -> impl Iterator<Item = Peer> + '_ {
         self.outsiders().filter(|peer| self.links[peer.index()].is_stranger())
     }
@@ -371,7 +372,7 @@ impl Gossip {
     }
 
     /// How long an answer at once may take.
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         let latency = self.pace.latency();
         (latency * 3).max(SHORTEST_PATIENCE)
     }

@@ -2,23 +2,23 @@
 
 use super::log::{Insertion, Log, Origin, Slot};
 use super::message::Message;
-use super::{GRAIN, Gossip, LONGEST_NAP, View, estate};
+use super::{GRAIN, Gossip, MAX_IDLE, View, estate};
 use crate::node::Peer;
 use crate::time::Time;
 use crate::wire::Json;
 
 impl Gossip {
-    /// Somebody names a life of a peer.
-    pub(super) fn meet(&mut self, peer: Peer, life: u64) {
-        if self.links[peer.index()].meet(life) {
+    /// Somebody names an incarnation of a peer.
+    pub(super) fn meet(&mut self, peer: Peer, incarnation: u64) {
+        if self.links[peer.index()].meet(incarnation) {
             self.forget_below(peer);
         }
     }
 
-    /// The slot of an origin that is heard of. If it is of a new life, the former one is over, whoever says so: its
-    /// direct messages are not heard any more, and what it held does not count.
+    /// The slot of an origin that is heard of. If it is of a new incarnation, the former one is over, whoever says so:
+    /// its direct messages are not heard any more, and what it held does not count.
     pub(super) fn hear_of(&mut self, origin: Origin) -> Slot {
-        if self.links.get(origin.node as usize).is_none_or(|link| link.life != origin.life) {
+        if self.links.get(origin.node as usize).is_none_or(|link| link.incarnation != origin.incarnation) {
             self.hear_of_a_life(origin);
         }
         self.log.slot(origin)
@@ -28,7 +28,7 @@ impl Gossip {
     fn hear_of_a_life(&mut self, origin: Origin) {
         let node = self.maker(origin);
         if node != self.me {
-            self.meet(node, origin.life);
+            self.meet(node, origin.incarnation);
         }
     }
 
@@ -142,8 +142,8 @@ impl Gossip {
     /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
     pub(super) fn on_echo(&mut self, from: Peer, message: &Message<'_>, now: Time) {
         let Some((stamp, hold)) = message.echo else { return };
-        // Meant for a former life of this replica, whose operations the peer takes to be here.
-        self.links[from.index()].ask |= stamp < self.life;
+        // Meant for a earlier incarnation of this replica, whose operations the peer takes to be here.
+        self.links[from.index()].ask |= stamp < self.incarnation;
         let Some(sent) = self.instant(stamp).filter(|sent| *sent <= now) else { return };
         let Some(round_trip) = now.since(sent).checked_sub(hold) else { return };
         let link = &mut self.links[from.index()];
@@ -165,15 +165,15 @@ impl Gossip {
 
     /// Notices that the process was stopped.
     pub(super) fn stay_awake(&mut self, now: Time) {
-        if now.since(self.awake) > LONGEST_NAP * 2 {
+        if now.since(self.awake) > MAX_IDLE * 2 {
             self.resumed = now;
         }
         self.awake = now;
     }
 
-    /// The local instant of a stamp of this life.
+    /// The local instant of a stamp of this incarnation.
     fn instant(&self, stamp: u64) -> Option<Time> {
-        stamp.checked_sub(self.life).and_then(|age| age.checked_mul(1000)).map(Time::from_nanos)
+        stamp.checked_sub(self.incarnation).and_then(|age| age.checked_mul(1000)).map(Time::from_nanos)
     }
 }
 

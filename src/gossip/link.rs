@@ -54,7 +54,7 @@ impl Vector {
 pub(super) struct Waiting {
     pub(super) since: Time,
     pub(super) until: Time,
-    pub(super) patience: Duration,
+    pub(super) timeout: Duration,
     pub(super) tries: u8,
 }
 
@@ -116,8 +116,8 @@ impl Lesson {
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug, Default)]
 pub(super) struct Link {
-    /// Its latest life that anyone has named; zero if nobody has.
-    pub(super) life: u64,
+    /// Its latest incarnation that anyone has named; zero if nobody has.
+    pub(super) incarnation: u64,
     /// What it surely holds: it said so, or sent it.
     pub(super) known: Vector,
     /// What it holds if nothing was lost.
@@ -131,7 +131,7 @@ pub(super) struct Link {
     pub(super) claimed: Vector,
     /// What this replica has found to be stable.
     pub(super) stable: Lesson,
-    /// It has said, in this life, all that it holds.
+    /// It has said, in this incarnation, all that it holds.
     pub(super) introduced: bool,
     /// All that this replica holds, and where it stands.
     pub(super) introduction: Lesson,
@@ -174,20 +174,21 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Somebody names the peer's life. If that is a new one, it holds nothing now, and nothing that was said counts.
-    pub(super) fn meet(&mut self, life: u64) -> bool {
-        if self.life == 0 {
-            self.life = life;
+    /// Somebody names the peer's incarnation. If that is a new one, it holds nothing now, and nothing that was said
+    /// counts.
+    pub(super) fn meet(&mut self, incarnation: u64) -> bool {
+        if self.incarnation == 0 {
+            self.incarnation = incarnation;
         }
-        if self.life >= life {
+        if self.incarnation >= incarnation {
             return false;
         }
         let doubted = self.doubted;
-        *self = Self { life, doubted, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
+        *self = Self { incarnation, doubted, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
         true
     }
 
-    /// Whether the peer has not spoken to this replica in its latest life.
+    /// Whether the peer has not spoken to this replica in its latest incarnation.
     pub(super) fn is_stranger(&self) -> bool {
         self.heard.is_none()
     }
@@ -261,7 +262,7 @@ impl Link {
         self.waiting = self.waiting.and_then(|waiting| match (sent >= waiting.since, is_unheard) {
             (false, _) => Some(waiting),
             (true, false) => None,
-            (true, true) => Some(Waiting { since: sent + STAMP, until: now + waiting.patience, tries: 0, ..waiting }),
+            (true, true) => Some(Waiting { since: sent + STAMP, until: now + waiting.timeout, tries: 0, ..waiting }),
         });
     }
 

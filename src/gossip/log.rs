@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::wire::HANDED_ON;
 
-/// Who made an operation: a node in one of its lives.
+/// Who made an operation: a node in one of its incarnations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
     /// The node's position in `node_ids`.
     pub node: u32,
     /// Its incarnation.
-    pub life: u64,
+    pub incarnation: u64,
 }
 
 /// The place of an origin in this replica's tables, in the order in which it first heard of them.
@@ -26,7 +26,7 @@ pub struct Log {
     origins: Vec<Origin>,
     slots: HashMap<Origin, u32>,
     /// How many origins each node has.
-    lives: HashMap<u32, usize>,
+    incarnations: HashMap<u32, usize>,
     /// The slot that was asked for last.
     recent: Slot,
     /// By slot, then by number less one.
@@ -77,7 +77,7 @@ impl Log {
         let slot = self.origins.len();
         self.slots.insert(origin, u32::try_from(slot).expect("origins fit in memory"));
         self.origins.push(origin);
-        *self.lives.entry(origin.node).or_default() += 1;
+        *self.incarnations.entry(origin.node).or_default() += 1;
         self.held.push(Vec::new());
         self.beyond.push(BTreeMap::new());
         slot
@@ -94,8 +94,8 @@ impl Log {
 
     /// How many origins of one node this replica has heard of.
     #[must_use]
-    pub fn lives(&self, node: u32) -> usize {
-        self.lives.get(&node).copied().unwrap_or_default()
+    pub fn incarnations(&self, node: u32) -> usize {
+        self.incarnations.get(&node).copied().unwrap_or_default()
     }
 
     /// How many operations are held without a gap, of all origins.
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn what_waits_above_a_gap_counts_once_the_gap_is_filled() {
         let mut log = Log::default();
-        let slot = log.slot(Origin { node: 0, life: 7 });
+        let slot = log.slot(Origin { node: 0, incarnation: 7 });
         assert_eq!(put(&mut log, slot, 2), Insertion::Beyond);
         assert_eq!((log.reach(slot), log.has_gap(slot)), (0, true));
         assert_eq!(put(&mut log, slot, 2), Insertion::Known);
@@ -277,7 +277,7 @@ mod tests {
     #[test]
     fn no_more_than_the_bound_waits_above_a_gap() {
         let mut log = Log::default();
-        let slot = log.slot(Origin { node: 3, life: 7 });
+        let slot = log.slot(Origin { node: 3, incarnation: 7 });
         let last = u32::try_from(MAX_BEYOND).expect("small") + 1;
         for number in 2..=last {
             assert_eq!(put(&mut log, slot, number), Insertion::Beyond);
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn what_is_too_large_to_be_handed_on_is_not_taken_in_and_neither_is_what_follows() {
         let mut log = Log::default();
-        let slot = log.slot(Origin { node: 0, life: 7 });
+        let slot = log.slot(Origin { node: 0, incarnation: 7 });
         let write = |bytes: usize, out: &mut Vec<u8>| out.resize(out.len() + bytes, b'1');
         assert!(log.append(slot, 1, [1, HANDED_ON.bytes + 1, 1].into_iter(), write));
         assert_eq!(log.reach(slot), 1);
@@ -302,9 +302,9 @@ mod tests {
     #[test]
     fn lives_of_one_node_are_different_origins() {
         let mut log = Log::default();
-        let first = log.slot(Origin { node: 0, life: 7 });
-        let second = log.slot(Origin { node: 0, life: 8 });
+        let first = log.slot(Origin { node: 0, incarnation: 7 });
+        let second = log.slot(Origin { node: 0, incarnation: 8 });
         assert_ne!(first, second);
-        assert_eq!(log.slot(Origin { node: 0, life: 7 }), first);
+        assert_eq!(log.slot(Origin { node: 0, incarnation: 7 }), first);
     }
 }

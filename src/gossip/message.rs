@@ -5,13 +5,13 @@
 //!  "next":[164000,360000], "have":[3,-1204,17], "ops":[[0,77,12,"a",{"b":1}]]}
 //! ```
 //!
-//! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its life; lives of
-//! others are written as differences to it. `below` lists all who follow the sender, directly or not. `have` lists
-//! origins (node, life) and how far the sender holds them; `ops` lists runs: an origin, the first number, and the
-//! operations from there. Only what changed is said. `answer`, `full`, `doubts` and `far` are flags: answer at once;
-//! `have` is complete; some node is doubted; the hub is two hops away or more. `waited` is how long the oldest
-//! operation on board has waited at the sender, where the message goes to its hub. Nodes that ask what is stable add
-//! `stable`, a list like `have`, and `held`, a count.
+//! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its incarnation;
+//! incarnations of others are written as differences to it. `below` lists all who follow the sender, directly or not.
+//! `have` lists origins (node, incarnation) and how far the sender holds them; `ops` lists runs: an origin, the first
+//! number, and the operations from there. Only what changed is said. `answer`, `full`, `doubts` and `far` are flags:
+//! answer at once; `have` is complete; some node is doubted; the hub is two hops away or more. `waited` is how long the
+//! oldest operation on board has waited at the sender, where the message goes to its hub. Nodes that ask what is stable
+//! add `stable`, a list like `have`, and `held`, a count.
 
 use crate::time::{Duration, Time};
 use crate::wire::{Field, Items, Json, Line, write_int};
@@ -24,7 +24,7 @@ use super::settings::MAX_STALENESS;
 pub const MAX_PAYLOAD: usize = 1 << 18;
 
 /// Lives are below this, so that their differences fit; in microseconds it is beyond the year 140,000.
-pub(super) const LIVES_END: u64 = 1 << 62;
+pub(super) const INCARNATIONS_END: u64 = 1 << 62;
 
 /// A message as it came, borrowed from its line.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each said or not")]
@@ -33,7 +33,7 @@ pub struct Message<'a> {
     /// The sender's clock at sending, in microseconds since the epoch.
     pub(super) at: u64,
     /// The sender's incarnation.
-    pub(super) life: u64,
+    pub(super) incarnation: u64,
     /// Whom the sender follows; itself if it is a hub.
     pub(super) follows: Option<u32>,
     /// The latest `at` that the sender heard from the receiver, and how long ago.
@@ -83,12 +83,33 @@ impl<'a> Field<'a> for Message<'a> {
                 _ => {}
             }
         }
-        let life = at.zip(age).and_then(|(at, age)| at.checked_sub(age)).filter(|life| (1..LIVES_END).contains(life));
-        let (Some(at), Some(life)) = (at, life) else { return crate::wire::missing("at and age, microseconds") };
+        let incarnation = at
+            .zip(age)
+            .and_then(|(at, age)| at.checked_sub(age))
+            .filter(|incarnation| (1..INCARNATIONS_END).contains(incarnation));
+        let (Some(at), Some(incarnation)) = (at, incarnation) else {
+            return crate::wire::missing("at and age, microseconds");
+        };
         let echo = echo.map(|(stamp, hold)| (stamp, Duration::from_micros(hold)));
         let time = |us| Duration::from_micros(us).min(MAX_STALENESS);
         let next = next.map(|(soon, period)| (time(soon), time(period)));
-        Ok(Self { at, life, follows, echo, next, answer, full, doubts, far, held, waited, stable, below, have, ops })
+        Ok(Self {
+            at,
+            incarnation,
+            follows,
+            echo,
+            next,
+            answer,
+            full,
+            doubts,
+            far,
+            held,
+            waited,
+            stable,
+            below,
+            have,
+            ops,
+        })
     }
 
     fn absent() -> Result<Self, crate::wire::Malformed> {
@@ -127,20 +148,20 @@ impl<'a> Message<'a> {
 
     fn vector(&self, list: Option<Json<'a>>) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
         let mut numbers = items(list);
-        let life = self.life;
+        let incarnation = self.incarnation;
         std::iter::from_fn(move || {
             let (node, relative, reach) = (numbers.next()?, numbers.next()?, numbers.next()?);
-            Some((origin(node, relative, life), reach.as_u64().and_then(|reach| u32::try_from(reach).ok())))
+            Some((origin(node, relative, incarnation), reach.as_u64().and_then(|reach| u32::try_from(reach).ok())))
         })
         .filter_map(|(origin, reach)| Some((origin?, reach?)))
     }
 
     /// The runs of operations; nonsense is left out.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run<'a>> + use<'a> {
-        let life = self.life;
+        let incarnation = self.incarnation;
         items(self.ops).filter_map(move |run| {
             let mut ops = run.items()?;
-            let origin = origin(ops.next()?, ops.next()?, life)?;
+            let origin = origin(ops.next()?, ops.next()?, incarnation)?;
             let first = ops.next()?.as_u64().and_then(|first| u32::try_from(first).ok())?;
             (first > 0).then_some(Run { origin, first, ops })
         })
@@ -151,16 +172,17 @@ fn items(list: Option<Json<'_>>) -> Items<'_> {
     list.and_then(Json::items).unwrap_or_default()
 }
 
-fn origin(node: Json<'_>, relative: Json<'_>, life: u64) -> Option<Origin> {
+fn origin(node: Json<'_>, relative: Json<'_>, incarnation: u64) -> Option<Origin> {
     let node = u32::try_from(node.as_u64()?).ok()?;
-    let life = life.checked_add_signed(relative.as_i64()?).filter(|life| *life < LIVES_END)?;
-    Some(Origin { node, life })
+    let incarnation =
+        incarnation.checked_add_signed(relative.as_i64()?).filter(|incarnation| *incarnation < INCARNATIONS_END)?;
+    Some(Origin { node, incarnation })
 }
 
 /// What a message starts with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header<'a> {
-    pub(super) life: u64,
+    pub(super) incarnation: u64,
     /// `now`, as the wire has it.
     pub(super) stamp: u64,
     pub(super) now: Time,
@@ -173,7 +195,7 @@ pub(super) struct Header<'a> {
 
 impl Header<'_> {
     pub(super) fn write(self, line: Line<'_>) -> Line<'_> {
-        let age = self.stamp - self.life;
+        let age = self.stamp - self.incarnation;
         let mut line = line.field("at", self.stamp).field("age", age).field("follows", self.position.follows.index());
         if let Some((stamp, received)) = self.heard {
             line = line.field("echo", [stamp, micros(self.now.since(received))]);
@@ -201,22 +223,22 @@ pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Appends `node,life` with the life as a difference to the sender's.
-pub(super) fn write_origin(out: &mut Vec<u8>, origin: Origin, life: u64) {
+/// Appends `node,incarnation` with the incarnation as a difference to the sender's.
+pub(super) fn write_origin(out: &mut Vec<u8>, origin: Origin, incarnation: u64) {
     write_int(out, origin.node.into());
     out.push(b',');
-    if origin.life < life {
+    if origin.incarnation < incarnation {
         out.push(b'-');
     }
-    write_int(out, origin.life.abs_diff(life));
+    write_int(out, origin.incarnation.abs_diff(incarnation));
 }
 
 /// Appends one entry of a version vector, behind the others.
-pub(super) fn write_entry(out: &mut Vec<u8>, origin: Origin, reach: u32, life: u64) {
+pub(super) fn write_entry(out: &mut Vec<u8>, origin: Origin, reach: u32, incarnation: u64) {
     if out.last() != Some(&b'[') {
         out.push(b',');
     }
-    write_origin(out, origin, life);
+    write_origin(out, origin, incarnation);
     out.push(b',');
     write_int(out, reach.into());
 }
@@ -227,11 +249,11 @@ pub(super) fn write_run(
     log: &Log,
     slot: usize,
     numbers: std::ops::RangeInclusive<u32>,
-    life: u64,
+    incarnation: u64,
     limit: usize,
 ) -> u32 {
     out.push(b'[');
-    write_origin(out, log.origin(slot), life);
+    write_origin(out, log.origin(slot), incarnation);
     out.push(b',');
     write_int(out, (*numbers.start()).into());
     let mut last = numbers.start() - 1;

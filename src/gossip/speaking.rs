@@ -159,7 +159,7 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let now = grain(out.now());
-        let stamp = self.life + now.as_nanos() / 1000;
+        let stamp = self.incarnation + now.as_nanos() / 1000;
         let link = &mut self.links[to.index()];
         if stamp <= link.said {
             // Two messages of one instant may change places, and could not be told apart.
@@ -176,11 +176,11 @@ impl Gossip {
         let is_tracked = self.is_tracked(to);
         let nodes = self.links.len();
         let held = self.held();
-        let Self { log, links, life, pace, written, stability, parent, position, partner, .. } = self;
+        let Self { log, links, incarnation, pace, written, stability, parent, position, partner, .. } = self;
         let link = &mut links[to.index()];
         let full = link.introduction != Lesson::Heard;
         let answer = link.ask;
-        let header = Header { life: *life, stamp, now, position, heard: link.heard, next, answer, full };
+        let header = Header { incarnation: *incarnation, stamp, now, position, heard: link.heard, next, answer, full };
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub, and only
         // there it must be known.
         let only = if direct && !(link.resend && (hub || follower)) { Some(&originals[..]) } else { None };
@@ -201,10 +201,11 @@ impl Gossip {
         let says_stable = follower && parent.is_none() && link.stable != Lesson::Heard;
         if let Some(stable) = stability.as_ref().filter(|stable| says_stable && stable.total > 0) {
             link.stable.say(stamp);
-            message = message.field_with("stable", |text| write_stable(text, log, stable, *life));
+            message = message.field_with("stable", |text| write_stable(text, log, stable, *incarnation));
         }
-        let message = message.field_with("ops", |text| write_ops(text, log, link, *life, only, written));
-        let message = message.field_with("have", |text| write_have(text, log, link, *life, full, concerns, written));
+        let message = message.field_with("ops", |text| write_ops(text, log, link, *incarnation, only, written));
+        let message =
+            message.field_with("have", |text| write_have(text, log, link, *incarnation, full, concerns, written));
         let carries = written.operations > 0;
         match link.waits_since.take().filter(|_| hub && carries) {
             Some(since) => message.field("waited", micros(now.since(since))).end(),
@@ -239,14 +240,14 @@ impl Gossip {
                 (false, _) if direct => rounds * 2,
                 (false, _) => rounds,
             };
-            let patience = way + delay;
-            let until = now + patience;
+            let timeout = way + delay;
+            let until = now + timeout;
             link.waiting = Some(match link.waiting {
                 Some(waiting) if waiting.until > now && !answer => {
-                    Waiting { patience: patience.max(waiting.patience), ..waiting }
+                    Waiting { timeout: timeout.max(waiting.timeout), ..waiting }
                 }
-                Some(waiting) => Waiting { until, patience, ..waiting },
-                None => Waiting { since: now, until, patience, tries: 0 },
+                Some(waiting) => Waiting { until, timeout, ..waiting },
+                None => Waiting { since: now, until, timeout, tries: 0 },
             });
         }
     }
@@ -284,7 +285,14 @@ impl Written {
     }
 }
 
-fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Option<&[Slot]>, written: &mut Written) {
+fn write_ops(
+    out: &mut Vec<u8>,
+    log: &Log,
+    link: &mut Link,
+    incarnation: u64,
+    only: Option<&[Slot]>,
+    written: &mut Written,
+) {
     let limit = out.len() + MAX_PAYLOAD;
     out.push(b'[');
     for slot in 0..log.origins() {
@@ -299,7 +307,7 @@ fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Opt
         if written.operations > 0 {
             out.push(b',');
         }
-        let last = write_run(out, log, slot, from + 1..=to, life, limit);
+        let last = write_run(out, log, slot, from + 1..=to, incarnation, limit);
         written.operations += (last - from) as usize;
         written.is_cut_short |= last < to;
         written.reach.set(slot, last);
@@ -309,10 +317,10 @@ fn write_ops(out: &mut Vec<u8>, log: &Log, link: &mut Link, life: u64, only: Opt
 }
 
 /// Says which operations every replica holds.
-fn write_stable(out: &mut Vec<u8>, log: &Log, stability: &Stability, life: u64) {
+fn write_stable(out: &mut Vec<u8>, log: &Log, stability: &Stability, incarnation: u64) {
     out.push(b'[');
     for slot in (0..log.origins()).filter(|slot| stability.vector.at(*slot) > 0) {
-        write_entry(out, log.origin(slot), stability.vector.at(slot), life);
+        write_entry(out, log.origin(slot), stability.vector.at(slot), incarnation);
     }
     out.push(b']');
 }
@@ -323,7 +331,7 @@ fn write_have(
     out: &mut Vec<u8>,
     log: &Log,
     link: &mut Link,
-    life: u64,
+    incarnation: u64,
     full: bool,
     concerns: impl Fn(Origin) -> bool,
     written: &Written,
@@ -340,7 +348,7 @@ fn write_have(
         if reach == 0 || implied || (told && !full) {
             continue;
         }
-        write_entry(out, log.origin(slot), reach, life);
+        write_entry(out, log.origin(slot), reach, incarnation);
     }
     out.push(b']');
 }

@@ -2,8 +2,9 @@
 //!
 //! An operation is causally stable once every replica's version vector covers it: whatever is made from then on is made
 //! by someone who has seen it. A replica may act on that when it also holds all that was made before those vectors were
-//! taken. Each life makes an operation as it joins, and only vectors count that hold those of the latest life of every
-//! node: what a dead life held binds nobody. So when its own is stable, a new life holds all that was ever stable.
+//! taken. Each incarnation makes an operation as it joins, and only vectors count that hold those of the latest
+//! incarnation of every node: what a dead incarnation held binds nobody. So when its own is stable, a new incarnation
+//! holds all that was ever stable.
 //!
 //! Every message names the number of operations that its sender holds; if what is known of the sender comes to the same
 //! number, it is exactly the sender's vector. A hub that everyone follows takes the minimum of the vectors and says it
@@ -26,8 +27,8 @@ pub(super) struct Stability {
     pub(super) vector: Vector,
     /// How many operations that is; grows with every change.
     pub(super) total: u64,
-    /// The operation of this life by which others learn of it.
-    birth: u32,
+    /// The operation of this incarnation by which others learn of it.
+    config: u32,
     /// When those are asked whose vector is needed and not known.
     ask: Option<Time>,
 }
@@ -42,20 +43,21 @@ impl Stability {
 }
 
 impl Gossip {
-    /// Joins those who find out what is stable; to be called once, when it is settled that the next life of this node
-    /// will know that there was this one. Nothing becomes stable before everyone has joined.
+    /// Joins those who find out what is stable; to be called once, when it is settled that the next incarnation of this
+    /// node will know that there was this one. Nothing becomes stable before everyone has joined.
     pub fn track_stability<N: Node>(&mut self, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
     {
-        let birth = self.add(b"[]", out);
-        self.stability = Some(Stability { birth, ..Stability::default() });
+        let config = self.add(b"[]", out);
+        self.stability = Some(Stability { config, ..Stability::default() });
     }
 
-    /// Whether this replica holds all that was ever stable, or made by former lives of its node, and is not lost.
+    /// Whether this replica holds all that was ever stable, or made by earlier incarnations of its node, and is not
+    /// lost.
     #[must_use]
     pub fn is_born(&self) -> bool {
-        self.stability.as_ref().is_some_and(|stability| stability.vector.at(self.own) >= stability.birth)
+        self.stability.as_ref().is_some_and(|stability| stability.vector.at(self.own) >= stability.config)
     }
 
     /// What messages say of stability: how many operations are held, unless there is one that the vector cannot tell
@@ -88,9 +90,10 @@ impl Gossip {
         let follows = |link: &Link| link.follows == Some(me) && link.is_trusted();
         let others = || links.iter().enumerate().filter(|(index, _)| *index != me.index()).map(|(_, link)| link);
         let least = |slot: Slot| others().map(|link| link.snapshot.at(slot)).min().unwrap_or(u32::MAX);
-        // What is known of a life that is over does not count, so everyone must know who is alive.
-        let is_known =
-            |(node, link): (u32, &Link)| log.find(Origin { node, life: link.life }).is_some_and(|slot| least(slot) > 0);
+        // What is known of an incarnation that is over does not count, so everyone must know who is alive.
+        let is_known = |(node, link): (u32, &Link)| {
+            log.find(Origin { node, incarnation: link.incarnation }).is_some_and(|slot| least(slot) > 0)
+        };
         if settles
             && others().all(|link| follows(link) && holds_all(log, &link.snapshot))
             && (0..).zip(links.iter()).all(is_known)

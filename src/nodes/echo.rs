@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::node::{Life, Node, Sender};
+use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::Json;
@@ -26,11 +26,11 @@ impl Node for Echo {
     type Call = Infallible;
     type Options = ();
 
-    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+    fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
         Self
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         let Request::Echo { echo } = request;
         out.reply(from, "echo_ok").field("echo", echo).end();
     }

@@ -2,9 +2,9 @@
 //!
 //! A node is the only writer of its key, so nobody is ever in its way. The adds that wait are committed in one step, by
 //! a compare-and-set from the last value stored, and acknowledged when they are stored, so that what was acknowledged
-//! outlives the node. Every value is a new one (it carries its number and the life that wrote it): a write of a former
-//! life that is still on its way cannot take a later one back, and a node that never heard what became of its write can
-//! look.
+//! outlives the node. Every value is a new one (it carries its number and the incarnation that wrote it): a write of a
+//! former incarnation that is still on its way cannot take a later one back, and a node that never heard what became of
+//! its write can look.
 //!
 //! Reads are answered at once, from what is known. What others have stored is asked for once in a while, and always
 //! after something new was written, because only then may seq-kv not answer from before that (reference §8.3).
@@ -14,7 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kv::{self, Absent, Policy, Repetition, SEQ_KV, Store, Swap};
-use crate::node::{Answer, Life, Node, Peer, Sender};
+use crate::node::{Node, NodeContext, Peer, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::time::{Duration, Time};
@@ -54,7 +54,7 @@ pub enum Call {
     Look(Peer),
 }
 
-/// A node's value: the sum of its adds, how many values it had before, and the life that wrote it.
+/// A node's value: the sum of its adds, how many values it had before, and the incarnation that wrote it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored(i64, u64, u64);
 
@@ -72,7 +72,7 @@ impl Stored {
 /// Whether the node may write, and what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// What it stored last is not known: a former life may have stored something, or a commit was not answered.
+    /// What it stored last is not known: a earlier incarnation may have stored something, or a commit was not answered.
     Unsure,
     /// What it stored last is known.
     Idle,
@@ -91,10 +91,10 @@ pub struct GCounter {
     stage: Stage,
     /// A commit of unknown outcome.
     doubtful: Option<Stored>,
-    adds: Vec<(Sender, i64)>,
-    committing: Vec<(Sender, i64)>,
+    adds: Vec<(ReplyTo, i64)>,
+    committing: Vec<(ReplyTo, i64)>,
     /// Reads that came before the first look was over.
-    reads: Option<Vec<Sender>>,
+    reads: Option<Vec<ReplyTo>>,
     looks: Looks,
 }
 
@@ -146,7 +146,7 @@ impl GCounter {
         STORE.cas(&*self.keys[self.me.index()], (from, to), Absent::Create, Call::Commit, out);
     }
 
-    fn on_commit(&mut self, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_commit(&mut self, answer: Response<'_>, out: &mut Outbox<Self>) {
         let Stage::Committing(to) = self.stage else { return };
         if kv::swapped(answer) == Ok(Swap::Done) {
             self.looks.fresh = true;
@@ -196,7 +196,7 @@ impl GCounter {
         }
     }
 
-    fn on_look(&mut self, peer: Peer, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_look(&mut self, peer: Peer, answer: Response<'_>, out: &mut Outbox<Self>) {
         self.looks.outstanding -= 1;
         match kv::found::<Stored>(answer) {
             Ok(found) => {
@@ -245,7 +245,7 @@ impl GCounter {
         out.arm(looks.next.since(out.now()), ());
     }
 
-    fn refuse(from: Sender, out: &mut Outbox<Self>) {
+    fn refuse(from: ReplyTo, out: &mut Outbox<Self>) {
         out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "too many requests wait for seq-kv");
     }
 }
@@ -257,8 +257,8 @@ impl Node for GCounter {
     type Call = Call;
     type Options = ();
 
-    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
-        let count = u32::try_from(life.nodes.len()).unwrap_or(u32::MAX);
+    fn start(context: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        let count = u32::try_from(context.nodes.len()).unwrap_or(u32::MAX);
         let least = (MIN_INTERVAL * count / 4).clamp(MIN_INTERVAL, MAX_INTERVAL);
         let looks = Looks {
             least,
@@ -266,17 +266,17 @@ impl Node for GCounter {
             began: Time::ZERO,
             next: Time::ZERO,
             outstanding: 0,
-            scratch: format!("{}: a new value", life.nodes[life.me.index()]).into(),
+            scratch: format!("{}: a new value", context.nodes[context.me.index()]).into(),
             writes: 0,
             fresh: false,
             news: false,
             failed: false,
         };
         Self {
-            me: life.me,
-            incarnation: life.incarnation,
-            keys: life.nodes.into(),
-            known: vec![Stored::default(); life.nodes.len()].into(),
+            me: context.me,
+            incarnation: context.incarnation,
+            keys: context.nodes.into(),
+            known: vec![Stored::default(); context.nodes.len()].into(),
             stage: Stage::Unsure,
             doubtful: None,
             adds: Vec::new(),
@@ -290,7 +290,7 @@ impl Node for GCounter {
         self.look(out);
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Add { delta: 0 } => out.reply(from, "add_ok").end(),
             Request::Add { .. } if self.adds.len() >= MAX_WAITING => Self::refuse(from, out),
@@ -309,7 +309,7 @@ impl Node for GCounter {
         }
     }
 
-    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Call, answer: Response<'_>, out: &mut Outbox<Self>) {
         match call {
             Call::Commit => self.on_commit(answer, out),
             Call::Freshen => {

@@ -8,8 +8,9 @@
 //! rounds and four hops; in a partition they wait for its end.
 //!
 //! A message that only a killed node held is lost, though its `send` was answered; while a node is dead, no message
-//! becomes stable. Each life asks lin-kv whether it is the first of its node. If not, it does not know which offsets
-//! were given or shown before, and its answers to `send` wait until it has been told by all ([`Gossip::is_born`]).
+//! becomes stable. Each incarnation asks lin-kv whether it is the first of its node. If not, it does not know which
+//! offsets were given or shown before, and its answers to `send` wait until it has been told by all
+//! ([`Gossip::is_born`]).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -19,8 +20,8 @@ use smallvec::SmallVec;
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
 use crate::gossip::{Gossip, Message, Settings, Tick, View};
-use crate::kv::{self, Absent, Failure, LIN_KV, Policy, Repetition, Store, Swap};
-use crate::node::{Answer, Life, Node, Sender};
+use crate::kv::{self, Absent, CallError, LIN_KV, Policy, Repetition, Store, Swap};
+use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::{Bound, ErrorCode, Json, MAX_LINE, REQUEST, TooLarge, elements, integer, write_int, write_str};
@@ -51,10 +52,10 @@ requests! {
     }
 }
 
-/// A life may ask again: once its name is stored it stays, and the answer is the same.
+/// An incarnation may ask again: once its name is stored it stays, and the answer is the same.
 const REGISTER: Store = LIN_KV.with(Policy { repetition: Repetition::Harmless, ..kv::PATIENT });
 
-/// The call that asks to be the first life of the node.
+/// The call that asks to be the first incarnation of the node.
 #[derive(Debug, Clone, Copy)]
 pub struct Enrol;
 
@@ -202,7 +203,7 @@ pub struct Kafka {
     topics: Topics,
     me: Origin,
     name: Box<str>,
-    /// Whether offsets may be given: there was no former life, or all that is left of it is here.
+    /// Whether offsets may be given: there was no earlier incarnation, or all that is left of it is here.
     knows_past: bool,
     /// How much was stable when messages were last shown.
     stable: u64,
@@ -213,7 +214,7 @@ pub struct Kafka {
 
 impl Kafka {
     /// Appends `[key, message]`, given as JSON text.
-    fn append(&mut self, from: Sender, text: &[u8], out: &mut Outbox<Self>) {
+    fn append(&mut self, from: ReplyTo, text: &[u8], out: &mut Outbox<Self>) {
         let mut parts = elements(text);
         let (key, message) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let topic = self.topics.at(key);
@@ -231,7 +232,7 @@ impl Kafka {
         out.reply(from, "send_ok").field("offset", offset).end();
     }
 
-    fn on_send(&mut self, from: Sender, key: &str, message: Json<'_>, out: &mut Outbox<Self>) {
+    fn on_send(&mut self, from: ReplyTo, key: &str, message: Json<'_>, out: &mut Outbox<Self>) {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         text.push(b'[');
@@ -253,7 +254,7 @@ impl Kafka {
         self.scratch = text;
     }
 
-    fn on_poll(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
+    fn on_poll(&mut self, from: ReplyTo, offsets: Json<'_>, out: &mut Outbox<Self>) {
         let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
         let Self { topics, key, .. } = self;
         let write = |text: &mut Vec<u8>| {
@@ -281,7 +282,7 @@ impl Kafka {
         out.reply(from, "poll_ok").field_with("msgs", write).end();
     }
 
-    fn on_commit(&mut self, from: Sender, offsets: Json<'_>, out: &mut Outbox<Self>) {
+    fn on_commit(&mut self, from: ReplyTo, offsets: Json<'_>, out: &mut Outbox<Self>) {
         let named = offsets.entries();
         let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
         if let Err(what) = named.into_iter().flatten().try_for_each(|(name, _)| self.admit_commit(name)) {
@@ -317,7 +318,7 @@ impl Kafka {
         REQUEST.admit(&self.key)
     }
 
-    fn on_list(&mut self, from: Sender, keys: Json<'_>, out: &mut Outbox<Self>) {
+    fn on_list(&mut self, from: ReplyTo, keys: Json<'_>, out: &mut Outbox<Self>) {
         let Some(keys) = keys.items() else { return refuse(from, "keys: an array", out) };
         let mut names: SmallVec<[&str; 16]> = keys.filter_map(Json::as_str).collect();
         names.sort_unstable();
@@ -360,13 +361,13 @@ impl Kafka {
         }
     }
 
-    /// Asks to be the first life of this node.
+    /// Asks to be the first incarnation of this node.
     fn enrol(&self, out: &mut Outbox<Self>) {
-        REGISTER.cas(&*self.name, (self.me.life, self.me.life), Absent::Create, Enrol, out);
+        REGISTER.cas(&*self.name, (self.me.incarnation, self.me.incarnation), Absent::Create, Enrol, out);
     }
 }
 
-fn refuse(from: Sender, wanted: &str, out: &mut Outbox<Kafka>) {
+fn refuse(from: ReplyTo, wanted: &str, out: &mut Outbox<Kafka>) {
     out.reply_error(from, ErrorCode::MALFORMED_REQUEST, wanted);
 }
 
@@ -376,16 +377,17 @@ impl Node for Kafka {
     type Call = Enrol;
     type Options = Settings;
 
-    fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-        let gossip = Gossip::new(life, life.options, out);
+    fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+        let gossip = Gossip::new(context, context.options, out);
         let topics =
-            Topics { nodes: life.nodes.len() as u64, all: Vec::new(), by_key: HashMap::new(), busy: Vec::new() };
-        let me = Origin { node: u32::try_from(life.me.index()).unwrap_or(u32::MAX), life: life.incarnation };
+            Topics { nodes: context.nodes.len() as u64, all: Vec::new(), by_key: HashMap::new(), busy: Vec::new() };
+        let me =
+            Origin { node: u32::try_from(context.me.index()).unwrap_or(u32::MAX), incarnation: context.incarnation };
         let node = Self {
             gossip,
             topics,
             me,
-            name: life.nodes[life.me.index()].clone(),
+            name: context.nodes[context.me.index()].clone(),
             knows_past: false,
             stable: 0,
             waiting: Waiting::default(),
@@ -400,7 +402,7 @@ impl Node for Kafka {
         self.gossip.on_settled(out);
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Send { key, msg } => self.on_send(from, key, msg, out),
             Request::Poll { offsets } => self.on_poll(from, offsets, out),
@@ -415,9 +417,9 @@ impl Node for Kafka {
         }
     }
 
-    fn on_answer(&mut self, _: Enrol, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, _: Enrol, answer: Response<'_>, out: &mut Outbox<Self>) {
         match kv::swapped(answer) {
-            Err(Failure::Unknown) => self.enrol(out),
+            Err(CallError::Unknown) => self.enrol(out),
             Ok(Swap::Done) => {
                 self.gossip.track_stability(out);
                 self.go_on(out);

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 
 use crate::kv::{Absent, LIN_KV};
-use crate::node::{Answer, Life, Node, Sender};
+use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::{ErrorCode, Json};
@@ -31,14 +31,14 @@ impl Node for LinKv {
     type Request<'a> = Request<'a>;
     type Timer = Infallible;
     /// Who waits for the answer.
-    type Call = Sender;
+    type Call = ReplyTo;
     type Options = ();
 
-    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+    fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
         Self
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Read { key } => LIN_KV.read(key, from, out),
             Request::Write { key, value } => LIN_KV.write(key, value, from, out),
@@ -46,16 +46,16 @@ impl Node for LinKv {
         }
     }
 
-    fn on_answer(&mut self, from: Sender, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, from: ReplyTo, answer: Response<'_>, out: &mut Outbox<Self>) {
         match answer {
-            Answer::Reply { kind: "write_ok", .. } => out.reply(from, "write_ok").end(),
-            Answer::Reply { kind: "cas_ok", .. } => out.reply(from, "cas_ok").end(),
-            Answer::Reply { body, .. } => match body.get("value") {
+            Response::Reply { kind: "write_ok", .. } => out.reply(from, "write_ok").end(),
+            Response::Reply { kind: "cas_ok", .. } => out.reply(from, "cas_ok").end(),
+            Response::Reply { body, .. } => match body.get("value") {
                 Some(value) => out.reply(from, "read_ok").field("value", value).end(),
                 None => out.reply_error(from, ErrorCode::CRASH, "lin-kv gave no answer that makes sense"),
             },
-            Answer::Error { code, text } => out.reply_error(from, code, text),
-            Answer::Expired => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv did not answer"),
+            Response::Error { code, text } => out.reply_error(from, code, text),
+            Response::Expired => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv did not answer"),
         }
     }
 }

@@ -13,14 +13,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::waiting::{MAX_WAITING, MAX_WAITING_BYTES};
 use crate::kv::{Absent, LIN_KV};
-use crate::node::{Answer, Life, Node, Sender};
+use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::time::Time;
 use crate::wire::{Bound, ErrorCode, Json, REQUEST, Raw, UNANSWERABLE};
 use database::{Database, MicroOp, micro_ops};
 
-/// At most so many places of the log are read at once: the log of a former life is long.
+/// At most so many places of the log are read at once: the log of a earlier incarnation is long.
 pub const MAX_AHEAD: u64 = 1024;
 
 /// What a batch may hold: a place and a few words go with it. More transactions take more than one place.
@@ -47,7 +47,7 @@ pub enum Call {
 /// A transaction, and who wants it.
 #[derive(Debug)]
 struct Transaction {
-    from: Sender,
+    from: ReplyTo,
     ops: Vec<MicroOp>,
     /// Those that change anything, as a JSON array.
     changes: Vec<u8>,
@@ -209,8 +209,8 @@ impl Node for ListAppend {
     type Call = Call;
     type Options = ();
 
-    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
-        let stride = MAX_AHEAD.min(life.nodes.len() as u64);
+    fn start(context: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        let stride = MAX_AHEAD.min(context.nodes.len() as u64);
         Self {
             database: Database::default(),
             place: 0,
@@ -228,7 +228,7 @@ impl Node for ListAppend {
         }
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         let Request::Txn { txn } = request;
         let Some(ops) = micro_ops(txn) else {
             let text = "txn: not a list of [\"r\", key, null], [\"w\", key, value] and [\"append\", key, value]";
@@ -252,16 +252,16 @@ impl Node for ListAppend {
         self.begin(out);
     }
 
-    fn on_answer(&mut self, call: Call, answer: Answer<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Call, answer: Response<'_>, out: &mut Outbox<Self>) {
         match (call, answer) {
-            (Call::Append, Answer::Reply { .. }) => self.won(out),
-            (Call::Append, Answer::Error { code: ErrorCode::PRECONDITION_FAILED, .. }) => self.lost(out),
-            (Call::Append, Answer::Error { code, text }) => self.give_up(code, text, out),
-            (Call::Append, Answer::Expired) => {
+            (Call::Append, Response::Reply { .. }) => self.won(out),
+            (Call::Append, Response::Error { code: ErrorCode::PRECONDITION_FAILED, .. }) => self.lost(out),
+            (Call::Append, Response::Error { code, text }) => self.give_up(code, text, out),
+            (Call::Append, Response::Expired) => {
                 self.give_up(ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done", out);
             }
             (Call::Read(place), answer) => {
-                if let Answer::Reply { body, .. } = answer
+                if let Response::Reply { body, .. } = answer
                     && place >= self.place
                     && let Some(ops) = body.get("value").and_then(micro_ops)
                 {

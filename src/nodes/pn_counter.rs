@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use crate::gossip::log::Origin;
 use crate::gossip::{Gossip, Message, Settings, Tick, View};
-use crate::node::{Life, Node, Sender};
+use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::write_int;
@@ -49,15 +49,15 @@ impl Node for PnCounter {
     type Call = Infallible;
     type Options = Settings;
 
-    fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-        Self { gossip: Gossip::new(life, life.options, out), sum: Sum::default(), scratch: Vec::new() }
+    fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+        Self { gossip: Gossip::new(context, context.options, out), sum: Sum::default(), scratch: Vec::new() }
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
         self.gossip.on_settled(out);
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Add { delta } => {
                 if delta != 0 {

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use super::values::Values;
 use crate::gossip::{Gossip, Message, Settings, Tick};
-use crate::node::{Life, Node, Sender};
+use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::wire::{Decode, ErrorCode, Json, MAX_REPLY, REQUEST, UNANSWERABLE};
 
@@ -52,8 +52,8 @@ impl<V: Vocabulary> Node for Set<V> {
     type Call = Infallible;
     type Options = Settings;
 
-    fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-        let gossip = Gossip::new(life, life.options, out);
+    fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+        let gossip = Gossip::new(context, context.options, out);
         Self { gossip, values: Values::default(), scratch: Vec::new(), vocabulary: std::marker::PhantomData }
     }
 
@@ -61,7 +61,7 @@ impl<V: Vocabulary> Node for Set<V> {
         self.gossip.on_settled(out);
     }
 
-    fn on_request(&mut self, from: Sender, request: V::Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: V::Request<'_>, out: &mut Outbox<Self>) {
         match request.into() {
             Wish::Add(value, done) => {
                 self.scratch.clear();

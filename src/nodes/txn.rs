@@ -1,7 +1,8 @@
 //! Challenge 6: transactions that read and write registers, at every node, partitioned or not.
 //!
 //! A transaction applies at once to the local replica and travels whole, as one operation of the log with a Lamport
-//! time. For each key the write with the highest (time, node, life) stays, so replicas that hold the same are equal.
+//! time. For each key the write with the highest (time, node, incarnation) stays, so replicas that hold the same are
+//! equal.
 //!
 //! What that gives: no transaction sees another's intermediate or aborted state, and those of a transaction's writes
 //! that are not overwritten appear together (monotonic atomic view); write-write and write-read dependencies follow the
@@ -9,8 +10,8 @@
 //! same key may both succeed (lost update, write skew), and reads may be stale. Other nodes hear of a transaction
 //! within a period and two hops; what only a killed node held is lost.
 //!
-//! A node that is started again does not know which times its former life has used. Until a peer has told it, its
-//! answers wait.
+//! A node that is started again does not know which times its earlier incarnation has used. Until a peer has told it,
+//! its answers wait.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -18,7 +19,7 @@ use std::convert::Infallible;
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
 use crate::gossip::{Gossip, Message, Settings, Tick, View};
-use crate::node::{Life, Node, Sender};
+use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::{ErrorCode, Json, MAX_REPLY, REQUEST, UNANSWERABLE, elements, integer, write_int};
@@ -34,7 +35,7 @@ requests! {
     }
 }
 
-/// When a write was made and by whom: Lamport time, node, life.
+/// When a write was made and by whom: Lamport time, node, incarnation.
 type Stamp = (u64, u32, u64);
 
 /// The registers, by the JSON text of their key.
@@ -97,7 +98,7 @@ impl View for Registers {
         let Some(time) = parts.next().and_then(integer) else { return };
         self.time = self.time.max(time);
         while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-            self.write((time, origin.node, origin.life), key, value);
+            self.write((time, origin.node, origin.incarnation), key, value);
         }
     }
 }
@@ -128,7 +129,7 @@ pub struct Txn {
     gossip: Gossip,
     registers: Registers,
     node: u32,
-    life: u64,
+    incarnation: u64,
     waiting: Waiting,
     scratch: Vec<u8>,
     operation: Vec<u8>,
@@ -136,10 +137,10 @@ pub struct Txn {
 
 impl Txn {
     /// Carries out a transaction, given as JSON text, unless it is too large.
-    fn execute(&mut self, from: Sender, text: &[u8], out: &mut Outbox<Self>) {
+    fn execute(&mut self, from: ReplyTo, text: &[u8], out: &mut Outbox<Self>) {
         let Self { registers, operation, .. } = self;
         let time = registers.time.saturating_add(1);
-        let stamp = (time, self.node, self.life);
+        let stamp = (time, self.node, self.incarnation);
         operation.clear();
         operation.push(b'[');
         write_int(operation, time);
@@ -184,7 +185,7 @@ impl Txn {
         }
     }
 
-    fn on_txn(&mut self, from: Sender, txn: Json<'_>, out: &mut Outbox<Self>) {
+    fn on_txn(&mut self, from: ReplyTo, txn: Json<'_>, out: &mut Outbox<Self>) {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         txn.write(&mut text);
@@ -214,12 +215,12 @@ impl Node for Txn {
     type Call = Infallible;
     type Options = Settings;
 
-    fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+    fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
         Self {
-            gossip: Gossip::new(life, life.options, out),
+            gossip: Gossip::new(context, context.options, out),
             registers: Registers::default(),
-            node: u32::try_from(life.me.index()).unwrap_or(u32::MAX),
-            life: life.incarnation,
+            node: u32::try_from(context.me.index()).unwrap_or(u32::MAX),
+            incarnation: context.incarnation,
             waiting: Waiting::default(),
             scratch: Vec::new(),
             operation: Vec::new(),
@@ -230,7 +231,7 @@ impl Node for Txn {
         self.gossip.on_settled(out);
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Txn { txn } => self.on_txn(from, txn, out),
             Request::Gossip(message) => {

@@ -1,12 +1,13 @@
 //! Challenge 2: ids that no two requests ever share.
 //!
-//! An id is the node's name, the tag of this life of it, and a count: unique across nodes, restarts and partitions
-//! without a message. The tag is the wall clock at the start and sixteen random bits, should the clock be set back.
+//! An id is the node's name, the tag of this incarnation of it, and a count: unique across nodes, restarts and
+//! partitions without a message. The tag is the wall clock at the start and sixteen random bits, should the clock be
+//! set back.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
 
-use crate::node::{Life, Node, Sender};
+use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::requests;
 
@@ -34,12 +35,13 @@ impl Node for UniqueIds {
     type Call = Infallible;
     type Options = ();
 
-    fn start(life: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
-        let id = format!("{}-{:x}{:04x}-", life.nodes[life.me.index()], life.incarnation, life.seed & 0xffff);
+    fn start(context: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
+        let id =
+            format!("{}-{:x}{:04x}-", context.nodes[context.me.index()], context.incarnation, context.seed & 0xffff);
         Self { prefix: id.len(), id, count: 0 }
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         let Request::Generate {} = request;
         self.id.truncate(self.prefix);
         write!(self.id, "{}", self.count).expect("writing to a String cannot fail");

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::node::Sender;
+use crate::node::ReplyTo;
 
 /// At most this many requests wait; later ones are refused.
 pub const MAX_WAITING: usize = 4096;
@@ -13,13 +13,13 @@ pub const MAX_WAITING_BYTES: usize = 256 << 20;
 /// Who waits, and with what.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    requests: VecDeque<(Sender, Box<[u8]>)>,
+    requests: VecDeque<(ReplyTo, Box<[u8]>)>,
     bytes: usize,
 }
 
 impl Waiting {
     /// Keeps a request, unless there are too many; says whether it is kept.
-    pub fn keep(&mut self, sender: Sender, text: &[u8]) -> bool {
+    pub fn keep(&mut self, sender: ReplyTo, text: &[u8]) -> bool {
         let has_room = self.requests.len() < MAX_WAITING && self.bytes + text.len() <= MAX_WAITING_BYTES;
         if has_room {
             self.bytes += text.len();
@@ -29,7 +29,7 @@ impl Waiting {
     }
 
     /// The one that came first.
-    pub fn take(&mut self) -> Option<(Sender, Box<[u8]>)> {
+    pub fn take(&mut self) -> Option<(ReplyTo, Box<[u8]>)> {
         let (sender, text) = self.requests.pop_front()?;
         self.bytes -= text.len();
         Some((sender, text))
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn no_more_waits_than_the_bounds_allow_and_what_is_taken_makes_room() {
         let who = Who::Client { len: 0, id: Default::default() };
-        let sender = Sender { who, msg_id: None, received: Time::ZERO };
+        let sender = ReplyTo { who, msg_id: None, received: Time::ZERO };
         let mut waiting = Waiting::default();
         let kept = (0..=MAX_WAITING).filter(|_| waiting.keep(sender, b"1")).count();
         assert_eq!(kept, MAX_WAITING);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use smallvec::SmallVec;
 
 use super::MAX_CALL_BYTES;
-use crate::node::Answer;
+use crate::node::Response;
 use crate::time::Duration;
 use crate::wire::ErrorCode;
 
@@ -16,7 +16,7 @@ use crate::wire::ErrorCode;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// How long until the call expires, whatever was tried.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// The mean pause before the second attempt.
     pub pause: Duration,
     /// The longest mean pause between two attempts.
@@ -100,14 +100,14 @@ impl Retries {
     }
 
     /// What an answer to a call says about the call; `None` when it will be tried again.
-    pub(crate) fn weigh<'a>(&mut self, id: i64, answer: Answer<'a>) -> Option<Answer<'a>> {
+    pub(crate) fn on_response<'a>(&mut self, id: i64, answer: Response<'a>) -> Option<Response<'a>> {
         if self.waiting.is_empty() {
             return Some(answer);
         }
         let Some(retry) = self.waiting.get_mut(&id) else { return Some(answer) };
         let code = match answer {
-            Answer::Error { code, .. } => Some(code),
-            Answer::Reply { .. } | Answer::Expired => None,
+            Response::Error { code, .. } => Some(code),
+            Response::Reply { .. } | Response::Expired => None,
         };
         if code == Some(ErrorCode::TEMPORARILY_UNAVAILABLE) {
             retry.refused = true;
@@ -115,16 +115,16 @@ impl Retries {
         }
         let doubtful = retry.uncertain && retry.policy.repetition != Repetition::Harmless;
         self.forget(id);
-        Some(if doubtful && code.is_some_and(ErrorCode::is_definite) { Answer::Expired } else { answer })
+        Some(if doubtful && code.is_some_and(ErrorCode::is_definite) { Response::Expired } else { answer })
     }
 
     /// What to say of a call whose time is over.
-    pub(crate) fn give_up(&mut self, id: i64) -> Answer<'static> {
+    pub(crate) fn give_up(&mut self, id: i64) -> Response<'static> {
         match self.forget(id) {
             Some(Retry { refused: true, uncertain: false, .. }) => {
-                Answer::Error { code: ErrorCode::TEMPORARILY_UNAVAILABLE, text: "" }
+                Response::Error { code: ErrorCode::TEMPORARILY_UNAVAILABLE, text: "" }
             }
-            Some(_) | None => Answer::Expired,
+            Some(_) | None => Response::Expired,
         }
     }
 
@@ -149,13 +149,13 @@ mod tests {
     use super::*;
 
     const POLICY: Policy = Policy {
-        patience: Duration::from_secs(4),
+        timeout: Duration::from_secs(4),
         pause: Duration::from_millis(100),
         longest_pause: Duration::from_secs(1),
         repetition: Repetition::Detected,
     };
-    const BUSY: Answer<'static> = Answer::Error { code: ErrorCode::TEMPORARILY_UNAVAILABLE, text: "" };
-    const DIFFERS: Answer<'static> = Answer::Error { code: ErrorCode::PRECONDITION_FAILED, text: "" };
+    const BUSY: Response<'static> = Response::Error { code: ErrorCode::TEMPORARILY_UNAVAILABLE, text: "" };
+    const DIFFERS: Response<'static> = Response::Error { code: ErrorCode::PRECONDITION_FAILED, text: "" };
 
     fn kept(repetition: Repetition) -> Retries {
         let mut retries = Retries::new(7);
@@ -184,33 +184,36 @@ mod tests {
         for (repetition, failed) in [(Repetition::Detected, false), (Repetition::Harmless, true)] {
             let mut retries = kept(repetition);
             assert_eq!(retries.again(1).expect("it waits").0, b"cas\n");
-            let answer = retries.weigh(1, DIFFERS).expect("an answer");
-            assert_eq!(matches!(answer, Answer::Error { .. }), failed, "{answer:?}");
+            let answer = retries.on_response(1, DIFFERS).expect("an answer");
+            assert_eq!(matches!(answer, Response::Error { .. }), failed, "{answer:?}");
             assert!(retries.again(1).is_none(), "it was answered");
         }
-        assert!(matches!(kept(Repetition::Detected).weigh(1, DIFFERS), Some(Answer::Error { .. })));
+        assert!(matches!(kept(Repetition::Detected).on_response(1, DIFFERS), Some(Response::Error { .. })));
     }
 
     #[test]
     fn what_must_not_be_done_twice_is_sent_again_only_after_a_refusal() {
         let mut retries = kept(Repetition::Forbidden);
         assert_eq!(retries.again(1).expect("it waits").0, b"");
-        assert!(retries.weigh(1, BUSY).is_none(), "it will be tried again");
+        assert!(retries.on_response(1, BUSY).is_none(), "it will be tried again");
         assert_eq!(retries.again(1).expect("it waits").0, b"cas\n");
         assert_eq!(retries.again(1).expect("it waits").0, b"");
-        assert!(matches!(retries.weigh(1, DIFFERS), Some(Answer::Error { .. })), "the refused attempt had no effect");
+        assert!(
+            matches!(retries.on_response(1, DIFFERS), Some(Response::Error { .. })),
+            "the refused attempt had no effect"
+        );
     }
 
     #[test]
     fn a_call_that_was_only_ever_refused_has_failed_and_any_other_has_expired() {
-        assert!(matches!(kept(Repetition::Detected).give_up(1), Answer::Expired));
+        assert!(matches!(kept(Repetition::Detected).give_up(1), Response::Expired));
         let mut retries = kept(Repetition::Detected);
-        retries.weigh(1, BUSY);
-        assert!(matches!(retries.give_up(1), Answer::Error { .. }));
+        retries.on_response(1, BUSY);
+        assert!(matches!(retries.give_up(1), Response::Error { .. }));
         let mut retries = kept(Repetition::Detected);
         retries.again(1);
-        retries.weigh(1, BUSY);
-        assert!(matches!(retries.give_up(1), Answer::Expired), "the first attempt may still have an effect");
+        retries.on_response(1, BUSY);
+        assert!(matches!(retries.give_up(1), Response::Expired), "the first attempt may still have an effect");
     }
 
     #[test]
@@ -218,7 +221,7 @@ mod tests {
         let mut retries = kept(Repetition::Detected);
         let most = MAX_CALL_BYTES - b"cas\n".len();
         assert!(retries.has_room(most) && !retries.has_room(most + 1));
-        retries.weigh(1, DIFFERS);
+        retries.on_response(1, DIFFERS);
         assert!(retries.has_room(MAX_CALL_BYTES));
         let mut retries = kept(Repetition::Detected);
         retries.give_up(1);

@@ -5,14 +5,14 @@ use std::fmt;
 use super::Verdict;
 use crate::time::Duration;
 use crate::workbench::check::Budget;
-use crate::workbench::report::finish::{results, strict};
+use crate::workbench::cli::options::Options;
 use crate::workbench::edn::{Value, pretty};
-use crate::workbench::report::metrics::{Figures, stable_latency_ms};
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Muted};
-use crate::workbench::cli::options::Options;
-use crate::workbench::test::Outcome;
+use crate::workbench::report::finish::{results, strict};
+use crate::workbench::report::metrics::{Metrics, stable_latency_ms};
 use crate::workbench::report::summary::abridged;
+use crate::workbench::test::Outcome;
 
 /// The history of a simulation and what the judge makes of it. Its `Debug` text begins with the calls that repeat it.
 pub struct Report {
@@ -51,7 +51,7 @@ impl Report {
     /// Messages between servers, services among them, for each operation of a client; 0 if there was none.
     #[must_use]
     pub fn messages_per_op(&self) -> f64 {
-        Figures::of(&self.results).msgs_per_op.unwrap_or_default()
+        Metrics::of(&self.results).msgs_per_op.unwrap_or_default()
     }
 
     /// How long values took to be everywhere: the quantile 0, 0.5, 0.95, 0.99 or 1. Only broadcast and g-set know.

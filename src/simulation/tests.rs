@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use super::*;
-use crate::node::{Life, Sender};
+use crate::node::{NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::Json;
@@ -47,11 +47,11 @@ impl Node for Forgetful {
     type Call = Infallible;
     type Options = Manners;
 
-    fn start(life: &Life<'_, Manners>, _: &mut Outbox<Self>) -> Self {
-        Self { last: b"null".to_vec(), honest: life.options.honest }
+    fn start(context: &NodeContext<'_, Manners>, _: &mut Outbox<Self>) -> Self {
+        Self { last: b"null".to_vec(), honest: context.options.honest }
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         let Request::Echo { echo } = request;
         let mut now = Vec::new();
         echo.write(&mut now);
@@ -134,7 +134,7 @@ fn what_makes_no_sense_is_refused_in_words() {
         "{failure}"
     );
     let failure = base.nodes(2).concurrency(3).run(Workload::LinKv).expect_err("3 is no multiple of 4");
-    assert!(matches!(failure, Failure::Unfit(_)), "{failure}");
+    assert!(matches!(failure, TestError::Unfit(_)), "{failure}");
 }
 
 requests! {
@@ -154,11 +154,11 @@ impl Node for Hermit {
     type Call = Infallible;
     type Options = ();
 
-    fn start(_: &Life<'_, ()>, _: &mut Outbox<Self>) -> Self {
+    fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
         Self::default()
     }
 
-    fn on_request(&mut self, from: Sender, request: Steps<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Steps<'_>, out: &mut Outbox<Self>) {
         let Steps::Txn { txn } = request;
         let mut done = Vec::new();
         for step in txn.items().into_iter().flatten() {
@@ -207,7 +207,7 @@ fn comparing_changes_neither_the_history_nor_what_is_counted() {
     options.nemesis_interval = second(1);
     let outcome = |compare| {
         let plan = Plan { compare, ..options.plan(3) };
-        let mut nodes = Engines::of::<crate::nodes::Txn>(3, 3, &crate::gossip::Settings::default());
+        let mut nodes = SimulatedCluster::of::<crate::nodes::Txn>(3, 3, &crate::gossip::Settings::default());
         run(&plan, &mut *options.workload.begin(&options.terms()), &mut nodes, &mut Unwatched).expect("it runs")
     };
     let (with, without) = (outcome(true), outcome(false));

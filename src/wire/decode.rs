@@ -122,7 +122,7 @@ impl<'a> de::Deserializer<'a> for Absent {
 macro_rules! requests {
     (
         $(#[$outer:meta])*
-        $vis:vis enum $name:ident<$life:lifetime> {
+        $vis:vis enum $name:ident<$context:lifetime> {
             $( $(#[$inner:meta])* $kind:literal => $variant:ident
                 $( { $($field:ident: $type:ty),* $(,)? } )?
                 $( ( $whole:ty ) )?
@@ -130,7 +130,7 @@ macro_rules! requests {
         }
     ) => {
         $(#[$outer])*
-        $vis enum $name<$life> {
+        $vis enum $name<$context> {
             $(
                 $(#[$inner])*
                 $variant
@@ -143,12 +143,12 @@ macro_rules! requests {
                 $( ($whole) )?,
             )*
             #[doc(hidden)]
-            __Lifetime(::std::convert::Infallible, ::std::marker::PhantomData<&$life ()>),
+            __Lifetime(::std::convert::Infallible, ::std::marker::PhantomData<&$context ()>),
         }
 
-        impl<$life> $crate::wire::Decode<$life> for $name<$life> {
+        impl<$context> $crate::wire::Decode<$context> for $name<$context> {
             #[allow(unused_mut, unused_variables, reason = "a request without fields reads none")]
-            fn decode(kind: &str, body: $crate::wire::Json<$life>) -> Result<Self, $crate::wire::Refusal> {
+            fn decode(kind: &str, body: $crate::wire::Json<$context>) -> Result<Self, $crate::wire::Refusal> {
                 match kind {
                     $(
                         $kind => {

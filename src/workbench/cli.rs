@@ -12,14 +12,14 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::workbench::cluster::builtin::Builtin;
-use crate::workbench::cluster::Halt;
-use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, broken, conclude};
 use crate::workbench::cli::options::{Options, Refusal};
-use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
 use crate::workbench::cli::progress::Progress;
-use crate::workbench::test::{Failure, Outcome, run_as_far_as_possible};
+use crate::workbench::cluster::Halt;
+use crate::workbench::cluster::builtin::Builtin;
+use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, broken, conclude};
 use crate::workbench::report::store::Store;
+use crate::workbench::test::{Outcome, TestError, run_as_far_as_possible};
 
 pub use challenges::challenges;
 pub use check::check;
@@ -30,7 +30,7 @@ pub use swarm::swarm;
 pub const BAD_ARGUMENTS: u8 = 254;
 
 /// Where a command leaves what it has to say.
-pub struct Desk<'a> {
+pub struct Output<'a> {
     /// What people read: stdout.
     pub page: &'a mut dyn Write,
     /// Whether the page takes colours.
@@ -44,7 +44,7 @@ pub struct Desk<'a> {
 /// # Errors
 ///
 /// When the report or the files of a run cannot be written, or the machine refuses what every test needs.
-pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
+pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_>) -> io::Result<u8> {
     let options = match Options::parse(arguments) {
         Ok(options) => options,
         Err(refusal) => return refuse(&refusal, desk.page),
@@ -83,7 +83,7 @@ pub fn refuse(refusal: &Refusal, page: &mut dyn Write) -> io::Result<u8> {
     }
 }
 
-fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Desk<'_>) -> io::Result<u8> {
+fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Output<'_>) -> io::Result<u8> {
     if !options.json {
         writeln!(desk.page, "{:<16}{seed}", "seed")?;
         desk.page.flush()?;
@@ -106,7 +106,7 @@ fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Desk<'_
     };
     match ran {
         Ok(outcome) => Ok(conclude(outcome, options, seed, &mut store, desk.page, desk.colours)?.status),
-        Err(Failure::Halt(Halt::Interrupted)) => {
+        Err(TestError::Halt(Halt::Interrupted)) => {
             let why = "Interrupted; all nodes have been ended.";
             broken(options, seed, why, desk.page)?;
             if !options.json {
@@ -120,11 +120,11 @@ fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Desk<'_
         }
         Err(failure) => {
             broken(options, seed, &failure.to_string(), desk.page)?;
-            if let Failure::Unready { node, last_words, .. } = &failure
-                && !last_words.stderr.is_empty()
+            if let TestError::Unready { node, output_tail, .. } = &failure
+                && !output_tail.stderr.is_empty()
             {
                 writeln!(desk.page, "{node} wrote to stderr last:")?;
-                for line in &last_words.stderr {
+                for line in &output_tail.stderr {
                     writeln!(desk.page, "    {line}")?;
                 }
             }
@@ -136,7 +136,7 @@ fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Desk<'_
 }
 
 /// The folder of a run that is about to begin; the user should know at once if there is none.
-fn create_store(desk: &Desk<'_>, options: &Options) -> Store {
+fn create_store(desk: &Output<'_>, options: &Options) -> Store {
     let store = Store::create(desk.store, options.workload.name());
     for why in store.missing() {
         writeln!(io::stderr(), "{why}").ok();
@@ -150,7 +150,7 @@ fn in_real_time(
     program: PathBuf,
     store: &Store,
     interrupts: &Interrupts,
-) -> io::Result<Result<Outcome, Failure>> {
+) -> io::Result<Result<Outcome, TestError>> {
     let arguments = if options.bin.is_some() {
         options.arguments.clone()
     } else {
@@ -166,7 +166,7 @@ fn in_real_time(
     Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut processes, &mut progress))
 }
 
-fn in_virtual_time(options: &Options, seed: u64, interrupts: &Interrupts) -> io::Result<Result<Outcome, Failure>> {
+fn in_virtual_time(options: &Options, seed: u64, interrupts: &Interrupts) -> io::Result<Result<Outcome, TestError>> {
     let nodes = Builtin::of(options.workload.name())
         .and_then(|node| node.engines(options.nodes.len(), seed, &options.arguments));
     let mut simulation = nodes.map_err(io::Error::other)?;

@@ -9,8 +9,8 @@ pub mod simulated;
 
 use std::io;
 
-use crate::workbench::network::jitter::Delays;
 use crate::time::{Duration, Time};
+use crate::workbench::network::jitter::Delays;
 
 /// Whether a node is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub enum Halt {
 
 /// The last lines that a node wrote, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LastWords {
+pub struct OutputTail {
     /// To stdout.
     pub stdout: Vec<String>,
     /// To stderr.
@@ -104,7 +104,7 @@ pub trait Cluster {
     }
 
     /// What it wrote last, for the report of its death.
-    fn last_words(&self, node: usize) -> LastWords;
+    fn output_tail(&self, node: usize) -> OutputTail;
 
     /// A node that has ended by itself and has not been named here since it was started.
     fn take_dead(&mut self) -> Option<usize> {

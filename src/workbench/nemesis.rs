@@ -5,18 +5,18 @@
 
 mod partition;
 mod target;
-mod weather;
+mod timing_faults;
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+use crate::time::Duration;
 use crate::workbench::cluster::Skew;
 use crate::workbench::edn::Value;
-use crate::time::Duration;
 
 pub use partition::{Grudges, OneWay, Partition};
 pub use target::Target;
-pub(super) use weather::{lag_value, skew_value};
+pub(super) use timing_faults::{lag_value, skew_value};
 
 /// What an operation of the nemesis does to the test.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,8 +208,8 @@ impl Fault {
         let target = Target::draw(rng);
         let victims = target.victims(count, rng);
         let effect = match self {
-            Self::Slow => Effect::Slow(weather::lags(victims, rng)),
-            Self::Skew => Effect::Skew(weather::skews(victims, rng)),
+            Self::Slow => Effect::Slow(timing_faults::lags(victims, rng)),
+            Self::Skew => Effect::Skew(timing_faults::skews(victims, rng)),
             Self::Kill => Effect::Kill(victims),
             Self::Pause | Self::Partition | Self::OneWay => Effect::Pause(victims),
         };

@@ -18,9 +18,9 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use smallvec::SmallVec;
 
+use crate::time::Time;
 use crate::workbench::network::jitter::Delays;
 use crate::workbench::quote::quote;
-use crate::time::Time;
 use inbox::Inbox;
 use journal::Slot;
 

@@ -21,12 +21,12 @@ mod timeline;
 pub mod violations;
 
 use crate::workbench::check::Verdict;
+use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Journal};
-use crate::workbench::cli::options::Options;
-use crate::workbench::test::Throughput;
 use crate::workbench::report::store::Store;
+use crate::workbench::test::Throughput;
 use faults::faults;
 use operations::Operations;
 

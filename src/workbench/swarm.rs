@@ -4,30 +4,30 @@
 //! all are reported, and for a failure a smaller scenario that fails too. Results depend on the seeds alone: threads
 //! only share them out.
 
+mod case;
+mod discount;
 mod draw;
-mod findings;
-mod flaw;
-mod pardon;
+mod failure;
+mod report;
 mod scenario;
 mod shrink;
-mod trial;
 mod workers;
 
-use crate::workbench::cluster::simulated::Engines;
+use crate::workbench::cluster::simulated::SimulatedCluster;
 use crate::workbench::workload::Kind;
 
-pub use findings::{Failing, Findings};
-pub use flaw::Flaw;
+pub(in crate::workbench) use case::tell_of_panics;
+pub use case::{CaseOutcome, attempt};
+pub use failure::Failure;
+pub use report::{Failing, SwarmReport};
 pub use scenario::Scenario;
 pub use shrink::{MAX_TRIES, Shrunk};
-pub use trial::{Trial, attempt};
-pub(in crate::workbench) use trial::tell_of_panics;
 
 /// So many failures are shrunk; of more, the command alone is told.
 pub const MAX_SHRUNK: usize = 3;
 
 /// Makes the nodes of a scenario: how many, the seed, and their arguments.
-pub type Nursery<'a> = dyn Fn(usize, u64, &[String]) -> Result<Engines, String> + Sync + 'a;
+pub type NodeFactory<'a> = dyn Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync + 'a;
 
 /// What to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Swarm {
     }
 
     /// Runs every seed; `on_trial` is told of each that is done, in any order.
-    pub fn run(&self, nodes: &Nursery<'_>, on_trial: &(dyn Fn(&Trial) + Sync)) -> Findings {
+    pub fn run(&self, nodes: &NodeFactory<'_>, on_trial: &(dyn Fn(&CaseOutcome) + Sync)) -> SwarmReport {
         let seeds: Vec<u64> = (0..self.seeds).map(|more| self.first_seed.wrapping_add(more)).collect();
         let trials = workers::share(self.jobs, &seeds, |seed| {
             let scenario = self.scenario(*seed);
@@ -64,7 +64,7 @@ impl Swarm {
             on_trial(&trial);
             (scenario, trial)
         });
-        let mut findings = Findings::of(self, trials);
+        let mut findings = SwarmReport::of(self, trials);
         let first = findings.failures.len().min(MAX_SHRUNK);
         let shrunk = workers::share(self.jobs, &findings.failures[..first], |failing| {
             shrink::shrink(&failing.scenario, &failing.fault, |scenario| attempt(scenario, nodes).fault)

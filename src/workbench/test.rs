@@ -3,10 +3,10 @@
 //! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
 
 mod convergence;
-mod exchange;
 mod faults;
 mod lateness;
 mod operation_errors;
+mod router;
 mod staleness;
 mod throughput;
 mod workers;
@@ -14,19 +14,19 @@ mod workers;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::workbench::workload::client::{Answer, Request, Schema};
-use crate::workbench::cluster::{Cluster, Halt, LastWords, Status};
+use crate::time::Duration;
+use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 use crate::workbench::generator::{MainPhase, Step};
 use crate::workbench::history::Op;
-use crate::workbench::network::jitter::{Delays, Jitter};
 use crate::workbench::nemesis::{Fault, Nemesis};
+use crate::workbench::network::jitter::{Delays, Jitter};
 use crate::workbench::network::{Conditions, Counts, Journal, Muted, Network, Shape, Unread};
 use crate::workbench::services::Services;
+use crate::workbench::workload::client::{ClientReply, Request, Schema};
 use crate::workbench::workload::{Last, Workload};
-use crate::time::Duration;
-use exchange::Exchange;
 use faults::Restart;
-use workers::{Book, Workers};
+use router::Router;
+use workers::{Recorder, Workers};
 
 pub use convergence::Convergence;
 pub use lateness::Lateness;
@@ -102,7 +102,7 @@ pub trait Watch {
     /// A node printed a line that silences it.
     fn on_muted(&mut self, _muted: &Muted) {}
     /// A node ended by itself.
-    fn on_death(&mut self, _node: &str, _status: &str, _last_words: &LastWords) {}
+    fn on_death(&mut self, _node: &str, _status: &str, _last_words: &OutputTail) {}
     /// Whether the test is to end now.
     fn is_interrupted(&self) -> bool {
         false
@@ -127,7 +127,7 @@ pub struct Crash {
     /// When that was noticed, in the time of the history.
     pub after: Duration,
     /// What it wrote last.
-    pub last_words: LastWords,
+    pub output_tail: OutputTail,
 }
 
 /// A test that ran, to its end or until it was cut short.
@@ -135,7 +135,7 @@ pub struct Crash {
 #[non_exhaustive]
 pub struct Outcome {
     /// What cut it short after its first operation: no fault was healed then, and the last operations may be missing.
-    pub cut_short: Option<Failure>,
+    pub cut_short: Option<TestError>,
     /// What clients and nemesis did and saw.
     pub history: Vec<Op>,
     /// What the network counted.
@@ -165,7 +165,7 @@ pub struct Outcome {
 /// Why a test did not run to its end; the status is 255.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Failure {
+pub enum TestError {
     /// A node could not be started.
     #[error("{node} cannot be started: {source}")]
     Start {
@@ -182,7 +182,7 @@ pub enum Failure {
         /// What it did instead.
         what: String,
         /// What it wrote last.
-        last_words: LastWords,
+        output_tail: OutputTail,
     },
     /// A distribution that needs a positive mean has none.
     #[error("--latency-dist uniform and exponential need a --latency above 0")]
@@ -206,7 +206,7 @@ pub fn run<C: Cluster>(
     workload: &mut dyn Workload,
     cluster: &mut C,
     watch: &mut dyn Watch,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, TestError> {
     let mut outcome = run_as_far_as_possible(plan, workload, cluster, watch)?;
     outcome.cut_short.take().map_or(Ok(outcome), Err)
 }
@@ -221,26 +221,26 @@ pub fn run_as_far_as_possible<C: Cluster>(
     workload: &mut dyn Workload,
     cluster: &mut C,
     watch: &mut dyn Watch,
-) -> Result<Outcome, Failure> {
+) -> Result<Outcome, TestError> {
     let latency = plan.conditions.latency;
     if latency.mean_ms == 0 && latency.shape != Shape::Constant {
-        return Err(Failure::NoLatency);
+        return Err(TestError::NoLatency);
     }
-    workload.fits(plan.nodes.len(), plan.threads).map_err(Failure::Unfit)?;
+    workload.fits(plan.nodes.len(), plan.threads).map_err(TestError::Unfit)?;
     let mut network = Network::new(plan.conditions, stream(plan.seed, 0));
     let delays = |number| Delays::new(plan.jitter, plan.seed, number);
     network.delay(delays(4));
     cluster.delay(delays(5));
     network.log(plan.log_send, plan.log_recv);
     let services = Services::new(stream(plan.seed, 3));
-    let exchange = Exchange::new(network, services, &plan.nodes, cluster, watch);
+    let router = Router::new(network, services, &plan.nodes, cluster, watch);
     let workers = Workers::new(plan.threads);
     let nemesis = Nemesis::new(&plan.faults);
     let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
-    let book = Book::default();
+    let book = Recorder::default();
     let throughput = Throughput::asked(plan.rate, plan.time_limit, plan.threads);
     let restart = Restart::default();
-    let mut test = Test { plan, workload, exchange, book, workers, nemesis, restart, throughput, rng, nemesis_rng };
+    let mut test = Test { plan, workload, router, book, workers, nemesis, restart, throughput, rng, nemesis_rng };
     test.start()?;
     test.set_up()?;
     let mut cut_short = test.main().and_then(|()| test.finish()).err();
@@ -265,8 +265,8 @@ fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
 struct Test<'a, C: Cluster> {
     plan: &'a Plan,
     workload: &'a mut dyn Workload,
-    exchange: Exchange<'a, C>,
-    book: Book,
+    router: Router<'a, C>,
+    book: Recorder,
     workers: Workers,
     nemesis: Nemesis,
     restart: Restart,
@@ -277,18 +277,18 @@ struct Test<'a, C: Cluster> {
 
 impl<C: Cluster> Test<'_, C> {
     /// Starts every node and sees each answer `init`; then the history's clock begins.
-    fn start(&mut self) -> Result<(), Failure> {
-        self.exchange.watch.on_phase(Phase::Starting);
+    fn start(&mut self) -> Result<(), TestError> {
+        self.router.watch.on_phase(Phase::Starting);
         for node in 0..self.plan.nodes.len() {
             self.launch(node)?;
-            self.exchange.deliver_due();
+            self.router.deliver_due();
         }
         let mut ready = vec![false; self.plan.nodes.len()];
         while ready.contains(&false) {
-            let glance = self.exchange.cluster.now() + GLANCE;
-            self.exchange.turn(Some(glance))?;
-            while let Some((node, client, answer)) = self.exchange.next_answer() {
-                self.exchange.close_client(client);
+            let glance = self.router.cluster.now() + GLANCE;
+            self.router.turn(Some(glance))?;
+            while let Some((node, client, answer)) = self.router.next_answer() {
+                self.router.close_client(client);
                 if let Some(what) = self.init_fault(node, answer) {
                     return Err(self.unready(node, what));
                 }
@@ -297,42 +297,41 @@ impl<C: Cluster> Test<'_, C> {
             self.refuse_muted("init", &ready)?;
             let missing = ready.iter().enumerate().filter(|(_, ready)| !**ready).map(|(node, _)| node);
             for node in missing {
-                if let Status::Dead(status) = self.exchange.cluster.status(node) {
-                    let stray = self.exchange.stray(node).map(|stray| format!("; {stray}")).unwrap_or_default();
+                if let Status::Dead(status) = self.router.cluster.status(node) {
+                    let stray = self.router.stray(node).map(|stray| format!("; {stray}")).unwrap_or_default();
                     return Err(self.unready(node, format!("ended ({status}) before it answered init{stray}")));
                 }
             }
         }
-        self.book.zero = self.exchange.cluster.now();
+        self.book.zero = self.router.cluster.now();
         Ok(())
     }
 
     /// Starts a node and has a fresh client ask it to `init`; returns the client.
-    fn launch(&mut self, node: usize) -> Result<usize, Failure> {
+    fn launch(&mut self, node: usize) -> Result<usize, TestError> {
         let quote = |name: &String| serde_json::Value::from(name.as_str()).to_string();
         let name = &self.plan.nodes[node];
-        self.exchange.cluster.start(node).map_err(|source| Failure::Start { node: name.clone(), source })?;
+        self.router.cluster.start(node).map_err(|source| TestError::Start { node: name.clone(), source })?;
         let (id, ids) = (quote(name), self.plan.nodes.iter().map(quote).collect::<Vec<_>>().join(","));
         let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
-        let client = self.exchange.open_client(node, node);
-        self.exchange.ask(client, &Request { body, reply: INIT_OK, patience: self.plan.init_timeout });
+        let client = self.router.open_client(node, node);
+        self.router.ask(client, &Request { body, reply: INIT_OK, timeout: self.plan.init_timeout });
         Ok(client)
     }
 
     /// Opens one more client per node, which sends what the workload needs first.
-    fn set_up(&mut self) -> Result<(), Failure> {
-        self.exchange.watch.on_phase(Phase::SettingUp);
-        let clients: Vec<usize> =
-            (0..self.plan.nodes.len()).map(|node| self.exchange.open_client(node, node)).collect();
+    fn set_up(&mut self) -> Result<(), TestError> {
+        self.router.watch.on_phase(Phase::SettingUp);
+        let clients: Vec<usize> = (0..self.plan.nodes.len()).map(|node| self.router.open_client(node, node)).collect();
         let Some(request) = self.workload.set_up(&self.plan.nodes) else { return Ok(()) };
         for &client in &clients {
-            self.exchange.ask(client, &request);
+            self.router.ask(client, &request);
         }
         let asked = request.reply.kind.trim_end_matches("_ok");
         let mut ready = vec![false; clients.len()];
         while ready.contains(&false) {
-            self.exchange.turn(None)?;
-            while let Some((node, _, answer)) = self.exchange.next_answer() {
+            self.router.turn(None)?;
+            while let Some((node, _, answer)) = self.router.next_answer() {
                 if let Err(reason) = answer.in_shape(|members| request.reply.fault(members)) {
                     return Err(self.unready(node, reason.of_request(asked)));
                 }
@@ -344,20 +343,19 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// Gives up if a node that has not answered never will: nothing that it prints is read any more.
-    fn refuse_muted(&mut self, asked: &str, ready: &[bool]) -> Result<(), Failure> {
+    fn refuse_muted(&mut self, asked: &str, ready: &[bool]) -> Result<(), TestError> {
         let mut missing = ready.iter().enumerate().filter(|(_, ready)| !**ready).map(|(node, _)| node);
-        let muted = missing.find_map(|node| Some((node, self.exchange.network.muted_now(node)?.in_words())));
+        let muted = missing.find_map(|node| Some((node, self.router.network.muted_now(node)?.in_words())));
         let Some((node, why)) = muted else { return Ok(()) };
         Err(self.unready(node, format!("can never answer {asked}: {why}")))
     }
 
     /// What is wrong with the answer to `init`, in words that follow the node's name; only its type matters
     /// (reference §1.6).
-    fn init_fault(&self, node: usize, answer: Answer) -> Option<String> {
-        let is_silent =
-            matches!(&answer, Answer::TimedOut(silence) if silence.stray.is_none() && silence.unfinished.is_none());
+    fn init_fault(&self, node: usize, answer: ClientReply) -> Option<String> {
+        let is_silent = matches!(&answer, ClientReply::TimedOut(silence) if silence.stray.is_none() && silence.unfinished.is_none());
         let reason = answer.in_shape(|members| INIT_OK.wrong_type(members)).err()?;
-        let printed = !self.exchange.cluster.last_words(node).stdout.is_empty();
+        let printed = !self.router.cluster.output_tail(node).stdout.is_empty();
         let hint = match (is_silent, printed) {
             (true, false) => {
                 "; it has printed nothing: is stdout flushed? If it only needs longer, say --init-timeout SECONDS"
@@ -368,13 +366,13 @@ impl<C: Cluster> Test<'_, C> {
         Some(reason.of_request("init") + hint)
     }
 
-    fn main(&mut self) -> Result<(), Failure> {
-        self.exchange.watch.on_phase(Phase::Main);
+    fn main(&mut self) -> Result<(), TestError> {
+        self.router.watch.on_phase(Phase::Main);
         let nemesis = (self.nemesis.streams(), self.plan.nemesis_interval);
-        let mut phase = MainPhase::new(self.plan.rate, nemesis, self.plan.time_limit, self.exchange.cluster.now());
+        let mut phase = MainPhase::new(self.plan.rate, nemesis, self.plan.time_limit, self.router.cluster.now());
         loop {
             self.complete()?;
-            let now = self.exchange.cluster.now();
+            let now = self.router.cluster.now();
             self.throughput.lasted = phase.began().map_or(Duration::ZERO, |began| now.since(began));
             let step = phase.next(now, &self.workers.threads, self.restart.is_over(), &mut self.rng);
             match step {
@@ -383,10 +381,10 @@ impl<C: Cluster> Test<'_, C> {
                     if let Some((thread, invocation)) = next {
                         self.throughput.on_begin(phase.client_due(), phase.began(), now);
                         phase.dispatched(step, now, &mut self.rng);
-                        self.workers.begin(thread, invocation, self.workload, &mut self.exchange, &mut self.book);
+                        self.workers.begin(thread, invocation, self.workload, &mut self.router, &mut self.book);
                     } else {
-                        self.exchange.turn(Some(now + ASK_AGAIN))?;
-                        self.throughput.on_busy(now, self.exchange.cluster.now());
+                        self.router.turn(Some(now + ASK_AGAIN))?;
+                        self.throughput.on_busy(now, self.router.cluster.now());
                     }
                 }
                 Step::Nemesis(stream) => {
@@ -397,9 +395,9 @@ impl<C: Cluster> Test<'_, C> {
                 }
                 Step::Wait(until) => {
                     let due = phase.client_due().filter(|_| !self.workers.threads.any_free());
-                    self.exchange.turn(until)?;
+                    self.router.turn(until)?;
                     if let Some(due) = due {
-                        self.throughput.on_busy(due.max(now), self.exchange.cluster.now());
+                        self.throughput.on_busy(due.max(now), self.router.cluster.now());
                     }
                 }
                 Step::Over => return Ok(()),
@@ -408,27 +406,27 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// Heals everything, leaves the nodes in peace, and lets the threads perform the last operations.
-    fn finish(&mut self) -> Result<(), Failure> {
+    fn finish(&mut self) -> Result<(), TestError> {
         if !self.workload.has_last() {
             return Ok(());
         }
-        self.exchange.watch.on_phase(Phase::Recovering);
+        self.router.watch.on_phase(Phase::Recovering);
         for act in self.nemesis.last_acts() {
             self.act(act)?;
             self.drain()?;
         }
-        self.exchange.network.calm();
+        self.router.network.calm();
         self.rest(RECOVERY)?;
-        self.exchange.watch.on_phase(Phase::Final);
-        let began = self.exchange.cluster.now();
+        self.router.watch.on_phase(Phase::Final);
+        let began = self.router.cluster.now();
         loop {
             self.complete()?;
-            let elapsed = self.exchange.cluster.now().since(began);
+            let elapsed = self.router.cluster.now().since(began);
             match self.workload.next_last(&self.workers.threads, elapsed, &mut self.rng) {
                 Last::Begin(thread, invocation) => {
-                    self.workers.begin(thread, invocation, self.workload, &mut self.exchange, &mut self.book);
+                    self.workers.begin(thread, invocation, self.workload, &mut self.router, &mut self.book);
                 }
-                Last::Wait(until) => self.exchange.turn(until.map(|until| began + until))?,
+                Last::Wait(until) => self.router.turn(until.map(|until| began + until))?,
                 Last::Over => break,
             }
         }
@@ -436,91 +434,91 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// Leaves everything alone for so long.
-    fn rest(&mut self, pause: Duration) -> Result<(), Failure> {
-        let rested = self.exchange.cluster.now() + pause;
-        while self.exchange.cluster.now() < rested {
-            self.exchange.turn(Some(rested))?;
+    fn rest(&mut self, pause: Duration) -> Result<(), TestError> {
+        let rested = self.router.cluster.now() + pause;
+        while self.router.cluster.now() < rested {
+            self.router.turn(Some(rested))?;
         }
         Ok(())
     }
 
     /// Looks who is still there. Nothing that happens afterwards is recorded or counted.
     fn close(&mut self) -> Outcome {
-        self.exchange.watch.on_phase(Phase::Ending);
+        self.router.watch.on_phase(Phase::Ending);
         let mut crashes = Vec::new();
         for (node, name) in self.plan.nodes.iter().enumerate() {
-            if let Status::Dead(status) = self.exchange.cluster.status(node)
-                && !self.exchange.down[node]
+            if let Status::Dead(status) = self.router.cluster.status(node)
+                && !self.router.down[node]
             {
-                let last_words = self.exchange.cluster.last_words(node);
-                let noticed = self.exchange.died[node].unwrap_or(self.exchange.cluster.now());
+                let output_tail = self.router.cluster.output_tail(node);
+                let noticed = self.router.died[node].unwrap_or(self.router.cluster.now());
                 let after = noticed.since(self.book.zero);
-                crashes.push(Crash { node: name.clone(), status, after, last_words });
+                crashes.push(Crash { node: name.clone(), status, after, output_tail });
             }
         }
-        let mut remarks = self.exchange.cluster.remarks();
-        remarks.extend(self.exchange.network.traces());
-        self.exchange.network.log(false, false);
+        let mut remarks = self.router.cluster.remarks();
+        remarks.extend(self.router.network.traces());
+        self.router.network.log(false, false);
         self.book.closed = true;
         Outcome {
             cut_short: None,
             history: std::mem::take(&mut self.book.history),
-            counts: self.exchange.network.counts(),
-            muted: self.exchange.network.muted().to_vec(),
-            unread: self.exchange.network.unread().to_vec(),
+            counts: self.router.network.counts(),
+            muted: self.router.network.muted().to_vec(),
+            unread: self.router.network.unread().to_vec(),
             errors: std::mem::take(&mut self.book.errors),
             outdated: self.outdated(),
             crashes,
             remarks,
-            lateness: self.exchange.lateness.clone(),
+            lateness: self.router.lateness.clone(),
             throughput: self.throughput.clone(),
             convergence: None,
-            journal: self.exchange.network.take_journal(self.book.zero),
+            journal: self.router.network.take_journal(self.book.zero),
         }
     }
 
     fn outdated(&self) -> Vec<Outdated> {
-        let stale = self.exchange.services.stale_reads();
+        let stale = self.router.services.stale_reads();
         stale.map(|(node, read)| Outdated::of(node, read, self.book.zero)).collect()
     }
 
     /// Ends all nodes.
     fn end(self) {
         for node in 0..self.plan.nodes.len() {
-            self.exchange.cluster.kill(node);
+            self.router.cluster.kill(node);
         }
     }
 
     /// Waits until clients and nemesis are done with what they have begun.
-    fn drain(&mut self) -> Result<(), Failure> {
+    fn drain(&mut self) -> Result<(), TestError> {
         loop {
             self.complete()?;
             if self.workers.threads.all_free() && self.restart.is_over() {
                 return Ok(());
             }
-            self.exchange.turn(None)?;
+            self.router.turn(None)?;
         }
     }
 
-    fn complete(&mut self) -> Result<(), Failure> {
-        while let Some((thread, client, answer)) = self.exchange.next_answer() {
+    fn complete(&mut self) -> Result<(), TestError> {
+        while let Some((thread, client, answer)) = self.router.next_answer() {
             if self.restart.awaits(client) {
                 self.on_restarted(client, answer)?;
             } else {
-                self.workers.answered(thread, answer, self.workload, &mut self.exchange, &mut self.book);
+                self.workers.answered(thread, answer, self.workload, &mut self.router, &mut self.book);
             }
         }
         Ok(())
     }
 
-    fn unready(&mut self, node: usize, mut what: String) -> Failure {
-        if let Status::Dead(status) = self.exchange.cluster.status(node)
+    fn unready(&mut self, node: usize, mut what: String) -> TestError {
+        if let Status::Dead(status) = self.router.cluster.status(node)
             && !what.contains(&status)
         {
             what = format!("{what}; it has died ({status})");
         }
-        let last_words = self.exchange.cluster.last_words(node);
-        Failure::Unready { node: self.plan.nodes[node].clone(), what, last_words }
+        let output_tail = self.router.cluster.output_tail(node);
+        TestError::Unready { node: self.plan.nodes[node].clone(), what, output_tail }
     }
 }
 

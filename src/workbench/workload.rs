@@ -2,13 +2,13 @@
 
 mod broadcast;
 pub mod client;
+mod convergence_probe;
 mod counter;
 mod echo;
 mod g_set;
 mod kafka;
 mod lin_kv;
 mod micro_ops;
-mod question;
 pub mod topology;
 mod txn;
 mod unique_ids;
@@ -16,14 +16,14 @@ mod unique_ids;
 use rand::seq::SliceRandom as _;
 use rand_chacha::ChaCha8Rng;
 
-use crate::workbench::workload::client::{Conduct, Request};
+use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
-use crate::time::{Duration, Time};
+use crate::workbench::workload::client::{ErrorPolicy, Request};
 use topology::Topology;
 
-pub use question::Question;
+pub use convergence_probe::ConvergenceProbe;
 
 /// An operation that a client thread is to perform.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,7 +82,7 @@ pub trait Workload {
     fn proceed(&mut self, thread: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act;
 
     /// How its clients take trouble.
-    fn conduct(&self) -> Conduct;
+    fn conduct(&self) -> ErrorPolicy;
 
     /// Is told, before anything else, on how many nodes and by how many threads it is to be run.
     ///
@@ -109,7 +109,7 @@ pub trait Workload {
     }
 
     /// What to ask every node when all is over, where all are meant to answer alike.
-    fn questions(&self, _history: &[Op]) -> Vec<Question> {
+    fn questions(&self, _history: &[Op]) -> Vec<ConvergenceProbe> {
         Vec::new()
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::engine::{Engine, EngineConfig};
+use gossip_gloomers::event_loop::StateMachine as _;
 use gossip_gloomers::node::Node;
-use gossip_gloomers::shell::Machine as _;
 use gossip_gloomers::time::Time;
 use gossip_gloomers::wire::{Json, MAX_LINE, Message, PADDING, Reader};
 
@@ -52,8 +52,8 @@ where
     N::Options: Default,
 {
     pub(crate) fn new() -> Self {
-        let birth = || Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        let nodes = [Engine::new(birth()), Engine::new(birth())];
+        let config = || EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+        let nodes = [Engine::new(config()), Engine::new(config())];
         let mut pair = Self {
             nodes,
             now: Time::from_millis(1000),

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Birth, Engine, SETTLE};
+use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE};
+use gossip_gloomers::event_loop::{PADDING, StateMachine};
 use gossip_gloomers::node::Node;
-use gossip_gloomers::shell::{Machine, PADDING};
 use gossip_gloomers::time::Time;
 
 use crate::protocol::{self, Spoken};
@@ -24,8 +24,8 @@ where
 {
     /// A node that has not heard of itself yet.
     pub(crate) fn new() -> Self {
-        let birth = Birth { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        Self { engine: Engine::new(birth), now: Time::from_millis(1000), buffer: Vec::new() }
+        let config = EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+        Self { engine: Engine::new(config), now: Time::from_millis(1000), buffer: Vec::new() }
     }
 
     /// The first node of `n0`, `n1` and `n2`, after `init`, when its peers surely exist.
@@ -78,7 +78,7 @@ impl<N: Node> Host<N> {
     }
 }
 
-/// The line with which a life begins; ids are JSON text without the quotes.
+/// The line with which an incarnation begins; ids are JSON text without the quotes.
 pub(crate) fn init(client: &str, me: &str, nodes: &[&str]) -> String {
     let nodes = nodes.join(r#"",""#);
     line(client, me, &format!(r#"{{"type":"init","node_id":"{me}","node_ids":["{nodes}"],"msg_id":1}}"#))

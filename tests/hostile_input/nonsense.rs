@@ -50,12 +50,12 @@ pub(crate) fn gossip() -> impl Strategy<Value = String> {
         prop_oneof![4 => present, 1 => Just(String::new())]
     };
     let pair = || (number(), number()).prop_map(|(first, second)| format!("[{first},{second}]"));
-    // Mostly one life, so that messages are heard.
-    let life = (0..9_000_000_u64).prop_map(|age| (1_763_838_000_000_500 + age, age));
-    let life = life.prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
-    let odd_life = (number(), number()).prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
+    // Mostly one incarnation, so that messages are heard.
+    let incarnation = (0..9_000_000_u64).prop_map(|age| (1_763_838_000_000_500 + age, age));
+    let incarnation = incarnation.prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
+    let odd_incarnation = (number(), number()).prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
     (
-        prop_oneof![3 => life, 1 => odd_life],
+        prop_oneof![3 => incarnation, 1 => odd_incarnation],
         field("follows", number().boxed()),
         field("echo", prop_oneof![4 => pair(), 1 => json()].boxed()),
         field("next", prop_oneof![4 => pair(), 1 => json()].boxed()),
@@ -65,10 +65,10 @@ pub(crate) fn gossip() -> impl Strategy<Value = String> {
         field("stable", prop_oneof![4 => numbers(), 1 => json()].boxed()),
         prop::sample::subsequence(vec!["full", "answer", "doubts", "far"], 0..=4),
     )
-        .prop_map(|(life, follows, echo, next, have, ops, below, stable, flags)| {
+        .prop_map(|(incarnation, follows, echo, next, have, ops, below, stable, flags)| {
             let flags: Vec<_> = flags.iter().map(|flag| format!(",\"{flag}\":true")).collect();
             let flags = flags.concat();
-            format!("{{\"type\":\"gossip\"{life}{follows}{echo}{next}{have}{ops}{below}{stable}{flags}}}")
+            format!("{{\"type\":\"gossip\"{incarnation}{follows}{echo}{next}{have}{ops}{below}{stable}{flags}}}")
         })
 }
 

@@ -27,7 +27,7 @@ struct Body<'a> {
     ops: Vec<Vec<serde_json::Value>>,
 }
 
-/// Who made operations: a node in one of its lives.
+/// Who made operations: a node in one of its incarnations.
 pub(crate) type Maker = (u32, u64);
 
 /// An operation, or one that is handed on for a maker who may be dead, under its name.
@@ -40,16 +40,20 @@ pub(crate) enum Operation {
 impl Operation {
     fn read(value: &serde_json::Value) -> Self {
         let Some(parts) = value.as_array() else { return Self::Plain(integer(value)) };
-        let [node, life, number, packed] = &parts[..] else { panic!("a packed operation has four parts: {parts:?}") };
-        let life = u64::try_from(integer(life)).expect("a life");
-        Self::Packed((small(integer(node)), life, small(integer(number))), Box::new(Self::read(packed)))
+        let [node, incarnation, number, packed] = &parts[..] else {
+            panic!("a packed operation has four parts: {parts:?}")
+        };
+        let incarnation = u64::try_from(integer(incarnation)).expect("an incarnation");
+        Self::Packed((small(integer(node)), incarnation, small(integer(number))), Box::new(Self::read(packed)))
     }
 
     /// Who made what is packed in it, and the estates that it went through.
     fn makers(&self) -> Vec<Maker> {
         match self {
             Self::Plain(_) => Vec::new(),
-            Self::Packed((node, life, _), operation) => [vec![(*node, *life)], operation.makers()].concat(),
+            Self::Packed((node, incarnation, _), operation) => {
+                [vec![(*node, *incarnation)], operation.makers()].concat()
+            }
         }
     }
 
@@ -81,8 +85,8 @@ impl Run {
 #[derive(Debug, Clone)]
 pub(crate) struct Hearsay {
     pub(crate) to: usize,
-    /// The sender's life.
-    pub(crate) life: u64,
+    /// The sender's incarnation.
+    pub(crate) incarnation: u64,
     /// Whom the sender follows; itself if it is a hub.
     pub(crate) follows: Option<usize>,
     pub(crate) have: Vec<(Maker, u32)>,
@@ -118,8 +122,8 @@ fn integer(value: &serde_json::Value) -> i64 {
     value.as_i64().unwrap_or_else(|| panic!("{value} is not an integer"))
 }
 
-fn maker(node: i64, relative: i64, life: u64) -> Maker {
-    (small(node), life.checked_add_signed(relative).expect("a life"))
+fn maker(node: i64, relative: i64, incarnation: u64) -> Maker {
+    (small(node), incarnation.checked_add_signed(relative).expect("an incarnation"))
 }
 
 /// Reads one line, without its newline.
@@ -130,14 +134,14 @@ pub(crate) fn read(text: &[u8]) -> Said {
         return Said::ToClient { kind: body.kind.into() };
     };
     assert_eq!(body.kind, "gossip", "replicas only gossip");
-    let life = body.at - body.age;
+    let incarnation = body.at - body.age;
     let entries = body.have.chunks_exact(3);
     assert!(entries.remainder().is_empty(), "{:?}", body.have);
-    let have = entries.map(|entry| (maker(entry[0], entry[1], life), small(entry[2]))).collect();
+    let have = entries.map(|entry| (maker(entry[0], entry[1], incarnation), small(entry[2]))).collect();
     let run = |run: &Vec<serde_json::Value>| {
         assert!(run.len() > 3, "an empty run: {run:?}");
-        let maker = maker(integer(&run[0]), integer(&run[1]), life);
+        let maker = maker(integer(&run[0]), integer(&run[1]), incarnation);
         Run { maker, first: small(integer(&run[2])), operations: run[3..].iter().map(Operation::read).collect() }
     };
-    Said::ToReplica(Hearsay { to, life, follows: body.follows, have, runs: body.ops.iter().map(run).collect() })
+    Said::ToReplica(Hearsay { to, incarnation, follows: body.follows, have, runs: body.ops.iter().map(run).collect() })
 }

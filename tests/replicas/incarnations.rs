@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Birth, Engine, SETTLE};
-use gossip_gloomers::gossip::{MAX_LIVES, Settings};
+use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE};
+use gossip_gloomers::gossip::{MAX_INCARNATIONS, Settings};
 use gossip_gloomers::time::Time;
 use log::{Log, Metadata, Record};
 
@@ -14,7 +14,7 @@ use crate::wires::{Cluster, Deed, EPOCH, Wires, feed, init};
 
 const NODES: usize = 4;
 
-/// Operations in each life.
+/// Operations in each incarnation.
 const OPERATIONS: usize = 5;
 
 /// Long enough for all to hear.
@@ -44,12 +44,12 @@ fn a_new_life_is_heard_from_its_first_operation() {
         let node = chance.index(NODES);
         let mut cluster = Cluster::new(NODES, wires, Settings { max_staleness }, chance);
         cluster.pass(SETTLE * 2);
-        for life in 1..=3 {
+        for incarnation in 1..=3 {
             live(&mut cluster, node);
-            assert_eq!(cluster.witness.made(), life * OPERATIONS);
+            assert_eq!(cluster.witness.made(), incarnation * OPERATIONS);
             for other in cluster.living() {
                 let ledger = cluster.ledger(other).expect("it lives");
-                assert_eq!(ledger.entries().len(), life * OPERATIONS, "n{other}");
+                assert_eq!(ledger.entries().len(), incarnation * OPERATIONS, "n{other}");
                 cluster.witness.check(other, ledger, true);
             }
             cluster.plan(Duration::ZERO, Deed::Kill(node));
@@ -84,26 +84,26 @@ fn a_life_too_many_is_not_heard_and_that_is_said_once() {
     // No other test of this folder listens.
     log::set_logger(&Listener).expect("nobody listens yet");
     log::set_max_level(log::LevelFilter::Error);
-    let mut engine = Engine::<Ledger>::new(Birth { incarnation: EPOCH, seed: 7, options: Settings::default() });
+    let mut engine = Engine::<Ledger>::new(EngineConfig { incarnation: EPOCH, seed: 7, options: Settings::default() });
     let now = Time::from_millis(1);
     feed(&mut engine, &mut init(0, 2).into_bytes(), now);
-    let mut live = |life: u64, operation: u32| {
-        let (at, age) = (EPOCH + life + 1000 + u64::from(operation), 1000 + u64::from(operation));
-        let body = format!(r#""type":"gossip","at":{at},"age":{age},"ops":[[1,0,{operation},{life}]]"#);
+    let mut live = |incarnation: u64, operation: u32| {
+        let (at, age) = (EPOCH + incarnation + 1000 + u64::from(operation), 1000 + u64::from(operation));
+        let body = format!(r#""type":"gossip","at":{at},"age":{age},"ops":[[1,0,{operation},{incarnation}]]"#);
         feed(&mut engine, &mut format!("{{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{{{body}}}}}\n").into_bytes(), now);
         engine.node().expect("initialised").entries().len()
     };
-    let most = MAX_LIVES as u64;
-    for life in 1..=most {
-        assert_eq!(live(life, 1) as u64, life);
+    let most = MAX_INCARNATIONS as u64;
+    for incarnation in 1..=most {
+        assert_eq!(live(incarnation, 1) as u64, incarnation);
     }
     assert_eq!(COMPLAINTS.take(), Vec::<String>::new());
-    for life in most + 1..=most + 2 {
+    for incarnation in most + 1..=most + 2 {
         for operation in 1..=3 {
-            assert_eq!(live(life, operation), MAX_LIVES);
+            assert_eq!(live(incarnation, operation), MAX_INCARNATIONS);
         }
         let complaints = COMPLAINTS.take();
         let [complaint] = &complaints[..] else { panic!("one line, not {complaints:?}") };
-        assert!(complaint.contains("node 1 ") && complaint.contains(&(EPOCH + life).to_string()), "{complaint}");
+        assert!(complaint.contains("node 1 ") && complaint.contains(&(EPOCH + incarnation).to_string()), "{complaint}");
     }
 }

@@ -6,12 +6,12 @@ use std::convert::Infallible;
 
 use gossip_gloomers::gossip::log::Origin;
 use gossip_gloomers::gossip::{Gossip, Message, Settings, Tick, View};
-use gossip_gloomers::node::{Life, Node, Sender};
+use gossip_gloomers::node::{Node, NodeContext, ReplyTo};
 use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::wire::Json;
 
-/// An operation's name: the node that made it, in which life, as its which.
+/// An operation's name: the node that made it, in which incarnation, as its which.
 pub(crate) type Name = (u32, u64, u32);
 
 requests! {
@@ -31,7 +31,7 @@ pub(crate) struct Entries(BTreeMap<Name, Box<[u8]>>);
 
 impl View for Entries {
     fn apply(&mut self, origin: Origin, number: u32, operation: &[u8]) {
-        let name = (origin.node, origin.life, number);
+        let name = (origin.node, origin.incarnation, number);
         let before = self.0.insert(name, operation.into());
         assert!(before.is_none(), "{name:?} is applied twice");
     }
@@ -57,7 +57,7 @@ impl Ledger {
         let log = self.gossip.log();
         let reach = |slot| (log.origin(slot), log.reach(slot));
         let held = (0..log.origins()).map(reach).filter(|(_, reach)| *reach > 0);
-        held.map(|(origin, reach)| ((origin.node, origin.life), reach)).collect()
+        held.map(|(origin, reach)| ((origin.node, origin.incarnation), reach)).collect()
     }
 
     /// Operations that the log holds without a gap, by name.
@@ -66,7 +66,7 @@ impl Ledger {
         let of = |slot| {
             let origin = log.origin(slot);
             let payload = move |number| log.payload(slot, number).expect("within reach");
-            (1..=log.reach(slot)).map(move |number| ((origin.node, origin.life, number), payload(number)))
+            (1..=log.reach(slot)).map(move |number| ((origin.node, origin.incarnation, number), payload(number)))
         };
         (0..log.origins()).flat_map(of).collect()
     }
@@ -78,17 +78,17 @@ impl<V: View + Default> Node for Ledger<V> {
     type Call = Infallible;
     type Options = Settings;
 
-    fn start(life: &Life<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-        let node = u32::try_from(life.me.index()).expect("few nodes");
-        let me = Origin { node, life: life.incarnation };
-        Self { gossip: Gossip::new(life, life.options, out), view: V::default(), me, made: 0 }
+    fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+        let node = u32::try_from(context.me.index()).expect("few nodes");
+        let me = Origin { node, incarnation: context.incarnation };
+        Self { gossip: Gossip::new(context, context.options, out), view: V::default(), me, made: 0 }
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
         self.gossip.on_settled(out);
     }
 
-    fn on_request(&mut self, from: Sender, request: Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Append { operation } => {
                 let mut text = Vec::new();

@@ -6,10 +6,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::engine::{Engine, EngineConfig};
+use gossip_gloomers::event_loop::StateMachine;
 use gossip_gloomers::gossip::log::{Log, Origin};
 use gossip_gloomers::gossip::{Settings, View};
-use gossip_gloomers::shell::Machine;
 use gossip_gloomers::time::Time;
 
 use crate::hearsay::{self, Said};
@@ -87,8 +87,8 @@ const NODES: usize = 4;
 
 /// Replicas between which messages take no time, after so many operations, and long enough for all acknowledgements.
 fn replicas(operations: i64, max_staleness: Option<Duration>) -> Vec<Engine<Ledger<Nothing>>> {
-    let birth = || Birth { incarnation: EPOCH, seed: 7, options: Settings { max_staleness } };
-    let mut engines: Vec<_> = (0..NODES).map(|_| Engine::new(birth())).collect();
+    let config = || EngineConfig { incarnation: EPOCH, seed: 7, options: Settings { max_staleness } };
+    let mut engines: Vec<_> = (0..NODES).map(|_| Engine::new(config())).collect();
     let mut now = Time::from_millis(1);
     let mut mail: Vec<(usize, Vec<u8>)> = (0..NODES).map(|node| (node, init(node, NODES).into_bytes())).collect();
     for step in 0..operations + 20_000 {

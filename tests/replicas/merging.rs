@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::engine::{Engine, EngineConfig};
+use gossip_gloomers::event_loop::StateMachine;
 use gossip_gloomers::gossip::Settings;
-use gossip_gloomers::shell::Machine;
 use gossip_gloomers::time::Time;
 
 use crate::chance::{Chance, each_seed};
@@ -14,8 +14,8 @@ use crate::ledger::{Ledger, Name};
 use crate::weather::{self, Weather};
 use crate::wires::{EPOCH, Mail, feed, init};
 
-/// Messages that were heard in some cluster, from others than `me`, each in the last life of its sender: former ones
-/// are refused once a later one is known.
+/// Messages that were heard in some cluster, from others than `me`, each in the last incarnation of its sender: former
+/// ones are refused once a later one is known.
 fn messages(seed: u64, me: usize) -> (usize, Vec<Mail>) {
     let duration = Duration::from_secs(4);
     let mut cluster = weather::cluster(seed, Weather::STORM.any(&mut Chance::new(!seed)), duration);
@@ -24,10 +24,10 @@ fn messages(seed: u64, me: usize) -> (usize, Vec<Mail>) {
     let mut all = cluster.arrived.take().expect("kept");
     let mut last = BTreeMap::new();
     for mail in &all {
-        let life: &mut u64 = last.entry(mail.from).or_default();
-        *life = mail.said.life.max(*life);
+        let incarnation: &mut u64 = last.entry(mail.from).or_default();
+        *incarnation = mail.said.incarnation.max(*incarnation);
     }
-    all.retain(|mail| mail.from != me && mail.said.life == last[&mail.from]);
+    all.retain(|mail| mail.from != me && mail.said.incarnation == last[&mail.from]);
     (cluster.living().count(), all)
 }
 
@@ -38,8 +38,8 @@ struct Merged {
 }
 
 fn merge<'a>(me: usize, nodes: usize, batches: impl Iterator<Item = Vec<&'a Mail>>) -> Merged {
-    let birth = Birth { incarnation: 2 * EPOCH, seed: 7, options: Settings::default() };
-    let mut engine = Engine::<Ledger>::new(birth);
+    let config = EngineConfig { incarnation: 2 * EPOCH, seed: 7, options: Settings::default() };
+    let mut engine = Engine::<Ledger>::new(config);
     let mut now = Time::from_millis(1);
     let mut lines = init(me, nodes).into_bytes();
     feed(&mut engine, &mut lines, now);

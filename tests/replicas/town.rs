@@ -7,7 +7,7 @@ use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
 use gossip_gloomers::workbench::cluster::Cluster as _;
-use gossip_gloomers::workbench::cluster::simulated::Engines;
+use gossip_gloomers::workbench::cluster::simulated::SimulatedCluster;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;
@@ -18,7 +18,7 @@ pub(crate) type Choice = Box<dyn FnMut(&Value) -> bool>;
 
 /// Some nodes of one kind.
 pub(crate) struct Town {
-    cluster: Engines,
+    cluster: SimulatedCluster,
     pub(crate) nodes: usize,
     latency: Duration,
     chance: Chance,
@@ -53,7 +53,7 @@ impl Town {
     where
         N: Node<Options = Settings> + 'static,
     {
-        let cluster = Engines::of::<N>(nodes, chance.below(u64::MAX), &settings);
+        let cluster = SimulatedCluster::of::<N>(nodes, chance.below(u64::MAX), &settings);
         let mut town = Self {
             cluster,
             nodes,
@@ -85,7 +85,7 @@ impl Town {
         self.collect(self.cluster.now());
     }
 
-    /// Ends a node's life, and begins another.
+    /// Ends a node's incarnation, and begins another.
     pub(crate) fn restart(&mut self, node: usize) {
         self.cluster.kill(node);
         self.pass(Duration::from_millis(20));
@@ -158,8 +158,8 @@ impl Town {
     }
 
     /// Waits for the reply to what was asked last.
-    pub(crate) fn reply_within(&mut self, patience: Duration) -> Option<Value> {
-        let end = self.cluster.now() + patience;
+    pub(crate) fn reply_within(&mut self, timeout: Duration) -> Option<Value> {
+        let end = self.cluster.now() + timeout;
         loop {
             self.collect(self.cluster.now());
             let reply = self.replies.pop();

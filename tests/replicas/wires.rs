@@ -1,12 +1,13 @@
-//! Engines and the wires between them: a queue of things that happen, each at its time, and what wires do to messages.
+//! Engines and the wires between them: a queue of things that happen, each at its time, and what wires do to
+//! messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Birth, Engine};
+use gossip_gloomers::engine::{Engine, EngineConfig};
+use gossip_gloomers::event_loop::{PADDING, StateMachine};
 use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::node::Node;
-use gossip_gloomers::shell::{Machine, PADDING};
 use gossip_gloomers::time::Time;
 
 use crate::chance::Chance;
@@ -61,7 +62,7 @@ enum Input {
     Request(i64),
 }
 
-/// The line with which a life begins.
+/// The line with which an incarnation begins.
 pub(crate) fn init(node: usize, nodes: usize) -> String {
     let ids: Vec<_> = (0..nodes).map(|node| format!("n{node}")).collect();
     let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n{node}","node_ids":{ids:?}}}"#);
@@ -273,15 +274,15 @@ impl Cluster {
         }
     }
 
-    /// Begins the node's next life, unless it has one.
+    /// Begins the node's next incarnation, unless it has one.
     fn start(&mut self, node: usize) {
         if self.processes[node].is_some() {
             return;
         }
         let wall = Time::ZERO + self.skew[node];
         let incarnation = EPOCH + (wall.as_nanos() + self.now.as_nanos()) / 1000;
-        let birth = Birth { incarnation, seed: self.chance.below(u64::MAX), options: self.settings };
-        self.processes[node] = Some(Process { engine: Engine::new(birth), born: self.now, stopped: None });
+        let config = EngineConfig { incarnation, seed: self.chance.below(u64::MAX), options: self.settings };
+        self.processes[node] = Some(Process { engine: Engine::new(config), born: self.now, stopped: None });
         self.witness.on_start(node, incarnation);
         self.buffer.clear();
         self.buffer.extend_from_slice(init(node, self.processes.len()).as_bytes());

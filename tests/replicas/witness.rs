@@ -1,7 +1,7 @@
 //! Someone who sees every line, and so knows what each replica must hold, may acknowledge and may say.
 //!
-//! A replica holds the union of what it made and what it was told in this life, whatever the order: that merging is
-//! commutative, associative and idempotent is checked at every delivery.
+//! A replica holds the union of what it made and what it was told in this incarnation, whatever the order: that merging
+//! is commutative, associative and idempotent is checked at every delivery.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,15 @@ pub(crate) type Vector = BTreeMap<Maker, u32>;
 /// What one replica knows of another.
 #[derive(Debug, Default, Clone)]
 struct Acquaintance {
-    life: u64,
-    /// How far the other one has said, in this life, that it holds operations.
+    incarnation: u64,
+    /// How far the other one has said, in this incarnation, that it holds operations.
     acknowledged: Vector,
 }
 
-/// One node, in its present life.
+/// One node, in its present incarnation.
 #[derive(Debug, Default)]
 struct Replica {
-    life: Option<u64>,
+    incarnation: Option<u64>,
     made: u32,
     held: BTreeSet<Name>,
     reach: Vector,
@@ -75,9 +75,9 @@ impl Witness {
         self.made.len()
     }
 
-    pub(crate) fn on_start(&mut self, node: usize, life: u64) {
+    pub(crate) fn on_start(&mut self, node: usize, incarnation: u64) {
         let others = vec![Acquaintance::default(); self.replicas.len()];
-        self.replicas[node] = Replica { life: Some(life), others, ..Replica::default() };
+        self.replicas[node] = Replica { incarnation: Some(incarnation), others, ..Replica::default() };
     }
 
     /// What only this one held is lost, unless a message that carries it is still under way.
@@ -90,7 +90,7 @@ impl Witness {
     pub(crate) fn on_append(&mut self, node: usize, operation: i64) {
         let replica = &mut self.replicas[node];
         replica.made += 1;
-        let name = (small(node), replica.life.expect("it lives"), replica.made);
+        let name = (small(node), replica.incarnation.expect("it lives"), replica.made);
         replica.hold(name);
         self.made.insert(name, operation);
     }
@@ -100,13 +100,13 @@ impl Witness {
         let nodes = self.replicas.len();
         let sender = &mut self.replicas[from];
         // What a replica hands on for the dead is seen when it first says so.
-        let estate = (small(from + nodes), message.life);
+        let estate = (small(from + nodes), message.incarnation);
         for run in message.runs.iter().filter(|run| run.maker == estate) {
             run.numbers()
                 .zip(&run.operations)
                 .for_each(|(number, op)| sender.take_in((estate.0, estate.1, number), op));
         }
-        assert_eq!(Some(message.life), sender.life, "n{from} names its life");
+        assert_eq!(Some(message.incarnation), sender.incarnation, "n{from} names its incarnation");
         for (maker, reach) in message.have.iter().filter(|(maker, _)| *maker != estate) {
             let held = sender.reach.get(maker).copied().unwrap_or_default();
             assert!(*reach <= held, "n{from} acknowledges {maker:?} to {reach}, and holds it to {held}");
@@ -141,22 +141,22 @@ impl Witness {
         let nodes = self.replicas.len();
         let receiver = &mut self.replicas[message.to];
         let other = &mut receiver.others[from];
-        if message.life < other.life {
+        if message.incarnation < other.incarnation {
             return;
         }
-        if message.life > other.life {
-            *other = Acquaintance { life: message.life, ..Acquaintance::default() };
+        if message.incarnation > other.incarnation {
+            *other = Acquaintance { incarnation: message.incarnation, ..Acquaintance::default() };
         }
         let sent = message.runs.iter().map(|run| (run.maker, *run.numbers().end()));
         for (maker, reach) in sent.chain(message.have.iter().copied()) {
             let known = other.acknowledged.entry(maker).or_default();
             *known = reach.max(*known);
         }
-        // Who is told of a new life no longer counts on what was said in the former one.
-        for (maker, life) in message.makers() {
+        // Who is told of a new incarnation no longer counts on what was said in the former one.
+        for (maker, incarnation) in message.makers() {
             let node = maker as usize % nodes;
-            if node != message.to && life > receiver.others[node].life {
-                receiver.others[node] = Acquaintance { life, ..Acquaintance::default() };
+            if node != message.to && incarnation > receiver.others[node].incarnation {
+                receiver.others[node] = Acquaintance { incarnation, ..Acquaintance::default() };
             }
         }
         for run in &message.runs {

@@ -12,7 +12,7 @@ use tungstenite::{Message, WebSocket};
 /// Under these names it may be installed.
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A browser with one page.
 pub(crate) struct Browser {
@@ -39,7 +39,7 @@ impl Browser {
         let (_, url) = listening.split_once(" on ").expect("an address");
         let address = url.trim_start_matches("ws://").split('/').next().expect("an address");
         let stream = TcpStream::connect(address).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("not zero");
         let (socket, _) = tungstenite::client(url, stream).expect("it speaks WebSocket");
         let mut browser =
             Self { process, socket, session: String::new(), last_id: 0, events: Vec::new(), _profile: profile };

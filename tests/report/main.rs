@@ -6,7 +6,6 @@
 
 mod browser;
 mod page;
-mod serve;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The same from outside: a real process on real descriptors.
 
-use crate::echo::{Echo, PATIENCE};
+use crate::echo::{Echo, TIMEOUT};
 use rustix::fs::{OFlags, fcntl_getfl};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -21,13 +21,13 @@ fn node() -> Command {
 #[test]
 #[ignore = "the body of a child process"]
 fn the_node_itself() {
-    let served = gossip_gloomers::shell::run(&mut Echo::default());
+    let served = gossip_gloomers::event_loop::run(&mut Echo::default());
     std::process::exit(i32::from(served.is_err()));
 }
 
 /// How `child` exits, which it does.
 fn exit(mut child: Child) -> ExitStatus {
-    for _ in 0..PATIENCE.as_millis() {
+    for _ in 0..TIMEOUT.as_millis() {
         if let Some(status) = child.try_wait().expect("a child") {
             return status;
         }

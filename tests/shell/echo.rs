@@ -1,6 +1,6 @@
 //! The machine under the tests, and a thread to serve it on.
 
-use gossip_gloomers::shell::{self, Machine, PADDING};
+use gossip_gloomers::event_loop::{self, PADDING, StateMachine};
 use gossip_gloomers::time::{Duration, Time};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 /// What no test takes: whoever waits longer hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Answers each line with itself, and may tick.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Echo {
     }
 }
 
-impl Machine for Echo {
+impl StateMachine for Echo {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, _now: Time) {
         assert!(lines > 0, "called for nothing");
         assert_eq!(buffer[lines - 1], b'\n', "a line is torn");
@@ -82,7 +82,7 @@ pub(crate) fn serve(input: impl Into<OwnedFd>, output: impl Into<OwnedFd>, mut e
     let (input, output) = (input.into(), output.into());
     let (done, result) = channel();
     thread::spawn(move || {
-        let served = shell::serve(input.as_fd(), output.as_fd(), &mut echo);
+        let served = event_loop::serve(input.as_fd(), output.as_fd(), &mut echo);
         drop((input, output));
         done.send((served, echo)).expect("the test waits");
     });
@@ -92,7 +92,7 @@ pub(crate) fn serve(input: impl Into<OwnedFd>, output: impl Into<OwnedFd>, mut e
 impl Served {
     /// What `serve` returned, and the machine.
     pub(crate) fn ended(self) -> (io::Result<()>, Echo) {
-        self.0.recv_timeout(PATIENCE).expect("the shell should have returned")
+        self.0.recv_timeout(TIMEOUT).expect("the shell should have returned")
     }
 
     /// The machine, after all went well.

@@ -1,7 +1,7 @@
 //! A stdout that takes its time, or is gone.
 
 use crate::echo::{Echo, assert_same, numbered_lines, read_all, serve, write_all};
-use gossip_gloomers::shell::PENDING_LIMIT;
+use gossip_gloomers::event_loop::PENDING_LIMIT;
 use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -65,12 +65,18 @@ struct Reunion {
 }
 
 fn reunions(ledger: &Ledger) -> Vec<Reunion> {
-    let starts: BTreeSet<Time> = ledger.lives.iter().map(|life| life.started).filter(|at| *at > Time::ZERO).collect();
-    let ends = || ledger.lives.iter().filter_map(|life| life.ended);
+    let starts: BTreeSet<Time> =
+        ledger.incarnations.iter().map(|incarnation| incarnation.started).filter(|at| *at > Time::ZERO).collect();
+    let ends = || ledger.incarnations.iter().filter_map(|incarnation| incarnation.ended);
     let reunion = |from| Reunion {
         from,
         to: ends().filter(|end| *end > from).min().expect("all nodes are ended at last"),
-        returned: ledger.lives.iter().filter(|life| life.started == from).map(|life| life.node).collect(),
+        returned: ledger
+            .incarnations
+            .iter()
+            .filter(|incarnation| incarnation.started == from)
+            .map(|incarnation| incarnation.node)
+            .collect(),
         held: ledger.survivors(from),
     };
     starts.into_iter().map(reunion).collect()

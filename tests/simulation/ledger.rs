@@ -10,12 +10,12 @@ use std::io;
 use serde::Deserialize;
 
 use gossip_gloomers::time::Time;
-use gossip_gloomers::workbench::cluster::{Cluster, Halt, LastWords, Status};
-use gossip_gloomers::workbench::cluster::simulated::Engines;
+use gossip_gloomers::workbench::cluster::simulated::SimulatedCluster;
+use gossip_gloomers::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 
 /// One process of a node.
 #[derive(Debug)]
-pub(crate) struct Life {
+pub(crate) struct Incarnation {
     pub(crate) node: usize,
     pub(crate) started: Time,
     /// When it was killed.
@@ -36,9 +36,9 @@ pub(crate) struct Pause {
 /// A simulation, and what is known of its nodes.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    cluster: Engines,
+    cluster: SimulatedCluster,
     /// In the order in which they began.
-    pub(crate) lives: Vec<Life>,
+    pub(crate) incarnations: Vec<Incarnation>,
     pub(crate) pauses: Vec<Pause>,
 }
 
@@ -54,7 +54,8 @@ struct Body {
     message: Option<i64>,
     /// `add`
     element: Option<i64>,
-    /// `gossip`: a node, its life and a first number, then values, or such as were handed on for one who may be dead.
+    /// `gossip`: a node, its incarnation and a first number, then values, or such as were handed on for one who may be
+    /// dead.
     ops: Option<Vec<Vec<Operation>>>,
 }
 
@@ -80,7 +81,7 @@ fn values(line: &[u8]) -> Vec<i64> {
     body.message.into_iter().chain(body.element).chain(gossip).collect()
 }
 
-impl Life {
+impl Incarnation {
     pub(crate) fn is_there(&self, at: Time) -> bool {
         self.started <= at && self.ended.is_none_or(|ended| at <= ended)
     }
@@ -93,29 +94,41 @@ impl Life {
 }
 
 impl Ledger {
-    pub(crate) fn of(cluster: Engines) -> Self {
-        Self { cluster, lives: Vec::new(), pauses: Vec::new() }
+    pub(crate) fn of(cluster: SimulatedCluster) -> Self {
+        Self { cluster, incarnations: Vec::new(), pauses: Vec::new() }
     }
 
     /// The values of which there is a copy in a living process.
     pub(crate) fn survivors(&self, at: Time) -> BTreeSet<i64> {
-        let living = self.lives.iter().filter(|life| life.is_there(at));
-        living.flat_map(|life| life.holds.iter().filter(|(_, since)| **since <= at).map(|(value, _)| *value)).collect()
+        let living = self.incarnations.iter().filter(|incarnation| incarnation.is_there(at));
+        living
+            .flat_map(|incarnation| {
+                incarnation.holds.iter().filter(|(_, since)| **since <= at).map(|(value, _)| *value)
+            })
+            .collect()
     }
 
     /// All that ever happened to a value, in words.
     pub(crate) fn trail(&self, value: i64) -> String {
-        let holders = self.lives.iter().filter_map(|life| life.holds.get(&value).map(|since| (life, since)));
-        let said = holders.map(|(life, since)| {
-            let end =
-                life.ended.map_or("the end".to_owned(), |ended| format!("{} ms", ended.since(Time::ZERO).as_millis()));
-            format!("n{} from {} ms to {end}", life.node, since.since(Time::ZERO).as_millis())
+        let holders = self
+            .incarnations
+            .iter()
+            .filter_map(|incarnation| incarnation.holds.get(&value).map(|since| (incarnation, since)));
+        let said = holders.map(|(incarnation, since)| {
+            let end = incarnation
+                .ended
+                .map_or("the end".to_owned(), |ended| format!("{} ms", ended.since(Time::ZERO).as_millis()));
+            format!("n{} from {} ms to {end}", incarnation.node, since.since(Time::ZERO).as_millis())
         });
         format!("value {value} was at {}", said.collect::<Vec<_>>().join(", "))
     }
 
-    fn living(&mut self, node: usize) -> Option<&mut Life> {
-        self.lives.iter_mut().rev().find(|life| life.node == node).filter(|life| life.ended.is_none())
+    fn living(&mut self, node: usize) -> Option<&mut Incarnation> {
+        self.incarnations
+            .iter_mut()
+            .rev()
+            .find(|incarnation| incarnation.node == node)
+            .filter(|incarnation| incarnation.ended.is_none())
     }
 }
 
@@ -126,7 +139,7 @@ impl Cluster for Ledger {
 
     fn start(&mut self, node: usize) -> io::Result<()> {
         let started = self.now();
-        self.lives.push(Life { node, started, ended: None, holds: BTreeMap::new(), paused: None });
+        self.incarnations.push(Incarnation { node, started, ended: None, holds: BTreeMap::new(), paused: None });
         self.cluster.start(node)
     }
 
@@ -136,11 +149,11 @@ impl Cluster for Ledger {
 
     fn deliver(&mut self, node: usize, line: &[u8]) {
         let now = self.now();
-        if let Some(life) = self.living(node) {
+        if let Some(incarnation) = self.living(node) {
             let values = values(line);
-            match &mut life.paused {
+            match &mut incarnation.paused {
                 Some((_, waiting)) => waiting.extend(values),
-                None => life.take_in(&values, now),
+                None => incarnation.take_in(&values, now),
             }
         }
         self.cluster.deliver(node, line);
@@ -152,26 +165,26 @@ impl Cluster for Ledger {
 
     fn kill(&mut self, node: usize) {
         let now = self.now();
-        if let Some(life) = self.living(node) {
-            life.ended = Some(now);
+        if let Some(incarnation) = self.living(node) {
+            incarnation.ended = Some(now);
         }
         self.cluster.kill(node);
     }
 
     fn pause(&mut self, node: usize) {
         let now = self.now();
-        if let Some(life) = self.living(node) {
-            life.paused.get_or_insert_with(|| (now, Vec::new()));
+        if let Some(incarnation) = self.living(node) {
+            incarnation.paused.get_or_insert_with(|| (now, Vec::new()));
         }
         self.cluster.pause(node);
     }
 
     fn resume(&mut self, node: usize) {
         let to = self.now();
-        if let Some(life) = self.living(node)
-            && let Some((from, waiting)) = life.paused.take()
+        if let Some(incarnation) = self.living(node)
+            && let Some((from, waiting)) = incarnation.paused.take()
         {
-            life.take_in(&waiting, to);
+            incarnation.take_in(&waiting, to);
             self.pauses.push(Pause { from, to });
         }
         self.cluster.resume(node);
@@ -181,7 +194,7 @@ impl Cluster for Ledger {
         self.cluster.status(node)
     }
 
-    fn last_words(&self, node: usize) -> LastWords {
-        self.cluster.last_words(node)
+    fn output_tail(&self, node: usize) -> OutputTail {
+        self.cluster.output_tail(node)
     }
 }

@@ -5,7 +5,7 @@
 mod bed;
 mod budgets;
 mod faults;
+mod incarnations;
 mod ledger;
-mod lives;
 mod promises;
 mod seen;

@@ -5,14 +5,14 @@ use std::io::{self, Write as _};
 
 use clap::{Arg, ArgAction, Command};
 
-use super::{Desk, create_store, in_real_time, program, refuse};
+use super::{Output, create_store, in_real_time, program, refuse};
 use crate::simulation::Simulation;
-use crate::workbench::report::challenges::{ALL, Attempt, Challenge, Form, Table};
-use crate::workbench::cluster::Halt;
-use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, conclude};
 use crate::workbench::cli::options::{self, Options, Refusal};
+use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::processes::Interrupts;
-use crate::workbench::test::Failure;
+use crate::workbench::report::challenges::{ALL, Attempt, Challenge, Form, Table};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, conclude};
+use crate::workbench::test::TestError;
 
 /// The seed unless another is given: the table of the README is made with it.
 const SEED: u64 = 1;
@@ -28,7 +28,7 @@ enum Obstacle {
 /// # Errors
 ///
 /// When the table or the files of a run cannot be written, or the machine refuses what every test needs.
-pub fn challenges(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
+pub fn challenges(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_>) -> io::Result<u8> {
     let matches = match options::matches(table(), arguments) {
         Ok(matches) => matches,
         Err(refusal) => return refuse(&refusal, desk.page),
@@ -97,7 +97,7 @@ fn in_processes(
     challenge: &Challenge,
     seed: u64,
     interrupts: &Interrupts,
-    desk: &Desk<'_>,
+    desk: &Output<'_>,
 ) -> io::Result<Result<Attempt, Obstacle>> {
     let options = match options_of(challenge) {
         Ok(options) => options,
@@ -110,7 +110,7 @@ fn in_processes(
     let mut store = create_store(desk, &options);
     let outcome = match in_real_time(&options, seed, program, &store, interrupts)? {
         Ok(outcome) => outcome,
-        Err(Failure::Halt(Halt::Interrupted)) => return Ok(Err(Obstacle::Interrupted)),
+        Err(TestError::Halt(Halt::Interrupted)) => return Ok(Err(Obstacle::Interrupted)),
         Err(failure) => return Ok(Err(Obstacle::Failed(failure.to_string()))),
     };
     let missing_before = store.missing().len();

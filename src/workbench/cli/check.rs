@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command};
 
-use super::{BAD_ARGUMENTS, Desk, refuse};
+use super::{BAD_ARGUMENTS, Output, refuse};
 use crate::time::Duration;
 use crate::workbench::check::net::{Counts, Traffic};
 use crate::workbench::check::{self, Verdict, judge, shape};
-use crate::workbench::report::finish::{ruling, tell, time_limit};
+use crate::workbench::cli::options::{self, Refusal};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
-use crate::workbench::cli::options::{self, Refusal};
+use crate::workbench::report::finish::{ruling, tell, time_limit};
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::workload::Kind;
 
@@ -37,7 +37,7 @@ struct Request {
 /// # Errors
 ///
 /// When the report cannot be written.
-pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
+pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_>) -> io::Result<u8> {
     let request = match request(arguments) {
         Ok(request) => request,
         Err(refusal) => return refuse(&refusal, desk.page),

@@ -12,14 +12,14 @@ pub(in crate::workbench) use table::{CHECK_TIMEOUT, command as table, workloads}
 pub use typo::{Refusal, typographic_dash};
 pub(in crate::workbench) use typo::{did_you_mean, matches};
 
+use crate::time::Duration;
 use crate::workbench::check::Availability;
-use crate::workbench::network::jitter::Jitter;
 use crate::workbench::nemesis::Fault;
+use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Conditions, Delivery, Latency};
 use crate::workbench::test::Plan;
 use crate::workbench::workload::topology::Topology;
 use crate::workbench::workload::{self, Terms};
-use crate::time::Duration;
 
 /// What the command line asks for, checked.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,14 +8,14 @@ use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-use crate::workbench::cluster::LastWords;
+use crate::time::Duration;
+use crate::workbench::cluster::OutputTail;
+use crate::workbench::cluster::processes::Caught;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{Kind, Op, Process};
 use crate::workbench::nemesis::Turn;
 use crate::workbench::network::Muted;
-use crate::workbench::cluster::processes::Caught;
 use crate::workbench::test::{Phase, Watch};
-use crate::time::Duration;
 
 /// Time of the test between two updates of the bar, and between two lines.
 const BAR_STEP: Duration = Duration::from_millis(100);
@@ -177,12 +177,12 @@ impl Watch for Progress<'_> {
         self.say(&format!("{} is not listened to any more: it printed {}: {}", muted.node, muted.reason, muted.line));
     }
 
-    fn on_death(&mut self, node: &str, status: &str, last_words: &LastWords) {
+    fn on_death(&mut self, node: &str, status: &str, output_tail: &OutputTail) {
         if self.phase == Phase::Starting {
             // Then it is why the test fails, which is told with more.
             return;
         }
-        let stderr = &last_words.stderr[last_words.stderr.len().saturating_sub(LAST_LINES)..];
+        let stderr = &output_tail.stderr[output_tail.stderr.len().saturating_sub(LAST_LINES)..];
         let wrote = if stderr.is_empty() { "it wrote nothing to stderr" } else { "the last it wrote to stderr:\n    " };
         self.say(&format!("{node} died ({status}); {wrote}{}", stderr.join("\n    ")));
     }
@@ -198,8 +198,8 @@ impl Watch for Progress<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::workbench::nemesis::Fault;
     use super::*;
+    use crate::workbench::nemesis::Fault;
 
     #[test]
     fn real_tests_show_progress_by_their_time_and_virtual_ones_by_that_of_people() {

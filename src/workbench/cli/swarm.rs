@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::options::{self, Options, Refusal};
-use super::{Desk, refuse};
+use super::{Output, refuse};
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::report::finish::{INVALID, UNKNOWN, VALID};
 use crate::workbench::swarm::{Swarm, tell_of_panics};
@@ -73,7 +73,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Sw
 /// # Errors
 ///
 /// When the report cannot be written.
-pub fn swarm(arguments: impl IntoIterator<Item = OsString>, desk: &mut Desk<'_>) -> io::Result<u8> {
+pub fn swarm(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_>) -> io::Result<u8> {
     let (swarm, quiet) = match parse(arguments) {
         Ok(parsed) => parsed,
         Err(refusal) => return refuse(&refusal, desk.page),

@@ -18,7 +18,7 @@ impl Ran {
 fn run(line: &str) -> Ran {
     let store = tempfile::tempdir().expect("a folder");
     let mut page = Vec::new();
-    let mut desk = Desk { page: &mut page, colours: false, store: store.path() };
+    let mut desk = Output { page: &mut page, colours: false, store: store.path() };
     let status = test(line.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
     Ran { status, page: String::from_utf8_lossy(&page).into_owned(), store }
 }
@@ -51,7 +51,7 @@ fn help_lists_the_commands_and_the_workloads_a_line_each() {
     let (status, help) = printed("--help");
     assert_eq!(status, VALID);
     let workloads = crate::workbench::workload::Kind::ALL.map(crate::workbench::workload::Kind::name);
-    for name in ["test", "check", "challenges", "swarm", "serve", "node"].into_iter().chain(workloads) {
+    for name in ["test", "check", "challenges", "swarm", "node"].into_iter().chain(workloads) {
         let line = help.lines().find(|line| line.starts_with(&format!("  {name} ")));
         assert!(line.is_some_and(|line| line.trim().len() > name.len() + 10), "{name}: {help}");
     }
@@ -120,7 +120,7 @@ fn several_tests_count_their_seeds_up() {
 fn challenges_take_few_options() {
     let status = |line: &str| {
         let mut page = Vec::new();
-        let mut desk = Desk { page: &mut page, colours: false, store: Path::new("unused") };
+        let mut desk = Output { page: &mut page, colours: false, store: Path::new("unused") };
         let status = challenges(line.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
         (status, String::from_utf8_lossy(&page).into_owned())
     };

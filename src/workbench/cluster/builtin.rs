@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::workbench::cluster::simulated::Engines;
-use crate::workbench::cli::options::did_you_mean;
+use crate::event_loop;
 use crate::node::{Node, Options as _};
 use crate::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
-use crate::shell;
+use crate::workbench::cli::options::did_you_mean;
+use crate::workbench::cluster::simulated::SimulatedCluster;
 
 /// Makes a cluster in virtual time: the number of nodes, the seed and the command line of each are given.
-pub(crate) type Found = fn(usize, u64, &[String]) -> Result<Engines, String>;
+pub(crate) type Found = fn(usize, u64, &[String]) -> Result<SimulatedCluster, String>;
 
 /// A node that needs no `--bin`.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Builtin {
     {
         Self {
             workload,
-            main: shell::main_with::<N>,
+            main: event_loop::main_with::<N>,
             check: |arguments| N::Options::parse(&mut arguments.iter().cloned()).map(drop),
             found: found::<N>,
         }
@@ -76,19 +76,19 @@ impl Builtin {
     ///
     /// # Errors
     /// What is wrong with the arguments.
-    pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<Engines, String> {
+    pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String> {
         (self.found)(count, seed, arguments)
     }
 }
 
 /// [`Found`] for nodes of one type.
-pub(crate) fn found<N>(count: usize, seed: u64, arguments: &[String]) -> Result<Engines, String>
+pub(crate) fn found<N>(count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String>
 where
     N: Node + 'static,
     N::Options: Clone,
 {
     let options = N::Options::parse(&mut arguments.iter().cloned())?;
-    Ok(Engines::of::<N>(count, seed, &options))
+    Ok(SimulatedCluster::of::<N>(count, seed, &options))
 }
 
 #[cfg(test)]

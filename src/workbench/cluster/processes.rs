@@ -22,8 +22,8 @@ use mio::{Events, Interest, Poll, Token};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 
-use crate::workbench::cluster::{Cluster, Halt, LastWords, Status};
 use crate::time::{Duration, Time};
+use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 use child::Child;
 use log::Log;
 use reaper::Reaper;
@@ -257,8 +257,8 @@ impl Cluster for Processes<'_> {
         self.children[node].as_ref().map_or(&[], Child::unfinished)
     }
 
-    fn last_words(&self, node: usize) -> LastWords {
-        self.children[node].as_ref().map(Child::last_words).unwrap_or_default()
+    fn output_tail(&self, node: usize) -> OutputTail {
+        self.children[node].as_ref().map(Child::output_tail).unwrap_or_default()
     }
 
     fn take_dead(&mut self) -> Option<usize> {

@@ -8,13 +8,13 @@ mod clock;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
-use crate::workbench::cluster::{Cluster, Halt, LastWords, Skew, Status};
-use crate::workbench::network::jitter::Delays;
-use crate::engine::{Birth, Engine};
+use crate::engine::{Engine, EngineConfig};
+use crate::event_loop::StateMachine;
 use crate::node::Node;
-use crate::shell::Machine;
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
+use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
+use crate::workbench::network::jitter::Delays;
 use clock::Clock;
 
 /// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
@@ -24,14 +24,14 @@ const EPOCH_US: u64 = 1_700_000_000_000_000;
 const PIPE: usize = 64 << 10;
 
 /// Makes the machine of a node: its index, its incarnation and its seed are given.
-type Birthplace = Box<dyn Fn(usize, u64, u64) -> Box<dyn Machine>>;
+type Birthplace = Box<dyn Fn(usize, u64, u64) -> Box<dyn StateMachine>>;
 
 /// A cluster of engines.
-pub struct Engines {
+pub struct SimulatedCluster {
     now: Time,
     birthplace: Birthplace,
     seed: u64,
-    seats: Vec<Seat>,
+    seats: Vec<NodeHost>,
     delays: Delays,
     /// When each node that has something to do does it next.
     wakings: BTreeSet<(Time, usize)>,
@@ -40,7 +40,7 @@ pub struct Engines {
 }
 
 /// The computer of a node, which outlives its processes.
-struct Seat {
+struct NodeHost {
     clock: Clock,
     /// How far the wall clock was set forward: a process takes note of that when it starts.
     ahead: Duration,
@@ -52,7 +52,7 @@ struct Seat {
 }
 
 struct Living {
-    machine: Box<dyn Machine>,
+    machine: Box<dyn StateMachine>,
     /// The zero of the process, on the node's own clock: it takes its incarnation and its age for the time of day.
     born: Time,
     /// Its entry in the wakings.
@@ -75,13 +75,13 @@ impl Living {
     }
 }
 
-impl std::fmt::Debug for Engines {
+impl std::fmt::Debug for SimulatedCluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engines").field("now", &self.now).field("nodes", &self.seats.len()).finish_non_exhaustive()
     }
 }
 
-impl Engines {
+impl SimulatedCluster {
     /// A cluster of `count` nodes of type `N`, each with these options.
     pub fn of<N>(count: usize, seed: u64, options: &N::Options) -> Self
     where
@@ -90,15 +90,19 @@ impl Engines {
     {
         let options = options.clone();
         Self::born(count, seed, move |_, incarnation, seed| {
-            Box::new(Engine::<N>::new(Birth { incarnation, seed, options: options.clone() }))
+            Box::new(Engine::<N>::new(EngineConfig { incarnation, seed, options: options.clone() }))
         })
     }
 
     /// A cluster of `count` nodes, each made anew by `birthplace` whenever it starts: it is told the node's index, its
     /// incarnation and the seed for its random choices.
-    pub fn born(count: usize, seed: u64, birthplace: impl Fn(usize, u64, u64) -> Box<dyn Machine> + 'static) -> Self {
+    pub fn born(
+        count: usize,
+        seed: u64,
+        birthplace: impl Fn(usize, u64, u64) -> Box<dyn StateMachine> + 'static,
+    ) -> Self {
         let zero = Duration::ZERO;
-        let seat = || Seat { clock: Clock::RIGHT, ahead: zero, lag: zero, waking: zero, living: None };
+        let seat = || NodeHost { clock: Clock::RIGHT, ahead: zero, lag: zero, waking: zero, living: None };
         Self {
             now: Time::ZERO,
             birthplace: Box::new(birthplace),
@@ -112,7 +116,7 @@ impl Engines {
 
     /// Has a node read what is due, fires its timers, and takes note of what it said and of when it wakes next.
     fn settle(&mut self, node: usize) {
-        let Seat { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
+        let NodeHost { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
         if !living.paused {
             let reads = living.reads().is_some_and(|due| due <= self.now);
             let fires = living.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
@@ -140,7 +144,7 @@ impl Engines {
 
     /// Takes note of when a node wakes next.
     fn schedule(&mut self, node: usize) {
-        let Seat { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
+        let NodeHost { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
         let fires = living.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
         let next = [living.reads(), fires].into_iter().flatten().min();
         let next = next.filter(|_| !living.paused);
@@ -168,7 +172,7 @@ impl Engines {
     }
 }
 
-impl Cluster for Engines {
+impl Cluster for SimulatedCluster {
     fn now(&self) -> Time {
         self.now
     }
@@ -272,8 +276,8 @@ impl Cluster for Engines {
         if self.seats[node].living.is_some() { Status::Alive } else { Status::Dead("not running".into()) }
     }
 
-    fn last_words(&self, _: usize) -> LastWords {
-        LastWords::default()
+    fn output_tail(&self, _: usize) -> OutputTail {
+        OutputTail::default()
     }
 }
 
@@ -293,7 +297,7 @@ mod tests {
         format!("{{\"src\":\"{client}\",\"dest\":\"n0\",\"body\":{{\"type\":\"read\",\"msg_id\":1}}}}\n")
     }
 
-    fn lines(cluster: &mut Engines, until: Time) -> Vec<String> {
+    fn lines(cluster: &mut SimulatedCluster, until: Time) -> Vec<String> {
         let mut lines = Vec::new();
         while cluster.now() < until {
             cluster
@@ -305,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_paused_node_does_nothing_and_does_not_answer_who_asked_long_before_it_goes_on() {
-        let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        let mut cluster = SimulatedCluster::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
         cluster.start(0).expect("there is a node");
         cluster.deliver(0, INIT);
         assert_eq!(lines(&mut cluster, Time::from_millis(1)).len(), 1);
@@ -328,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_slow_node_reads_late_and_in_order_until_it_is_slow_no_more() {
-        let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        let mut cluster = SimulatedCluster::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
         cluster.start(0).expect("there is a node");
         cluster.deliver(0, INIT);
         lines(&mut cluster, Time::from_millis(1));
@@ -347,8 +351,8 @@ mod tests {
 
     #[test]
     fn timers_of_a_slow_node_fire_late_and_those_of_a_fast_clock_early() {
-        let settles = |prepare: fn(&mut Engines)| {
-            let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        let settles = |prepare: fn(&mut SimulatedCluster)| {
+            let mut cluster = SimulatedCluster::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
             cluster.start(0).expect("there is a node");
             cluster.deliver(0, INIT);
             lines(&mut cluster, Time::from_millis(1));
@@ -373,9 +377,13 @@ mod tests {
     fn a_wall_clock_set_forward_is_found_at_the_next_start() {
         let births = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
         let record = std::rc::Rc::clone(&births);
-        let mut cluster = Engines::born(1, 1, move |_, incarnation, seed| {
+        let mut cluster = SimulatedCluster::born(1, 1, move |_, incarnation, seed| {
             record.borrow_mut().push(incarnation - EPOCH_US);
-            Box::new(Engine::<Broadcast>::new(Birth { incarnation, seed, options: crate::gossip::Settings::default() }))
+            Box::new(Engine::<Broadcast>::new(EngineConfig {
+                incarnation,
+                seed,
+                options: crate::gossip::Settings::default(),
+            }))
         });
         cluster.start(0).expect("there is a node");
         cluster.skew(0, Skew { faster_ppm: 0, ahead: Duration::from_secs(3600) });
@@ -387,8 +395,8 @@ mod tests {
 
     #[test]
     fn a_node_started_again_knows_nothing_of_its_former_life() {
-        let mut cluster = Engines::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
-        for life in 0..2 {
+        let mut cluster = SimulatedCluster::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
+        for incarnation in 0..2 {
             cluster.start(0).expect("there is a node");
             assert_eq!(cluster.status(0), Status::Alive);
             cluster.deliver(0, INIT);
@@ -397,7 +405,7 @@ mod tests {
             let mut said = lines(&mut cluster, end);
             // Its greeting to its peer may be anywhere.
             said.retain(|line| line.contains(r#""dest":"c"#));
-            assert!(said.len() == 2 && said[1].contains(r#""messages":[]"#), "life {life}: {said:?}");
+            assert!(said.len() == 2 && said[1].contains(r#""messages":[]"#), "incarnation {incarnation}: {said:?}");
             cluster.kill(0);
             assert!(matches!(cluster.status(0), Status::Dead(_)));
         }

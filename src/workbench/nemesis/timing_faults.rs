@@ -13,7 +13,8 @@ const LAG_MS: std::ops::RangeInclusive<u64> = 10..=500;
 /// How much too fast a clock runs, at most, or too slow: far worse than any quartz.
 const MOST_PPM: i32 = 50_000;
 
-/// How far a wall clock is set forward at most. Never back: a life that begins before its predecessor is not heard.
+/// How far a wall clock is set forward at most. Never back: an incarnation that begins before its predecessor is not
+/// heard.
 const FARTHEST_S: u64 = 4 * 3600;
 
 /// How late each of the victims is.

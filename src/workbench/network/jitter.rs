@@ -114,16 +114,16 @@ const MACHINE: u64 = 0;
 
 /// How late things happen, in the order in which they are asked for; by default, never.
 #[derive(Debug, Default)]
-pub struct Delays(Option<Machine>);
+pub struct Delays(Option<StateMachine>);
 
 #[derive(Debug)]
-struct Machine {
+struct StateMachine {
     profile: &'static Profile,
     seed: u64,
     rng: ChaCha8Rng,
 }
 
-impl Machine {
+impl StateMachine {
     fn stalled(&self, at: Time) -> Time {
         self.profile.machine.end(self.seed, MACHINE, at)
     }
@@ -133,7 +133,7 @@ impl Delays {
     /// Delays that the seed decides; two users of one seed need two streams.
     #[must_use]
     pub fn new(jitter: Jitter, seed: u64, number: u64) -> Self {
-        Self(jitter.profile().map(|profile| Machine { profile, seed, rng: stream(seed, number) }))
+        Self(jitter.profile().map(|profile| StateMachine { profile, seed, rng: stream(seed, number) }))
     }
 
     /// When a message is handed over that is due at some time, for which the thread has slept or not.
@@ -176,9 +176,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::workbench::cli::options::Options;
     use crate::workbench::cluster::builtin::Builtin;
     use crate::workbench::network::Journal;
-    use crate::workbench::cli::options::Options;
     use crate::workbench::test::{Unwatched, run};
 
     /// How many of a hundred messages between servers took at most so many ms more than 99, in the three journals,

@@ -6,7 +6,7 @@ mod table;
 use crate::workbench::check::Verdict;
 use crate::workbench::check::stats::is_exempt;
 use crate::workbench::edn::Value;
-use crate::workbench::report::metrics::Figures;
+use crate::workbench::report::metrics::Metrics;
 
 pub use table::{Form, Table};
 
@@ -23,7 +23,7 @@ pub struct Challenge {
     /// What is demanded, where that is no figure but the verdict.
     pub demand: &'static str,
     /// What is demanded in figures, beside the verdict.
-    pub limits: Figures,
+    pub limits: Metrics,
     /// The best published figures.
     pub best: &'static str,
 }
@@ -34,7 +34,7 @@ pub struct Attempt {
     /// The verdict, in which counts what `--strict` demands.
     pub verdict: Verdict,
     /// The figures.
-    pub figures: Figures,
+    pub figures: Metrics,
     /// Whether the main phase began about as many operations as were asked for.
     pub complete: bool,
     /// How many operations succeeded, and how many there were; those not counted that crash on purpose.
@@ -44,8 +44,8 @@ pub struct Attempt {
 const DEFAULT: Challenge =
     Challenge { name: "", options: "", arguments: "", demand: "", limits: messages(None), best: "" };
 
-const fn messages(msgs_per_op: Option<f64>) -> Figures {
-    Figures { msgs_per_op, median_ms: None, max_ms: None }
+const fn messages(msgs_per_op: Option<f64>) -> Metrics {
+    Metrics { msgs_per_op, median_ms: None, max_ms: None }
 }
 
 /// All challenges, in order.
@@ -83,7 +83,7 @@ pub static ALL: [Challenge; 19] = [
     Challenge {
         name: "3d",
         options: "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
-        limits: Figures { msgs_per_op: Some(30.0), median_ms: Some(400.0), max_ms: Some(600.0) },
+        limits: Metrics { msgs_per_op: Some(30.0), median_ms: Some(400.0), max_ms: Some(600.0) },
         best: "7.75 msgs/op, 333 / 533 ms",
         ..DEFAULT
     },
@@ -91,7 +91,7 @@ pub static ALL: [Challenge; 19] = [
         name: "3e",
         options: "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100",
         arguments: "--max-staleness 1700ms",
-        limits: Figures { msgs_per_op: Some(20.0), median_ms: Some(1000.0), max_ms: Some(2000.0) },
+        limits: Metrics { msgs_per_op: Some(20.0), median_ms: Some(1000.0), max_ms: Some(2000.0) },
         best: "1.92 msgs/op, 764 / 1087 ms",
         ..DEFAULT
     },
@@ -214,7 +214,7 @@ impl Attempt {
         let count = |key: &str| counted().filter_map(|counts| counts.get(key)?.as_int()).sum();
         Self {
             verdict: Verdict::of(results).merge(crate::workbench::report::finish::strict(results)),
-            figures: Figures::of(results),
+            figures: Metrics::of(results),
             complete: results.get("gloomers").and_then(|ours| ours.get("main-phase")?.get("shortfall")).is_none(),
             answered: (count("ok-count"), count("count")),
         }

@@ -3,19 +3,19 @@
 use std::io::{self, Write};
 use std::time::Instant;
 
+use crate::time::Duration;
 use crate::workbench::check::{self, Budget, Verdict, judge};
+use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
-use crate::workbench::report::violations::{Finding, findings};
 use crate::workbench::history::History;
-use crate::workbench::report::junit::Suite;
 use crate::workbench::network::{Delivery, Muted, Unread};
-use crate::workbench::cli::options::Options;
 use crate::workbench::report;
-use crate::workbench::test::{Convergence, Crash, Failure, OperationError, Outcome, Throughput};
+use crate::workbench::report::junit::Suite;
 use crate::workbench::report::store::Store;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
-use crate::time::Duration;
+use crate::workbench::report::violations::{Finding, findings};
+use crate::workbench::test::{Convergence, Crash, OperationError, Outcome, TestError, Throughput};
 
 /// Every test was valid.
 pub const VALID: u8 = 0;
@@ -137,7 +137,7 @@ pub fn conclude(
     facts.missing = store.missing().to_vec();
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
-        Some(Failure::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
+        Some(TestError::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
         Some(failure) => format!("The test could not be run to its end: {failure}"),
     };
     let printed = options.verbose.then_some(&results);
@@ -170,15 +170,15 @@ pub fn tell(
 }
 
 /// What people must know of results that end before the test did.
-fn cut_short(failure: &Failure, seconds: f64) -> String {
+fn cut_short(failure: &TestError, seconds: f64) -> String {
     format!(
         "The test was cut short after {seconds:.1} s ({failure}). What it had gathered is judged, but faults were not \
          healed and the last operations are missing: what looks lost may only be late."
     )
 }
 
-const fn status_of(failure: &Failure) -> u8 {
-    if let Failure::Halt(Halt::Interrupted) = failure { INTERRUPTED } else { BROKEN }
+const fn status_of(failure: &TestError) -> u8 {
+    if let TestError::Halt(Halt::Interrupted) = failure { INTERRUPTED } else { BROKEN }
 }
 
 /// Which nodes died, how and when, in one line.
@@ -327,11 +327,11 @@ fn main_phase(throughput: &Throughput) -> Value {
 /// Tells how a node died, as Maelstrom does (reference §1.9).
 fn report_crash(crash: &Crash, page: &mut dyn Write) -> io::Result<()> {
     writeln!(page, "Node {} crashed with {}. Before crashing, it wrote to STDOUT:", crash.node, crash.status)?;
-    for line in &crash.last_words.stdout {
+    for line in &crash.output_tail.stdout {
         writeln!(page, "    {line}")?;
     }
     writeln!(page, "And to STDERR:")?;
-    for line in &crash.last_words.stderr {
+    for line in &crash.output_tail.stderr {
         writeln!(page, "    {line}")?;
     }
     writeln!(page)

@@ -6,8 +6,8 @@ use std::io;
 use std::path::Path;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::report::violations::Finding;
 use crate::workbench::report::escape::Escaped;
+use crate::workbench::report::violations::Finding;
 
 /// One run.
 #[derive(Debug)]

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use crate::time::Time;
-use crate::workbench::report::escape::{Escaped, cut};
 use crate::workbench::network::{Journal, Passage};
+use crate::workbench::report::escape::{Escaped, cut};
 
 /// As many sendings and arrivals are drawn.
 const EVENTS: usize = 10_000;

@@ -4,7 +4,7 @@ use crate::workbench::edn::Value;
 
 /// What a run came to, or what a challenge allows: as far as there is such a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
-pub struct Figures {
+pub struct Metrics {
     /// Messages between servers for each operation of a client.
     pub msgs_per_op: Option<f64>,
     /// The median of the stable latencies.
@@ -13,7 +13,7 @@ pub struct Figures {
     pub max_ms: Option<f64>,
 }
 
-impl Figures {
+impl Metrics {
     /// The figures in a whole map of results.
     #[must_use]
     pub fn of(results: &Value) -> Self {

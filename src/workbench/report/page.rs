@@ -13,14 +13,14 @@ use super::Run;
 use super::faults::Fault;
 use super::operations::{OUTCOMES, Operations, QUANTILES, Windows};
 use super::setting::setting;
-use crate::workbench::report::challenges::Challenge;
 use crate::workbench::check::{Verdict, set_full};
 use crate::workbench::edn::Value;
-use crate::workbench::report::metrics::Figures;
-use crate::workbench::report::escape::cut;
 use crate::workbench::network::{End, Journal};
-use crate::workbench::services::Services;
+use crate::workbench::report::challenges::Challenge;
+use crate::workbench::report::escape::cut;
+use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::summary::{Facts, abridged};
+use crate::workbench::services::Services;
 
 /// As many characters of a message's body are shown.
 const BODY: usize = 400;
@@ -52,7 +52,7 @@ struct Page<'a> {
     remarks: &'a [String],
     setting: Vec<(&'static str, String)>,
     results: Option<Value>,
-    challenges: Vec<(&'static str, Figures)>,
+    challenges: Vec<(&'static str, Metrics)>,
     /// Whether the run was one that the challenges' limits are meant for.
     challenged: bool,
     end_us: i64,

@@ -3,12 +3,12 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::workbench::report::challenges::Challenge;
 use crate::workbench::check::Verdict;
 use crate::workbench::edn::Value;
-use crate::workbench::report::metrics::{Figures, stable_latencies};
-use crate::workbench::report::violations::{Finding, difference, findings};
 use crate::workbench::network::{Muted, Unread};
+use crate::workbench::report::challenges::Challenge;
+use crate::workbench::report::metrics::{Metrics, stable_latencies};
+use crate::workbench::report::violations::{Finding, difference, findings};
 use crate::workbench::test::{OperationErrors, Outdated, Throughput};
 
 /// What the results do not tell about a run.
@@ -86,7 +86,7 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
     for unread in &facts.unread {
         page.line("unread output", &unread.in_words());
     }
-    let figures = Figures::of(results);
+    let figures = Metrics::of(results);
     page.latency(results);
     if let Some(msgs_per_op) = figures.msgs_per_op {
         page.line("server messages", &format!("{msgs_per_op} per operation"));
@@ -245,7 +245,7 @@ impl Page {
         }
     }
 
-    fn challenge(&mut self, challenge: &Challenge, figures: &Figures) {
+    fn challenge(&mut self, challenge: &Challenge, figures: &Metrics) {
         let parts = figures.against(&challenge.limits).map(|(measured, limit, unit)| match measured {
             Some(measured) if measured < limit => format!("{measured} < {limit}{unit}"),
             Some(measured) => self.paint(Colour::Red, &format!("{measured} ≥ {limit}{unit}")),
@@ -276,11 +276,11 @@ pub fn abridged(results: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::time::Duration;
     use crate::workbench::edn::read;
     use crate::workbench::network::BadLine;
     use crate::workbench::quote::quote;
-    use super::*;
-    use crate::time::Duration;
 
     fn results() -> Value {
         read(

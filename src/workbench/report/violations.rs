@@ -2,10 +2,10 @@
 
 use crate::workbench::check::{self, Verdict, stats};
 use crate::workbench::edn::Value;
-use crate::workbench::report::escape::cut;
 use crate::workbench::network::{Muted, Unread};
-use crate::workbench::test::OperationErrors;
+use crate::workbench::report::escape::cut;
 use crate::workbench::report::summary::Facts;
+use crate::workbench::test::OperationErrors;
 
 /// As many values of a list are told, so many characters of each, and so many of all.
 const TOLD: usize = 8;
@@ -245,11 +245,11 @@ fn brief(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::time::Duration;
     use crate::workbench::edn::read;
     use crate::workbench::network::BadLine;
     use crate::workbench::test::Outdated;
-    use super::*;
-    use crate::time::Duration;
 
     fn of(results: &str) -> Vec<(String, Verdict, String)> {
         let findings = findings(&read(results).expect("valid EDN"), &Facts::default());

@@ -4,23 +4,23 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
-use super::Nursery;
-use super::flaw::{Finding, Flaw, quote};
-use super::pardon::{Loss, node_of, pardoned};
+use super::NodeFactory;
+use super::discount::{Loss, discounted, node_of};
+use super::failure::{Failure, Finding, quote};
 use super::scenario::Scenario;
 use crate::workbench::check::{self, Unjudgeable, check_workload, net, set_full};
+use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op};
 use crate::workbench::nemesis::Fault;
-use crate::workbench::cli::options::Options;
 use crate::workbench::test::{Convergence, Outcome, Unwatched, run};
 use crate::workbench::workload;
 
 /// What came of a scenario.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trial {
+pub struct CaseOutcome {
     /// What is wrong, if anything.
-    pub fault: Option<Flaw>,
+    pub fault: Option<Failure>,
     /// Whether the checkers could not tell, and nothing else is wrong.
     pub is_undecided: bool,
     /// How many operations clients began.
@@ -31,10 +31,10 @@ pub struct Trial {
     pub messages: Option<f64>,
 }
 
-impl Trial {
+impl CaseOutcome {
     fn broken(why: String) -> Self {
         Self {
-            fault: Some(Flaw::new("broken", why)),
+            fault: Some(Failure::new("broken", why)),
             is_undecided: false,
             operations: 0,
             staleness_ms: None,
@@ -59,33 +59,33 @@ pub(in crate::workbench) fn tell_of_panics() {
 
 /// Runs a scenario and judges it.
 #[must_use]
-pub fn attempt(scenario: &Scenario, nodes: &Nursery<'_>) -> Trial {
+pub fn attempt(scenario: &Scenario, nodes: &NodeFactory<'_>) -> CaseOutcome {
     COMMAND.replace(scenario.to_string());
     let options = match scenario.options() {
         Ok(options) => options,
-        Err(error) => return Trial::broken(error),
+        Err(error) => return CaseOutcome::broken(error),
     };
     let mut cluster = match nodes(options.nodes.len(), scenario.seed, &options.arguments) {
         Ok(cluster) => cluster,
-        Err(error) => return Trial::broken(error),
+        Err(error) => return CaseOutcome::broken(error),
     };
     let mut workload = options.workload.begin(&options.terms());
     match run(&options.plan(scenario.seed), &mut *workload, &mut cluster, &mut Unwatched) {
         Ok(outcome) => judged(outcome, &options),
-        Err(failure) => Trial::broken(failure.to_string()),
+        Err(failure) => CaseOutcome::broken(failure.to_string()),
     }
 }
 
-fn judged(outcome: Outcome, options: &Options) -> Trial {
+fn judged(outcome: Outcome, options: &Options) -> CaseOutcome {
     let Outcome { history, counts, muted, convergence, .. } = outcome;
     let history: History = history.into_iter().collect();
     let rules = check::Options { consistency_models: options.consistency_models.clone(), ..check::Options::default() };
     let loss = if options.nemesis.contains(&Fault::Kill) { Loss::of(options.workload) } else { Loss::Nothing };
-    let pardoned = if loss == Loss::Nothing { None } else { Some(pardoned(&history, options)) };
-    let judged = pardoned.as_ref().filter(|_| loss == Loss::Values).unwrap_or(&history);
+    let discounted = if loss == Loss::Nothing { None } else { Some(discounted(&history, options)) };
+    let judged = discounted.as_ref().filter(|_| loss == Loss::Values).unwrap_or(&history);
     let check = |history: &History| check_workload(options.workload.name(), history, &rules);
     let results = check(judged).and_then(|result| {
-        let for_us = pardoned.as_ref().filter(|_| loss == Loss::Order).map(check).transpose()?;
+        let for_us = discounted.as_ref().filter(|_| loss == Loss::Order).map(check).transpose()?;
         // Where our own verdict can differ from Maelstrom's.
         let ours = for_us.as_ref().unwrap_or(&result).get("gloomers").filter(|ours| ours.get("valid?").is_some());
         Ok((Finding::of("invalid", &result), ours.map(|ours| Finding::of("invalid to us", ours))))
@@ -94,17 +94,17 @@ fn judged(outcome: Outcome, options: &Options) -> Trial {
         Ok((finding, ours)) => (finding, ours),
         Err(Unjudgeable::TooManyEdges { .. }) => (Finding::Undecided, None),
         // Such answers are nonsense: what nobody sent, or an offset that is none.
-        Err(problem) => (Finding::Invalid(Flaw::new("nonsense", problem.to_string())), None),
+        Err(problem) => (Finding::Invalid(Failure::new("nonsense", problem.to_string())), None),
     };
     let fault = muted
         .first()
-        .map(|muted| Flaw::new("muted", format!("{} was muted: it printed {}", muted.node, muted.reason)))
+        .map(|muted| Failure::new("muted", format!("{} was muted: it printed {}", muted.node, muted.reason)))
         .or_else(|| finding.flaw())
         .or_else(|| ours?.flaw())
         .or_else(|| difference(convergence.as_ref()?))
         .or_else(|| tardiness(judged, options));
     let net = net::check(&counts, history.invocation_count());
-    Trial {
+    CaseOutcome {
         is_undecided: fault.is_none() && matches!(finding, Finding::Undecided) && convergence.is_none(),
         fault,
         operations: history.invocation_count(),
@@ -114,10 +114,10 @@ fn judged(outcome: Outcome, options: &Options) -> Trial {
 }
 
 /// What the comparison of all replicas found when everything was over.
-fn difference(convergence: &Convergence) -> Option<Flaw> {
+fn difference(convergence: &Convergence) -> Option<Failure> {
     let Convergence::Different(first) = convergence else { return None };
     let kind = if first.get("error").is_some() { "not compared" } else { "differ" };
-    Some(Flaw::new(kind, format!("the replicas differ in the end: {}", quote(&first.to_string()))))
+    Some(Failure::new(kind, format!("the replicas differ in the end: {}", quote(&first.to_string()))))
 }
 
 /// Whether this workload ends with a read at every client, which all replicas by then answer alike.
@@ -127,7 +127,7 @@ fn reads_last(workload: workload::Kind) -> bool {
 
 /// Where replicas took too long, or hold too little: the last read of each client thread begins ten seconds after the
 /// heal, and the comparison of all replicas ten seconds later, which asks nobody for what was acknowledged.
-fn tardiness(history: &History, options: &Options) -> Option<Flaw> {
+fn tardiness(history: &History, options: &Options) -> Option<Failure> {
     if !reads_last(options.workload) {
         return None;
     }
@@ -137,7 +137,7 @@ fn tardiness(history: &History, options: &Options) -> Option<Flaw> {
     let mut first: Option<(&str, BTreeSet<i64>)> = None;
     for (begun, done) in last {
         let Some(done) = done.filter(|done| done.kind == Kind::Ok) else {
-            return Some(Flaw::new("late answer", format!("{} does not answer the final read", node(begun))));
+            return Some(Failure::new("late answer", format!("{} does not answer the final read", node(begun))));
         };
         let read = contents(&done.value);
         match &first {
@@ -145,7 +145,7 @@ fn tardiness(history: &History, options: &Options) -> Option<Flaw> {
             Some((other, agreed)) => {
                 if let Some(value) = agreed.symmetric_difference(&read).next() {
                     let told = format!("{other} and {} disagree about {value} after the heal", node(begun));
-                    return Some(Flaw::new("late agreement", told));
+                    return Some(Failure::new("late agreement", told));
                 }
             }
         }
@@ -157,7 +157,7 @@ fn tardiness(history: &History, options: &Options) -> Option<Flaw> {
         options.workload != workload::Kind::PnCounter && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
     })?;
     let told = format!("{}, which {} acknowledged, is read nowhere after the heal", gone.value, node(gone));
-    Some(Flaw::new("gone", told))
+    Some(Failure::new("gone", told))
 }
 
 /// The elements of a set, or the one value of a counter.

@@ -9,9 +9,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op, Process};
-use crate::workbench::cli::options::Options;
 use crate::workbench::workload;
 
 /// What a killed node of a workload may take with it that a judgement asks for.
@@ -42,7 +42,7 @@ impl Loss {
 }
 
 /// The history in which answers of processes that were killed later are of unknown outcome.
-pub(super) fn pardoned(history: &History, options: &Options) -> History {
+pub(super) fn discounted(history: &History, options: &Options) -> History {
     let killed = last_kills(history);
     let pardon = |(position, op): (usize, &Op)| {
         let dies = node_of(op, options)
@@ -104,10 +104,10 @@ mod tests {
             .expect("a history");
         let words = ["-w", "broadcast", "--node-count", "2"].map(std::ffi::OsString::from);
         let options = Options::parse(words).expect("good");
-        let pardoned = pardoned(&history, &options);
-        let kinds: Vec<_> = pardoned.ops().iter().map(|op| op.kind).collect();
+        let discounted = discounted(&history, &options);
+        let kinds: Vec<_> = discounted.ops().iter().map(|op| op.kind).collect();
         assert_eq!(kinds, [Invoke, Ok, Invoke, Info, Info, Info, Invoke, Ok]);
-        assert!(pardoned.ops()[3].value.is_nil());
+        assert!(discounted.ops()[3].value.is_nil());
     }
 
     #[test]
@@ -141,6 +141,6 @@ mod tests {
             result.get("gloomers").map(Verdict::of)
         };
         assert_eq!(ours(&history), Some(Verdict::False), "a process that saw 2 sees 1 again: G0");
-        assert_eq!(ours(&pardoned(&history, &options)), Some(Verdict::True));
+        assert_eq!(ours(&discounted(&history, &options)), Some(Verdict::True));
     }
 }

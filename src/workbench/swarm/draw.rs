@@ -5,8 +5,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::scenario::Scenario;
-use crate::workbench::network::jitter::Jitter;
 use crate::workbench::nemesis::Fault;
+use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::workload::Kind;
 

@@ -27,14 +27,14 @@ const TELLING: [&str; 10] = [
 
 /// What is wrong with a trial.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
+pub struct Failure {
     /// The check that found it, and the names of the anomalies.
     kind: String,
     /// What it found, for people.
     told: String,
 }
 
-impl Flaw {
+impl Failure {
     pub(super) fn new(kind: impl Into<String>, told: impl Into<String>) -> Self {
         Self { kind: kind.into(), told: told.into() }
     }
@@ -46,7 +46,7 @@ impl Flaw {
     }
 }
 
-impl fmt::Display for Flaw {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.told)
     }
@@ -57,7 +57,7 @@ pub(super) enum Finding {
     Valid,
     /// There was nothing to judge, or too much to search.
     Undecided,
-    Invalid(Flaw),
+    Invalid(Failure),
 }
 
 impl Finding {
@@ -73,14 +73,14 @@ impl Finding {
             Verdict::True => Self::Valid,
             Verdict::Unknown => Self::Undecided,
             Verdict::False => {
-                let Some((key, value)) = told.next() else { return Self::Invalid(Flaw::new(check, check)) };
+                let Some((key, value)) = told.next() else { return Self::Invalid(Failure::new(check, check)) };
                 let first = names(value);
                 if first == "empty-transaction-graph" {
                     return Self::Undecided;
                 }
                 let others: Vec<_> = told.map(|(key, value)| format!(", {key} {}", names(value))).collect();
                 let others = others.concat();
-                Self::Invalid(Flaw::new(
+                Self::Invalid(Failure::new(
                     format!("{check} {key} {first}{others}"),
                     format!("{check}, {key}: {}", quote(&value.to_string())),
                 ))
@@ -88,7 +88,7 @@ impl Finding {
         }
     }
 
-    pub(super) fn flaw(&self) -> Option<Flaw> {
+    pub(super) fn flaw(&self) -> Option<Failure> {
         if let Self::Invalid(flaw) = self { Some(flaw.clone()) } else { None }
     }
 }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::workbench::edn::read;
 
-    fn flaw(check: &str, result: &str) -> Flaw {
+    fn flaw(check: &str, result: &str) -> Failure {
         Finding::of(check, &read(result).expect("valid EDN")).flaw().expect("invalid")
     }
 

@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::fmt;
 
 use super::Swarm;
-use super::flaw::Flaw;
+use super::case::CaseOutcome;
+use super::failure::Failure;
 use super::scenario::Scenario;
 use super::shrink::Shrunk;
-use super::trial::Trial;
 
 /// So many of the worst cases are told.
 const WORST: usize = 3;
@@ -22,14 +22,14 @@ pub struct Failing {
     /// What was run.
     pub scenario: Scenario,
     /// What is wrong.
-    pub fault: Flaw,
+    pub fault: Failure,
     /// A smaller one.
     pub shrunk: Option<Shrunk>,
 }
 
 /// What came of all seeds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Findings {
+pub struct SwarmReport {
     /// The workload's name.
     pub workload: &'static str,
     /// The first seed, and how many.
@@ -46,8 +46,8 @@ pub struct Findings {
     pub dearest: Vec<(f64, Scenario)>,
 }
 
-impl Findings {
-    pub(super) fn of(swarm: &Swarm, trials: Vec<(Scenario, Trial)>) -> Self {
+impl SwarmReport {
+    pub(super) fn of(swarm: &Swarm, trials: Vec<(Scenario, CaseOutcome)>) -> Self {
         let operations = trials.iter().map(|(_, trial)| trial.operations).sum();
         let undecided = trials.iter().filter(|(_, trial)| trial.is_undecided).count();
         let (mut failures, mut stalest, mut dearest) = (Vec::new(), Vec::new(), Vec::new());
@@ -69,7 +69,7 @@ impl Findings {
 }
 
 /// The table for people.
-impl fmt::Display for Findings {
+impl fmt::Display for SwarmReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (first, count) = self.seeds;
         let last = first.wrapping_add(count).wrapping_sub(1);
@@ -117,13 +117,13 @@ mod tests {
     fn page(failures: u64) -> String {
         let failing = |seed| Failing {
             scenario: draw::scenario(Kind::Echo, seed),
-            fault: Flaw::new("lost", "something is lost"),
+            fault: Failure::new("lost", "something is lost"),
             shrunk: None,
         };
         let failures = (1..=failures).map(failing).collect();
         let (stalest, dearest) = (Vec::new(), Vec::new());
         let findings =
-            Findings { workload: "echo", seeds: (1, 99), operations: 5, undecided: 0, failures, stalest, dearest };
+            SwarmReport { workload: "echo", seeds: (1, 99), operations: 5, undecided: 0, failures, stalest, dearest };
         findings.to_string()
     }
 

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use crate::workbench::network::jitter::Jitter;
-use crate::workbench::nemesis::Fault;
-use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::cli::options::{Options, Refusal};
+use crate::workbench::nemesis::Fault;
+use crate::workbench::network::jitter::Jitter;
+use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::workload::Kind;
 
 /// A test in virtual time, in numbers that a command line can say exactly.

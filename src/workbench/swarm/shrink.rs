@@ -5,7 +5,7 @@
 //! loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes another
 //! course, so each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
 
-use super::flaw::Flaw;
+use super::failure::Failure;
 use super::scenario::Scenario;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
@@ -22,13 +22,13 @@ pub struct Shrunk {
     /// The smallest that was found.
     pub scenario: Scenario,
     /// What is wrong there.
-    pub fault: Flaw,
+    pub fault: Failure,
     /// How many scenarios were tried.
     pub tries: usize,
 }
 
 /// Shrinks a scenario that fails with `fault`; `fails` says what is wrong with another.
-pub(super) fn shrink(failing: &Scenario, fault: &Flaw, fails: impl Fn(&Scenario) -> Option<Flaw>) -> Shrunk {
+pub(super) fn shrink(failing: &Scenario, fault: &Failure, fails: impl Fn(&Scenario) -> Option<Failure>) -> Shrunk {
     let mut best = Shrunk { scenario: failing.clone(), fault: fault.clone(), tries: 0 };
     loop {
         let seed = best.scenario.seed;
@@ -108,8 +108,8 @@ mod tests {
         shrink(&failing, &flaw("fails"), |scenario| fails(scenario).then(|| flaw("fails")))
     }
 
-    fn flaw(kind: &str) -> Flaw {
-        Flaw::new(kind, "something is wrong")
+    fn flaw(kind: &str) -> Failure {
+        Failure::new(kind, "something is wrong")
     }
 
     #[test]

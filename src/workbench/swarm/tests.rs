@@ -5,9 +5,11 @@ mod mutants;
 use std::ffi::OsString;
 
 use super::*;
-use crate::workbench::cli;
+use crate::workbench::cli::{self, Output};
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
+use crate::workbench::report::finish::VALID;
 use crate::workbench::test::{Unwatched, run};
 
 fn swarm(workload: Kind, seeds: u64, jobs: usize) -> Swarm {
@@ -15,15 +17,15 @@ fn swarm(workload: Kind, seeds: u64, jobs: usize) -> Swarm {
 }
 
 /// The nodes of this crate.
-fn good(workload: Kind) -> impl Fn(usize, u64, &[String]) -> Result<Engines, String> + Sync {
+fn good(workload: Kind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
     let builtin = Builtin::of(workload.name()).expect("every workload has a node");
     move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
 }
 
 fn said(line: &str) -> (u8, String) {
     let mut page = Vec::new();
-    let mut desk = Desk { page: &mut page, colours: false, store: "unused".as_ref() };
-    let status = super::command(line.split_whitespace().map(OsString::from), &mut desk).expect("memory takes it");
+    let mut desk = Output { page: &mut page, colours: false, store: "unused".as_ref() };
+    let status = cli::swarm(line.split_whitespace().map(OsString::from), &mut desk).expect("memory takes it");
     (status, String::from_utf8_lossy(&page).into_owned())
 }
 
@@ -57,7 +59,8 @@ fn two_messages_of_one_instant_that_change_places_leave_nobody_behind() {
 
 #[test]
 fn a_life_that_gave_no_offset_counts_for_nothing_that_the_next_one_does_not_know() {
-    // Its vector made others show messages, and lin-kv had not heard of it: the next life took itself for the first.
+    // Its vector made others show messages, and lin-kv had not heard of it: the next incarnation took itself for the
+    // first.
     let scenario = Scenario {
         nodes: 2,
         rate: 10,
@@ -193,7 +196,7 @@ fn the_page_ends_with_a_table_and_names_the_commands_of_the_worst() {
 
 #[test]
 fn bad_arguments_end_with_254_and_help_with_0() {
-    assert_eq!(said("-w ecko").0, command::BAD_ARGUMENTS);
+    assert_eq!(said("-w ecko").0, cli::BAD_ARGUMENTS);
     assert_eq!(said("--help").0, VALID);
 }
 
@@ -222,8 +225,8 @@ fn the_printed_command_replays_the_test_to_the_byte() {
             let printed = scenario.to_string();
             let words = printed.strip_prefix("gloomers test ").expect("a command").split(' ').map(OsString::from);
             let store = tempfile::tempdir().expect("a folder");
-            let mut desk = Desk { page: &mut Vec::new(), colours: false, store: store.path() };
-            command::test(words, &mut desk).expect("the store can be written");
+            let mut desk = Output { page: &mut Vec::new(), colours: false, store: store.path() };
+            cli::test(words, &mut desk).expect("the store can be written");
             let stored = std::fs::read(store.path().join("latest/history.edn")).expect("a history");
             assert!(stored == history(&scenario), "{printed}");
         }

@@ -3,12 +3,12 @@
 //! The history is closed and the messages are counted; faults are over, and the nodes have had their recovery. Then
 //! every living node is asked for everything that its clients can know, and the first difference is told.
 
-use super::{Failure, RECOVERY, Test};
-use crate::workbench::workload::client::Conduct;
+use super::{RECOVERY, Test, TestError};
 use crate::workbench::cluster::{Cluster, Status};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
-use crate::workbench::workload::Question;
+use crate::workbench::workload::ConvergenceProbe;
+use crate::workbench::workload::client::ErrorPolicy;
 
 /// So many of the values are told in which two replicas differ.
 const TOLD: usize = 8;
@@ -52,26 +52,26 @@ impl<C: Cluster> Test<'_, C> {
         Some(difference.map_or(Convergence::Equal, Convergence::Different))
     }
 
-    fn survey(&mut self, questions: &[Question], most: usize) -> Result<Option<Value>, Failure> {
+    fn survey(&mut self, questions: &[ConvergenceProbe], most: usize) -> Result<Option<Value>, TestError> {
         for act in self.nemesis.last_acts() {
             self.act(act)?;
             self.drain()?;
         }
-        self.exchange.network.calm();
+        self.router.network.calm();
         self.rest(RECOVERY)?;
-        let living = (0..self.plan.nodes.len()).filter(|node| self.exchange.cluster.status(*node) == Status::Alive);
+        let living = (0..self.plan.nodes.len()).filter(|node| self.router.cluster.status(*node) == Status::Alive);
         let living: Vec<usize> = living.collect();
         let mut replicas: Vec<Replica> = Vec::new();
         for node in living {
-            let client = self.exchange.open_client(replicas.len(), node);
-            self.exchange.ask(client, &questions[0].request(&[]));
+            let client = self.router.open_client(replicas.len(), node);
+            self.router.ask(client, &questions[0].request(&[]));
             replicas.push(Replica { node, client, answers: Vec::new(), heard: Vec::new(), failures: 0 });
         }
-        let conduct = Conduct { maps_errors: true, idempotent: &[], reusable: true };
+        let conduct = ErrorPolicy { maps_errors: true, idempotent: &[], reusable: true };
         let mut busy = replicas.len();
         while busy > 0 {
-            self.exchange.turn(None)?;
-            while let Some((owner, _, answer)) = self.exchange.next_answer() {
+            self.router.turn(None)?;
+            while let Some((owner, _, answer)) = self.router.next_answer() {
                 let Replica { node, client, answers, heard, failures } = &mut replicas[owner];
                 let question = &questions[answers.len()];
                 match conduct.judge("compare", answer, &question.reply()) {
@@ -86,7 +86,7 @@ impl<C: Cluster> Test<'_, C> {
                     Err(trouble) => return Ok(Some(self.silence(*node, question, trouble.error))),
                 }
                 match questions.get(answers.len()) {
-                    Some(question) => self.exchange.ask(*client, &question.request(heard)),
+                    Some(question) => self.router.ask(*client, &question.request(heard)),
                     None => busy -= 1,
                 }
             }
@@ -94,12 +94,12 @@ impl<C: Cluster> Test<'_, C> {
         Ok(self.first_difference(questions, &replicas))
     }
 
-    fn silence(&self, node: usize, question: &Question, error: Value) -> Value {
+    fn silence(&self, node: usize, question: &ConvergenceProbe, error: Value) -> Value {
         let node = Value::str(self.plan.nodes[node].as_str());
         Value::record([("key", question.key()), ("node", node), ("error", error)])
     }
 
-    fn first_difference(&self, questions: &[Question], replicas: &[Replica]) -> Option<Value> {
+    fn first_difference(&self, questions: &[ConvergenceProbe], replicas: &[Replica]) -> Option<Value> {
         let (first, others) = replicas.split_first()?;
         let differs = |at: usize| others.iter().find(|other| other.answers[at] != first.answers[at]);
         let (at, other) = (0..questions.len()).find_map(|at| Some((at, differs(at)?)))?;

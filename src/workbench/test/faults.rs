@@ -1,11 +1,11 @@
 //! What the nemesis does to the test, and what the history says came of it (reference §11).
 
-use super::{Failure, Test};
+use super::{Test, TestError};
 use crate::time::Duration;
-use crate::workbench::workload::client::Answer;
 use crate::workbench::cluster::{Cluster, Skew, Status};
 use crate::workbench::edn::Value;
 use crate::workbench::nemesis::{Act, Effect, isolated, lag_value, skew_value};
+use crate::workbench::workload::client::ClientReply;
 
 /// Nodes that begin anew and have not answered `init` yet; until they have, the nemesis is busy.
 #[derive(Debug, Default)]
@@ -28,17 +28,17 @@ impl Restart {
 
 impl<C: Cluster> Test<'_, C> {
     /// Does what the nemesis decided. A restart is over only when [`Test::on_restarted`] has seen every answer.
-    pub(super) fn act(&mut self, act: Act) -> Result<(), Failure> {
+    pub(super) fn act(&mut self, act: Act) -> Result<(), TestError> {
         let Act { f, wanted, effect } = act;
         self.record(f, wanted);
         let everyone = 0..self.plan.nodes.len();
         let done = match effect {
             Effect::Cut(grudges) => {
-                self.exchange.network.cut(&grudges);
+                self.router.network.cut(&grudges);
                 isolated(&grudges, &self.plan.nodes)
             }
             Effect::Heal => {
-                self.exchange.network.cut(&[]);
+                self.router.network.cut(&[]);
                 Value::keyword("network-healed")
             }
             Effect::Pause(victims) => self.each(victims, |test, node| Ok(test.pause(node)))?,
@@ -59,8 +59,8 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// A node that begins anew has answered `init`, or has not.
-    pub(super) fn on_restarted(&mut self, client: usize, answer: Answer) -> Result<(), Failure> {
-        self.exchange.close_client(client);
+    pub(super) fn on_restarted(&mut self, client: usize, answer: ClientReply) -> Result<(), TestError> {
+        self.router.close_client(client);
         let Some(place) = self.restart.awaited.iter().position(|(asking, _)| *asking == client) else { return Ok(()) };
         let (_, node) = self.restart.awaited.swap_remove(place);
         if let Some(what) = self.init_fault(node, answer) {
@@ -74,15 +74,15 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     fn record(&mut self, f: &'static str, value: Value) {
-        self.book.nemesis(f, value, self.exchange.cluster.now(), self.exchange.watch);
+        self.book.nemesis(f, value, self.router.cluster.now(), self.router.watch);
     }
 
     /// Does something to each of the nodes; the map of what came of it.
     fn each(
         &mut self,
         nodes: impl IntoIterator<Item = usize>,
-        mut act: impl FnMut(&mut Self, usize) -> Result<&'static str, Failure>,
-    ) -> Result<Value, Failure> {
+        mut act: impl FnMut(&mut Self, usize) -> Result<&'static str, TestError>,
+    ) -> Result<Value, TestError> {
         let mut outcomes = Vec::new();
         for node in nodes {
             let outcome = Value::keyword(act(self, node)?);
@@ -102,25 +102,25 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     fn slow(&mut self, node: usize, lag: Duration) -> Value {
-        self.exchange.cluster.slow(node, lag);
+        self.router.cluster.slow(node, lag);
         lag_value(lag)
     }
 
     fn skew(&mut self, node: usize, skew: Skew) -> Value {
-        self.exchange.cluster.skew(node, skew);
+        self.router.cluster.skew(node, skew);
         skew_value(skew)
     }
 
     /// A node that died by itself is left as it is: the end of the test reports it.
     fn is_running(&mut self, node: usize) -> bool {
-        !self.exchange.down[node] && self.exchange.cluster.status(node) == Status::Alive
+        !self.router.down[node] && self.router.cluster.status(node) == Status::Alive
     }
 
     fn pause(&mut self, node: usize) -> &'static str {
         if !self.is_running(node) {
             return "not-running";
         }
-        self.exchange.cluster.pause(node);
+        self.router.cluster.pause(node);
         "paused"
     }
 
@@ -128,7 +128,7 @@ impl<C: Cluster> Test<'_, C> {
         if !self.is_running(node) {
             return "not-running";
         }
-        self.exchange.cluster.resume(node);
+        self.router.cluster.resume(node);
         "resumed"
     }
 
@@ -136,17 +136,17 @@ impl<C: Cluster> Test<'_, C> {
         if !self.is_running(node) {
             return "not-running";
         }
-        self.exchange.cluster.kill(node);
-        self.exchange.down[node] = true;
+        self.router.cluster.kill(node);
+        self.router.down[node] = true;
         "killed"
     }
 
-    fn start_again(&mut self, node: usize) -> Result<&'static str, Failure> {
-        if !self.exchange.down[node] {
+    fn start_again(&mut self, node: usize) -> Result<&'static str, TestError> {
+        if !self.router.down[node] {
             return Ok("already-running");
         }
-        self.exchange.network.restart(node);
-        self.exchange.down[node] = false;
+        self.router.network.restart(node);
+        self.router.down[node] = false;
         let client = self.launch(node)?;
         self.restart.awaited.push((client, node));
         Ok("started")

@@ -52,8 +52,8 @@ impl Display for OperationError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workbench::workload::client::Silence;
     use crate::workbench::edn::Value;
+    use crate::workbench::workload::client::Silence;
 
     #[test]
     fn each_operation_and_reason_has_a_count_and_its_first_example() {

@@ -4,13 +4,13 @@ use std::collections::VecDeque;
 
 use super::{Lateness, Watch};
 use crate::time::Time;
-use crate::workbench::workload::client::{Answer, Client, Request, Stray, Unfinished};
 use crate::workbench::cluster::{Cluster, Halt, Status};
 use crate::workbench::network::{Accepted, Network, client_name};
 use crate::workbench::quote::quote;
 use crate::workbench::services::Services;
+use crate::workbench::workload::client::{Client, ClientReply, Request, Stray, Unfinished};
 
-pub(super) struct Exchange<'a, C: Cluster> {
+pub(super) struct Router<'a, C: Cluster> {
     pub(super) network: Network,
     pub(super) services: Services,
     pub(super) cluster: &'a mut C,
@@ -23,11 +23,11 @@ pub(super) struct Exchange<'a, C: Cluster> {
     /// By number; `None` once closed.
     clients: Vec<Option<Client>>,
     waiting: Vec<usize>,
-    answers: VecDeque<(usize, Answer)>,
+    answers: VecDeque<(usize, ClientReply)>,
     line: Vec<u8>,
 }
 
-impl<'a, C: Cluster> Exchange<'a, C> {
+impl<'a, C: Cluster> Router<'a, C> {
     pub(super) fn new(
         mut network: Network,
         services: Services,
@@ -69,7 +69,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         self.clients[number] = None;
     }
 
-    /// Sends a request from a client; its answer will come out of [`Exchange::next_answer`].
+    /// Sends a request from a client; its answer will come out of [`Router::next_answer`].
     pub(super) fn ask(&mut self, number: usize, request: &Request) {
         let now = self.cluster.now();
         let Some(client) = &mut self.clients[number] else { return };
@@ -88,7 +88,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
     }
 
     /// An answer that has come, with the owner of the client and its number.
-    pub(super) fn next_answer(&mut self) -> Option<(usize, usize, Answer)> {
+    pub(super) fn next_answer(&mut self) -> Option<(usize, usize, ClientReply)> {
         while let Some((number, answer)) = self.answers.pop_front() {
             if let Some(client) = &self.clients[number] {
                 return Some((client.owner, number, answer));
@@ -131,7 +131,7 @@ impl<'a, C: Cluster> Exchange<'a, C> {
         while let Some(node) = self.cluster.take_dead() {
             self.died[node] = Some(self.cluster.now());
             if let Status::Dead(status) = self.cluster.status(node) {
-                self.watch.on_death(self.network.name(node), &status, &self.cluster.last_words(node));
+                self.watch.on_death(self.network.name(node), &status, &self.cluster.output_tail(node));
             }
         }
         for line in self.network.drain_log() {
@@ -212,7 +212,7 @@ fn read_mail(
     network: &mut Network,
     clients: &mut [Option<Client>],
     waiting: &mut Vec<usize>,
-    answers: &mut VecDeque<(usize, Answer)>,
+    answers: &mut VecDeque<(usize, ClientReply)>,
     number: usize,
     now: Time,
 ) {

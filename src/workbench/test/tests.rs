@@ -2,7 +2,7 @@
 
 mod calibration;
 
-use crate::workbench::workload::client::INIT_PATIENCE;
+use crate::workbench::workload::client::INIT_TIMEOUT;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
@@ -112,8 +112,8 @@ impl Cluster for Scripted {
         if self.dead.contains(&node) { Status::Dead("exit status: 3".into()) } else { Status::Alive }
     }
 
-    fn last_words(&self, _: usize) -> LastWords {
-        LastWords::default()
+    fn output_tail(&self, _: usize) -> OutputTail {
+        OutputTail::default()
     }
 }
 
@@ -123,7 +123,7 @@ fn plan(count: usize) -> Plan {
         threads: count,
         rate: 100.0,
         time_limit: Duration::from_secs(8),
-        init_timeout: INIT_PATIENCE,
+        init_timeout: INIT_TIMEOUT,
         faults: Vec::new(),
         nemesis_interval: Duration::from_secs(2),
         conditions: Conditions {
@@ -186,7 +186,7 @@ fn broadcast(count: usize) -> impl FnMut(usize) -> Script {
     }
 }
 
-fn test(plan: &Plan, kind: workload::Kind, cluster: &mut Scripted) -> Result<Outcome, Failure> {
+fn test(plan: &Plan, kind: workload::Kind, cluster: &mut Scripted) -> Result<Outcome, TestError> {
     run(plan, &mut *kind.begin(&Terms::default()), cluster, &mut Unwatched)
 }
 
@@ -315,7 +315,7 @@ fn silence_garbage_or_an_error_instead_of_init_ok_ends_the_test() {
         };
         let mut cluster = Scripted::new(2, script);
         let failure = test(&plan(2), workload::Kind::Echo, &mut cluster).expect_err("not initialised");
-        assert!(matches!(failure, Failure::Unready { node, .. } if node == "n0"));
+        assert!(matches!(failure, TestError::Unready { node, .. } if node == "n0"));
     }
 }
 
@@ -343,7 +343,7 @@ fn random_latency_without_a_mean_is_refused() {
     let latency = Latency { shape: Shape::Uniform, mean_ms: 0 };
     let plan = Plan { conditions: Conditions { latency, ..plan(1).conditions }, ..plan(1) };
     let failure = test(&plan, workload::Kind::Echo, &mut Scripted::new(1, echo));
-    assert!(matches!(failure, Err(Failure::NoLatency)));
+    assert!(matches!(failure, Err(TestError::NoLatency)));
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! Client threads and the history they write (reference §2.4, §2.5).
 
-use super::exchange::Exchange;
+use super::router::Router;
 use super::{OperationErrors, Watch};
 use crate::time::Time;
-use crate::workbench::workload::client::{Answer, Schema};
 use crate::workbench::cluster::Cluster;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::{Kind, Op, Process};
+use crate::workbench::workload::client::{ClientReply, Schema};
 use crate::workbench::workload::{Act, Invocation, Workload};
 
 /// The history, and the instant from which its times count.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct Recorder {
     pub(super) zero: Time,
     pub(super) history: Vec<Op>,
     pub(super) errors: OperationErrors,
@@ -39,7 +39,7 @@ struct End {
     extra: Vec<(Value, Value)>,
 }
 
-impl Book {
+impl Recorder {
     pub(super) fn nemesis(&mut self, f: &'static str, value: Value, now: Time, watch: &mut dyn Watch) {
         let (kind, process) = (Kind::Info, Process::Nemesis);
         self.write(Entry { kind, process, f, value, error: None, extra: Vec::new() }, now, watch);
@@ -86,17 +86,17 @@ impl Workers {
         thread: usize,
         invocation: Invocation,
         workload: &mut dyn Workload,
-        exchange: &mut Exchange<C>,
-        book: &mut Book,
+        router: &mut Router<C>,
+        book: &mut Recorder,
     ) {
         let worker = &mut self.workers[thread];
         if std::mem::take(&mut worker.spent)
             && let Some(client) = worker.client.take()
         {
-            exchange.close_client(client);
+            router.close_client(client);
         }
         if worker.client.is_none() {
-            worker.client = Some(exchange.open_client(thread, thread % exchange.nodes()));
+            worker.client = Some(router.open_client(thread, thread % router.nodes()));
             workload.on_client(thread);
         }
         let entry = Entry {
@@ -107,26 +107,26 @@ impl Workers {
             error: None,
             extra: invocation.marks.clone(),
         };
-        book.write(entry, exchange.cluster.now(), exchange.watch);
+        book.write(entry, router.cluster.now(), router.watch);
         self.threads.begin(thread);
         let act = workload.begin(thread, &invocation);
-        self.perform(thread, invocation, act, workload, exchange, book);
+        self.perform(thread, invocation, act, workload, router, book);
     }
 
     /// A thread's request has this answer.
     pub(super) fn answered<C: Cluster>(
         &mut self,
         thread: usize,
-        answer: Answer,
+        answer: ClientReply,
         workload: &mut dyn Workload,
-        exchange: &mut Exchange<C>,
-        book: &mut Book,
+        router: &mut Router<C>,
+        book: &mut Recorder,
     ) {
         let Some((invocation, schema)) = self.workers[thread].doing.take() else { return };
         match workload.conduct().judge(invocation.f, answer, &schema) {
             Ok(reply) => {
                 let act = workload.proceed(thread, &invocation, reply);
-                self.perform(thread, invocation, act, workload, exchange, book);
+                self.perform(thread, invocation, act, workload, router, book);
             }
             Err(trouble) => {
                 book.errors.note(invocation.f, &trouble.reason);
@@ -134,7 +134,7 @@ impl Workers {
                 extra.extend(trouble.exception.map(|value| (Value::Keyword("exception".into()), value)));
                 let (f, value) = (invocation.f, invocation.value);
                 let end = End { kind: trouble.kind, f, value, error: Some(trouble.error), extra };
-                self.complete(thread, end, workload, exchange, book);
+                self.complete(thread, end, workload, router, book);
             }
         }
     }
@@ -146,15 +146,15 @@ impl Workers {
         invocation: Invocation,
         act: Act,
         workload: &mut dyn Workload,
-        exchange: &mut Exchange<C>,
-        book: &mut Book,
+        router: &mut Router<C>,
+        book: &mut Recorder,
     ) {
         let worker = &mut self.workers[thread];
         let (kind, value) = match act {
             Act::Ask(request) => {
                 worker.doing = Some((invocation, request.reply));
                 if let Some(client) = worker.client {
-                    exchange.ask(client, &request);
+                    router.ask(client, &request);
                 }
                 return;
             }
@@ -162,7 +162,7 @@ impl Workers {
             Act::Crash => (Kind::Info, invocation.value),
         };
         let end = End { kind, f: invocation.f, value, error: None, extra: invocation.marks };
-        self.complete(thread, end, workload, exchange, book);
+        self.complete(thread, end, workload, router, book);
     }
 
     /// A thread's operation is over.
@@ -171,8 +171,8 @@ impl Workers {
         thread: usize,
         end: End,
         workload: &mut dyn Workload,
-        exchange: &mut Exchange<C>,
-        book: &mut Book,
+        router: &mut Router<C>,
+        book: &mut Recorder,
     ) {
         let count = self.workers.len() as u64;
         let worker = &mut self.workers[thread];
@@ -182,7 +182,7 @@ impl Workers {
             worker.process += count;
             worker.spent = !workload.conduct().reusable;
         }
-        book.write(entry, exchange.cluster.now(), exchange.watch);
+        book.write(entry, router.cluster.now(), router.watch);
         if let Some(op) = book.history.last() {
             workload.on_completion(thread, op);
         }

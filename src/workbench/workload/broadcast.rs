@@ -4,12 +4,12 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::topology::Topology;
-use super::{Act, EachOnce, Invocation, Last, Question, Workload, field};
+use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};
-use crate::workbench::workload::client::{Conduct, PATIENCE, Request, Schema, is_list};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
+use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_list};
 
 #[derive(Debug)]
 pub(super) struct Broadcast {
@@ -41,22 +41,22 @@ impl Workload for Broadcast {
         } else {
             ("{\"type\":\"read\"}".into(), Schema { kind: "read_ok", fields: &[("messages", is_list)] })
         };
-        Act::Ask(Request { body, reply, patience: PATIENCE })
+        Act::Ask(Request { body, reply, timeout: TIMEOUT })
     }
 
     fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
         Act::Done(if invocation.f == "read" { field(reply, "messages") } else { invocation.value.clone() })
     }
 
-    fn conduct(&self) -> Conduct {
-        Conduct { maps_errors: true, idempotent: &["read"], reusable: false }
+    fn conduct(&self) -> ErrorPolicy {
+        ErrorPolicy { maps_errors: true, idempotent: &["read"], reusable: false }
     }
 
     fn set_up(&self, nodes: &[String]) -> Option<Request> {
         Some(Request {
             body: format!("{{\"type\":\"topology\",\"topology\":{}}}", self.topology.to_json(nodes)),
             reply: Schema { kind: "topology_ok", fields: &[] },
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         })
     }
 
@@ -64,8 +64,8 @@ impl Workload for Broadcast {
         true
     }
 
-    fn questions(&self, _: &[Op]) -> Vec<Question> {
-        vec![Question::Messages]
+    fn questions(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
+        vec![ConvergenceProbe::Messages]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {

@@ -6,18 +6,18 @@ use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
+use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Kind;
 use crate::workbench::json;
 use crate::workbench::quote::quote;
-use crate::time::{Duration, Time};
 
 pub use reason::{Misfit, Reason, Silence, Stray, Unfinished};
 
 /// How long a client waits for `init_ok`, unless `--init-timeout` says otherwise.
-pub const INIT_PATIENCE: Duration = Duration::from_secs(10);
+pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client waits for anything else, unless the workload says otherwise.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A field of a reply, and the test that its value must pass.
 pub type Field = (&'static str, fn(&Value) -> bool);
@@ -39,12 +39,12 @@ pub struct Request {
     /// What a good reply looks like.
     pub reply: Schema,
     /// How long to wait for it.
-    pub patience: Duration,
+    pub timeout: Duration,
 }
 
 /// What came of a request.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Answer {
+pub enum ClientReply {
     /// A body that is not an error: its members, in the order written.
     Reply(Vec<(Box<str>, Value)>),
     /// A body of type `error`.
@@ -67,7 +67,7 @@ pub enum Answer {
 
 /// How a workload's clients take trouble (the two tables of reference §2.4).
 #[derive(Debug, Clone, Copy)]
-pub struct Conduct {
+pub struct ErrorPolicy {
     /// Whether errors and time-outs are understood; if not, each is an exception.
     pub maps_errors: bool,
     /// Operations that change nothing, so that trouble means failure.
@@ -109,13 +109,13 @@ fn named(code: i64) -> Option<(i64, &'static str, bool)> {
     CODES.into_iter().find(|(number, ..)| *number == code)
 }
 
-impl Conduct {
+impl ErrorPolicy {
     /// Turns the answer to operation `f` into the fields of a reply in shape, or into trouble.
     ///
     /// # Errors
     ///
     /// The trouble, ready for the history.
-    pub fn judge(&self, f: &str, answer: Answer, schema: &Schema) -> Result<Vec<(Box<str>, Value)>, Trouble> {
+    pub fn judge(&self, f: &str, answer: ClientReply, schema: &Schema) -> Result<Vec<(Box<str>, Value)>, Trouble> {
         answer.in_shape(|members| schema.fault(members)).map_err(|reason| self.trouble(f, reason))
     }
 
@@ -142,7 +142,7 @@ impl Conduct {
     }
 }
 
-impl Answer {
+impl ClientReply {
     /// The members of a reply in which `fault` finds nothing wrong.
     ///
     /// # Errors
@@ -262,7 +262,7 @@ pub struct Client {
 #[derive(Debug, Clone)]
 struct Waiting {
     deadline: Time,
-    patience: Duration,
+    timeout: Duration,
     /// The most telling message that was no answer.
     stray: Option<Box<Stray>>,
 }
@@ -286,7 +286,7 @@ impl Client {
     /// Begins a request at `now`; returns the body to send.
     pub fn ask(&mut self, request: &Request, now: Time) -> String {
         self.sent += 1;
-        self.waiting = Some(Waiting { deadline: now + request.patience, patience: request.patience, stray: None });
+        self.waiting = Some(Waiting { deadline: now + request.timeout, timeout: request.timeout, stray: None });
         let open = request.body.strip_suffix('}').unwrap_or(&request.body);
         format!("{open},\"msg_id\":{}}}", self.sent)
     }
@@ -304,7 +304,7 @@ impl Client {
     }
 
     /// Reads a message that `src` sent it; `None` when that does not answer the outstanding request.
-    pub fn hear(&mut self, src: &Rc<str>, body: &str) -> Option<Answer> {
+    pub fn hear(&mut self, src: &Rc<str>, body: &str) -> Option<ClientReply> {
         let waiting = self.waiting.as_mut()?;
         let members = json::members(body).ok()?;
         let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
@@ -317,7 +317,7 @@ impl Client {
         }
         self.waiting = None;
         if kind.is_some_and(|kind| kind.as_str() == Some("error")) {
-            return Some(Answer::Error {
+            return Some(ClientReply::Error {
                 code: member("code").and_then(|text| text.parse().ok()),
                 text: member("text").and_then(|text| json::value(text).ok()).unwrap_or(Value::Nil),
             });
@@ -325,8 +325,8 @@ impl Client {
         let read =
             |(key, value): &(std::borrow::Cow<str>, &RawValue)| Ok((key.as_ref().into(), json::value(value.get())?));
         Some(match members.iter().map(read).collect::<Result<Vec<_>, serde_json::Error>>() {
-            Ok(members) => Answer::Reply(members),
-            Err(error) => Answer::Unreadable { why: error.to_string(), body: quote(body) },
+            Ok(members) => ClientReply::Reply(members),
+            Err(error) => ClientReply::Unreadable { why: error.to_string(), body: quote(body) },
         })
     }
 
@@ -345,9 +345,9 @@ impl Client {
     }
 
     /// Gives up if it has waited long enough; `unfinished` is what its node has written without a line end.
-    pub fn expire(&mut self, now: Time, unfinished: impl FnOnce() -> Option<Unfinished>) -> Option<Answer> {
-        let Waiting { patience, stray, .. } = self.waiting.take_if(|waiting| waiting.deadline <= now)?;
-        Some(Answer::TimedOut(Silence { patience, stray, unfinished: unfinished() }))
+    pub fn expire(&mut self, now: Time, unfinished: impl FnOnce() -> Option<Unfinished>) -> Option<ClientReply> {
+        let Waiting { timeout, stray, .. } = self.waiting.take_if(|waiting| waiting.deadline <= now)?;
+        Some(ClientReply::TimedOut(Silence { timeout, stray, unfinished: unfinished() }))
     }
 }
 

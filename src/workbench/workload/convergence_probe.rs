@@ -8,13 +8,13 @@ use std::collections::BTreeSet;
 use super::field;
 use super::kafka::{is_log, is_offsets};
 use super::txn::is_register_txn;
-use crate::workbench::workload::client::{PATIENCE, Request, Schema, is_integer, is_list};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
+use crate::workbench::workload::client::{Request, Schema, TIMEOUT, is_integer, is_list};
 
 /// One thing to ask every replica.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Question {
+pub enum ConvergenceProbe {
     /// All values of broadcast.
     Messages,
     /// All elements of a g-set.
@@ -29,7 +29,7 @@ pub enum Question {
     Committed(Box<str>),
 }
 
-impl Question {
+impl ConvergenceProbe {
     /// The key that it is about; nil if there are none.
     #[must_use]
     pub fn key(&self) -> Value {
@@ -54,7 +54,7 @@ impl Question {
             }
             Self::Committed(key) => format!("{{\"type\":\"list_committed_offsets\",\"keys\":[{}]}}", quoted(key)),
         };
-        Request { body, reply: self.reply(), patience: PATIENCE }
+        Request { body, reply: self.reply(), timeout: TIMEOUT }
     }
 
     /// What a good reply looks like.
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_log_is_read_to_its_end() {
-        let log = Question::Log("5".into());
+        let log = ConvergenceProbe::Log("5".into());
         let mut heard = Vec::new();
         assert_eq!(log.request(&heard).body, r#"{"type":"poll","offsets":{"5":0}}"#);
         assert!(log.hear(reply("msgs", r#"{"5":[[0,7],[3,8]]}"#), &mut heard));
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn sets_are_equal_in_any_order() {
-        let set = Question::Messages;
+        let set = ConvergenceProbe::Messages;
         let (mut one, mut other) = (Vec::new(), Vec::new());
         assert!(!set.hear(reply("messages", r#"[3,"b",1,2]"#), &mut one));
         assert!(!set.hear(reply("messages", r#"[1,2,2,3,"b"]"#), &mut other));
@@ -162,9 +162,9 @@ mod tests {
     #[test]
     fn a_register_a_total_and_an_offset_are_single_values() {
         for (question, name, text) in [
-            (Question::Register(5), "txn", r#"[["r",5,8]]"#),
-            (Question::Total, "value", "8"),
-            (Question::Committed("5".into()), "offsets", r#"{"5":8}"#),
+            (ConvergenceProbe::Register(5), "txn", r#"[["r",5,8]]"#),
+            (ConvergenceProbe::Total, "value", "8"),
+            (ConvergenceProbe::Committed("5".into()), "offsets", r#"{"5":8}"#),
         ] {
             let mut heard = Vec::new();
             assert!(!question.hear(reply(name, text), &mut heard));

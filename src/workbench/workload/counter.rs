@@ -3,12 +3,12 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Act, EachOnce, Invocation, Last, Question, Workload, field};
+use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};
-use crate::workbench::workload::client::{Conduct, PATIENCE, Request, Schema, is_integer};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
+use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_integer};
 
 #[derive(Debug, Default)]
 pub(super) struct Counter {
@@ -42,23 +42,23 @@ impl Workload for Counter {
         } else {
             ("{\"type\":\"read\"}".into(), Schema { kind: "read_ok", fields: &[("value", is_integer)] })
         };
-        Act::Ask(Request { body, reply, patience: PATIENCE })
+        Act::Ask(Request { body, reply, timeout: TIMEOUT })
     }
 
     fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
         Act::Done(if invocation.f == "read" { field(reply, "value") } else { invocation.value.clone() })
     }
 
-    fn conduct(&self) -> Conduct {
-        Conduct { maps_errors: false, idempotent: &[], reusable: false }
+    fn conduct(&self) -> ErrorPolicy {
+        ErrorPolicy { maps_errors: false, idempotent: &[], reusable: false }
     }
 
     fn has_last(&self) -> bool {
         true
     }
 
-    fn questions(&self, _: &[Op]) -> Vec<Question> {
-        vec![Question::Total]
+    fn questions(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
+        vec![ConvergenceProbe::Total]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {

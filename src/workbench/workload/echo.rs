@@ -5,9 +5,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Act, Invocation, Workload};
 use crate::time::Time;
-use crate::workbench::workload::client::{Conduct, PATIENCE, Request, Schema, is_anything};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
+use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_anything};
 
 #[derive(Debug)]
 pub(super) struct Echo;
@@ -25,7 +25,7 @@ impl Workload for Echo {
         Act::Ask(Request {
             body: format!("{{\"type\":\"echo\",\"echo\":\"{payload}\"}}"),
             reply: Schema { kind: "echo_ok", fields: &[("echo", is_anything)] },
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         })
     }
 
@@ -36,7 +36,7 @@ impl Workload for Echo {
         ))
     }
 
-    fn conduct(&self) -> Conduct {
-        Conduct { maps_errors: true, idempotent: &[], reusable: false }
+    fn conduct(&self) -> ErrorPolicy {
+        ErrorPolicy { maps_errors: true, idempotent: &[], reusable: false }
     }
 }

@@ -9,14 +9,14 @@ mod offsets;
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};
-use super::question::written;
-use super::{Act, Invocation, Last, Question, Terms, Workload, field};
+use super::{Act, ConvergenceProbe, Invocation, Last, Terms, Workload, field};
 use crate::time::{Duration, Time};
-use crate::workbench::workload::client::{Conduct, PATIENCE, Request, Schema, is_integer};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::{Stagger, Threads};
 use crate::workbench::history::{Kind, Op};
+use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_integer};
 use catch_up::CatchUp;
 use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
 
@@ -172,8 +172,8 @@ impl Workload for Kafka {
         }
     }
 
-    fn conduct(&self) -> Conduct {
-        Conduct { maps_errors: true, idempotent: &["assign"], reusable: false }
+    fn conduct(&self) -> ErrorPolicy {
+        ErrorPolicy { maps_errors: true, idempotent: &["assign"], reusable: false }
     }
 
     fn on_client(&mut self, thread: usize) {
@@ -200,8 +200,8 @@ impl Workload for Kafka {
         true
     }
 
-    fn questions(&self, history: &[Op]) -> Vec<Question> {
-        let both = |key: String| [Question::Log(key.as_str().into()), Question::Committed(key.into())];
+    fn questions(&self, history: &[Op]) -> Vec<ConvergenceProbe> {
+        let both = |key: String| [ConvergenceProbe::Log(key.as_str().into()), ConvergenceProbe::Committed(key.into())];
         written(history).into_iter().flat_map(both).collect()
     }
 
@@ -212,7 +212,7 @@ impl Workload for Kafka {
 }
 
 fn ask(body: String, reply: Schema) -> Act {
-    Act::Ask(Request { body, reply, patience: PATIENCE })
+    Act::Ask(Request { body, reply, timeout: TIMEOUT })
 }
 
 fn poll() -> Invocation {

@@ -10,17 +10,17 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Act, Invocation, Terms, Workload, field};
 use crate::time::{Duration, Time};
-use crate::workbench::workload::client::{Conduct, Request, Schema, is_anything};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::{Kind, Op};
+use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, is_anything};
 
 /// Values are below this.
 const VALUES: i64 = 5;
 /// Processes that may have to do with a key.
 const MAX_PROCESSES: usize = 20;
 /// The least time that a client waits, ...
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 /// ... and so many times the mean latency, if that is longer.
 const LATENCIES: u32 = 10;
 
@@ -32,7 +32,7 @@ struct Group {
 
 #[derive(Debug)]
 pub(super) struct LinKv {
-    patience: Duration,
+    timeout: Duration,
     nodes: usize,
     groups: Vec<Group>,
     next_key: i64,
@@ -40,7 +40,7 @@ pub(super) struct LinKv {
 
 impl LinKv {
     pub(super) fn new(terms: &Terms) -> Self {
-        Self { patience: PATIENCE.max(terms.latency * LATENCIES), nodes: 1, groups: Vec::new(), next_key: 0 }
+        Self { timeout: TIMEOUT.max(terms.latency * LATENCIES), nodes: 1, groups: Vec::new(), next_key: 0 }
     }
 
     fn fresh(&mut self) -> Group {
@@ -116,7 +116,7 @@ impl Workload for LinKv {
                 (body, Schema { kind: "cas_ok", fields: &[] })
             }
         };
-        Act::Ask(Request { body, reply, patience: self.patience })
+        Act::Ask(Request { body, reply, timeout: self.timeout })
     }
 
     fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
@@ -127,8 +127,8 @@ impl Workload for LinKv {
         Act::Done([key.unwrap_or_default(), field(reply, "value")].into_iter().collect())
     }
 
-    fn conduct(&self) -> Conduct {
-        Conduct { maps_errors: true, idempotent: &["read"], reusable: true }
+    fn conduct(&self) -> ErrorPolicy {
+        ErrorPolicy { maps_errors: true, idempotent: &["read"], reusable: true }
     }
 
     fn on_completion(&mut self, thread: usize, op: &Op) {
@@ -230,13 +230,13 @@ mod tests {
         let mut asked = |f, text: &str| {
             let value = crate::workbench::edn::read(text).expect("EDN");
             let Act::Ask(request) = lin_kv.begin(0, &Invocation::new(f, value)) else { panic!("it asks") };
-            assert_eq!(request.patience, Duration::from_secs(3));
+            assert_eq!(request.timeout, Duration::from_secs(3));
             request.body
         };
         assert_eq!(asked("read", "[2 nil]"), r#"{"type":"read","key":2}"#);
         assert_eq!(asked("write", "[2 4]"), r#"{"type":"write","key":2,"value":4}"#);
         assert_eq!(asked("cas", "[2 [4 1]]"), r#"{"type":"cas","key":2,"from":4,"to":1}"#);
-        assert_eq!(LinKv::new(&Terms::default()).patience, Duration::from_secs(1));
+        assert_eq!(LinKv::new(&Terms::default()).timeout, Duration::from_secs(1));
         let read = Invocation::new("read", Value::Vector(vec![Value::Int(2), Value::Nil]));
         let Act::Done(value) = lin_kv.proceed(0, &read, vec![("value".into(), Value::Int(3))]) else { panic!("done") };
         assert_eq!(value, Value::Ints(vec![2, 3]));

@@ -3,14 +3,14 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::convergence_probe::written;
 use super::micro_ops::MicroOps;
-use super::question::written;
-use super::{Act, Invocation, Question, Terms, Workload, field};
+use super::{Act, ConvergenceProbe, Invocation, Terms, Workload, field};
 use crate::time::Time;
-use crate::workbench::workload::client::{Conduct, Field, PATIENCE, Request, Schema};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
+use crate::workbench::workload::client::{ErrorPolicy, Field, Request, Schema, TIMEOUT};
 
 /// What transactions do besides reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Workload for Txn {
 
     fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let body = format!("{{\"type\":\"txn\",\"txn\":{}}}", invocation.value.to_json());
-        Act::Ask(Request { body, reply: self.write.reply(), patience: PATIENCE })
+        Act::Ask(Request { body, reply: self.write.reply(), timeout: TIMEOUT })
     }
 
     /// Whatever comes back is the transaction.
@@ -73,18 +73,18 @@ impl Workload for Txn {
         Act::Done(Value::Vector(ops.into_iter().map(named).collect()))
     }
 
-    fn questions(&self, history: &[Op]) -> Vec<Question> {
+    fn questions(&self, history: &[Op]) -> Vec<ConvergenceProbe> {
         match self.write {
             // Whoever is judged by every list that it reads need not be asked again.
             Write::Append => Vec::new(),
             Write::Register => {
-                written(history).iter().filter_map(|key| key.parse().ok()).map(Question::Register).collect()
+                written(history).iter().filter_map(|key| key.parse().ok()).map(ConvergenceProbe::Register).collect()
             }
         }
     }
 
-    fn conduct(&self) -> Conduct {
-        Conduct { maps_errors: true, idempotent: &[], reusable: true }
+    fn conduct(&self) -> ErrorPolicy {
+        ErrorPolicy { maps_errors: true, idempotent: &[], reusable: true }
     }
 }
 

@@ -4,9 +4,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Act, Invocation, Workload, field};
 use crate::time::Time;
-use crate::workbench::workload::client::{Conduct, PATIENCE, Request, Schema, is_anything};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
+use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_anything};
 
 #[derive(Debug)]
 pub(super) struct UniqueIds;
@@ -20,7 +20,7 @@ impl Workload for UniqueIds {
         Act::Ask(Request {
             body: "{\"type\":\"generate\"}".into(),
             reply: Schema { kind: "generate_ok", fields: &[("id", is_anything)] },
-            patience: PATIENCE,
+            timeout: TIMEOUT,
         })
     }
 
@@ -28,7 +28,7 @@ impl Workload for UniqueIds {
         Act::Done(field(reply, "id"))
     }
 
-    fn conduct(&self) -> Conduct {
-        Conduct { maps_errors: true, idempotent: &[], reusable: true }
+    fn conduct(&self) -> ErrorPolicy {
+        ErrorPolicy { maps_errors: true, idempotent: &[], reusable: true }
     }
 }

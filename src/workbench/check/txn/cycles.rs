@@ -26,7 +26,7 @@ pub(super) struct Cycle {
 
 /// A proof that some cycle exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tangle {
+pub(super) struct Component {
     pub(super) anomaly: &'static str,
     pub(super) model: &'static str,
     pub(super) labels: u8,
@@ -47,7 +47,7 @@ pub(super) struct Unsearched {
 
 /// The cycles of each component, the component with the first transaction first, what cycles rule out whether told or
 /// not, and how far the search came if it did not come to its end.
-pub(super) fn search(graph: &Graph, budget: &Budget) -> (Vec<Cycle>, Vec<Tangle>, Option<Unsearched>) {
+pub(super) fn search(graph: &Graph, budget: &Budget) -> (Vec<Cycle>, Vec<Component>, Option<Unsearched>) {
     let (mut cycles, mut tangles) = (Vec::new(), Vec::new());
     let mut numbers = vec![NOWHERE; graph.len()];
     let components = Components::of_graph(graph, |_| true).large();
@@ -64,7 +64,7 @@ pub(super) fn search(graph: &Graph, budget: &Budget) -> (Vec<Cycle>, Vec<Tangle>
                 redundant.extend(stronger([existence.model]));
                 let Existence { anomaly, model, labels, hops } = *existence;
                 let transactions = vertices.iter().map(name).collect();
-                tangles.push(Tangle { anomaly, model, labels, hops, transactions });
+                tangles.push(Component { anomaly, model, labels, hops, transactions });
             }
             if budget.is_over() {
                 return (cycles, tangles, unsearched);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::anomaly::{EXISTENCES, Found, in_plain_words};
-use super::cycles::{Cycle, Tangle, Unsearched, search};
+use super::cycles::{Component, Cycle, Unsearched, search};
 use super::graph::{Graph, PROCESS, REALTIME, RW, WR, WW};
 use super::models::{Names, boundary, ruled_out};
 use super::steps::{Why, quoted};
@@ -70,7 +70,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    fn tangle(&self, tangle: &Tangle) -> Value {
+    fn tangle(&self, tangle: &Component) -> Value {
         let names = [(WW, "ww"), (WR, "wr"), (RW, "rw"), (PROCESS, "process"), (REALTIME, "realtime")];
         let labels = names.into_iter().filter(|(label, _)| tangle.labels & label != 0);
         let union = std::iter::once("union").chain(labels.map(|(_, name)| name)).map(Value::keyword);

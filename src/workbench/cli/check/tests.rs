@@ -9,7 +9,7 @@ fn run(ops: &[&str], arguments: &str) -> (u8, String) {
     let file = store.path().join("history.edn");
     fs::write(&file, ops.join("\n")).expect("a file");
     let mut page = Vec::new();
-    let mut desk = Desk { page: &mut page, colours: false, store: store.path() };
+    let mut desk = Output { page: &mut page, colours: false, store: store.path() };
     let arguments = arguments.replace("HISTORY", &file.to_string_lossy());
     let arguments = arguments.replace("FOLDER", &store.path().to_string_lossy());
     let status = check(arguments.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");

@@ -9,15 +9,15 @@ use clap::parser::ValueSource;
 use super::table::WITHOUT_EFFECT;
 use super::{Options, Refusal, did_you_mean};
 use crate::time::Duration;
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::check::{Availability, txn};
-use crate::workbench::workload::client::INIT_PATIENCE;
-use crate::workbench::network::jitter::Jitter;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::nemesis::Fault;
+use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Latency, Shape};
-use crate::workbench::test::Failure;
 use crate::workbench::services::Services;
+use crate::workbench::test::TestError;
 use crate::workbench::workload;
+use crate::workbench::workload::client::INIT_TIMEOUT;
 use crate::workbench::workload::topology::Topology;
 
 /// Thirty years: twice as long still fits every clock.
@@ -113,7 +113,7 @@ impl Checks<'_> {
     fn fits(&mut self, options: &Options) {
         let latency = options.latency;
         if latency.mean_ms == 0 && latency.shape != Shape::Constant {
-            self.errors.push(Failure::NoLatency.to_string());
+            self.errors.push(TestError::NoLatency.to_string());
         }
         let mut workload = options.workload.begin(&options.terms());
         self.errors.extend(workload.fits(options.nodes.len(), options.concurrency).err());
@@ -157,7 +157,7 @@ pub(super) fn options(matches: &ArgMatches) -> Result<Options, Refusal> {
         ),
         rate: checks.value("rate", 5.0, "Must be a number not below 0", |text| finite(text).filter(|n| *n >= 0.0)),
         time_limit: Duration::from_secs(checks.positive("time-limit", 60, FOREVER_S)),
-        init_timeout: checks.value("init-timeout", INIT_PATIENCE, "Must be a number of seconds above 0", |text| {
+        init_timeout: checks.value("init-timeout", INIT_TIMEOUT, "Must be a number of seconds above 0", |text| {
             number(text)
                 .filter(|n| *n > 0.0 && *n < INTERVALS_S.end)
                 .map(Duration::from_secs_f64)

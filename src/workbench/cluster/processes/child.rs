@@ -13,7 +13,7 @@ use super::Launch;
 use super::executable::spawn;
 use super::log::Log;
 use super::reaper::Reaper;
-use crate::workbench::cluster::{LastWords, Status};
+use crate::workbench::cluster::{OutputTail, Status};
 use crate::workbench::network::Lines;
 
 /// How many lines of stdout and of stderr are kept for the report of a crash.
@@ -33,7 +33,7 @@ const LONGEST_STDERR: usize = 64 << 10;
 
 /// How far a process is from being gone.
 #[derive(Clone, Copy)]
-enum Life {
+enum ChildState {
     Running,
     /// Ended by itself. It has not been waited for: so its group, in which others may live, keeps its number.
     Ended(ExitStatus),
@@ -44,7 +44,7 @@ enum Life {
 pub(super) struct Child {
     name: String,
     process: std::process::Child,
-    life: Life,
+    incarnation: ChildState,
     stdin: Option<Sender>,
     /// Deliveries that stdin has not taken yet.
     outgoing: Vec<u8>,
@@ -71,7 +71,7 @@ impl Child {
         })?;
         Ok(Self {
             name: name.to_owned(),
-            life: Life::Running,
+            incarnation: ChildState::Running,
             stdin: process.stdin.take().map(Sender::from),
             outgoing: Vec::new(),
             stuck: false,
@@ -164,10 +164,10 @@ impl Child {
 
     /// Whether the process has ended by itself since it was last looked at; what it wrote to stderr has been read then.
     pub(super) fn has_just_ended(&mut self, chunk: &mut [u8]) -> bool {
-        let Life::Running = self.life else { return false };
+        let ChildState::Running = self.incarnation else { return false };
         let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let Ok(Some(status)) = waitid(WaitId::Pid(self.group()), ended) else { return false };
-        self.life = Life::Ended(exit_status(&status));
+        self.incarnation = ChildState::Ended(exit_status(&status));
         self.read_much_stderr(WHOLE_PIPE, chunk);
         self.stdout.ready = true;
         true
@@ -175,18 +175,18 @@ impl Child {
 
     /// How the process was when it was last looked at.
     pub(super) fn status(&self) -> Status {
-        match self.life {
-            Life::Running => Status::Alive,
-            Life::Ended(status) | Life::Gone(status) => Status::Dead(status.to_string()),
+        match self.incarnation {
+            ChildState::Running => Status::Alive,
+            ChildState::Ended(status) | ChildState::Gone(status) => Status::Dead(status.to_string()),
         }
     }
 
     /// Ends the process and everything that it started and that did not leave its group, also if it has ended itself.
     pub(super) fn kill(&mut self, reaper: Option<&mut Reaper>, chunk: &mut [u8]) {
-        let own = match self.life {
-            Life::Running => None,
-            Life::Ended(status) => Some(status),
-            Life::Gone(_) => return,
+        let own = match self.incarnation {
+            ChildState::Running => None,
+            ChildState::Ended(status) => Some(status),
+            ChildState::Gone(_) => return,
         };
         kill_process_group(self.group(), Signal::KILL).ok();
         self.process.kill().ok();
@@ -194,7 +194,7 @@ impl Child {
             reaper.forget(self.group());
         }
         let status = self.process.wait().unwrap_or_default();
-        self.life = Life::Gone(own.unwrap_or(status));
+        self.incarnation = ChildState::Gone(own.unwrap_or(status));
         self.read_much_stderr(WHOLE_PIPE, chunk);
         self.stdout.read(WHOLE_PIPE, chunk, |_| {}, |_| {});
         self.stdin = None;
@@ -204,7 +204,7 @@ impl Child {
 
     /// Sends a signal to the process and what it started, unless it has ended.
     pub(super) fn signal(&self, signal: Signal) {
-        if let Life::Running = self.life {
+        if let ChildState::Running = self.incarnation {
             // It may have ended without our knowledge; until it is waited for, its number is nobody else's.
             kill_process_group(self.group(), signal).ok();
         }
@@ -214,8 +214,8 @@ impl Child {
         self.stdout.lines.unfinished()
     }
 
-    pub(super) fn last_words(&self) -> LastWords {
-        LastWords { stdout: self.stdout.recent.lines(), stderr: self.stderr.recent.lines() }
+    pub(super) fn output_tail(&self) -> OutputTail {
+        OutputTail { stdout: self.stdout.recent.lines(), stderr: self.stderr.recent.lines() }
     }
 }
 

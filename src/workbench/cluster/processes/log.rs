@@ -1,4 +1,4 @@
-//! The file that receives what a node writes to stderr, through all its lives.
+//! The file that receives what a node writes to stderr, through all its incarnations.
 //!
 //! It is bounded, and the test goes on where it cannot be written; both are remembered for the report.
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn cluster<'a>(script: &str, logs: &std::path::Path, interrupts: &'a Interrupts) -> Processes<'a> {
     let launch = Launch {
@@ -19,10 +19,10 @@ fn cluster<'a>(script: &str, logs: &std::path::Path, interrupts: &'a Interrupts)
 /// Waits for so many lines.
 fn lines(cluster: &mut Processes, count: usize) -> Vec<String> {
     let mut lines = Vec::new();
-    let patience = cluster.now() + PATIENCE;
-    while lines.len() < count && cluster.now() < patience {
+    let timeout = cluster.now() + TIMEOUT;
+    while lines.len() < count && cluster.now() < timeout {
         cluster
-            .wait(Some(patience), &mut |_, _, line| lines.push(String::from_utf8_lossy(line).into_owned()))
+            .wait(Some(timeout), &mut |_, _, line| lines.push(String::from_utf8_lossy(line).into_owned()))
             .expect("nobody interrupts");
     }
     lines
@@ -42,7 +42,7 @@ fn a_node_reads_lines_and_its_lines_come_back() {
     assert!(matches!(cluster.status(0), Status::Dead(_)));
     let log = std::fs::read_to_string(folder.path().join("n1.log")).expect("a log");
     assert!(log.starts_with("told\n"));
-    assert_eq!(cluster.last_words(0).stdout, ["got one", "got two"]);
+    assert_eq!(cluster.output_tail(0).stdout, ["got one", "got two"]);
 }
 
 #[test]
@@ -69,9 +69,9 @@ fn a_node_that_does_not_read_holds_its_deliveries_up_and_loses_nothing() {
     let line = vec![b'x'; 1 << 20];
     cluster.deliver(0, &line);
     assert!(!cluster.accepts(0));
-    let patience = cluster.now() + PATIENCE;
-    while !cluster.accepts(0) && cluster.now() < patience {
-        cluster.wait(Some(patience), &mut |_, _, _| {}).expect("nobody interrupts");
+    let timeout = cluster.now() + TIMEOUT;
+    while !cluster.accepts(0) && cluster.now() < timeout {
+        cluster.wait(Some(timeout), &mut |_, _, _| {}).expect("nobody interrupts");
     }
     cluster.deliver(0, b"\n");
     assert_eq!(lines(&mut cluster, 1)[0].trim(), "1048577");
@@ -84,8 +84,8 @@ fn a_delivery_waits_for_company_no_longer_than_it_must() {
     let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path(), &interrupts);
     cluster.deliver(0, b"one\n");
     let mut heard = false;
-    let patience = cluster.now() + PATIENCE;
-    while !heard && cluster.now() < patience {
+    let timeout = cluster.now() + TIMEOUT;
+    while !heard && cluster.now() < timeout {
         // Something is always due at once.
         let now = cluster.now();
         cluster.wait(Some(now), &mut |_, _, line| heard = line == b"one").expect("nobody interrupts");
@@ -99,12 +99,12 @@ fn the_death_of_a_node_is_told_with_its_last_words() {
     let interrupts = Interrupts::new().expect("signals");
     let mut cluster = cluster("echo out; seq 40 >&2; printf unfinished; exit 3", folder.path(), &interrupts);
     assert_eq!(lines(&mut cluster, 2), ["out", "unfinished"]);
-    let patience = cluster.now() + PATIENCE;
-    while cluster.take_dead().is_none() && cluster.now() < patience {
-        cluster.wait(Some(patience), &mut |_, _, _| {}).expect("nobody interrupts");
+    let timeout = cluster.now() + TIMEOUT;
+    while cluster.take_dead().is_none() && cluster.now() < timeout {
+        cluster.wait(Some(timeout), &mut |_, _, _| {}).expect("nobody interrupts");
     }
     assert_eq!(cluster.status(0), Status::Dead("exit status: 3".into()));
-    let words = cluster.last_words(0);
+    let words = cluster.output_tail(0);
     assert_eq!(words.stdout, ["out", "unfinished"]);
     assert_eq!((words.stderr.len(), words.stderr[31].as_str()), (32, "40"));
     cluster.deliver(0, b"ignored\n");
@@ -126,13 +126,13 @@ fn what_a_node_started_ends_with_it_also_if_it_ended_by_itself() {
     let interrupts = Interrupts::new().expect("signals");
     let mut cluster = cluster("sleep 60 >/dev/null 2>&1 & echo $!; exit 3", folder.path(), &interrupts);
     let started = lines(&mut cluster, 1).remove(0);
-    let patience = cluster.now() + PATIENCE;
-    while cluster.take_dead().is_none() && cluster.now() < patience {
-        cluster.wait(Some(patience), &mut |_, _, _| {}).expect("nobody interrupts");
+    let timeout = cluster.now() + TIMEOUT;
+    while cluster.take_dead().is_none() && cluster.now() < timeout {
+        cluster.wait(Some(timeout), &mut |_, _, _| {}).expect("nobody interrupts");
     }
     assert!(is_running(&started), "the test goes on with it, as Maelstrom does");
     cluster.kill(0);
-    while is_running(&started) && cluster.now() < patience {}
+    while is_running(&started) && cluster.now() < timeout {}
     assert!(!is_running(&started));
 }
 

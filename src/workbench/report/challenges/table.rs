@@ -2,7 +2,7 @@
 
 use super::{ALL, Attempt, Challenge};
 use crate::workbench::check::Verdict;
-use crate::workbench::report::metrics::Figures;
+use crate::workbench::report::metrics::Metrics;
 
 /// How the table looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Table {
 /// The verdict, and whether the limits are met where the verdict alone does not say.
 fn verdict(challenge: &Challenge, attempt: Option<&Attempt>) -> &'static str {
     let Some(attempt) = attempt else { return "not run" };
-    let limited = challenge.limits != Figures::default();
+    let limited = challenge.limits != Metrics::default();
     match (attempt.verdict, challenge.is_met(attempt)) {
         (Verdict::False, _) => "invalid",
         (Verdict::Unknown, _) => "unknown",
@@ -81,7 +81,7 @@ fn limit(challenge: &Challenge) -> String {
     if figures.is_empty() { challenge.demand.to_owned() } else { figures }
 }
 
-/// Figures where there are any; how many operations succeeded where there are none, or where not all did.
+/// Metrics where there are any; how many operations succeeded where there are none, or where not all did.
 fn measured(attempt: &Attempt) -> String {
     let Attempt { figures: found, answered: (ok, count), .. } = attempt;
     let costs = found.msgs_per_op.is_some_and(|cost| cost > 0.0) || found.median_ms.is_some();
@@ -91,7 +91,7 @@ fn measured(attempt: &Attempt) -> String {
     figures.into_iter().chain(answered).chain(short).collect::<Vec<_>>().join(", ")
 }
 
-fn figures(Figures { msgs_per_op, median_ms, max_ms }: &Figures) -> String {
+fn figures(Metrics { msgs_per_op, median_ms, max_ms }: &Metrics) -> String {
     let cost = msgs_per_op.map(|cost| format!("{cost} msgs/op"));
     let latency = median_ms.zip(*max_ms).map(|(median, max)| format!("{median} / {max} ms"));
     cost.into_iter().chain(latency).collect::<Vec<_>>().join(", ")
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     fn attempt(msgs_per_op: f64) -> Attempt {
-        let figures = Figures { msgs_per_op: Some(msgs_per_op), median_ms: Some(232.0), max_ms: Some(459.0) };
+        let figures = Metrics { msgs_per_op: Some(msgs_per_op), median_ms: Some(232.0), max_ms: Some(459.0) };
         Attempt { verdict: Verdict::True, figures, complete: true, answered: (53, 53) }
     }
 
@@ -126,7 +126,7 @@ mod tests {
         let short = table.row(challenge("3d"), Some(&Attempt { complete: false, ..attempt(1.138) }));
         assert!(short.contains("| valid, missed |") && short.contains("459 ms, too few operations |"), "{short}");
         assert!(table.row(challenge("3e"), None).contains("100 -- --max-staleness 1700ms` | not run |"));
-        let none = Figures { msgs_per_op: Some(0.0), ..Figures::default() };
+        let none = Metrics { msgs_per_op: Some(0.0), ..Metrics::default() };
         let echoed =
             |ok| table.row(challenge("1"), Some(&Attempt { figures: none, answered: (ok, 53), ..attempt(0.0) }));
         assert!(echoed(53).ends_with("| valid | every request answered | 53 of 53 ok | |\n"), "{}", echoed(53));

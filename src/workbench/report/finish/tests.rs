@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::*;
-use crate::workbench::cluster::LastWords;
+use crate::workbench::cluster::OutputTail;
 use crate::workbench::network::{BadLine, Counts, Journal, Muted};
 use crate::workbench::test::{Lateness, OperationErrors};
 
@@ -46,9 +46,9 @@ fn concluded(outcome: Outcome, line: &str) -> (u8, String, tempfile::TempDir) {
 
 #[test]
 fn a_dead_node_leaves_a_history_but_no_verdict() {
-    let last_words = LastWords { stdout: vec!["out".into()], stderr: vec!["oh no".into()] };
+    let output_tail = OutputTail { stdout: vec!["out".into()], stderr: vec!["oh no".into()] };
     let crash =
-        Crash { node: "n2".into(), status: "exit status: 3".into(), after: Duration::from_millis(4_200), last_words };
+        Crash { node: "n2".into(), status: "exit status: 3".into(), after: Duration::from_millis(4_200), output_tail };
     let (status, page, root) = concluded(Outcome { crashes: vec![crash], ..outcome() }, "-w unique-ids");
     assert_eq!(status, BROKEN);
     assert!(page.starts_with("Node n2 crashed with exit status: 3. Before"), "{page}");
@@ -63,7 +63,7 @@ fn the_last_line_of_a_test_without_a_verdict_says_who_died_when() {
         node: format!("n{node}"),
         status: "signal: 9 (SIGKILL)".into(),
         after: Duration::from_millis(1_500 * node),
-        last_words: LastWords::default(),
+        output_tail: OutputTail::default(),
     };
     let all = deaths(&(1..=5).map(crash).collect::<Vec<_>>(), 5);
     let named = "n1 died after 1.5 s (signal: 9 (SIGKILL)), n2 died after 3.0 s (signal: 9 (SIGKILL)), \
@@ -76,8 +76,8 @@ fn the_last_line_of_a_test_without_a_verdict_says_who_died_when() {
 #[test]
 fn a_test_that_was_cut_short_is_judged_and_marked_everywhere() {
     for (failure, wanted, closing) in [
-        (Failure::Halt(Halt::Interrupted), INTERRUPTED, "Interrupted; all nodes have been ended."),
-        (Failure::Unfit("no more".into()), BROKEN, "The test could not be run to its end: no more"),
+        (TestError::Halt(Halt::Interrupted), INTERRUPTED, "Interrupted; all nodes have been ended."),
+        (TestError::Unfit("no more".into()), BROKEN, "The test could not be run to its end: no more"),
     ] {
         let why = failure.to_string();
         let cut = Outcome { cut_short: Some(failure), ..outcome() };

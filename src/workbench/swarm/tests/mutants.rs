@@ -3,22 +3,22 @@
 use serde_json::{Value as Json, json};
 
 use super::{good, swarm};
-use crate::engine::{Birth, Engine};
+use crate::engine::{Engine, EngineConfig};
+use crate::event_loop::StateMachine;
 use crate::gossip::Settings;
 use crate::nodes::{Broadcast, Kafka, Txn};
-use crate::shell::Machine;
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
-use crate::workbench::cluster::simulated::Engines;
-use crate::workbench::swarm::{Failing, Findings, MAX_TRIES, Nursery, attempt};
+use crate::workbench::cluster::simulated::SimulatedCluster;
+use crate::workbench::swarm::{Failing, MAX_TRIES, NodeFactory, SwarmReport, attempt};
 use crate::workbench::workload::Kind;
 
 fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
-    Engine::new(Birth { incarnation, seed, options: Settings::default() })
+    Engine::new(EngineConfig { incarnation, seed, options: Settings::default() })
 }
 
 /// The swarm finds the mutant and shrinks it, and finds nothing else: without the bug, all is well.
-fn assert_found(workload: Kind, mutant: &Nursery<'_>, seeds: u64) -> Findings {
+fn assert_found(workload: Kind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmReport {
     let swarm = swarm(workload, seeds, 2);
     let found = swarm.run(mutant, &|_| {});
     let first = found.failures.first().unwrap_or_else(|| panic!("not found\n{found}"));
@@ -45,7 +45,7 @@ struct AcknowledgesFirst {
 /// Until a value is merged.
 const MERGES_AFTER: Duration = Duration::from_millis(5);
 
-impl Machine for AcknowledgesFirst {
+impl StateMachine for AcknowledgesFirst {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         let mut message: Json = serde_json::from_slice(&buffer[..lines]).expect("a message");
         if message["body"]["type"] != "broadcast" {
@@ -80,7 +80,7 @@ impl Machine for AcknowledgesFirst {
 #[test]
 fn an_acknowledgement_before_the_merge_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(Engines::born(count, seed, |_, incarnation, seed| {
+        Ok(SimulatedCluster::born(count, seed, |_, incarnation, seed| {
             Box::new(AcknowledgesFirst { engine: broadcast(incarnation, seed), unmerged: None })
         }))
     };
@@ -90,7 +90,7 @@ fn an_acknowledgement_before_the_merge_is_found() {
 #[test]
 fn a_restart_that_reuses_numbers_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(Engines::born(count, seed, |_, _, seed| Box::new(broadcast(1_700_000_000_000_000, seed))))
+        Ok(SimulatedCluster::born(count, seed, |_, _, seed| Box::new(broadcast(1_700_000_000_000_000, seed))))
     };
     assert_found(Kind::Broadcast, &mutant, 10);
 }
@@ -117,7 +117,7 @@ impl Forgets {
     }
 }
 
-impl Machine for Forgets {
+impl StateMachine for Forgets {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         self.engine.feed(buffer, lines, now);
         self.listen();
@@ -140,7 +140,7 @@ impl Machine for Forgets {
 #[test]
 fn a_hub_that_forgets_one_follower_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(Engines::born(count, seed, |_, incarnation, seed| {
+        Ok(SimulatedCluster::born(count, seed, |_, incarnation, seed| {
             Box::new(Forgets { engine: broadcast(incarnation, seed), said: Vec::new() })
         }))
     };
@@ -153,7 +153,7 @@ struct Mishears<M> {
     mishear: Box<dyn FnMut(&mut Json)>,
 }
 
-impl<M: Machine> Machine for Mishears<M> {
+impl<M: StateMachine> StateMachine for Mishears<M> {
     fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         let mut message: Json = serde_json::from_slice(&buffer[..lines]).expect("a message");
         if message["body"]["type"] != "gossip" {
@@ -196,8 +196,8 @@ fn registers_that_keep_what_came_last_are_found() {
         }
     };
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(Engines::born(count, seed, move |_, incarnation, seed| {
-            let engine = Engine::<Txn>::new(Birth { incarnation, seed, options: Settings::default() });
+        Ok(SimulatedCluster::born(count, seed, move |_, incarnation, seed| {
+            let engine = Engine::<Txn>::new(EngineConfig { incarnation, seed, options: Settings::default() });
             Box::new(Mishears { engine, mishear: Box::new(last()) })
         }))
     };
@@ -216,8 +216,8 @@ fn a_poll_that_shows_what_is_not_stable_yet_is_found() {
         }
     };
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(Engines::born(count, seed, move |_, incarnation, seed| {
-            let engine = Engine::<Kafka>::new(Birth { incarnation, seed, options: Settings::default() });
+        Ok(SimulatedCluster::born(count, seed, move |_, incarnation, seed| {
+            let engine = Engine::<Kafka>::new(EngineConfig { incarnation, seed, options: Settings::default() });
             Box::new(Mishears { engine, mishear: Box::new(early) })
         }))
     };

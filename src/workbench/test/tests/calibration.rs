@@ -10,15 +10,15 @@ const NODES: usize = 25;
 const SEEDS: u64 = 2;
 
 /// Stable latencies at 0.5 and 0.99 in ms, and messages between servers per operation (reference §13.3, §7).
-struct Figures {
+struct Metrics {
     median: f64,
     high: f64,
     messages: f64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few thousand milliseconds and messages")]
-fn figures(script: impl Fn(&mut Scripted)) -> Figures {
-    let mut sum = Figures { median: 0.0, high: 0.0, messages: 0.0 };
+fn figures(script: impl Fn(&mut Scripted)) -> Metrics {
+    let mut sum = Metrics { median: 0.0, high: 0.0, messages: 0.0 };
     for seed in 0..SEEDS {
         let latency = Latency { shape: Shape::Constant, mean_ms: 100 };
         let conditions = Conditions { latency, ..plan(1).conditions };
@@ -122,7 +122,7 @@ fn direct(cluster: &mut Scripted) {
 
 #[test]
 fn sending_straight_to_everyone_costs_what_it_costs_in_maelstrom() {
-    let Figures { median, high, messages } = figures(direct);
+    let Metrics { median, high, messages } = figures(direct);
     assert!((median - 75.0).abs() < 15.0, "{median}");
     assert!((high - 97.0).abs() < 15.0, "{high}");
     assert!((messages / 11.72 - 1.0).abs() < 0.05, "{messages}");
@@ -130,7 +130,7 @@ fn sending_straight_to_everyone_costs_what_it_costs_in_maelstrom() {
 
 #[test]
 fn a_hub_that_waits_costs_what_it_costs_in_maelstrom() {
-    let Figures { median, high, messages } = figures(star);
+    let Metrics { median, high, messages } = figures(star);
     assert!((median - 232.0).abs() < 15.0, "{median}");
     assert!((high - 447.0).abs() < 15.0, "{high}");
     assert!((messages / 1.138 - 1.0).abs() < 0.05, "{messages}");

@@ -33,7 +33,7 @@ pub enum Reason {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Silence {
     /// How long the client waited.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// What may have been meant as the answer.
     pub stray: Option<Box<Stray>>,
     /// What the node had written after its last line end.
@@ -158,7 +158,7 @@ impl Display for Unfinished {
 
 impl Display for Silence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no reply within {} s", self.patience.as_secs_f64())?;
+        write!(f, "no reply within {} s", self.timeout.as_secs_f64())?;
         if let Some(stray) = &self.stray {
             write!(f, "; {stray}")?;
         }
@@ -210,8 +210,8 @@ impl Reason {
     #[must_use]
     pub fn of_request(&self, asked: &str) -> String {
         match self {
-            Self::Silence(Silence { patience, stray, unfinished }) => {
-                let mut words = format!("did not answer {asked} within {} s", patience.as_secs_f64());
+            Self::Silence(Silence { timeout, stray, unfinished }) => {
+                let mut words = format!("did not answer {asked} within {} s", timeout.as_secs_f64());
                 if let Some(Stray { src, dest, client, body, misfit, .. }) = stray.as_deref() {
                     let why = match misfit {
                         Misfit::Elsewhere => format!("its src is {src} and its dest {dest}, which should be {client}"),
@@ -254,7 +254,7 @@ mod tests {
             body: "{}".into(),
             misfit,
         };
-        Reason::Silence(Silence { patience: Duration::from_secs(5), stray: Some(Box::new(stray)), unfinished: None })
+        Reason::Silence(Silence { timeout: Duration::from_secs(5), stray: Some(Box::new(stray)), unfinished: None })
     }
 
     #[test]

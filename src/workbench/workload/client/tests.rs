@@ -4,22 +4,22 @@ use super::*;
 
 const READ_OK: Schema = Schema { kind: "read_ok", fields: &[("messages", is_list)] };
 const GENERATE_OK: Schema = Schema { kind: "generate_ok", fields: &[("id", is_anything)] };
-const MAPPED: Conduct = Conduct { maps_errors: true, idempotent: &["read"], reusable: false };
-const RAISED: Conduct = Conduct { maps_errors: false, idempotent: &[], reusable: false };
+const MAPPED: ErrorPolicy = ErrorPolicy { maps_errors: true, idempotent: &["read"], reusable: false };
+const RAISED: ErrorPolicy = ErrorPolicy { maps_errors: false, idempotent: &[], reusable: false };
 
 fn request() -> Request {
-    Request { body: "{\"type\":\"read\"}".into(), reply: READ_OK, patience: PATIENCE }
+    Request { body: "{\"type\":\"read\"}".into(), reply: READ_OK, timeout: TIMEOUT }
 }
 
-fn hear(body: &str) -> Option<Answer> {
+fn hear(body: &str) -> Option<ClientReply> {
     let mut client = Client::new(0, 0, "c2");
     client.ask(&request(), Time::ZERO);
     client.hear(&"n0".into(), body)
 }
 
 /// A time-out of which nothing more is known.
-fn timed_out() -> Answer {
-    Answer::TimedOut(Silence { patience: PATIENCE, ..Silence::default() })
+fn timed_out() -> ClientReply {
+    ClientReply::TimedOut(Silence { timeout: TIMEOUT, ..Silence::default() })
 }
 
 /// Why a request that heard only these bodies came to nothing.
@@ -31,11 +31,11 @@ fn silence(asked: usize, bodies: &[&str]) -> String {
     for body in bodies {
         assert_eq!(client.hear(&"n0".into(), body), None);
     }
-    let answer = client.expire(Time::ZERO + PATIENCE, || None).expect("it gives up");
+    let answer = client.expire(Time::ZERO + TIMEOUT, || None).expect("it gives up");
     MAPPED.judge("read", answer, &READ_OK).expect_err("no answer").reason.to_string()
 }
 
-fn trouble(conduct: &Conduct, f: &str, body: &str) -> (Kind, Value, bool) {
+fn trouble(conduct: &ErrorPolicy, f: &str, body: &str) -> (Kind, Value, bool) {
     let answer = hear(body).expect("it answers the request");
     let trouble = conduct.judge(f, answer, &READ_OK).expect_err("it is no good");
     (trouble.kind, trouble.error, trouble.exception.is_some())
@@ -49,7 +49,7 @@ fn named(name: &'static str, text: Value) -> Value {
 fn requests_are_numbered_from_one_and_the_number_comes_last() {
     let mut client = Client::new(0, 0, "c2");
     assert_eq!(client.ask(&request(), Time::ZERO), r#"{"type":"read","msg_id":1}"#);
-    assert_eq!(client.expire(Time::ZERO + PATIENCE, || None), Some(timed_out()));
+    assert_eq!(client.expire(Time::ZERO + TIMEOUT, || None), Some(timed_out()));
     assert_eq!(client.ask(&request(), Time::ZERO), r#"{"type":"read","msg_id":2}"#);
 }
 
@@ -82,7 +82,7 @@ fn a_time_out_tells_what_was_heard_instead_of_an_answer() {
     client.ask(&request(), Time::ZERO);
     client.hear(&"n0".into(), body);
     client.ask(&request(), Time::ZERO);
-    assert_eq!(client.expire(Time::ZERO + PATIENCE, || None), Some(timed_out()), "of the former request");
+    assert_eq!(client.expire(Time::ZERO + TIMEOUT, || None), Some(timed_out()), "of the former request");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn an_answer_that_goes_to_somebody_else_is_overheard() {
         client.ask(&request(), Time::ZERO);
         client.overhear(&"n0".into(), &"c7".into(), r#"{"type":"other","in_reply_to":9}"#);
         client.overhear(&src.into(), &dest.into(), r#"{"type":"read_ok","in_reply_to":1}"#);
-        let answer = client.expire(Time::ZERO + PATIENCE, || None).expect("it gives up");
+        let answer = client.expire(Time::ZERO + TIMEOUT, || None).expect("it gives up");
         let reason = MAPPED.judge("read", answer, &READ_OK).expect_err("no answer").reason.to_string();
         assert!(reason.contains(told), "{reason}");
     }
@@ -132,7 +132,7 @@ fn of_a_key_given_twice_the_last_value_counts() {
     let body = r#"{"type":"x","messages":5,"in_reply_to":7,"messages":[],"in_reply_to":1,"type":"read_ok"}"#;
     assert!(MAPPED.judge("read", hear(body).expect("answers"), &READ_OK).is_ok());
     let body = r#"{"type":"read_ok","type":"\u0065rror","code":1,"code":11,"in_reply_to":1}"#;
-    assert_eq!(hear(body), Some(Answer::Error { code: Some(11), text: Value::Nil }));
+    assert_eq!(hear(body), Some(ClientReply::Error { code: Some(11), text: Value::Nil }));
 }
 
 #[test]
