@@ -12,7 +12,7 @@
 //! ```
 //! use std::convert::Infallible;
 //!
-//! use gossip_gloomers::node::{NodeContext, Node, ReplyTo};
+//! use gossip_gloomers::node::{Node, NodeContext, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //! use gossip_gloomers::wire::Json;
@@ -61,7 +61,7 @@
 //! ```
 //! use std::convert::Infallible;
 //!
-//! use gossip_gloomers::node::{NodeContext, Node, ReplyTo};
+//! use gossip_gloomers::node::{Node, NodeContext, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //! use gossip_gloomers::time::Duration;
@@ -119,8 +119,8 @@
 //! ```
 //! use std::convert::Infallible;
 //!
-//! use gossip_gloomers::kv::{self, Failure, LIN_KV};
-//! use gossip_gloomers::node::{Response, NodeContext, Node, ReplyTo};
+//! use gossip_gloomers::kv::{self, CallError, LIN_KV};
+//! use gossip_gloomers::node::{Node, NodeContext, ReplyTo, Response};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //! use gossip_gloomers::wire::{ErrorCode, Json};
@@ -160,7 +160,7 @@
 //!         match kv::found::<Json<'_>>(answer) {
 //!             Ok(Some(value)) => out.reply(from, "look_up_ok").field("value", value).end(),
 //!             Ok(None) => out.reply_error(from, ErrorCode::KEY_DOES_NOT_EXIST, "nothing is known of it"),
-//!             Err(Failure::Refused(code)) => out.reply_error(from, code, "lin-kv refuses"),
+//!             Err(CallError::Refused(code)) => out.reply_error(from, code, "lin-kv refuses"),
 //!             Err(_) => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv has not answered"),
 //!         }
 //!     }
@@ -178,7 +178,7 @@
 //! use std::convert::Infallible;
 //!
 //! use gossip_gloomers::gossip::{Gossip, Message, Settings, Tick, View, log::Origin};
-//! use gossip_gloomers::node::{NodeContext, Node, ReplyTo};
+//! use gossip_gloomers::node::{Node, NodeContext, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
 //!
@@ -218,8 +218,8 @@
 //!     type Call = Infallible;
 //!     type Options = Settings;
 //!
-//!     fn start(incarnation: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-//!         Self { gossip: Gossip::new(incarnation, incarnation.options, out), total: Total(0) }
+//!     fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
+//!         Self { gossip: Gossip::new(context, context.options, out), total: Total(0) }
 //!     }
 //!
 //!     fn on_settled(&mut self, out: &mut Outbox<Self>) {

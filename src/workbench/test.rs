@@ -22,7 +22,7 @@ use crate::workbench::nemesis::{Fault, Nemesis};
 use crate::workbench::network::jitter::{Delays, Jitter};
 use crate::workbench::network::{Conditions, Counts, Journal, Muted, Network, Shape, Unread};
 use crate::workbench::services::Services;
-use crate::workbench::workload::client::{ClientReply, Request, Schema};
+use crate::workbench::workload::client::{ClientReply, Request, Schema, Silence};
 use crate::workbench::workload::{Last, Workload};
 use faults::Restart;
 use router::Router;
@@ -353,7 +353,8 @@ impl<C: Cluster> Test<'_, C> {
     /// What is wrong with the answer to `init`, in words that follow the node's name; only its type matters
     /// (reference §1.6).
     fn init_fault(&self, node: usize, answer: ClientReply) -> Option<String> {
-        let is_silent = matches!(&answer, ClientReply::TimedOut(silence) if silence.stray.is_none() && silence.unfinished.is_none());
+        let says_nothing = |silence: &Silence| silence.stray.is_none() && silence.unfinished.is_none();
+        let is_silent = matches!(&answer, ClientReply::TimedOut(silence) if says_nothing(silence));
         let reason = answer.in_shape(|members| INIT_OK.wrong_type(members)).err()?;
         let printed = !self.router.cluster.output_tail(node).stdout.is_empty();
         let hint = match (is_silent, printed) {
