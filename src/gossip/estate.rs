@@ -86,8 +86,9 @@ impl Gossip {
             *refused = origin.incarnation;
             let incarnation = origin.incarnation;
             log::error!(
-                "what node {node} of node_ids (from 0) makes in its incarnation {incarnation} is not heard here, though \
-                 it is acknowledged there: the node was started more than {MAX_INCARNATIONS} times; start all nodes anew"
+                "what node {node} of node_ids (from 0) makes in its incarnation {incarnation} is not heard here, \
+                 though it is acknowledged there: the node was started more than {MAX_INCARNATIONS} times; start all \
+                 nodes anew"
             );
         }
     }
