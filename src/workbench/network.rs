@@ -28,6 +28,7 @@ pub use counts::{Counts, Traffic};
 pub use inbox::Delivery;
 pub use journal::{End, Journal, Passage};
 pub use latency::{Latency, Shape};
+pub(in crate::workbench) use line::LONGEST_LINE;
 pub use line::{BadLine, Lines};
 
 /// A message under way.
@@ -453,6 +454,11 @@ impl Network {
 #[must_use]
 pub fn client_name(number: usize) -> String {
     format!("c{number}")
+}
+
+/// The number in a client's name.
+pub(in crate::workbench) fn client_number(name: &str) -> Option<usize> {
+    name.strip_prefix('c')?.parse().ok()
 }
 
 /// The first letter alone decides (reference §1.1).

@@ -24,6 +24,9 @@ pub enum BadLine {
     /// Not JSON: debug output, a panic's text.
     #[error("a line on stdout that is not well-formed JSON ({0}); print such things to stderr")]
     NotJson(String),
+    /// A line beyond the bound, of which the end was not read.
+    #[error("a line of more than {} MiB, which nobody reads to its end; send less at once", LONGEST_LINE >> 20)]
+    TooLong,
     /// A value that goes on after the line's end: pretty-printed JSON.
     #[error("a JSON value that does not end on its line; a message must be one line, without line breaks inside")]
     Unfinished,
@@ -61,6 +64,9 @@ pub(super) fn parse(line: &str) -> Result<Envelope<'_>, BadLine> {
     let line = line.trim_matches(BLANK);
     if line.is_empty() {
         return Err(BadLine::Empty);
+    }
+    if line.len() > LONGEST_LINE {
+        return Err(BadLine::TooLong);
     }
     if line.starts_with('\u{feff}') {
         return Err(BadLine::ByteOrderMark);
@@ -103,9 +109,9 @@ fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     if inner.contains('\\') { serde_json::from_str(text).ok().map(Cow::Owned) } else { Some(Cow::Borrowed(inner)) }
 }
 
-/// A longer line is cut off here, and so is not JSON any more: a node that prints without end cannot fill the
-/// memory. No reply of a sane test comes near it.
-const LONGEST: usize = 64 << 20;
+/// The longest line that is read, in bytes: a node that prints without end cannot fill the memory. No reply of a sane
+/// test comes near it.
+pub(in crate::workbench) const LONGEST_LINE: usize = 64 << 20;
 
 /// The buffer shrinks to this after a longer line.
 const ROUTINE: usize = 64 << 10;
@@ -120,7 +126,8 @@ pub struct Lines {
 
 impl Default for Lines {
     fn default() -> Self {
-        Self::up_to(LONGEST)
+        // One byte more, by which a line that is too long is told.
+        Self::up_to(LONGEST_LINE + 1)
     }
 }
 
@@ -258,7 +265,7 @@ mod tests {
             lines.feed(&vec![b'x'; 1 << 20], |_| {});
         }
         lines.feed(b"\nnext\n", |line| longest = longest.max(line.len()));
-        assert_eq!(longest, LONGEST);
+        assert_eq!(longest, LONGEST_LINE + 1);
     }
 
     #[test]

@@ -3,12 +3,25 @@
 use std::collections::VecDeque;
 
 use super::{Lateness, Watch};
-use crate::time::Time;
+use crate::time::{Duration, Time};
 use crate::workbench::cluster::{Cluster, Halt, Status};
-use crate::workbench::network::{Accepted, Network, client_name};
+use crate::workbench::json;
+use crate::workbench::network::{Accepted, LONGEST_LINE, Network, client_name, client_number};
 use crate::workbench::quote::quote;
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::{Client, ClientReply, Request, Stray, Unfinished};
+
+/// A node that has ended a line this recently is in the middle of the next one: it does not lack a line end.
+const MID_LINE: Duration = Duration::from_millis(500);
+
+/// What a client, open or closed, has asked so far; it numbers its requests from 1.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    node: usize,
+    requests: u64,
+    /// The last request that was answered.
+    answered: u64,
+}
 
 pub(super) struct Router<'a, C: Cluster> {
     pub(super) network: Network,
@@ -22,9 +35,13 @@ pub(super) struct Router<'a, C: Cluster> {
     pub(super) died: Vec<Option<Time>>,
     /// By number; `None` once closed.
     clients: Vec<Option<Client>>,
+    /// By number, also of those that are closed.
+    asked: Vec<Asked>,
     waiting: Vec<usize>,
     answers: VecDeque<(usize, ClientReply)>,
     line: Vec<u8>,
+    /// For each node, when it last ended a line.
+    last_line: Vec<Option<Time>>,
 }
 
 impl<'a, C: Cluster> Router<'a, C> {
@@ -47,9 +64,11 @@ impl<'a, C: Cluster> Router<'a, C> {
             down: vec![false; nodes.len()],
             died: vec![None; nodes.len()],
             clients: Vec::new(),
+            asked: Vec::new(),
             waiting: Vec::new(),
             answers: VecDeque::new(),
             line: Vec::new(),
+            last_line: vec![None; nodes.len()],
         }
     }
 
@@ -60,6 +79,7 @@ impl<'a, C: Cluster> Router<'a, C> {
     pub(super) fn open_client(&mut self, owner: usize, node: usize) -> usize {
         let number = self.network.open_client();
         self.clients.push(Some(Client::new(owner, node, &client_name(number))));
+        self.asked.push(Asked { node, requests: 0, answered: 0 });
         number
     }
 
@@ -77,8 +97,14 @@ impl<'a, C: Cluster> Router<'a, C> {
         let node = std::rc::Rc::clone(self.network.name(client.node));
         let sent = self.network.send(&client_name(number), &node, &body, now);
         debug_assert!(sent.is_ok(), "an open client and a node are both registered");
+        self.asked[number].requests += 1;
         self.waiting.push(number);
-        read_mail(&mut self.network, &mut self.clients, &mut self.waiting, &mut self.answers, number, now);
+        self.read_mail(number, now);
+    }
+
+    fn read_mail(&mut self, number: usize, now: Time) {
+        let Self { network, clients, asked, waiting, answers, .. } = self;
+        read_mail(network, clients, asked, waiting, answers, number, now);
     }
 
     /// What a client that waits for this node has heard instead of an answer, if one waits and has.
@@ -115,16 +141,21 @@ impl<'a, C: Cluster> Router<'a, C> {
             .chain(until)
             .min();
         if self.answers.is_empty() {
-            let Self { network, cluster, watch, clients, waiting, answers, .. } = self;
-            cluster.wait(due, &mut |node, now, line| match network.accept(node, line, now) {
-                Ok(Some(sent)) => {
-                    overhear(node, &sent, clients, waiting);
-                    if let Some(client) = sent.client {
-                        read_mail(network, clients, waiting, answers, client, now);
+            let Self { network, cluster, watch, clients, asked, waiting, answers, last_line, .. } = self;
+            cluster.wait(due, &mut |node, now, line| {
+                last_line[node] = Some(now);
+                match network.accept(node, line, now) {
+                    Ok(Some(sent)) => {
+                        if is_stray(node, &sent, asked) {
+                            overhear(node, &sent, clients, waiting);
+                        }
+                        if let Some(client) = sent.client {
+                            read_mail(network, clients, asked, waiting, answers, client, now);
+                        }
                     }
+                    Ok(None) => {}
+                    Err(muted) => watch.on_muted(muted),
                 }
-                Ok(None) => {}
-                Err(muted) => watch.on_muted(muted),
             })?;
             self.deliver_due();
         }
@@ -176,11 +207,12 @@ impl<'a, C: Cluster> Router<'a, C> {
     }
 
     fn expire(&mut self, now: Time) {
-        let Self { clients, waiting, answers, cluster, .. } = self;
+        let Self { clients, waiting, answers, cluster, last_line, .. } = self;
         waiting.retain(|&number| {
             let answer = clients[number].as_mut().and_then(|client| {
                 let node = client.node;
-                client.expire(now, || unfinished(cluster.unfinished(node)))
+                let is_mid_line = last_line[node].is_some_and(|ended| now.since(ended) < MID_LINE);
+                client.expire(now, || if is_mid_line { None } else { unfinished(cluster.unfinished(node)) })
             });
             let waits = answer.is_none();
             answers.extend(answer.map(|answer| (number, answer)));
@@ -191,14 +223,29 @@ impl<'a, C: Cluster> Router<'a, C> {
 
 /// What a node has written without a line end, if it has.
 fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
-    (!bytes.is_empty()).then(|| Unfinished { bytes: bytes.len(), text: quote(&String::from_utf8_lossy(bytes)) })
+    let is_whole = bytes.len() <= LONGEST_LINE;
+    (!bytes.is_empty()).then(|| Unfinished {
+        bytes: bytes.len(),
+        is_whole,
+        text: quote(&String::from_utf8_lossy(bytes)),
+    })
 }
 
-/// Tells the clients that wait for a node of a message that it sent to somebody else and that answers some request.
-fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waiting: &[usize]) {
+/// Whether a message replies to a request that its receiver never made or has had an answer to: it may have been meant
+/// for another client.
+fn is_stray(node: usize, sent: &Accepted, asked: &[Asked]) -> bool {
     if !sent.body.contains("in_reply_to") {
-        return;
+        return false;
     }
+    let receiver = sent.client.or_else(|| client_number(&sent.dest)).and_then(|number| asked.get(number));
+    let Some(receiver) = receiver.filter(|receiver| receiver.node == node) else { return true };
+    let members = json::members(&sent.body).unwrap_or_default();
+    let in_reply_to = members.iter().find(|(key, _)| key == "in_reply_to").and_then(|(_, id)| id.get().parse().ok());
+    !in_reply_to.is_some_and(|id: u64| (1..=receiver.requests).contains(&id) && id != receiver.answered)
+}
+
+/// Tells the clients that wait for a node of a message to another receiver which may have been meant for one of them.
+fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waiting: &[usize]) {
     let others = waiting.iter().filter(|number| sent.client != Some(**number));
     for number in others {
         if let Some(client) = clients[*number].as_mut().filter(|client| client.node == node) {
@@ -211,6 +258,7 @@ fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waitin
 fn read_mail(
     network: &mut Network,
     clients: &mut [Option<Client>],
+    asked: &mut [Asked],
     waiting: &mut Vec<usize>,
     answers: &mut VecDeque<(usize, ClientReply)>,
     number: usize,
@@ -221,8 +269,40 @@ fn read_mail(
         && let Some(message) = network.take_mail(number, now)
     {
         if let Some(answer) = client.hear(&message.src, &message.body) {
+            asked[number].answered = asked[number].requests;
             answers.push_back((number, answer));
             waiting.retain(|waiting| *waiting != number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_answers_a_request_of_its_receiver_is_no_stray() {
+        let asked = [
+            Asked { node: 0, requests: 5, answered: 4 },
+            Asked { node: 0, requests: 5, answered: 5 },
+            Asked { node: 1, requests: 5, answered: 4 },
+        ];
+        let to = |dest: &str, body: &str| {
+            let client = client_number(dest).filter(|number| *number < 2);
+            Accepted { client, src: "n0".into(), dest: dest.into(), body: body.into() }
+        };
+        for (dest, body, expected) in [
+            ("c0", r#"{"type":"echo_ok","in_reply_to":5}"#, false),
+            ("c0", r#"{"type":"echo_ok","in_reply_to":3}"#, false),
+            ("c0", r#"{"type":"echo_ok","in_reply_to":6}"#, true),
+            ("c0", r#"{"type":"echo_ok","in_reply_to":"5"}"#, true),
+            ("c1", r#"{"type":"echo_ok","in_reply_to":5}"#, true),
+            ("c2", r#"{"type":"echo_ok","in_reply_to":5}"#, true),
+            ("c3", r#"{"type":"echo_ok","in_reply_to":5}"#, true),
+            ("n1", r#"{"type":"echo_ok","in_reply_to":5}"#, true),
+            ("n1", r#"{"type":"gossip"}"#, false),
+        ] {
+            assert_eq!(is_stray(0, &to(dest, body), &asked), expected, "{dest}: {body}");
         }
     }
 }

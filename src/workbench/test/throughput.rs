@@ -4,7 +4,7 @@ use crate::time::{Duration, Time};
 
 /// A main phase that begins fewer than this share of the operations asked for did not test what was asked.
 const ENOUGH: f64 = 0.8;
-/// The gaps between operations vary: as many standard deviations fewer than [`ENOUGH`] are chance.
+/// The gaps between operations are random: up to this many standard deviations fewer than asked for are no shortfall.
 const CHANCE: f64 = 3.0;
 /// The standard deviation of a gap that is uniform up to twice its mean, in means.
 const SPREAD: f64 = 0.577;
@@ -35,7 +35,8 @@ impl Throughput {
     #[must_use]
     pub fn in_words(&self) -> String {
         let Self { asked, begun, lasted, .. } = self;
-        format!("{begun} of about {asked:.0} operations in {:.1} s", lasted.as_secs_f64())
+        let decimals = usize::from(*asked < 10.0);
+        format!("{begun} of about {asked:.decimals$} operations in {:.1} s", lasted.as_secs_f64())
     }
 
     /// Nothing has begun yet of what is asked for.
@@ -63,7 +64,7 @@ impl Throughput {
     #[expect(clippy::cast_precision_loss, reason = "counts of operations")]
     pub fn shortfall(&self) -> Option<String> {
         let begun = self.begun as f64;
-        if begun >= self.asked * ENOUGH - CHANCE * SPREAD * self.asked.sqrt() {
+        if begun >= (self.asked * ENOUGH).min(self.asked - CHANCE * SPREAD * self.asked.sqrt()) {
             return None;
         }
         let half_of_missing = self.limit.mul_f64((1.0 - begun / self.asked) / 2.0);
@@ -78,7 +79,8 @@ impl Throughput {
             };
             let saturated = self.saturated.as_secs_f64();
             format!(
-                "{threads} busy for {saturated:.1} s while operations were due; answer sooner or raise --concurrency"
+                "{threads} busy for {saturated:.1} s while operations were due: the answers they waited for came late or \
+                 never; a higher --concurrency asks more at once"
             )
         } else if self.late_start >= half_of_missing {
             format!("the first operation began {:.1} s late", self.late_start.as_secs_f64())
@@ -103,12 +105,16 @@ mod tests {
     fn four_fifths_of_what_was_asked_are_enough() {
         assert_eq!(run(2100).shortfall(), None);
         assert_eq!(run(1600).shortfall(), None);
-        assert!(run(1500).shortfall().is_some());
+        assert!(run(1599).shortfall().is_some());
+        let few = |asked, begun| Throughput { asked, begun, ..run(0) }.shortfall().is_some();
+        assert!(few(80.0, 54) && few(20.0, 11) && few(250.0, 180));
     }
 
     #[test]
     fn what_was_asked_is_an_average() {
         assert_eq!(run(1994).in_words(), "1994 of about 2000 operations in 20.0 s");
+        let seldom = Throughput { asked: 0.2, begun: 1, ..run(1) };
+        assert_eq!(seldom.in_words(), "1 of about 0.2 operations in 20.0 s");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
 
 use super::Launch;
-use super::executable::spawn;
+use super::executable::{RunBy, SHELL, spawn};
 use super::log::Log;
 use super::reaper::Reaper;
 use crate::workbench::cluster::{OutputTail, Status};
@@ -44,7 +44,7 @@ enum ChildState {
 pub(super) struct Child {
     name: String,
     process: std::process::Child,
-    incarnation: ChildState,
+    state: ChildState,
     stdin: Option<Sender>,
     /// Deliveries that stdin has not taken yet.
     outgoing: Vec<u8>,
@@ -54,13 +54,14 @@ pub(super) struct Child {
     pub(super) stderr: Output,
     pub(super) log: Log,
     log_stderr: bool,
+    by: RunBy,
 }
 
 impl Child {
     /// Starts a node, whose log goes on with what it holds.
     pub(super) fn spawn(launch: &Launch, name: &str, log: Log) -> io::Result<Self> {
         // A group of its own, so that what the node starts ends with it.
-        let mut process = spawn(&launch.program, |command| {
+        let (mut process, by) = spawn(&launch.program, |command| {
             command
                 .args(&launch.arguments)
                 .current_dir(std::env::temp_dir())
@@ -71,7 +72,7 @@ impl Child {
         })?;
         Ok(Self {
             name: name.to_owned(),
-            incarnation: ChildState::Running,
+            state: ChildState::Running,
             stdin: process.stdin.take().map(Sender::from),
             outgoing: Vec::new(),
             stuck: false,
@@ -79,6 +80,7 @@ impl Child {
             stderr: Output::new(process.stderr.take().map(Receiver::from), Lines::up_to(LONGEST_STDERR)),
             log,
             log_stderr: launch.log_stderr,
+            by,
             process,
         })
     }
@@ -164,10 +166,10 @@ impl Child {
 
     /// Whether the process has ended by itself since it was last looked at; what it wrote to stderr has been read then.
     pub(super) fn has_just_ended(&mut self, chunk: &mut [u8]) -> bool {
-        let ChildState::Running = self.incarnation else { return false };
+        let ChildState::Running = self.state else { return false };
         let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let Ok(Some(status)) = waitid(WaitId::Pid(self.group()), ended) else { return false };
-        self.incarnation = ChildState::Ended(exit_status(&status));
+        self.state = ChildState::Ended(exit_status(&status));
         self.read_much_stderr(WHOLE_PIPE, chunk);
         self.stdout.ready = true;
         true
@@ -175,15 +177,18 @@ impl Child {
 
     /// How the process was when it was last looked at.
     pub(super) fn status(&self) -> Status {
-        match self.incarnation {
+        match self.state {
             ChildState::Running => Status::Alive,
-            ChildState::Ended(status) | ChildState::Gone(status) => Status::Dead(status.to_string()),
+            ChildState::Ended(status) | ChildState::Gone(status) => match self.by {
+                RunBy::System => Status::Dead(status.to_string()),
+                RunBy::Shell => Status::Dead(format!("{status}; it has no #! line, so {SHELL} ran it")),
+            },
         }
     }
 
     /// Ends the process and everything that it started and that did not leave its group, also if it has ended itself.
     pub(super) fn kill(&mut self, reaper: Option<&mut Reaper>, chunk: &mut [u8]) {
-        let own = match self.incarnation {
+        let own = match self.state {
             ChildState::Running => None,
             ChildState::Ended(status) => Some(status),
             ChildState::Gone(_) => return,
@@ -194,7 +199,7 @@ impl Child {
             reaper.forget(self.group());
         }
         let status = self.process.wait().unwrap_or_default();
-        self.incarnation = ChildState::Gone(own.unwrap_or(status));
+        self.state = ChildState::Gone(own.unwrap_or(status));
         self.read_much_stderr(WHOLE_PIPE, chunk);
         self.stdout.read(WHOLE_PIPE, chunk, |_| {}, |_| {});
         self.stdin = None;
@@ -204,7 +209,7 @@ impl Child {
 
     /// Sends a signal to the process and what it started, unless it has ended.
     pub(super) fn signal(&self, signal: Signal) {
-        if let ChildState::Running = self.incarnation {
+        if let ChildState::Running = self.state {
             // It may have ended without our knowledge; until it is waited for, its number is nobody else's.
             kill_process_group(self.group(), signal).ok();
         }

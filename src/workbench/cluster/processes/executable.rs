@@ -39,26 +39,40 @@ pub fn executable(path: &Path) -> Result<PathBuf, String> {
         ));
     }
     // Where it may be executed but not read, the system will find out.
-    match beginning(&file).as_deref().ok().and_then(|line| line.strip_prefix(b"#!")) {
+    let first = beginning(&file).unwrap_or_default();
+    if first.starts_with("\u{feff}#!".as_bytes()) {
+        return Err("it begins with a byte order mark (U+FEFF), not with #!; save it as UTF-8 without one".into());
+    }
+    match first.strip_prefix(b"#!") {
         Some(line) => interpreter(line).map(|()| file),
         None => Ok(file),
     }
 }
 
+/// What reads a program's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunBy {
+    /// The system: a binary, or a script whose first line names its interpreter.
+    System,
+    /// [`SHELL`], as the file has no such line.
+    Shell,
+}
+
 /// Starts a program; one that is in no format that the system knows is taken for a shell script, as Java does it.
-pub(super) fn spawn(program: &Path, prepare: impl Fn(&mut Command)) -> io::Result<Child> {
+pub(super) fn spawn(program: &Path, prepare: impl Fn(&mut Command)) -> io::Result<(Child, RunBy)> {
     let start = |mut command: Command| {
         prepare(&mut command);
         command.spawn()
     };
-    start(Command::new(program)).or_else(|error| match Errno::from_io_error(&error) {
+    let started = start(Command::new(program)).map(|child| (child, RunBy::System));
+    started.or_else(|error| match Errno::from_io_error(&error) {
         Some(Errno::NOEXEC) if beginning(program).is_ok_and(|bytes| bytes.contains(&0)) => {
             Err(io::Error::other("it is a program for another system or processor; build it for this one"))
         }
         Some(Errno::NOEXEC) => {
             let mut shell = Command::new(SHELL);
             shell.arg(program);
-            start(shell)
+            start(shell).map(|child| (child, RunBy::Shell))
         }
         Some(Errno::NOENT) if program.exists() => Err(io::Error::other(
             "the file is there, but not what it needs to start (its loader or C library); link it statically, or build \
@@ -137,7 +151,7 @@ mod tests {
     }
 
     /// Another test that starts a process at this moment holds the file we have just written open for an instant.
-    fn spawned(path: &Path) -> io::Result<Child> {
+    fn spawned(path: &Path) -> io::Result<(Child, RunBy)> {
         loop {
             match spawn(path, |_| {}) {
                 Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {}
@@ -185,6 +199,7 @@ mod tests {
             ("#!/usr/bin/env sh\r", "asks for sh, which is not on the PATH; the line ends with a carriage return"),
             ("#!/etc/passwd", "asks for /etc/passwd, which may not be executed"),
             ("#!", "names no program"),
+            ("\u{feff}#!/bin/sh", "begins with a byte order mark"),
         ] {
             let why = complaint(&folder.file(&format!("{line}\nexit\n"), 0o755));
             assert!(why.contains(wanted), "{line:?}: {why}");
@@ -195,8 +210,8 @@ mod tests {
     fn a_file_without_a_first_line_that_says_how_is_run_by_the_shell() {
         let folder = Folder::new();
         let path = folder.file("exit 7\n", 0o755);
-        let status = spawned(&path).expect("the shell runs it").wait().expect("it ends");
-        assert_eq!(status.code(), Some(7));
+        let (mut child, by) = spawned(&path).expect("the shell runs it");
+        assert_eq!((child.wait().expect("it ends").code(), by), (Some(7), RunBy::Shell));
         let path = folder.file("\u{7f}ELF\0\0\0", 0o755);
         let why = spawned(&path).expect_err("no shell script").to_string();
         assert!(why.contains("for another system or processor"), "{why}");

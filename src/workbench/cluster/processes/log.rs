@@ -75,8 +75,7 @@ impl Gap {
     pub(super) fn in_words(&self, nodes: &[&str], left_out: u64) -> String {
         let whose = match nodes {
             [one] => format!("the log of {one}"),
-            [first, more @ ..] => format!("the logs of {first} and {} more", more.len()),
-            [] => "no log".to_owned(),
+            nodes => format!("the log of each of {}", nodes.join(", ")),
         };
         let why = match self {
             Self::Full => format!("holds the first {} MiB", LOG_BYTES >> 20),

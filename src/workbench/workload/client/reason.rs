@@ -43,8 +43,10 @@ pub struct Silence {
 /// Output without a line end, which nobody reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
-    /// How long it is.
+    /// How much of it was read.
     pub bytes: usize,
+    /// Whether that is all of it.
+    pub is_whole: bool,
     /// Its beginning, fit to be quoted.
     pub text: String,
 }
@@ -151,8 +153,9 @@ impl Display for Stray {
 
 impl Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bytes, text } = self;
-        write!(f, "it had written {bytes} bytes without a line end; is stdout flushed? {text}")
+        let Self { bytes, is_whole, text } = self;
+        let more = if *is_whole { "" } else { "more than " };
+        write!(f, "it had written {more}{bytes} bytes without a line end; is stdout flushed? {text}")
     }
 }
 
@@ -299,7 +302,7 @@ mod tests {
             silence.stray.clone().map(|stray| Box::new(Stray { src: "c2".into(), dest: "n0".into(), ..*stray }));
         let swapped = Reason::Silence(Silence { stray, ..silence.clone() });
         assert!(swapped.to_string().contains("n0 had sent echo_ok with src c2 and dest n0 (swapped?): {}"));
-        let unfinished = Some(Unfinished { bytes: 75, text: "{\"src\"".into() });
+        let unfinished = Some(Unfinished { bytes: 75, is_whole: true, text: "{\"src\"".into() });
         let open = Reason::Silence(Silence { stray: None, unfinished, ..silence });
         let words =
             "did not answer init within 5 s; it had written 75 bytes without a line end; is stdout flushed? {\"src\"";
