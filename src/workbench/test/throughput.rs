@@ -79,8 +79,8 @@ impl Throughput {
             };
             let saturated = self.saturated.as_secs_f64();
             format!(
-                "{threads} busy for {saturated:.1} s while operations were due: the answers they waited for came late or \
-                 never; a higher --concurrency asks more at once"
+                "{threads} busy for {saturated:.1} s while operations were due: the answers they waited for came late \
+                 or never; a higher --concurrency asks more at once"
             )
         } else if self.late_start >= half_of_missing {
             format!("the first operation began {:.1} s late", self.late_start.as_secs_f64())
