@@ -1,4 +1,4 @@
-//! When operations begin, and on which thread (reference §9).
+//! When operations begin, and on which thread (protocol §9).
 
 use rand::RngExt as _;
 use rand::seq::IteratorRandom as _;

@@ -1,4 +1,4 @@
-//! What goes wrong, and when it is put right (reference §11).
+//! What goes wrong, and when it is put right (protocol §11).
 //!
 //! A fault is a stream of alternating starts and stops; kill and pause share one stream, which picks one of them at
 //! random each time. The nemesis decides; the run carries the [`Effect`] out and records what came of it.

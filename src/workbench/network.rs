@@ -1,4 +1,4 @@
-//! The simulated network: who exists, what is under way, and what it all counts to (reference §6, §7).
+//! The simulated network: who exists, what is under way, and what it all counts to (protocol §6, §7).
 //!
 //! A state machine without clock or descriptors. Receivers (nodes first, then whatever services the run adds)
 //! have a queue each; clients have a mailbox that they read when they wait. Bodies pass through as text.
@@ -73,7 +73,7 @@ pub struct Conditions {
     pub duplication: f64,
 }
 
-/// A node whose output counts no more, and why (reference §1.7).
+/// A node whose output counts no more, and why (protocol §1.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Muted {
     /// The node's id.
@@ -94,7 +94,7 @@ impl Muted {
     }
 }
 
-/// A node that printed more after a message on the same line, which nobody reads (reference §1.7).
+/// A node that printed more after a message on the same line, which nobody reads (protocol §1.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
     /// The node's id.
@@ -183,7 +183,7 @@ pub struct Network {
     counts: Counts,
     /// None once it was handed out.
     journal: Option<Journal>,
-    /// Lines about messages sent and received, when asked for (reference §6.7).
+    /// Lines about messages sent and received, when asked for (protocol §6.7).
     log: Vec<String>,
     log_send: bool,
     log_recv: bool,
@@ -288,7 +288,7 @@ impl Network {
         }
     }
 
-    /// Sends a message; `body` is the text of a JSON object (reference §6.2).
+    /// Sends a message; `body` is the text of a JSON object (protocol §6.2).
     ///
     /// # Errors
     ///
@@ -455,7 +455,7 @@ pub fn client_name(number: usize) -> String {
     format!("c{number}")
 }
 
-/// The first letter alone decides (reference §1.1).
+/// The first letter alone decides (protocol §1.1).
 fn touches_client(src: &str, dest: &str) -> bool {
     src.starts_with('c') || dest.starts_with('c')
 }

@@ -1,4 +1,4 @@
-//! The services beside the nodes: seq-kv, lin-kv, lww-kv and lin-tso (reference §8).
+//! The services beside the nodes: seq-kv, lin-kv, lww-kv and lin-tso (protocol §8).
 //!
 //! State machines: a request in, at most one reply out, every choice from the seed. Latency and queues are the
 //! network's. What seq-kv and lww-kv may answer from the past is theirs to draw, exactly as Maelstrom does: fresher

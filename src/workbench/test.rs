@@ -1,4 +1,4 @@
-//! One test from start to end (reference §5), over any [`Cluster`].
+//! One test from start to end (protocol §5), over any [`Cluster`].
 //!
 //! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
 
@@ -351,7 +351,7 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// What is wrong with the answer to `init`, in words that follow the node's name; only its type matters
-    /// (reference §1.6).
+    /// (protocol §1.6).
     fn init_fault(&self, node: usize, answer: ClientReply) -> Option<String> {
         let says_nothing = |silence: &Silence| silence.stray.is_none() && silence.unfinished.is_none();
         let is_silent = matches!(&answer, ClientReply::TimedOut(silence) if says_nothing(silence));

@@ -1,4 +1,4 @@
-//! What clients ask of nodes, one module a workload (reference §2.4, §2.6, §10).
+//! What clients ask of nodes, one module a workload (protocol §2.4, §2.6, §10).
 
 mod broadcast;
 pub mod client;

@@ -1,4 +1,4 @@
-//! The four ways in which Maelstrom cuts a network (reference §11), and two that cut one direction only.
+//! The four ways in which Maelstrom cuts a network (protocol §11), and two that cut one direction only.
 
 use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};

@@ -1,4 +1,4 @@
-//! Whom a fault of processes strikes (reference §11.1).
+//! Whom a fault of processes strikes (protocol §11.1).
 
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;

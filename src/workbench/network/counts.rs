@@ -1,4 +1,4 @@
-//! What the network counts (reference §7).
+//! What the network counts (protocol §7).
 
 /// The messages of one group of participants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 //!
 //! Maelstrom gives every node a thread that takes the message with the earliest deadline, looks whether a
 //! partition refuses its sender, sleeps until the deadline *holding that message*, and hands it over
-//! (reference §6.4). Meanwhile nothing else reaches the node. [`Delivery::Held`] is that thread as a state
+//! (protocol §6.4). Meanwhile nothing else reaches the node. [`Delivery::Held`] is that thread as a state
 //! machine; [`Delivery::Free`] is the network one would expect.
 
 use std::cmp::Reverse;
@@ -22,7 +22,7 @@ pub enum Delivery {
 }
 
 /// What passes before the thread has woken and read its clock. It turns a latency of exactly 100 ms into a
-/// sleep of 99 whole ones, as observed (reference §6.3).
+/// sleep of 99 whole ones, as observed (protocol §6.3).
 const WAKING: Duration = Duration::from_micros(50);
 
 #[derive(Debug)]

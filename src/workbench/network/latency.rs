@@ -1,4 +1,4 @@
-//! How long a message between servers takes (reference §6.3).
+//! How long a message between servers takes (protocol §6.3).
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;

@@ -1,4 +1,4 @@
-//! What a node may print: the envelope of reference §1.4, and what is wrong with anything else (§1.7).
+//! What a node may print: the envelope of protocol §1.4, and what is wrong with anything else (§1.7).
 
 use std::borrow::Cow;
 
@@ -110,7 +110,7 @@ const LONGEST: usize = 64 << 20;
 /// The buffer shrinks to this after a longer line.
 const ROUTINE: usize = 64 << 10;
 
-/// Cuts a stream of bytes into lines that end with `\n`, `\r` or `\r\n` (reference §1.3).
+/// Cuts a stream of bytes into lines that end with `\n`, `\r` or `\r\n` (protocol §1.3).
 #[derive(Debug)]
 pub struct Lines {
     partial: Vec<u8>,

@@ -1,4 +1,4 @@
-//! lww-kv: replicas that exchange what they hold now and then, where the last write wins (reference §8.4).
+//! lww-kv: replicas that exchange what they hold now and then, where the last write wins (protocol §8.4).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What services are asked and what they answer (the table of reference §8.1).
+//! What services are asked and what they answer (the table of protocol §8.1).
 
 use std::rc::Rc;
 

@@ -1,4 +1,4 @@
-//! seq-kv: everyone sees the writes in one order, but perhaps late (reference §8.3).
+//! seq-kv: everyone sees the writes in one order, but perhaps late (protocol §8.3).
 //!
 //! Each change makes a new state of the whole store. A request is tried on a state drawn between the one its caller
 //! last met and the newest; only if that changes nothing does the answer count, else the request is carried out on the

@@ -1,4 +1,4 @@
-//! What the nemesis does to the test, and what the history says came of it (reference §11).
+//! What the nemesis does to the test, and what the history says came of it (protocol §11).
 
 use super::{Test, TestError};
 use crate::time::Duration;

@@ -1,4 +1,4 @@
-//! Client threads and the history they write (reference §2.4, §2.5).
+//! Client threads and the history they write (protocol §2.4, §2.5).
 
 use super::router::Router;
 use super::{OperationErrors, Watch};

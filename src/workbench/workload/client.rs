@@ -1,4 +1,4 @@
-//! A client: one request at a time, and what its answer means for the history (reference §2).
+//! A client: one request at a time, and what its answer means for the history (protocol §2).
 
 mod reason;
 
@@ -65,7 +65,7 @@ pub enum ClientReply {
     TimedOut(Silence),
 }
 
-/// How a workload's clients take trouble (the two tables of reference §2.4).
+/// How a workload's clients take trouble (the two tables of protocol §2.4).
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorPolicy {
     /// Whether errors and time-outs are understood; if not, each is an exception.
@@ -89,7 +89,7 @@ pub struct Trouble {
     pub reason: Box<Reason>,
 }
 
-/// Codes with a name, and whether they say for certain that nothing happened (reference §2.3).
+/// Codes with a name, and whether they say for certain that nothing happened (protocol §2.3).
 const CODES: [(i64, &str, bool); 11] = [
     (0, "timeout", false),
     (1, "node-not-found", true),
@@ -221,7 +221,7 @@ pub fn is_integer(value: &Value) -> bool {
     matches!(value, Value::Int(_) | Value::Big(_))
 }
 
-/// An array, or `null` (reference §2.6).
+/// An array, or `null` (protocol §2.6).
 #[must_use]
 pub fn is_list(value: &Value) -> bool {
     matches!(value, Value::Ints(_) | Value::Vector(_) | Value::Nil)

@@ -1,4 +1,4 @@
-//! Kafka: logs to which clients send, and which they poll from where they left off (reference §10.2).
+//! Kafka: logs to which clients send, and which they poll from where they left off (protocol §10.2).
 //!
 //! A client asks for the committed offsets of what it is assigned, and begins at the beginning all the same: so
 //! Maelstrom's does, which looks for them in the wrong place.

@@ -1,4 +1,4 @@
-//! Lin-kv: registers that are read, written and compared-and-set (reference §10.3).
+//! Lin-kv: registers that are read, written and compared-and-set (protocol §10.3).
 //!
 //! Threads work in groups of two for each node, each group on a key of its own; only threads below the number of nodes
 //! read, so that all but the first group never do: Maelstrom's quirk, kept. A key is retired when more than twenty

@@ -1,4 +1,4 @@
-//! The reads and writes of which transactions are made, and the keys they touch (reference §10.4).
+//! The reads and writes of which transactions are made, and the keys they touch (protocol §10.4).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Who is told to be whose neighbour (reference §10.5).
+//! Who is told to be whose neighbour (protocol §10.5).
 
 /// A shape of network that `broadcast` suggests to its nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

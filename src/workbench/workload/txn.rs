@@ -1,4 +1,4 @@
-//! Transactions of reads with appends to lists, or with writes to registers (reference §10.4).
+//! Transactions of reads with appends to lists, or with writes to registers (protocol §10.4).
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;

@@ -1,4 +1,4 @@
-//! The tables of reference §2.4 and §2.6, row by row.
+//! The tables of protocol §2.4 and §2.6, row by row.
 
 use super::*;
 
