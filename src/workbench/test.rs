@@ -416,7 +416,7 @@ impl<C: Cluster> Test<'_, C> {
             self.act(act)?;
             self.drain()?;
         }
-        self.router.network.calm();
+        self.router.network.end_random_faults();
         self.rest(RECOVERY)?;
         self.router.watch.on_phase(Phase::Final);
         let began = self.router.cluster.now();

@@ -57,7 +57,7 @@ impl<C: Cluster> Test<'_, C> {
             self.act(act)?;
             self.drain()?;
         }
-        self.router.network.calm();
+        self.router.network.end_random_faults();
         self.rest(RECOVERY)?;
         let living = (0..self.plan.nodes.len()).filter(|node| self.router.cluster.status(*node) == Status::Alive);
         let living: Vec<usize> = living.collect();
