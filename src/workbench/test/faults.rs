@@ -74,7 +74,7 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     fn record(&mut self, f: &'static str, value: Value) {
-        self.book.nemesis(f, value, self.router.cluster.now(), self.router.watch);
+        self.recorder.nemesis(f, value, self.router.cluster.now(), self.router.watch);
     }
 
     /// Does something to each of the nodes; the map of what came of it.

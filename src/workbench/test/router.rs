@@ -118,7 +118,7 @@ impl<'a, C: Cluster> Router<'a, C> {
             let Self { network, cluster, watch, clients, waiting, answers, .. } = self;
             cluster.wait(due, &mut |node, now, line| match network.accept(node, line, now) {
                 Ok(Some(sent)) => {
-                    overhear(node, &sent, clients, waiting);
+                    note_misdirected(node, &sent, clients, waiting);
                     if let Some(client) = sent.client {
                         read_mail(network, clients, waiting, answers, client, now);
                     }
@@ -195,14 +195,14 @@ fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
 }
 
 /// Tells the clients that wait for a node of a message that it sent to somebody else and that answers some request.
-fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waiting: &[usize]) {
+fn note_misdirected(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waiting: &[usize]) {
     if !sent.body.contains("in_reply_to") {
         return;
     }
     let others = waiting.iter().filter(|number| sent.client != Some(**number));
     for number in others {
         if let Some(client) = clients[*number].as_mut().filter(|client| client.node == node) {
-            client.overhear(&sent.src, &sent.dest, &sent.body);
+            client.note_misdirected(&sent.src, &sent.dest, &sent.body);
         }
     }
 }
@@ -220,7 +220,7 @@ fn read_mail(
     while client.deadline().is_some()
         && let Some(message) = network.take_mail(number, now)
     {
-        if let Some(answer) = client.hear(&message.src, &message.body) {
+        if let Some(answer) = client.receive(&message.src, &message.body) {
             answers.push_back((number, answer));
             waiting.retain(|waiting| *waiting != number);
         }
