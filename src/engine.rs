@@ -13,7 +13,7 @@ use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Quote, Reader, Refu
 
 /// Lines to peers and services wait until the first request of a client, which comes when all nodes have answered
 /// `init`, or for this long: a message to a participant that is not registered yet silences its sender for good
-/// (reference §1.2).
+/// (protocol §1.2).
 pub const SETTLE: Duration = Duration::from_millis(500);
 
 /// A node with timers wakes at least this often. Whatever it reads has come since, unless the process was stopped, so

@@ -1,4 +1,4 @@
-//! Typed calls to Maelstrom's services (reference §8): seq-kv, lin-kv, lww-kv and lin-tso.
+//! Typed calls to Maelstrom's services (protocol §8): seq-kv, lin-kv, lww-kv and lin-tso.
 //!
 //! Keys and values are anything that can be written as JSON. The answer to each call comes to
 //! [`Node::on_response`], where [`found`], [`written`], [`swapped`] and [`timestamp`]
@@ -63,11 +63,11 @@ pub const PATIENT: Policy = Policy {
 };
 
 /// Sequentially consistent keys and values: a node that has written nothing for a while may read what was, up to 31
-/// changes ago (reference §8.3).
+/// changes ago (protocol §8.3).
 pub const SEQ_KV: Store = Store { service: Service::SeqKv, policy: PATIENT };
 /// Linearizable keys and values.
 pub const LIN_KV: Store = Store { service: Service::LinKv, policy: PATIENT };
-/// Keys and values where the last write wins, eventually; reads may be of the past, and writes lost (reference §8.4).
+/// Keys and values where the last write wins, eventually; reads may be of the past, and writes lost (protocol §8.4).
 pub const LWW_KV: Store = Store { service: Service::LwwKv, policy: PATIENT };
 
 /// One of the three services that keep values by key.

@@ -7,6 +7,9 @@
 //! the [`event_loop`] as a process on stdin and stdout, or a `Simulation` in virtual time. So the node that is tested
 //! is the node that runs, byte for byte.
 //!
+//! `ARCHITECTURE.md` is the map of the repository. Where comments cite `protocol §8.3`, they mean that section of
+//! `docs/protocol.md`, which has the facts about Maelstrom.
+//!
 //! # A whole node
 //!
 //! ```

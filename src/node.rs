@@ -106,7 +106,7 @@ impl Peer {
     }
 }
 
-/// One of Maelstrom's services (reference §8).
+/// One of Maelstrom's services (protocol §8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
     /// Sequentially consistent keys and values.

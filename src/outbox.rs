@@ -1,7 +1,7 @@
 //! What a handler leaves behind: lines to send, calls to wait for, timers to fire.
 //!
 //! Everything here is correct by construction: a line ends itself, its addressee exists, and a reply to a client that
-//! has stopped waiting is withheld, because any of these would mute the node in Maelstrom (reference §1.7).
+//! has stopped waiting is withheld, because any of these would mute the node in Maelstrom (protocol §1.7).
 
 mod retries;
 

@@ -1,7 +1,7 @@
 //! Bytes in, bytes out: one Maelstrom message a line.
 //!
 //! Reading parses a line in place (simd-json's tape) and hands out borrowed views; writing appends whole
-//! lines to a buffer. Neither allocates once its buffers are warm. The protocol is reference §1.3-§1.5.
+//! lines to a buffer. Neither allocates once its buffers are warm. The format is that of protocol §1.3 to §1.5.
 
 mod bound;
 mod decode;
@@ -31,7 +31,7 @@ pub(crate) use writer::{write_int, write_str};
 /// matter and is left as it was.
 pub const PADDING: usize = simd_json::INPUT_PADDING;
 
-/// Why a request was not carried out (reference §2.3).
+/// Why a request was not carried out (protocol §2.3).
 ///
 /// A *definite* error says that the request had and will have no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

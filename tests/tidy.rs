@@ -143,3 +143,41 @@ fn the_readme_and_the_front_page_show_the_echo_node_as_it_is() {
     let flat = code.lines().map(str::trim_start).collect::<Vec<_>>().join("\n");
     assert!(front_page.contains(&flat), "src/lib.rs must show:\n{code}");
 }
+
+/// The sections that a text cites as `protocol §8.3`, also as `protocol §1.3 to §1.5` or `protocol §2.4, §10`, and
+/// across the line breaks of a comment.
+fn cited(text: &str) -> Vec<String> {
+    let flat = text.split(['\n', ' ', '/', '!', '`', '(', ')']).filter(|word| !word.is_empty()).collect::<Vec<_>>();
+    let mut sections = Vec::new();
+    let mut continues = false;
+    for word in flat {
+        if let (true, Some(section)) = (continues, word.strip_prefix('§')) {
+            let is_digit = |character: char| character.is_ascii_digit() || character == '.';
+            let section = section.split(|character| !is_digit(character)).next().unwrap_or_default();
+            sections.push(section.trim_matches('.').to_owned());
+        } else {
+            continues = word.eq_ignore_ascii_case("protocol") || continues && matches!(word, "and" | "to" | "or");
+        }
+    }
+    sections
+}
+
+#[test]
+fn every_section_that_is_cited_is_in_the_protocol() {
+    let page = read(&Path::new(ROOT).join("docs/protocol.md"));
+    let headings = page.lines().filter(|line| line.starts_with("## ") || line.starts_with("### "));
+    let headings = headings.filter_map(|line| line.split(' ').nth(1)).map(|number| number.trim_end_matches('.'));
+    let headings = headings.collect::<Vec<_>>();
+    let mut count = 0;
+    let mut offences = Vec::new();
+    for Source { path, text } in everything() {
+        for section in cited(&text) {
+            count += 1;
+            if path != "tests/tidy.rs" && !headings.contains(&section.as_str()) {
+                offences.push(format!("{path}: docs/protocol.md has no §{section}"));
+            }
+        }
+    }
+    assert!(count > 50, "only {count} citations were recognized");
+    assert_none(&offences);
+}

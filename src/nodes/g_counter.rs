@@ -7,7 +7,7 @@
 //! its write can look.
 //!
 //! Reads are answered at once, from what is known. What others have stored is asked for once in a while, and always
-//! after something new was written, because only then may seq-kv not answer from before that (reference §8.3).
+//! after something new was written, because only then may seq-kv not answer from before that (protocol §8.3).
 //!
 //! A commit costs two messages; a look at `n` nodes 2 (n - 1), and two more where nothing was committed since the last.
 

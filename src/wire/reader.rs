@@ -52,7 +52,7 @@ impl fmt::Display for Unreadable {
     }
 }
 
-/// A message (reference §1.4, §1.5).
+/// A message (protocol §1.4, §1.5).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Message<'a> {

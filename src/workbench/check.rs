@@ -1,6 +1,6 @@
 //! Judges a history as Maelstrom does: the same statistics, the same verdicts, the same map of results.
 //!
-//! A checker is a pure function of the history; reference §12 and §13 define each. One that cannot decide
+//! A checker is a pure function of the history; protocol §12 and §13 define each. One that cannot decide
 //! says `:unknown` and why, which outranks `true` and is outranked by `false`.
 
 pub mod availability;

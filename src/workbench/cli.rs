@@ -1,4 +1,4 @@
-//! The commands of `gloomers`: from a command line to an exit status (reference §4.7).
+//! The commands of `gloomers`: from a command line to an exit status (protocol §4.7).
 
 mod challenges;
 mod check;

@@ -16,7 +16,7 @@ pub use order::Incomparable;
 pub use read::{MAX_DEPTH, ReadError, Reader, read};
 pub use write::pretty;
 
-/// One EDN value; also what a JSON value becomes in a history (reference §1.4: only the top-level keys of
+/// One EDN value; also what a JSON value becomes in a history (protocol §1.4: only the top-level keys of
 /// a body turn into keywords).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {

@@ -1,4 +1,4 @@
-//! When operations begin, and on which thread (reference §9).
+//! Scheduling: when operations begin, and on which thread (protocol §9).
 
 use rand::RngExt as _;
 use rand::seq::IteratorRandom as _;
@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::time::{Duration, Time};
 
-/// A stream of operations with random gaps: uniform from zero to twice the mean, counted from when the last
-/// one really began, so that lost time is never caught up.
+/// A stream of operations with random gaps, uniform from zero to twice the mean, counted from when the previous one
+/// actually began: lost time is never caught up.
 #[derive(Debug, Clone)]
 pub struct Stagger {
     mean: Duration,
@@ -38,9 +38,9 @@ impl Stagger {
 pub enum Step {
     /// Begin an operation of a client.
     Client,
-    /// Begin an operation of this stream of the nemesis.
+    /// Begin an operation of this nemesis stream.
     Nemesis(usize),
-    /// Ask again then, or after the next completion.
+    /// Ask again at this time, or after the next completion.
     Wait(Option<Time>),
     /// The phase is over.
     Over,
@@ -57,21 +57,21 @@ pub struct MainPhase {
 }
 
 impl MainPhase {
-    /// A phase that begins at `now`, with so many streams of the nemesis at their mean interval. Without a `rate`
-    /// (in operations a second) no client does anything and the limit passes idly.
+    /// A phase that begins at `now`. `rate` is in operations a second; with 0, clients are idle until the limit. `nemesis`
+    /// is the number of its streams and their mean interval.
     #[must_use]
     pub fn new(rate: f64, nemesis: (usize, Duration), limit: Duration, now: Time) -> Self {
-        // The smallest rate that a duration can express; below it only the first operation ever happens.
+        // The smallest rate that a duration can express; below it, only the first operation happens.
         const SLOWEST: f64 = 1e-9;
         let clients = (rate > 0.0).then(|| Stagger::new(Duration::from_secs_f64(1.0 / rate.max(SLOWEST))));
         let began = clients.is_none().then_some(now);
         Self { clients, nemesis: vec![Stagger::new(nemesis.1); nemesis.0], limit, began }
     }
 
-    /// What to do at `now`, given which client threads and whether the nemesis is free.
+    /// What to do at `now`, given the free client threads and whether the nemesis is free.
     ///
-    /// The phase is over when the earliest operation that anyone could begin falls on the deadline or after it, and
-    /// nothing is outstanding: whoever is busy now may be free, and have an operation due, before the deadline.
+    /// The phase is over when the earliest operation that could begin is due at the deadline or later, and nothing is
+    /// outstanding: a busy thread may be free again, with an operation due, before the deadline.
     pub fn next(&self, now: Time, threads: &Threads, nemesis_free: bool, rng: &mut ChaCha8Rng) -> Step {
         let client = self.client_due().filter(|_| threads.any_free()).map(|due| due.max(now));
         let nemesis = if nemesis_free { self.first_of_nemesis(now, rng) } else { None };
@@ -105,7 +105,7 @@ impl MainPhase {
         self.clients.as_ref().map(Stagger::due)
     }
 
-    /// When the next operation of the nemesis is due, and of which stream; a tie is decided by chance.
+    /// When the next operation of the nemesis is due, and of which stream; ties are broken at random.
     fn first_of_nemesis(&self, now: Time, rng: &mut ChaCha8Rng) -> Option<(Time, usize)> {
         let due = |stream: usize| self.nemesis[stream].due().max(now);
         let streams = 0..self.nemesis.len();
@@ -114,7 +114,7 @@ impl MainPhase {
         Some((first, stream))
     }
 
-    /// The step that [`MainPhase::next`] proposed was taken at `now`.
+    /// Records that the step that [`MainPhase::next`] returned was taken at `now`.
     pub fn dispatched(&mut self, step: Step, now: Time, rng: &mut ChaCha8Rng) {
         self.began.get_or_insert(now);
         let stagger = match step {
@@ -132,7 +132,7 @@ impl MainPhase {
 #[derive(Debug)]
 pub struct Threads {
     free: Vec<bool>,
-    /// Advances with every operation, the nemesis' too, over one place more than there are client threads.
+    /// Advances with each operation, including the nemesis', modulo one more than the number of client threads.
     pointer: usize,
 }
 
@@ -173,32 +173,32 @@ impl Threads {
         self.round_robin_of(|_| true)
     }
 
-    /// The first free thread of some at or after the pointer.
+    /// The first free thread at or after the pointer that satisfies `some`.
     #[must_use]
     pub fn round_robin_of(&self, some: impl Fn(usize) -> bool) -> Option<usize> {
         let count = self.free.len();
         (self.pointer..count).chain(0..self.pointer.min(count)).find(|&thread| self.free[thread] && some(thread))
     }
 
-    /// Any free thread, each as likely as another: the choice where every thread has a generator of its own.
+    /// A free thread drawn uniformly: the choice where each thread has a generator of its own.
     pub fn uniform(&self, rng: &mut ChaCha8Rng) -> Option<usize> {
         let free = self.free.iter().filter(|free| **free).count();
         let chosen = if free == 0 { return None } else { rng.random_range(0..free) };
         (0..self.free.len()).filter(|&thread| self.free[thread]).nth(chosen)
     }
 
-    /// A client thread begins an operation.
+    /// Marks a client thread as busy.
     pub fn begin(&mut self, thread: usize) {
         self.free[thread] = false;
         self.advance();
     }
 
-    /// The nemesis does something; it is done at once.
+    /// Accounts for an operation of the nemesis.
     pub fn advance(&mut self) {
         self.pointer = (self.pointer + 1) % (self.free.len() + 1);
     }
 
-    /// A client thread is done with its operation.
+    /// Marks a client thread as free.
     pub fn end(&mut self, thread: usize) {
         self.free[thread] = true;
     }
@@ -250,7 +250,7 @@ mod tests {
                 }
                 Step::Wait(until) => {
                     let completion = busy.iter().map(|(until, _)| *until).min();
-                    let next = until.into_iter().chain(completion).min().expect("somebody waits for something");
+                    let next = until.into_iter().chain(completion).min().expect("something is awaited");
                     now = next + slack.mul_f64(rng.random());
                 }
                 Step::Client => {
@@ -272,8 +272,8 @@ mod tests {
         play(phase, 1, |_| hold, Duration::ZERO, 7)
     }
 
-    /// How many operations clients begin within the limit if nobody disturbs them: the rule of the reference without
-    /// a scheduler. Each begins a random gap after the one before, or when a thread is free, if that is later.
+    /// The number of operations that clients begin within the limit by the rule of protocol §9 alone, without a
+    /// scheduler: each begins a random gap after its predecessor, or when a thread is free, if that is later.
     fn undisturbed(
         rate: f64,
         threads: usize,

@@ -39,7 +39,7 @@ pub enum Process {
 pub struct Op {
     /// Position in the history, from 0.
     pub index: u64,
-    /// Nanoseconds since every node answered `init` (reference §5, step 5).
+    /// Nanoseconds since every node answered `init` (protocol §5, step 5).
     pub time: i64,
     /// Invocation or outcome.
     pub kind: Kind,

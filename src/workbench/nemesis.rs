@@ -1,7 +1,7 @@
-//! What goes wrong, and when it is put right (reference §11).
+//! Faults and their ends (protocol §11).
 //!
 //! A fault is a stream of alternating starts and stops; kill and pause share one stream, which picks one of them at
-//! random each time. The nemesis decides; the run carries the [`Effect`] out and records what came of it.
+//! random each time. The nemesis decides; `test` carries out the [`Effect`] and records the result.
 
 mod partition;
 mod target;
@@ -18,28 +18,28 @@ pub use partition::{Grudges, OneWay, Partition};
 pub use target::Target;
 pub(super) use timing_faults::{lag_value, skew_value};
 
-/// What an operation of the nemesis does to the test.
+/// The effect of an operation of the nemesis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Each node refuses the senders at its index.
     Cut(Grudges),
-    /// Nobody refuses anybody.
+    /// No node refuses any sender.
     Heal,
-    /// These nodes stop where they are.
+    /// These nodes are paused.
     Pause(Vec<usize>),
-    /// Every node goes on that was stopped.
+    /// All paused nodes continue.
     Resume,
-    /// These nodes end without warning.
+    /// These nodes are killed.
     Kill(Vec<usize>),
-    /// Every node begins anew that was ended.
+    /// All killed nodes are restarted.
     Start,
-    /// These nodes handle everything so much later.
+    /// These nodes handle input and timers with this lag.
     Slow(Vec<(usize, Duration)>),
-    /// Every node is as fast as it should be.
+    /// No node lags.
     Hasten,
     /// These nodes' clocks are changed.
     Skew(Vec<(usize, Skew)>),
-    /// Every clock runs as it should; none is set back.
+    /// All clocks run at their true rate again; none is set back.
     Unskew,
 }
 
@@ -48,31 +48,31 @@ pub enum Effect {
 pub struct Act {
     /// `start-partition`, `kill`, ...
     pub f: &'static str,
-    /// The value with which the history records its beginning.
+    /// The value of its invocation in the history.
     pub wanted: Value,
-    /// What to do.
+    /// What it does.
     pub effect: Effect,
 }
 
-/// Faults that a test may have.
+/// The kinds of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The network is cut in parts.
+    /// The network is partitioned.
     Partition,
-    /// Messages from some nodes to others do not arrive, those the other way do.
+    /// Messages from some nodes to others are dropped, but not those in the other direction.
     OneWay,
-    /// Nodes are stopped, and go on where they were.
+    /// Nodes are paused and resumed.
     Pause,
-    /// Nodes are ended, and begin anew.
+    /// Nodes are killed and restarted.
     Kill,
-    /// Nodes handle everything late.
+    /// Nodes handle input and timers late.
     Slow,
-    /// Clocks run at a wrong rate, and wall clocks are set forward.
+    /// Clocks run at a wrong rate, or wall clocks jump forward.
     Skew,
 }
 
 impl Fault {
-    /// All of them, in the order in which they are put right at the end.
+    /// All of them, in the order in which they are healed at the end.
     pub const ALL: [Self; 6] = [Self::Partition, Self::OneWay, Self::Pause, Self::Kill, Self::Slow, Self::Skew];
 
     /// The name on the command line.
@@ -88,7 +88,7 @@ impl Fault {
         }
     }
 
-    /// The operations of the nemesis that begin it and that end it, as the history names them.
+    /// The names in the history of the operations that begin and end it.
     #[must_use]
     pub const fn operations(self) -> (&'static str, &'static str) {
         match self {
@@ -101,29 +101,29 @@ impl Fault {
         }
     }
 
-    /// Whether only nodes in virtual time can have it.
+    /// Whether it exists in virtual time only.
     #[must_use]
     pub const fn is_virtual(self) -> bool {
         matches!(self, Self::Slow | Self::Skew)
     }
 
-    /// Whether it cuts the network: there is one cut at a time, which the next would undo.
+    /// Whether it cuts the network. There is one cut at a time, since the next would replace it.
     const fn cuts(self) -> bool {
         matches!(self, Self::Partition | Self::OneWay)
     }
 }
 
-/// What an operation of the nemesis does.
+/// The beginning or the end of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
-    /// It begins a fault.
+    /// The fault begins.
     Begins(Fault),
-    /// It puts one right.
+    /// The fault ends.
     Ends(Fault),
 }
 
 impl Turn {
-    /// What the operation of this name does.
+    /// What the operation of this name in the history does.
     #[must_use]
     pub fn of(f: &str) -> Option<Self> {
         Fault::ALL.into_iter().find_map(|fault| match fault.operations() {
@@ -133,7 +133,7 @@ impl Turn {
         })
     }
 
-    /// The fault that it begins or ends.
+    /// The fault that begins or ends.
     #[must_use]
     pub const fn fault(self) -> Fault {
         let (Self::Begins(fault) | Self::Ends(fault)) = self;
@@ -147,7 +147,7 @@ pub struct Nemesis {
     streams: Vec<Vec<Mode>>,
 }
 
-/// A fault, and whether it is on.
+/// A fault, and whether it is active.
 #[derive(Debug, Clone)]
 struct Mode {
     fault: Fault,
@@ -155,7 +155,7 @@ struct Mode {
 }
 
 impl Nemesis {
-    /// A nemesis with these faults; with none it does nothing.
+    /// A nemesis with these faults; without any it does nothing.
     #[must_use]
     pub fn new(faults: &[Fault]) -> Self {
         let stream = |shared: &[Fault]| -> Vec<Mode> {
@@ -169,13 +169,13 @@ impl Nemesis {
         Self { streams }
     }
 
-    /// How many streams of operations it has, each with its own pace.
+    /// The number of its streams of operations, each with gaps of its own.
     #[must_use]
     pub fn streams(&self) -> usize {
         self.streams.len()
     }
 
-    /// The next operation of a stream: a fault where there is none, its end where there is one.
+    /// The next operation of a stream: the beginning of a fault, or the end of the active one.
     pub fn act(&mut self, stream: usize, count: usize, rng: &mut ChaCha8Rng) -> Act {
         let modes = &mut self.streams[stream];
         let chosen = rng.random_range(0..modes.len());
@@ -185,7 +185,7 @@ impl Nemesis {
         if *on { fault.begin(count, rng) } else { fault.end() }
     }
 
-    /// The operations that put everything right before the final phase.
+    /// The operations that heal everything before the final phase.
     #[must_use]
     pub fn last_acts(&self) -> Vec<Act> {
         self.streams.iter().flatten().map(|mode| mode.fault.end()).collect()
@@ -229,7 +229,7 @@ impl Fault {
     }
 }
 
-/// How the history records a partition: every node with those whom it refuses.
+/// The value of a partition in the history: each node with the senders that it refuses.
 #[must_use]
 pub fn isolated(grudges: &[Vec<usize>], nodes: &[String]) -> Value {
     let name = |index: usize| Value::Str(nodes[index].as_str().into());

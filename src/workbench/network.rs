@@ -1,7 +1,7 @@
-//! The simulated network: who exists, what is under way, and what it all counts to (reference §6, §7).
+//! The simulated network: registered participants, messages in flight, and message counts (protocol §6, §7).
 //!
-//! A state machine without clock or descriptors. Receivers (nodes first, then whatever services the run adds)
-//! have a queue each; clients have a mailbox that they read when they wait. Bodies pass through as text.
+//! A state machine without clock or descriptors. Each receiver (nodes first, then services) has a queue; each client
+//! has a mailbox that it reads while it waits. Bodies pass through as text.
 
 mod counts;
 mod inbox;
@@ -31,14 +31,14 @@ pub use latency::{Latency, Shape};
 pub(in crate::workbench) use line::LONGEST_LINE;
 pub use line::{BadLine, Lines};
 
-/// A message under way.
+/// A message in flight.
 #[derive(Debug, Clone)]
 pub struct Message {
     /// Global number, from 0, in the order of sending.
     pub id: u64,
-    /// Who sent it, or claims to have.
+    /// The sender, as the message names it.
     pub src: Rc<str>,
-    /// Whom it is for.
+    /// The receiver.
     pub dest: Rc<str>,
     /// The text of a JSON object.
     pub body: Rc<str>,
@@ -48,7 +48,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// Appends the line that a node reads, line end included.
+    /// Appends the message as a line for a node, including the line end.
     pub fn write(&self, line: &mut Vec<u8>) {
         // Writing to memory does not fail.
         write!(line, "{{\"id\":{},\"src\":", self.id).ok();
@@ -68,22 +68,22 @@ pub struct Conditions {
     pub latency: Latency,
     /// How messages reach a node.
     pub delivery: Delivery,
-    /// Probability that a message between servers vanishes, until the final heal; 0 in Maelstrom.
+    /// Probability that a message between servers is lost, until the final heal; 0 in Maelstrom.
     pub loss: f64,
     /// Probability that a message between servers arrives twice, until then; 0 in Maelstrom.
     pub duplication: f64,
 }
 
-/// A node whose output counts no more, and why (reference §1.7).
+/// A node whose output is discarded, and why (protocol §1.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Muted {
     /// The node's id.
     pub node: Rc<str>,
-    /// The line, fit to be quoted.
+    /// The offending line, shortened and escaped.
     pub line: String,
     /// What is wrong with it.
     pub reason: BadLine,
-    /// Whether it was addressed to a client that had existed and had been replaced.
+    /// Whether its destination is a client that has been replaced since.
     pub late_reply: bool,
 }
 
@@ -95,14 +95,14 @@ impl Muted {
     }
 }
 
-/// A node that printed more after a message on the same line, which nobody reads (reference §1.7).
+/// A node that printed more after a message on the same line, which is ignored (protocol §1.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
     /// The node's id.
     pub node: Rc<str>,
-    /// On how many lines it did.
+    /// The number of such lines.
     pub lines: usize,
-    /// What it printed after the first such message, fit to be quoted.
+    /// What followed the first such message, shortened and escaped.
     pub first: String,
 }
 
@@ -116,20 +116,20 @@ impl Unread {
     }
 }
 
-/// A message that a node printed and the network took.
+/// A message that the network accepted from a node.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The client that it is for, if it is for one.
+    /// The client that receives it, if a client does.
     pub client: Option<usize>,
-    /// Who sent it, or claims to have.
+    /// The sender, as the message names it.
     pub src: Rc<str>,
-    /// Whom it is for.
+    /// The receiver.
     pub dest: Rc<str>,
     /// The text of a JSON object.
     pub body: Rc<str>,
 }
 
-/// As many lines are kept of what follows such a line, and so many bytes of each.
+/// How many of the lines after a bad line are kept, and how many bytes of each.
 const TRACE_LINES: usize = 3;
 const TRACE_BYTES: usize = 200;
 
@@ -143,15 +143,15 @@ enum Place {
 struct Receiver {
     name: Rc<str>,
     inbox: Inbox,
-    /// What followed the line that silenced it, if one did.
+    /// The lines after the one that muted it; none if it is not muted.
     muted: Option<Trace>,
 }
 
-/// The last lines of a stack trace or the like, of which the first line alone says the least.
+/// The last lines after a bad line: of a stack trace, the first line alone explains little.
 #[derive(Debug, Default)]
 struct Trace {
     lines: VecDeque<String>,
-    /// A message ends it.
+    /// Set by the first line that looks like a message.
     is_over: bool,
 }
 
@@ -182,16 +182,16 @@ pub struct Network {
     muted: Vec<Muted>,
     unread: Vec<Unread>,
     counts: Counts,
-    /// None once it was handed out.
+    /// `None` after [`Network::take_journal`].
     journal: Option<Journal>,
-    /// Lines about messages sent and received, when asked for (reference §6.7).
+    /// Lines about messages sent and received, if enabled (protocol §6.7).
     log: Vec<String>,
     log_send: bool,
     log_recv: bool,
 }
 
 impl Network {
-    /// A network with nobody in it, whose chances come from `rng`.
+    /// A network without participants; `rng` makes its random choices.
     #[must_use]
     pub fn new(conditions: Conditions, rng: ChaCha8Rng) -> Self {
         Self {
@@ -212,17 +212,17 @@ impl Network {
         }
     }
 
-    /// Asks for a line per message sent, or received, in [`Network::drain_log`].
+    /// Enables a line for each message sent, or received, in [`Network::drain_log`].
     pub fn log(&mut self, send: bool, recv: bool) {
         (self.log_send, self.log_recv) = (send, recv);
     }
 
-    /// Hands messages over as late as a machine with these delays.
+    /// Delivers messages with the delays of a real machine.
     pub fn delay(&mut self, delays: Delays) {
         self.delays = delays;
     }
 
-    /// Registers a node or service and returns its index: 0, 1, 2, ... in the order of calls.
+    /// Registers a node or a service and returns its index, counted from 0 in the order of calls.
     pub fn add_receiver(&mut self, name: &str) -> usize {
         let index = self.receivers.len();
         let name: Rc<str> = name.into();
@@ -231,7 +231,7 @@ impl Network {
         index
     }
 
-    /// Registers a client under the next id (`c0`, `c1`, ...) and returns its number. Ids are never used again.
+    /// Registers a client under the next id (`c0`, `c1`, ...) and returns its number. Ids are not reused.
     pub fn open_client(&mut self) -> usize {
         let number = self.mail.len();
         self.mail.push(VecDeque::new());
@@ -239,7 +239,7 @@ impl Network {
         number
     }
 
-    /// Deregisters a client: from now on a message to it silences its sender.
+    /// Deregisters a client: from now on, a message to it mutes its sender.
     pub fn close_client(&mut self, number: usize) {
         self.places.remove(client_name(number).as_str());
         self.mail[number].clear();
@@ -251,12 +251,11 @@ impl Network {
         &self.receivers[receiver].name
     }
 
-    /// Takes a line that `node` printed, its line end already removed; `None` for one that passes unread, because an
-    /// earlier one was not a message and silenced the node for good.
+    /// Takes a line that `node` printed, without its line end; `None` if the node is muted and the line is ignored.
     ///
     /// # Errors
     ///
-    /// The line that silenced the node, once.
+    /// The line mutes the node. Returned once.
     pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<Accepted>, &Muted> {
         if let Some(trace) = &mut self.receivers[node].muted {
             trace.keep(line);
@@ -289,7 +288,7 @@ impl Network {
         }
     }
 
-    /// Sends a message; `body` is the text of a JSON object (reference §6.2).
+    /// Sends a message; `body` is the text of a JSON object (protocol §6.2).
     ///
     /// # Errors
     ///
@@ -364,46 +363,45 @@ impl Network {
         Some(message)
     }
 
-    /// Makes each receiver refuse the senders listed at its index, and nobody else; an index beyond the list
-    /// refuses nobody.
+    /// Makes each receiver refuse exactly the senders listed at its index; without an entry it refuses none.
     pub fn cut(&mut self, grudges: &[Vec<usize>]) {
         for (index, receiver) in self.receivers.iter_mut().enumerate() {
             receiver.inbox.refuse(grudges.get(index).map_or(&[], Vec::as_slice));
         }
     }
 
-    /// Loses and repeats no message from now on.
-    pub fn calm(&mut self) {
+    /// Ends random loss and duplication.
+    pub fn end_random_faults(&mut self) {
         (self.conditions.loss, self.conditions.duplication) = (0.0, 0.0);
     }
 
-    /// What has been counted so far.
+    /// The counts so far.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Hands out what is remembered of the messages; from now on, nothing is. The history counts from `zero`.
+    /// Returns the journal and stops recording. Times of the history count from `zero`.
     pub fn take_journal(&mut self, zero: Time) -> Journal {
         let mut journal = self.journal.take().unwrap_or_default();
         journal.zero = zero;
         journal
     }
 
-    /// A node begins anew: what waited for it is thrown away, and it is listened to again.
+    /// Resets a receiver whose node restarts: discards its queue and reads its output again.
     pub fn restart(&mut self, receiver: usize) {
         let receiver = &mut self.receivers[receiver];
         receiver.inbox.clear();
         receiver.muted = None;
     }
 
-    /// The nodes that were silenced, in the order in which that happened.
+    /// The muted nodes, in the order in which they were muted.
     #[must_use]
     pub fn muted(&self) -> &[Muted] {
         &self.muted
     }
 
-    /// How what silenced nodes printed then ended, a line for each that went on.
+    /// For each muted node that printed more, a sentence with the last lines of that.
     pub fn traces(&self) -> impl Iterator<Item = String> {
         self.receivers.iter().filter_map(|receiver| {
             let lines = &receiver.muted.as_ref()?.lines;
@@ -412,20 +410,20 @@ impl Network {
         })
     }
 
-    /// Why a node is not listened to, if it is not.
+    /// Why a node is muted at present, if it is.
     #[must_use]
     pub fn muted_now(&self, node: usize) -> Option<&Muted> {
         let Receiver { name, muted, .. } = &self.receivers[node];
         self.muted.iter().rev().find(|why| muted.is_some() && why.node == *name)
     }
 
-    /// The nodes that printed more after a message, in the order in which they first did.
+    /// The nodes that printed more after a message, in the order of the first occurrence.
     #[must_use]
     pub fn unread(&self) -> &[Unread] {
         &self.unread
     }
 
-    /// Hands out the lines that [`Network::log`] asked for.
+    /// Removes and returns the lines that [`Network::log`] enabled.
     pub fn drain_log(&mut self) -> impl Iterator<Item = String> {
         self.log.drain(..)
     }
@@ -461,7 +459,7 @@ pub(in crate::workbench) fn client_number(name: &str) -> Option<usize> {
     name.strip_prefix('c')?.parse().ok()
 }
 
-/// The first letter alone decides (reference §1.1).
+/// Whether one end is a client, which its first character alone decides (protocol §1.1).
 fn touches_client(src: &str, dest: &str) -> bool {
     src.starts_with('c') || dest.starts_with('c')
 }

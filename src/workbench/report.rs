@@ -1,5 +1,5 @@
 //! Pictures of a run: `report.html`, which is one page with everything in it, and the files that Maelstrom's users know
-//! (reference §14.1).
+//! (protocol §14.1).
 //!
 //! All of it is a function of the history, the journal of messages and the results: the same seed in virtual time
 //! gives the same bytes. Every picture has a bound on what it shows and says how much it left out.

@@ -1,8 +1,8 @@
-//! The services beside the nodes: seq-kv, lin-kv, lww-kv and lin-tso (reference §8).
+//! Maelstrom's services: seq-kv, lin-kv, lww-kv and lin-tso (protocol §8).
 //!
-//! State machines: a request in, at most one reply out, every choice from the seed. Latency and queues are the
-//! network's. What seq-kv and lww-kv may answer from the past is theirs to draw, exactly as Maelstrom does: fresher
-//! ones would hide bugs of nodes, staler ones would fail nodes that are right.
+//! State machines: a request in, at most one reply out; random choices come from the seed. Latency and queues belong to
+//! the network. The staleness of seq-kv and lww-kv is drawn exactly as Maelstrom draws it: fresher answers would hide
+//! bugs of nodes, staler ones would fail correct nodes.
 
 mod last_write;
 mod request;
@@ -14,15 +14,15 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::time::Time;
 use last_write::LastWriteWins;
-use request::{Ask, Datum, Reply, Wish};
+use request::{Datum, Operation, Reply, ServiceRequest};
 use sequential::Sequential;
 
-/// What somebody read of seq-kv though it had been written again by then, as a sequential store may answer.
+/// A read of seq-kv that returned an overwritten value, as a sequentially consistent store may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StaleRead {
-    /// When the state of the store was made that it read.
+    /// When the state that was read was created.
     pub state: Time,
-    /// When it read it.
+    /// When the read happened.
     pub read: Time,
 }
 
@@ -40,7 +40,7 @@ impl Services {
     /// The services' ids.
     pub const NAMES: [&'static str; 4] = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"];
 
-    /// Empty services, whose choices come from `rng`.
+    /// Empty services; `rng` makes their random choices.
     #[must_use]
     pub fn new(rng: ChaCha8Rng) -> Self {
         Self {
@@ -52,32 +52,32 @@ impl Services {
         }
     }
 
-    /// What the service at this position in [`Services::NAMES`] answers to a message from `caller` with this body:
-    /// the body of the reply, or nothing where it knows no such request.
+    /// The body of the reply of the service at this position in [`Services::NAMES`] to a message from `caller`; `None` for a
+    /// request of an unknown type.
     pub fn handle(&mut self, service: usize, caller: &str, body: &str, now: Time) -> Option<String> {
-        let ask = request::parse(body)?;
-        let reply = match (service, &ask.wish) {
-            (3, Wish::Timestamp) => {
+        let request = request::parse(body)?;
+        let reply = match (service, &request.operation) {
+            (3, Operation::Timestamp) => {
                 self.timestamp += 1;
                 Reply::Timestamp(self.timestamp - 1)
             }
-            (3, _) | (_, Wish::Timestamp) => return None,
-            (0, _) => self.at_once(&ask),
-            (1, _) => self.sequential.handle(caller, &ask, now, &mut self.rng),
-            _ => self.last_write.handle(&ask, &mut self.rng),
+            (3, _) | (_, Operation::Timestamp) => return None,
+            (0, _) => self.at_once(&request),
+            (1, _) => self.sequential.handle(caller, &request, now, &mut self.rng),
+            _ => self.last_write.handle(&request, &mut self.rng),
         };
-        Some(reply.body(&ask.msg_id))
+        Some(reply.body(&request.msg_id))
     }
 
-    /// Who, of those that asked seq-kv, last read what had been written again by then.
+    /// The callers of seq-kv whose last read of some key was stale.
     pub fn stale_reads(&self) -> impl Iterator<Item = (&str, StaleRead)> {
         self.sequential.stale_reads()
     }
 
-    fn at_once(&mut self, ask: &Ask) -> Reply {
-        let (written, reply) = ask.wish.apply(self.linearizable.get(&ask.key), true);
+    fn at_once(&mut self, request: &ServiceRequest) -> Reply {
+        let (written, reply) = request.operation.apply(self.linearizable.get(&request.key), true);
         if let Some(datum) = written {
-            self.linearizable.insert(ask.key.clone(), datum);
+            self.linearizable.insert(request.key.clone(), datum);
         }
         reply
     }

@@ -1,4 +1,4 @@
-//! One test from start to end (reference §5), over any [`Cluster`].
+//! One test from start to end (protocol §5), over any [`Cluster`].
 //!
 //! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
 
@@ -237,14 +237,14 @@ pub fn run_as_far_as_possible<C: Cluster>(
     let workers = Workers::new(plan.threads);
     let nemesis = Nemesis::new(&plan.faults);
     let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
-    let book = Recorder::default();
+    let recorder = Recorder::default();
     let throughput = Throughput::asked(plan.rate, plan.time_limit, plan.threads);
     let restart = Restart::default();
-    let mut test = Test { plan, workload, router, book, workers, nemesis, restart, throughput, rng, nemesis_rng };
+    let mut test = Test { plan, workload, router, recorder, workers, nemesis, restart, throughput, rng, nemesis_rng };
     test.start()?;
     test.set_up()?;
     let mut cut_short = test.main().and_then(|()| test.finish()).err();
-    if let Some(failure) = cut_short.take_if(|_| test.book.history.is_empty()) {
+    if let Some(failure) = cut_short.take_if(|_| test.recorder.history.is_empty()) {
         return Err(failure);
     }
     let mut outcome = test.close();
@@ -266,7 +266,7 @@ struct Test<'a, C: Cluster> {
     plan: &'a Plan,
     workload: &'a mut dyn Workload,
     router: Router<'a, C>,
-    book: Recorder,
+    recorder: Recorder,
     workers: Workers,
     nemesis: Nemesis,
     restart: Restart,
@@ -303,7 +303,7 @@ impl<C: Cluster> Test<'_, C> {
                 }
             }
         }
-        self.book.zero = self.router.cluster.now();
+        self.recorder.zero = self.router.cluster.now();
         Ok(())
     }
 
@@ -351,7 +351,7 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// What is wrong with the answer to `init`, in words that follow the node's name; only its type matters
-    /// (reference §1.6).
+    /// (protocol §1.6).
     fn init_fault(&self, node: usize, answer: ClientReply) -> Option<String> {
         let says_nothing = |silence: &Silence| silence.stray.is_none() && silence.unfinished.is_none();
         let is_silent = matches!(&answer, ClientReply::TimedOut(silence) if says_nothing(silence));
@@ -382,7 +382,7 @@ impl<C: Cluster> Test<'_, C> {
                     if let Some((thread, invocation)) = next {
                         self.throughput.on_begin(phase.client_due(), phase.began(), now);
                         phase.dispatched(step, now, &mut self.rng);
-                        self.workers.begin(thread, invocation, self.workload, &mut self.router, &mut self.book);
+                        self.workers.begin(thread, invocation, self.workload, &mut self.router, &mut self.recorder);
                     } else {
                         self.router.turn(Some(now + ASK_AGAIN))?;
                         self.throughput.on_busy(now, self.router.cluster.now());
@@ -416,7 +416,7 @@ impl<C: Cluster> Test<'_, C> {
             self.act(act)?;
             self.drain()?;
         }
-        self.router.network.calm();
+        self.router.network.end_random_faults();
         self.rest(RECOVERY)?;
         self.router.watch.on_phase(Phase::Final);
         let began = self.router.cluster.now();
@@ -425,7 +425,7 @@ impl<C: Cluster> Test<'_, C> {
             let elapsed = self.router.cluster.now().since(began);
             match self.workload.next_last(&self.workers.threads, elapsed, &mut self.rng) {
                 Last::Begin(thread, invocation) => {
-                    self.workers.begin(thread, invocation, self.workload, &mut self.router, &mut self.book);
+                    self.workers.begin(thread, invocation, self.workload, &mut self.router, &mut self.recorder);
                 }
                 Last::Wait(until) => self.router.turn(until.map(|until| began + until))?,
                 Last::Over => break,
@@ -453,34 +453,34 @@ impl<C: Cluster> Test<'_, C> {
             {
                 let output_tail = self.router.cluster.output_tail(node);
                 let noticed = self.router.died[node].unwrap_or(self.router.cluster.now());
-                let after = noticed.since(self.book.zero);
+                let after = noticed.since(self.recorder.zero);
                 crashes.push(Crash { node: name.clone(), status, after, output_tail });
             }
         }
         let mut remarks = self.router.cluster.remarks();
         remarks.extend(self.router.network.traces());
         self.router.network.log(false, false);
-        self.book.closed = true;
+        self.recorder.closed = true;
         Outcome {
             cut_short: None,
-            history: std::mem::take(&mut self.book.history),
+            history: std::mem::take(&mut self.recorder.history),
             counts: self.router.network.counts(),
             muted: self.router.network.muted().to_vec(),
             unread: self.router.network.unread().to_vec(),
-            errors: std::mem::take(&mut self.book.errors),
+            errors: std::mem::take(&mut self.recorder.errors),
             outdated: self.outdated(),
             crashes,
             remarks,
             lateness: self.router.lateness.clone(),
             throughput: self.throughput.clone(),
             convergence: None,
-            journal: self.router.network.take_journal(self.book.zero),
+            journal: self.router.network.take_journal(self.recorder.zero),
         }
     }
 
     fn outdated(&self) -> Vec<Outdated> {
         let stale = self.router.services.stale_reads();
-        stale.map(|(node, read)| Outdated::of(node, read, self.book.zero)).collect()
+        stale.map(|(node, read)| Outdated::of(node, read, self.recorder.zero)).collect()
     }
 
     /// Ends all nodes.
@@ -506,7 +506,7 @@ impl<C: Cluster> Test<'_, C> {
             if self.restart.awaits(client) {
                 self.on_restarted(client, answer)?;
             } else {
-                self.workers.answered(thread, answer, self.workload, &mut self.router, &mut self.book);
+                self.workers.answered(thread, answer, self.workload, &mut self.router, &mut self.recorder);
             }
         }
         Ok(())

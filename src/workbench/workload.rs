@@ -1,4 +1,4 @@
-//! What clients ask of nodes, one module a workload (reference §2.4, §2.6, §10).
+//! Workloads: the operations of clients, and what they send for them, a module each (protocol §2.4, §2.6, §10).
 
 mod broadcast;
 pub mod client;
@@ -25,10 +25,10 @@ use topology::Topology;
 
 pub use convergence_probe::ConvergenceProbe;
 
-/// An operation that a client thread is to perform.
+/// An operation for a client thread to perform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Invocation {
-    /// What: `broadcast`, `read`, ...
+    /// Its name: `broadcast`, `read`, ...
     pub f: &'static str,
     /// Its value as the history records it.
     pub value: Value,
@@ -47,79 +47,79 @@ impl Invocation {
     }
 }
 
-/// What a client does next to perform an operation.
+/// The next action of a client that performs an operation.
 #[derive(Debug, Clone)]
 pub enum Act {
-    /// It asks its node.
+    /// It sends a request to its node.
     Ask(Request),
-    /// It has succeeded, and the history records this value.
+    /// The operation has succeeded with this value.
     Done(Value),
-    /// It breaks down, and its thread gets a new one.
+    /// The client crashes; its thread gets a new one.
     Crash,
 }
 
-/// What there is to do in the final phase.
+/// The next step of the final phase.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Last {
     /// A free thread begins an operation.
     Begin(usize, Invocation),
-    /// Nothing until so long after the beginning of the phase, or until an operation completes.
+    /// Wait until this long after the beginning of the phase, or until an operation completes.
     Wait(Option<Duration>),
-    /// Nothing more.
+    /// The phase is over.
     Over,
 }
 
-/// A workload: which operations there are, what they send, and what an answer is worth.
+/// A workload: its operations, their requests, and the meaning of replies.
 pub trait Workload {
-    /// The next operation of the main phase and the free thread that is to perform it; `None` while no free
-    /// thread may perform any. What it returns is dispatched at once.
+    /// The next operation of the main phase and the free thread that performs it; `None` while no free thread may perform
+    /// any. The caller begins it at once.
     fn next(&mut self, threads: &Threads, now: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)>;
 
-    /// The first thing that a thread's client does to perform an operation.
+    /// The first action of a thread's client for an operation.
     fn begin(&mut self, thread: usize, invocation: &Invocation) -> Act;
 
-    /// What the client does when the answer has come, with these members and in shape.
+    /// The action after a reply that satisfies its schema; `reply` has its members.
     fn proceed(&mut self, thread: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act;
 
-    /// How its clients take trouble.
-    fn conduct(&self) -> ErrorPolicy;
+    /// How its clients treat errors.
+    fn error_policy(&self) -> ErrorPolicy;
 
-    /// Is told, before anything else, on how many nodes and by how many threads it is to be run.
+    /// Called first, with the numbers of nodes and of client threads.
     ///
     /// # Errors
-    /// Why it cannot be.
+    /// The workload cannot run with these numbers; the text says why.
     fn fits(&mut self, _nodes: usize, _threads: usize) -> Result<(), String> {
         Ok(())
     }
 
-    /// A request to every node before anything else, which all must answer.
+    /// A request to every node before the first operation, which all must answer.
     fn set_up(&self, _nodes: &[String]) -> Option<Request> {
         None
     }
 
-    /// A thread's client is a new one: what the old one knew is lost.
+    /// A thread has a new client, without the state of the old one.
     fn on_client(&mut self, _thread: usize) {}
 
-    /// A thread's operation is over, in the way that the history records.
+    /// A thread's operation has completed; `op` is its completion in the history.
     fn on_completion(&mut self, _thread: usize, _op: &Op) {}
 
-    /// Whether there is a final phase, ten seconds after all faults are healed.
+    /// Whether there is a final phase, 10 s after all faults are healed.
     fn has_last(&self) -> bool {
         false
     }
 
-    /// What to ask every node when all is over, where all are meant to answer alike.
-    fn questions(&self, _history: &[Op]) -> Vec<ConvergenceProbe> {
+    /// Requests to every node after the test, to which all replicas must give equal answers.
+    fn convergence_probes(&self, _history: &[Op]) -> Vec<ConvergenceProbe> {
         Vec::new()
     }
 
-    /// What to do when the final phase has lasted so long.
+    /// The next step when the final phase has lasted for `elapsed`.
     fn next_last(&mut self, _threads: &Threads, _elapsed: Duration, _rng: &mut ChaCha8Rng) -> Last {
         Last::Over
     }
 }
 
-/// Every thread once, in random order, all without waiting: the final phase of most workloads.
+/// One operation for each thread, in random order and all at once: the final phase of most workloads.
 #[derive(Debug, Default)]
 struct EachOnce(Option<Vec<usize>>);
 
@@ -137,15 +137,15 @@ impl EachOnce {
 /// The options that matter to workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// Whom broadcast's nodes are told to be neighbours of.
+    /// The neighbours that broadcast suggests to its nodes.
     pub topology: Topology,
     /// The mean latency between servers.
     pub latency: Duration,
-    /// Live keys of transactions and logs.
+    /// The number of active keys of transactions and logs.
     pub key_count: u64,
-    /// The longest transaction.
+    /// The maximum number of operations in a transaction.
     pub max_txn_length: u64,
-    /// Writes to a key before it is retired.
+    /// The number of writes after which a key is retired.
     pub max_writes_per_key: u64,
 }
 
@@ -161,7 +161,7 @@ impl Default for Terms {
     }
 }
 
-/// The workloads that exist here.
+/// The names of the workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -202,10 +202,10 @@ impl Kind {
         Self::UniqueIds,
     ];
 
-    /// The one of this name.
+    /// The workload of this name.
     ///
     /// # Errors
-    /// There is none; the text, in Maelstrom's words, names those that exist.
+    /// There is none; the text is Maelstrom's and lists all names.
     pub fn named(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
             let known = Self::ALL.map(Self::name).join(", ");
@@ -247,7 +247,7 @@ impl Kind {
         }
     }
 
-    /// A fresh workload of this kind.
+    /// A new workload of this kind.
     #[must_use]
     pub fn begin(self, terms: &Terms) -> Box<dyn Workload> {
         match self {
@@ -265,7 +265,7 @@ impl Kind {
     }
 }
 
-/// The value of one field of a reply that is known to be in shape; nil stands for `null`.
+/// The value of a field of a reply that satisfies its schema; nil stands for `null`.
 fn field(reply: Vec<(Box<str>, Value)>, name: &str) -> Value {
     reply.into_iter().find(|(key, _)| &**key == name).map_or(Value::Nil, |(_, value)| value)
 }

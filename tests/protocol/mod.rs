@@ -1,5 +1,5 @@
-//! What a node may print, to the letter: one closed envelope a line, addressed to somebody who exists (reference §1.4,
-//! §1.7), and for clients one closed body per request (reference §2.6).
+//! What a node may print, to the letter: one closed envelope a line, addressed to somebody who exists (protocol §1.4,
+//! §1.7), and for clients one closed body per request (protocol §2.6).
 
 #![allow(dead_code, reason = "every test uses its part")]
 

@@ -1,4 +1,4 @@
-//! Demands that a share of the operations succeed (reference §12.3).
+//! Demands that a share of the operations succeed (protocol §12.3).
 
 use super::{Verdict, share};
 use crate::workbench::edn::Value;
@@ -10,7 +10,7 @@ pub enum Availability {
     /// All of them.
     Total,
     /// At least this fraction. The measured fraction is a 32-bit float and the wanted one is not, so that
-    /// exactly nine tenths of success do not satisfy 0.9: Maelstrom's quirk, kept (reference §4.6).
+    /// exactly nine tenths of success do not satisfy 0.9: Maelstrom's quirk, kept (protocol §4.6).
     AtLeast(f64),
 }
 

@@ -1,4 +1,4 @@
-//! Sums up what was added to a counter (reference §13.4): g-counter and pn-counter.
+//! Sums up what was added to a counter (protocol §13.4): g-counter and pn-counter.
 //!
 //! An add of unknown outcome counts or does not, so the final reads may be any sum of the certain adds and some of the
 //! others. The sums are kept as intervals, of which small numbers need few.

@@ -1,6 +1,6 @@
 //! Histories drawn at random, valid and broken, get from the checkers what they get from naive oracles.
 //!
-//! An oracle states the definitions of reference §12 and §13 as directly as possible, however slowly, and shares no
+//! An oracle states the definitions of protocol §12 and §13 as directly as possible, however slowly, and shares no
 //! code with its checker. A few thousand histories a workload are tried; `SEEDS=100000 cargo test --lib differential`
 //! tries as many as it says. A failure prints the seed and the history; `FIRST_SEED=N SEEDS=1` repeats it.
 

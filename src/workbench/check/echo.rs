@@ -1,4 +1,4 @@
-//! Demands that every echo come back as it was sent (reference §13.1).
+//! Demands that every echo come back as it was sent (protocol §13.1).
 //!
 //! A time-out, an error and a malformed reply bring no echo back, so each of them invalidates.
 

@@ -1,4 +1,4 @@
-//! Groups the exceptions that clients ran into (reference §12.4).
+//! Groups the exceptions that clients ran into (protocol §12.4).
 //!
 //! An exception is the map that Clojure's `Throwable->map` gives, under the operation's key `:exception`;
 //! its class is the `:type` of the first entry of its `:via`.

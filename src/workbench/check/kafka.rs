@@ -1,4 +1,4 @@
-//! Follows every message of every log (reference §13.6): kafka.
+//! Follows every message of every log (protocol §13.6): kafka.
 //!
 //! What completed sends and polls say of offsets gives each log its order; against it every poll and every send is
 //! held.

@@ -1,4 +1,4 @@
-//! Demands that each key be one linearizable register (reference §13.5): lin-kv.
+//! Demands that each key be one linearizable register (protocol §13.5): lin-kv.
 //!
 //! Keys are judged apart, for linearizability is local. The search and its bounds are in `search`; a key on which
 //! it gives up is `:unknown`. A violation comes with the shortest window of operations that no order explains,

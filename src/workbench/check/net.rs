@@ -1,4 +1,4 @@
-//! Turns counts of messages into statistics (reference §7).
+//! Turns counts of messages into statistics (protocol §7).
 
 use super::share;
 use crate::workbench::edn::Value;

@@ -1,4 +1,4 @@
-//! Follows every element of a growing set through all reads (reference §13.3): broadcast and g-set.
+//! Follows every element of a growing set through all reads (protocol §13.3): broadcast and g-set.
 //!
 //! An element is stable if the reads which began last saw it, lost if they missed it although it was known
 //! before they began, never-read otherwise. Each read touches each element once, over dense numbers: a few
@@ -246,7 +246,7 @@ fn report(history: &History, elements: &Elements<'_>) -> Result<Value, Unjudgeab
         ("worst-stale", Some(Value::List(worst.collect()))),
         ("stable-latencies", quantiles(&stable)),
         ("lost-latencies", quantiles(&lost)),
-        // Maelstrom looks for duplicates within a read with a test that never fires (reference §13.3).
+        // Maelstrom looks for duplicates within a read with a test that never fires (protocol §13.3).
         ("duplicated-count", Some(Value::Int(0))),
         ("duplicated", Some(Value::Map(vec![]))),
         ("gloomers", Some(unseen::verdict(history, elements))),

@@ -1,4 +1,4 @@
-//! Counts completions by outcome and by operation (reference §12.2).
+//! Counts completions by outcome and by operation (protocol §12.2).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Judges transactions by the graph of what depends on what (Kingsbury & Alvaro, *Elle*, 2020; reference §13.7 to
+//! Judges transactions by the graph of what depends on what (Kingsbury & Alvaro, *Elle*, 2020; protocol §13.7 to
 //! §13.9): txn-list-append and txn-rw-register.
 //!
 //! A cycle means that no order of the transactions explains what they saw; which edges it takes says how badly. The

@@ -1,4 +1,4 @@
-//! Demands that no id be given out twice (reference §13.2).
+//! Demands that no id be given out twice (protocol §13.2).
 
 use std::collections::HashMap;
 

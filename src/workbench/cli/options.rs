@@ -1,4 +1,4 @@
-//! The options of `gloomers test`: Maelstrom's (reference §4), and a few of ours.
+//! The options of `gloomers test`: Maelstrom's (protocol §4), and a few of ours.
 
 mod check;
 mod table;

@@ -68,7 +68,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Sw
     Ok((swarm, matches.get_flag("quiet")))
 }
 
-/// Runs the swarm that the arguments after `gloomers swarm` describe; ends with the status of reference §4.7.
+/// Runs the swarm that the arguments after `gloomers swarm` describe; ends with the status of protocol §4.7.
 ///
 /// # Errors
 ///

@@ -1,13 +1,13 @@
-//! The four ways in which Maelstrom cuts a network (reference §11), and two that cut one direction only.
+//! Maelstrom's four kinds of partition (protocol §11), and two that cut only one direction.
 
 use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand_chacha::ChaCha8Rng;
 
-/// For each node, by index, the senders that it refuses to hear.
+/// For each node, by index, the senders that it refuses.
 pub type Grudges = Vec<Vec<usize>>;
 
-/// Beyond this many nodes a ring of majorities is drawn as a random graph.
+/// With more nodes, a ring of majorities is drawn as a random graph.
 const LARGEST_RING: usize = 5;
 
 /// A kind of partition.
@@ -15,16 +15,16 @@ const LARGEST_RING: usize = 5;
 pub enum Partition {
     /// One node against all others.
     One,
-    /// Halves; the first is the smaller where they differ.
+    /// Two halves; the first is the smaller one if the number is odd.
     Majority,
-    /// Fewer than a third against the rest: nobody, when there are two or three nodes.
+    /// Fewer than a third against the rest: none of two or three nodes.
     MinorityThird,
-    /// Everyone hears a majority, and no two the same.
+    /// Each node hears a majority, and no two the same one.
     MajoritiesRing,
 }
 
 impl Partition {
-    /// One of the four, each as likely as another.
+    /// Draws one of the four with equal probability.
     pub fn draw(rng: &mut ChaCha8Rng) -> Self {
         [Self::One, Self::Majority, Self::MinorityThird, Self::MajoritiesRing][rng.random_range(0..4)]
     }
@@ -54,17 +54,17 @@ impl Partition {
     }
 }
 
-/// A kind of cut that leaves the other direction open.
+/// A kind of cut in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OneWay {
-    /// Some nodes hear nothing of the others.
+    /// Some nodes receive nothing from the others.
     Deaf,
-    /// Some nodes are not heard by the others.
+    /// The others receive nothing from some nodes.
     Mute,
 }
 
 impl OneWay {
-    /// One of the two, each as likely as the other.
+    /// Draws one of the two with equal probability.
     pub fn draw(rng: &mut ChaCha8Rng) -> Self {
         if rng.random() { Self::Deaf } else { Self::Mute }
     }
@@ -78,7 +78,7 @@ impl OneWay {
         }
     }
 
-    /// A random cut of this kind among `count` nodes: it strikes at least one, and not all if there are others.
+    /// A random cut of this kind among `count` nodes, which affects at least one node, and not all unless there is one.
     pub fn grudges(self, count: usize, rng: &mut ChaCha8Rng) -> Grudges {
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(rng);
@@ -92,7 +92,7 @@ impl OneWay {
     }
 }
 
-/// The first `size` of the nodes against the others, both ways.
+/// The first `size` nodes against the others, in both directions.
 fn apart(order: &[usize], size: usize) -> Grudges {
     let mut grudges = vec![Vec::new(); order.len()];
     let (few, rest) = order.split_at(size);
@@ -116,15 +116,15 @@ fn ring(order: &[usize]) -> Grudges {
     grudges
 }
 
-/// Links the least linked nodes until everyone has a majority; links go both ways.
+/// Links nodes of the smallest degree until each is linked with a majority; links go both ways.
 fn graph(count: usize, rng: &mut ChaCha8Rng) -> Grudges {
     let majority = count / 2 + 1;
     let mut linked: Vec<Vec<bool>> = (0..count).map(|a| (0..count).map(|b| a == b).collect()).collect();
     let mut degree = vec![1_usize; count];
     let everyone: Vec<usize> = (0..count).collect();
     while let Some(a) = least(&degree, &everyone, rng).filter(|&node| degree[node] < majority) {
-        let strangers: Vec<usize> = (0..count).filter(|&node| !linked[a][node]).collect();
-        let Some(b) = least(&degree, &strangers, rng) else { break };
+        let unlinked: Vec<usize> = (0..count).filter(|&node| !linked[a][node]).collect();
+        let Some(b) = least(&degree, &unlinked, rng) else { break };
         (linked[a][b], linked[b][a]) = (true, true);
         degree[a] += 1;
         degree[b] += 1;
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn splits_are_symmetric_and_of_the_sizes_in_the_reference() {
+    fn splits_are_symmetric_and_of_maelstroms_sizes() {
         for (kind, sizes) in [
             (Partition::One, [(1, (0, 1)), (2, (1, 1)), (3, (1, 2)), (4, (1, 3)), (5, (1, 4)), (25, (1, 24))]),
             (Partition::Majority, [(1, (0, 1)), (2, (1, 1)), (3, (1, 2)), (4, (2, 2)), (5, (2, 3)), (25, (12, 13))]),

@@ -1,4 +1,4 @@
-//! Whom a fault of processes strikes (reference §11.1).
+//! The targets of a fault of processes (protocol §11.1).
 
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
@@ -6,27 +6,27 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::workbench::edn::Value;
 
-/// A kind of victims.
+/// A kind of target set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// Any nodes, at least one.
     Any,
     /// One node.
     One,
-    /// Fewer than a third: nobody, when there are two or three nodes.
+    /// Fewer than a third: none of two or three nodes.
     MinorityThird,
-    /// The largest minority: nobody, when there is one node.
+    /// The largest minority: none of one node.
     Minority,
     /// The smallest majority.
     Majority,
-    /// Everyone.
+    /// All nodes.
     All,
 }
 
 impl Target {
     const ALL: [Self; 6] = [Self::Any, Self::One, Self::MinorityThird, Self::Minority, Self::Majority, Self::All];
 
-    /// One of the six, each as likely as another.
+    /// Draws one of the six with equal probability.
     pub fn draw(rng: &mut ChaCha8Rng) -> Self {
         Self::ALL[rng.random_range(0..Self::ALL.len())]
     }
@@ -44,7 +44,7 @@ impl Target {
         }
     }
 
-    /// Random victims of this kind among `count` nodes, at least one; in ascending order.
+    /// A random set of this kind among `count` nodes, which is at least 1; in ascending order.
     pub fn victims(self, count: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
         let size = match self {
             Self::Any => rng.random_range(1..=count),

@@ -1,4 +1,4 @@
-//! How slow a node is, and how wrong its clock: faults that only a simulation can have.
+//! Slow nodes and skewed clocks: faults that exist in virtual time only.
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -7,23 +7,23 @@ use crate::time::Duration;
 use crate::workbench::cluster::Skew;
 use crate::workbench::edn::Value;
 
-/// How late a slow node handles what comes. Its client waits for five seconds, and it answers within four.
+/// The lag of a slow node. Clients wait for 5 s, and nodes reply within 4 s.
 const LAG_MS: std::ops::RangeInclusive<u64> = 10..=500;
 
-/// How much too fast a clock runs, at most, or too slow: far worse than any quartz.
+/// The largest deviation of a clock's rate, in either direction: far worse than any quartz.
 const MOST_PPM: i32 = 50_000;
 
-/// How far a wall clock is set forward at most. Never back: an incarnation that begins before its predecessor is not
-/// heard.
+/// The longest jump of a wall clock. It never goes back: peers ignore an incarnation that is older than its
+/// predecessor.
 const FARTHEST_S: u64 = 4 * 3600;
 
-/// How late each of the victims is.
+/// A lag for each of the victims.
 pub(super) fn lags(victims: Vec<usize>, rng: &mut ChaCha8Rng) -> Vec<(usize, Duration)> {
     let mut lag = |_| Duration::from_millis(rng.random_range(LAG_MS));
     victims.into_iter().map(|victim| (victim, lag(victim))).collect()
 }
 
-/// What is done to the clock of each of the victims: the rate, the time of day, or both.
+/// A skew for each of the victims: of the rate, of the time of day, or of both.
 pub(super) fn skews(victims: Vec<usize>, rng: &mut ChaCha8Rng) -> Vec<(usize, Skew)> {
     let mut skew = || {
         let faster_ppm = rng.random_range(-MOST_PPM..=MOST_PPM);
@@ -37,12 +37,12 @@ pub(super) fn skews(victims: Vec<usize>, rng: &mut ChaCha8Rng) -> Vec<(usize, Sk
     victims.into_iter().map(|victim| (victim, skew())).collect()
 }
 
-/// How the history records a lag.
+/// The value of a lag in the history.
 pub(in crate::workbench) fn lag_value(lag: Duration) -> Value {
     Value::record([("late-ms", Value::Int(i64::try_from(lag.as_millis()).unwrap_or(i64::MAX)))])
 }
 
-/// How the history records a skew.
+/// The value of a skew in the history.
 pub(in crate::workbench) fn skew_value(skew: Skew) -> Value {
     let ahead = i64::try_from(skew.ahead.as_secs()).unwrap_or(i64::MAX);
     Value::record([("faster-ppm", Value::Int(skew.faster_ppm.into())), ("ahead-s", Value::Int(ahead))])

@@ -1,17 +1,17 @@
-//! What the network counts (reference §7).
+//! Message counts (protocol §7).
 
 /// The messages of one group of participants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Traffic {
-    /// Messages sent, also those that a partition or a loss swallowed later.
+    /// Messages sent, including those that were lost or refused later.
     pub send: usize,
-    /// Messages handed over: without those that were swallowed or that were still under way at the end.
+    /// Messages delivered: without those that were lost, refused, or still in flight at the end.
     pub recv: usize,
     /// Distinct messages.
     pub msg: usize,
 }
 
-/// Events of all messages, of those from or to a client, and of all others.
+/// Counts of all messages, of those from or to a client, and of all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Every message.

@@ -1,9 +1,9 @@
-//! One receiver's queue and the thread that would empty it.
+//! The queue of one receiver, and a model of the thread that empties it.
 //!
-//! Maelstrom gives every node a thread that takes the message with the earliest deadline, looks whether a
-//! partition refuses its sender, sleeps until the deadline *holding that message*, and hands it over
-//! (reference §6.4). Meanwhile nothing else reaches the node. [`Delivery::Held`] is that thread as a state
-//! machine; [`Delivery::Free`] is the network one would expect.
+//! Maelstrom has a thread for each node. It takes the message with the earliest deadline, drops it if a partition
+//! refuses its sender, sleeps until the deadline *while it holds the message*, and delivers it (protocol §6.4). In the
+//! meantime nothing else reaches the node. [`Delivery::Held`] models that thread; [`Delivery::Free`] delivers each
+//! message at its own deadline.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,17 +12,17 @@ use super::Message;
 use crate::time::{Duration, Time};
 use crate::workbench::network::jitter::Delays;
 
-/// Which network the nodes see.
+/// How messages leave a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// Maelstrom's: one message at a time, held while its latency passes.
+    /// As in Maelstrom: one message at a time, held while its latency passes.
     Held,
-    /// Every message at its own deadline; partitions are looked at then.
+    /// Each message at its own deadline; partitions are checked then.
     Free,
 }
 
-/// What passes before the thread has woken and read its clock. It turns a latency of exactly 100 ms into a
-/// sleep of 99 whole ones, as observed (reference §6.3).
+/// The time until the thread has woken up and read its clock: a latency of exactly 100 ms becomes a sleep of 99 whole
+/// milliseconds, as observed (protocol §6.3).
 const WAKING: Duration = Duration::from_micros(50);
 
 #[derive(Debug)]
@@ -58,9 +58,9 @@ impl Ord for Queued {
 pub(super) struct Inbox {
     delivery: Delivery,
     queue: BinaryHeap<Reverse<Queued>>,
-    /// Held only: the message in the thread's hands and when it lets go. Empty only if the queue is.
+    /// `Held` only: the message that the thread holds and when it delivers it. `None` only if the queue is empty.
     held: Option<(Time, Message)>,
-    /// Which receivers (by index) this one refuses to hear.
+    /// The senders, by index, whose messages are dropped.
     refused: Vec<usize>,
 }
 

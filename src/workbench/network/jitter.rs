@@ -1,29 +1,29 @@
-//! How late a real machine is: the network's threads, the processes, and the spells in which they stand still.
+//! Delays of a real machine: late threads of the network, late processes, and stalls.
 //!
-//! Fitted to Maelstrom's journals of three runs of challenge 3d (25 nodes, 100 ms) on a quiet machine, which tell when
-//! each message was sent and received: a thread hands its message over late, the more so if it has slept; a node does
-//! what it is woken for late; and now and then everything stands still for some milliseconds. All of it is drawn from
-//! the seed, from streams that nothing else uses.
+//! Fitted to Maelstrom's journals of three runs of challenge 3d (25 nodes, 100 ms) on a quiet machine, which hold the
+//! times at which each message was sent and received. A thread delivers its message late, more so after a sleep; a node
+//! wakes up late; and at times the whole machine stalls for some milliseconds. All of it is drawn from streams of the
+//! seed that nothing else uses.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use crate::time::{Duration, Time};
 
-/// What the machine is like on which a test in virtual time seems to run.
+/// The machine that a test in virtual time simulates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Jitter {
-    /// It is never late.
+    /// Nothing is ever late.
     #[default]
     None,
-    /// It does nothing else: things happen late by a millisecond mostly, by ten at times.
+    /// Idle otherwise: delays of about a millisecond, at times of ten.
     Quiet,
-    /// It does: a node, or all of them and the network, may stand still for up to 30 ms.
+    /// Shared with other work: a node, or the whole machine, may stall for up to 30 ms.
     Busy,
 }
 
 impl Jitter {
-    /// Each of them.
+    /// All of them.
     pub const ALL: [Self; 3] = [Self::None, Self::Quiet, Self::Busy];
 
     /// Its name on the command line.
@@ -45,25 +45,25 @@ impl Jitter {
     }
 }
 
-/// A distribution: how many of ten thousand draws are at most so many microseconds, linear in between.
+/// A distribution as pairs of a cumulative count, of 10,000 draws, and a bound in microseconds; linear in between.
 type Quantiles = [(u64, u64)];
 
-/// What the last share of [`Quantiles`] counts to.
+/// The cumulative count of the last pair of [`Quantiles`].
 const ALL: u64 = 10_000;
 
-/// How late a network's thread hands over a message for which it has slept.
+/// The delay of a delivery after a sleep.
 const WOKEN: &Quantiles =
     &[(0, 60), (1_000, 150), (2_500, 250), (5_000, 500), (7_500, 900), (9_000, 1_300), (9_700, 2_000), (ALL, 3_500)];
 
-/// How late it hands over a message that was due already.
+/// The delay of a delivery that was due already.
 const AT_ONCE: &Quantiles =
     &[(0, 20), (1_000, 60), (5_000, 100), (7_500, 140), (9_000, 280), (9_500, 540), (ALL, 1_500)];
 
-/// How late a node reads what has come, or fires its timers.
+/// The delay until a node reads its input or fires its timers.
 const WAKING: &Quantiles =
     &[(0, 100), (1_000, 260), (5_000, 420), (7_500, 600), (9_000, 1_400), (9_500, 2_300), (ALL, 4_000)];
 
-/// Spells in which nothing happens: one in each interval, at a random time.
+/// Stalls: one in each interval, at a random time.
 #[derive(Debug)]
 struct Stalls {
     interval: Duration,
@@ -72,7 +72,7 @@ struct Stalls {
 }
 
 impl Stalls {
-    /// When something happens that is due `at` some time: only this, the seed and `whose` stalls they are decide it.
+    /// When something that is due at `at` happens, given the stalls of `whose` stream of the seed.
     fn end(&self, seed: u64, whose: u64, at: Time) -> Time {
         let interval = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX);
         let present = at.as_nanos() / interval;
@@ -85,34 +85,34 @@ impl Stalls {
     }
 }
 
-/// The stalls of a machine.
+/// The stalls of one kind of machine.
 #[derive(Debug)]
 struct Profile {
-    /// Of all of it: a collector stops the judge, or another machine on the same host takes its turn.
+    /// Of the whole machine: garbage collection, or another virtual machine on the same host.
     machine: Stalls,
     /// Of each node.
     node: Stalls,
 }
 
-/// Fitted to the journals' messages that are late together.
+/// Fitted to messages in the journals that are late together.
 const QUIET: Profile = Profile {
     machine: Stalls { interval: Duration::from_millis(500), length: &[(0, 0), (9_000, 3_000), (ALL, 11_000)] },
     node: Stalls { interval: Duration::from_secs(1), length: &[(0, 0), (ALL, 3_000)] },
 };
 
-/// Chosen so that a message misses its round about as often as in runs beside other work, of which there is no journal:
-/// with followers that allow for twice the mean deviation and 3 ms, in every second run of challenge 3d.
+/// Chosen so that messages miss their gossip round about as often as on a loaded machine, of which there is no journal:
+/// in every second run of challenge 3d, where followers allow for twice the mean deviation plus 3 ms.
 const BUSY: Profile = Profile {
     machine: Stalls { interval: Duration::from_millis(500), length: &[(0, 0), (9_000, 5_000), (ALL, 30_000)] },
     node: Stalls { interval: Duration::from_secs(1), length: &[(0, 0), (9_900, 3_000), (ALL, 30_000)] },
 };
 
-/// The streams of the seed from which stalls are drawn, one for each.
+/// The first of the seed's streams for stalls; each stall has a stream of its own.
 const STALLS: u64 = 1 << 63;
-/// Whose stalls are the whole machine's; a node's have its number, from one.
+/// The owner number of the whole machine's stalls; a node's is its index plus one.
 const MACHINE: u64 = 0;
 
-/// How late things happen, in the order in which they are asked for; by default, never.
+/// A source of delays; by default, none.
 #[derive(Debug, Default)]
 pub struct Delays(Option<StateMachine>);
 
@@ -130,20 +130,20 @@ impl StateMachine {
 }
 
 impl Delays {
-    /// Delays that the seed decides; two users of one seed need two streams.
+    /// Delays drawn from one stream of the seed; each user of a seed needs its own `number`.
     #[must_use]
     pub fn new(jitter: Jitter, seed: u64, number: u64) -> Self {
         Self(jitter.profile().map(|profile| StateMachine { profile, seed, rng: stream(seed, number) }))
     }
 
-    /// When a message is handed over that is due at some time, for which the thread has slept or not.
+    /// When a message that is due at `due` is delivered; `slept` if the thread has slept for it.
     pub fn delivery(&mut self, due: Time, slept: bool) -> Time {
         let Self(Some(machine)) = self else { return due };
         let late = draw(if slept { WOKEN } else { AT_ONCE }, &mut machine.rng);
         machine.stalled(due + late)
     }
 
-    /// How late a node is woken next time.
+    /// The delay of a node's next wake-up.
     pub fn waking(&mut self) -> Duration {
         self.0.as_mut().map_or(Duration::ZERO, |machine| draw(WAKING, &mut machine.rng))
     }

@@ -1,8 +1,8 @@
-//! What the network remembers of messages, for those who want to look at them.
+//! The journal of messages, from which diagrams are drawn.
 //!
-//! Every run keeps a journal, so it must cost next to nothing: a remembered message is a pointer to the body that
-//! went over the network, its ends and its times; the rest are only counted. Messages to and from clients are many
-//! and dull, those between servers few and interesting, so each kind has its own room.
+//! Every run keeps one, so it must be cheap: an entry is a pointer to the body, the two ends and the times; messages
+//! beyond the bound are only counted. Messages from and to clients would displace the fewer ones between servers, so
+//! each kind has its own bound.
 
 use std::rc::Rc;
 
@@ -11,11 +11,11 @@ use smallvec::SmallVec;
 use crate::time::Time;
 use crate::workbench::json;
 
-/// As many messages of each kind are remembered: those sent first. Enough for 20 s of challenge 3d, of which a page
-/// still opens at once.
+/// How many messages of each kind are kept, the first ones sent: enough for 20 s of challenge 3d, and few enough for a
+/// page that opens at once.
 const MOST: usize = 10_000;
 
-/// As many bytes of bodies of each kind are remembered; the kind's first message beyond them is the first forgotten.
+/// How many bytes of bodies of each kind are kept; from the first message that does not fit, the kind is only counted.
 const MOST_BYTES: usize = 32 << 20;
 
 /// One message that was sent.
@@ -23,21 +23,20 @@ const MOST_BYTES: usize = 32 << 20;
 pub struct Passage {
     /// Its number among all messages.
     pub id: u64,
-    /// Who sent it.
+    /// The sender.
     pub src: Rc<str>,
-    /// Whom it was for.
+    /// The receiver.
     pub dest: Rc<str>,
     /// The text of a JSON object.
     pub body: Rc<str>,
     /// When it was sent.
     pub sent: Time,
-    /// When it was handed over: never, if it was lost, refused or still under way at the end; twice, if it was
-    /// duplicated.
+    /// When it was delivered: empty if it was lost, refused or in flight at the end; twice if it was duplicated.
     pub arrived: SmallVec<[Time; 2]>,
 }
 
 impl Passage {
-    /// The type that its body names, if it does.
+    /// The `type` of its body, if there is one.
     #[must_use]
     pub fn kind(&self) -> Option<String> {
         let members = json::members(&self.body).ok()?;
@@ -46,7 +45,7 @@ impl Passage {
     }
 }
 
-/// Where a message is remembered.
+/// The index of a message in the journal.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot(usize);
 
@@ -81,21 +80,21 @@ pub struct Journal {
     /// The instant from which the history counts.
     pub(super) zero: Time,
     passages: Vec<Passage>,
-    clients: Room,
-    servers: Room,
-    /// How many messages went from each end to each.
+    clients: Quota,
+    servers: Quota,
+    /// The number of messages from each end to each.
     links: Vec<Vec<u32>>,
 }
 
-/// What one kind of messages takes up.
+/// What the kept messages of one kind take up.
 #[derive(Debug, Clone, Copy, Default)]
-struct Room {
+struct Quota {
     messages: usize,
     bytes: usize,
     full: bool,
 }
 
-impl Room {
+impl Quota {
     fn admits(&mut self, bytes: usize) -> bool {
         self.full = self.full || self.messages == MOST || self.bytes + bytes > MOST_BYTES;
         if !self.full {
@@ -107,7 +106,7 @@ impl Room {
 }
 
 impl Journal {
-    /// Counts a message; if it can be remembered, its slot is returned. `client` if it is from or to one.
+    /// Counts a message; returns its slot if it is kept. `client` if it is from or to a client.
     pub(super) fn sent(&mut self, ends: [End; 2], client: bool, passage: impl FnOnce() -> Passage) -> Option<Slot> {
         let [from, to] = ends.map(End::row);
         if self.links.len() <= from {
@@ -118,12 +117,12 @@ impl Journal {
             row.resize(to + 1, 0);
         }
         row[to] = row[to].saturating_add(1);
-        let room = if client { &mut self.clients } else { &mut self.servers };
-        if room.full {
+        let quota = if client { &mut self.clients } else { &mut self.servers };
+        if quota.full {
             return None;
         }
         let passage = passage();
-        room.admits(passage.body.len()).then(|| {
+        quota.admits(passage.body.len()).then(|| {
             self.passages.push(passage);
             Slot(self.passages.len() - 1)
         })

@@ -1,4 +1,4 @@
-//! How long a message between servers takes (reference §6.3).
+//! Latency of messages between servers (protocol §6.3).
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -26,7 +26,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// One latency, in whole milliseconds.
+    /// Draws a latency, in whole milliseconds.
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

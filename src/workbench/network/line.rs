@@ -1,4 +1,4 @@
-//! What a node may print: the envelope of reference §1.4, and what is wrong with anything else (§1.7).
+//! Validation of the lines that a node prints: the envelope of protocol §1.4, and the errors of §1.7.
 
 use std::borrow::Cow;
 
@@ -7,18 +7,18 @@ use serde_json::value::RawValue;
 use crate::workbench::json;
 use crate::workbench::quote::quote;
 
-/// A line that passed, in the parts that the network needs.
+/// A valid line, in the parts that the network needs.
 #[derive(Debug)]
 pub(super) struct Envelope<'a> {
     pub(super) src: Cow<'a, str>,
     pub(super) dest: Cow<'a, str>,
     /// The text of a JSON object.
     pub(super) body: &'a str,
-    /// What stands on the line after the message, which nobody reads.
+    /// What follows the message on the line; it is ignored.
     pub(super) rest: &'a str,
 }
 
-/// Why a line silences the node that printed it. What is named of it is fit to be quoted.
+/// Why a line mutes the node that printed it. Quotations are shortened and escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadLine {
     /// Not JSON: debug output, a panic's text.
@@ -27,10 +27,10 @@ pub enum BadLine {
     /// A line beyond the bound, of which the end was not read.
     #[error("a line of more than {} MiB, which nobody reads to its end; send less at once", LONGEST_LINE >> 20)]
     TooLong,
-    /// A value that goes on after the line's end: pretty-printed JSON.
+    /// A value that continues on the next line: pretty-printed JSON.
     #[error("a JSON value that does not end on its line; a message must be one line, without line breaks inside")]
     Unfinished,
-    /// What some editors and libraries put at the beginning of a text.
+    /// U+FEFF, which some editors and libraries put at the beginning of a text.
     #[error("a byte order mark (U+FEFF) before its message; write UTF-8 without one")]
     ByteOrderMark,
     /// Nothing before the line's end.
@@ -51,10 +51,10 @@ pub enum BadLine {
     /// A body has to be an object.
     #[error("a message whose \"body\" is not an object")]
     BodyNotAnObject,
-    /// Nobody of that name exists: a typo, or a client that has stopped waiting.
+    /// No participant has this name: a typo, or a client that has stopped waiting.
     #[error("a message to {0:?}, who does not exist (any more)")]
     UnknownDest(String),
-    /// Nobody of that name exists.
+    /// No participant has this name.
     #[error("a message from {0:?}, who does not exist (any more)")]
     UnknownSrc(String),
 }
@@ -96,7 +96,7 @@ pub(super) fn parse(line: &str) -> Result<Envelope<'_>, BadLine> {
     Ok(Envelope { src, dest, body, rest: rest.trim_matches(BLANK) })
 }
 
-/// What may stand around a message.
+/// Characters that may surround a message.
 const BLANK: [char; 2] = [' ', '\t'];
 
 fn not_json(error: &serde_json::Error) -> BadLine {
@@ -113,10 +113,10 @@ fn string(value: &RawValue) -> Option<Cow<'_, str>> {
 /// test comes near it.
 pub(in crate::workbench) const LONGEST_LINE: usize = 64 << 20;
 
-/// The buffer shrinks to this after a longer line.
+/// The size in bytes to which the buffer shrinks after a longer line.
 const ROUTINE: usize = 64 << 10;
 
-/// Cuts a stream of bytes into lines that end with `\n`, `\r` or `\r\n` (reference §1.3).
+/// Splits a stream of bytes into lines that end with `\n`, `\r` or `\r\n` (protocol §1.3).
 #[derive(Debug)]
 pub struct Lines {
     partial: Vec<u8>,
@@ -132,13 +132,13 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Lines of which no more than `longest` bytes matter; what a longer one goes on with may be cut off.
+    /// Lines of which at most `longest` bytes are kept.
     #[must_use]
     pub fn up_to(longest: usize) -> Self {
         Self { partial: Vec::new(), after_return: false, longest }
     }
 
-    /// Takes the next bytes of the stream and hands every line they complete to `on_line`, without its end.
+    /// Takes the next bytes of the stream and passes each line that they complete to `on_line`, without its end.
     pub fn feed(&mut self, mut bytes: &[u8], mut on_line: impl FnMut(&[u8])) {
         if self.after_return && !bytes.is_empty() {
             self.after_return = false;
@@ -168,13 +168,13 @@ impl Lines {
         self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    /// What has come since the last line end.
+    /// The bytes since the last line end.
     #[must_use]
     pub fn unfinished(&self) -> &[u8] {
         &self.partial
     }
 
-    /// The stream is over: what came after the last line end is a line too.
+    /// Ends the stream: bytes after the last line end are a line as well.
     pub fn finish(&mut self, mut on_line: impl FnMut(&[u8])) {
         if !self.partial.is_empty() {
             on_line(&self.partial);

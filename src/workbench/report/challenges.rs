@@ -1,4 +1,4 @@
-//! The challenges of Gossip Glomers (reference §16), in order, with a few harder ones between them: what to run, what
+//! The challenges of Gossip Glomers (protocol §16), in order, with a few harder ones between them: what to run, what
 //! it must come to, and the best that anybody else has published.
 
 mod table;

@@ -40,7 +40,7 @@ pub struct Conclusion {
     pub results: Option<Value>,
 }
 
-/// Writes the files of the run, reports its outcome to `page` and finds the exit status of reference §4.7. Files that
+/// Writes the files of the run, reports its outcome to `page` and finds the exit status of protocol §4.7. Files that
 /// cannot be written are named there, and change nothing else.
 ///
 /// A node that died leaves a history without a verdict. What a test that was cut short had gathered is judged all the
@@ -324,7 +324,7 @@ fn main_phase(throughput: &Throughput) -> Value {
     Value::Map(told.into_iter().chain(shortfall).map(|(key, value)| (Value::keyword(key), value)).collect())
 }
 
-/// Tells how a node died, as Maelstrom does (reference §1.9).
+/// Tells how a node died, as Maelstrom does (protocol §1.9).
 fn report_crash(crash: &Crash, page: &mut dyn Write) -> io::Result<()> {
     writeln!(page, "Node {} crashed with {}. Before crashing, it wrote to STDOUT:", crash.node, crash.status)?;
     for line in &crash.output_tail.stdout {

@@ -1,6 +1,6 @@
 //! `messages.svg`: a lane for each participant, time from top to bottom, an arrow for each message.
 //!
-//! Like Maelstrom's (reference §7): events follow each other at equal distances, the traffic of `init` is left out,
+//! Like Maelstrom's (protocol §7): events follow each other at equal distances, the traffic of `init` is left out,
 //! and so is what comes after the first [`EVENTS`] events, with a notice.
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! `latency-raw.svg`, `latency-quantiles.svg` and `rate.svg`, for those who expect them (reference §14.1).
+//! `latency-raw.svg`, `latency-quantiles.svg` and `rate.svg`, for those who expect them (protocol §14.1).
 
 use std::error::Error;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Where a run leaves its files, laid out as Maelstrom does (reference §14.1).
+//! Where a run leaves its files, laid out as Maelstrom does (protocol §14.1).
 //!
 //! `store/<workload>/<start>/` holds the files of a run. `store/current` points at the run that began last,
 //! `store/latest` and `store/<workload>/latest` at the last one that was over. What cannot be written is remembered for

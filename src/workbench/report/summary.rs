@@ -119,7 +119,7 @@ pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
     page.text
 }
 
-/// The last line of a run, on which scripts rely (reference §14.4).
+/// The last line of a run, on which scripts rely (protocol §14.4).
 #[must_use]
 pub const fn closing_line(verdict: Verdict) -> &'static str {
     match verdict {

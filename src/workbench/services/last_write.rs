@@ -1,13 +1,13 @@
-//! lww-kv: replicas that exchange what they hold now and then, where the last write wins (reference §8.4).
+//! lww-kv: replicas that merge at random, with last-write-wins registers (protocol §8.4).
 
 use std::collections::BTreeMap;
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::request::{Ask, Datum, Reply};
+use super::request::{Datum, Reply, ServiceRequest};
 
-/// Maelstrom's documentation says five.
+/// As in Maelstrom's code; its documentation says five.
 const REPLICAS: usize = 2;
 
 #[derive(Debug, Clone, Default)]
@@ -22,20 +22,20 @@ pub(super) struct LastWriteWins {
 }
 
 impl LastWriteWins {
-    /// Merges one replica into another, then carries the request out on a third; any two of them may be the same.
-    pub(super) fn handle(&mut self, ask: &Ask, rng: &mut ChaCha8Rng) -> Reply {
+    /// Merges a random replica into a random one, then applies the request to a random one.
+    pub(super) fn handle(&mut self, request: &ServiceRequest, rng: &mut ChaCha8Rng) -> Reply {
         let mut draw = || rng.random_range(0..REPLICAS);
         let (source, destination, third) = (draw(), draw(), draw());
         if source != destination {
             let source = self.replicas[source].clone();
             self.replicas[destination].merge(source);
         }
-        self.replicas[third].handle(ask)
+        self.replicas[third].handle(request)
     }
 }
 
 impl Replica {
-    /// The later value of each key; where both are as late, the other's.
+    /// Takes the value with the greater timestamp of each key; on a tie, the other replica's.
     fn merge(&mut self, other: Self) {
         self.clock = self.clock.max(other.clock);
         for (key, theirs) in other.keys {
@@ -46,11 +46,11 @@ impl Replica {
         }
     }
 
-    fn handle(&mut self, ask: &Ask) -> Reply {
-        let current = self.keys.get(&ask.key).map(|(_, datum)| datum);
-        let (written, reply) = ask.wish.apply(current, false);
+    fn handle(&mut self, request: &ServiceRequest) -> Reply {
+        let current = self.keys.get(&request.key).map(|(_, datum)| datum);
+        let (written, reply) = request.operation.apply(current, false);
         if let Some(datum) = written {
-            self.keys.insert(ask.key.clone(), (self.clock, datum));
+            self.keys.insert(request.key.clone(), (self.clock, datum));
             self.clock += 1;
         }
         reply

@@ -1,11 +1,11 @@
-//! What services are asked and what they answer (the table of reference §8.1).
+//! Requests and replies of the services (the table of protocol §8.1).
 
 use std::rc::Rc;
 
 use crate::workbench::edn::Value;
 use crate::workbench::json;
 
-/// Any JSON value: its text, compared by value.
+/// A JSON value, held as text and compared by value.
 #[derive(Debug, Clone)]
 pub(super) struct Datum(Rc<str>);
 
@@ -25,18 +25,18 @@ impl Datum {
     }
 }
 
-/// A request that a service knows.
+/// A request of a known type.
 #[derive(Debug)]
-pub(super) struct Ask {
-    /// Equal for equal keys, whatever their type.
+pub(super) struct ServiceRequest {
+    /// The key in a canonical form: equal for equal JSON values.
     pub(super) key: String,
-    pub(super) wish: Wish,
+    pub(super) operation: Operation,
     /// The text of the `msg_id`, or `null`.
     pub(super) msg_id: Box<str>,
 }
 
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(super) enum Operation {
     Read,
     Write(Datum),
     Cas { from: Datum, to: Datum, create: bool },
@@ -51,28 +51,28 @@ pub(super) enum Reply {
     Timestamp(u64),
 }
 
-/// Reads a body; a field that is missing is null.
-pub(super) fn parse(body: &str) -> Option<Ask> {
+/// Reads a body. A missing field is null.
+pub(super) fn parse(body: &str) -> Option<ServiceRequest> {
     let members = json::members(body).ok()?;
     let text = |name: &str| members.iter().find(|(key, _)| key == name).map_or("null", |(_, value)| value.get());
     let datum = |name: &str| Datum(text(name).into());
     let kind = json::value(text("type")).ok()?;
-    let wish = match kind.as_str()? {
-        "read" => Wish::Read,
-        "write" => Wish::Write(datum("value")),
+    let operation = match kind.as_str()? {
+        "read" => Operation::Read,
+        "write" => Operation::Write(datum("value")),
         "cas" => {
             let create = !matches!(text("create_if_not_exists"), "null" | "false");
-            Wish::Cas { from: datum("from"), to: datum("to"), create }
+            Operation::Cas { from: datum("from"), to: datum("to"), create }
         }
-        "ts" => Wish::Timestamp,
+        "ts" => Operation::Timestamp,
         _ => return None,
     };
     let key = json::value(text("key")).map_or_else(|_| text("key").to_owned(), |key| key.fingerprint());
-    Some(Ask { key, wish, msg_id: text("msg_id").into() })
+    Some(ServiceRequest { key, operation, msg_id: text("msg_id").into() })
 }
 
-impl Wish {
-    /// What it writes, if it does, where this is the key's value, and the answer.
+impl Operation {
+    /// The value to store, if any, and the reply, given the key's current value.
     pub(super) fn apply(&self, current: Option<&Datum>, may_create: bool) -> (Option<Datum>, Reply) {
         match (self, current) {
             (Self::Write(value), _) => (Some(value.clone()), Reply::Done("write_ok")),

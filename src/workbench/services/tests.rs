@@ -36,7 +36,7 @@ impl Bench {
 }
 
 #[test]
-fn a_linearizable_store_answers_in_the_words_of_the_reference() {
+fn a_linearizable_store_answers_in_maelstroms_words() {
     let mut bench = Bench::new(1);
     let absent = r#""error","code":20,"text":"key does not exist""#;
     for (body, reply) in [
@@ -93,7 +93,7 @@ fn timestamps_count_from_0() {
 }
 
 #[test]
-fn a_sequential_reader_never_goes_back_and_arrives_in_as_many_reads_as_the_reference_says() {
+fn a_sequential_reader_never_goes_back_and_arrives_in_as_many_reads_as_in_maelstrom() {
     for (lag, expected) in [(1, 2.0), (5, 3.3), (10, 3.9), (31, 5.1)] {
         let mut total = 0;
         for seed in 0..400 {

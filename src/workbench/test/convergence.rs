@@ -33,7 +33,7 @@ struct Replica {
     client: usize,
     answers: Vec<Vec<Value>>,
     /// The part of the next answer that has come.
-    heard: Vec<Value>,
+    received: Vec<Value>,
     /// Answers to the present question that were none.
     failures: u32,
 }
@@ -41,7 +41,7 @@ struct Replica {
 impl<C: Cluster> Test<'_, C> {
     /// Asks every living node everything and compares the answers; `None` if there is nothing to ask.
     pub(super) fn compare(&mut self, history: &[Op]) -> Option<Convergence> {
-        let questions = self.workload.questions(history);
+        let questions = self.workload.convergence_probes(history);
         if questions.is_empty() {
             return None;
         }
@@ -57,7 +57,7 @@ impl<C: Cluster> Test<'_, C> {
             self.act(act)?;
             self.drain()?;
         }
-        self.router.network.calm();
+        self.router.network.end_random_faults();
         self.rest(RECOVERY)?;
         let living = (0..self.plan.nodes.len()).filter(|node| self.router.cluster.status(*node) == Status::Alive);
         let living: Vec<usize> = living.collect();
@@ -65,28 +65,28 @@ impl<C: Cluster> Test<'_, C> {
         for node in living {
             let client = self.router.open_client(replicas.len(), node);
             self.router.ask(client, &questions[0].request(&[]));
-            replicas.push(Replica { node, client, answers: Vec::new(), heard: Vec::new(), failures: 0 });
+            replicas.push(Replica { node, client, answers: Vec::new(), received: Vec::new(), failures: 0 });
         }
-        let conduct = ErrorPolicy { maps_errors: true, idempotent: &[], reusable: true };
+        let policy = ErrorPolicy { maps_errors: true, idempotent: &[], reusable: true };
         let mut busy = replicas.len();
         while busy > 0 {
             self.router.turn(None)?;
             while let Some((owner, _, answer)) = self.router.next_answer() {
-                let Replica { node, client, answers, heard, failures } = &mut replicas[owner];
+                let Replica { node, client, answers, received, failures } = &mut replicas[owner];
                 let question = &questions[answers.len()];
-                match conduct.judge("compare", answer, &question.reply()) {
+                match policy.judge("compare", answer, &question.reply()) {
                     Ok(reply) => {
                         *failures = 0;
                         // A log that is longer than the history has no end.
-                        if !question.hear(reply, heard) || heard.len() > most {
-                            answers.push(std::mem::take(heard));
+                        if !question.receive(reply, received) || received.len() > most {
+                            answers.push(std::mem::take(received));
                         }
                     }
                     Err(_) if *failures + 1 < TRIES => *failures += 1,
-                    Err(trouble) => return Ok(Some(self.silence(*node, question, trouble.error))),
+                    Err(failure) => return Ok(Some(self.silence(*node, question, failure.error))),
                 }
                 match questions.get(answers.len()) {
-                    Some(question) => self.router.ask(*client, &question.request(heard)),
+                    Some(question) => self.router.ask(*client, &question.request(received)),
                     None => busy -= 1,
                 }
             }

@@ -1,4 +1,4 @@
-//! What the nemesis does to the test, and what the history says came of it (reference §11).
+//! What the nemesis does to the test, and what the history says came of it (protocol §11).
 
 use super::{Test, TestError};
 use crate::time::Duration;
@@ -74,7 +74,7 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     fn record(&mut self, f: &'static str, value: Value) {
-        self.book.nemesis(f, value, self.router.cluster.now(), self.router.watch);
+        self.recorder.nemesis(f, value, self.router.cluster.now(), self.router.watch);
     }
 
     /// Does something to each of the nodes; the map of what came of it.

@@ -249,7 +249,7 @@ fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waitin
     let others = waiting.iter().filter(|number| sent.client != Some(**number));
     for number in others {
         if let Some(client) = clients[*number].as_mut().filter(|client| client.node == node) {
-            client.overhear(&sent.src, &sent.dest, &sent.body);
+            client.note_misdirected(&sent.src, &sent.dest, &sent.body);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Client threads and the history they write (reference §2.4, §2.5).
+//! Client threads and the history they write (protocol §2.4, §2.5).
 
 use super::router::Router;
 use super::{OperationErrors, Watch};
@@ -87,7 +87,7 @@ impl Workers {
         invocation: Invocation,
         workload: &mut dyn Workload,
         router: &mut Router<C>,
-        book: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let worker = &mut self.workers[thread];
         if std::mem::take(&mut worker.spent)
@@ -107,10 +107,10 @@ impl Workers {
             error: None,
             extra: invocation.marks.clone(),
         };
-        book.write(entry, router.cluster.now(), router.watch);
+        recorder.write(entry, router.cluster.now(), router.watch);
         self.threads.begin(thread);
         let act = workload.begin(thread, &invocation);
-        self.perform(thread, invocation, act, workload, router, book);
+        self.perform(thread, invocation, act, workload, router, recorder);
     }
 
     /// A thread's request has this answer.
@@ -120,21 +120,21 @@ impl Workers {
         answer: ClientReply,
         workload: &mut dyn Workload,
         router: &mut Router<C>,
-        book: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let Some((invocation, schema)) = self.workers[thread].doing.take() else { return };
-        match workload.conduct().judge(invocation.f, answer, &schema) {
+        match workload.error_policy().judge(invocation.f, answer, &schema) {
             Ok(reply) => {
                 let act = workload.proceed(thread, &invocation, reply);
-                self.perform(thread, invocation, act, workload, router, book);
+                self.perform(thread, invocation, act, workload, router, recorder);
             }
-            Err(trouble) => {
-                book.errors.note(invocation.f, &trouble.reason);
+            Err(failure) => {
+                recorder.errors.note(invocation.f, &failure.reason);
                 let mut extra = invocation.marks;
-                extra.extend(trouble.exception.map(|value| (Value::Keyword("exception".into()), value)));
+                extra.extend(failure.exception.map(|value| (Value::Keyword("exception".into()), value)));
                 let (f, value) = (invocation.f, invocation.value);
-                let end = End { kind: trouble.kind, f, value, error: Some(trouble.error), extra };
-                self.complete(thread, end, workload, router, book);
+                let end = End { kind: failure.kind, f, value, error: Some(failure.error), extra };
+                self.complete(thread, end, workload, router, recorder);
             }
         }
     }
@@ -147,7 +147,7 @@ impl Workers {
         act: Act,
         workload: &mut dyn Workload,
         router: &mut Router<C>,
-        book: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let worker = &mut self.workers[thread];
         let (kind, value) = match act {
@@ -162,7 +162,7 @@ impl Workers {
             Act::Crash => (Kind::Info, invocation.value),
         };
         let end = End { kind, f: invocation.f, value, error: None, extra: invocation.marks };
-        self.complete(thread, end, workload, router, book);
+        self.complete(thread, end, workload, router, recorder);
     }
 
     /// A thread's operation is over.
@@ -172,7 +172,7 @@ impl Workers {
         end: End,
         workload: &mut dyn Workload,
         router: &mut Router<C>,
-        book: &mut Recorder,
+        recorder: &mut Recorder,
     ) {
         let count = self.workers.len() as u64;
         let worker = &mut self.workers[thread];
@@ -180,10 +180,10 @@ impl Workers {
         let entry = Entry { kind, process: Process::Client(worker.process), f, value, error, extra };
         if kind == Kind::Info {
             worker.process += count;
-            worker.spent = !workload.conduct().reusable;
+            worker.spent = !workload.error_policy().reusable;
         }
-        book.write(entry, router.cluster.now(), router.watch);
-        if let Some(op) = book.history.last() {
+        recorder.write(entry, router.cluster.now(), router.watch);
+        if let Some(op) = recorder.history.last() {
             workload.on_completion(thread, op);
         }
         self.threads.end(thread);

@@ -1,4 +1,4 @@
-//! Broadcast: what one node is told, all come to know.
+//! Broadcast: a value sent to one node must reach all.
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -48,7 +48,7 @@ impl Workload for Broadcast {
         Act::Done(if invocation.f == "read" { field(reply, "messages") } else { invocation.value.clone() })
     }
 
-    fn conduct(&self) -> ErrorPolicy {
+    fn error_policy(&self) -> ErrorPolicy {
         ErrorPolicy { maps_errors: true, idempotent: &["read"], reusable: false }
     }
 
@@ -64,7 +64,7 @@ impl Workload for Broadcast {
         true
     }
 
-    fn questions(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
+    fn convergence_probes(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
         vec![ConvergenceProbe::Messages]
     }
 

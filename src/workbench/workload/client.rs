@@ -1,4 +1,4 @@
-//! A client: one request at a time, and what its answer means for the history (reference §2).
+//! A client: one request at a time, and the meaning of its reply for the history (protocol §2).
 
 mod reason;
 
@@ -12,14 +12,14 @@ use crate::workbench::history::Kind;
 use crate::workbench::json;
 use crate::workbench::quote::quote;
 
-pub use reason::{Misfit, Reason, Silence, Stray, Unfinished};
+pub use reason::{Mismatch, Reason, Silence, Stray, Unfinished};
 
-/// How long a client waits for `init_ok`, unless `--init-timeout` says otherwise.
+/// The time-out for `init_ok`, unless `--init-timeout` is given.
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client waits for anything else, unless the workload says otherwise.
+/// The time-out for all other replies, unless the workload has its own.
 pub const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A field of a reply, and the test that its value must pass.
+/// A field of a reply, and the predicate that its value must satisfy.
 pub type Field = (&'static str, fn(&Value) -> bool);
 
 /// The shape of a reply: exactly these fields, besides `type`, `in_reply_to` and an optional `msg_id`.
@@ -31,18 +31,18 @@ pub struct Schema {
     pub fields: &'static [Field],
 }
 
-/// A request that a client is to send.
+/// A request for a client to send.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The text of a JSON object with at least one key, but without `msg_id`.
     pub body: String,
-    /// What a good reply looks like.
+    /// The schema of a valid reply.
     pub reply: Schema,
-    /// How long to wait for it.
+    /// How long to wait for the reply.
     pub timeout: Duration,
 }
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientReply {
     /// A body that is not an error: its members, in the order written.
@@ -54,42 +54,42 @@ pub enum ClientReply {
         /// Its text.
         text: Value,
     },
-    /// A body that answers the request but cannot be read.
+    /// A reply to the request whose body cannot be read.
     Unreadable {
         /// Why.
         why: String,
-        /// The body, fit to be quoted.
+        /// The body, shortened and escaped.
         body: String,
     },
-    /// Nothing, in time.
+    /// No reply in time.
     TimedOut(Silence),
 }
 
-/// How a workload's clients take trouble (the two tables of reference §2.4).
+/// How a workload's clients treat errors (the two tables of protocol §2.4).
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorPolicy {
-    /// Whether errors and time-outs are understood; if not, each is an exception.
+    /// Whether errors and time-outs are mapped to outcomes; if not, each is an exception.
     pub maps_errors: bool,
-    /// Operations that change nothing, so that trouble means failure.
+    /// Operations without effect, so that any error means failure.
     pub idempotent: &'static [&'static str],
-    /// Whether a client goes on after an operation of unknown outcome, rather than being replaced.
+    /// Whether a client is kept after an operation of unknown outcome, rather than replaced.
     pub reusable: bool,
 }
 
-/// Why an operation did not end well, as the history records it.
+/// An operation that did not succeed, as the history records it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Trouble {
+pub struct OperationFailure {
     /// [`Kind::Fail`] or [`Kind::Info`].
     pub kind: Kind,
     /// The `:error`.
     pub error: Value,
     /// The `:exception`, where there is one.
     pub exception: Option<Value>,
-    /// The same for people, with all that is known.
+    /// The same for people, with all details.
     pub reason: Box<Reason>,
 }
 
-/// Codes with a name, and whether they say for certain that nothing happened (reference §2.3).
+/// Error codes with their names, and whether they are definite (protocol §2.3).
 const CODES: [(i64, &str, bool); 11] = [
     (0, "timeout", false),
     (1, "node-not-found", true),
@@ -104,24 +104,30 @@ const CODES: [(i64, &str, bool); 11] = [
     (30, "txn-conflict", true),
 ];
 
-/// A code's number, its name, and whether it says for certain that nothing happened.
+/// The entry of a code in [`CODES`].
 fn named(code: i64) -> Option<(i64, &'static str, bool)> {
     CODES.into_iter().find(|(number, ..)| *number == code)
 }
 
 impl ErrorPolicy {
-    /// Turns the answer to operation `f` into the fields of a reply in shape, or into trouble.
+    /// Validates the reply to operation `f`; returns its fields.
     ///
     /// # Errors
     ///
-    /// The trouble, ready for the history.
-    pub fn judge(&self, f: &str, answer: ClientReply, schema: &Schema) -> Result<Vec<(Box<str>, Value)>, Trouble> {
-        answer.in_shape(|members| schema.fault(members)).map_err(|reason| self.trouble(f, reason))
+    /// The operation did not succeed; the error has what the history records.
+    pub fn judge(
+        &self,
+        f: &str,
+        answer: ClientReply,
+        schema: &Schema,
+    ) -> Result<Vec<(Box<str>, Value)>, OperationFailure> {
+        answer.in_shape(|members| schema.fault(members)).map_err(|reason| self.failure(f, reason))
     }
 
-    fn trouble(&self, f: &str, reason: Reason) -> Trouble {
+    fn failure(&self, f: &str, reason: Reason) -> OperationFailure {
         let unsure = if self.idempotent.contains(&f) { Kind::Fail } else { Kind::Info };
-        let understood = |kind, error, reason| Trouble { kind, error, exception: None, reason: Box::new(reason) };
+        let understood =
+            |kind, error, reason| OperationFailure { kind, error, exception: None, reason: Box::new(reason) };
         match &reason {
             Reason::Malformed { fault, .. } => {
                 exception(&format!("Malformed RPC response. It cannot be used: {fault}."), reason)
@@ -147,7 +153,7 @@ impl ClientReply {
     ///
     /// # Errors
     ///
-    /// Why there is none.
+    /// There is no valid reply, for this reason.
     pub fn in_shape(
         self,
         fault: impl FnOnce(&[(Box<str>, Value)]) -> Option<String>,
@@ -209,7 +215,7 @@ impl Schema {
     }
 }
 
-/// Any value will do.
+/// Accepts any value.
 #[must_use]
 pub fn is_anything(_: &Value) -> bool {
     true
@@ -221,7 +227,7 @@ pub fn is_integer(value: &Value) -> bool {
     matches!(value, Value::Int(_) | Value::Big(_))
 }
 
-/// An array, or `null` (reference §2.6).
+/// An array, or `null` (protocol §2.6).
 #[must_use]
 pub fn is_list(value: &Value) -> bool {
     matches!(value, Value::Ints(_) | Value::Vector(_) | Value::Nil)
@@ -231,14 +237,14 @@ fn keyword(name: &'static str) -> Value {
     Value::Keyword(name.into())
 }
 
-/// An exception that no client expects, in the shape in which Clojure prints one.
-fn exception(message: &str, reason: Reason) -> Trouble {
+/// An unhandled exception, in the form in which Clojure prints one.
+fn exception(message: &str, reason: Reason) -> OperationFailure {
     let text = Value::Str(message.into());
     let via = Value::Map(vec![
         (keyword("type"), Value::Symbol("clojure.lang.ExceptionInfo".into())),
         (keyword("message"), text.clone()),
     ]);
-    Trouble {
+    OperationFailure {
         kind: Kind::Info,
         error: Value::Str(format!("indeterminate: {message}").into()),
         exception: Some(Value::Map(vec![(keyword("via"), Value::Vector(vec![via])), (keyword("cause"), text)])),
@@ -249,7 +255,7 @@ fn exception(message: &str, reason: Reason) -> Trouble {
 /// One client: numbers its requests from 1 and waits for one answer at a time.
 #[derive(Debug, Clone)]
 pub struct Client {
-    /// On whose behalf it asks: the index of a node or of a worker thread.
+    /// The index of the node or of the worker thread that it acts for.
     pub owner: usize,
     /// The node it talks to, by index.
     pub node: usize,
@@ -258,19 +264,19 @@ pub struct Client {
     waiting: Option<Waiting>,
 }
 
-/// A request without an answer so far.
+/// An outstanding request.
 #[derive(Debug, Clone)]
 struct Waiting {
     deadline: Time,
     timeout: Duration,
-    /// The most telling message that was no answer.
+    /// The most informative message that was not the reply.
     stray: Option<Box<Stray>>,
 }
 
 impl Waiting {
-    /// Keeps the first message that may have been meant as the answer; one that answers an earlier request hardly was.
-    fn pass_over(&mut self, stray: Stray) {
-        if self.stray.as_ref().is_none_or(|known| known.misfit.is_late() && !stray.misfit.is_late()) {
+    /// Keeps the first message that may have been meant as the reply. A late reply to an earlier request yields to others.
+    fn note_stray(&mut self, stray: Stray) {
+        if self.stray.as_ref().is_none_or(|known| known.mismatch.is_late() && !stray.mismatch.is_late()) {
             self.stray = Some(Box::new(stray));
         }
     }
@@ -283,7 +289,7 @@ impl Client {
         Self { owner, node, name: name.into(), sent: 0, waiting: None }
     }
 
-    /// Begins a request at `now`; returns the body to send.
+    /// Starts a request at `now`; returns the body to send.
     pub fn ask(&mut self, request: &Request, now: Time) -> String {
         self.sent += 1;
         self.waiting = Some(Waiting { deadline: now + request.timeout, timeout: request.timeout, stray: None });
@@ -291,28 +297,28 @@ impl Client {
         format!("{open},\"msg_id\":{}}}", self.sent)
     }
 
-    /// When it gives up waiting, if it waits.
+    /// The time-out of the outstanding request, if there is one.
     #[must_use]
     pub fn deadline(&self) -> Option<Time> {
         self.waiting.as_ref().map(|waiting| waiting.deadline)
     }
 
-    /// What it has heard instead of an answer so far.
+    /// What it has received so far instead of a reply.
     #[must_use]
     pub fn stray(&self) -> Option<&Stray> {
         self.waiting.as_ref()?.stray.as_deref()
     }
 
-    /// Reads a message that `src` sent it; `None` when that does not answer the outstanding request.
-    pub fn hear(&mut self, src: &Rc<str>, body: &str) -> Option<ClientReply> {
+    /// Reads a message from `src`; `None` if it does not answer the outstanding request.
+    pub fn receive(&mut self, src: &Rc<str>, body: &str) -> Option<ClientReply> {
         let waiting = self.waiting.as_mut()?;
         let members = json::members(body).ok()?;
         let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
         let kind = member("type").and_then(|text| json::value(text).ok());
-        if let Some(misfit) = misfit(member("in_reply_to"), self.sent) {
+        if let Some(mismatch) = mismatch(member("in_reply_to"), self.sent) {
             let (src, dest, client) = (Rc::clone(src), Rc::clone(&self.name), Rc::clone(&self.name));
             let kind = kind.as_ref().and_then(Value::as_str).map(quote);
-            waiting.pass_over(Stray { src, dest, client, kind, body: quote(body), misfit });
+            waiting.note_stray(Stray { src, dest, client, kind, body: quote(body), mismatch });
             return None;
         }
         self.waiting = None;
@@ -330,21 +336,21 @@ impl Client {
         })
     }
 
-    /// Takes note of a message that its node sent to somebody else: it may have been meant as the answer.
-    pub fn overhear(&mut self, src: &Rc<str>, dest: &Rc<str>, body: &str) {
+    /// Notes a message of its node to another destination, which may have been meant as the reply.
+    pub fn note_misdirected(&mut self, src: &Rc<str>, dest: &Rc<str>, body: &str) {
         let Some(waiting) = &mut self.waiting else { return };
         let Ok(members) = json::members(body) else { return };
         let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
-        if misfit(member("in_reply_to"), self.sent).is_some() {
+        if mismatch(member("in_reply_to"), self.sent).is_some() {
             return;
         }
         let kind = member("type").and_then(|text| json::value(text).ok());
         let kind = kind.as_ref().and_then(Value::as_str).map(quote);
         let (src, dest, client) = (Rc::clone(src), Rc::clone(dest), Rc::clone(&self.name));
-        waiting.pass_over(Stray { src, dest, client, kind, body: quote(body), misfit: Misfit::Elsewhere });
+        waiting.note_stray(Stray { src, dest, client, kind, body: quote(body), mismatch: Mismatch::Elsewhere });
     }
 
-    /// Gives up if it has waited long enough; `unfinished` is what its node has written without a line end.
+    /// Times out if the deadline has passed; `unfinished` is what its node has written without a line end.
     pub fn expire(&mut self, now: Time, unfinished: impl FnOnce() -> Option<Unfinished>) -> Option<ClientReply> {
         let Waiting { timeout, stray, .. } = self.waiting.take_if(|waiting| waiting.deadline <= now)?;
         Some(ClientReply::TimedOut(Silence { timeout, stray, unfinished: unfinished() }))
@@ -352,12 +358,12 @@ impl Client {
 }
 
 /// Why a message with this `in_reply_to` does not answer request `wanted`, if it does not.
-fn misfit(in_reply_to: Option<&str>, wanted: u64) -> Option<Misfit> {
+fn mismatch(in_reply_to: Option<&str>, wanted: u64) -> Option<Mismatch> {
     match in_reply_to {
-        None => Some(Misfit::Missing),
-        Some(given) if !json::is_integer(given) => Some(Misfit::NotAnInteger { given: quote(given), wanted }),
+        None => Some(Mismatch::Missing),
+        Some(given) if !json::is_integer(given) => Some(Mismatch::NotAnInteger { given: quote(given), wanted }),
         Some(given) if given.parse() == Ok(wanted) => None,
-        Some(given) => Some(Misfit::Other { given: quote(given), wanted }),
+        Some(given) => Some(Mismatch::Other { given: quote(given), wanted }),
     }
 }
 

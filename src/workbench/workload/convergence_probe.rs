@@ -1,6 +1,6 @@
-//! What a replica is asked when all is over, to be compared with the others.
+//! Requests to each replica after the test, whose answers are compared.
 //!
-//! An answer is a list of values, whatever is asked: of a set its elements in a fixed order, of a register one value.
+//! An answer is a list of values: the elements of a set in a fixed order, the one value of a register.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -12,7 +12,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
 use crate::workbench::workload::client::{Request, Schema, TIMEOUT, is_integer, is_list};
 
-/// One thing to ask every replica.
+/// A question to every replica.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ConvergenceProbe {
     /// All values of broadcast.
@@ -23,14 +23,14 @@ pub enum ConvergenceProbe {
     Total,
     /// The value of a register.
     Register(i64),
-    /// All messages of the log of a key, with their offsets: page by page, until one is empty.
+    /// All messages of a key's log with their offsets, in pages until one is empty.
     Log(Box<str>),
-    /// How far the log of a key has been read.
+    /// The committed offset of a key's log.
     Committed(Box<str>),
 }
 
 impl ConvergenceProbe {
-    /// The key that it is about; nil if there are none.
+    /// The key that it concerns; nil for workloads without keys.
     #[must_use]
     pub fn key(&self) -> Value {
         match self {
@@ -40,15 +40,15 @@ impl ConvergenceProbe {
         }
     }
 
-    /// The request that goes on from what was heard.
+    /// The next request, given the values received so far.
     #[must_use]
-    pub fn request(&self, heard: &[Value]) -> Request {
+    pub fn request(&self, received: &[Value]) -> Request {
         let quoted = |key: &str| serde_json::Value::from(key).to_string();
         let body = match self {
             Self::Messages | Self::Elements | Self::Total => "{\"type\":\"read\"}".to_owned(),
             Self::Register(key) => format!("{{\"type\":\"txn\",\"txn\":[[\"r\",{key},null]]}}"),
             Self::Log(key) => {
-                let next = heard.iter().filter_map(|pair| pair.items()?.next()?.as_int()).max();
+                let next = received.iter().filter_map(|pair| pair.items()?.next()?.as_int()).max();
                 let next = next.map_or(0, |offset| offset.saturating_add(1));
                 format!("{{\"type\":\"poll\",\"offsets\":{{{}:{next}}}}}", quoted(key))
             }
@@ -57,7 +57,7 @@ impl ConvergenceProbe {
         Request { body, reply: self.reply(), timeout: TIMEOUT }
     }
 
-    /// What a good reply looks like.
+    /// The schema of a valid reply.
     #[must_use]
     pub const fn reply(&self) -> Schema {
         match self {
@@ -70,27 +70,28 @@ impl ConvergenceProbe {
         }
     }
 
-    /// Adds what a reply in shape says to what was heard; returns whether there may be more.
-    pub fn hear(&self, reply: Vec<(Box<str>, Value)>, heard: &mut Vec<Value>) -> bool {
-        let before = heard.len();
+    /// Adds the values of a valid reply to those received; returns whether there may be more.
+    pub fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
+        let before = received.len();
         let items = |value: &Value| value.items().into_iter().flatten().map(Cow::into_owned).collect::<Vec<_>>();
         match self {
             Self::Messages | Self::Elements => {
                 let name = if *self == Self::Messages { "messages" } else { "value" };
-                *heard = items(&field(reply, name));
-                heard.sort_by_cached_key(|value| (value.as_int(), value.as_int().is_none().then(|| value.to_string())));
-                heard.dedup();
+                *received = items(&field(reply, name));
+                received
+                    .sort_by_cached_key(|value| (value.as_int(), value.as_int().is_none().then(|| value.to_string())));
+                received.dedup();
             }
-            Self::Total => heard.push(field(reply, "value")),
-            Self::Register(_) => heard.extend(items(&field(reply, "txn")).iter().flat_map(items).nth(2)),
-            Self::Log(key) => heard.extend(items(&under(&field(reply, "msgs"), key))),
-            Self::Committed(key) => heard.push(under(&field(reply, "offsets"), key)),
+            Self::Total => received.push(field(reply, "value")),
+            Self::Register(_) => received.extend(items(&field(reply, "txn")).iter().flat_map(items).nth(2)),
+            Self::Log(key) => received.extend(items(&under(&field(reply, "msgs"), key))),
+            Self::Committed(key) => received.push(under(&field(reply, "offsets"), key)),
         }
-        matches!(self, Self::Log(_)) && heard.len() > before
+        matches!(self, Self::Log(_)) && received.len() > before
     }
 }
 
-/// What a map has under a key, or nil.
+/// The value of a key in a map, or nil.
 fn under(map: &Value, key: &str) -> Value {
     let entries = map.entries().unwrap_or_default().iter();
     entries.filter(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value.clone()).next().unwrap_or_default()
@@ -142,20 +143,20 @@ mod tests {
     #[test]
     fn a_log_is_read_to_its_end() {
         let log = ConvergenceProbe::Log("5".into());
-        let mut heard = Vec::new();
-        assert_eq!(log.request(&heard).body, r#"{"type":"poll","offsets":{"5":0}}"#);
-        assert!(log.hear(reply("msgs", r#"{"5":[[0,7],[3,8]]}"#), &mut heard));
-        assert_eq!(log.request(&heard).body, r#"{"type":"poll","offsets":{"5":4}}"#);
-        assert!(!log.hear(reply("msgs", r#"{"5":[]}"#), &mut heard));
-        assert_eq!(heard, [Value::Ints(vec![0, 7]), Value::Ints(vec![3, 8])]);
+        let mut received = Vec::new();
+        assert_eq!(log.request(&received).body, r#"{"type":"poll","offsets":{"5":0}}"#);
+        assert!(log.receive(reply("msgs", r#"{"5":[[0,7],[3,8]]}"#), &mut received));
+        assert_eq!(log.request(&received).body, r#"{"type":"poll","offsets":{"5":4}}"#);
+        assert!(!log.receive(reply("msgs", r#"{"5":[]}"#), &mut received));
+        assert_eq!(received, [Value::Ints(vec![0, 7]), Value::Ints(vec![3, 8])]);
     }
 
     #[test]
     fn sets_are_equal_in_any_order() {
         let set = ConvergenceProbe::Messages;
         let (mut one, mut other) = (Vec::new(), Vec::new());
-        assert!(!set.hear(reply("messages", r#"[3,"b",1,2]"#), &mut one));
-        assert!(!set.hear(reply("messages", r#"[1,2,2,3,"b"]"#), &mut other));
+        assert!(!set.receive(reply("messages", r#"[3,"b",1,2]"#), &mut one));
+        assert!(!set.receive(reply("messages", r#"[1,2,2,3,"b"]"#), &mut other));
         assert_eq!(one, other);
     }
 
@@ -166,9 +167,9 @@ mod tests {
             (ConvergenceProbe::Total, "value", "8"),
             (ConvergenceProbe::Committed("5".into()), "offsets", r#"{"5":8}"#),
         ] {
-            let mut heard = Vec::new();
-            assert!(!question.hear(reply(name, text), &mut heard));
-            assert_eq!(heard, [Value::Int(8)], "{question:?}");
+            let mut received = Vec::new();
+            assert!(!question.receive(reply(name, text), &mut received));
+            assert_eq!(received, [Value::Int(8)], "{question:?}");
         }
     }
 }

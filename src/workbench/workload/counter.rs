@@ -1,4 +1,4 @@
-//! Counters: what is added at any node counts at all; a g-counter is never added anything negative.
+//! Counters: an addition at one node counts at all; a g-counter has no negative ones.
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -23,8 +23,7 @@ impl Counter {
 }
 
 impl Workload for Counter {
-    /// Every other operation adds; of a g-counter's, those that would take away are thrown away and drawn again, so
-    /// that a third adds.
+    /// Half of the operations add. A g-counter's negative ones are discarded and drawn again, which leaves a third.
     fn next(&mut self, threads: &Threads, _: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
         let thread = threads.round_robin()?;
         while !rng.random::<bool>() {
@@ -49,7 +48,7 @@ impl Workload for Counter {
         Act::Done(if invocation.f == "read" { field(reply, "value") } else { invocation.value.clone() })
     }
 
-    fn conduct(&self) -> ErrorPolicy {
+    fn error_policy(&self) -> ErrorPolicy {
         ErrorPolicy { maps_errors: false, idempotent: &[], reusable: false }
     }
 
@@ -57,7 +56,7 @@ impl Workload for Counter {
         true
     }
 
-    fn questions(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
+    fn convergence_probes(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
         vec![ConvergenceProbe::Total]
     }
 

@@ -13,7 +13,7 @@ use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, 
 pub(super) struct Echo;
 
 impl Workload for Echo {
-    /// Every thread has a generator of its own, so any free one is as likely as another.
+    /// Each thread has a generator of its own, so a free one is drawn uniformly.
     fn next(&mut self, threads: &Threads, _: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
         let thread = threads.uniform(rng)?;
         let payload = format!("Please echo {}", rng.random_range(0..128));
@@ -36,7 +36,7 @@ impl Workload for Echo {
         ))
     }
 
-    fn conduct(&self) -> ErrorPolicy {
+    fn error_policy(&self) -> ErrorPolicy {
         ErrorPolicy { maps_errors: true, idempotent: &[], reusable: false }
     }
 }

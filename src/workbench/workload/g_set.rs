@@ -1,4 +1,4 @@
-//! G-set: a set to which all nodes add and from which none removes.
+//! G-set: a set that only grows.
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -40,7 +40,7 @@ impl Workload for GSet {
         Act::Done(if invocation.f == "read" { field(reply, "value") } else { invocation.value.clone() })
     }
 
-    fn conduct(&self) -> ErrorPolicy {
+    fn error_policy(&self) -> ErrorPolicy {
         ErrorPolicy { maps_errors: false, idempotent: &[], reusable: false }
     }
 
@@ -48,7 +48,7 @@ impl Workload for GSet {
         true
     }
 
-    fn questions(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
+    fn convergence_probes(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
         vec![ConvergenceProbe::Elements]
     }
 

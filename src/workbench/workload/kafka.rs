@@ -1,7 +1,7 @@
-//! Kafka: logs to which clients send, and which they poll from where they left off (reference §10.2).
+//! Kafka: logs to which clients send, and which they poll from where they left off (protocol §10.2).
 //!
-//! A client asks for the committed offsets of what it is assigned, and begins at the beginning all the same: so
-//! Maelstrom's does, which looks for them in the wrong place.
+//! A client requests the committed offsets of newly assigned keys but starts at 0: Maelstrom's client looks for them in the
+//! wrong place in the reply.
 
 mod catch_up;
 mod offsets;
@@ -20,29 +20,29 @@ use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, 
 use catch_up::CatchUp;
 use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
 
-/// One in so many operations assigns a key instead, ...
+/// One in this many operations is an assignment of its key instead, ...
 const ASSIGN_ONE_IN: u32 = 64;
-/// ... and one in so many of these assigns everything that has been sent and not polled as well.
+/// ... and one in this many assignments includes all keys with messages that nobody has polled.
 const WIDEN_ONE_IN: u32 = 3;
-/// The mean time between two crashes of one client.
+/// The mean time between crashes of one client.
 const CRASH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// By key, in the order in which the client came to know them.
+/// Positions by key, in the order of their first assignment or poll.
 type Positions = Vec<(Box<str>, i64)>;
 
-/// What a thread's client knows.
+/// The state of a thread's client.
 #[derive(Debug, Default)]
 struct Consumer {
-    /// The keys assigned to it, and where it goes on reading.
+    /// Its assigned keys, and the next offset to read of each.
     positions: Positions,
-    /// What the poll has brought whose offsets are being committed.
+    /// The result of the poll whose offsets are being committed.
     polled: Option<Value>,
 }
 
 #[derive(Debug)]
 pub(super) struct Kafka {
     micro_ops: MicroOps,
-    /// Drawn, but put off for an assignment.
+    /// An operation that was drawn and then postponed for an assignment.
     pending: Option<MicroOp>,
     crashes: Option<Stagger>,
     unseen: Unseen,
@@ -81,7 +81,7 @@ impl Kafka {
         Invocation::new("assign", keys(sent.into_iter().chain(more))).marked("unseen", self.unseen.to_value())
     }
 
-    /// A poll has brought this: the position advances at once, whatever becomes of the commit.
+    /// Handles the result of a poll: the position advances at once, even if the commit fails later.
     fn polled(&mut self, thread: usize, msgs: Value) -> Act {
         let consumer = self.consumer(thread);
         let mut commits = Vec::new();
@@ -172,7 +172,7 @@ impl Workload for Kafka {
         }
     }
 
-    fn conduct(&self) -> ErrorPolicy {
+    fn error_policy(&self) -> ErrorPolicy {
         ErrorPolicy { maps_errors: true, idempotent: &["assign"], reusable: false }
     }
 
@@ -200,7 +200,7 @@ impl Workload for Kafka {
         true
     }
 
-    fn questions(&self, history: &[Op]) -> Vec<ConvergenceProbe> {
+    fn convergence_probes(&self, history: &[Op]) -> Vec<ConvergenceProbe> {
         let both = |key: String| [ConvergenceProbe::Log(key.as_str().into()), ConvergenceProbe::Committed(key.into())];
         written(history).into_iter().flat_map(both).collect()
     }
@@ -233,7 +233,7 @@ fn texts(value: &Value) -> impl Iterator<Item = &str> {
     values.iter().filter_map(Value::as_str)
 }
 
-/// The key and the message of a `send` that is about to be made.
+/// The key and the message of a `send` invocation.
 fn sent(value: &Value) -> (&str, i64) {
     if let Value::Vector(ops) = value
         && let Some(Value::Vector(parts)) = ops.first()
@@ -244,7 +244,7 @@ fn sent(value: &Value) -> (&str, i64) {
     ("", 0)
 }
 
-/// Of each key that a poll names, the highest offset it brought, if any.
+/// For each key in the result of a poll, the highest offset, if any.
 fn highest_offsets(msgs: &Value) -> Vec<(Box<str>, Option<i64>)> {
     let highest = |pairs: &Value| {
         let offsets = pairs.items().into_iter().flatten();
@@ -265,7 +265,7 @@ pub(super) fn is_offsets(value: &Value) -> bool {
     value.entries().is_some_and(|entries| entries.iter().all(|(_, offset)| is_integer(offset)))
 }
 
-/// A map from keys to lists of an offset and a message each.
+/// A map from keys to lists of pairs of an offset and a message.
 pub(super) fn is_log(value: &Value) -> bool {
     let is_pair = |pair: &Value| {
         pair.items().is_some_and(|mut items| items.len() == 2 && items.next().is_some_and(|offset| is_integer(&offset)))

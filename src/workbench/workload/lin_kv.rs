@@ -1,8 +1,8 @@
-//! Lin-kv: registers that are read, written and compared-and-set (reference §10.3).
+//! Lin-kv: registers that are read, written and compared-and-set (protocol §10.3).
 //!
-//! Threads work in groups of two for each node, each group on a key of its own; only threads below the number of nodes
-//! read, so that all but the first group never do: Maelstrom's quirk, kept. A key is retired when more than twenty
-//! processes have had to do with it, which bounds the work of the checker.
+//! Threads form groups of 2n for n nodes, each with a key of its own. Only threads with a number below n read, so that
+//! only the first group has readers: a quirk of Maelstrom. A key is retired when more than 20 processes have used it,
+//! which bounds the work of the checker.
 
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
@@ -17,11 +17,11 @@ use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, is_anythi
 
 /// Values are below this.
 const VALUES: i64 = 5;
-/// Processes that may have to do with a key.
+/// How many processes may use a key.
 const MAX_PROCESSES: usize = 20;
-/// The least time that a client waits, ...
+/// The shortest time-out, ...
 const TIMEOUT: Duration = Duration::from_secs(1);
-/// ... and so many times the mean latency, if that is longer.
+/// ... or this many times the mean latency, if that is longer.
 const LATENCIES: u32 = 10;
 
 #[derive(Debug, Clone, Copy)]
@@ -127,7 +127,7 @@ impl Workload for LinKv {
         Act::Done([key.unwrap_or_default(), field(reply, "value")].into_iter().collect())
     }
 
-    fn conduct(&self) -> ErrorPolicy {
+    fn error_policy(&self) -> ErrorPolicy {
         ErrorPolicy { maps_errors: true, idempotent: &["read"], reusable: true }
     }
 

@@ -1,4 +1,4 @@
-//! The reads and writes of which transactions are made, and the keys they touch (reference §10.4).
+//! The reads and writes in transactions, and their keys (protocol §10.4).
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use super::Terms;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MicroOp {
     pub(super) key: i64,
-    /// What it writes; nothing if it reads.
+    /// The value written; `None` for a read.
     pub(super) value: Option<i64>,
 }
 
-/// Draws them. A few keys are alive at a time, of which each is drawn twice as often as the one before; one that has
-/// had its share of writes is replaced by a new one in its place.
+/// Draws micro-operations. Of the active keys, each is drawn twice as often as the one before; a key that has had its
+/// share of writes is replaced in its place by a new one.
 #[derive(Debug)]
 pub(super) struct MicroOps {
     alive: Vec<i64>,
-    /// The value of the next write to each living key, once it has had one.
+    /// The value of the next write to each active key that has been written.
     next: BTreeMap<i64, i64>,
     fresh: i64,
     writes: i64,

@@ -1,15 +1,15 @@
-//! Who is told to be whose neighbour (reference §10.5).
+//! The topologies that broadcast suggests to its nodes (protocol §10.5).
 
-/// A shape of network that `broadcast` suggests to its nodes.
+/// A shape of network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topology {
-    /// A square, as full as it gets.
+    /// A square, filled by rows.
     Grid,
-    /// One after the other.
+    /// A line: each node with its predecessor and its successor.
     Line,
-    /// A heap in which each node has so many children.
+    /// A tree, numbered as a heap, with this many children for each node.
     Tree(usize),
-    /// All with all.
+    /// Each node with all others.
     Total,
 }
 

@@ -1,4 +1,4 @@
-//! Transactions of reads with appends to lists, or with writes to registers (reference §10.4).
+//! Transactions of reads with appends to lists, or with writes to registers (protocol §10.4).
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
@@ -67,15 +67,15 @@ impl Workload for Txn {
         Act::Ask(Request { body, reply: self.write.reply(), timeout: TIMEOUT })
     }
 
-    /// Whatever comes back is the transaction.
+    /// The transaction in the reply is the operation's value, whatever was requested.
     fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
         let Value::Vector(ops) = field(reply, "txn") else { return Act::Done(Value::Vector(Vec::new())) };
         Act::Done(Value::Vector(ops.into_iter().map(named).collect()))
     }
 
-    fn questions(&self, history: &[Op]) -> Vec<ConvergenceProbe> {
+    fn convergence_probes(&self, history: &[Op]) -> Vec<ConvergenceProbe> {
         match self.write {
-            // Whoever is judged by every list that it reads need not be asked again.
+            // The checker compares every list that was read anyway.
             Write::Append => Vec::new(),
             Write::Register => {
                 written(history).iter().filter_map(|key| key.parse().ok()).map(ConvergenceProbe::Register).collect()
@@ -83,12 +83,12 @@ impl Workload for Txn {
         }
     }
 
-    fn conduct(&self) -> ErrorPolicy {
+    fn error_policy(&self) -> ErrorPolicy {
         ErrorPolicy { maps_errors: true, idempotent: &[], reusable: true }
     }
 }
 
-/// A micro-operation as the history has it, its name a keyword.
+/// A micro-operation as in the history, with its name as a keyword.
 fn named(op: Value) -> Value {
     let Value::Vector(mut parts) = op else { return op };
     if let Some(Value::Str(name)) = parts.first() {
@@ -109,7 +109,7 @@ pub(super) fn is_register_txn(value: &Value) -> bool {
     is_txn(value, |f, _| f == "r" || f == "w")
 }
 
-/// A list of a name, a key and a value each.
+/// A list of triples of a name, a key and a value.
 fn is_txn(value: &Value, is_op: impl Fn(&str, &Value) -> bool) -> bool {
     let is_triple = |op: &Value| {
         let parts = if let Value::Vector(parts) = op { parts.as_slice() } else { &[] };

@@ -1,4 +1,4 @@
-//! Unique ids: a node makes one up that nobody else ever does.
+//! Unique ids: each node generates ids that no other request ever gets.
 
 use rand_chacha::ChaCha8Rng;
 
@@ -28,7 +28,7 @@ impl Workload for UniqueIds {
         Act::Done(field(reply, "id"))
     }
 
-    fn conduct(&self) -> ErrorPolicy {
+    fn error_policy(&self) -> ErrorPolicy {
         ErrorPolicy { maps_errors: true, idempotent: &[], reusable: true }
     }
 }

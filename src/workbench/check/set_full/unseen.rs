@@ -1,4 +1,4 @@
-//! What Maelstrom passes over in reads of a growing set (reference §13.3), as a verdict of our own beside its.
+//! What Maelstrom passes over in reads of a growing set (protocol §13.3), as a verdict of our own beside its.
 //!
 //! Its test for values listed twice never fires, it skips values that nobody adds and forgives those whose add failed
 //! (by the protocol that means "never", §2.4; an add of unknown outcome may be read), and of the reads at the end only

@@ -1,4 +1,4 @@
-//! Lists that transactions append to and read (reference §13.8): a read tells the order of all appends it saw.
+//! Lists that transactions append to and read (protocol §13.8): a read tells the order of all appends it saw.
 
 mod anomalies;
 

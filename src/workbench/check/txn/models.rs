@@ -1,6 +1,6 @@
 //! Consistency models: which implies which, what each forbids, and what a set of anomalies rules out.
 //!
-//! The names and their relations are those of Elle (reference §13.7), from Adya, Bailis, Cerone, Daudjee and others.
+//! The names and their relations are those of Elle (protocol §13.7), from Adya, Bailis, Cerone, Daudjee and others.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Registers that transactions read and write (reference §13.9): of the order of their values little can be known.
+//! Registers that transactions read and write (protocol §13.9): of the order of their values little can be known.
 //!
 //! Maelstrom knows that nil comes first, and that a transaction which reads a value before it writes another put the
 //! second after the first. It therefore hardly ever sees a write overtake another (G0). Ours also takes it that no

@@ -302,7 +302,7 @@ fn consistency_models(checks: &mut Checks) -> Vec<String> {
 }
 
 /// The consistency models that a text names, split as Maelstrom does: it wants white space on both sides of a comma
-/// (reference §4.6).
+/// (protocol §4.6).
 pub(in crate::workbench) fn models(text: &str) -> Result<Vec<String>, String> {
     let names = split(text);
     let Err(problem) = txn::check_models(&names) else { return Ok(names) };
@@ -336,7 +336,7 @@ pub(in crate::workbench) fn workload_named(name: &str) -> Result<workload::Kind,
     workload::Kind::named(name).map_err(|error| error + &hint())
 }
 
-/// The nodes of reference §4.3: file, then list or count, then single ones; the usual five when none is given.
+/// The nodes of protocol §4.3: file, then list or count, then single ones; the usual five when none is given.
 fn nodes(checks: &mut Checks) -> Vec<String> {
     let mut nodes = Vec::new();
     if let Some(file) = checks.text("nodes-file") {

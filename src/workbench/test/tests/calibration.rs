@@ -9,7 +9,7 @@ const NODES: usize = 25;
 /// Runs whose figures are averaged.
 const SEEDS: u64 = 2;
 
-/// Stable latencies at 0.5 and 0.99 in ms, and messages between servers per operation (reference §13.3, §7).
+/// Stable latencies at 0.5 and 0.99 in ms, and messages between servers per operation (protocol §13.3, §7).
 struct Metrics {
     median: f64,
     high: f64,

@@ -1,4 +1,4 @@
-//! Why an operation did not end well, in words: what came instead of the answer that was wanted.
+//! Why an operation did not succeed, in words: what a client received instead of a valid reply.
 
 use std::fmt::{self, Display, Write as _};
 use std::rc::Rc;
@@ -8,16 +8,16 @@ use crate::time::Duration;
 use crate::workbench::edn::Value;
 use crate::workbench::quote::quote;
 
-/// Why an operation did not end well.
+/// Why an operation did not succeed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
-    /// Nothing answered in time.
+    /// No reply in time.
     Silence(Silence),
-    /// What answered cannot be used.
+    /// The reply violates its schema.
     Malformed {
         /// What is wrong with it, in a sentence.
         fault: String,
-        /// Its body, fit to be quoted.
+        /// Its body, shortened and escaped.
         body: String,
     },
     /// The node answered with an error.
@@ -29,18 +29,18 @@ pub enum Reason {
     },
 }
 
-/// A time-out, and what is known of it.
+/// A time-out, and hints at its cause.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Silence {
     /// How long the client waited.
     pub timeout: Duration,
-    /// What may have been meant as the answer.
+    /// A message that may have been meant as the reply.
     pub stray: Option<Box<Stray>>,
     /// What the node had written after its last line end.
     pub unfinished: Option<Unfinished>,
 }
 
-/// Output without a line end, which nobody reads.
+/// Output without a line end, which is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// How much of it was read.
@@ -51,29 +51,29 @@ pub struct Unfinished {
     pub text: String,
 }
 
-/// A message that came while a client waited and that was no answer to it.
+/// A message that arrived while a client waited and did not answer its request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stray {
-    /// Who sent it, or claims to have.
+    /// The sender, as the message names it.
     pub src: Rc<str>,
-    /// Whom it was for.
+    /// Its destination.
     pub dest: Rc<str>,
     /// The client that waited.
     pub client: Rc<str>,
-    /// Its type, fit to be quoted.
+    /// Its type, shortened and escaped.
     pub kind: Option<String>,
-    /// Its body, fit to be quoted.
+    /// Its body, shortened and escaped.
     pub body: String,
-    /// Why it was no answer.
-    pub misfit: Misfit,
+    /// Why it is not the reply.
+    pub mismatch: Mismatch,
 }
 
-/// Why a message is no answer to a request.
+/// Why a message does not answer a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Misfit {
+pub enum Mismatch {
     /// It has no `in_reply_to`.
     Missing,
-    /// Its `in_reply_to` is no integer.
+    /// Its `in_reply_to` is not an integer.
     NotAnInteger {
         /// What it is, as the message has it.
         given: String,
@@ -87,18 +87,18 @@ pub enum Misfit {
         /// The `msg_id` of the request.
         wanted: u64,
     },
-    /// It has the right `in_reply_to`, but is for somebody else.
+    /// It has the right `in_reply_to`, but another destination.
     Elsewhere,
 }
 
-impl Misfit {
-    /// Whether the message answers an earlier request of the same client, which had given up.
+impl Mismatch {
+    /// Whether the message answers an earlier request of the same client, which timed out.
     pub(super) fn is_late(&self) -> bool {
         let Self::Other { given, wanted } = self else { return false };
         given.parse::<u64>().is_ok_and(|given| (1..*wanted).contains(&given))
     }
 
-    /// What is the same for all misfits of one kind.
+    /// A name that is the same for all mismatches of one kind.
     const fn name(&self) -> &'static str {
         match self {
             Self::Missing => "in_reply_to missing",
@@ -108,7 +108,7 @@ impl Misfit {
         }
     }
 
-    /// What its `in_reply_to` is, and what it should be.
+    /// The actual and the expected `in_reply_to`.
     fn in_reply_to(&self) -> String {
         match self {
             Self::Missing => "missing".to_owned(),
@@ -122,7 +122,7 @@ impl Misfit {
     }
 }
 
-/// What kind of JSON a text is.
+/// The JSON type of a text.
 fn type_name(json: &str) -> &'static str {
     match json.as_bytes().first() {
         Some(b'"') => "a string",
@@ -136,15 +136,15 @@ fn type_name(json: &str) -> &'static str {
 
 impl Display for Stray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { src, dest, client, kind, body, misfit } = self;
+        let Self { src, dest, client, kind, body, mismatch } = self;
         let kind = kind.as_deref().unwrap_or("a message without a type");
-        match misfit {
-            Misfit::Elsewhere if src == client => {
+        match mismatch {
+            Mismatch::Elsewhere if src == client => {
                 write!(f, "{dest} had sent {kind} with src {src} and dest {dest} (swapped?): {body}")
             }
-            Misfit::Elsewhere => write!(f, "{src} had sent {kind} to {dest} instead of {client}: {body}"),
-            Misfit::Missing | Misfit::NotAnInteger { .. } | Misfit::Other { .. } => {
-                let in_reply_to = misfit.in_reply_to();
+            Mismatch::Elsewhere => write!(f, "{src} had sent {kind} to {dest} instead of {client}: {body}"),
+            Mismatch::Missing | Mismatch::NotAnInteger { .. } | Mismatch::Other { .. } => {
+                let in_reply_to = mismatch.in_reply_to();
                 write!(f, "{src} had sent {kind} to {dest} with in_reply_to {in_reply_to}: {body}")
             }
         }
@@ -190,11 +190,11 @@ impl Display for Reason {
 }
 
 impl Reason {
-    /// What is the same for all reasons of one kind.
+    /// A key that is the same for all reasons of one kind.
     #[must_use]
     pub fn kind(&self) -> String {
         match self {
-            Self::Silence(Silence { stray: Some(stray), .. }) => format!("no reply, {}", stray.misfit.name()),
+            Self::Silence(Silence { stray: Some(stray), .. }) => format!("no reply, {}", stray.mismatch.name()),
             Self::Silence(Silence { unfinished: Some(_), .. }) => "no reply, no line end".to_owned(),
             Self::Silence(_) => "no reply".to_owned(),
             Self::Malformed { fault, .. } => fault.clone(),
@@ -202,24 +202,26 @@ impl Reason {
         }
     }
 
-    /// Whether an operation may end like this though everything is as it should be: a compare-and-set that meets
-    /// another value, a key that is not there, a transaction that loses to another.
+    /// Whether a correct node may answer like this: a compare-and-set with another value, a missing key, a transaction
+    /// that conflicts with another.
     #[must_use]
     pub fn is_ordinary(&self) -> bool {
         matches!(self, Self::Error { code: Some(20 | 21 | 22 | 30), .. })
     }
 
-    /// The same about a request that every node must answer: what the node did, in words that follow its name.
+    /// The same for a request that every node must answer, as a predicate that follows the node's name.
     #[must_use]
     pub fn of_request(&self, asked: &str) -> String {
         match self {
             Self::Silence(Silence { timeout, stray, unfinished }) => {
                 let mut words = format!("did not answer {asked} within {} s", timeout.as_secs_f64());
-                if let Some(Stray { src, dest, client, body, misfit, .. }) = stray.as_deref() {
-                    let why = match misfit {
-                        Misfit::Elsewhere => format!("its src is {src} and its dest {dest}, which should be {client}"),
-                        Misfit::Missing | Misfit::NotAnInteger { .. } | Misfit::Other { .. } => {
-                            format!("in_reply_to is {}", misfit.in_reply_to())
+                if let Some(Stray { src, dest, client, body, mismatch, .. }) = stray.as_deref() {
+                    let why = match mismatch {
+                        Mismatch::Elsewhere => {
+                            format!("its src is {src} and its dest {dest}, which should be {client}")
+                        }
+                        Mismatch::Missing | Mismatch::NotAnInteger { .. } | Mismatch::Other { .. } => {
+                            format!("in_reply_to is {}", mismatch.in_reply_to())
                         }
                     };
                     write!(words, "; it sent {body} instead: {why}").expect("a string takes everything");
@@ -248,14 +250,14 @@ fn code_in_words(code: Option<i64>) -> String {
 mod tests {
     use super::*;
 
-    fn stray(misfit: Misfit) -> Reason {
+    fn stray(mismatch: Mismatch) -> Reason {
         let stray = Stray {
             src: "n0".into(),
             dest: "c2".into(),
             client: "c2".into(),
             kind: Some("echo_ok".into()),
             body: "{}".into(),
-            misfit,
+            mismatch,
         };
         Reason::Silence(Silence { timeout: Duration::from_secs(5), stray: Some(Box::new(stray)), unfinished: None })
     }
@@ -263,16 +265,16 @@ mod tests {
     #[test]
     fn every_wrong_in_reply_to_is_named() {
         let wanted = 3;
-        for (misfit, words) in [
-            (Misfit::Missing, "missing"),
-            (Misfit::NotAnInteger { given: "\"3\"".into(), wanted }, "\"3\" (a string), not the integer 3"),
-            (Misfit::NotAnInteger { given: "3.0".into(), wanted }, "3.0 (a float), not the integer 3"),
-            (Misfit::NotAnInteger { given: "null".into(), wanted }, "null (null), not the integer 3"),
-            (Misfit::Other { given: "0".into(), wanted }, "0, not 3"),
-            (Misfit::Other { given: "7".into(), wanted }, "7, not 3"),
-            (Misfit::Other { given: "2".into(), wanted }, "2, the msg_id of an earlier request, not 3"),
+        for (mismatch, words) in [
+            (Mismatch::Missing, "missing"),
+            (Mismatch::NotAnInteger { given: "\"3\"".into(), wanted }, "\"3\" (a string), not the integer 3"),
+            (Mismatch::NotAnInteger { given: "3.0".into(), wanted }, "3.0 (a float), not the integer 3"),
+            (Mismatch::NotAnInteger { given: "null".into(), wanted }, "null (null), not the integer 3"),
+            (Mismatch::Other { given: "0".into(), wanted }, "0, not 3"),
+            (Mismatch::Other { given: "7".into(), wanted }, "7, not 3"),
+            (Mismatch::Other { given: "2".into(), wanted }, "2, the msg_id of an earlier request, not 3"),
         ] {
-            let reason = stray(misfit);
+            let reason = stray(mismatch);
             assert_eq!(
                 reason.to_string(),
                 format!("no reply within 5 s; n0 had sent echo_ok to c2 with in_reply_to {words}: {{}}")
@@ -297,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_node_that_swaps_src_and_dest_or_never_ends_its_line_is_told_so() {
-        let Reason::Silence(silence) = stray(Misfit::Elsewhere) else { panic!("a silence") };
+        let Reason::Silence(silence) = stray(Mismatch::Elsewhere) else { panic!("a silence") };
         let stray =
             silence.stray.clone().map(|stray| Box::new(Stray { src: "c2".into(), dest: "n0".into(), ..*stray }));
         let swapped = Reason::Silence(Silence { stray, ..silence.clone() });

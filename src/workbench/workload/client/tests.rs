@@ -1,4 +1,4 @@
-//! The tables of reference §2.4 and §2.6, row by row.
+//! The tables of protocol §2.4 and §2.6, row by row.
 
 use super::*;
 
@@ -11,10 +11,10 @@ fn request() -> Request {
     Request { body: "{\"type\":\"read\"}".into(), reply: READ_OK, timeout: TIMEOUT }
 }
 
-fn hear(body: &str) -> Option<ClientReply> {
+fn receive(body: &str) -> Option<ClientReply> {
     let mut client = Client::new(0, 0, "c2");
     client.ask(&request(), Time::ZERO);
-    client.hear(&"n0".into(), body)
+    client.receive(&"n0".into(), body)
 }
 
 /// A time-out of which nothing more is known.
@@ -29,16 +29,16 @@ fn silence(asked: usize, bodies: &[&str]) -> String {
         client.ask(&request(), Time::ZERO);
     }
     for body in bodies {
-        assert_eq!(client.hear(&"n0".into(), body), None);
+        assert_eq!(client.receive(&"n0".into(), body), None);
     }
     let answer = client.expire(Time::ZERO + TIMEOUT, || None).expect("it gives up");
     MAPPED.judge("read", answer, &READ_OK).expect_err("no answer").reason.to_string()
 }
 
-fn trouble(conduct: &ErrorPolicy, f: &str, body: &str) -> (Kind, Value, bool) {
-    let answer = hear(body).expect("it answers the request");
-    let trouble = conduct.judge(f, answer, &READ_OK).expect_err("it is no good");
-    (trouble.kind, trouble.error, trouble.exception.is_some())
+fn failure(policy: &ErrorPolicy, f: &str, body: &str) -> (Kind, Value, bool) {
+    let answer = receive(body).expect("it answers the request");
+    let failure = policy.judge(f, answer, &READ_OK).expect_err("it is no good");
+    (failure.kind, failure.error, failure.exception.is_some())
 }
 
 fn named(name: &'static str, text: Value) -> Value {
@@ -62,11 +62,11 @@ fn only_the_answer_to_the_outstanding_request_is_heard() {
         r#"{"type":"read_ok","messages":[]}"#,
         "{}",
     ] {
-        assert_eq!(hear(ignored), None, "{ignored}");
+        assert_eq!(receive(ignored), None, "{ignored}");
     }
     let mut client = Client::new(0, 0, "c2");
     let body = r#"{"type":"read_ok","messages":[],"in_reply_to":0}"#;
-    assert_eq!(client.hear(&"n0".into(), body), None, "nothing was asked");
+    assert_eq!(client.receive(&"n0".into(), body), None, "nothing was asked");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_time_out_tells_what_was_heard_instead_of_an_answer() {
     assert_eq!(silence(2, &[late, body, late]), told, "the most telling is kept");
     let mut client = Client::new(0, 0, "c2");
     client.ask(&request(), Time::ZERO);
-    client.hear(&"n0".into(), body);
+    client.receive(&"n0".into(), body);
     client.ask(&request(), Time::ZERO);
     assert_eq!(client.expire(Time::ZERO + TIMEOUT, || None), Some(timed_out()), "of the former request");
 }
@@ -93,8 +93,8 @@ fn an_answer_that_goes_to_somebody_else_is_overheard() {
     ] {
         let mut client = Client::new(0, 0, "c2");
         client.ask(&request(), Time::ZERO);
-        client.overhear(&"n0".into(), &"c7".into(), r#"{"type":"other","in_reply_to":9}"#);
-        client.overhear(&src.into(), &dest.into(), r#"{"type":"read_ok","in_reply_to":1}"#);
+        client.note_misdirected(&"n0".into(), &"c7".into(), r#"{"type":"other","in_reply_to":9}"#);
+        client.note_misdirected(&src.into(), &dest.into(), r#"{"type":"read_ok","in_reply_to":1}"#);
         let answer = client.expire(Time::ZERO + TIMEOUT, || None).expect("it gives up");
         let reason = MAPPED.judge("read", answer, &READ_OK).expect_err("no answer").reason.to_string();
         assert!(reason.contains(told), "{reason}");
@@ -117,11 +117,11 @@ fn what_is_wrong_with_a_reply_is_one_sentence_and_the_reply_is_quoted() {
             "the value of the reply's `messages` has the wrong type",
         ),
     ] {
-        let trouble = MAPPED.judge("read", hear(body).expect("answers"), &READ_OK).expect_err("out of shape");
-        assert_eq!(trouble.reason.to_string(), format!("{told}: {body}"));
-        assert_eq!(trouble.reason.kind(), told);
+        let failure = MAPPED.judge("read", receive(body).expect("answers"), &READ_OK).expect_err("out of shape");
+        assert_eq!(failure.reason.to_string(), format!("{told}: {body}"));
+        assert_eq!(failure.reason.kind(), told);
         assert_eq!(
-            trouble.error,
+            failure.error,
             Value::str(format!("indeterminate: Malformed RPC response. It cannot be used: {told}."))
         );
     }
@@ -130,25 +130,25 @@ fn what_is_wrong_with_a_reply_is_one_sentence_and_the_reply_is_quoted() {
 #[test]
 fn of_a_key_given_twice_the_last_value_counts() {
     let body = r#"{"type":"x","messages":5,"in_reply_to":7,"messages":[],"in_reply_to":1,"type":"read_ok"}"#;
-    assert!(MAPPED.judge("read", hear(body).expect("answers"), &READ_OK).is_ok());
+    assert!(MAPPED.judge("read", receive(body).expect("answers"), &READ_OK).is_ok());
     let body = r#"{"type":"read_ok","type":"\u0065rror","code":1,"code":11,"in_reply_to":1}"#;
-    assert_eq!(hear(body), Some(ClientReply::Error { code: Some(11), text: Value::Nil }));
+    assert_eq!(receive(body), Some(ClientReply::Error { code: Some(11), text: Value::Nil }));
 }
 
 #[test]
 fn a_reply_in_shape_passes_with_its_fields() {
-    let answer = hear(r#"{"msg_id":9,"messages":[3,1],"type":"read_ok","in_reply_to":1}"#).expect("answers");
+    let answer = receive(r#"{"msg_id":9,"messages":[3,1],"type":"read_ok","in_reply_to":1}"#).expect("answers");
     let members = MAPPED.judge("read", answer, &READ_OK).expect("in shape");
     assert!(members.contains(&("messages".into(), Value::Ints(vec![3, 1]))));
-    let answer = hear(r#"{"type":"generate_ok","id":{"a":1},"in_reply_to":1}"#).expect("answers");
+    let answer = receive(r#"{"type":"generate_ok","id":{"a":1},"in_reply_to":1}"#).expect("answers");
     assert!(MAPPED.judge("generate", answer, &GENERATE_OK).is_ok());
 }
 
 #[test]
 fn a_time_out_is_a_failure_only_where_nothing_can_have_happened() {
     for (f, kind) in [("broadcast", Kind::Info), ("read", Kind::Fail)] {
-        let trouble = MAPPED.judge(f, timed_out(), &READ_OK).expect_err("timed out");
-        assert_eq!((trouble.kind, trouble.error), (kind, Value::Keyword("net-timeout".into())));
+        let failure = MAPPED.judge(f, timed_out(), &READ_OK).expect_err("timed out");
+        assert_eq!((failure.kind, failure.error), (kind, Value::Keyword("net-timeout".into())));
     }
 }
 
@@ -157,12 +157,12 @@ fn a_definite_error_is_a_failure_of_any_operation() {
     let body = r#"{"type":"error","code":22,"text":"no","in_reply_to":1,"more":0}"#;
     for f in ["broadcast", "read"] {
         assert_eq!(
-            trouble(&MAPPED, f, body),
+            failure(&MAPPED, f, body),
             (Kind::Fail, named("precondition-failed", Value::Str("no".into())), false)
         );
     }
     let untold = r#"{"type":"error","code":11,"in_reply_to":1}"#;
-    assert_eq!(trouble(&MAPPED, "x", untold).1, named("temporarily-unavailable", Value::Nil));
+    assert_eq!(failure(&MAPPED, "x", untold).1, named("temporarily-unavailable", Value::Nil));
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn an_indefinite_or_unknown_error_is_indeterminate() {
     for (code, name) in [("13", "crash"), ("0", "timeout"), ("1000", "unknown"), ("\"x\"", "unknown")] {
         let body = format!(r#"{{"type":"error","code":{code},"text":"t","in_reply_to":1}}"#);
         let error = named(name, Value::Str("t".into()));
-        assert_eq!(trouble(&MAPPED, "broadcast", &body), (Kind::Info, error.clone(), false));
-        assert_eq!(trouble(&MAPPED, "read", &body), (Kind::Fail, error, false));
+        assert_eq!(failure(&MAPPED, "broadcast", &body), (Kind::Info, error.clone(), false));
+        assert_eq!(failure(&MAPPED, "read", &body), (Kind::Fail, error, false));
     }
 }
 
@@ -180,7 +180,7 @@ fn the_code_decides_which_errors_are_definite() {
     for (code, name, definite) in CODES {
         let body = format!(r#"{{"type":"error","code":{code},"in_reply_to":1}}"#);
         let kind = if definite { Kind::Fail } else { Kind::Info };
-        assert_eq!(trouble(&MAPPED, "broadcast", &body), (kind, named(name, Value::Nil), false));
+        assert_eq!(failure(&MAPPED, "broadcast", &body), (kind, named(name, Value::Nil), false));
     }
 }
 
@@ -194,7 +194,7 @@ fn a_reply_out_of_shape_is_indeterminate_even_for_a_read() {
         r#"{"type":"reed_ok","messages":[],"in_reply_to":1}"#,
         r#"{"messages":[],"in_reply_to":1}"#,
     ] {
-        let (kind, error, raised) = trouble(&MAPPED, "read", body);
+        let (kind, error, raised) = failure(&MAPPED, "read", body);
         assert_eq!((kind, raised), (Kind::Info, true), "{body}");
         assert!(matches!(error, Value::Str(text) if text.starts_with("indeterminate: Malformed RPC response. ")));
     }
@@ -202,7 +202,7 @@ fn a_reply_out_of_shape_is_indeterminate_even_for_a_read() {
 
 #[test]
 fn null_passes_for_a_list() {
-    let answer = hear(r#"{"type":"read_ok","messages":null,"in_reply_to":1}"#).expect("answers");
+    let answer = receive(r#"{"type":"read_ok","messages":null,"in_reply_to":1}"#).expect("answers");
     assert!(MAPPED.judge("read", answer, &READ_OK).is_ok());
 }
 
@@ -210,7 +210,7 @@ fn null_passes_for_a_list() {
 fn without_mapping_every_trouble_is_an_exception() {
     let timed_out = RAISED.judge("read", timed_out(), &READ_OK).expect_err("timed out");
     assert_eq!((timed_out.kind, timed_out.exception.is_some()), (Kind::Info, true));
-    let (kind, error, raised) = trouble(&RAISED, "add", r#"{"type":"error","code":22,"in_reply_to":1}"#);
+    let (kind, error, raised) = failure(&RAISED, "add", r#"{"type":"error","code":22,"in_reply_to":1}"#);
     assert_eq!((kind, raised), (Kind::Info, true));
     assert!(matches!(error, Value::Str(text) if text.starts_with("indeterminate: ")));
 }

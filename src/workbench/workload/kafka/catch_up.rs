@@ -1,5 +1,5 @@
-//! The final phase: every thread gets a new client, is assigned every key from its beginning, and polls until it has
-//! seen all that is known to be there, for ten seconds at most.
+//! The final phase: each thread gets a new client, assigns all keys from offset 0, and polls until it has seen the highest
+//! known offset of each key, for at most 10 s.
 
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
@@ -12,7 +12,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 
 const LIMIT: Duration = Duration::from_secs(10);
-/// Polls of a thread begin so far apart on average.
+/// The mean time between polls of a thread.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ enum Stage {
 struct Reader {
     stage: Stage,
     due: Duration,
-    /// What it has not seen yet.
+    /// The offsets that it has not reached yet.
     missing: Offsets,
 }
 
@@ -37,13 +37,13 @@ pub(super) struct CatchUp {
 }
 
 impl CatchUp {
-    /// So many threads are to read up to these offsets.
+    /// Each of the `threads` is to read up to these offsets.
     pub(super) fn new(known: &Offsets, threads: usize) -> Self {
         let reader = Reader { stage: Stage::Crash, due: Duration::ZERO, missing: known.clone() };
         Self { keys: keys(known.keys().copied()), readers: vec![reader; threads] }
     }
 
-    /// A thread's poll has brought this.
+    /// Records the highest offsets of a thread's poll.
     pub(super) fn saw(&mut self, thread: usize, polled: &Offsets) {
         let missing = &mut self.readers[thread].missing;
         missing.retain(|key, wanted| polled.get(key).is_none_or(|offset| offset < wanted));

@@ -1,4 +1,4 @@
-//! What the generator learns from completed operations: how far each log goes, and how far somebody has read it.
+//! What the generator learns from completed operations: how far each log extends, and how far it has been polled.
 
 use std::collections::BTreeMap;
 
@@ -6,10 +6,10 @@ use super::highest_offsets;
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
 
-/// The highest offset of each key, by its number; -1 is before the first.
+/// The highest offset of each key, by the key's number; -1 for none.
 pub(super) type Offsets = BTreeMap<i64, i64>;
 
-/// Raises what is lower, and adds what is missing.
+/// Merges by maximum.
 pub(super) fn raise(offsets: &mut Offsets, to: &Offsets) {
     for (key, offset) in to {
         let known = offsets.entry(*key).or_insert(*offset);
@@ -17,7 +17,7 @@ pub(super) fn raise(offsets: &mut Offsets, to: &Offsets) {
     }
 }
 
-/// The parts of an operation, each without its name.
+/// The micro-operations of this name in an operation, without the name.
 fn parts<'a>(op: &'a Op, name: &'static str) -> impl Iterator<Item = &'a [Value]> {
     let ops = if let Value::Vector(ops) = &op.value { ops.as_slice() } else { &[] };
     ops.iter().filter_map(move |part| {
@@ -26,7 +26,7 @@ fn parts<'a>(op: &'a Op, name: &'static str) -> impl Iterator<Item = &'a [Value]
     })
 }
 
-/// What a completed `send` says of its log.
+/// The offset of a completed `send`.
 pub(super) fn highest_sent(op: &Op) -> Offsets {
     let sends = parts(op, "send").filter_map(|part| {
         let [key, pair] = part else { return None };
@@ -35,13 +35,13 @@ pub(super) fn highest_sent(op: &Op) -> Offsets {
     sends.collect()
 }
 
-/// What a completed `poll` says of its logs; one that brought nothing of a key says -1.
+/// The highest offsets of a completed `poll`; -1 for a key without messages.
 pub(super) fn highest_polled(op: &Op) -> Offsets {
     let polls = parts(op, "poll").filter_map(<[Value]>::first).flat_map(highest_offsets);
     polls.filter_map(|(key, offset)| Some((key.parse().ok()?, offset.unwrap_or(-1)))).collect()
 }
 
-/// What has been sent and not polled yet.
+/// Keys with messages that have been sent and not polled.
 #[derive(Debug, Default)]
 pub(super) struct Unseen {
     sent: Offsets,
@@ -65,7 +65,7 @@ impl Unseen {
         self.sent.keys().copied().collect()
     }
 
-    /// For the history: how far each log goes, and how far it has been read.
+    /// For the history: the highest offset sent to each log, and the highest polled.
     pub(super) fn to_value(&self) -> Value {
         let entries = self.sent.iter().map(|(key, sent)| {
             let polled = self.polled.get(key).copied().unwrap_or(-1);

@@ -60,7 +60,7 @@ const fn model(name: &'static str, forbidden: &'static [&'static str], edges: u8
     Model { name, forbidden, edges, excuses }
 }
 
-/// Reference §13.7.
+/// Protocol §13.7.
 pub(super) const MODELS: [Model; 11] = [
     model("read-uncommitted", UNCOMMITTED, WW, false),
     model("read-committed", COMMITTED, WW | WR, false),
