@@ -196,13 +196,12 @@ fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
 
 /// Tells the clients that wait for a node of a message that it sent to somebody else and that answers some request.
 fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waiting: &[usize]) {
-    if !sent.body.contains("in_reply_to") {
-        return;
-    }
     let others = waiting.iter().filter(|number| sent.client != Some(**number));
     for number in others {
-        if let Some(client) = clients[*number].as_mut().filter(|client| client.node == node) {
-            client.overhear(&sent.src, &sent.dest, &sent.body);
+        if let Some(client) = clients[*number].as_mut().filter(|client| client.node == node)
+            && sent.body.contains("in_reply_to")
+        {
+            client.overhear(&sent.src, &sent.dest, &sent.body, sent.array.as_ref());
         }
     }
 }
@@ -220,7 +219,7 @@ fn read_mail(
     while client.deadline().is_some()
         && let Some(message) = network.take_mail(number, now)
     {
-        if let Some(answer) = client.hear(&message.src, &message.body) {
+        if let Some(answer) = client.hear(&message.src, &message.body, message.array.as_ref()) {
             answers.push_back((number, answer));
             waiting.retain(|waiting| *waiting != number);
         }

@@ -147,7 +147,7 @@ mod tests {
         assert!(log.hear(reply("msgs", r#"{"5":[[0,7],[3,8]]}"#), &mut heard));
         assert_eq!(log.request(&heard).body, r#"{"type":"poll","offsets":{"5":4}}"#);
         assert!(!log.hear(reply("msgs", r#"{"5":[]}"#), &mut heard));
-        assert_eq!(heard, [Value::Ints(vec![0, 7]), Value::Ints(vec![3, 8])]);
+        assert_eq!(heard, [Value::ints(vec![0, 7]), Value::ints(vec![3, 8])]);
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Clients for Sloppy {
             seen.push(dice.between(-3, 99));
         }
         dice.shuffle(&mut seen);
-        (kind, if dice.chance(0.5) { Value::Ints(seen) } else { ints(seen) })
+        (kind, if dice.chance(0.5) { Value::ints(seen) } else { ints(seen) })
     }
 }
 
