@@ -43,12 +43,13 @@ impl Ints {
 
     /// The elements from the place `start` on.
     pub fn iter_from(&self, start: usize) -> Iter<'_> {
+        let start = start.min(self.len());
         let (block, within) = (start / BLOCK, start % BLOCK);
         let mut full = self.full().get(block..).unwrap_or_default().iter();
         let first = full.next().unwrap_or(&self.rest);
         let current = first.get(within..).unwrap_or_default().iter();
         let rest = if block < self.full().len() { self.rest.iter() } else { [].iter() };
-        Iter { current, full, rest, left: self.len().saturating_sub(start) }
+        Iter { current, full, rest, left: self.len() - start }
     }
 
     /// All elements.

@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn copies_of_every_length_are_unpacked() {
-        let start: String = (0..60_000).map(|n| char::from(b'a' + u8::try_from(n * n % 23).expect("small"))).collect();
+        let start: String = (0_u64..60_000).map(|n| char::from(b'a' + u8::try_from(n * n % 23).expect("small"))).collect();
         for length in (SHORTEST_COPY..2000).step_by(7).chain([65_000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5]) {
             let mut packed = Vec::new();
             let mut frame = Frame::begin(&mut packed).expect("memory");
