@@ -5,13 +5,17 @@
 //! needs (ratios, decimals, hexadecimal) and characters are symbols of their own text, so they print as
 //! they were read.
 
+mod ints;
 mod json;
+mod lists;
 mod order;
 mod read;
 mod write;
 
 use std::borrow::Cow;
 
+pub use ints::Ints;
+pub use lists::{Lists, Separator};
 pub use order::Incomparable;
 pub use read::{MAX_DEPTH, ReadError, Reader, read};
 pub use write::pretty;
@@ -41,8 +45,8 @@ pub enum Value {
     List(Vec<Value>),
     /// `[1 2]`
     Vector(Vec<Value>),
-    /// `[1 2]` where every element is an integer: eight bytes an element, for the long reads of broadcast.
-    Ints(Vec<i64>),
+    /// `[1 2]` where every element is an integer: for the long reads of broadcast, which share what they have in common.
+    Ints(Ints),
     /// `{:a 1}`, in the order written
     Map(Vec<(Value, Value)>),
     /// `#{1 2}`
@@ -61,6 +65,11 @@ impl Value {
     /// A string.
     pub fn str(text: impl Into<Box<str>>) -> Self {
         Self::Str(text.into())
+    }
+
+    /// A vector of integers.
+    pub fn ints(elements: impl Into<Ints>) -> Self {
+        Self::Ints(elements.into())
     }
 
     /// A number of things.
@@ -180,7 +189,7 @@ impl FromIterator<Value> for Value {
                 return Self::Vector(before.chain([value]).chain(values).collect());
             }
         }
-        Self::Ints(ints)
+        Self::ints(ints)
     }
 }
 
@@ -190,7 +199,7 @@ pub struct Items<'a>(Elements<'a>);
 
 #[derive(Debug, Clone)]
 enum Elements<'a> {
-    Ints(std::slice::Iter<'a, i64>),
+    Ints(ints::Iter<'a>),
     Values(std::slice::Iter<'a, Value>),
 }
 
@@ -199,7 +208,7 @@ impl<'a> Iterator for Items<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
-            Elements::Ints(ints) => ints.next().map(|int| Cow::Owned(Value::Int(*int))),
+            Elements::Ints(ints) => ints.next().map(|int| Cow::Owned(Value::Int(int))),
             Elements::Values(values) => values.next().map(Cow::Borrowed),
         }
     }
@@ -221,7 +230,7 @@ mod tests {
     #[test]
     fn a_vector_of_integers_is_kept_compact() {
         let ints: Value = [1, 2, 3].into_iter().map(Value::Int).collect();
-        assert_eq!(ints, Value::Ints(vec![1, 2, 3]));
+        assert_eq!(ints, Value::ints(vec![1, 2, 3]));
         let mixed: Value = [Value::Int(1), Value::Nil, Value::Int(2)].into_iter().collect();
         assert_eq!(mixed, Value::Vector(vec![Value::Int(1), Value::Nil, Value::Int(2)]));
     }

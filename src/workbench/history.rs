@@ -1,5 +1,6 @@
 //! What clients and the nemesis did and saw, in order.
 
+mod compressed;
 mod read;
 mod write;
 
@@ -167,6 +168,12 @@ impl History {
     #[must_use]
     pub const fn unpaired(&self) -> Option<&Unpaired> {
         self.unpaired.as_ref()
+    }
+
+    /// How many elements all lists of integers hold together, each as often as it is listed.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        self.ops.iter().map(|op| if let Value::Ints(list) = &op.value { list.len() } else { 0 }).sum()
     }
 
     /// The operations of clients, each with its position.

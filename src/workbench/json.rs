@@ -120,7 +120,7 @@ fn nested(text: &str, depth: usize) -> Result<Value, serde_json::Error> {
         }
         Some(b'[') => {
             if let Some(ints) = integers(text) {
-                return Ok(Value::Ints(ints));
+                return Ok(Value::ints(ints));
             }
             let elements: Vec<&RawValue> = serde_json::from_str(text)?;
             let values = elements.into_iter().map(|element| nested(element.get(), depth + 1));
@@ -159,10 +159,10 @@ mod tests {
 
     #[test]
     fn arrays_of_integers_are_kept_compact_and_others_are_not() {
-        assert_eq!(value("[1, -2,3]").ok(), Some(Value::Ints(vec![1, -2, 3])));
-        assert_eq!(value("[]").ok(), Some(Value::Ints(vec![])));
+        assert_eq!(value("[1, -2,3]").ok(), Some(Value::ints(vec![1, -2, 3])));
+        assert_eq!(value("[]").ok(), Some(Value::ints(vec![])));
         assert_eq!(value("[1,\"2\"]").ok(), Some(Value::Vector(vec![Value::Int(1), Value::Str("2".into())])));
-        assert_eq!(value("[[1],[2]]").ok(), Some(Value::Vector(vec![Value::Ints(vec![1]), Value::Ints(vec![2])])));
+        assert_eq!(value("[[1],[2]]").ok(), Some(Value::Vector(vec![Value::ints(vec![1]), Value::ints(vec![2])])));
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
         let expected = [("a", "3"), ("b", r#"{"c":"x","c":[2]}"#)];
         let read: Vec<_> = members(text).expect("an object");
         assert_eq!(read.iter().map(|(key, value)| (&**key, value.get())).collect::<Vec<_>>(), expected);
-        let inner = Value::Map(vec![(Value::Str("c".into()), Value::Ints(vec![2]))]);
+        let inner = Value::Map(vec![(Value::Str("c".into()), Value::ints(vec![2]))]);
         assert_eq!(value(text).ok().and_then(|map| map.entries().map(|entries| entries[1].1.clone())), Some(inner));
         for count in [FEW / 2, FEW] {
             let twice: Vec<_> = (0..2 * count).map(|n| format!("\"k{}\":{n}", n % count)).collect();

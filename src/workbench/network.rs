@@ -19,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use smallvec::SmallVec;
 
 use crate::time::Time;
+use crate::workbench::edn::Lists;
 use crate::workbench::network::jitter::Delays;
 use crate::workbench::quote::quote;
 use inbox::Inbox;
@@ -29,7 +30,7 @@ pub use inbox::Delivery;
 pub use journal::{End, Journal, Passage};
 pub use latency::{Latency, Shape};
 pub(in crate::workbench) use line::LONGEST_LINE;
-pub use line::{BadLine, Lines};
+pub use line::{Array, BadLine, Lines};
 
 /// A message in flight.
 #[derive(Debug, Clone)]
@@ -42,6 +43,8 @@ pub struct Message {
     pub dest: Rc<str>,
     /// The text of a JSON object.
     pub body: Rc<str>,
+    /// The long list of integers in it, if there is one.
+    pub array: Option<Array>,
     deadline: Time,
     from: Option<usize>,
     slot: Option<Slot>,
@@ -127,6 +130,8 @@ pub struct Accepted {
     pub dest: Rc<str>,
     /// The text of a JSON object.
     pub body: Rc<str>,
+    /// The long list of integers in it, if there is one.
+    pub array: Option<Array>,
 }
 
 /// How many of the lines after a bad line are kept, and how many bytes of each.
@@ -184,6 +189,8 @@ pub struct Network {
     counts: Counts,
     /// `None` after [`Network::take_journal`].
     journal: Option<Journal>,
+    /// The long lists that nodes have printed.
+    lists: Lists,
     /// Lines about messages sent and received, if enabled (protocol §6.7).
     log: Vec<String>,
     log_send: bool,
@@ -206,6 +213,7 @@ impl Network {
             unread: Vec::new(),
             counts: Counts::default(),
             journal: Some(Journal::default()),
+            lists: Lists::default(),
             log: Vec::new(),
             log_send: false,
             log_recv: false,
@@ -262,8 +270,8 @@ impl Network {
             return Ok(None);
         }
         let line = String::from_utf8_lossy(line);
-        let sent = line::parse(&line).and_then(|envelope| {
-            let sent = self.send(&envelope.src, &envelope.dest, envelope.body, now)?;
+        let sent = line::parse_with(&line, &mut self.lists).and_then(|envelope| {
+            let sent = self.pass(&envelope.src, &envelope.dest, envelope.body, envelope.array, now)?;
             if !envelope.rest.is_empty() {
                 self.note_unread(node, envelope.rest);
             }
@@ -294,6 +302,17 @@ impl Network {
     ///
     /// When either end is not registered.
     pub fn send(&mut self, src: &str, dest: &str, body: &str, now: Time) -> Result<Accepted, BadLine> {
+        self.pass(src, dest, body, None, now)
+    }
+
+    fn pass(
+        &mut self,
+        src: &str,
+        dest: &str,
+        body: &str,
+        array: Option<Array>,
+        now: Time,
+    ) -> Result<Accepted, BadLine> {
         let Some((dest, to)) = self.places.get_key_value(dest) else {
             return Err(BadLine::UnknownDest(quote(dest)));
         };
@@ -320,9 +339,14 @@ impl Network {
         };
         let slot = self.journal.as_mut().and_then(|journal| journal.sent(ends, client, passage));
         let addressee = if let Place::Client(number) = to { Some(number) } else { None };
-        let accepted =
-            Accepted { client: addressee, src: Rc::clone(&src), dest: Rc::clone(&dest), body: Rc::clone(&body) };
-        let message = Message { id, src, dest, body, deadline, from, slot };
+        let accepted = Accepted {
+            client: addressee,
+            src: Rc::clone(&src),
+            dest: Rc::clone(&dest),
+            body: Rc::clone(&body),
+            array: array.clone(),
+        };
+        let message = Message { id, src, dest, body, array, deadline, from, slot };
         self.next_id += 1;
         self.counts.sent(client);
         if self.log_send {

@@ -28,7 +28,7 @@ pub fn check(history: &History) -> Result<Value, Unjudgeable> {
         }
     }
     let valid = errors.is_empty();
-    let acceptable = possible.iter().map(|(low, high)| Value::Ints(vec![*low, *high]));
+    let acceptable = possible.iter().map(|(low, high)| Value::ints(vec![*low, *high]));
     Ok(Value::record([
         ("valid?", Verdict::from(valid).to_value()),
         ("errors", if valid { Value::Nil } else { Value::List(errors) }),

@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn equal_values_share_a_number_and_numbers_are_dense() {
         let mut ids = Ids::default();
-        let values = [Value::Int(5), Value::Int(-1), Value::Int(1 << 40), Value::str("5"), Value::Ints(vec![5])];
+        let values = [Value::Int(5), Value::Int(-1), Value::Int(1 << 40), Value::str("5"), Value::ints(vec![5])];
         for (id, value) in values.iter().enumerate() {
             assert_eq!(ids.of(value), None);
             assert_eq!(ids.intern(value), id);

@@ -1,14 +1,16 @@
 //! Follows every element of a growing set through all reads (protocol §13.3): broadcast and g-set.
 //!
 //! An element is stable if the reads which began last saw it, lost if they missed it although it was known
-//! before they began, never-read otherwise. Each read touches each element once, over dense numbers: a few
-//! hundred million steps on arrays for a run of 20,000 operations. What Maelstrom passes over is found on the way and
-//! stands under `:gloomers`.
+//! before they began, never-read otherwise. Of a list that only grows each read costs what is new in it (see
+//! [`tracks`]); of any other it touches each element once, over dense numbers. What Maelstrom passes over is found on the
+//! way and stands under `:gloomers`.
 
+mod tracks;
 mod unseen;
 
 use std::cmp::Reverse;
 
+use tracks::{Track, Tracks};
 use unseen::{Copies, Finals, Strangers};
 
 use super::ids::Ids;
@@ -62,10 +64,13 @@ struct Elements<'a> {
     /// How many adds of the element began, and how many of them failed.
     begun: Vec<usize>,
     failed: Vec<usize>,
+    /// Where the last add of the element began, from zero.
+    begun_at: Vec<usize>,
     /// Where the last of the final reads ended that missed the element although it was known before.
     missed: Vec<usize>,
     copies: Copies,
     strangers: Strangers,
+    tracks: Tracks,
 }
 
 impl<'a> Elements<'a> {
@@ -75,35 +80,42 @@ impl<'a> Elements<'a> {
         for (position, op) in history.client_ops() {
             let invocation = history.partner(position);
             match (&*op.f, op.kind) {
-                ("add" | "broadcast", Kind::Invoke) => elements.begin(&op.value),
+                ("add" | "broadcast", Kind::Invoke) => elements.begin(&op.value, position),
                 ("add" | "broadcast", Kind::Ok) => elements.acknowledge(&op.value, position),
                 ("add" | "broadcast", Kind::Fail) => elements.fail(&op.value),
                 ("read", Kind::Ok) => {
                     let Some(invocation) = invocation else { continue };
-                    elements.read(op, position, invocation)?;
-                    if finals.have(history, invocation) {
+                    let is_final = finals.have(history, invocation);
+                    if is_final || !elements.follow(&op.value, position, invocation) {
+                        elements.read(op, position, invocation)?;
+                    }
+                    if is_final {
                         elements.miss(position, invocation);
                     }
                 }
                 _ => {}
             }
         }
+        elements.end_tracks();
         Ok(elements)
     }
 
     /// An element is about to be added; if it was before, it starts afresh.
-    fn begin(&mut self, value: &'a Value) {
+    fn begin(&mut self, value: &'a Value, position: usize) {
         let id = self.ids.intern(value);
         if id == self.value.len() {
             self.value.push(value);
-            for column in [&mut self.begun, &mut self.failed, &mut self.seen_in] {
+            for column in [&mut self.begun, &mut self.failed, &mut self.begun_at, &mut self.seen_in] {
                 column.push(0);
             }
             for column in [&mut self.known, &mut self.last_present, &mut self.last_absent, &mut self.missed] {
                 column.push(0);
             }
+        } else {
+            self.end_tracks();
         }
         self.begun[id] += 1;
+        self.begun_at[id] = position;
         for column in [&mut self.known, &mut self.last_present, &mut self.last_absent, &mut self.missed] {
             column[id] = 0;
         }
@@ -146,14 +158,43 @@ impl<'a> Elements<'a> {
         }
     }
 
+    /// A read completed at `position` and was invoked at `invocation`. Whether it was of a list that only grows, so that
+    /// nothing but its new elements need be looked at.
+    fn follow(&mut self, value: &Value, position: usize, invocation: usize) -> bool {
+        let Value::Ints(list) = value else { return false };
+        let (new, ended) = self.tracks.follow(list, (position, invocation + 1), |int| self.ids.of_int(int));
+        ended.iter().for_each(|track| self.end_track(track));
+        for id in new.iter().flatten() {
+            self.learn(*id, position);
+        }
+        new.is_some()
+    }
+
+    fn end_tracks(&mut self) {
+        for track in self.tracks.end() {
+            self.end_track(&track);
+        }
+    }
+
+    /// What the reads of a track say about each element.
+    fn end_track(&mut self, track: &Track) {
+        let latest = track.latest();
+        let columns = self.last_present.iter_mut().zip(&mut self.last_absent).zip(&self.begun_at);
+        for (id, ((present, absent), begun)) in columns.enumerate() {
+            let [with, without] = track.last(*begun, id, &latest);
+            *present = with.max(*present);
+            *absent = without.max(*absent);
+        }
+    }
+
     /// A read completed at `position` and was invoked at `invocation`. It speaks for its invocation.
     fn read(&mut self, op: &Op, position: usize, invocation: usize) -> Result<(), Unjudgeable> {
         self.reads += 1;
         if let Value::Ints(ints) = &op.value {
             for int in ints {
-                match self.ids.of_int(*int) {
+                match self.ids.of_int(int) {
                     Some(id) => self.see(id, position),
-                    None => self.strangers.see(&Value::Int(*int), self.reads, position),
+                    None => self.strangers.see(&Value::Int(int), self.reads, position),
                 }
             }
         } else if let Some(items) = op.value.items() {

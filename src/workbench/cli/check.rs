@@ -1,7 +1,7 @@
 //! `gloomers check`: judges a stored history, ours or Maelstrom's own, as `gloomers test` judges a run.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use crate::workbench::cli::options::{self, Refusal};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
 use crate::workbench::report::finish::{ruling, tell, time_limit};
+use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::workload::Kind;
 
@@ -42,7 +43,7 @@ pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_
         Ok(request) => request,
         Err(refusal) => return refuse(&refusal, desk.page),
     };
-    let file = if request.path.is_dir() { request.path.join("history.edn") } else { request.path.clone() };
+    let file = file(request.path);
     let history = match history(&file, request.workload) {
         Ok(history) => history,
         Err(problem) => {
@@ -87,10 +88,24 @@ fn counts(results: &Path) -> Option<Counts> {
     Some(Counts { all: traffic("all")?, clients: traffic("clients")?, servers: traffic("servers")? })
 }
 
+/// The file of the history, also if only its folder is given.
+fn file(path: PathBuf) -> PathBuf {
+    if !path.is_dir() {
+        return path;
+    }
+    let (plain, compressed) = (path.join("history.edn"), path.join(format!("history.edn{COMPRESSED}")));
+    if compressed.exists() && !plain.exists() { compressed } else { plain }
+}
+
 /// The history in a file, if it may be one of the workload.
 fn history(file: &Path, workload: Kind) -> Result<History, String> {
-    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
-    let history: History = text.parse().map_err(|error: HistoryError| error.to_string())?;
+    let is_compressed = file.extension().is_some_and(|ending| ending == COMPRESSED.trim_start_matches('.'));
+    let history = if is_compressed {
+        History::read_compressed(File::open(file).map_err(|error| error.to_string())?)
+    } else {
+        fs::read_to_string(file).map_err(|error| error.to_string())?.parse()
+    };
+    let history = history.map_err(|error: HistoryError| error.to_string())?;
     shape::admit(workload, &history).map_err(|foreign| foreign.to_string())?;
     Ok(history)
 }
@@ -140,7 +155,12 @@ pub(super) fn table() -> Command {
         .about("Judges a stored history, ours or Maelstrom's; also called analyze")
         .args_override_self(true)
         .after_help(format!("{}\n\n{STATUS}", options::workloads()))
-        .arg(Arg::new("history").value_name("HISTORY").required(true).help("history.edn, or the folder it is in"))
+        .arg(
+            Arg::new("history")
+                .value_name("HISTORY")
+                .required(true)
+                .help("history.edn or history.edn.zst, or the folder it is in"),
+        )
         .arg(value("workload", "NAME", "What was tested").short('w').required(true))
         .arg(value("consistency-models", "M", "Consistency models to check [default: strict-serializable]"))
         .arg(value("availability", "A", "Demanded availability: total, or a number from 0 to 1"))

@@ -164,8 +164,10 @@ impl SimulatedCluster {
         for node in std::mem::take(&mut self.spoken) {
             let Some(living) = &mut self.seats[node].living else { continue };
             let output = living.machine.output();
-            for line in output.split_inclusive(|byte| *byte == b'\n') {
-                on_line(node, self.now, &line[..line.len() - 1]);
+            let mut start = 0;
+            for end in memchr::memchr_iter(b'\n', output) {
+                on_line(node, self.now, &output[start..end]);
+                start = end + 1;
             }
             output.clear();
         }

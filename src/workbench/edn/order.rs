@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn collections_are_equal_by_their_elements() {
         assert!(value("[1 2]").same(&value("(1 2)")));
-        assert!(Value::Vector(vec![Value::Int(1)]).same(&Value::Ints(vec![1])));
-        assert!(Value::Vector(vec![]).same(&Value::Ints(vec![])));
+        assert!(Value::Vector(vec![Value::Int(1)]).same(&Value::ints(vec![1])));
+        assert!(Value::Vector(vec![]).same(&Value::ints(vec![])));
         assert!(value("{:a 1, :b #{1 2}}").same(&value("{:b #{2 1}, :a 1}")));
         assert!(!value("[1 2]").same(&value("[2 1]")));
         assert!(!value("1").same(&value("1.0")));

@@ -5,7 +5,7 @@
 
 use thiserror::Error;
 
-use super::Value;
+use super::{Lists, Separator, Value};
 
 /// How deep collections, tags and discarded forms may nest: far above what Jepsen writes (exceptions reach
 /// about ten), far below what would exhaust the stack.
@@ -42,13 +42,26 @@ pub fn read(text: &str) -> Result<Value, ReadError> {
 pub struct Reader<'a> {
     text: &'a str,
     at: usize,
+    lists: Lists,
 }
 
 impl<'a> Reader<'a> {
     /// A reader at the beginning of `text`.
     #[must_use]
-    pub const fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+    pub fn new(text: &'a str) -> Self {
+        Self::knowing(text, Lists::default())
+    }
+
+    /// A reader at the beginning of `text`, whose lists share what they have in common with those read before.
+    #[must_use]
+    pub const fn knowing(text: &'a str, lists: Lists) -> Self {
+        Self { text, at: 0, lists }
+    }
+
+    /// The lists that it has read.
+    #[must_use]
+    pub fn into_lists(self) -> Lists {
+        self.lists
     }
 
     /// The next value, or `None` at the end of the text.
@@ -284,6 +297,10 @@ impl<'a> Reader<'a> {
 
     fn vector(&mut self, depth: usize) -> Result<Value, ReadError> {
         let start = self.at;
+        if let Some((list, length)) = self.lists.read(&self.text[start..], Separator::Space) {
+            self.at += length;
+            return Ok(Value::Ints(list));
+        }
         self.at += 1;
         let mut ints = Vec::new();
         let first_other = loop {
@@ -291,7 +308,7 @@ impl<'a> Reader<'a> {
                 ints.push(int);
             }
             if self.closed(depth, start, b']')? {
-                return Ok(Value::Ints(ints));
+                return Ok(Value::ints(ints));
             }
             let value = self.nested(depth)?;
             let Value::Int(int) = value else { break value };

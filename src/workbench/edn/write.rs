@@ -38,7 +38,7 @@ impl Value {
                     if i > 0 {
                         out.push(' ');
                     }
-                    write_int(*int, out);
+                    write_int(int, out);
                 }
                 out.push(']');
             }
@@ -191,7 +191,7 @@ impl Page {
             Value::List(values) => self.put_all("(", values, ")"),
             Value::Vector(values) => self.put_all("[", values, "]"),
             Value::Set(values) => self.put_all("#{", values, "}"),
-            Value::Ints(ints) => self.put_all("[", &ints.iter().copied().map(Value::Int).collect::<Vec<_>>(), "]"),
+            Value::Ints(ints) => self.put_all("[", &ints.iter().map(Value::Int).collect::<Vec<_>>(), "]"),
             Value::Map(entries) => {
                 self.push("{");
                 let indent = self.column;
@@ -281,7 +281,7 @@ mod tests {
             any::<String>().prop_map(Value::str),
             "[a-z][a-z0-9*+!?_./-]{0,8}".prop_map(|name| Value::Keyword(name.into())),
             "[a-z][a-z0-9]{0,4}\\.[A-Z][a-z$]{0,8}".prop_map(|name| Value::Symbol(name.into())),
-            prop::collection::vec(any::<i64>(), 0..5).prop_map(Value::Ints),
+            prop::collection::vec(any::<i64>(), 0..5).prop_map(Value::ints),
         ];
         leaf.prop_recursive(4, 40, 6, |inner| {
             let values = prop::collection::vec(inner.clone(), 0..6);

@@ -1,11 +1,14 @@
 //! Reads `history.edn`, ours or Maelstrom's own.
 
+use std::fmt::Display;
+use std::io::{BufRead as _, BufReader, Read};
 use std::str::FromStr;
 
+use ruzstd::decoding::StreamingDecoder;
 use thiserror::Error;
 
 use super::{History, Kind, Op, Process};
-use crate::workbench::edn::{ReadError, Reader, Value};
+use crate::workbench::edn::{Lists, ReadError, Reader, Value};
 
 /// Why a text is no history.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -13,6 +16,9 @@ pub enum HistoryError {
     /// It is not EDN.
     #[error("the history is not EDN: {0}")]
     Edn(#[from] ReadError),
+    /// Its text cannot be unpacked.
+    #[error("the history cannot be unpacked: {0}")]
+    Packed(String),
     /// It is EDN, but a value in it is no operation.
     #[error("the operation before the end of line {line} of the history {problem}")]
     Op {
@@ -33,31 +39,72 @@ pub enum HistoryError {
     },
 }
 
+impl HistoryError {
+    /// The same, of a text that so many lines stand before.
+    fn below(mut self, lines: usize) -> Self {
+        if let Self::Op { line, .. } | Self::Edn(ReadError { line, .. }) = &mut self {
+            *line += lines;
+        }
+        self
+    }
+}
+
 /// The operations of a text, one after the other or in one vector, as maps or `#jepsen.history.Op{...}`.
 impl FromStr for History {
     type Err = HistoryError;
 
     fn from_str(text: &str) -> Result<Self, HistoryError> {
         let mut history = Self::default();
-        let mut reader = Reader::new(text);
+        history.take_all(&mut Reader::new(text))?;
+        history.in_pairs()
+    }
+}
+
+impl History {
+    /// The operations of a file that was compressed with Zstandard, by `gloomers` or by others. Each stands on a line, so
+    /// that the whole text is never held.
+    ///
+    /// # Errors
+    /// If it cannot be unpacked, or is no history.
+    pub fn read_compressed(from: impl Read) -> Result<Self, HistoryError> {
+        let unpacked = |error: &dyn Display| HistoryError::Packed(error.to_string());
+        let decoder = StreamingDecoder::new(from).map_err(|error| unpacked(&error))?;
+        let mut from = BufReader::with_capacity(1 << 20, decoder);
+        let (mut history, mut lists, mut text) = (Self::default(), Lists::default(), String::new());
+        for line in 0.. {
+            text.clear();
+            if from.read_line(&mut text).map_err(|error| unpacked(&error))? == 0 {
+                break;
+            }
+            let mut reader = Reader::knowing(&text, lists);
+            history.take_all(&mut reader).map_err(|error| error.below(line))?;
+            lists = reader.into_lists();
+        }
+        history.in_pairs()
+    }
+
+    fn take_all(&mut self, reader: &mut Reader<'_>) -> Result<(), HistoryError> {
         while let Some(value) = reader.next_value()? {
             let ops = if let Value::Vector(ops) = value { ops } else { vec![value] };
             for op in ops {
-                let taken = history.take(op);
+                let taken = self.take(op);
                 taken.map_err(|problem| HistoryError::Op { line: reader.line(), problem })?;
             }
         }
-        for (begun, ended) in history.pairs() {
+        Ok(())
+    }
+
+    /// The history, unless an operation ends as another than it began.
+    fn in_pairs(self) -> Result<Self, HistoryError> {
+        for (begun, ended) in self.pairs() {
             if let Some(ended) = ended.filter(|ended| ended.f != begun.f) {
                 let (index, begun, ended) = (ended.index, begun.f.to_string(), ended.f.to_string());
                 return Err(HistoryError::Turned { index, begun, ended });
             }
         }
-        Ok(history)
+        Ok(self)
     }
-}
 
-impl History {
     /// Appends the operation that a map describes. Time does not run back, and indices rise; where the first operation
     /// has none, each is numbered by its position.
     fn take(&mut self, value: Value) -> Result<(), &'static str> {

@@ -53,6 +53,18 @@ impl Op {
 
     /// Appends the operation as it stands in `history.edn`, without a newline.
     pub fn write_edn(&self, out: &mut String) {
+        self.write_with(out, Self::edn_around_value);
+    }
+
+    fn write_with(&self, out: &mut String, around: impl Fn(&Self, &mut String, &mut String)) {
+        let mut after = String::new();
+        around(self, out, &mut after);
+        self.value.write(out);
+        out.push_str(&after);
+    }
+
+    /// Appends what stands in `history.edn` before the value and what stands after it.
+    pub(super) fn edn_around_value(&self, out: &mut String, after: &mut String) {
         out.push('{');
         for (key, value) in self.head() {
             out.push(':');
@@ -62,32 +74,35 @@ impl Op {
             out.push_str(", ");
         }
         out.push_str(":value ");
-        self.value.write(out);
         for (key, value) in &self.extra {
-            out.push_str(", ");
-            key.write(out);
-            out.push(' ');
-            value.write(out);
+            after.push_str(", ");
+            key.write(after);
+            after.push(' ');
+            value.write(after);
         }
         if let Some(error) = &self.error {
-            out.push_str(", :error ");
-            error.write(out);
+            after.push_str(", :error ");
+            error.write(after);
         }
-        out.push('}');
+        after.push('}');
     }
 
     /// Appends the operation as it stands in `history.txt` and in the log, without a newline: process, type,
     /// f, value and, if there is one, error, with tabs between.
     pub fn write_txt(&self, out: &mut String) {
+        self.write_with(out, Self::txt_around_value);
+    }
+
+    /// Appends what stands in `history.txt` before the value and what stands after it.
+    pub(super) fn txt_around_value(&self, out: &mut String, after: &mut String) {
         let [_, _, kind, process, f] = self.head();
         for (_, value) in [process, kind, f] {
             value.write(out);
             out.push('\t');
         }
-        self.value.write(out);
         if let Some(error) = &self.error {
-            out.push('\t');
-            if let Some(text) = error.as_str() { out.push_str(text) } else { error.write(out) }
+            after.push('\t');
+            if let Some(text) = error.as_str() { after.push_str(text) } else { error.write(after) }
         }
     }
 }

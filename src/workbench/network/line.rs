@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::workbench::edn::{Ints, Lists, Separator};
 use crate::workbench::json;
 use crate::workbench::quote::quote;
 
@@ -14,8 +15,46 @@ pub(super) struct Envelope<'a> {
     pub(super) dest: Cow<'a, str>,
     /// The text of a JSON object.
     pub(super) body: &'a str,
+    /// The long list of integers in the body, if there is one.
+    pub(super) array: Option<Array>,
     /// What follows the message on the line; it is ignored.
     pub(super) rest: &'a str,
+}
+
+/// A long list of integers within a body, read already.
+#[derive(Debug, Clone)]
+pub struct Array {
+    /// Where in the body it begins, and how many bytes it takes.
+    at: usize,
+    length: usize,
+    list: Ints,
+}
+
+impl Array {
+    /// The body with an empty list in its place.
+    #[must_use]
+    pub fn leave_out(&self, body: &str) -> String {
+        without(body, self.at, self.length)
+    }
+
+    /// The list, if a part of the text without it is what stands in its place.
+    #[must_use]
+    pub fn list_at(&self, text: &str, part: &str) -> Option<&Ints> {
+        (part == EMPTY && place(text, part) == Some(self.at)).then_some(&self.list)
+    }
+}
+
+/// What stands in the place of a list that is left out.
+const EMPTY: &str = "[]";
+
+fn without(text: &str, at: usize, length: usize) -> String {
+    [&text[..at], EMPTY, &text[at + length..]].concat()
+}
+
+/// Where in a text a part of it begins.
+fn place(text: &str, part: &str) -> Option<usize> {
+    let at = part.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    (at + part.len() <= text.len()).then_some(at)
 }
 
 /// Why a line mutes the node that printed it. Quotations are shortened and escaped.
@@ -59,6 +98,29 @@ pub enum BadLine {
     UnknownSrc(String),
 }
 
+/// Reads one line of a node's stdout, without its line end; if there is a long list of integers on it, parses only what
+/// is new in that list.
+pub(super) fn parse_with<'a>(line: &'a str, lists: &mut Lists) -> Result<Envelope<'a>, BadLine> {
+    parse_around_list(line, lists).map_or_else(|| parse(line), Ok)
+}
+
+/// A line is parsed with its first list left out, unless that is no member of a well-formed body.
+fn parse_around_list<'a>(line: &'a str, lists: &mut Lists) -> Option<Envelope<'a>> {
+    let start = memchr::memchr(b'[', line.as_bytes())?;
+    let (list, length) = lists.read(&line[start..], Separator::Comma)?;
+    let short = without(line, start, length);
+    let Envelope { src, dest, body, rest, .. } = parse(&short).ok()?;
+    let from = place(&short, body)?;
+    if !rest.is_empty() || !(from..from + body.len()).contains(&start) {
+        return None;
+    }
+    let array = Array { at: start - from, length, list };
+    json::members(body).ok()?.iter().find_map(|(_, value)| array.list_at(body, value.get()))?;
+    let body = &line[from..from + body.len() - EMPTY.len() + length];
+    let (src, dest) = (src.into_owned().into(), dest.into_owned().into());
+    Some(Envelope { src, dest, body, array: Some(array), rest: "" })
+}
+
 /// Reads one line of a node's stdout, without its line end.
 pub(super) fn parse(line: &str) -> Result<Envelope<'_>, BadLine> {
     let line = line.trim_matches(BLANK);
@@ -93,7 +155,7 @@ pub(super) fn parse(line: &str) -> Result<Envelope<'_>, BadLine> {
         }
     }
     let (src, dest) = (src.ok_or(BadLine::NoAddress("src"))?, dest.ok_or(BadLine::NoAddress("dest"))?);
-    Ok(Envelope { src, dest, body, rest: rest.trim_matches(BLANK) })
+    Ok(Envelope { src, dest, body, array: None, rest: rest.trim_matches(BLANK) })
 }
 
 /// Characters that may surround a message.
@@ -144,7 +206,7 @@ impl Lines {
             self.after_return = false;
             bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
-        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n' || byte == b'\r') {
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
             if self.partial.is_empty() {
                 on_line(&bytes[..end]);
             } else {

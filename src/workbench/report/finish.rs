@@ -60,7 +60,7 @@ pub fn conclude(
     let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
     let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
     let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
-    store.write_history(&history);
+    outcome.remarks.extend(store.write_history(&history));
     let picture = |store: &mut Store, results: Option<&Value>, verdict: Option<Verdict>, remarks: Vec<String>| {
         let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
         let throughput = &outcome.throughput;

@@ -204,7 +204,7 @@ pub(super) fn brief(value: &Value) -> String {
     if let Value::Ints(ints) = value
         && ints.len() > ELEMENTS
     {
-        let shown = Value::Ints(ints[..ELEMENTS].to_vec()).to_string();
+        let shown = ints.iter().take(ELEMENTS).map(Value::Int).collect::<Value>().to_string();
         return format!("{} …] ({} elements)", shown.trim_end_matches(']'), ints.len());
     }
     cut(&value.to_string(), VALUE)

@@ -21,6 +21,13 @@ pub const ROOT: &str = "store";
 /// The name of a run's folder: its start in local time, with the offset from UTC.
 pub const FOLDER_FORMAT: &str = "%Y%m%dT%H%M%S%.3f%z";
 
+/// A history whose lists hold more elements, each counted as often as it is listed, is written compressed: as text it
+/// would take more than about 100 MB, twice.
+const MOST_LISTED: usize = 20_000_000;
+
+/// How the names of compressed files end.
+pub const COMPRESSED: &str = ".zst";
+
 /// How many later names to try when a run began in the very millisecond of another.
 const MAX_COLLISIONS: u32 = 100;
 
@@ -118,12 +125,26 @@ impl Store {
         self.node_logs().join(format!("{node}.log"))
     }
 
-    /// Writes `history.edn` and `history.txt`, and points both `latest` at this run.
-    pub fn write_history(&mut self, history: &History) {
-        self.write("history.edn", |file| history.write_edn(file));
-        self.write("history.txt", |file| history.write_txt(file));
+    /// Writes `history.edn` and `history.txt`, compressed where they would be very long, and points both `latest` at this
+    /// run. Returns what is to be said about that.
+    pub fn write_history(&mut self, history: &History) -> Option<String> {
+        let listed = history.listed();
+        let is_long = listed > MOST_LISTED;
+        if is_long {
+            self.write(&format!("history.edn{COMPRESSED}"), |file| history.write_edn_compressed(file));
+            self.write(&format!("history.txt{COMPRESSED}"), |file| history.write_txt_compressed(file));
+        } else {
+            self.write("history.edn", |file| history.write_edn(file));
+            self.write("history.txt", |file| history.write_txt(file));
+        }
         self.point("latest");
         self.point(&format!("{}/latest", self.workload));
+        is_long.then(|| {
+            format!(
+                "the reads of the history list {listed} elements, so it is compressed: zstdcat prints \
+                 history.edn{COMPRESSED} and history.txt{COMPRESSED}, and gloomers check reads the former as it is"
+            )
+        })
     }
 
     /// Writes `results.edn` and, for scripts, `results.json`.

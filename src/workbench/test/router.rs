@@ -146,9 +146,7 @@ impl<'a, C: Cluster> Router<'a, C> {
                 last_line[node] = Some(now);
                 match network.accept(node, line, now) {
                     Ok(Some(sent)) => {
-                        if is_stray(node, &sent, asked) {
-                            overhear(node, &sent, clients, waiting);
-                        }
+                        note_misdirected(node, &sent, asked, clients, waiting);
                         if let Some(client) = sent.client {
                             read_mail(network, clients, asked, waiting, answers, client, now);
                         }
@@ -234,22 +232,29 @@ fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
 /// Whether a message replies to a request that its receiver never made or has had an answer to: it may have been meant
 /// for another client.
 fn is_stray(node: usize, sent: &Accepted, asked: &[Asked]) -> bool {
-    if !sent.body.contains("in_reply_to") {
+    let short = sent.array.as_ref().map(|array| array.leave_out(&sent.body));
+    let body = short.as_deref().unwrap_or(&sent.body);
+    if !body.contains("in_reply_to") {
         return false;
     }
     let receiver = sent.client.or_else(|| client_number(&sent.dest)).and_then(|number| asked.get(number));
     let Some(receiver) = receiver.filter(|receiver| receiver.node == node) else { return true };
-    let members = json::members(&sent.body).unwrap_or_default();
+    let members = json::members(body).unwrap_or_default();
     let in_reply_to = members.iter().find(|(key, _)| key == "in_reply_to").and_then(|(_, id)| id.get().parse().ok());
     !in_reply_to.is_some_and(|id: u64| (1..=receiver.requests).contains(&id) && id != receiver.answered)
 }
 
 /// Tells the clients that wait for a node of a message to another receiver which may have been meant for one of them.
-fn overhear(node: usize, sent: &Accepted, clients: &mut [Option<Client>], waiting: &[usize]) {
-    let others = waiting.iter().filter(|number| sent.client != Some(**number));
+fn note_misdirected(node: usize, sent: &Accepted, asked: &[Asked], clients: &mut [Option<Client>], waiting: &[usize]) {
+    let waits = |number: &&usize| clients[**number].as_ref().is_some_and(|client| client.node == node);
+    let others: Vec<usize> =
+        waiting.iter().filter(|number| sent.client != Some(**number)).filter(waits).copied().collect();
+    if others.is_empty() || !is_stray(node, sent, asked) {
+        return;
+    }
     for number in others {
-        if let Some(client) = clients[*number].as_mut().filter(|client| client.node == node) {
-            client.note_misdirected(&sent.src, &sent.dest, &sent.body);
+        if let Some(client) = &mut clients[number] {
+            client.note_misdirected(&sent.src, &sent.dest, &sent.body, sent.array.as_ref());
         }
     }
 }
@@ -268,7 +273,7 @@ fn read_mail(
     while client.deadline().is_some()
         && let Some(message) = network.take_mail(number, now)
     {
-        if let Some(answer) = client.hear(&message.src, &message.body) {
+        if let Some(answer) = client.receive(&message.src, &message.body, message.array.as_ref()) {
             asked[number].answered = asked[number].requests;
             answers.push_back((number, answer));
             waiting.retain(|waiting| *waiting != number);
@@ -289,7 +294,7 @@ mod tests {
         ];
         let to = |dest: &str, body: &str| {
             let client = client_number(dest).filter(|number| *number < 2);
-            Accepted { client, src: "n0".into(), dest: dest.into(), body: body.into() }
+            Accepted { client, src: "n0".into(), dest: dest.into(), body: body.into(), array: None }
         };
         for (dest, body, expected) in [
             ("c0", r#"{"type":"echo_ok","in_reply_to":5}"#, false),

@@ -10,6 +10,7 @@ use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Kind;
 use crate::workbench::json;
+use crate::workbench::network::Array;
 use crate::workbench::quote::quote;
 
 pub use reason::{Mismatch, Reason, Silence, Stray, Unfinished};
@@ -309,10 +310,13 @@ impl Client {
         self.waiting.as_ref()?.stray.as_deref()
     }
 
-    /// Reads a message from `src`; `None` if it does not answer the outstanding request.
-    pub fn receive(&mut self, src: &Rc<str>, body: &str) -> Option<ClientReply> {
+    /// Reads a message from `src`, with the long list in it if there is one; `None` if it does not answer the
+    /// outstanding request.
+    pub fn receive(&mut self, src: &Rc<str>, body: &str, array: Option<&Array>) -> Option<ClientReply> {
         let waiting = self.waiting.as_mut()?;
-        let members = json::members(body).ok()?;
+        let short = array.map(|array| array.leave_out(body));
+        let text = short.as_deref().unwrap_or(body);
+        let members = json::members(text).ok()?;
         let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
         let kind = member("type").and_then(|text| json::value(text).ok());
         if let Some(mismatch) = mismatch(member("in_reply_to"), self.sent) {
@@ -328,8 +332,11 @@ impl Client {
                 text: member("text").and_then(|text| json::value(text).ok()).unwrap_or(Value::Nil),
             });
         }
-        let read =
-            |(key, value): &(std::borrow::Cow<str>, &RawValue)| Ok((key.as_ref().into(), json::value(value.get())?));
+        let read = |(key, value): &(std::borrow::Cow<str>, &RawValue)| {
+            let list = array.and_then(|array| array.list_at(text, value.get()));
+            let value = list.map_or_else(|| json::value(value.get()), |list| Ok(Value::Ints(list.clone())));
+            Ok((key.as_ref().into(), value?))
+        };
         Some(match members.iter().map(read).collect::<Result<Vec<_>, serde_json::Error>>() {
             Ok(members) => ClientReply::Reply(members),
             Err(error) => ClientReply::Unreadable { why: error.to_string(), body: quote(body) },
@@ -337,9 +344,10 @@ impl Client {
     }
 
     /// Notes a message of its node to another destination, which may have been meant as the reply.
-    pub fn note_misdirected(&mut self, src: &Rc<str>, dest: &Rc<str>, body: &str) {
+    pub fn note_misdirected(&mut self, src: &Rc<str>, dest: &Rc<str>, body: &str, array: Option<&Array>) {
         let Some(waiting) = &mut self.waiting else { return };
-        let Ok(members) = json::members(body) else { return };
+        let short = array.map(|array| array.leave_out(body));
+        let Ok(members) = json::members(short.as_deref().unwrap_or(body)) else { return };
         let member = |name: &str| members.iter().find(|(key, _)| key == name).map(|(_, value)| value.get());
         if mismatch(member("in_reply_to"), self.sent).is_some() {
             return;

@@ -148,7 +148,7 @@ mod tests {
         assert!(log.receive(reply("msgs", r#"{"5":[[0,7],[3,8]]}"#), &mut received));
         assert_eq!(log.request(&received).body, r#"{"type":"poll","offsets":{"5":4}}"#);
         assert!(!log.receive(reply("msgs", r#"{"5":[]}"#), &mut received));
-        assert_eq!(received, [Value::Ints(vec![0, 7]), Value::Ints(vec![3, 8])]);
+        assert_eq!(received, [Value::ints(vec![0, 7]), Value::ints(vec![3, 8])]);
     }
 
     #[test]

@@ -173,7 +173,7 @@ mod tests {
         assert!((157..177).contains(&share(&ops, |(_, op)| op.f == "write")));
         assert!((323..343).contains(&share(&ops, |(_, op)| op.f == "cas")));
         assert!(ops.iter().all(|(thread, op)| (*thread < 3) == (op.f == "read")));
-        let write = |value: i64| Value::Ints(vec![0, value]);
+        let write = |value: i64| Value::ints(vec![0, value]);
         for value in 0..5 {
             let seen = share(&ops, |(_, op)| op.f == "write" && op.value == write(value));
             assert!((25..42).contains(&seen), "{value}: {seen}");
@@ -239,6 +239,6 @@ mod tests {
         assert_eq!(LinKv::new(&Terms::default()).timeout, Duration::from_secs(1));
         let read = Invocation::new("read", Value::Vector(vec![Value::Int(2), Value::Nil]));
         let Act::Done(value) = lin_kv.proceed(0, &read, vec![("value".into(), Value::Int(3))]) else { panic!("done") };
-        assert_eq!(value, Value::Ints(vec![2, 3]));
+        assert_eq!(value, Value::ints(vec![2, 3]));
     }
 }

@@ -50,7 +50,7 @@ impl Sloppy {
                     }
                 }
             }
-            let pairs = pairs.into_iter().map(|(offset, message)| Value::Ints(vec![offset, message]));
+            let pairs = pairs.into_iter().map(|(offset, message)| Value::ints(vec![offset, message]));
             told.push((Value::str(*key), Value::Vector(pairs.collect())));
         }
         Value::Vector(vec![Value::Vector(vec![Value::keyword("poll"), Value::Map(told)])])
@@ -92,7 +92,7 @@ impl Clients for Sloppy {
                     log.push((offset, message));
                     log.sort_unstable();
                 }
-                let told = if kind == Kind::Ok { Value::Ints(vec![offset, message]) } else { Value::Int(message) };
+                let told = if kind == Kind::Ok { Value::ints(vec![offset, message]) } else { Value::Int(message) };
                 (kind, send(&key, told))
             }
             _ => (kind, asked.clone()),

@@ -12,6 +12,8 @@ struct Sloppy {
     held: Vec<i64>,
     /// How likely a read misses an element.
     misses: f64,
+    /// Whether reads list the elements in the order of their adds, as replicas that are late by a few.
+    in_order: bool,
 }
 
 impl Clients for Sloppy {
@@ -24,7 +26,7 @@ impl Clients for Sloppy {
         (self.add, Value::Int(if again { dice.between(-2, 4) } else { self.next }), false)
     }
 
-    fn answer(&mut self, _: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value) {
+    fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value) {
         let kind = dice.one_of(&[Kind::Ok, Kind::Ok, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info]);
         if f != "read" {
             let lost = dice.chance(self.misses) || kind != Kind::Ok && dice.chance(0.5);
@@ -34,12 +36,20 @@ impl Clients for Sloppy {
         if kind != Kind::Ok || dice.chance(0.02) {
             return (kind, Value::Nil);
         }
-        let mut seen: Vec<i64> = self.held.iter().copied().filter(|_| !dice.chance(self.misses)).collect();
+        let mut seen: Vec<i64> = if self.in_order {
+            let late = usize::try_from(dice.between(0, 3)).expect("small");
+            let len = self.held.len().saturating_sub(late);
+            self.held[..len].iter().copied().skip(usize::from(process % 2 == 1)).collect()
+        } else {
+            self.held.iter().copied().filter(|_| !dice.chance(self.misses)).collect()
+        };
         if dice.chance(0.05) {
             seen.push(dice.between(-3, 99));
         }
-        dice.shuffle(&mut seen);
-        (kind, if dice.chance(0.5) { Value::Ints(seen) } else { ints(seen) })
+        if !self.in_order {
+            dice.shuffle(&mut seen);
+        }
+        (kind, if dice.chance(0.5) { Value::ints(seen) } else { ints(seen) })
     }
 }
 
@@ -156,8 +166,10 @@ const KINDS: [&str; 7] = ["true", "false", ":unknown", "stable-count", "lost-cou
 #[test]
 fn sets_lose_what_no_later_read_shows_and_are_as_late_as_the_last_read_that_misses() {
     for (workload, add) in [("broadcast", "broadcast"), ("g-set", "add")] {
-        let clients =
-            |dice: &mut Dice| Sloppy { add, next: 0, held: Vec::new(), misses: dice.one_of(&[0.0, 0.05, 0.4]) };
+        let clients = |dice: &mut Dice| {
+            let misses = dice.one_of(&[0.0, 0.05, 0.4]);
+            Sloppy { add, next: 0, held: Vec::new(), misses, in_order: dice.chance(0.5) }
+        };
         compare(workload, clients, |history| oracle(history, add), Value::clone, notable, &KINDS);
     }
 }

@@ -104,7 +104,7 @@ impl Orders {
                     ("key", record.keys[*key].clone()),
                     ("value", record.messages[message].clone()),
                     ("count", Value::Int(rank)),
-                    ("offsets", Value::Ints(offsets)),
+                    ("offsets", Value::ints(offsets)),
                 ]);
                 errors.entry("duplicate").or_default().push(Case { rank, shown });
             }

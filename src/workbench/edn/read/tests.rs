@@ -40,9 +40,9 @@ fn scalars_are_what_clojure_takes_them_for() {
 
 #[test]
 fn a_vector_is_compact_exactly_if_all_its_elements_are_integers() {
-    assert_eq!(good("[]"), Value::Ints(vec![]));
-    assert_eq!(good("[ 0 12  -3,4\n5 ]"), Value::Ints(vec![0, 12, -3, 4, 5]));
-    assert_eq!(good("[999999999999999999 9223372036854775807]"), Value::Ints(vec![999_999_999_999_999_999, i64::MAX]));
+    assert_eq!(good("[]"), Value::ints(vec![]));
+    assert_eq!(good("[ 0 12  -3,4\n5 ]"), Value::ints(vec![0, 12, -3, 4, 5]));
+    assert_eq!(good("[999999999999999999 9223372036854775807]"), Value::ints(vec![999_999_999_999_999_999, i64::MAX]));
     assert_eq!(good("[1 2.5]"), Value::Vector(vec![Value::Int(1), Value::Float(2.5)]));
     assert_eq!(good("[1 9223372036854775808]").to_string(), "[1 9223372036854775808N]");
 }
@@ -64,7 +64,7 @@ fn an_operation_of_a_history_is_a_tagged_map_in_the_order_written() {
 
 #[test]
 fn comments_commas_and_discarded_forms_are_blank() {
-    assert_eq!(good("[1, ; one\n #_ {:a 1} 2 #_#_ 3 4]"), Value::Ints(vec![1, 2]));
+    assert_eq!(good("[1, ; one\n #_ {:a 1} 2 #_#_ 3 4]"), Value::ints(vec![1, 2]));
     assert_eq!(good("#object[java.lang.Object 0x1 \"x\"]").to_string(), "#object[java.lang.Object 0x1 \"x\"]");
 }
 

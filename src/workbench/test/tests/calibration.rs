@@ -47,8 +47,8 @@ fn stable_latencies_ms(history: &[Op]) -> Vec<i64> {
             (Kind::Ok, "read", Value::Ints(seen)) => {
                 let mut missing = vec![true; told];
                 for value in seen {
-                    known.entry(*value).or_insert(op.time);
-                    missing[usize::try_from(*value).expect("counted from 0")] = false;
+                    known.entry(value).or_insert(op.time);
+                    missing[usize::try_from(value).expect("counted from 0")] = false;
                 }
                 let read = begun[&op.process].time;
                 for (value, _) in (0..).zip(&missing).filter(|(_, missing)| **missing) {

@@ -290,7 +290,7 @@ mod tests {
         for (reason, words) in [
             (error(Some(13), "no disk".into()), "error 13 (crash): no disk"),
             (error(Some(1000), Value::Nil), "error 1000, a code of its own"),
-            (error(None, Value::Ints(vec![1])), "an error whose code is not an integer: [1]"),
+            (error(None, Value::ints(vec![1])), "an error whose code is not an integer: [1]"),
         ] {
             assert_eq!(reason.to_string(), words);
             assert_eq!(reason.of_request("topology"), format!("answered topology with {words}"));
