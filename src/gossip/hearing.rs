@@ -142,7 +142,7 @@ impl Gossip {
     /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
     pub(super) fn on_echo(&mut self, from: Peer, message: &Message<'_>, now: Time) {
         let Some((stamp, hold)) = message.echo else { return };
-        // Meant for a earlier incarnation of this replica, whose operations the peer takes to be here.
+        // Meant for an earlier incarnation of this replica, whose operations the peer takes to be here.
         self.links[from.index()].ask |= stamp < self.incarnation;
         let Some(sent) = self.instant(stamp).filter(|sent| *sent <= now) else { return };
         let Some(round_trip) = now.since(sent).checked_sub(hold) else { return };
