@@ -2,7 +2,7 @@
 
 use super::log::{Insertion, Log, Origin, Slot};
 use super::message::Message;
-use super::{GRAIN, Gossip, MAX_IDLE, View, estate};
+use super::{GRAIN, Gossip, MAX_IDLE, Operation, View, estate};
 use crate::node::Peer;
 use crate::time::Time;
 use crate::wire::Json;
@@ -107,7 +107,7 @@ impl Gossip {
         if matches!(insertion, Insertion::Next | Insertion::Beyond) {
             self.news = true;
             if !is_estate {
-                view.apply(origin, number, self.log.latest());
+                deliver(view, origin, number, self.log.latest());
             }
         }
         insertion
@@ -182,6 +182,14 @@ impl Gossip {
 fn show(log: &Log, slot: Slot, first: u32, view: &mut impl View) {
     let origin = log.origin(slot);
     for (number, operation) in (first..).zip(log.payloads(slot, first)) {
-        view.apply(origin, number, operation);
+        deliver(view, origin, number, operation);
+    }
+}
+
+/// Hands one operation on. What its view cannot read was made by another program, and stays in the log.
+#[inline]
+fn deliver<V: View>(view: &mut V, origin: Origin, number: u32, operation: &[u8]) {
+    if let Some(op) = V::Op::decode(operation) {
+        view.apply(origin, number, op);
     }
 }
