@@ -5,11 +5,10 @@
 
 use memchr::memchr;
 
-use crate::event_loop::StateMachine;
 use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::{Counters, Due, Names, Outbox, escaped};
 use crate::time::{Duration, Time};
-use crate::wire::{Decode, ErrorCode, Json, Message, PADDING, Quote, Reader, Refusal, Sentence, Unreadable};
+use crate::wire::{Decode, ErrorCode, Json, MAX_LINE, Message, PADDING, Quote, Reader, Refusal, Sentence, Unreadable};
 
 /// Lines to peers and services wait until the first request of a client, which comes when all nodes have answered
 /// `init`, or for this long: a message to a participant that is not registered yet silences its sender for good
@@ -30,6 +29,29 @@ pub const MAX_NODES: usize = 1 << 14;
 
 /// A node's id has at most this many bytes as JSON text: it stands on every line.
 pub const MAX_NODE_ID: usize = 1 << 10;
+
+/// What a host drives: bytes and time in, bytes and a deadline out. [`Engine`] is one.
+pub trait StateMachine {
+    /// Handles the complete lines in `buffer[..lines]`, each with its `\n`, in place.
+    ///
+    /// At least [`PADDING`] bytes follow the lines. They may belong to the next line, so whatever is done to them must
+    /// be undone on return; the lines themselves need not survive. `lines` is not 0.
+    fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time);
+
+    /// Acts on every deadline up to `now`.
+    fn on_deadline(&mut self, now: Time);
+
+    /// The next instant at which [`on_deadline`](Self::on_deadline) has something to do.
+    fn next_deadline(&self) -> Option<Time>;
+
+    /// Bytes to be written, whole lines: the state machine appends, the host removes.
+    fn output(&mut self) -> &mut Vec<u8>;
+
+    /// Handles a line of `length` bytes that was skipped because it exceeds [`MAX_LINE`]; by default, logs it.
+    fn on_oversize(&mut self, length: u64) {
+        log::error!("skipped a line of {length} bytes, the longest that is handled has {MAX_LINE}");
+    }
+}
 
 /// What a host gives a node besides its lines.
 #[derive(Debug)]
@@ -52,15 +74,13 @@ pub struct Engine<N: Node> {
     /// Lines that came before `init`.
     early: Vec<u8>,
     replaying: bool,
-    /// When lines last came: what comes at the same time belongs to the same batch.
-    fed: Time,
 }
 
 impl<N: Node> Engine<N> {
     /// An engine that waits for `init`.
     #[must_use]
     pub fn new(config: EngineConfig<N::Options>) -> Self {
-        // Numbers of a earlier incarnation must not meet answers meant for it.
+        // Numbers of an earlier incarnation must not meet answers meant for it.
         let first_call = i64::try_from(config.incarnation).unwrap_or_default();
         let seed = config.seed;
         Self {
@@ -70,7 +90,6 @@ impl<N: Node> Engine<N> {
             reader: Reader::default(),
             early: Vec::new(),
             replaying: false,
-            fed: Time::ZERO,
         }
     }
 
@@ -83,7 +102,7 @@ impl<N: Node> Engine<N> {
     /// What happened that should not have.
     #[must_use]
     pub const fn counters(&self) -> Counters {
-        self.out.counters
+        self.out.counters()
     }
 
     fn on_line(&mut self, buffer: &mut [u8], len: usize) {
@@ -102,7 +121,7 @@ impl<N: Node> Engine<N> {
             Ok(Handled::Yes) => {}
             Ok(Handled::BeforeInit) if self.early.len() <= MAX_EARLY => return,
             Ok(Handled::BeforeInit) => {
-                self.out.counters.early_dropped += 1;
+                self.out.count().early_dropped += 1;
                 log::warn!("dropped a message: more than {MAX_EARLY} bytes came before init");
             }
             Err(why) => self.unreadable(&buffer[..len], &why),
@@ -121,11 +140,11 @@ impl<N: Node> Engine<N> {
         let len = early.len();
         early.resize(len + PADDING, 0);
         self.replaying = true;
-        self.on_lines(&mut early, len);
+        self.handle(&mut early, len);
         self.replaying = false;
     }
 
-    fn on_lines(&mut self, buffer: &mut [u8], len: usize) {
+    fn handle(&mut self, buffer: &mut [u8], len: usize) {
         let mut start = 0;
         while let Some(end) = memchr(b'\n', &buffer[start..len]) {
             let line = end - usize::from(end > 0 && buffer[start + end - 1] == b'\r');
@@ -138,52 +157,47 @@ impl<N: Node> Engine<N> {
 
     #[cold]
     fn unreadable(&mut self, line: &[u8], why: &Unreadable) {
-        self.out.counters.unreadable += 1;
+        self.out.count().unreadable += 1;
         log::error!("skipped a line of {} bytes, {why}: {}", line.len(), Quote::of(line));
     }
 }
 
 impl<N: Node> StateMachine for Engine<N> {
-    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
-        if now != self.fed {
-            self.fed = now;
-            self.out.heard = if self.out.wheel.is_empty() { now } else { self.out.now };
-        }
-        self.out.now = now;
-        self.on_lines(buffer, lines);
+    fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        self.out.on_lines(now);
+        self.handle(buffer, lines);
     }
 
-    fn expire(&mut self, now: Time) {
+    fn on_deadline(&mut self, now: Time) {
         let Self { node, out, .. } = self;
         let Some(node) = node else { return };
-        out.now = now;
         // What these handlers arm without delay waits for the next wake-up, so that input is read in between.
-        for _ in 0..out.wheel.len() {
-            match out.wheel.pop(now) {
-                Some((_, Due::Timer(timer))) => node.on_timer(timer, out),
-                Some((_, Due::Call(id))) => {
+        for _ in 0..out.on_deadline(now) {
+            match out.next_due() {
+                Some(Due::Timer(timer)) => node.on_timer(timer, out),
+                Some(Due::Call(id)) => {
                     if let Some((call, answer)) = out.give_up(id) {
                         node.on_response(call, answer, out);
                     }
                 }
-                Some((_, Due::Unsent(id, why))) => {
+                Some(Due::Unsent(id, why)) => {
                     if let Some((call, answer)) = out.unsent(id, why) {
                         node.on_response(call, answer, out);
                     }
                 }
-                Some((_, Due::Retry(id))) => out.retry(id),
-                Some((_, Due::Settled)) => settle(node, out),
+                Some(Due::Retry(id)) => out.retry(id),
+                Some(Due::Settled) => settle(node, out),
                 None => break,
             }
         }
     }
 
-    fn deadline(&self) -> Option<Time> {
-        self.out.wheel.deadline().map(|deadline| deadline.min(self.out.now + MAX_IDLE))
+    fn next_deadline(&self) -> Option<Time> {
+        self.out.next_deadline(MAX_IDLE)
     }
 
     fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.out.lines
+        self.out.lines()
     }
 }
 
@@ -213,7 +227,7 @@ fn on_message<N: Node>(
         return Handled::Yes;
     }
     let Some(from) = sender(out, message) else { return Handled::Yes };
-    if all_exist && !out.settled && from.peer().is_none() && message.kind != "init" {
+    if all_exist && !out.is_settled() && from.peer().is_none() && message.kind != "init" {
         settle(running, out);
     }
     match N::Request::decode(message.kind, message.body) {
@@ -227,10 +241,7 @@ fn on_message<N: Node>(
 /// Lets the node speak to its peers, once.
 #[cold]
 fn settle<N: Node>(node: &mut N, out: &mut Outbox<N>) {
-    if !out.settled {
-        out.settled = true;
-        let held = std::mem::take(&mut out.held);
-        out.lines.extend_from_slice(&held);
+    if out.settle() {
         node.on_settled(out);
     }
 }
@@ -247,23 +258,23 @@ fn answer<'a>(message: &Message<'a>) -> Response<'a> {
 
 #[inline]
 fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<ReplyTo> {
-    let who = out.names.who(message.src);
-    if who.is_none() {
+    let from = out.ticket(message.src, message.msg_id);
+    if from.is_none() {
         drop_unnamed(out, message);
     }
-    Some(ReplyTo { who: who?, msg_id: message.msg_id, received: out.heard })
+    from
 }
 
 #[cold]
 fn drop_unnamed<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
-    out.counters.refused += 1;
+    out.count().refused += 1;
     let (kind, src) = (Quote::of(message.kind), Quote::of(message.src));
     log::error!("dropped a {kind} message: its sender's id is too long: {src}");
 }
 
 #[cold]
 fn refuse<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, why: Refusal) {
-    out.counters.refused += 1;
+    out.count().refused += 1;
     let kind = Quote::of(message.kind);
     let (code, text) = match why {
         Refusal::Unknown => (ErrorCode::NOT_SUPPORTED, format!("this node does not know messages of type {kind}")),
@@ -279,11 +290,11 @@ fn refuse<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, wh
 #[cold]
 fn on_init<N: Node>(config: &EngineConfig<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
     if escaped(message.dest).len() > MAX_NODE_ID {
-        out.counters.refused += 1;
+        out.count().refused += 1;
         log::error!("dropped an init: a node's id may have {MAX_NODE_ID} bytes: {}", Quote::of(message.dest));
         return None;
     }
-    out.names = Names::anonymous(message.dest);
+    out.introduce(Names::anonymous(message.dest));
     let from = sender(out, message)?;
     let ids = message.body.get("node_ids").and_then(|ids| ids.to::<Vec<Box<str>>>().ok());
     let id = message.body.get("node_id").and_then(Json::as_str);
@@ -297,16 +308,15 @@ fn on_init<N: Node>(config: &EngineConfig<N::Options>, out: &mut Outbox<N>, mess
         refuse(out, from, message, Refusal::Malformed(why));
         return None;
     }
-    let names = Names::new(id, ids);
+    let names = Names::new(id, ids.clone());
     let Some(me) = names.peer(id) else {
         refuse(out, from, message, Refusal::Malformed("node_id must be one of node_ids".into()));
         return None;
     };
-    out.names = names;
-    out.wheel.arm(out.now + SETTLE, Due::Settled);
-    let nodes = out.names.nodes.clone();
-    let context =
-        NodeContext { me, nodes: &nodes, incarnation: config.incarnation, seed: config.seed, options: &config.options };
+    out.introduce(names);
+    out.settle_after(SETTLE);
+    let EngineConfig { incarnation, seed, options } = config;
+    let context = NodeContext { me, nodes: &ids, incarnation: *incarnation, seed: *seed, options };
     let node = N::start(&context, out);
     out.reply_regardless(from, "init_ok").end();
     Some(node)

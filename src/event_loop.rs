@@ -1,23 +1,23 @@
 //! The mio loop: the only place with descriptors and a clock.
 //!
-//! A wake-up reads what stdin holds, hands the complete lines to the [`StateMachine`] in place, fires what is
+//! A wake-up reads what stdin holds, hands the complete lines to a [`StateMachine`] in place, fires what is
 //! due, and writes once. While the machine has armed nothing and stdout takes what it is given, there is
 //! only one thing to wait for, so the wait is a blocking `read`: an idle round trip costs two system
 //! calls. The first deadline, or the first full stdout, makes stdin non-blocking for good, and the
 //! round trip costs three: poll, read, write. What cannot be polled (a file) is read blocking, a piece a
 //! wake-up, with timers fired in between. epoll counts in milliseconds, rounded up, so a timer fires up to one late.
 //!
-//! Everything is bounded: a line by [`MAX_LINE`], a wake-up by [`READS_PER_WAKE`], what waits for a stdout
-//! that nobody reads by [`PENDING_LIMIT`].
+//! Everything is bounded: a line by [`MAX_LINE`](crate::wire::MAX_LINE), a wake-up by [`READS_PER_WAKE`], what waits
+//! for a stdout that nobody reads by [`PENDING_LIMIT`].
 
 mod input;
 mod nonblocking;
 mod output;
 mod process;
 
-pub use crate::wire::{MAX_LINE, PADDING};
 pub use process::{main, main_with};
 
+use crate::engine::StateMachine;
 use crate::time::Time;
 use input::Input;
 use mio::{Events, Poll, Token};
@@ -40,29 +40,6 @@ pub const READS_PER_WAKE: usize = 8;
 /// The descriptor that an event is about.
 const INPUT: Token = Token(0);
 const OUTPUT: Token = Token(1);
-
-/// What the loop drives.
-pub trait StateMachine {
-    /// Handles the complete lines in `buffer[..lines]`, each with its `\n`, in place.
-    ///
-    /// At least [`PADDING`] bytes follow the lines. They may belong to the next line, so whatever is done
-    /// to them must be undone on return; what is done to the lines is nobody's business. `lines` is not 0.
-    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time);
-
-    /// Fires what is due.
-    fn expire(&mut self, now: Time);
-
-    /// The next instant at which [`expire`](Self::expire) has something to do.
-    fn deadline(&self) -> Option<Time>;
-
-    /// Bytes to be written, whole lines: the machine appends, the loop removes.
-    fn output(&mut self) -> &mut Vec<u8>;
-
-    /// Told that a line of `length` bytes was skipped because it exceeds [`MAX_LINE`]; by default, says so.
-    fn on_oversize(&mut self, length: u64) {
-        log::error!("skipped a line of {length} bytes, the longest that is handled has {MAX_LINE}");
-    }
-}
 
 /// Drives `machine` from stdin to stdout, and says how the process is to exit.
 ///
@@ -140,7 +117,7 @@ impl<'fd> EventLoop<'fd> {
     /// Returns when there is something to do.
     fn wait<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         let full = self.output.is_full(machine.output());
-        let deadline = if full { None } else { machine.deadline() };
+        let deadline = if full { None } else { machine.next_deadline() };
         if deadline.is_some() || self.output.is_stuck() || !self.input.is_ready() {
             self.input.stop_blocking(self.poll.registry())?;
         }
@@ -173,8 +150,8 @@ impl<'fd> EventLoop<'fd> {
             self.input.read()?;
             self.input.feed(machine, now);
         }
-        if machine.deadline().is_some_and(|at| at <= now) {
-            machine.expire(now);
+        if machine.next_deadline().is_some_and(|at| at <= now) {
+            machine.on_deadline(now);
         }
         Ok(())
     }

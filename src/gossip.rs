@@ -19,6 +19,7 @@ pub mod log;
 mod message;
 mod pace;
 mod position;
+mod replicated;
 mod settings;
 mod speaking;
 mod stability;
@@ -26,6 +27,7 @@ mod stability;
 pub use direct::ACKNOWLEDGE_DIRECT_WITHIN;
 pub use estate::MAX_INCARNATIONS;
 pub use message::{MAX_PAYLOAD, Message};
+pub use replicated::{Operation, Replicated, View};
 pub use settings::{MAX_STALENESS, Settings};
 
 use estate::Estate;
@@ -39,14 +41,13 @@ use stability::Stability;
 use crate::node::{Node, NodeContext, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
-use crate::wire::{REQUEST, TooLarge};
 
 /// A follower without news acknowledges by the fourth message it hears from its hub, or four periods after the first
 /// that it has not acknowledged, or this long after it if that is more.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
 /// A node that has heard nobody for this long after it settled takes this for its first incarnation.
-pub const SOLITUDE: Duration = Duration::from_millis(500);
+pub const BOOTSTRAP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Messages heard in silence before an acknowledgement goes out.
 const SILENT_ROUNDS: u8 = 4;
@@ -79,20 +80,14 @@ const SHORTEST_NAP: Duration = Duration::from_micros(50);
 /// A peer that has not acknowledged anything in this many tries is doubted.
 const TRIES: u8 = 3;
 
-/// The timer of a replica: its node hands it back to [`Gossip::on_tick`].
+/// The timer of a replica: its node hands it back to [`Replicated::on_tick`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick;
-
-/// What a node makes of the operations.
-pub trait View {
-    /// Takes in an operation of any origin, exactly once each, in any order.
-    fn apply(&mut self, origin: Origin, number: u32, operation: &[u8]);
-}
 
 /// A replica of the log.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug)]
-pub struct Gossip {
+pub(crate) struct Gossip {
     me: Peer,
     incarnation: u64,
     log: Log,
@@ -148,7 +143,7 @@ impl Gossip {
     ///
     /// # Panics
     /// Never: peers are numbered in 32 bits.
-    pub fn new<N: Node>(context: &NodeContext<'_, N::Options>, settings: &Settings, out: &mut Outbox<N>) -> Self
+    pub(crate) fn new<N: Node>(context: &NodeContext<'_, N::Options>, settings: &Settings, out: &mut Outbox<N>) -> Self
     where
         N::Timer: From<Tick>,
     {
@@ -194,7 +189,7 @@ impl Gossip {
     }
 
     /// Begins to speak; to be called from [`Node::on_settled`].
-    pub fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
+    pub(crate) fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
     {
@@ -203,24 +198,22 @@ impl Gossip {
         self.wake(out, out.now());
     }
 
-    /// Makes an operation; `operation` is one JSON value on one line. Returns its number.
-    ///
-    /// # Errors
-    /// It is beyond [`REQUEST`]: peers could not read what passes it on. Nothing has happened.
-    pub fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> Result<u32, TooLarge>
-    where
-        N::Timer: From<Tick>,
-    {
-        REQUEST.admit(operation)?;
-        Ok(self.add(operation, out))
+    /// The origin of the operations that are made here.
+    pub(crate) fn me(&self) -> Origin {
+        self.log.origin(self.own)
     }
 
-    /// Makes an operation that is admitted.
-    fn add<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32
+    /// The number of the operation that is made next.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.log.reach(self.own) + 1
+    }
+
+    /// Makes an operation, one JSON value on one line within [`REQUEST`](crate::wire::REQUEST). Returns its number.
+    pub(crate) fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32
     where
         N::Timer: From<Tick>,
     {
-        let number = self.log.reach(self.own) + 1;
+        let number = self.next_number();
         self.log.insert(self.own, number, |payload| payload.extend_from_slice(operation));
         self.news = true;
         self.wake(out, out.now());
@@ -228,8 +221,13 @@ impl Gossip {
     }
 
     /// Handles what a peer says; new operations go to `view`.
-    pub fn on_message<N: Node>(&mut self, from: Peer, message: &Message<'_>, view: &mut impl View, out: &mut Outbox<N>)
-    where
+    pub(crate) fn on_message<N: Node>(
+        &mut self,
+        from: Peer,
+        message: &Message<'_>,
+        view: &mut impl View,
+        out: &mut Outbox<N>,
+    ) where
         N::Timer: From<Tick>,
     {
         let now = grain(out.now());
@@ -283,7 +281,7 @@ impl Gossip {
     }
 
     /// Handles the timer.
-    pub fn on_tick<N: Node>(&mut self, out: &mut Outbox<N>)
+    pub(crate) fn on_tick<N: Node>(&mut self, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
     {
@@ -316,21 +314,17 @@ impl Gossip {
         self.wake(out, next.max(now + SHORTEST_NAP));
     }
 
-    /// Whether this incarnation knows where a former one stood: some peer has given it all that it holds, or nobody has
-    /// answered within [`SOLITUDE`]. Until then a node should not reissue what must be unique in all its incarnations.
-    #[must_use]
-    pub fn is_informed(&self, now: Time) -> bool {
+    /// See [`Replicated::is_bootstrapped`].
+    pub(crate) fn is_bootstrapped(&self, now: Time) -> bool {
         let knows = |link: &Link| {
             link.introduced && (0..self.log.origins()).all(|slot| link.known.at(slot) <= self.log.reach(slot))
         };
         self.links.len() < 2
-            || self.settled.is_some_and(|settled| now >= settled + SOLITUDE)
+            || self.settled.is_some_and(|settled| now >= settled + BOOTSTRAP_TIMEOUT)
             || self.links.iter().any(knows)
     }
 
-    /// The operations themselves.
-    #[must_use]
-    pub const fn log(&self) -> &Log {
+    pub(crate) const fn log(&self) -> &Log {
         &self.log
     }
 

@@ -79,7 +79,7 @@ impl Unsent {
 /// The names of the cluster, as a line needs them.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    pub(crate) nodes: Vec<Box<str>>,
+    nodes: Vec<Box<str>>,
     /// Positions in `nodes`, sorted by id.
     sorted: Vec<u32>,
     /// Whether an id begins like a client's.
@@ -151,27 +151,30 @@ pub(crate) fn escaped(id: &str) -> Vec<u8> {
 /// Everything a handler can do.
 #[derive(Debug)]
 pub struct Outbox<N: Node> {
-    pub(crate) now: Time,
+    now: Time,
+    /// When lines last came: what comes at the same time belongs to the same batch.
+    batch: Time,
     /// When the oldest message of the batch may have arrived.
-    pub(crate) heard: Time,
+    received: Time,
     /// Lines that leave at the end of this batch.
-    pub(crate) lines: Vec<u8>,
+    lines: Vec<u8>,
     /// Lines to peers and services that wait until these surely exist.
-    pub(crate) held: Vec<u8>,
-    pub(crate) settled: bool,
-    pub(crate) names: Names,
-    pub(crate) wheel: Wheel<Due<N::Timer>>,
+    held: Vec<u8>,
+    settled: bool,
+    names: Names,
+    wheel: Wheel<Due<N::Timer>>,
     calls: HashMap<i64, N::Call>,
     retries: Retries,
     next_call: i64,
-    pub(crate) counters: Counters,
+    counters: Counters,
 }
 
 impl<N: Node> Outbox<N> {
     pub(crate) fn new(first_call: i64, seed: u64) -> Self {
         Self {
             now: Time::ZERO,
-            heard: Time::ZERO,
+            batch: Time::ZERO,
+            received: Time::ZERO,
             lines: Vec::new(),
             held: Vec::new(),
             settled: false,
@@ -182,6 +185,73 @@ impl<N: Node> Outbox<N> {
             next_call: first_call,
             counters: Counters::default(),
         }
+    }
+
+    /// Lines have come.
+    pub(crate) fn on_lines(&mut self, now: Time) {
+        if now != self.batch {
+            self.batch = now;
+            self.received = if self.wheel.is_empty() { now } else { self.now };
+        }
+        self.now = now;
+    }
+
+    /// A deadline has come; returns how many entries of the wheel there are to look at.
+    pub(crate) fn on_deadline(&mut self, now: Time) -> usize {
+        self.now = now;
+        self.wheel.len()
+    }
+
+    /// The next thing that is due.
+    pub(crate) fn next_due(&mut self) -> Option<Due<N::Timer>> {
+        self.wheel.pop(self.now).map(|(_, due)| due)
+    }
+
+    /// When the next thing is due, or the node must look at the time: `max_idle` from now.
+    pub(crate) fn next_deadline(&self, max_idle: Duration) -> Option<Time> {
+        self.wheel.deadline().map(|deadline| deadline.min(self.now + max_idle))
+    }
+
+    /// The lines that leave at the end of this batch.
+    pub(crate) const fn lines(&mut self) -> &mut Vec<u8> {
+        &mut self.lines
+    }
+
+    /// Learns who is in the cluster.
+    pub(crate) fn introduce(&mut self, names: Names) {
+        self.names = names;
+    }
+
+    /// Has [`Due::Settled`] come due `after` this long.
+    pub(crate) fn settle_after(&mut self, after: Duration) {
+        self.wheel.arm(self.now + after, Due::Settled);
+    }
+
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Lets go of the lines to peers and services; says whether they were held until now.
+    pub(crate) fn settle(&mut self) -> bool {
+        let settles = !std::mem::replace(&mut self.settled, true);
+        if settles {
+            self.lines.append(&mut self.held);
+        }
+        settles
+    }
+
+    /// The ticket for a reply to a message of this batch; `None` if the sender's id is too long to keep.
+    #[inline]
+    pub(crate) fn ticket(&self, src: &str, msg_id: Option<i64>) -> Option<ReplyTo> {
+        Some(ReplyTo { who: self.names.who(src)?, msg_id, received: self.received })
+    }
+
+    pub(crate) const fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    pub(crate) const fn count(&mut self) -> &mut Counters {
+        &mut self.counters
     }
 
     /// When the current batch arrived.
@@ -235,7 +305,7 @@ impl<N: Node> Outbox<N> {
     }
 
     /// Sends a request; exactly one [`Response`] comes to
-    /// [`Node::on_response`], within `patience` at the latest.
+    /// [`Node::on_response`], within `timeout` at the latest.
     pub fn call(&mut self, to: impl Into<Target>, timeout: Duration, call: N::Call, kind: &str) -> Line<'_> {
         let id = self.next_call;
         self.next_call += 1;

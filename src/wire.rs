@@ -23,9 +23,9 @@ pub use json::{Entries, Items, Json};
 pub(crate) use quote::Sentence;
 pub use quote::{MAX_QUOTE, MAX_SENTENCE, Quote};
 pub use reader::{MAX_DEPTH, Message, Reader, Unreadable};
-pub use text::{elements, integer};
+pub(crate) use text::{Array, elements};
 pub use writer::{Encode, Line, Raw};
-pub(crate) use writer::{write_int, write_str};
+pub(crate) use writer::{write_int, write_signed, write_str};
 
 /// Spare bytes that must follow the lines in a buffer that is parsed in place; their content does not
 /// matter and is left as it was.

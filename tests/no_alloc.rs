@@ -13,11 +13,12 @@ use std::os::fd::AsFd as _;
 use std::thread;
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE};
-use gossip_gloomers::event_loop::{self, PADDING, StateMachine};
+use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE, StateMachine};
+use gossip_gloomers::event_loop;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, PnCounter, Txn, UniqueIds};
 use gossip_gloomers::time::Time;
+use gossip_gloomers::wire::PADDING;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -109,14 +110,14 @@ where
         self.buffer.push(b'\n');
         let len = self.buffer.len();
         self.buffer.extend_from_slice(&[0; PADDING]);
-        self.engine.feed(&mut self.buffer, len, self.now);
+        self.engine.on_lines(&mut self.buffer, len, self.now);
         self.take();
     }
 
     fn pass(&mut self, duration: Duration) {
         self.now = self.now + duration;
-        while self.engine.deadline().is_some_and(|due| due <= self.now) {
-            self.engine.expire(self.now);
+        while self.engine.next_deadline().is_some_and(|due| due <= self.now) {
+            self.engine.on_deadline(self.now);
         }
         self.take();
     }
@@ -427,21 +428,21 @@ const WARM: usize = ROUND_TRIPS + FIRST_FLOOD;
 const ALL: usize = WARM + FLOODS * (ROUND_TRIPS + FLOOD);
 
 impl<N: Node> StateMachine for Metered<N> {
-    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+    fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         self.last = ALLOCATIONS.get();
         if self.lines > WARM {
             self.warm.get_or_insert(self.last);
         }
         self.lines += memchr::memchr_iter(b'\n', &buffer[..lines]).count();
-        self.engine.feed(buffer, lines, now);
+        self.engine.on_lines(buffer, lines, now);
     }
 
-    fn expire(&mut self, now: Time) {
-        self.engine.expire(now);
+    fn on_deadline(&mut self, now: Time) {
+        self.engine.on_deadline(now);
     }
 
-    fn deadline(&self) -> Option<Time> {
-        self.engine.deadline()
+    fn next_deadline(&self) -> Option<Time> {
+        self.engine.next_deadline()
     }
 
     fn output(&mut self) -> &mut Vec<u8> {

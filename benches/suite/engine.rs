@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use gossip_gloomers::engine::{Engine, EngineConfig};
-use gossip_gloomers::event_loop::{PADDING, StateMachine};
+use gossip_gloomers::engine::{Engine, EngineConfig, StateMachine};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, UniqueIds};
 use gossip_gloomers::time::Time;
+use gossip_gloomers::wire::PADDING;
 use serde_json::{Value, json};
 
 /// Requests that arrive together.
@@ -50,7 +50,7 @@ impl<N: Node> Ours<N> {
         self.buffer.clear();
         self.buffer.extend_from_slice(lines);
         self.buffer.extend_from_slice(&[0; PADDING]);
-        self.engine.feed(&mut self.buffer, lines.len(), self.now);
+        self.engine.on_lines(&mut self.buffer, lines.len(), self.now);
         self.answers.clear();
         std::mem::swap(&mut self.answers, self.engine.output());
         &self.answers

@@ -9,7 +9,7 @@ use std::hint::black_box;
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
 use gossip_gloomers::engine::SETTLE;
-use gossip_gloomers::event_loop::StateMachine;
+use gossip_gloomers::engine::StateMachine;
 use gossip_gloomers::nodes::Broadcast;
 use gossip_gloomers::time::{Duration, Time};
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ impl Cluster {
             self.now = self.now + Duration::from_millis(1);
             for node in &mut self.nodes {
                 node.now = self.now;
-                node.engine.expire(self.now);
+                node.engine.on_deadline(self.now);
             }
             self.deliver();
         }
@@ -177,7 +177,7 @@ impl Cluster {
     /// What the hub says to its followers.
     fn round(&mut self) -> &[u8] {
         let hub = &mut self.nodes[0].engine;
-        hub.expire(self.now);
+        hub.on_deadline(self.now);
         hub.output()
     }
 }

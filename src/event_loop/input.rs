@@ -4,9 +4,11 @@
 //! [`Input::feed`] is done. It moves to the front only when the room behind it becomes small, so a line moves at
 //! most once, plus what the buffer's doubling costs a long one.
 
+use super::INPUT;
 use super::nonblocking::NonBlocking;
-use super::{INPUT, MAX_LINE, PADDING, StateMachine};
+use crate::engine::StateMachine;
 use crate::time::Time;
+use crate::wire::{MAX_LINE, PADDING};
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
@@ -149,7 +151,7 @@ impl<'fd> Input<'fd> {
             machine.on_oversize(length);
         }
         if self.lines > self.start {
-            machine.feed(&mut self.buffer[self.start..], self.lines - self.start, now);
+            machine.on_lines(&mut self.buffer[self.start..], self.lines - self.start, now);
             self.start = self.lines;
         }
         if self.start == self.end {

@@ -343,7 +343,7 @@ impl Gossip {
         Some(lacking.find(|peer| *peer > self.partner).unwrap_or(first))
     }
 
-    /// Nodes that have not spoken in this incarnation. An idle one knows no better than that it follows a earlier
+    /// Nodes that have not spoken in this incarnation. An idle one knows no better than that it follows an earlier
     /// incarnation of this replica, and may be the only one that holds anything: if all who knew more were killed,
     /// nobody else asks it.
     fn strangers(&self) -> impl Iterator<Item = Peer> + '_ {

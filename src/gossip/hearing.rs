@@ -2,7 +2,7 @@
 
 use super::log::{Insertion, Log, Origin, Slot};
 use super::message::Message;
-use super::{GRAIN, Gossip, MAX_IDLE, View, estate};
+use super::{GRAIN, Gossip, MAX_IDLE, Operation, View, estate};
 use crate::node::Peer;
 use crate::time::Time;
 use crate::wire::Json;
@@ -107,7 +107,7 @@ impl Gossip {
         if matches!(insertion, Insertion::Next | Insertion::Beyond) {
             self.news = true;
             if !is_estate {
-                view.apply(origin, number, self.log.latest());
+                deliver(view, origin, number, self.log.latest());
             }
         }
         insertion
@@ -142,7 +142,7 @@ impl Gossip {
     /// The peer has heard a message of ours: both directions work, and what it still lacks of what went before is lost.
     pub(super) fn on_echo(&mut self, from: Peer, message: &Message<'_>, now: Time) {
         let Some((stamp, hold)) = message.echo else { return };
-        // Meant for a earlier incarnation of this replica, whose operations the peer takes to be here.
+        // Meant for an earlier incarnation of this replica, whose operations the peer takes to be here.
         self.links[from.index()].ask |= stamp < self.incarnation;
         let Some(sent) = self.instant(stamp).filter(|sent| *sent <= now) else { return };
         let Some(round_trip) = now.since(sent).checked_sub(hold) else { return };
@@ -182,6 +182,14 @@ impl Gossip {
 fn show(log: &Log, slot: Slot, first: u32, view: &mut impl View) {
     let origin = log.origin(slot);
     for (number, operation) in (first..).zip(log.payloads(slot, first)) {
-        view.apply(origin, number, operation);
+        deliver(view, origin, number, operation);
+    }
+}
+
+/// Hands one operation on. What its view cannot read was made by another program, and stays in the log.
+#[inline]
+fn deliver<V: View>(view: &mut V, origin: Origin, number: u32, operation: &[u8]) {
+    if let Some(op) = V::Op::decode(operation) {
+        view.apply(origin, number, op);
     }
 }

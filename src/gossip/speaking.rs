@@ -13,7 +13,8 @@ use super::message::{Header, MAX_PAYLOAD, micros, write_entry, write_run};
 use super::pace::Round;
 use super::stability::Stability;
 use super::{
-    GRAIN, Gossip, LONGEST_PATIENCE, SHORTEST_PATIENCE, SOLITUDE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP, grain,
+    BOOTSTRAP_TIMEOUT, GRAIN, Gossip, LONGEST_PATIENCE, SHORTEST_PATIENCE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP,
+    grain,
 };
 
 impl Gossip {
@@ -254,7 +255,7 @@ impl Gossip {
 
     /// When there is something to do next.
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
-        let alone = self.settled.map(|settled| settled + SOLITUDE).filter(|at| *at > now);
+        let alone = self.settled.map(|settled| settled + BOOTSTRAP_TIMEOUT).filter(|at| *at > now);
         let mut due =
             [self.electing.or_else(|| self.looks_around().then_some(self.probe)), alone].into_iter().flatten().min();
         if !self.direct {

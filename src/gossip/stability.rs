@@ -43,20 +43,18 @@ impl Stability {
 }
 
 impl Gossip {
-    /// Joins those who find out what is stable; to be called once, when it is settled that the next incarnation of this
-    /// node will know that there was this one. Nothing becomes stable before everyone has joined.
-    pub fn track_stability<N: Node>(&mut self, out: &mut Outbox<N>)
+    /// See [`Replicated::track_stability`](super::Replicated::track_stability).
+    pub(crate) fn track_stability<N: Node>(&mut self, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
     {
-        let config = self.add(b"[]", out);
+        let config = self.append(b"[]", out);
         self.stability = Some(Stability { config, ..Stability::default() });
     }
 
     /// Whether this replica holds all that was ever stable, or made by earlier incarnations of its node, and is not
     /// lost.
-    #[must_use]
-    pub fn is_born(&self) -> bool {
+    pub(crate) fn has_caught_up(&self) -> bool {
         self.stability.as_ref().is_some_and(|stability| stability.vector.at(self.own) >= stability.config)
     }
 
@@ -67,8 +65,7 @@ impl Gossip {
     }
 
     /// Whether every replica holds the operation, and this one all that any of them had seen before.
-    #[must_use]
-    pub fn is_stable(&self, origin: Origin, number: u32) -> bool {
+    pub(crate) fn is_stable(&self, origin: Origin, number: u32) -> bool {
         let stable = self.stability.as_ref().zip(self.log.find(origin));
         stable.is_some_and(|(stability, slot)| {
             let covers = |(slot, number)| number <= stability.vector.at(slot);
@@ -77,8 +74,7 @@ impl Gossip {
     }
 
     /// How many operations are stable: what has become so lately shows as a change.
-    #[must_use]
-    pub fn stable_total(&self) -> u64 {
+    pub(crate) fn stable_total(&self) -> u64 {
         self.stability.as_ref().map_or(0, |stability| stability.total)
     }
 

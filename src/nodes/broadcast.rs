@@ -1,6 +1,6 @@
 //! Challenge 3: every value told to one node is read at all.
 
-use super::set::{Set, Vocabulary, Wish};
+use super::set::{Protocol, Set, SetRequest};
 use crate::gossip::Message;
 use crate::requests;
 use crate::wire::Json;
@@ -20,7 +20,7 @@ requests! {
     }
 }
 
-impl<'a> From<Request<'a>> for Wish<'a> {
+impl<'a> From<Request<'a>> for SetRequest<'a> {
     fn from(request: Request<'a>) -> Self {
         match request {
             Request::Broadcast { message } => Self::Add(message, "broadcast_ok"),
@@ -31,13 +31,13 @@ impl<'a> From<Request<'a>> for Wish<'a> {
     }
 }
 
-/// The words of the broadcast workload.
+/// The requests and replies of the broadcast workload.
 #[derive(Debug)]
-pub struct Words;
+pub struct BroadcastProtocol;
 
-impl Vocabulary for Words {
+impl Protocol for BroadcastProtocol {
     type Request<'a> = Request<'a>;
 }
 
 /// A broadcast node.
-pub type Broadcast = Set<Words>;
+pub type Broadcast = Set<BroadcastProtocol>;

@@ -1,6 +1,6 @@
 //! Maelstrom's g-set workload: a set to which every node adds and from which none removes.
 
-use super::set::{Set, Vocabulary, Wish};
+use super::set::{Protocol, Set, SetRequest};
 use crate::gossip::Message;
 use crate::requests;
 use crate::wire::Json;
@@ -18,7 +18,7 @@ requests! {
     }
 }
 
-impl<'a> From<Request<'a>> for Wish<'a> {
+impl<'a> From<Request<'a>> for SetRequest<'a> {
     fn from(request: Request<'a>) -> Self {
         match request {
             Request::Add { element } => Self::Add(element, "add_ok"),
@@ -28,13 +28,13 @@ impl<'a> From<Request<'a>> for Wish<'a> {
     }
 }
 
-/// The words of the g-set workload.
+/// The requests and replies of the g-set workload.
 #[derive(Debug)]
-pub struct Words;
+pub struct GSetProtocol;
 
-impl Vocabulary for Words {
+impl Protocol for GSetProtocol {
     type Request<'a> = Request<'a>;
 }
 
 /// A g-set node.
-pub type GSet = Set<Words>;
+pub type GSet = Set<GSetProtocol>;

@@ -2,7 +2,7 @@
 //!
 //! Each node gives offsets to the messages sent to it: the Lamport clock of the key, times the number of nodes, plus
 //! the node's position. They are unique, and rise with everything that a node has seen. A message is *shown* once no
-//! lower offset of its key can appear any more: when it is causally stable ([`Gossip::is_stable`]), since then all that
+//! lower offset of its key can appear any more: when it is causally stable ([`View::on_stable`]), since then all that
 //! was made without knowledge of it is here. So `send`, `poll` and `commit_offsets` are answered at once by the local
 //! replica, partitioned or not, and nodes exchange nothing but the rounds of the log. Polls lag behind by about two
 //! rounds and four hops; in a partition they wait for its end.
@@ -10,7 +10,7 @@
 //! A message that only a killed node held is lost, though its `send` was answered; while a node is dead, no message
 //! becomes stable. Each incarnation asks lin-kv whether it is the first of its node. If not, it does not know which
 //! offsets were given or shown before, and its answers to `send` wait until it has been told by all
-//! ([`Gossip::is_born`]).
+//! ([`Replicated::has_caught_up`]).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -19,12 +19,12 @@ use smallvec::SmallVec;
 
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
-use crate::gossip::{Gossip, Message, Settings, Tick, View};
+use crate::gossip::{Message, Operation, Replicated, Settings, Tick, View};
 use crate::kv::{self, Absent, CallError, LIN_KV, Policy, Repetition, Store, Swap};
 use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::wire::{Bound, ErrorCode, Json, MAX_LINE, REQUEST, TooLarge, elements, integer, write_int, write_str};
+use crate::wire::{Bound, ErrorCode, Json, MAX_LINE, REQUEST, Raw, TooLarge, write_int, write_str};
 
 /// A poll returns at most this many messages of each key; the next one goes on from there.
 pub const MAX_POLL: usize = 256;
@@ -86,11 +86,8 @@ struct Topic {
 
 impl Topic {
     fn show(&mut self, offset: u64, message: &[u8]) {
-        self.text.extend_from_slice(b",[");
-        write_int(&mut self.text, offset);
         self.text.push(b',');
-        self.text.extend_from_slice(message);
-        self.text.push(b']');
+        (offset, Raw(message)).encode(&mut self.text);
         self.shown.push((offset, self.text.len()));
     }
 
@@ -142,18 +139,27 @@ impl Topics {
         self.all.len() - 1
     }
 
-    /// Takes in a message; returns its offset.
-    fn append(&mut self, key: &[u8], clock: u64, origin: Origin, number: u32, message: &[u8]) -> u64 {
+    /// The clock for the next message of a key.
+    fn clock(&self, key: &[u8]) -> u64 {
+        self.find(key).map_or(0, |topic| topic.clock)
+    }
+
+    /// The offset of the message that a node sent at a time of its key's clock.
+    const fn offset(&self, clock: u64, node: u32) -> u64 {
+        clock.saturating_mul(self.nodes).saturating_add(node as u64)
+    }
+
+    /// Takes in a message.
+    fn append(&mut self, key: &[u8], clock: u64, origin: Origin, number: u32, message: &[u8]) {
+        let offset = self.offset(clock, origin.node);
         let index = self.at(key);
         let topic = &mut self.all[index];
         topic.clock = topic.clock.max(clock.saturating_add(1));
-        let offset = clock.saturating_mul(self.nodes).saturating_add(origin.node.into());
         if topic.unstable.is_empty() {
             self.busy.push(index);
         }
         let message = SmallVec::from_slice(message);
         topic.unstable.push(Reverse(Unstable { offset, origin, number, message }));
-        offset
     }
 
     /// Notes that a key was read this far; says whether that is news.
@@ -166,13 +172,25 @@ impl Topics {
         }
         is_news
     }
+}
+
+impl View for Topics {
+    type Op<'a> = Op<'a>;
+
+    fn apply(&mut self, origin: Origin, number: u32, op: Op<'_>) -> bool {
+        match op {
+            Op::Send(Raw(key), clock, Raw(message)) => self.append(key, clock, origin, number, message),
+            Op::Commit(Raw(key), offset) => return self.commit(key, offset),
+        }
+        true
+    }
 
     /// Shows what has become stable, each key in the order of its offsets.
-    fn show(&mut self, gossip: &Gossip) {
+    fn on_stable(&mut self, is_stable: impl Fn(Origin, u32) -> bool) {
         let Self { all, busy, .. } = self;
         busy.retain(|index| {
             let topic = &mut all[*index];
-            let is_next = |next: &Reverse<Unstable>| gossip.is_stable(next.0.origin, next.0.number);
+            let is_next = |next: &Reverse<Unstable>| is_stable(next.0.origin, next.0.number);
             while topic.unstable.peek().is_some_and(is_next)
                 && let Some(Reverse(Unstable { offset, message, .. })) = topic.unstable.pop()
             {
@@ -183,31 +201,40 @@ impl Topics {
     }
 }
 
-impl View for Topics {
-    /// `[key, clock, message]`, or `[key, offset]` for a commit.
-    fn apply(&mut self, origin: Origin, number: u32, operation: &[u8]) {
-        let mut parts = elements(operation);
-        let (Some(key), Some(count)) = (parts.next(), parts.next().and_then(integer)) else { return };
-        if let Some(message) = parts.next() {
-            self.append(key, count, origin, number, message);
-        } else {
-            self.commit(key, count);
+/// What nodes tell each other; keys and messages are JSON text.
+#[derive(Debug)]
+enum Op<'a> {
+    /// `[key, clock, message]`
+    Send(Raw<'a>, u64, Raw<'a>),
+    /// `[key, offset]`
+    Commit(Raw<'a>, u64),
+}
+
+impl<'a> Operation<'a> for Op<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match *self {
+            Self::Send(key, clock, message) => (key, clock, message).encode(out),
+            Self::Commit(key, offset) => (key, offset).encode(out),
         }
+    }
+
+    fn decode(text: &'a [u8]) -> Option<Self> {
+        if let Some((key, clock, message)) = Operation::decode(text) {
+            return Some(Self::Send(key, clock, message));
+        }
+        Operation::decode(text).map(|(key, offset)| Self::Commit(key, offset))
     }
 }
 
 /// A node that keeps such logs.
 #[derive(Debug)]
 pub struct Kafka {
-    gossip: Gossip,
-    topics: Topics,
-    me: Origin,
+    log: Replicated<Topics>,
     name: Box<str>,
     /// Whether offsets may be given: there was no earlier incarnation, or all that is left of it is here.
     knows_past: bool,
-    /// How much was stable when messages were last shown.
-    stable: u64,
     waiting: Waiting,
+    /// The JSON text of a key.
     key: Vec<u8>,
     scratch: Vec<u8>,
 }
@@ -215,20 +242,11 @@ pub struct Kafka {
 impl Kafka {
     /// Appends `[key, message]`, given as JSON text.
     fn append(&mut self, from: ReplyTo, text: &[u8], out: &mut Outbox<Self>) {
-        let mut parts = elements(text);
-        let (key, message) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let topic = self.topics.at(key);
-        let clock = self.topics.all[topic].clock;
-        self.key.clear();
-        self.key.push(b'[');
-        self.key.extend_from_slice(key);
-        self.key.push(b',');
-        write_int(&mut self.key, clock);
-        self.key.push(b',');
-        self.key.extend_from_slice(message);
-        self.key.push(b']');
-        let number = self.gossip.append(&self.key, out).expect("it was admitted with room for its clock");
-        let offset = self.topics.append(key, clock, self.me, number, message);
+        let (Raw(key), message) = Operation::decode(text).expect("`on_send` has written two elements");
+        let topics = self.log.view();
+        let clock = topics.clock(key);
+        let offset = topics.offset(clock, self.log.me().node);
+        self.log.append(Op::Send(Raw(key), clock, message), out).expect("it was admitted with room for its clock");
         out.reply(from, "send_ok").field("offset", offset).end();
     }
 
@@ -256,7 +274,8 @@ impl Kafka {
 
     fn on_poll(&mut self, from: ReplyTo, offsets: Json<'_>, out: &mut Outbox<Self>) {
         let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
-        let Self { topics, key, .. } = self;
+        let Self { log, key, .. } = self;
+        let topics = log.view();
         let write = |text: &mut Vec<u8>| {
             text.push(b'{');
             let start = text.len();
@@ -291,14 +310,8 @@ impl Kafka {
         for (name, offset) in offsets {
             let Some(offset) = offset.as_u64() else { continue };
             self.key.clear();
-            self.key.push(b'[');
             write_str(&mut self.key, name);
-            if self.topics.commit(&self.key[1..], offset) {
-                self.key.push(b',');
-                write_int(&mut self.key, offset);
-                self.key.push(b']');
-                self.gossip.append(&self.key, out).expect("it was admitted with the longest offset");
-            }
+            self.log.append(Op::Commit(Raw(&self.key), offset), out).expect("it was admitted with the longest offset");
         }
         out.reply(from, "commit_offsets_ok").end();
     }
@@ -310,12 +323,10 @@ impl Kafka {
             return Ok(());
         }
         self.key.clear();
-        self.key.push(b'[');
         write_str(&mut self.key, name);
-        self.key.push(b',');
-        write_int(&mut self.key, u64::MAX);
-        self.key.push(b']');
-        REQUEST.admit(&self.key)
+        self.scratch.clear();
+        Op::Commit(Raw(&self.key), u64::MAX).encode(&mut self.scratch);
+        REQUEST.admit(&self.scratch)
     }
 
     fn on_list(&mut self, from: ReplyTo, keys: Json<'_>, out: &mut Outbox<Self>) {
@@ -323,7 +334,8 @@ impl Kafka {
         let mut names: SmallVec<[&str; 16]> = keys.filter_map(Json::as_str).collect();
         names.sort_unstable();
         names.dedup();
-        let Self { topics, key, .. } = self;
+        let Self { log, key, .. } = self;
+        let topics = log.view();
         let write = |text: &mut Vec<u8>| {
             text.push(b'{');
             for name in names {
@@ -344,11 +356,7 @@ impl Kafka {
     }
 
     fn on_progress(&mut self, out: &mut Outbox<Self>) {
-        if self.gossip.stable_total() != self.stable {
-            self.stable = self.gossip.stable_total();
-            self.topics.show(&self.gossip);
-        }
-        if !self.knows_past && self.gossip.is_born() {
+        if !self.knows_past && self.log.has_caught_up() {
             self.go_on(out);
         }
     }
@@ -363,7 +371,8 @@ impl Kafka {
 
     /// Asks to be the first incarnation of this node.
     fn enrol(&self, out: &mut Outbox<Self>) {
-        REGISTER.cas(&*self.name, (self.me.incarnation, self.me.incarnation), Absent::Create, Enrol, out);
+        let incarnation = self.log.me().incarnation;
+        REGISTER.cas(&*self.name, (incarnation, incarnation), Absent::Create, Enrol, out);
     }
 }
 
@@ -378,18 +387,12 @@ impl Node for Kafka {
     type Options = Settings;
 
     fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-        let gossip = Gossip::new(context, context.options, out);
         let topics =
             Topics { nodes: context.nodes.len() as u64, all: Vec::new(), by_key: HashMap::new(), busy: Vec::new() };
-        let me =
-            Origin { node: u32::try_from(context.me.index()).unwrap_or(u32::MAX), incarnation: context.incarnation };
         let node = Self {
-            gossip,
-            topics,
-            me,
+            log: Replicated::new(context, context.options, topics, out),
             name: context.nodes[context.me.index()].clone(),
             knows_past: false,
-            stable: 0,
             waiting: Waiting::default(),
             key: Vec::new(),
             scratch: Vec::new(),
@@ -399,7 +402,7 @@ impl Node for Kafka {
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
-        self.gossip.on_settled(out);
+        self.log.on_settled(out);
     }
 
     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
@@ -409,10 +412,8 @@ impl Node for Kafka {
             Request::CommitOffsets { offsets } => self.on_commit(from, offsets, out),
             Request::ListCommittedOffsets { keys } => self.on_list(from, keys, out),
             Request::Gossip(message) => {
-                if let Some(peer) = from.peer() {
-                    self.gossip.on_message(peer, &message, &mut self.topics, out);
-                    self.on_progress(out);
-                }
+                self.log.on_message(from, &message, out);
+                self.on_progress(out);
             }
         }
     }
@@ -421,15 +422,15 @@ impl Node for Kafka {
         match kv::swapped(answer) {
             Err(CallError::Unknown) => self.enrol(out),
             Ok(Swap::Done) => {
-                self.gossip.track_stability(out);
+                self.log.track_stability(out);
                 self.go_on(out);
             }
-            Ok(Swap::Differs | Swap::Absent) | Err(_) => self.gossip.track_stability(out),
+            Ok(Swap::Differs | Swap::Absent) | Err(_) => self.log.track_stability(out),
         }
     }
 
     fn on_timer(&mut self, _: Tick, out: &mut Outbox<Self>) {
-        self.gossip.on_tick(out);
+        self.log.on_tick(out);
         self.on_progress(out);
     }
 }

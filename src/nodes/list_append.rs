@@ -20,7 +20,7 @@ use crate::time::Time;
 use crate::wire::{Bound, ErrorCode, Json, REQUEST, Raw, UNANSWERABLE};
 use database::{Database, MicroOp, micro_ops};
 
-/// At most so many places of the log are read at once: the log of a earlier incarnation is long.
+/// At most so many places of the log are read at once: the log of an earlier incarnation is long.
 pub const MAX_AHEAD: u64 = 1024;
 
 /// What a batch may hold: a place and a few words go with it. More transactions take more than one place.

@@ -1,23 +1,24 @@
-//! A set that grows at every node and is read at any, in whatever words a workload uses: a view on the replicated log.
+//! A set that grows at every node and is read at any, in the words of a workload: a view on the replicated log.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
+use std::marker::PhantomData;
 
 use super::values::Values;
-use crate::gossip::{Gossip, Message, Settings, Tick};
+use crate::gossip::{Message, Replicated, Settings, Tick};
 use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
-use crate::wire::{Decode, ErrorCode, Json, MAX_REPLY, REQUEST, UNANSWERABLE};
+use crate::wire::{Decode, ErrorCode, Json, MAX_REPLY, Raw, UNANSWERABLE};
 
 /// How a workload words its requests.
-pub trait Vocabulary: Debug {
+pub trait Protocol: Debug {
     /// What the node is asked.
-    type Request<'a>: Decode<'a> + Into<Wish<'a>>;
+    type Request<'a>: Decode<'a> + Into<SetRequest<'a>>;
 }
 
 /// What a request comes to, and the words in which to answer.
 #[derive(Debug)]
-pub enum Wish<'a> {
+pub enum SetRequest<'a> {
     /// Add this value; the type of the reply.
     Add(Json<'a>, &'static str),
     /// Name every value; the field of the reply that lists them.
@@ -30,64 +31,63 @@ pub enum Wish<'a> {
 
 /// A node that keeps such a set.
 #[derive(Debug)]
-pub struct Set<V> {
-    gossip: Gossip,
-    values: Values,
-    /// Where the text of a value is made.
-    scratch: Vec<u8>,
-    vocabulary: std::marker::PhantomData<V>,
+pub struct Set<P> {
+    log: Replicated<Values>,
+    /// The JSON text of a value that is added.
+    text: Vec<u8>,
+    protocol: PhantomData<P>,
 }
 
-impl<V> Set<V> {
-    /// What it holds.
+impl<P> Set<P> {
+    /// How many values it holds.
     #[must_use]
-    pub const fn values(&self) -> &Values {
-        &self.values
+    pub fn len(&self) -> usize {
+        self.log.view().len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
-impl<V: Vocabulary> Node for Set<V> {
-    type Request<'a> = V::Request<'a>;
+impl<P: Protocol> Node for Set<P> {
+    type Request<'a> = P::Request<'a>;
     type Timer = Tick;
     type Call = Infallible;
     type Options = Settings;
 
     fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-        let gossip = Gossip::new(context, context.options, out);
-        Self { gossip, values: Values::default(), scratch: Vec::new(), vocabulary: std::marker::PhantomData }
+        let log = Replicated::new(context, context.options, Values::default(), out);
+        Self { log, text: Vec::new(), protocol: PhantomData }
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
-        self.gossip.on_settled(out);
+        self.log.on_settled(out);
     }
 
-    fn on_request(&mut self, from: ReplyTo, request: V::Request<'_>, out: &mut Outbox<Self>) {
+    fn on_request(&mut self, from: ReplyTo, request: P::Request<'_>, out: &mut Outbox<Self>) {
+        let values = self.log.view();
         match request.into() {
-            Wish::Add(value, done) => {
-                self.scratch.clear();
-                value.write(&mut self.scratch);
-                if let Err(what) = REQUEST.admit(&self.scratch) {
-                    return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
+            SetRequest::Add(value, done) => {
+                self.text.clear();
+                value.write(&mut self.text);
+                match self.log.append(Raw(&self.text), out) {
+                    Ok(_) => out.reply(from, done).end(),
+                    Err(what) => out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why()),
                 }
-                if self.values.insert(&self.scratch) {
-                    self.gossip.append(&self.scratch, out).expect("it was admitted");
-                }
-                out.reply(from, done).end();
             }
-            Wish::Read(_) if self.values.bytes() > MAX_REPLY => {
+            SetRequest::Read(_) if values.bytes() > MAX_REPLY => {
                 out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE);
             }
-            Wish::Read(field) => out.reply(from, "read_ok").field_with(field, |text| self.values.write(text)).end(),
-            Wish::Nothing(done) => out.reply(from, done).end(),
-            Wish::Gossip(message) => {
-                if let Some(peer) = from.peer() {
-                    self.gossip.on_message(peer, &message, &mut self.values, out);
-                }
-            }
+            SetRequest::Read(field) => out.reply(from, "read_ok").field_with(field, |text| values.write(text)).end(),
+            SetRequest::Nothing(done) => out.reply(from, done).end(),
+            SetRequest::Gossip(message) => self.log.on_message(from, &message, out),
         }
     }
 
     fn on_timer(&mut self, _: Tick, out: &mut Outbox<Self>) {
-        self.gossip.on_tick(out);
+        self.log.on_tick(out);
     }
 }

@@ -16,13 +16,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 
+use smallvec::SmallVec;
+
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
-use crate::gossip::{Gossip, Message, Settings, Tick, View};
+use crate::gossip::{Message, Operation, Replicated, Settings, Tick, View};
 use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::wire::{ErrorCode, Json, MAX_REPLY, REQUEST, UNANSWERABLE, elements, integer, write_int};
+use crate::wire::{Array, ErrorCode, Json, MAX_REPLY, Raw, UNANSWERABLE, elements};
 
 requests! {
     /// What a transaction node is asked.
@@ -66,7 +68,7 @@ impl Registers {
     fn answer_bytes(&self, text: &[u8]) -> usize {
         let mut written = BTreeMap::new();
         let mut bytes = 0;
-        for step in elements(text).filter_map(Step::read) {
+        for step in steps(text) {
             if step.writes {
                 written.insert(step.key, step.value.len());
             }
@@ -74,6 +76,28 @@ impl Registers {
             bytes += br#",["r",,]"#.len() + step.key.len() + value;
         }
         bytes
+    }
+
+    /// Carries out the steps of a transaction, given as JSON text, and answers it; says whether it could.
+    fn execute(&mut self, from: ReplyTo, text: &[u8], stamp: Stamp, out: &mut Outbox<Txn>) -> bool {
+        if !self.can_answer(text) {
+            out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE);
+            return false;
+        }
+        let reply = out.reply(from, "txn_ok").field_with("txn", |out| {
+            let mut done = Array::begin(out);
+            for step in steps(text) {
+                if step.writes {
+                    self.time = stamp.0;
+                    self.write(stamp, step.key, step.value);
+                }
+                let (verb, value) = if step.writes { (WRITE, step.value) } else { (READ, self.read(step.key)) };
+                done.push(|out| (Raw(verb), Raw(step.key), Raw(value)).encode(out));
+            }
+            done.end();
+        });
+        reply.end();
+        true
     }
 
     /// Writes unless a later write is there; of one transaction's writes the last one stays.
@@ -92,15 +116,49 @@ impl Registers {
 }
 
 impl View for Registers {
-    /// `[time, key, value, key, value, ...]`
-    fn apply(&mut self, origin: Origin, _: u32, operation: &[u8]) {
-        let mut parts = elements(operation);
-        let Some(time) = parts.next().and_then(integer) else { return };
-        self.time = self.time.max(time);
-        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-            self.write((time, origin.node, origin.incarnation), key, value);
+    type Op<'a> = Writes<'a>;
+
+    fn apply(&mut self, origin: Origin, _: u32, op: Writes<'_>) -> bool {
+        self.time = self.time.max(op.time);
+        for (key, value) in op.pairs {
+            self.write((op.time, origin.node, origin.incarnation), key, value);
         }
+        true
     }
+}
+
+/// What a transaction writes, and when: `[time, key, value, key, value, ...]`
+struct Writes<'a> {
+    time: u64,
+    /// Keys and values as JSON text.
+    pairs: SmallVec<[(&'a [u8], &'a [u8]); 8]>,
+}
+
+impl<'a> Operation<'a> for Writes<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let mut array = Array::begin(out);
+        array.push(|out| self.time.encode(out));
+        for text in self.pairs.iter().flat_map(|(key, value)| [key, value]) {
+            array.push(|out| Raw(text).encode(out));
+        }
+        array.end();
+    }
+
+    fn decode(text: &'a [u8]) -> Option<Self> {
+        let mut parts = elements(text);
+        let time = u64::decode(parts.next()?)?;
+        let pairs = std::iter::from_fn(|| Some((parts.next()?, parts.next()?))).collect();
+        Some(Self { time, pairs })
+    }
+}
+
+/// The verbs, as JSON text.
+const READ: &[u8] = b"\"r\"";
+const WRITE: &[u8] = b"\"w\"";
+
+/// The steps of a transaction, given as JSON text.
+fn steps(text: &[u8]) -> impl Iterator<Item = Step<'_>> {
+    elements(text).filter_map(Step::read)
 }
 
 /// One step of a transaction.
@@ -112,76 +170,37 @@ struct Step<'a> {
 
 impl<'a> Step<'a> {
     fn read(text: &'a [u8]) -> Option<Self> {
-        let mut parts = elements(text);
-        let (verb, key, value) = (parts.next()?, parts.next()?, parts.next()?);
+        let (Raw(verb), Raw(key), Raw(value)) = Operation::decode(text)?;
         let writes = match verb {
-            b"\"r\"" => false,
-            b"\"w\"" => true,
+            READ => false,
+            WRITE => true,
             _ => return None,
         };
-        parts.next().is_none().then_some(Self { writes, key, value })
+        Some(Self { writes, key, value })
     }
 }
 
 /// A node that carries out transactions.
 #[derive(Debug)]
 pub struct Txn {
-    gossip: Gossip,
-    registers: Registers,
-    node: u32,
-    incarnation: u64,
+    log: Replicated<Registers>,
     waiting: Waiting,
     scratch: Vec<u8>,
-    operation: Vec<u8>,
 }
 
 impl Txn {
     /// Carries out a transaction, given as JSON text, unless it is too large.
     fn execute(&mut self, from: ReplyTo, text: &[u8], out: &mut Outbox<Self>) {
-        let Self { registers, operation, .. } = self;
-        let time = registers.time.saturating_add(1);
-        let stamp = (time, self.node, self.incarnation);
-        operation.clear();
-        operation.push(b'[');
-        write_int(operation, time);
-        let none = operation.len();
-        for step in elements(text).filter_map(Step::read).filter(|step| step.writes) {
-            for part in [step.key, step.value] {
-                operation.push(b',');
-                operation.extend_from_slice(part);
-            }
-        }
-        let writes = operation.len() > none;
-        operation.push(b']');
-        if let Err(what) = REQUEST.admit(operation) {
-            return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
-        }
-        if !registers.can_answer(text) {
-            return out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE);
-        }
-        let reply = out.reply(from, "txn_ok").field_with("txn", |done| {
-            done.push(b'[');
-            for (at, step) in elements(text).filter_map(Step::read).enumerate() {
-                if at > 0 {
-                    done.push(b',');
-                }
-                done.extend_from_slice(if step.writes { b"[\"w\"," } else { b"[\"r\"," });
-                done.extend_from_slice(step.key);
-                done.push(b',');
-                if step.writes {
-                    registers.write(stamp, step.key, step.value);
-                    done.extend_from_slice(step.value);
-                } else {
-                    done.extend_from_slice(registers.read(step.key));
-                }
-                done.push(b']');
-            }
-            done.push(b']');
+        let Origin { node, incarnation } = self.log.me();
+        let time = self.log.view().time.saturating_add(1);
+        let writes = steps(text).filter(|step| step.writes);
+        let op = Writes { time, pairs: writes.map(|step| (step.key, step.value)).collect() };
+        let done = self.log.append_with(&op, out, |registers, out| {
+            let is_answered = registers.execute(from, text, (time, node, incarnation), out);
+            is_answered && !op.pairs.is_empty()
         });
-        reply.end();
-        if writes {
-            registers.time = time;
-            self.gossip.append(operation, out).expect("it was admitted");
+        if let Err(what) = done {
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
         }
     }
 
@@ -192,7 +211,7 @@ impl Txn {
         if txn.items().is_none() || !elements(&text).all(|step| Step::read(step).is_some()) {
             let why = "txn: a list of [\"r\", key, null] and [\"w\", key, value] is wanted";
             out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
-        } else if self.gossip.is_informed(out.now()) {
+        } else if self.log.is_bootstrapped(out.now()) {
             self.execute(from, &text, out);
         } else if !self.waiting.keep(from, &text) {
             out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "too many transactions wait for the first peer");
@@ -201,7 +220,7 @@ impl Txn {
     }
 
     fn on_progress(&mut self, out: &mut Outbox<Self>) {
-        if self.gossip.is_informed(out.now()) {
+        if self.log.is_bootstrapped(out.now()) {
             while let Some((from, text)) = self.waiting.take() {
                 self.execute(from, &text, out);
             }
@@ -217,34 +236,28 @@ impl Node for Txn {
 
     fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
         Self {
-            gossip: Gossip::new(context, context.options, out),
-            registers: Registers::default(),
-            node: u32::try_from(context.me.index()).unwrap_or(u32::MAX),
-            incarnation: context.incarnation,
+            log: Replicated::new(context, context.options, Registers::default(), out),
             waiting: Waiting::default(),
             scratch: Vec::new(),
-            operation: Vec::new(),
         }
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
-        self.gossip.on_settled(out);
+        self.log.on_settled(out);
     }
 
     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Txn { txn } => self.on_txn(from, txn, out),
             Request::Gossip(message) => {
-                if let Some(peer) = from.peer() {
-                    self.gossip.on_message(peer, &message, &mut self.registers, out);
-                    self.on_progress(out);
-                }
+                self.log.on_message(from, &message, out);
+                self.on_progress(out);
             }
         }
     }
 
     fn on_timer(&mut self, _: Tick, out: &mut Outbox<Self>) {
-        self.gossip.on_tick(out);
+        self.log.on_tick(out);
         self.on_progress(out);
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::gossip::View;
 use crate::gossip::log::Origin;
+use crate::wire::Raw;
 
 /// Odd, and half of its bits are set: the golden ratio's fraction.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -15,7 +16,7 @@ const FEW: usize = 64;
 
 /// A set of JSON values.
 #[derive(Debug, Default)]
-pub struct Values {
+pub(super) struct Values {
     /// `,1,2,"three"`: the list, but for what is around it.
     listed: Vec<u8>,
     /// A power of two, of which at most half are taken: 0, the text of a short value, or that of a [`Place`].
@@ -52,7 +53,7 @@ impl Values {
     /// # Panics
     /// The text has four gigabytes.
     #[inline]
-    pub fn insert(&mut self, value: &[u8]) -> bool {
+    pub(super) fn insert(&mut self, value: &[u8]) -> bool {
         if self.room == 0 {
             self.grow();
         }
@@ -100,25 +101,17 @@ impl Values {
     }
 
     /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.cells.len() / 2 - self.room
     }
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.listed.is_empty()
-    }
-
     /// How many bytes [`Self::write`] appends, at most.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         self.listed.len() + 2
     }
 
     /// Appends all values as a JSON array.
-    pub fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.push(b'[');
         out.extend_from_slice(self.listed.get(1..).unwrap_or_default());
         out.push(b']');
@@ -126,9 +119,11 @@ impl Values {
 }
 
 impl View for Values {
+    type Op<'a> = Raw<'a>;
+
     #[inline]
-    fn apply(&mut self, _: Origin, _: u32, operation: &[u8]) {
-        self.insert(operation);
+    fn apply(&mut self, _: Origin, _: u32, value: Raw<'_>) -> bool {
+        self.insert(value.0)
     }
 }
 
@@ -189,7 +184,7 @@ mod tests {
     #[test]
     fn values_of_any_type_are_listed_once_each_in_the_order_in_which_they_came() {
         let mut values = Values::default();
-        assert!(values.is_empty());
+        assert_eq!(values.len(), 0);
         assert_eq!(listed(&values), "[]");
         for text in ["1", "\"1\"", "[1,2]", "1", "{\"a\":[1,2]}", "\"1\"", "12"] {
             values.insert(text.as_bytes());

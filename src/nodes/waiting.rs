@@ -5,21 +5,21 @@ use std::collections::VecDeque;
 use crate::node::ReplyTo;
 
 /// At most this many requests wait; later ones are refused.
-pub const MAX_WAITING: usize = 4096;
+pub(super) const MAX_WAITING: usize = 4096;
 
 /// And at most this many bytes of them.
-pub const MAX_WAITING_BYTES: usize = 256 << 20;
+pub(super) const MAX_WAITING_BYTES: usize = 256 << 20;
 
 /// Who waits, and with what.
 #[derive(Debug, Default)]
-pub struct Waiting {
+pub(super) struct Waiting {
     requests: VecDeque<(ReplyTo, Box<[u8]>)>,
     bytes: usize,
 }
 
 impl Waiting {
     /// Keeps a request, unless there are too many; says whether it is kept.
-    pub fn keep(&mut self, sender: ReplyTo, text: &[u8]) -> bool {
+    pub(super) fn keep(&mut self, sender: ReplyTo, text: &[u8]) -> bool {
         let has_room = self.requests.len() < MAX_WAITING && self.bytes + text.len() <= MAX_WAITING_BYTES;
         if has_room {
             self.bytes += text.len();
@@ -29,7 +29,7 @@ impl Waiting {
     }
 
     /// The one that came first.
-    pub fn take(&mut self) -> Option<(ReplyTo, Box<[u8]>)> {
+    pub(super) fn take(&mut self) -> Option<(ReplyTo, Box<[u8]>)> {
         let (sender, text) = self.requests.pop_front()?;
         self.bytes -= text.len();
         Some((sender, text))

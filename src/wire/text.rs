@@ -1,7 +1,8 @@
-//! Values inside JSON text that is known to be well-formed, because this crate wrote it.
+//! Arrays as JSON text: their elements as they stand, without a parser. What is read is known to be well-formed, because
+//! this crate wrote it.
 
 /// The texts of the elements of an array; nothing if the text is no array.
-pub fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     let inner = array.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or_default();
     let mut rest = (!inner.is_empty()).then_some(inner);
     std::iter::from_fn(move || {
@@ -32,10 +33,30 @@ fn end_of_value(text: &[u8]) -> usize {
     text.len()
 }
 
-/// A number without sign and fraction.
-#[must_use]
-pub fn integer(text: &[u8]) -> Option<u64> {
-    std::str::from_utf8(text).ok()?.parse().ok()
+/// An array being written, element by element.
+pub(crate) struct Array<'o> {
+    out: &'o mut Vec<u8>,
+    start: usize,
+}
+
+impl<'o> Array<'o> {
+    pub(crate) fn begin(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'[');
+        let start = out.len();
+        Self { out, start }
+    }
+
+    /// Adds the value whose text `write` appends.
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.out.len() > self.start {
+            self.out.push(b',');
+        }
+        write(self.out);
+    }
+
+    pub(crate) fn end(self) {
+        self.out.push(b']');
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gossip_gloomers::engine::StateMachine as _;
 use gossip_gloomers::engine::{Engine, EngineConfig};
-use gossip_gloomers::event_loop::StateMachine as _;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
 use gossip_gloomers::wire::{Json, MAX_LINE, Message, PADDING, Reader};
@@ -100,10 +100,10 @@ where
     /// Lets time go by.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while let Some(due) = self.nodes.iter().filter_map(Engine::deadline).min().filter(|due| *due <= end) {
+        while let Some(due) = self.nodes.iter().filter_map(Engine::next_deadline).min().filter(|due| *due <= end) {
             self.now = self.now.max(due);
             for node in 0..2 {
-                self.nodes[node].expire(self.now);
+                self.nodes[node].on_deadline(self.now);
                 let sent = self.sent(node);
                 self.deliver(sent);
             }
@@ -133,7 +133,7 @@ where
                     let node = usize::from(dest == "n1");
                     assert!(line.len() <= MAX_LINE, "the test itself asks too much");
                     let mut buffer = [line.as_slice(), b"\n", &[0; PADDING]].concat();
-                    self.nodes[node].feed(&mut buffer, line.len() + 1, self.now);
+                    self.nodes[node].on_lines(&mut buffer, line.len() + 1, self.now);
                     assert_eq!(self.nodes[node].counters().unreadable, 0, "a node could not read another");
                     sent.extend(self.sent(node));
                 }

@@ -4,10 +4,10 @@
 
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE};
-use gossip_gloomers::event_loop::{PADDING, StateMachine};
+use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE, StateMachine};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
+use gossip_gloomers::wire::PADDING;
 
 use crate::protocol::{self, Spoken};
 
@@ -49,7 +49,7 @@ impl<N: Node> Host<N> {
         let len = self.buffer.len();
         let padding = [0x5a; PADDING];
         self.buffer.extend_from_slice(&padding);
-        self.engine.feed(&mut self.buffer, len, self.now);
+        self.engine.on_lines(&mut self.buffer, len, self.now);
         assert_eq!(self.buffer[len..], padding, "what follows the lines is not the engine's");
         self.said()
     }
@@ -63,9 +63,9 @@ impl<N: Node> Host<N> {
     pub(crate) fn pass(&mut self, duration: Duration) -> Vec<Spoken> {
         let end = self.now + duration;
         let mut said = Vec::new();
-        while let Some(due) = self.engine.deadline().filter(|due| *due <= end) {
+        while let Some(due) = self.engine.next_deadline().filter(|due| *due <= end) {
             self.now = self.now.max(due);
-            self.engine.expire(self.now);
+            self.engine.on_deadline(self.now);
             said.extend(self.said());
         }
         self.now = end;

@@ -6,8 +6,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
+use gossip_gloomers::engine::StateMachine;
 use gossip_gloomers::engine::{Engine, EngineConfig};
-use gossip_gloomers::event_loop::StateMachine;
 use gossip_gloomers::gossip::log::{Log, Origin};
 use gossip_gloomers::gossip::{Settings, View};
 use gossip_gloomers::time::Time;
@@ -100,7 +100,7 @@ fn replicas(operations: i64, max_staleness: Option<Duration>) -> Vec<Engine<Ledg
             feed(&mut engines[to], &mut line, now);
         }
         for engine in &mut engines {
-            engine.expire(now);
+            engine.on_deadline(now);
             for line in std::mem::take(engine.output()).split_inclusive(|byte| *byte == b'\n') {
                 if let Said::ToReplica(said) = hearsay::read(&line[..line.len() - 1]) {
                     mail.push((said.to, line.to_vec()));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gossip_gloomers::engine::StateMachine;
 use gossip_gloomers::engine::{Engine, EngineConfig};
-use gossip_gloomers::event_loop::StateMachine;
 use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::time::Time;
 
@@ -45,8 +45,8 @@ fn merge<'a>(me: usize, nodes: usize, batches: impl Iterator<Item = Vec<&'a Mail
     feed(&mut engine, &mut lines, now);
     for batch in batches {
         now = now + Duration::from_millis(7);
-        while engine.deadline().is_some_and(|due| due <= now) {
-            engine.expire(now);
+        while engine.next_deadline().is_some_and(|due| due <= now) {
+            engine.on_deadline(now);
         }
         for mail in batch {
             lines.extend_from_slice(&mail.line);

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Engine, EngineConfig};
-use gossip_gloomers::event_loop::{PADDING, StateMachine};
+use gossip_gloomers::engine::{Engine, EngineConfig, StateMachine};
 use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
+use gossip_gloomers::wire::PADDING;
 
 use crate::chance::Chance;
 use crate::hearsay::{self, Hearsay, Said};
@@ -79,7 +79,7 @@ pub(crate) fn append(node: usize, operation: i64) -> String {
 pub(crate) fn feed<N: Node>(engine: &mut Engine<N>, lines: &mut Vec<u8>, now: Time) {
     let len = lines.len();
     lines.extend_from_slice(&[0; PADDING]);
-    engine.feed(lines, len, now);
+    engine.on_lines(lines, len, now);
     lines.clear();
 }
 
@@ -98,7 +98,7 @@ impl Process {
     }
 
     fn due(&self) -> Option<Time> {
-        let deadline = self.engine.deadline().filter(|_| self.stopped.is_none())?;
+        let deadline = self.engine.next_deadline().filter(|_| self.stopped.is_none())?;
         Some(self.born + deadline.since(Time::ZERO))
     }
 
@@ -213,7 +213,7 @@ impl Cluster {
             } else if let Some((_, node)) = timer {
                 let now = self.now;
                 let process = self.processes[node].as_mut().expect("it has a timer");
-                process.engine.expire(process.local(now));
+                process.engine.on_deadline(process.local(now));
                 self.collect(node);
             }
         }

@@ -1,7 +1,9 @@
 //! The machine under the tests, and a thread to serve it on.
 
-use gossip_gloomers::event_loop::{self, PADDING, StateMachine};
+use gossip_gloomers::engine::StateMachine;
+use gossip_gloomers::event_loop;
 use gossip_gloomers::time::{Duration, Time};
+use gossip_gloomers::wire::PADDING;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, channel};
@@ -39,7 +41,7 @@ impl Echo {
 }
 
 impl StateMachine for Echo {
-    fn feed(&mut self, buffer: &mut [u8], lines: usize, _now: Time) {
+    fn on_lines(&mut self, buffer: &mut [u8], lines: usize, _now: Time) {
         assert!(lines > 0, "called for nothing");
         assert_eq!(buffer[lines - 1], b'\n', "a line is torn");
         assert!(buffer.len() >= lines + PADDING, "no room to parse in place");
@@ -53,13 +55,13 @@ impl StateMachine for Echo {
         self.buffer = buffer.len();
     }
 
-    fn expire(&mut self, now: Time) {
-        assert!(self.deadline().is_some_and(|at| at <= now), "fired early");
+    fn on_deadline(&mut self, now: Time) {
+        assert!(self.next_deadline().is_some_and(|at| at <= now), "fired early");
         self.ticks.push(now);
         self.next = now + self.period.expect("only what ticks has a deadline");
     }
 
-    fn deadline(&self) -> Option<Time> {
+    fn next_deadline(&self) -> Option<Time> {
         self.period.map(|_| self.next)
     }
 

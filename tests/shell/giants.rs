@@ -1,7 +1,7 @@
 //! Lines up to the limit, and beyond.
 
 use crate::echo::{Echo, assert_same, read_all, serve, write_all};
-use gossip_gloomers::event_loop::MAX_LINE;
+use gossip_gloomers::wire::MAX_LINE;
 use std::io::{self, Read, Write};
 
 /// What comes out for what goes in, and the machine.
@@ -74,6 +74,6 @@ fn memory_is_given_back_after_a_giant_line() {
     assert_eq!(read_all(from), b"small\n");
     let mut echo = served.machine();
     assert!(echo.buffer <= 1 << 20, "the last buffer had {} bytes", echo.buffer);
-    let capacity = gossip_gloomers::event_loop::StateMachine::output(&mut echo).capacity();
+    let capacity = gossip_gloomers::engine::StateMachine::output(&mut echo).capacity();
     assert!(capacity <= 1 << 20, "the output keeps {capacity} bytes");
 }

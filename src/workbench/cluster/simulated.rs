@@ -8,8 +8,8 @@ mod clock;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
+use crate::engine::StateMachine;
 use crate::engine::{Engine, EngineConfig};
-use crate::event_loop::StateMachine;
 use crate::node::Node;
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
@@ -70,7 +70,7 @@ impl Living {
 
     /// When its timers next fire.
     fn fires(&self, clock: &Clock, late: Duration) -> Option<Time> {
-        let deadline = self.machine.deadline()?;
+        let deadline = self.machine.next_deadline()?;
         Some(clock.when(self.born + deadline.since(Time::ZERO)) + late)
     }
 }
@@ -127,10 +127,10 @@ impl SimulatedCluster {
             {
                 let length = line.len();
                 line.resize(length + PADDING, 0);
-                living.machine.feed(&mut line, length, age);
+                living.machine.on_lines(&mut line, length, age);
             }
             if fires || (reads && lag.is_zero()) {
-                living.machine.expire(age);
+                living.machine.on_deadline(age);
             }
             if fires || reads {
                 *waking = self.delays.waking();

@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::{good, swarm};
+use crate::engine::StateMachine;
 use crate::engine::{Engine, EngineConfig};
-use crate::event_loop::StateMachine;
 use crate::gossip::Settings;
 use crate::nodes::{Broadcast, Kafka, Txn};
 use crate::time::{Duration, Time};
@@ -46,10 +46,10 @@ struct AcknowledgesFirst {
 const MERGES_AFTER: Duration = Duration::from_millis(5);
 
 impl StateMachine for AcknowledgesFirst {
-    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+    fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         let mut message: Json = serde_json::from_slice(&buffer[..lines]).expect("a message");
         if message["body"]["type"] != "broadcast" {
-            return self.engine.feed(buffer, lines, now);
+            return self.engine.on_lines(buffer, lines, now);
         }
         let body = json!({"type": "broadcast_ok", "in_reply_to": message["body"]["msg_id"].take()});
         let reply = json!({"src": message["dest"], "dest": message["src"], "body": body});
@@ -58,18 +58,18 @@ impl StateMachine for AcknowledgesFirst {
         self.unmerged = Some((now + MERGES_AFTER, format!("{message}\n").into_bytes()));
     }
 
-    fn expire(&mut self, now: Time) {
+    fn on_deadline(&mut self, now: Time) {
         if let Some((_, mut line)) = self.unmerged.take_if(|(due, _)| *due <= now) {
             let length = line.len();
             line.resize(length + PADDING, 0);
-            self.engine.feed(&mut line, length, now);
+            self.engine.on_lines(&mut line, length, now);
         }
-        self.engine.expire(now);
+        self.engine.on_deadline(now);
     }
 
-    fn deadline(&self) -> Option<Time> {
+    fn next_deadline(&self) -> Option<Time> {
         let merges = self.unmerged.as_ref().map(|(due, _)| *due);
-        [self.engine.deadline(), merges].into_iter().flatten().min()
+        [self.engine.next_deadline(), merges].into_iter().flatten().min()
     }
 
     fn output(&mut self) -> &mut Vec<u8> {
@@ -118,18 +118,18 @@ impl Forgets {
 }
 
 impl StateMachine for Forgets {
-    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
-        self.engine.feed(buffer, lines, now);
+    fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+        self.engine.on_lines(buffer, lines, now);
         self.listen();
     }
 
-    fn expire(&mut self, now: Time) {
-        self.engine.expire(now);
+    fn on_deadline(&mut self, now: Time) {
+        self.engine.on_deadline(now);
         self.listen();
     }
 
-    fn deadline(&self) -> Option<Time> {
-        self.engine.deadline()
+    fn next_deadline(&self) -> Option<Time> {
+        self.engine.next_deadline()
     }
 
     fn output(&mut self) -> &mut Vec<u8> {
@@ -154,24 +154,24 @@ struct Mishears<M> {
 }
 
 impl<M: StateMachine> StateMachine for Mishears<M> {
-    fn feed(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
+    fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         let mut message: Json = serde_json::from_slice(&buffer[..lines]).expect("a message");
         if message["body"]["type"] != "gossip" {
-            return self.engine.feed(buffer, lines, now);
+            return self.engine.on_lines(buffer, lines, now);
         }
         (self.mishear)(&mut message["body"]);
         let mut line = format!("{message}\n").into_bytes();
         let length = line.len();
         line.resize(length + PADDING, 0);
-        self.engine.feed(&mut line, length, now);
+        self.engine.on_lines(&mut line, length, now);
     }
 
-    fn expire(&mut self, now: Time) {
-        self.engine.expire(now);
+    fn on_deadline(&mut self, now: Time) {
+        self.engine.on_deadline(now);
     }
 
-    fn deadline(&self) -> Option<Time> {
-        self.engine.deadline()
+    fn next_deadline(&self) -> Option<Time> {
+        self.engine.next_deadline()
     }
 
     fn output(&mut self) -> &mut Vec<u8> {

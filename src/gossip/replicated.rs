@@ -1,0 +1,238 @@
+//! The replicated log as a node uses it: typed operations go in here, and come out at every node.
+
+use super::log::{Log, Origin};
+use super::{Gossip, Message, Settings, Tick};
+use crate::node::{Node, NodeContext, ReplyTo};
+use crate::outbox::Outbox;
+use crate::time::Time;
+use crate::wire::{Array, REQUEST, Raw, TooLarge, elements, write_int, write_signed};
+
+/// What a node makes of the operations.
+pub trait View {
+    /// An operation.
+    type Op<'a>: Operation<'a>;
+
+    /// Takes in an operation of any origin, exactly once each, in any order. Returns whether it changed anything: one
+    /// made here that does not is not replicated.
+    fn apply(&mut self, origin: Origin, number: u32, op: Self::Op<'_>) -> bool;
+
+    /// More operations have become stable; `is_stable` tells of each whether every replica holds it, and this one all
+    /// that any of them had seen before.
+    fn on_stable(&mut self, is_stable: impl Fn(Origin, u32) -> bool) {
+        let _ = is_stable;
+    }
+}
+
+/// An operation as JSON text on one line. Integers, [`Raw`] values, and arrays of these are operations; others are made
+/// of them.
+pub trait Operation<'a>: Sized {
+    /// Appends the text.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// Reads what [`encode`](Self::encode) wrote, at this node or another; `None` if it cannot have written this.
+    fn decode(text: &'a [u8]) -> Option<Self>;
+}
+
+impl<'a> Operation<'a> for Raw<'a> {
+    #[inline]
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0);
+    }
+
+    #[inline]
+    fn decode(text: &'a [u8]) -> Option<Self> {
+        Some(Raw(text))
+    }
+}
+
+/// Integers of one type, by the function that writes them.
+macro_rules! integers {
+    ($($integer:ty => $write:ident),*) => {$(
+        impl Operation<'_> for $integer {
+            fn encode(&self, out: &mut Vec<u8>) {
+                $write(out, *self);
+            }
+
+            fn decode(text: &[u8]) -> Option<Self> {
+                std::str::from_utf8(text).ok()?.parse().ok()
+            }
+        }
+    )*};
+}
+
+integers!(u64 => write_int, i64 => write_signed);
+
+/// Arrays with a fixed number of elements.
+macro_rules! tuples {
+    ($(($($element:ident),+))*) => {$(
+        impl<'a, $($element: Operation<'a>),+> Operation<'a> for ($($element,)+) {
+            #[expect(non_snake_case, reason = "an element is named as its type")]
+            fn encode(&self, out: &mut Vec<u8>) {
+                let ($($element,)+) = self;
+                let mut array = Array::begin(out);
+                $( array.push(|out| $element.encode(out)); )+
+                array.end();
+            }
+
+            fn decode(text: &'a [u8]) -> Option<Self> {
+                let mut elements = elements(text);
+                let tuple = ($($element::decode(elements.next()?)?,)+);
+                elements.next().is_none().then_some(tuple)
+            }
+        }
+    )*};
+}
+
+tuples!((A, B)(A, B, C));
+
+/// A view on a replicated log: the part of a node that its peers share.
+///
+/// Its node hands it the `gossip` messages, the [`Tick`]s and the moment at which it is settled.
+#[derive(Debug)]
+pub struct Replicated<V> {
+    gossip: Gossip,
+    view: V,
+    me: Origin,
+    /// How many operations were stable when the view was last told.
+    stable: u64,
+    /// Where the text of an operation is made.
+    text: Vec<u8>,
+}
+
+impl<V: View> Replicated<V> {
+    /// A replica that holds nothing but an empty view.
+    pub fn new<N: Node>(
+        context: &NodeContext<'_, N::Options>,
+        settings: &Settings,
+        view: V,
+        out: &mut Outbox<N>,
+    ) -> Self
+    where
+        N::Timer: From<Tick>,
+    {
+        let gossip = Gossip::new(context, settings, out);
+        let me = gossip.me();
+        Self { gossip, view, me, stable: 0, text: Vec::new() }
+    }
+
+    /// Begins to speak to the other replicas; to be called from [`Node::on_settled`].
+    pub fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        self.gossip.on_settled(out);
+    }
+
+    /// Handles a message of another replica.
+    pub fn on_message<N: Node>(&mut self, from: ReplyTo, message: &Message<'_>, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        if let Some(peer) = from.peer() {
+            self.gossip.on_message(peer, message, &mut self.view, out);
+            self.on_progress();
+        }
+    }
+
+    /// Handles the timer.
+    pub fn on_tick<N: Node>(&mut self, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        self.gossip.on_tick(out);
+        self.on_progress();
+    }
+
+    fn on_progress(&mut self) {
+        let stable = self.gossip.stable_total();
+        if stable != self.stable {
+            self.stable = stable;
+            let Self { gossip, view, .. } = self;
+            view.on_stable(|origin, number| gossip.is_stable(origin, number));
+        }
+    }
+
+    /// Makes an operation: applies it to the view, and replicates it if that changed anything. Returns whether it did.
+    ///
+    /// # Errors
+    /// Its text is beyond [`REQUEST`]: peers could not read what passes it on. Nothing has happened.
+    pub fn append<N: Node>(&mut self, op: V::Op<'_>, out: &mut Outbox<N>) -> Result<bool, TooLarge>
+    where
+        N::Timer: From<Tick>,
+    {
+        self.encode(&op)?;
+        let changed = self.view.apply(self.me, self.gossip.next_number(), op);
+        if changed {
+            self.gossip.append(&self.text, out);
+        }
+        Ok(changed)
+    }
+
+    /// As [`append`](Self::append), but `apply` applies it, in place of [`View::apply`].
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_with<N: Node>(
+        &mut self,
+        op: &V::Op<'_>,
+        out: &mut Outbox<N>,
+        apply: impl FnOnce(&mut V, &mut Outbox<N>) -> bool,
+    ) -> Result<bool, TooLarge>
+    where
+        N::Timer: From<Tick>,
+    {
+        self.encode(op)?;
+        let changed = apply(&mut self.view, out);
+        if changed {
+            self.gossip.append(&self.text, out);
+        }
+        Ok(changed)
+    }
+
+    fn encode(&mut self, op: &V::Op<'_>) -> Result<(), TooLarge> {
+        self.text.clear();
+        op.encode(&mut self.text);
+        REQUEST.admit(&self.text)
+    }
+
+    /// What the operations have come to.
+    #[must_use]
+    pub const fn view(&self) -> &V {
+        &self.view
+    }
+
+    /// The operations themselves.
+    #[must_use]
+    pub const fn log(&self) -> &Log {
+        self.gossip.log()
+    }
+
+    /// The origin of the operations that are made here.
+    #[must_use]
+    pub const fn me(&self) -> Origin {
+        self.me
+    }
+
+    /// Whether this incarnation knows where an earlier one stood: some peer has given it all that it holds, or nobody
+    /// has answered within [`BOOTSTRAP_TIMEOUT`](super::BOOTSTRAP_TIMEOUT). Until then a node should not reissue what
+    /// must be unique in all its incarnations.
+    #[must_use]
+    pub fn is_bootstrapped(&self, now: Time) -> bool {
+        self.gossip.is_bootstrapped(now)
+    }
+
+    /// Joins those who find out what is stable; to be called once, when it is settled that the next incarnation of this
+    /// node will know that there was this one. Nothing becomes stable before every node has joined.
+    pub fn track_stability<N: Node>(&mut self, out: &mut Outbox<N>)
+    where
+        N::Timer: From<Tick>,
+    {
+        self.gossip.track_stability(out);
+    }
+
+    /// Whether this replica holds all that was ever stable, and all that is left of earlier incarnations of its node.
+    #[must_use]
+    pub fn has_caught_up(&self) -> bool {
+        self.gossip.has_caught_up()
+    }
+}
