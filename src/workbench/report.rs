@@ -8,6 +8,7 @@ pub mod challenges;
 pub mod escape;
 mod faults;
 pub mod finish;
+mod index;
 pub mod junit;
 pub mod metrics;
 mod operations;
@@ -25,6 +26,7 @@ use crate::workbench::network::{Counts, Journal};
 use crate::workbench::report::store::Store;
 use crate::workbench::test::Throughput;
 use faults::faults;
+use index::Row;
 use operations::Operations;
 
 /// What there is to show of a run.
@@ -50,11 +52,13 @@ pub struct Run<'a> {
     pub remarks: &'a [String],
 }
 
-/// Writes the page of a run.
+/// Writes the page of a run, and the list of all runs anew.
 pub fn write(run: &Run<'_>, store: &mut Store) {
     let operations = Operations::of(run.history);
     let faults = faults(run.history);
     store.write("report.html", |file| page::write(run, &operations, &faults, file));
+    store.write(index::ROW, |file| Ok(serde_json::to_writer(file, &Row::of(run))?));
+    store.update_index();
 }
 
 #[cfg(test)]

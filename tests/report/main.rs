@@ -4,6 +4,7 @@
 #![cfg(feature = "workbench")]
 
 mod browser;
+mod index;
 mod page;
 mod svg;
 
