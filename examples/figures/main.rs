@@ -70,7 +70,7 @@ fn everything() -> Result<(), Trouble> {
         .map_err(|error| format!("{PAGE}: {error}; start this in the folder of Cargo.toml"))?;
     let machine = format!(
         "Measured on {}, on {} cores, {} {}.\n",
-        jiff::Zoned::now().date(),
+        &tz::UtcDateTime::now()?.to_string()[..10],
         std::thread::available_parallelism()?,
         if cfg!(target_os = "linux") { "Linux" } else { std::env::consts::OS },
         std::env::consts::ARCH,

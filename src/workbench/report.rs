@@ -1,23 +1,21 @@
-//! Pictures of a run: `report.html`, which is one page with everything in it, and the files that Maelstrom's users know
-//! (protocol §14.1).
+//! What a run leaves for people to look at: `report.html`, one page with everything in it, and its row in the list of
+//! all runs.
 //!
-//! All of it is a function of the history, the journal of messages and the results: the same seed in virtual time
-//! gives the same bytes. Every picture has a bound on what it shows and says how much it left out.
+//! The page is a function of the history, the journal of messages and the results: the same seed in virtual time
+//! gives the same bytes. Every chart has a bound on what it shows and says how much it left out.
 
 pub mod challenges;
 pub mod escape;
 mod faults;
 pub mod finish;
+mod index;
 pub mod junit;
-mod lamport;
 pub mod metrics;
 mod operations;
 mod page;
-mod plots;
 mod setting;
 pub mod store;
 pub mod summary;
-mod timeline;
 pub mod violations;
 
 use crate::workbench::check::Verdict;
@@ -28,6 +26,7 @@ use crate::workbench::network::{Counts, Journal};
 use crate::workbench::report::store::Store;
 use crate::workbench::test::Throughput;
 use faults::faults;
+use index::Row;
 use operations::Operations;
 
 /// What there is to show of a run.
@@ -53,16 +52,13 @@ pub struct Run<'a> {
     pub remarks: &'a [String],
 }
 
-/// Writes every picture of a run.
+/// Writes the page of a run, and the list of all runs anew.
 pub fn write(run: &Run<'_>, store: &mut Store) {
     let operations = Operations::of(run.history);
     let faults = faults(run.history);
     store.write("report.html", |file| page::write(run, &operations, &faults, file));
-    store.write("latency-raw.svg", |file| plots::latency(&operations, &faults, file));
-    store.write("latency-quantiles.svg", |file| plots::quantiles(&operations, &faults, file));
-    store.write("rate.svg", |file| plots::rate(&operations, &faults, file));
-    store.write("messages.svg", |file| lamport::write(run.journal, &run.options.nodes, file));
-    store.write("timeline.html", |file| timeline::write(run.history, file));
+    store.write(index::ROW, |file| Ok(serde_json::to_writer(file, &Row::of(run))?));
+    store.update_index();
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -107,6 +108,12 @@ impl Browser {
     /// A text in the page.
     pub(crate) fn text(&mut self, selector: &str) -> String {
         text(&self.evaluate(&format!("document.querySelector({}).textContent", json!(selector))))
+    }
+
+    /// Has files that pages offer saved in this folder.
+    pub(crate) fn save_in(&mut self, folder: &Path) {
+        let params = json!({ "behavior": "allow", "downloadPath": folder });
+        self.call("Browser.setDownloadBehavior", &params);
     }
 
     /// Presses the mouse where an expression says, as `[x, y]` in the window.

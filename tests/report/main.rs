@@ -1,35 +1,43 @@
-//! What a run leaves to look at, as a browser and other clients see it: pages in a real Chromium, and `gloomers serve`
-//! over real sockets. Where there is no Chromium, its tests say that they are skipped; where one is expected, which
-//! is under `CI` or `CHROMIUM_EXPECTED`, they fail.
+//! What a run leaves to look at, in a real Chromium: its report, and the list of runs. Where there is no Chromium, the
+//! tests say that they are skipped; where one is expected, which is under `CI` or `CHROMIUM_EXPECTED`, they fail.
 
 #![cfg(feature = "workbench")]
 
 mod browser;
+mod index;
 mod page;
+mod svg;
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-/// The folder of a test in virtual time, in which the store is.
+/// The folder of tests in virtual time, in which their store is.
 struct Ran {
     folder: TempDir,
 }
 
 impl Ran {
     fn of(options: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let ran = Command::new(env!("CARGO_BIN_EXE_gloomers"))
-            .args(["test", "--virtual-time", "--quiet"])
-            .args(options.split_whitespace())
-            .current_dir(folder.path())
-            .output()
-            .expect("gloomers runs");
-        assert!(folder.path().join("store/latest").exists(), "{}", String::from_utf8_lossy(&ran.stdout));
-        Self { folder }
+        let ran = Self { folder: tempfile::tempdir().expect("a folder") };
+        ran.test(options);
+        ran
+    }
+
+    /// Runs a further test there.
+    fn test(&self, options: &str) {
+        let output = self.command(options).output().expect("gloomers runs");
+        assert!(self.folder.path().join("store/latest").exists(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+
+    fn command(&self, options: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gloomers"));
+        command.args(["test", "--virtual-time", "--quiet"]).args(options.split_whitespace());
+        command.current_dir(self.folder.path()).stdout(Stdio::piped());
+        command
     }
 
     fn latest(&self) -> PathBuf {
@@ -39,38 +47,6 @@ impl Ran {
     fn results(&self) -> Json {
         let text = std::fs::read_to_string(self.latest().join("results.json")).expect("results");
         serde_json::from_str(&text).expect("JSON")
-    }
-}
-
-/// `gloomers serve` on a port of its own.
-struct Serving {
-    process: Child,
-    /// `127.0.0.1:12345`
-    address: String,
-    _page: BufReader<ChildStdout>,
-}
-
-impl Serving {
-    fn of(folder: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_gloomers"))
-            .args(["serve", "--port", "0"])
-            .current_dir(folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("gloomers runs");
-        let mut page = BufReader::new(process.stdout.take().expect("a pipe"));
-        let mut line = String::new();
-        page.read_line(&mut line).expect("it says where it listens");
-        let address =
-            line.strip_prefix("http://").and_then(|rest| rest.split_once('/')).expect("an address").0.to_owned();
-        Self { process, address, _page: page }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.process.kill().ok();
-        self.process.wait().ok();
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::browser::Browser;
-use crate::{Ran, Serving, say};
+use crate::{Ran, say};
 
 /// A page of 25 nodes and 20 s of traffic has to be there by then; usually it takes a fifth of it. Machines on which
 /// tests run may be busy.
@@ -12,7 +12,7 @@ const OPENS_IN_MS: f64 = 3_000.0;
 const CHALLENGE_3D: &str = "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100 --seed 1";
 
 /// A browser that shows the report of a run from its file; nothing, if there is no browser.
-fn opened(ran: &Ran) -> Option<Browser> {
+pub(crate) fn opened(ran: &Ran) -> Option<Browser> {
     let Some(mut browser) = Browser::start() else {
         let expected = ["CI", "CHROMIUM_EXPECTED"].into_iter().find(|name| std::env::var_os(name).is_some());
         assert_eq!(
@@ -27,12 +27,12 @@ fn opened(ran: &Ran) -> Option<Browser> {
     Some(browser)
 }
 
-fn assert_content(browser: &mut Browser) {
+pub(crate) fn assert_content(browser: &mut Browser) {
     assert_eq!(browser.complaints(), [""; 0]);
 }
 
 /// A place on the screen: the middle of an element, which is brought there first.
-fn middle_of(selector: &str) -> String {
+pub(crate) fn middle_of(selector: &str) -> String {
     let selector = json!(selector);
     format!(
         "(() => {{ const e = document.querySelector({selector}); e.scrollIntoView({{ block: 'center' }}); \
@@ -130,6 +130,25 @@ fn the_diagram_zooms_and_is_filtered_by_type_and_node() {
 }
 
 #[test]
+fn the_operations_of_each_client_are_shown_over_the_time_of_the_diagram() {
+    let ran = Ran::of("-w broadcast --node-count 5 --concurrency 10 --time-limit 10 --rate 20 --latency 20 --seed 2");
+    let Some(mut browser) = opened(&ran) else { return };
+    assert_eq!(browser.evaluate("timeline.rows"), 10);
+    browser.click(&middle_of("#zoom-all"));
+    let all = browser.evaluate("report.operations.start_us.length");
+    assert_eq!(browser.evaluate("timeline.inView().length"), all);
+    // An operation is found where its bar is, also after zooming.
+    browser.click(&middle_of("#zoom-in"));
+    browser.click(&middle_of("#zoom-in"));
+    let found = "timeline.inView().every((i) => (([x, y, width, height]) => \
+                 timeline.row(timeline.hit(x + width / 2, y + height / 2)) === timeline.row(i))(timeline.bar(i)))";
+    assert_eq!(browser.evaluate(found), true);
+    let shown = browser.evaluate("timeline.inView().length").as_u64().expect("a count");
+    assert!(shown > 0 && Some(shown) < all.as_u64(), "{shown} of {all}");
+    assert_content(&mut browser);
+}
+
+#[test]
 fn a_report_follows_who_prefers_the_dark() {
     let ran = Ran::of("-w echo --node-count 1 --time-limit 2 --rate 20");
     let Some(mut browser) = opened(&ran) else { return };
@@ -138,17 +157,5 @@ fn a_report_follows_who_prefers_the_dark() {
         browser.evaluate("getComputedStyle(document.body).backgroundColor")
     };
     assert_ne!(paper("light"), paper("dark"));
-    assert_content(&mut browser);
-}
-
-#[test]
-fn the_store_leads_to_the_report_of_its_newest_run() {
-    let ran = Ran::of("-w echo --node-count 1 --time-limit 2 --rate 20");
-    let Some(mut browser) = opened(&ran) else { return };
-    let serving = Serving::of(ran.folder.path());
-    browser.open(&format!("http://{}/", serving.address));
-    assert_eq!(browser.text("td.valid"), "valid");
-    browser.await_load(|browser| browser.click(&middle_of("tbody a")));
-    assert_eq!(browser.evaluate("document.title"), "echo: valid");
     assert_content(&mut browser);
 }

@@ -44,8 +44,12 @@ function tip(event, text) {
   box.style.top = `${above ? event.clientY - box.offsetHeight - 10 : event.clientY + 18}px`;
 }
 
+/** The canvas of a chart that is being saved, and the context that records it. */
+let recording = null;
+
 /** Sets the pixels of a canvas to its place on the screen; returns its context, in CSS pixels. */
 function prepare(canvas, height, width = canvas.clientWidth) {
+  if (recording?.canvas === canvas) return recording.context.begin(width, height);
   const ratio = window.devicePixelRatio || 1;
   canvas.width = Math.round(width * ratio);
   canvas.height = Math.round(height * ratio);

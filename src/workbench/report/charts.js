@@ -25,6 +25,12 @@ const MARKS = [
 ];
 const MARK_NAMES = ["●", "■", "▲", "◆"];
 
+function operationInWords(i) {
+  const { names, name, outcome, took_us, start_us, process, value } = report.operations;
+  return `${names[name[i]]} ${OUTCOMES[outcome[i]]}, ${span(took_us[i])}\n` +
+    `at ${seconds(start_us[i])}, process ${process[i]}\n${value[i]}`;
+}
+
 function latencyChart() {
   const all = report.operations;
   const count = all.start_us.length;
@@ -60,7 +66,7 @@ function latencyChart() {
   find("latency").setAttribute("aria-label", `Latencies of ${plural(all.total, "operation")} over ${grouped(end)} s, up to ${grouped(most)} ms`);
   if (count < all.total) {
     find("latency-note").textContent =
-      `Showing ${grouped(count)} of ${grouped(all.total)} operations: one where several would lie upon each other.`;
+      `Showing ${grouped(count)} of ${grouped(all.total)} operations: the first ones, then one where several would lie upon each other.`;
   }
   find("latency").addEventListener("pointermove", (event) => {
     let [best, nearest] = [100, -1];
@@ -68,8 +74,7 @@ function latencyChart() {
       const [dx, dy] = [plane.atX(all.start_us[i] / 1e6) - event.offsetX, plane.atY(all.took_us[i] / 1000) - event.offsetY];
       if (dx * dx + dy * dy < best) [best, nearest] = [dx * dx + dy * dy, i];
     }
-    tip(event, nearest < 0 ? "" : `${all.names[all.name[nearest]]} ${OUTCOMES[all.outcome[nearest]]}, ${span(all.took_us[nearest])}\n` +
-      `at ${seconds(all.start_us[nearest])}, process ${all.process[nearest]}\n${all.value[nearest]}`);
+    tip(event, nearest < 0 ? "" : operationInWords(nearest));
   });
 }
 

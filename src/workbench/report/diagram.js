@@ -79,8 +79,8 @@ const diagram = {
     const height = Math.round(TOP + this.pitch * this.spread.length + 6);
     const context = prepare(canvas, height);
     this.width = canvas.clientWidth;
-    this.left = Math.min(110, Math.max(...this.spread.map((lane) => context.measureText(report.lanes[lane]).width), 20) + 12);
-    this.axis(context, height);
+    this.left = Math.min(110, Math.max(...[...this.spread.map((lane) => report.lanes[lane]), `client ${report.clients}`].map((name) => context.measureText(name).width)) + 12);
+    this.axis(context, height, this.spread.map((lane) => [this.y(lane), report.lanes[lane], this.lanes.has(lane)]));
     const shown = this.inView();
     context.save();
     context.beginPath();
@@ -98,13 +98,16 @@ const diagram = {
     context.restore();
     find("shown").textContent = `${plural(shown.length, "message")} in ${span(Math.round(this.to - this.from))}`;
     this.overview();
+    timeline.draw();
   },
 
-  axis(context, height) {
+  /** Draws lanes, each with its height, its name and whether it is chosen, faults, and the axis of time. */
+  axis(context, height, lanes) {
     context.textBaseline = "middle";
-    const every = Math.ceil(11 / this.pitch);
-    this.spread.forEach((lane, row) => {
-      const y = Math.round(this.y(lane)) + 0.5;
+    const pitch = lanes.length > 1 ? lanes[1][0] - lanes[0][0] : height;
+    const every = Math.ceil(11 / pitch);
+    lanes.forEach(([middle, name, chosen], row) => {
+      const y = Math.round(middle) + 0.5;
       context.strokeStyle = colour("grid");
       context.lineWidth = 1;
       context.beginPath();
@@ -113,8 +116,8 @@ const diagram = {
       context.stroke();
       if (row % every) return;
       context.textAlign = "right";
-      context.fillStyle = this.lanes.has(lane) ? colour("accent") : colour("soft");
-      context.fillText(report.lanes[lane], this.left - 8, y, this.left - 10);
+      context.fillStyle = chosen ? colour("accent") : colour("soft");
+      context.fillText(name, this.left - 8, y, this.left - 10);
     });
     for (const [, , from, to] of report.faults) {
       const [left, right] = [Math.max(this.x(from), this.left), Math.min(this.x(to), this.width)];
@@ -327,14 +330,43 @@ function chips(id, entries, pressed) {
   }));
 }
 
+/** Lets the wheel and the hand move the time that a canvas shows; tells where the pointer is otherwise, and clicks. */
+function navigate(canvas, hover, click) {
+  const time = (event) =>
+    diagram.from + ((event.offsetX - diagram.left) / (diagram.width - diagram.left)) * (diagram.to - diagram.from);
+  canvas.addEventListener("wheel", (event) => {
+    if (document.activeElement !== canvas && !event.ctrlKey) return;
+    event.preventDefault();
+    if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) diagram.pan(event.deltaX / 1000);
+    else diagram.zoom(1.0015 ** event.deltaY, time(event));
+  }, { passive: false });
+
+  let grip = null;
+  canvas.addEventListener("pointerdown", (event) => {
+    grip = { x: event.clientX, from: diagram.from, to: diagram.to, moved: false };
+    canvas.setPointerCapture(event.pointerId);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!grip) return hover(event);
+    grip.moved ||= Math.abs(event.clientX - grip.x) > 4;
+    if (!grip.moved) return;
+    canvas.classList.add("dragged");
+    const by = ((grip.x - event.clientX) / (diagram.width - diagram.left)) * (grip.to - grip.from);
+    diagram.show(grip.from + by, grip.to + by);
+  });
+  canvas.addEventListener("pointerup", (event) => {
+    if (grip && !grip.moved) click(event);
+    grip = null;
+    canvas.classList.remove("dragged");
+  });
+}
+
 function startDiagram() {
   const canvas = find("diagram");
   const touched = (i) => laneOf(messages.src[i]) === 0 || laneOf(messages.dest[i]) === 0;
   const between = [...Array(count).keys()].filter((i) => !touched(i));
   diagram.withClients = between.length === 0;
-  // Where messages are left out, the time without any would only be empty.
-  const lastSent = messages.sent_us[count - 1] ?? 0;
-  diagram.last = Math.max(count < messages.total ? lastSent : Math.max(report.end_us, lastSent), 1);
+  diagram.last = Math.max(report.end_us, messages.sent_us[count - 1] ?? 0, 1);
   diagram.first = Math.min(0, ...messages.sent_us.slice(0, 1));
   const note = count < messages.total
     ? `Showing the first messages of each kind: ${grouped(count)} of ${grouped(messages.total)}. ` : "";
@@ -370,38 +402,11 @@ function startDiagram() {
   find("zoom-all").addEventListener("click", () => diagram.show(diagram.first, diagram.last));
   find("next").addEventListener("click", () => diagram.step(1));
   find("previous").addEventListener("click", () => diagram.step(-1));
-  const time = (event) =>
-    diagram.from + ((event.offsetX - diagram.left) / (diagram.width - diagram.left)) * (diagram.to - diagram.from);
-  canvas.addEventListener("wheel", (event) => {
-    if (document.activeElement !== canvas && !event.ctrlKey) return;
-    event.preventDefault();
-    if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) diagram.pan(event.deltaX / 1000);
-    else diagram.zoom(1.0015 ** event.deltaY, time(event));
-  }, { passive: false });
-
-  let grip = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    grip = { x: event.clientX, from: diagram.from, to: diagram.to, moved: false };
-    canvas.setPointerCapture(event.pointerId);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!grip) {
-      const near = diagram.hit(event.offsetX, event.offsetY);
-      canvas.style.cursor = near < 0 ? "" : "pointer";
-      tip(event, near < 0 ? "" : `${messages.names[messages.src[near]]} → ${messages.names[messages.dest[near]]}: ${messages.types[messages.kind[near]]}`);
-      return;
-    }
-    grip.moved ||= Math.abs(event.clientX - grip.x) > 4;
-    if (!grip.moved) return;
-    canvas.classList.add("dragged");
-    const by = ((grip.x - event.clientX) / (diagram.width - diagram.left)) * (grip.to - grip.from);
-    diagram.show(grip.from + by, grip.to + by);
-  });
-  canvas.addEventListener("pointerup", (event) => {
-    if (grip && !grip.moved) diagram.select(diagram.hit(event.offsetX, event.offsetY));
-    grip = null;
-    canvas.classList.remove("dragged");
-  });
+  navigate(canvas, (event) => {
+    const near = diagram.hit(event.offsetX, event.offsetY);
+    canvas.style.cursor = near < 0 ? "" : "pointer";
+    tip(event, near < 0 ? "" : `${messages.names[messages.src[near]]} → ${messages.names[messages.dest[near]]}: ${messages.types[messages.kind[near]]}`);
+  }, (event) => diagram.select(diagram.hit(event.offsetX, event.offsetY)));
   canvas.addEventListener("keydown", (event) => {
     const acts = {
       ArrowLeft: () => diagram.pan(-0.2), ArrowRight: () => diagram.pan(0.2),

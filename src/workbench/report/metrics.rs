@@ -3,7 +3,7 @@
 use crate::workbench::edn::Value;
 
 /// What a run came to, or what a challenge allows: as far as there is such a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Metrics {
     /// Messages between servers for each operation of a client.
     pub msgs_per_op: Option<f64>,

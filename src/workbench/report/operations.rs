@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Process};
 
-/// As many operations are drawn one by one. Of more, one is drawn for all of one name and outcome that would lie
-/// upon each other on a grid of so many columns and rows; quantiles and rates count every one.
+/// As many operations are drawn one by one. Of more, the first [`FIRST`] are, and then one for all of one name and
+/// outcome that would lie upon each other on a grid of so many columns and rows; quantiles and rates count every one.
 pub(super) const MOST: usize = 20_000;
+const FIRST: usize = 10_000;
 const COLUMNS: i64 = 400;
 const ROWS_PER_TENFOLD: f64 = 8.0;
 
@@ -81,17 +82,16 @@ impl<'a> Operations<'a> {
         Self { names, points, end_us }
     }
 
-    /// The operations to draw: all, or where there are too many, one for each place of the picture.
+    /// The operations to draw: all, or where there are too many, after the first one for each place of the chart.
     pub(super) fn drawn(&self) -> Vec<&Point<'a>> {
         if self.points.len() <= MOST {
             return self.points.iter().collect();
         }
         let mut taken = HashSet::new();
         let column = |point: &Point<'_>| point.start_us.saturating_mul(COLUMNS) / self.end_us.max(1);
-        self.points
-            .iter()
-            .filter(|point| taken.insert((point.name, point.outcome, column(point), row(point.took_us))))
-            .collect()
+        let place = |point: &Point<'_>| (point.name, point.outcome, column(point), row(point.took_us));
+        let (first, rest) = self.points.split_at(FIRST);
+        first.iter().chain(rest.iter().filter(|point| taken.insert(place(point)))).collect()
     }
 
     /// The [`QUANTILES`] of what the operations took, by the window in which they began; nothing where none did.
@@ -199,7 +199,7 @@ mod tests {
         let history = history(MOST + 1);
         let operations = Operations::of(&history);
         let drawn = operations.drawn().len();
-        assert!(drawn > 200 && drawn < 1_000, "{drawn}");
+        assert!(drawn > FIRST + 200 && drawn < FIRST + 1_000, "{drawn}");
     }
 
     #[test]

@@ -63,4 +63,6 @@ rateChart();
 matrixChart();
 stalenessChart();
 startDiagram();
+startTimeline();
+offerSaving();
 for (const canvas of document.querySelectorAll("canvas")) canvas.addEventListener("pointerleave", (event) => tip(event, ""));

@@ -34,11 +34,13 @@ const LATENCIES: usize = 20_000;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPTS: [&str; 5] = [
+const SCRIPTS: [&str; 7] = [
     include_str!("basics.js"),
     include_str!("plot.js"),
     include_str!("charts.js"),
     include_str!("diagram.js"),
+    include_str!("timeline.js"),
+    include_str!("svg.js"),
     include_str!("page.js"),
 ];
 
@@ -56,6 +58,8 @@ struct Page<'a> {
     /// Whether the run was one that the challenges' limits are meant for.
     challenged: bool,
     end_us: i64,
+    /// How many clients work at a time: the process numbers of each differ by this.
+    clients: usize,
     operations: Drawn<'a>,
     quantiles: Quantiles,
     rates: Rates,
@@ -148,6 +152,7 @@ pub(super) fn write(
         challenges: Challenge::efficiency().map(|challenge| (challenge.name, challenge.limits)).collect(),
         challenged: facts.is_efficiency_run(),
         end_us: operations.end_us,
+        clients: run.options.concurrency,
         operations: drawn(operations),
         quantiles,
         rates: Rates { window_us: length_us, values },

@@ -4,22 +4,21 @@
 //! `store/latest` and `store/<workload>/latest` at the last one that was over. What cannot be written is remembered for
 //! the report, and does not end the test.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use jiff::{SignedDuration, Zoned};
 use thiserror::Error;
+use tz::{DateTime, TimeZone};
 
+use super::index;
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
 
 /// The folder of all runs, below the directory in which the command was started.
 pub const ROOT: &str = "store";
-
-/// The name of a run's folder: its start in local time, with the offset from UTC.
-pub const FOLDER_FORMAT: &str = "%Y%m%dT%H%M%S%.3f%z";
 
 /// A history whose lists hold more elements, each counted as often as it is listed, is written compressed: as text it
 /// would take more than about 100 MB, twice.
@@ -61,10 +60,10 @@ impl Store {
     /// Makes the folder of a run that begins now, with its `node-logs`, and points `current` at it.
     #[must_use]
     pub fn create(root: &Path, workload: &str) -> Self {
-        Self::create_at(root, workload, &Zoned::now())
+        Self::create_at(root, workload, &now())
     }
 
-    fn create_at(root: &Path, workload: &str, start: &Zoned) -> Self {
+    fn create_at(root: &Path, workload: &str, start: &DateTime) -> Self {
         let runs = root.join(workload);
         let (folder, missing) = match make(&runs, start) {
             Ok(folder) => (folder, Missing::These(Vec::new())),
@@ -76,6 +75,7 @@ impl Store {
         store.point("current");
         store
     }
+
     /// What of this run is missing in its folder, and why.
     #[must_use]
     pub fn missing(&self) -> &[String] {
@@ -173,6 +173,13 @@ impl Store {
         });
     }
 
+    /// Writes the list of all runs anew.
+    pub fn update_index(&mut self) {
+        self.attempt(|store| {
+            index::update(&store.root, &store.folder).map_err(because("write", &store.root.join("index.html")))
+        });
+    }
+
     /// Points a link at this run. The new link takes the place of the old in one step, so that a reader never
     /// finds none.
     fn point(&mut self, name: &str) {
@@ -188,15 +195,17 @@ impl Store {
 }
 
 /// A new folder for a run that begins now, below the folder of its workload.
-fn make(runs: &Path, start: &Zoned) -> Result<PathBuf, StoreError> {
+fn make(runs: &Path, start: &DateTime) -> Result<PathBuf, StoreError> {
     fs::create_dir_all(runs).map_err(because("create", runs))?;
     let mut folder = runs.join(folder_name(start));
     let mut made = fs::create_dir(&folder);
-    for later in 1..=MAX_COLLISIONS {
+    for later_ms in 1..=MAX_COLLISIONS {
         if !made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
             break;
         }
-        folder = runs.join(folder_name(&start.saturating_add(SignedDuration::from_millis(i64::from(later)))));
+        let later_ns = start.total_nanoseconds() + i128::from(later_ms) * 1_000_000;
+        let later = DateTime::from_total_nanoseconds_and_local(later_ns, *start.local_time_type());
+        folder = runs.join(folder_name(&later.unwrap_or(*start)));
         made = fs::create_dir(&folder);
     }
     made.map_err(because("create", &folder))?;
@@ -208,21 +217,45 @@ fn because(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Store
     move |source| StoreError { action, path, source }
 }
 
-fn folder_name(start: &Zoned) -> String {
-    start.strftime(FOLDER_FORMAT).to_string()
+/// The time where the user is; UTC, where the system does not know.
+fn now() -> DateTime {
+    let local = env::var("TZ").map_or_else(|_| TimeZone::local(), |zone| TimeZone::from_posix_tz(&zone));
+    let zone = local.unwrap_or_else(|_| TimeZone::utc());
+    DateTime::now(zone.as_ref()).expect("the clock is at a time that has a year")
+}
+
+/// The name of a run's folder: its start in local time, with the offset from UTC.
+fn folder_name(start: &DateTime) -> String {
+    let (date, ms) = (
+        (start.year() * 100 + i32::from(start.month())) * 100 + i32::from(start.month_day()),
+        start.nanoseconds() / 1_000_000,
+    );
+    let offset_min = start.local_time_type().ut_offset() / 60;
+    let offset = offset_min / 60 * 100 + offset_min % 60;
+    let (hour, minute, second) = (start.hour(), start.minute(), start.second());
+    format!("{date:08}T{hour:02}{minute:02}{second:02}.{ms:03}{offset:+05}")
 }
 
 #[cfg(test)]
 mod tests {
+    use tz::LocalTimeType;
+
     use super::*;
 
-    fn start() -> Zoned {
-        "2025-11-22T19:06:05.042+01:00[+01:00]".parse().expect("a time")
+    fn start_at(offset_s: i32) -> DateTime {
+        let zone = LocalTimeType::with_ut_offset(offset_s).expect("an offset");
+        DateTime::new(2025, 11, 22, 19, 6, 5, 42_000_000, zone).expect("a time")
+    }
+
+    fn start() -> DateTime {
+        start_at(3600)
     }
 
     #[test]
     fn a_folder_is_named_by_the_local_start_of_its_run() {
         assert_eq!(folder_name(&start()), "20251122T190605.042+0100");
+        assert_eq!(folder_name(&start_at(-12_600)), "20251122T190605.042-0330");
+        assert_eq!(folder_name(&start_at(0)), "20251122T190605.042+0000");
     }
 
     #[test]

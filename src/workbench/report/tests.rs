@@ -91,14 +91,6 @@ fn nothing_that_a_node_says_becomes_markup() {
     assert_eq!(page.matches("<!--").count(), 0);
     let data = data(&page);
     assert_eq!((data["messages"]["body"][0].as_str(), data["remarks"][0].as_str()), (Some(&*body), Some(evil)));
-    for file in ["messages.svg", "timeline.html"] {
-        let text = read(file);
-        assert!(text.contains("&lt;/script&gt;"), "{file} shows it");
-        assert!(
-            !text.contains("<script") && !text.contains("</script") && !text.contains("onload='"),
-            "{file}: {text}"
-        );
-    }
 }
 
 #[test]
@@ -120,16 +112,10 @@ fn a_run_with_very_many_messages_has_a_page_of_a_few_megabytes_that_says_what_it
     assert_eq!(data["messages"]["total"], 25_000);
     assert_eq!(data["messages"]["id"].as_array().map(Vec::len), Some(10_000));
     assert!(page.len() < 6_000_000, "{}", page.len());
-    let lost = "Showing 10000 of";
-    assert!(!read("messages.svg").contains(lost), "as many events as there may be");
 }
 
 #[test]
 fn a_history_without_operations_has_pictures_too() {
     let read = pictures(network(&[]), "", &["n1 crashed.".into()]);
     assert_eq!(data(&read("report.html"))["operations"]["total"], 0);
-    for plot in ["latency-raw.svg", "latency-quantiles.svg", "rate.svg", "messages.svg"] {
-        let text = read(plot);
-        assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"), "{plot}: {text}");
-    }
 }

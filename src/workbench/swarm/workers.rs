@@ -1,26 +1,20 @@
 //! Threads that share work out, and give the results back in order.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 
 /// What `work` makes of each item, in their order, by so many threads.
-pub(super) fn share<T: Sync, R: Send>(threads: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn share<T: Sync, R: Send + Sync>(threads: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let worker = || {
-        let mut results = Vec::new();
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(index) else { return results };
-            results.push((index, work(item)));
-        }
+    let results: Vec<_> = items.iter().map(|_| OnceLock::new()).collect();
+    let worker = || loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let (Some(item), Some(result)) = (items.get(index), results.get(index)) else { return };
+        result.get_or_init(|| work(item));
     };
-    let mut results: Vec<(usize, R)> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
-        let joined = workers.into_iter().map(ScopedJoinHandle::join);
-        joined.flat_map(|results| results.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    });
-    results.sort_unstable_by_key(|(index, _)| *index);
-    results.into_iter().map(|(_, result)| result).collect()
+    thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(worker))));
+    results.into_iter().map(|result| result.into_inner().expect("no thread panicked")).collect()
 }
 
 #[cfg(test)]
