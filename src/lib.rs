@@ -286,8 +286,15 @@ pub mod gossip;
 pub mod kv;
 pub mod nodes;
 
-#[cfg(feature = "workbench")]
-pub mod workbench;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+
+#[cfg(feature = "simulation")]
+mod workbench;
 
 #[cfg(feature = "workbench")]
-pub mod simulation;
+pub mod cli {
+    //! The command `gloomers`.
+
+    pub use crate::workbench::cli::main;
+}

@@ -2,6 +2,9 @@
 //!
 //! A module depends on those above it in this list.
 
+#![expect(unreachable_pub, reason = "public among the modules of the workbench")]
+#![cfg_attr(not(feature = "workbench"), allow(dead_code, unused_imports, reason = "the test kit needs a part of it"))]
+
 pub mod edn;
 pub mod json;
 pub mod quote;
@@ -14,12 +17,14 @@ pub mod generator;
 pub mod nemesis;
 pub mod workload;
 
+pub mod check;
 pub mod cluster;
 pub mod test;
 
-pub mod check;
 pub mod report;
 
+#[cfg(feature = "workbench")]
 pub mod swarm;
 
+#[cfg(feature = "workbench")]
 pub mod cli;

@@ -13,7 +13,7 @@ mod write;
 use std::borrow::Cow;
 
 pub use order::Incomparable;
-pub use read::{MAX_DEPTH, ReadError, Reader, read};
+pub use read::{ReadError, Reader, read};
 pub use write::pretty;
 
 /// One EDN value; also what a JSON value becomes in a history (reference §1.4: only the top-level keys of

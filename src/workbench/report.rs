@@ -6,28 +6,39 @@
 
 pub mod challenges;
 pub mod escape;
+#[cfg(feature = "workbench")]
 mod faults;
 pub mod finish;
+#[cfg(feature = "workbench")]
 pub mod junit;
+#[cfg(feature = "workbench")]
 mod lamport;
 pub mod metrics;
+#[cfg(feature = "workbench")]
 mod operations;
+#[cfg(feature = "workbench")]
 mod page;
+#[cfg(feature = "workbench")]
 mod plots;
+#[cfg(feature = "workbench")]
 mod setting;
+#[cfg(feature = "workbench")]
 pub mod store;
 pub mod summary;
+#[cfg(feature = "workbench")]
 mod timeline;
 pub mod violations;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Journal};
+#[cfg(feature = "workbench")]
 use crate::workbench::report::store::Store;
-use crate::workbench::test::Throughput;
+use crate::workbench::test::{TestConfig, Throughput};
+#[cfg(feature = "workbench")]
 use faults::faults;
+#[cfg(feature = "workbench")]
 use operations::Operations;
 
 /// What there is to show of a run.
@@ -42,9 +53,7 @@ pub struct Run<'a> {
     /// What the checkers found; nothing, if there is no verdict.
     pub results: Option<&'a Value>,
     /// What was asked for.
-    pub options: &'a Options,
-    /// What decided every random choice.
-    pub seed: u64,
+    pub options: &'a TestConfig,
     /// What the main phase did of it.
     pub throughput: &'a Throughput,
     /// The verdict to announce, which may be stricter than the results.
@@ -54,6 +63,7 @@ pub struct Run<'a> {
 }
 
 /// Writes every picture of a run.
+#[cfg(feature = "workbench")]
 pub fn write(run: &Run<'_>, store: &mut Store) {
     let operations = Operations::of(run.history);
     let faults = faults(run.history);
@@ -65,5 +75,5 @@ pub fn write(run: &Run<'_>, store: &mut Store) {
     store.write("timeline.html", |file| timeline::write(run.history, file));
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "workbench"))]
 mod tests;
