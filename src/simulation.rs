@@ -73,24 +73,11 @@ impl Simulation {
         Self::new(factory::<N>, config, format!("Simulation::of::<{name}>()"))
     }
 
-    /// What `gloomers test --virtual-time` does with these options, on the node of this crate for their workload, which
-    /// is [`Simulation::workload`].
-    ///
-    /// # Errors
-    /// [`TestError::Unfit`] says everything that is wrong with them.
-    #[cfg(feature = "workbench")]
-    pub fn command(line: &str) -> Result<Self, TestError> {
-        let words = std::iter::once("--virtual-time").chain(line.split_whitespace());
-        let options = crate::workbench::cli::options::Options::parse(words.map(Into::into));
-        let config = options.map_err(|refusal| TestError::Unfit(refusal.to_string()))?.config;
-        Ok(Self { story: format!("Simulation::command({line:?})?"), ..Self::configured(config) })
-    }
-
     /// A test on the node of this crate for its workload.
     #[cfg(feature = "workbench")]
-    pub(crate) fn configured(config: TestConfig) -> Self {
+    pub(crate) fn configured(config: TestConfig, story: String) -> Self {
         let threads = Some(config.concurrency).filter(|threads| *threads != config.nodes.len());
-        let simulation = Self::new(Builtin::of(config.workload).factory, config, String::new());
+        let simulation = Self::new(Builtin::of(config.workload).factory, config, story);
         Self { threads, ..simulation }
     }
 
@@ -99,7 +86,7 @@ impl Simulation {
         Self { factory, config, threads: None, latency, story }
     }
 
-    /// The workload of [`Simulation::command`].
+    /// The workload of a simulation that is made of a command line.
     #[cfg(feature = "workbench")]
     #[must_use]
     pub const fn workload(&self) -> Workload {

@@ -14,11 +14,12 @@ pub mod network;
 pub mod services;
 
 pub mod generator;
-pub mod nemesis;
 pub mod workload;
 
-pub mod check;
 pub mod cluster;
+pub mod nemesis;
+
+pub mod check;
 pub mod test;
 
 pub mod report;

@@ -12,7 +12,7 @@ use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::processes::Interrupts;
 use crate::workbench::report::challenges::{ALL, Attempt, Challenge, Form, Table};
 use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, conclude};
-use crate::workbench::test::{TestConfig, TestError};
+use crate::workbench::test::TestError;
 
 /// Why a challenge has no result.
 enum Obstacle {
@@ -64,18 +64,12 @@ pub(super) fn challenges(arguments: &ChallengesArguments, output: &mut Output<'_
     Ok(status)
 }
 
-fn options_of(challenge: &Challenge, seed: u64) -> Result<Options, Obstacle> {
-    let line = challenge.command();
-    let mut options = Options::parse(line.split_whitespace().map(OsString::from))
-        .map_err(|refusal| Obstacle::Failed(refusal.to_string()))?;
-    options.config.seed = seed;
-    Ok(options)
-}
-
 fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<Attempt, Obstacle> {
-    let config = TestConfig { virtual_time: true, ..options_of(challenge, seed)?.config };
-    let workload = config.workload;
-    match Simulation::configured(config).run(workload) {
+    let run = || {
+        let simulation = Simulation::command(&challenge.command())?.seed(seed);
+        simulation.run(simulation.workload())
+    };
+    match run() {
         Ok(report) => Ok(Attempt::of(report.results())),
         Err(failure) => Err(Obstacle::Failed(failure.to_string())),
     }
@@ -88,10 +82,11 @@ fn in_processes(
     interrupts: &Interrupts,
     output: &Output<'_>,
 ) -> io::Result<Result<Attempt, Obstacle>> {
-    let options = match options_of(challenge, seed) {
+    let mut options = match Options::parse(challenge.command().split_whitespace().map(OsString::from)) {
         Ok(options) => options,
-        Err(obstacle) => return Ok(Err(obstacle)),
+        Err(refusal) => return Ok(Err(Obstacle::Failed(refusal.to_string()))),
     };
+    options.config.seed = seed;
     let program = match program(&options) {
         Ok(program) => program,
         Err(why) => return Ok(Err(Obstacle::Failed(why))),

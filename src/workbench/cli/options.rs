@@ -12,8 +12,9 @@ pub(super) use read::{judgement, options as read, workload_named};
 pub use typo::Refusal;
 pub(super) use typo::{did_you_mean, parse};
 
+use crate::simulation::Simulation;
 use crate::workbench::report::finish::ReportOptions;
-use crate::workbench::test::TestConfig;
+use crate::workbench::test::{TestConfig, TestError};
 
 /// What the command line asks for, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +50,20 @@ impl Options {
     /// What to print instead of running a test.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Refusal> {
         read::options(&parse(arguments)?)
+    }
+}
+
+impl Simulation {
+    /// What `gloomers test --virtual-time` does with these options, on the node of this crate for their workload, which
+    /// is [`Simulation::workload`].
+    ///
+    /// # Errors
+    /// [`TestError::Unfit`] says everything that is wrong with them.
+    pub fn command(line: &str) -> Result<Self, TestError> {
+        let words = std::iter::once("--virtual-time").chain(line.split_whitespace());
+        let options = Options::parse(words.map(Into::into));
+        let config = options.map_err(|refusal| TestError::Unfit(refusal.to_string()))?.config;
+        Ok(Self::configured(config, format!("Simulation::command({line:?})?")))
     }
 }
 
