@@ -253,12 +253,12 @@
 //!
 //! # Testing a node
 //!
-//! With the feature `workbench`, on by default, `simulation::Simulation` runs any node in virtual time, under the
+//! With the feature `simulation`, on by default, `simulation::Simulation` runs any node in virtual time, under the
 //! workloads, networks, faults and checkers of `gloomers test`. A minute of it takes a fraction of a second, a seed
 //! repeats it to the byte, and the report names the calls that do.
 //!
-#![cfg_attr(feature = "workbench", doc = "```")]
-#![cfg_attr(not(feature = "workbench"), doc = "```ignore")]
+#![cfg_attr(feature = "simulation", doc = "```")]
+#![cfg_attr(not(feature = "simulation"), doc = "```ignore")]
 //! # use gossip_gloomers::nodes::PnCounter as Counter;
 //! use std::time::Duration;
 //!
@@ -289,8 +289,15 @@ pub mod gossip;
 pub mod kv;
 pub mod nodes;
 
-#[cfg(feature = "workbench")]
-pub mod workbench;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+
+#[cfg(feature = "simulation")]
+mod workbench;
 
 #[cfg(feature = "workbench")]
-pub mod simulation;
+pub mod cli {
+    //! The command `gloomers`.
+
+    pub use crate::workbench::cli::main;
+}

@@ -2,6 +2,9 @@
 //!
 //! A module depends on those above it in this list.
 
+#![expect(unreachable_pub, reason = "public among the modules of the workbench")]
+#![cfg_attr(not(feature = "workbench"), allow(dead_code, unused_imports, reason = "the test kit needs a part of it"))]
+
 pub mod edn;
 pub mod json;
 pub mod quote;
@@ -11,15 +14,18 @@ pub mod network;
 pub mod services;
 
 pub mod generator;
-pub mod nemesis;
 pub mod workload;
 
 pub mod cluster;
-pub mod test;
+pub mod nemesis;
 
 pub mod check;
+pub mod test;
+
 pub mod report;
 
+#[cfg(feature = "workbench")]
 pub mod swarm;
 
+#[cfg(feature = "workbench")]
 pub mod cli;

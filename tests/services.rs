@@ -3,9 +3,8 @@
 
 #![cfg(feature = "workbench")]
 
-use std::ffi::OsString;
+use std::process::Command;
 
-use gossip_gloomers::workbench::cli::{Output, test};
 use serde_json::Value;
 
 /// How many seeds each claim is tried with: a few, or `SEEDS`.
@@ -16,12 +15,11 @@ fn seeds() -> u64 {
 /// The results of a test, by a path of keys.
 fn result(options: &str, seed: u64) -> impl Fn(&str) -> Value {
     let store = tempfile::tempdir().expect("a folder");
-    let mut page = Vec::new();
-    let mut desk = Output { page: &mut page, colours: false, store: store.path() };
-    let line = format!("--virtual-time --seed {seed} {options}");
-    test(line.split_whitespace().map(OsString::from), &mut desk).expect("the store can be written");
-    let page = String::from_utf8_lossy(&page).into_owned();
-    let text = std::fs::read_to_string(store.path().join("latest/results.json")).unwrap_or_else(|_| panic!("{page}"));
+    let line = format!("test --virtual-time --seed {seed} {options}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gloomers"));
+    let output = command.args(line.split_whitespace()).current_dir(store.path()).output().expect("it starts");
+    let text = std::fs::read_to_string(store.path().join("store/latest/results.json"));
+    let text = text.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stdout)));
     let results: Value = serde_json::from_str(&text).expect("JSON");
     move |path| results.pointer(path).cloned().unwrap_or_default()
 }

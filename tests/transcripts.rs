@@ -11,8 +11,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::sync::mpsc;
 use std::thread;
 
+use gossip_gloomers::simulation::Services;
 use gossip_gloomers::time::Time;
-use gossip_gloomers::workbench::services::Services;
 use protocol::{Participants, Spoken, answers, message};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;

@@ -2,26 +2,22 @@
 
 #![cfg(feature = "workbench")]
 
-use std::ffi::OsString;
-use std::path::Path;
-
-use gossip_gloomers::workbench::cli::{Output, test};
+use std::process::Command;
 
 /// What is to be the same to the byte: histories, results and the page.
 const FILES: [&str; 5] = ["history.edn", "history.txt", "results.edn", "results.json", "report.html"];
 
 /// Runs a test in virtual time; returns its exit status and its files.
-fn run(options: &str, seed: u64) -> (u8, Vec<Vec<u8>>) {
+fn run(options: &str, seed: u64) -> (Option<i32>, Vec<Vec<u8>>) {
     let store = tempfile::tempdir().expect("a folder");
-    let mut page = Vec::new();
-    let mut desk = Output { page: &mut page, colours: false, store: store.path() };
-    let line = format!("--virtual-time --seed {seed} {options}");
-    let status = test(line.split_whitespace().map(OsString::from), &mut desk).expect("the store can be written");
+    let line = format!("test --virtual-time --seed {seed} {options}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gloomers"));
+    let output = command.args(line.split_whitespace()).current_dir(store.path()).output().expect("it starts");
     let file = |name: &str| {
-        std::fs::read(store.path().join(Path::new("latest").join(name)))
-            .unwrap_or_else(|error| panic!("{name}: {error}\n{}", String::from_utf8_lossy(&page)))
+        std::fs::read(store.path().join("store/latest").join(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}\n{}", String::from_utf8_lossy(&output.stdout)))
     };
-    (status, FILES.map(file).into())
+    (output.status.code(), FILES.map(file).into())
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Merge for Ours<Broadcast> {
     }
 
     fn held(&self) -> usize {
-        self.engine.node().expect("it was initialised").values().len()
+        self.engine.node().expect("it was initialised").len()
     }
 }
 

@@ -5,9 +5,7 @@
 
 use std::fmt::Write as _;
 
-use gossip_gloomers::simulation::Simulation;
-use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::test::Watch;
+use gossip_gloomers::simulation::{Simulation, Value, Watch};
 
 /// Why there are no figures, for people.
 pub(crate) type Trouble = Box<dyn std::error::Error>;
@@ -39,7 +37,7 @@ pub(crate) fn measure(options: &str, seeds: u64) -> Result<Vec<Metrics>, Trouble
 }
 
 fn one(options: &str, seed: u64) -> Result<Metrics, Trouble> {
-    let simulation = Simulation::command(&format!("--log-net-send {options}"))?.seed(seed);
+    let simulation = Simulation::command(options)?.seed(seed);
     let mut scales = Scales::default();
     let report = simulation.run_on(&mut simulation.engines()?, simulation.workload(), &mut scales)?;
     if !report.muted().is_empty() {
@@ -78,6 +76,10 @@ struct Scales {
 }
 
 impl Watch for Scales {
+    fn follows_messages(&self) -> (bool, bool) {
+        (true, false)
+    }
+
     fn on_message(&mut self, line: &str) {
         let Some(line) = line.strip_prefix(":send ") else { return };
         // The names come before the body, and a node that is no client never begins with a c.

@@ -5,14 +5,13 @@ use std::fmt;
 use super::Verdict;
 use crate::time::Duration;
 use crate::workbench::check::Budget;
-use crate::workbench::cli::options::Options;
 use crate::workbench::edn::{Value, pretty};
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Muted};
 use crate::workbench::report::finish::{results, strict};
 use crate::workbench::report::metrics::{Metrics, stable_latency_ms};
 use crate::workbench::report::summary::abridged;
-use crate::workbench::test::Outcome;
+use crate::workbench::test::{Outcome, TestConfig};
 
 /// The history of a simulation and what the judge makes of it. Its `Debug` text begins with the calls that repeat it.
 pub struct Report {
@@ -24,9 +23,9 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(replay: String, options: &Options, seed: u64, mut outcome: Outcome) -> Self {
+    pub(super) fn new(replay: String, config: &TestConfig, mut outcome: Outcome) -> Self {
         let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
-        let results = results(&history, &outcome, options, seed, Budget::default());
+        let results = results(&history, &outcome, config, Budget::default());
         Self { replay, results, history, counts: outcome.counts, muted: outcome.muted }
     }
 

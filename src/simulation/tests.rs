@@ -8,8 +8,7 @@ use crate::node::{NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::Json;
-use crate::workbench::edn::Value;
-use crate::workbench::test::{Convergence, Plan};
+use crate::workbench::test::Convergence;
 
 requests! {
     #[derive(Debug)]
@@ -109,9 +108,9 @@ fn a_machine_with_jitter_is_late_in_the_same_way_for_the_same_seed() {
 fn what_makes_no_sense_is_refused_in_words() {
     let base = Simulation::of::<Forgetful>();
     for (simulation, why) in [
-        (base.clone().nodes(0), "nodes: there must be one"),
+        (base.clone().nodes(0), "nodes: it must be a positive integer"),
         (base.clone().concurrency(0), "concurrency: "),
-        (base.clone().rate(f64::NAN), "rate: it must be a finite number"),
+        (base.clone().rate(f64::NAN), "rate: it must be a number not below 0"),
         (base.clone().rate(-1.0), "rate: "),
         (base.clone().time_limit(Duration::ZERO), "time_limit: "),
         (base.clone().latency(Duration::from_micros(1500)), "latency: it must be in whole milliseconds"),
@@ -121,7 +120,7 @@ fn what_makes_no_sense_is_refused_in_words() {
         (base.clone().duplication(-0.5), "duplication: "),
         (base.clone().partition(Duration::ZERO), "faults: "),
         (base.clone().partition(Duration::MAX), "faults: "),
-        (base.clone().keys(0, 16), "keys, max_txn_length: "),
+        (base.clone().keys(0, 16), "keys: "),
         (base.clone().consistency_models(["serialisable"]), "consistency_models: no consistency model is called"),
         (base.clone().arguments(["--rude"]), "--rude is no manners"),
     ] {
@@ -200,15 +199,21 @@ fn whoever_does_not_answer_when_all_is_over_is_told() {
 
 #[test]
 fn comparing_changes_neither_the_history_nor_what_is_counted() {
-    let mut options =
-        Options::parse("--node-count 3 -w txn-rw-register --rate 100 --time-limit 5".split(' ').map(Into::into))
-            .expect("they make sense");
-    options.nemesis = vec![Fault::Partition, Fault::Kill];
-    options.nemesis_interval = second(1);
-    let outcome = |compare| {
-        let plan = Plan { compare, ..options.plan(3) };
+    let config = TestConfig {
+        workload: Workload::TxnRwRegister,
+        nodes: TestConfig::numbered(3),
+        concurrency: 3,
+        rate: 100.0,
+        time_limit: second(5),
+        nemesis: vec![Fault::Partition, Fault::Kill],
+        nemesis_interval: second(1),
+        seed: 3,
+        ..TestConfig::default()
+    };
+    let outcome = |virtual_time| {
+        let config = TestConfig { virtual_time, ..config.clone() };
         let mut nodes = SimulatedCluster::of::<crate::nodes::Txn>(3, 3, &crate::gossip::Settings::default());
-        run(&plan, &mut *options.workload.begin(&options.terms()), &mut nodes, &mut Unwatched).expect("it runs")
+        run(&config, &mut *config.workload.begin(&config.terms()), &mut nodes, &mut Unwatched).expect("it runs")
     };
     let (with, without) = (outcome(true), outcome(false));
     assert_eq!((with.convergence, without.convergence), (Some(Convergence::Equal), None));

@@ -14,6 +14,8 @@ mod ids;
 pub mod kafka;
 pub mod linearizable;
 pub mod net;
+#[cfg(test)]
+mod recorded_runs;
 pub mod set_full;
 pub mod shape;
 pub mod stats;

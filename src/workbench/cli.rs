@@ -3,31 +3,76 @@
 mod challenges;
 mod check;
 pub mod options;
-pub mod output;
-mod overview;
-pub mod progress;
+mod output;
+mod progress;
 mod swarm;
 
-use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use crate::workbench::cli::options::{Options, Refusal};
+use clap::{Args, Parser, Subcommand};
+
+use crate::workbench::cli::options::{Options, Refusal, TestArguments, did_you_mean, parse, workloads};
+use crate::workbench::cli::output::Page;
 use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
 use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, broken, conclude};
-use crate::workbench::report::store::Store;
-use crate::workbench::test::{Outcome, TestError, run_as_far_as_possible};
-
-pub use challenges::challenges;
-pub use check::check;
-pub use overview::{help_of_node, overview};
-pub use swarm::swarm;
+use crate::workbench::report::store::{ROOT, Store};
+use crate::workbench::test::{Outcome, TestConfig, TestError, run_as_far_as_possible};
+use crate::workbench::workload::Kind;
 
 /// The arguments make no sense.
 pub const BAD_ARGUMENTS: u8 = 254;
+
+const EXAMPLES: &str = "\
+Examples:
+  gloomers test -w broadcast --node-count 25 --rate 100 --latency 100
+  gloomers test -w echo --bin ./my-node
+  gloomers check store/latest -w broadcast
+  gloomers swarm -w broadcast --seeds 1000";
+
+/// Tests nodes as Maelstrom does, without a JVM, and is a node itself
+#[derive(Debug, Parser)]
+#[command(name = "gloomers", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(after_help = format!("{}\n\n{EXAMPLES}", workloads()))]
+struct Gloomers {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    #[command(flatten)]
+    Reporting(Reporting),
+    Node(NodeArguments),
+}
+
+/// Commands that report on stdout and know their exit status.
+#[derive(Debug, Subcommand)]
+enum Reporting {
+    Test(Box<TestArguments>),
+    #[command(alias = "analyze")]
+    Check(check::CheckArguments),
+    Challenges(challenges::ChallengesArguments),
+    Swarm(swarm::SwarmArguments),
+}
+
+/// Is the built-in node for a workload, on stdin and stdout, until the end of input
+#[derive(Debug, Args)]
+#[command(after_help = workloads())]
+struct NodeArguments {
+    /// Whose node to be: one of those below
+    #[arg(value_name = "WORKLOAD")]
+    workload: String,
+    /// For the node
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
 
 /// Where a command leaves what it has to say.
 pub struct Output<'a> {
@@ -39,36 +84,59 @@ pub struct Output<'a> {
     pub store: &'a Path,
 }
 
-/// Runs the tests that the arguments after `gloomers test` describe.
-///
-/// # Errors
-///
-/// When the report or the files of a run cannot be written, or the machine refuses what every test needs.
-pub fn test(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_>) -> io::Result<u8> {
-    let options = match Options::parse(arguments) {
-        Ok(options) => options,
-        Err(refusal) => return refuse(&refusal, desk.page),
-    };
-    for note in options.notes.iter().filter(|_| !options.json) {
-        writeln!(desk.page, "{note}")?;
-    }
-    let interrupts = Interrupts::new()?;
-    let first = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    for number in 0..options.test_count {
-        let status = one(&options, first.wrapping_add(number), &interrupts, desk)?;
-        if status != VALID {
-            return Ok(status);
+/// `gloomers`, by the arguments of this process.
+pub fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let is_node = arguments.first().is_some_and(|first| first == "node");
+    match parse(arguments).map(|Gloomers { command }| command) {
+        Ok(Command::Node(arguments)) => node(arguments),
+        // The stdout of a node is for the protocol alone.
+        Err(Refusal::Errors(errors)) if is_node => {
+            writeln!(io::stderr(), "{}", errors.join("\n")).ok();
+            ExitCode::from(BAD_ARGUMENTS)
         }
+        Ok(Command::Reporting(command)) => reporting(|output| run(command, output)),
+        Err(refusal) => reporting(|output| refuse(&refusal, output.page)),
     }
-    Ok(VALID)
+}
+
+/// Runs a command, and has its report on stdout as far as that takes it.
+fn reporting(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCode {
+    // A file beyond the limit on sizes is an error for its writer, as a full disk is, and not the end of this process.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
+    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let mut page = Page::new(io::stdout().lock(), io::stderr());
+    let mut output = Output { page: &mut page, colours, store: ROOT.as_ref() };
+    let status = command(&mut output).unwrap_or_else(|error| {
+        writeln!(io::stderr(), "{error}").ok();
+        BROKEN
+    });
+    page.flush().ok();
+    ExitCode::from(status)
+}
+
+fn node(NodeArguments { workload, arguments }: NodeArguments) -> ExitCode {
+    if let Ok(kind) = Kind::named(&workload) {
+        return Builtin::of(kind).main(&mut arguments.into_iter());
+    }
+    let known = Kind::ALL.map(Kind::name);
+    let (names, hint) = (known.join(", "), did_you_mean(&workload, &known));
+    writeln!(io::stderr(), "There is no built-in node for {workload:?}, only for {names}{hint}").ok();
+    ExitCode::from(BAD_ARGUMENTS)
+}
+
+/// Runs a command that is no node, and returns its exit status.
+fn run(command: Reporting, output: &mut Output<'_>) -> io::Result<u8> {
+    match command {
+        Reporting::Test(arguments) => test(&arguments, output),
+        Reporting::Check(arguments) => check::check(&arguments, output),
+        Reporting::Challenges(arguments) => challenges::challenges(&arguments, output),
+        Reporting::Swarm(arguments) => swarm::swarm(arguments, output),
+    }
 }
 
 /// Says why a command is not run, or what help was asked for, and returns the status to end with.
-///
-/// # Errors
-///
-/// When the page cannot be written.
-pub fn refuse(refusal: &Refusal, page: &mut dyn Write) -> io::Result<u8> {
+fn refuse(refusal: &Refusal, page: &mut dyn Write) -> io::Result<u8> {
     match refusal {
         Refusal::Help(help) => {
             write!(page, "{help}")?;
@@ -83,61 +151,82 @@ pub fn refuse(refusal: &Refusal, page: &mut dyn Write) -> io::Result<u8> {
     }
 }
 
-fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Output<'_>) -> io::Result<u8> {
-    if !options.json {
-        writeln!(desk.page, "{:<16}{seed}", "seed")?;
-        desk.page.flush()?;
+fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
+    let mut options = match options::read(arguments) {
+        Ok(options) => options,
+        Err(refusal) => return refuse(&refusal, output.page),
+    };
+    for note in options.notes.iter().filter(|_| !options.report.json) {
+        writeln!(output.page, "{note}")?;
+    }
+    let interrupts = Interrupts::new()?;
+    let first = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    for number in 0..options.test_count {
+        options.config.seed = first.wrapping_add(number);
+        let status = one(&options, &interrupts, output)?;
+        if status != VALID {
+            return Ok(status);
+        }
+    }
+    Ok(VALID)
+}
+
+fn one(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> io::Result<u8> {
+    let Options { config, report, .. } = options;
+    if !report.json {
+        writeln!(output.page, "{:<16}{}", "seed", config.seed)?;
+        output.page.flush()?;
     }
     let program = match program(options) {
         Ok(program) => program,
         Err(why) => {
-            broken(options, seed, &why, desk.page)?;
-            if !options.json {
-                writeln!(desk.page, "{why}")?;
+            broken(config, report, &why, output.page)?;
+            if !report.json {
+                writeln!(output.page, "{why}")?;
             }
             return Ok(BROKEN);
         }
     };
-    let mut store = create_store(desk, options);
-    let ran = if options.virtual_time {
-        in_virtual_time(options, seed, interrupts)?
+    let mut store = create_store(output, config);
+    let ran = if config.virtual_time {
+        in_virtual_time(options, interrupts)?
     } else {
-        in_real_time(options, seed, program, &store, interrupts)?
+        in_real_time(options, program, &store, interrupts)?
     };
     match ran {
-        Ok(outcome) => Ok(conclude(outcome, options, seed, &mut store, desk.page, desk.colours)?.status),
+        Ok(outcome) => Ok(conclude(outcome, config, report, &mut store, output.page, output.colours)?.status),
         Err(TestError::Halt(Halt::Interrupted)) => {
             let why = "Interrupted; all nodes have been ended.";
-            broken(options, seed, why, desk.page)?;
-            if !options.json {
-                writeln!(desk.page, "{why}")?;
+            broken(config, report, why, output.page)?;
+            if !report.json {
+                writeln!(output.page, "{why}")?;
             }
             Ok(INTERRUPTED)
         }
-        Err(failure) if options.json => {
-            broken(options, seed, &failure.to_string(), desk.page)?;
+        Err(failure) if report.json => {
+            broken(config, report, &failure.to_string(), output.page)?;
             Ok(BROKEN)
         }
         Err(failure) => {
-            broken(options, seed, &failure.to_string(), desk.page)?;
+            broken(config, report, &failure.to_string(), output.page)?;
             if let TestError::Unready { node, output_tail, .. } = &failure
                 && !output_tail.stderr.is_empty()
             {
-                writeln!(desk.page, "{node} wrote to stderr last:")?;
+                writeln!(output.page, "{node} wrote to stderr last:")?;
                 for line in &output_tail.stderr {
-                    writeln!(desk.page, "    {line}")?;
+                    writeln!(output.page, "    {line}")?;
                 }
             }
-            writeln!(desk.page, "What nodes wrote to stderr is in {}", store.node_logs().display())?;
-            writeln!(desk.page, "The test could not be run: {failure}")?;
+            writeln!(output.page, "What nodes wrote to stderr is in {}", store.node_logs().display())?;
+            writeln!(output.page, "The test could not be run: {failure}")?;
             Ok(BROKEN)
         }
     }
 }
 
 /// The folder of a run that is about to begin; the user should know at once if there is none.
-fn create_store(desk: &Output<'_>, options: &Options) -> Store {
-    let store = Store::create(desk.store, options.workload.name());
+fn create_store(output: &Output<'_>, config: &TestConfig) -> Store {
+    let store = Store::create(output.store, config.workload.name());
     for why in store.missing() {
         writeln!(io::stderr(), "{why}").ok();
     }
@@ -146,35 +235,28 @@ fn create_store(desk: &Output<'_>, options: &Options) -> Store {
 
 fn in_real_time(
     options: &Options,
-    seed: u64,
     program: PathBuf,
     store: &Store,
     interrupts: &Interrupts,
 ) -> io::Result<Result<Outcome, TestError>> {
-    let arguments = if options.bin.is_some() {
-        options.arguments.clone()
-    } else {
-        let ourselves = ["node", options.workload.name()].map(str::to_owned);
-        ourselves.into_iter().chain(options.arguments.iter().cloned()).collect()
-    };
-    let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: options.log_stderr };
-    let others_write = options.log_stderr || options.log_net_send || options.log_net_recv;
-    let mut progress = Progress::new(options.time_limit, options.quiet, others_write);
+    let Options { config, bin, log_stderr, .. } = options;
+    let ourselves = ["node", config.workload.name()].into_iter().filter(|_| bin.is_none()).map(str::to_owned);
+    let arguments = ourselves.chain(config.arguments.iter().cloned()).collect();
+    let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: *log_stderr };
+    let mut progress = Progress::new(options);
     // Whatever happens, no node outlives its test.
-    let mut processes = Processes::new(launch, options.nodes.clone(), interrupts)?;
-    let mut workload = options.workload.begin(&options.terms());
-    Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut processes, &mut progress))
+    let mut processes = Processes::new(launch, config.nodes.clone(), interrupts)?;
+    let mut workload = config.workload.begin(&config.terms());
+    Ok(run_as_far_as_possible(config, &mut *workload, &mut processes, &mut progress))
 }
 
-fn in_virtual_time(options: &Options, seed: u64, interrupts: &Interrupts) -> io::Result<Result<Outcome, TestError>> {
-    let nodes = Builtin::of(options.workload.name())
-        .and_then(|node| node.engines(options.nodes.len(), seed, &options.arguments));
+fn in_virtual_time(options: &Options, interrupts: &Interrupts) -> io::Result<Result<Outcome, TestError>> {
+    let config = &options.config;
+    let nodes = Builtin::of(config.workload).engines(config.nodes.len(), config.seed, &config.arguments);
     let mut simulation = nodes.map_err(io::Error::other)?;
-    let others_write = options.log_net_send || options.log_net_recv;
-    let progress = Progress::new(options.time_limit, options.quiet, others_write).in_virtual_time();
-    let mut progress = progress.until(interrupts.catch());
-    let mut workload = options.workload.begin(&options.terms());
-    Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut simulation, &mut progress))
+    let mut progress = Progress::new(options).in_virtual_time().until(interrupts.catch());
+    let mut workload = config.workload.begin(&config.terms());
+    Ok(run_as_far_as_possible(config, &mut *workload, &mut simulation, &mut progress))
 }
 
 /// The executable of the nodes; without `--bin`, this very program.
@@ -189,4 +271,4 @@ fn program(options: &Options) -> Result<PathBuf, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::workbench) mod tests;

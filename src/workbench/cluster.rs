@@ -4,6 +4,7 @@
 //! both. Nodes are known by their index.
 
 pub mod builtin;
+#[cfg(feature = "workbench")]
 pub mod processes;
 pub mod simulated;
 

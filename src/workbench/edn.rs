@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub use ints::Ints;
 pub use lists::{Lists, Separator};
 pub use order::Incomparable;
-pub use read::{MAX_DEPTH, ReadError, Reader, read};
+pub use read::{ReadError, Reader, read};
 pub use write::pretty;
 
 /// One EDN value; also what a JSON value becomes in a history (protocol §1.4: only the top-level keys of

@@ -1,5 +1,6 @@
 //! What clients and the nemesis did and saw, in order.
 
+#[cfg(feature = "workbench")]
 mod compressed;
 mod read;
 mod write;

@@ -6,27 +6,37 @@
 
 pub mod challenges;
 pub mod escape;
+#[cfg(feature = "workbench")]
 mod faults;
 pub mod finish;
+#[cfg(feature = "workbench")]
 mod index;
+#[cfg(feature = "workbench")]
 pub mod junit;
 pub mod metrics;
+#[cfg(feature = "workbench")]
 mod operations;
+#[cfg(feature = "workbench")]
 mod page;
+#[cfg(feature = "workbench")]
 mod setting;
+#[cfg(feature = "workbench")]
 pub mod store;
 pub mod summary;
 pub mod violations;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Journal};
+#[cfg(feature = "workbench")]
 use crate::workbench::report::store::Store;
-use crate::workbench::test::Throughput;
+use crate::workbench::test::{TestConfig, Throughput};
+#[cfg(feature = "workbench")]
 use faults::faults;
+#[cfg(feature = "workbench")]
 use index::Row;
+#[cfg(feature = "workbench")]
 use operations::Operations;
 
 /// What there is to show of a run.
@@ -41,9 +51,7 @@ pub struct Run<'a> {
     /// What the checkers found; nothing, if there is no verdict.
     pub results: Option<&'a Value>,
     /// What was asked for.
-    pub options: &'a Options,
-    /// What decided every random choice.
-    pub seed: u64,
+    pub options: &'a TestConfig,
     /// What the main phase did of it.
     pub throughput: &'a Throughput,
     /// The verdict to announce, which may be stricter than the results.
@@ -52,7 +60,8 @@ pub struct Run<'a> {
     pub remarks: &'a [String],
 }
 
-/// Writes the page of a run, and the list of all runs anew.
+/// Writes every picture of a run.
+#[cfg(feature = "workbench")]
 pub fn write(run: &Run<'_>, store: &mut Store) {
     let operations = Operations::of(run.history);
     let faults = faults(run.history);
@@ -61,5 +70,5 @@ pub fn write(run: &Run<'_>, store: &mut Store) {
     store.update_index();
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "workbench"))]
 mod tests;

@@ -1,8 +1,8 @@
 //! Many tests in virtual time, each drawn from its seed: faults, then a heal, and then everyone must agree.
 //!
-//! A scenario is a command line of `gloomers test`, so that whatever it shows can be replayed by anyone. The worst of
-//! all are reported, and for a failure a smaller scenario that fails too. Results depend on the seeds alone: threads
-//! only share them out.
+//! A scenario prints the command line of `gloomers test` that repeats it, so that anyone can replay what it shows. The
+//! worst of all are reported, and for a failure a smaller scenario that fails too. Results depend on the seeds alone:
+//! threads only share them out.
 
 mod case;
 mod discount;
@@ -18,10 +18,8 @@ use crate::workbench::workload::Kind;
 
 pub(in crate::workbench) use case::tell_of_panics;
 pub use case::{CaseOutcome, attempt};
-pub use failure::Failure;
-pub use report::{Failing, SwarmReport};
+pub use report::SwarmReport;
 pub use scenario::Scenario;
-pub use shrink::{MAX_TRIES, Shrunk};
 
 /// So many failures are shrunk; of more, the command alone is told.
 pub const MAX_SHRUNK: usize = 3;

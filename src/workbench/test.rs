@@ -2,6 +2,7 @@
 //!
 //! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
 
+mod config;
 mod convergence;
 mod faults;
 mod lateness;
@@ -18,9 +19,9 @@ use crate::time::Duration;
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 use crate::workbench::generator::{MainPhase, Step};
 use crate::workbench::history::Op;
-use crate::workbench::nemesis::{Fault, Nemesis};
-use crate::workbench::network::jitter::{Delays, Jitter};
-use crate::workbench::network::{Conditions, Counts, Journal, Muted, Network, Shape, Unread};
+use crate::workbench::nemesis::Nemesis;
+use crate::workbench::network::jitter::Delays;
+use crate::workbench::network::{Counts, Journal, Muted, Network, Unread};
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::{ClientReply, Request, Schema, Silence};
 use crate::workbench::workload::{Last, Workload};
@@ -28,6 +29,7 @@ use faults::Restart;
 use router::Router;
 use workers::{Recorder, Workers};
 
+pub use config::{MAX_NODES, Problem, TestConfig, requirement};
 pub use convergence::Convergence;
 pub use lateness::Lateness;
 pub use operation_errors::{OperationError, OperationErrors};
@@ -40,37 +42,6 @@ const RECOVERY: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(100);
 /// How soon to ask again when no free thread may perform any operation.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
-
-/// What to run.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The nodes' ids, in order.
-    pub nodes: Vec<String>,
-    /// How many client threads.
-    pub threads: usize,
-    /// Operations of clients per second, in total.
-    pub rate: f64,
-    /// How long the main phase lasts.
-    pub time_limit: Duration,
-    /// How long nodes may take to answer `init`.
-    pub init_timeout: Duration,
-    /// What goes wrong.
-    pub faults: Vec<Fault>,
-    /// The mean time between operations of the nemesis.
-    pub nemesis_interval: Duration,
-    /// What the network is like.
-    pub conditions: Conditions,
-    /// How late everything is, where time is virtual.
-    pub jitter: Jitter,
-    /// Decides every random choice.
-    pub seed: u64,
-    /// Whether to report every message sent.
-    pub log_send: bool,
-    /// Whether to report every message received.
-    pub log_recv: bool,
-    /// Whether to compare the replicas when all is over, where they are meant to be equal.
-    pub compare: bool,
-}
 
 /// The answer to `init`.
 const INIT_OK: Schema = Schema { kind: "init_ok", fields: &[] };
@@ -107,7 +78,11 @@ pub trait Watch {
     fn is_interrupted(&self) -> bool {
         false
     }
-    /// A message was sent or received, if the plan asks for that.
+    /// Whether [`Watch::on_message`] is to be told of messages when they are sent, and when they are received.
+    fn follows_messages(&self) -> (bool, bool) {
+        (false, false)
+    }
+    /// A message was sent or received.
     fn on_message(&mut self, _line: &str) {}
 }
 
@@ -184,10 +159,7 @@ pub enum TestError {
         /// What it wrote last.
         output_tail: OutputTail,
     },
-    /// A distribution that needs a positive mean has none.
-    #[error("--latency-dist uniform and exponential need a --latency above 0")]
-    NoLatency,
-    /// The workload cannot be run on so many nodes by so many threads.
+    /// It cannot be run like this.
     #[error("{0}")]
     Unfit(String),
     /// The test was stopped.
@@ -202,12 +174,12 @@ pub enum TestError {
 ///
 /// When the test cannot be run to its end.
 pub fn run<C: Cluster>(
-    plan: &Plan,
+    config: &TestConfig,
     workload: &mut dyn Workload,
     cluster: &mut C,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, TestError> {
-    let mut outcome = run_as_far_as_possible(plan, workload, cluster, watch)?;
+    let mut outcome = run_as_far_as_possible(config, workload, cluster, watch)?;
     outcome.cut_short.take().map_or(Ok(outcome), Err)
 }
 
@@ -217,30 +189,27 @@ pub fn run<C: Cluster>(
 ///
 /// When the test cannot begin.
 pub fn run_as_far_as_possible<C: Cluster>(
-    plan: &Plan,
+    config: &TestConfig,
     workload: &mut dyn Workload,
     cluster: &mut C,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, TestError> {
-    let latency = plan.conditions.latency;
-    if latency.mean_ms == 0 && latency.shape != Shape::Constant {
-        return Err(TestError::NoLatency);
-    }
-    workload.fits(plan.nodes.len(), plan.threads).map_err(TestError::Unfit)?;
-    let mut network = Network::new(plan.conditions, stream(plan.seed, 0));
-    let delays = |number| Delays::new(plan.jitter, plan.seed, number);
+    workload.fits(config.nodes.len(), config.concurrency).map_err(TestError::Unfit)?;
+    let mut network = Network::new(config.conditions(), stream(config.seed, 0));
+    let delays = |number| Delays::new(config.jitter, config.seed, number);
     network.delay(delays(4));
     cluster.delay(delays(5));
-    network.log(plan.log_send, plan.log_recv);
-    let services = Services::new(stream(plan.seed, 3));
-    let router = Router::new(network, services, &plan.nodes, cluster, watch);
-    let workers = Workers::new(plan.threads);
-    let nemesis = Nemesis::new(&plan.faults);
-    let (rng, nemesis_rng) = (stream(plan.seed, 1), stream(plan.seed, 2));
+    let (sent, received) = watch.follows_messages();
+    network.log(sent, received);
+    let services = Services::new(stream(config.seed, 3));
+    let router = Router::new(network, services, &config.nodes, cluster, watch);
+    let workers = Workers::new(config.concurrency);
+    let nemesis = Nemesis::new(&config.nemesis);
+    let (rng, nemesis_rng) = (stream(config.seed, 1), stream(config.seed, 2));
     let recorder = Recorder::default();
-    let throughput = Throughput::asked(plan.rate, plan.time_limit, plan.threads);
+    let throughput = Throughput::asked(config.rate, config.time_limit, config.concurrency);
     let restart = Restart::default();
-    let mut test = Test { plan, workload, router, recorder, workers, nemesis, restart, throughput, rng, nemesis_rng };
+    let mut test = Test { config, workload, router, recorder, workers, nemesis, restart, throughput, rng, nemesis_rng };
     test.start()?;
     test.set_up()?;
     let mut cut_short = test.main().and_then(|()| test.finish()).err();
@@ -249,7 +218,7 @@ pub fn run_as_far_as_possible<C: Cluster>(
     }
     let mut outcome = test.close();
     outcome.cut_short = cut_short;
-    if plan.compare && outcome.crashes.is_empty() && outcome.cut_short.is_none() {
+    if config.virtual_time && outcome.crashes.is_empty() && outcome.cut_short.is_none() {
         outcome.convergence = test.compare(&outcome.history);
     }
     test.end();
@@ -263,7 +232,7 @@ fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
 }
 
 struct Test<'a, C: Cluster> {
-    plan: &'a Plan,
+    config: &'a TestConfig,
     workload: &'a mut dyn Workload,
     router: Router<'a, C>,
     recorder: Recorder,
@@ -279,11 +248,11 @@ impl<C: Cluster> Test<'_, C> {
     /// Starts every node and sees each answer `init`; then the history's clock begins.
     fn start(&mut self) -> Result<(), TestError> {
         self.router.watch.on_phase(Phase::Starting);
-        for node in 0..self.plan.nodes.len() {
+        for node in 0..self.config.nodes.len() {
             self.launch(node)?;
             self.router.deliver_due();
         }
-        let mut ready = vec![false; self.plan.nodes.len()];
+        let mut ready = vec![false; self.config.nodes.len()];
         while ready.contains(&false) {
             let glance = self.router.cluster.now() + GLANCE;
             self.router.turn(Some(glance))?;
@@ -310,20 +279,21 @@ impl<C: Cluster> Test<'_, C> {
     /// Starts a node and has a fresh client ask it to `init`; returns the client.
     fn launch(&mut self, node: usize) -> Result<usize, TestError> {
         let quote = |name: &String| serde_json::Value::from(name.as_str()).to_string();
-        let name = &self.plan.nodes[node];
+        let name = &self.config.nodes[node];
         self.router.cluster.start(node).map_err(|source| TestError::Start { node: name.clone(), source })?;
-        let (id, ids) = (quote(name), self.plan.nodes.iter().map(quote).collect::<Vec<_>>().join(","));
+        let (id, ids) = (quote(name), self.config.nodes.iter().map(quote).collect::<Vec<_>>().join(","));
         let body = format!("{{\"type\":\"init\",\"node_id\":{id},\"node_ids\":[{ids}]}}");
         let client = self.router.open_client(node, node);
-        self.router.ask(client, &Request { body, reply: INIT_OK, timeout: self.plan.init_timeout });
+        self.router.ask(client, &Request { body, reply: INIT_OK, timeout: self.config.init_timeout });
         Ok(client)
     }
 
     /// Opens one more client per node, which sends what the workload needs first.
     fn set_up(&mut self) -> Result<(), TestError> {
         self.router.watch.on_phase(Phase::SettingUp);
-        let clients: Vec<usize> = (0..self.plan.nodes.len()).map(|node| self.router.open_client(node, node)).collect();
-        let Some(request) = self.workload.set_up(&self.plan.nodes) else { return Ok(()) };
+        let clients: Vec<usize> =
+            (0..self.config.nodes.len()).map(|node| self.router.open_client(node, node)).collect();
+        let Some(request) = self.workload.set_up(&self.config.nodes) else { return Ok(()) };
         for &client in &clients {
             self.router.ask(client, &request);
         }
@@ -369,8 +339,8 @@ impl<C: Cluster> Test<'_, C> {
 
     fn main(&mut self) -> Result<(), TestError> {
         self.router.watch.on_phase(Phase::Main);
-        let nemesis = (self.nemesis.streams(), self.plan.nemesis_interval);
-        let mut phase = MainPhase::new(self.plan.rate, nemesis, self.plan.time_limit, self.router.cluster.now());
+        let nemesis = (self.nemesis.streams(), self.config.nemesis_interval);
+        let mut phase = MainPhase::new(self.config.rate, nemesis, self.config.time_limit, self.router.cluster.now());
         loop {
             self.complete()?;
             let now = self.router.cluster.now();
@@ -390,7 +360,7 @@ impl<C: Cluster> Test<'_, C> {
                 }
                 Step::Nemesis(stream) => {
                     phase.dispatched(step, now, &mut self.nemesis_rng);
-                    let act = self.nemesis.act(stream, self.plan.nodes.len(), &mut self.nemesis_rng);
+                    let act = self.nemesis.act(stream, self.config.nodes.len(), &mut self.nemesis_rng);
                     self.act(act)?;
                     self.workers.threads.advance();
                 }
@@ -447,7 +417,7 @@ impl<C: Cluster> Test<'_, C> {
     fn close(&mut self) -> Outcome {
         self.router.watch.on_phase(Phase::Ending);
         let mut crashes = Vec::new();
-        for (node, name) in self.plan.nodes.iter().enumerate() {
+        for (node, name) in self.config.nodes.iter().enumerate() {
             if let Status::Dead(status) = self.router.cluster.status(node)
                 && !self.router.down[node]
             {
@@ -485,7 +455,7 @@ impl<C: Cluster> Test<'_, C> {
 
     /// Ends all nodes.
     fn end(self) {
-        for node in 0..self.plan.nodes.len() {
+        for node in 0..self.config.nodes.len() {
             self.router.cluster.kill(node);
         }
     }
@@ -519,7 +489,7 @@ impl<C: Cluster> Test<'_, C> {
             what = format!("{what}; it has died ({status})");
         }
         let output_tail = self.router.cluster.output_tail(node);
-        TestError::Unready { node: self.plan.nodes[node].clone(), what, output_tail }
+        TestError::Unready { node: self.config.nodes[node].clone(), what, output_tail }
     }
 }
 

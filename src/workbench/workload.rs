@@ -205,8 +205,8 @@ impl Kind {
     /// The workload of this name.
     ///
     /// # Errors
-    /// There is none; the text is Maelstrom's and lists all names.
-    pub fn named(name: &str) -> Result<Self, String> {
+    /// There is none; the text, in Maelstrom's words, names those that exist.
+    pub(crate) fn named(name: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
             let known = Self::ALL.map(Self::name).join(", ");
             format!("Failed to validate \"--workload {name}\": Must be one of {known}")
@@ -232,7 +232,7 @@ impl Kind {
 
     /// What its nodes do, in a few words.
     #[must_use]
-    pub fn about(self) -> &'static str {
+    pub(crate) fn about(self) -> &'static str {
         match self {
             Self::Echo => "challenge 1: says everything again",
             Self::UniqueIds => "challenge 2: ids of which no two are alike",
@@ -249,7 +249,7 @@ impl Kind {
 
     /// A new workload of this kind.
     #[must_use]
-    pub fn begin(self, terms: &Terms) -> Box<dyn Workload> {
+    pub(crate) fn begin(self, terms: &Terms) -> Box<dyn Workload> {
         match self {
             Self::Echo => Box::new(echo::Echo),
             Self::UniqueIds => Box::new(unique_ids::UniqueIds),

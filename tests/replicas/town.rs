@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::node::Node;
+use gossip_gloomers::simulation::{Cluster as _, SimulatedCluster};
 use gossip_gloomers::time::Time;
-use gossip_gloomers::workbench::cluster::Cluster as _;
-use gossip_gloomers::workbench::cluster::simulated::SimulatedCluster;
 use serde_json::{Value, json};
 
 use crate::chance::Chance;

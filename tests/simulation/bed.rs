@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use gossip_gloomers::nodes::{Broadcast, GSet};
-use gossip_gloomers::simulation::{Delivery, Fault, Report, Shape, Simulation, Workload};
-use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::history::History;
-use gossip_gloomers::workbench::test::Unwatched;
+use gossip_gloomers::simulation::{Delivery, Fault, History, Report, Shape, Simulation, Unwatched, Value, Workload};
 
 use crate::ledger::Ledger;
 

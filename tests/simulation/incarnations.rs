@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use gossip_gloomers::simulation::{Fault, Shape};
+use gossip_gloomers::simulation::{Fault, Shape, Value};
 use gossip_gloomers::time::{Duration, Time};
-use gossip_gloomers::workbench::edn::Value;
 
 use crate::bed::{Bed, Outcome, seeds};
 use crate::ledger::Ledger;

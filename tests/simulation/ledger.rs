@@ -9,9 +9,8 @@ use std::io;
 
 use serde::Deserialize;
 
+use gossip_gloomers::simulation::{Cluster, Halt, OutputTail, SimulatedCluster, Status};
 use gossip_gloomers::time::Time;
-use gossip_gloomers::workbench::cluster::simulated::SimulatedCluster;
-use gossip_gloomers::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 
 /// One process of a node.
 #[derive(Debug)]

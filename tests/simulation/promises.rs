@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gossip_gloomers::simulation::{Fault, Shape};
-use gossip_gloomers::workbench::edn::Value;
-use gossip_gloomers::workbench::history::Process;
+use gossip_gloomers::simulation::{Fault, Process, Shape, Value};
 
 use crate::bed::{Bed, Outcome, seeds};
 use crate::seen::{MS, Read, acknowledged, reads};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use gossip_gloomers::workbench::history::{Kind, Op, Process};
+use gossip_gloomers::simulation::{Op, OpKind, Process};
 
 use crate::bed::Outcome;
 
@@ -26,7 +26,7 @@ fn node_of(op: &Op, nodes: usize) -> usize {
 /// Each value: where it was told, and when that was acknowledged.
 pub(crate) fn acknowledged(outcome: &Outcome) -> Vec<(i64, usize, i64)> {
     let ops = outcome.history().ops().iter();
-    ops.filter(|op| op.f != "read" && op.is_client() && op.kind == Kind::Ok)
+    ops.filter(|op| op.f != "read" && op.is_client() && op.kind == OpKind::Ok)
         .map(|op| (op.value.as_int().expect("values are integers"), node_of(op, outcome.nodes), op.time))
         .collect()
 }
@@ -34,7 +34,7 @@ pub(crate) fn acknowledged(outcome: &Outcome) -> Vec<(i64, usize, i64)> {
 pub(crate) fn reads(outcome: &Outcome) -> Vec<Read> {
     let pairs = outcome.history().pairs().filter(|(begun, _)| begun.f == "read");
     pairs
-        .filter_map(|(begun, done)| Some((begun, done.filter(|done| done.kind == Kind::Ok)?)))
+        .filter_map(|(begun, done)| Some((begun, done.filter(|done| done.kind == OpKind::Ok)?)))
         .map(|(begun, done)| Read {
             node: node_of(begun, outcome.nodes),
             invoked: begun.time,

@@ -1,20 +1,18 @@
 //! `gloomers check`: judges a stored history, ours or Maelstrom's own, as `gloomers test` judges a run.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command};
+use clap::Args;
 
 use super::{BAD_ARGUMENTS, Output, refuse};
-use crate::time::Duration;
 use crate::workbench::check::net::{Counts, Traffic};
 use crate::workbench::check::{self, Verdict, judge, shape};
-use crate::workbench::cli::options::{self, Refusal};
+use crate::workbench::cli::options::{JudgementArguments, Refusal, judgement, workload_named, workloads};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
-use crate::workbench::report::finish::{ruling, tell, time_limit};
+use crate::workbench::report::finish::{ReportOptions, ruling, tell, time_limit};
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::workload::Kind;
@@ -22,58 +20,64 @@ use crate::workbench::workload::Kind;
 const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
     arguments and for a file that is no history of the workload.";
 
+/// Judges a stored history, ours or Maelstrom's; also called analyze
+#[derive(Debug, Args)]
+#[command(after_help = format!("{}\n\n{STATUS}", workloads()))]
+pub(super) struct CheckArguments {
+    /// history.edn or history.edn.zst, or the folder it is in
+    history: PathBuf,
+    /// What was tested
+    #[arg(short, long, value_name = "NAME")]
+    workload: String,
+    #[command(flatten)]
+    judgement: JudgementArguments,
+}
+
 /// What the command line asks for.
 struct Request {
     path: PathBuf,
     workload: Kind,
     rules: check::Options,
-    check_timeout: Duration,
-    strict: bool,
-    json: bool,
-    verbose: bool,
+    report: ReportOptions,
 }
 
-/// Judges the history that the arguments after `gloomers check` name, and returns an exit status as a test does.
-///
-/// # Errors
-///
-/// When the report cannot be written.
-pub fn check(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_>) -> io::Result<u8> {
-    let request = match request(arguments) {
+/// Judges a history, and returns an exit status as a test does.
+pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::Result<u8> {
+    let request = match read(arguments) {
         Ok(request) => request,
-        Err(refusal) => return refuse(&refusal, desk.page),
+        Err(errors) => return refuse(&Refusal::Errors(errors), output.page),
     };
     let file = file(request.path);
     let history = match history(&file, request.workload) {
         Ok(history) => history,
         Err(problem) => {
             let problem = format!("{} cannot be checked: {problem}", file.display());
-            if request.json {
+            if request.report.json {
                 let document = Value::record([("valid?", Value::Nil), ("error", Value::str(problem))]);
-                writeln!(desk.page, "{}", document.to_json())?;
+                writeln!(output.page, "{}", document.to_json())?;
             } else {
-                writeln!(desk.page, "{problem}")?;
+                writeln!(output.page, "{problem}")?;
             }
             return Ok(BAD_ARGUMENTS);
         }
     };
     let counts = counts(&file.with_file_name("results.edn"));
-    let rules = check::Options { budget: time_limit(request.check_timeout), ..request.rules };
+    let rules = check::Options { budget: time_limit(request.report.check_timeout), ..request.rules };
     let mut results = judge(request.workload.name(), &history, &rules, &counts.unwrap_or_default());
     if let (None, Value::Map(parts)) = (counts, &mut results) {
         parts.retain(|(key, _)| key.as_keyword() != Some("net"));
     }
-    let (verdict, status) = ruling(&results, request.strict && check::ours(&results) == Some(Verdict::False));
-    if request.json {
-        writeln!(desk.page, "{}", results.to_json())?;
+    let (verdict, status) = ruling(&results, request.report.strict && check::ours(&results) == Some(Verdict::False));
+    if request.report.json {
+        writeln!(output.page, "{}", results.to_json())?;
         return Ok(status);
     }
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
     let workload = request.workload.name().to_owned();
-    let facts = Facts { workload, strict: request.strict, folder, ..Facts::default() };
-    let printed = request.verbose.then_some(&results);
+    let facts = Facts { workload, strict: request.report.strict, folder, ..Facts::default() };
+    let printed = request.report.verbose.then_some(&results);
     let words = check::in_words(&results);
-    tell(desk.page, &words, printed, &summary(&results, &facts, desk.colours), closing_line(verdict))?;
+    tell(output.page, &words, printed, &summary(&results, &facts, output.colours), closing_line(verdict))?;
     Ok(status)
 }
 
@@ -110,64 +114,17 @@ fn history(file: &Path, workload: Kind) -> Result<History, String> {
     Ok(history)
 }
 
-fn request(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Refusal> {
-    let matches = options::matches(table(), arguments)?;
-    let mut errors = Vec::new();
-    let text = |name: &str| matches.get_one::<String>(name).cloned();
-    let availability = text("availability").map(|text| options::demanded_availability(&text)).transpose();
-    let availability = availability.unwrap_or_else(|error| {
-        errors.push(error);
-        None
-    });
-    let models = text("consistency-models").unwrap_or(check::txn::DEFAULT_MODEL.into());
-    let consistency_models = options::models(&models).unwrap_or_else(|error| {
-        errors.push(error);
-        Vec::new()
-    });
-    let timeout = options::check_timeout(text("check-timeout")).unwrap_or_else(|error| {
-        errors.push(error);
-        Duration::ZERO
-    });
-    let workload = options::workload_named(&text("workload").unwrap_or_default());
-    match workload {
-        Ok(workload) if errors.is_empty() => Ok(Request {
-            path: text("history").unwrap_or_default().into(),
+fn read(arguments: &CheckArguments) -> Result<Request, Vec<String>> {
+    let workload = workload_named(&arguments.workload);
+    match (judgement(&arguments.judgement), workload) {
+        (Ok((availability, consistency_models, report)), Ok(workload)) => Ok(Request {
+            path: arguments.history.clone(),
             workload,
             rules: check::Options { availability, consistency_models, ..check::Options::default() },
-            check_timeout: timeout,
-            strict: matches.get_flag("strict"),
-            json: matches.get_flag("json"),
-            verbose: matches.get_flag("verbose"),
+            report,
         }),
-        workload => {
-            errors.extend(workload.err());
-            Err(Refusal::Errors(errors))
-        }
+        (judgement, workload) => Err(judgement.err().into_iter().flatten().chain(workload.err()).collect()),
     }
-}
-
-pub(super) fn table() -> Command {
-    let value = |name: &'static str, what: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(what).help(help).allow_hyphen_values(true)
-    };
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).help(help).action(ArgAction::SetTrue);
-    Command::new("gloomers check")
-        .about("Judges a stored history, ours or Maelstrom's; also called analyze")
-        .args_override_self(true)
-        .after_help(format!("{}\n\n{STATUS}", options::workloads()))
-        .arg(
-            Arg::new("history")
-                .value_name("HISTORY")
-                .required(true)
-                .help("history.edn or history.edn.zst, or the folder it is in"),
-        )
-        .arg(value("workload", "NAME", "What was tested").short('w').required(true))
-        .arg(value("consistency-models", "M", "Consistency models to check [default: strict-serializable]"))
-        .arg(value("availability", "A", "Demanded availability: total, or a number from 0 to 1"))
-        .arg(value("check-timeout", "S", options::CHECK_TIMEOUT))
-        .arg(flag("strict", "What only gloomers finds makes the history invalid, too"))
-        .arg(flag("json", "Print the results as JSON, and nothing else"))
-        .arg(flag("verbose", "Print the whole map of results, too"))
 }
 
 #[cfg(test)]

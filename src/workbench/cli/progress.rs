@@ -9,6 +9,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::time::Duration;
+use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::OutputTail;
 use crate::workbench::cluster::processes::Caught;
 use crate::workbench::edn::Value;
@@ -31,6 +32,8 @@ pub struct Progress<'a> {
     /// Present where stderr is a terminal and nothing else writes to it.
     bar: Option<ProgressBar>,
     quiet: bool,
+    /// Whether messages sent, and messages received, are shown.
+    messages: (bool, bool),
     phase: Phase,
     invoked: u64,
     faults: u64,
@@ -50,19 +53,29 @@ enum Pace {
 }
 
 impl<'a> Progress<'a> {
-    /// Progress of a test with this time limit. A bar is shown only if nothing else (`others_write`) is
-    /// going to write to stderr meanwhile.
-    #[must_use]
-    pub fn new(time_limit: Duration, quiet: bool, others_write: bool) -> Self {
+    /// Progress of a test. A bar is shown only if nothing else is going to write to stderr meanwhile.
+    pub fn new(options: &Options) -> Self {
+        let &Options { quiet, log_stderr, log_net_send, log_net_recv, .. } = options;
+        let others_write = log_net_send || log_net_recv || log_stderr && !options.config.virtual_time;
         let bar = (!quiet && !others_write && io::stderr().is_terminal()).then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
-            let bar =
-                ProgressBar::with_draw_target(Some(time_limit.as_secs()), target).with_finish(ProgressFinish::AndClear);
+            let bar = ProgressBar::with_draw_target(Some(options.config.time_limit.as_secs()), target)
+                .with_finish(ProgressFinish::AndClear);
             ProgressStyle::with_template("{bar:30} {pos:>3}/{len} s  {msg}").map(|style| bar.set_style(style)).ok();
             bar
         });
         let phase = Phase::Starting;
-        Self { bar, quiet, phase, invoked: 0, faults: 0, active: Vec::new(), pace: Pace::At(0), caught: None }
+        Self {
+            bar,
+            quiet,
+            messages: (log_net_send, log_net_recv),
+            phase,
+            invoked: 0,
+            faults: 0,
+            active: Vec::new(),
+            pace: Pace::At(0),
+            caught: None,
+        }
     }
 
     /// Ends the test when a signal is caught, where the cluster does not.
@@ -191,6 +204,10 @@ impl Watch for Progress<'_> {
         self.caught.as_ref().is_some_and(Caught::is_raised)
     }
 
+    fn follows_messages(&self) -> (bool, bool) {
+        self.messages
+    }
+
     fn on_message(&mut self, line: &str) {
         self.say(line);
     }
@@ -201,9 +218,13 @@ mod tests {
     use super::*;
     use crate::workbench::nemesis::Fault;
 
+    fn options(line: &str) -> Options {
+        Options::parse(line.split(' ').map(Into::into)).expect("a good command line")
+    }
+
     #[test]
     fn real_tests_show_progress_by_their_time_and_virtual_ones_by_that_of_people() {
-        let progress = || Progress::new(Duration::from_secs(100), false, true);
+        let progress = || Progress::new(&options("-w echo --log-stderr"));
         let mut real = progress();
         let seconds = [0, 1, 5, 6, 10, 11];
         let due: Vec<_> = seconds.into_iter().filter(|second| real.is_due(second * 1_000_000_000 + 1)).collect();
@@ -216,7 +237,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_counted_when_it_begins_and_forgotten_when_it_ends() {
-        let mut progress = Progress::new(Duration::from_secs(10), true, true);
+        let mut progress = Progress::new(&options("-w echo --quiet"));
         let mut tell = |f: &'static str, value: Value| {
             let (kind, process) = (Kind::Info, Process::Nemesis);
             let op = Op { index: 0, time: 0, kind, process, f: f.into(), value, error: None, extra: Vec::new() };

@@ -1,20 +1,16 @@
 //! `gloomers swarm`: many tests in virtual time, each drawn from its seed.
 
-use std::ffi::OsString;
 use std::io;
 use std::thread;
 
-use clap::builder::ValueParser;
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Args, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::options::{self, Options, Refusal};
+use super::options::{Refusal, workload_named};
 use super::{Output, refuse};
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::report::finish::{INVALID, UNKNOWN, VALID};
 use crate::workbench::swarm::{Swarm, tell_of_panics};
-
-const ABOUT: &str = "Runs a workload in virtual time from many seeds, with faults, and looks for failures";
 
 const AFTER: &str = "Each seed draws the cluster, the rate, the network, the faults and the jitter. Each test must be \
     valid, and all nodes must agree after the heal. What a node answered that was killed later is not held against the \
@@ -22,63 +18,50 @@ const AFTER: &str = "Each seed draws the cluster, the rate, the network, the fau
     kind, in at most 300 tries each.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments.";
 
-/// The command line of `gloomers swarm`.
-pub(in crate::workbench) fn table() -> Command {
-    let number = |name: &'static str, value: &'static str, help: &'static str| {
-        Arg::new(name).long(name).value_name(value).help(help)
-    };
-    let workload = Arg::new("workload").long("workload").short('w').value_name("NAME").help("What to test");
-    let arguments = Arg::new("arguments").value_name("ARGUMENTS").help("For the nodes");
-    let positive = value_parser!(u64).range(1..);
-    Command::new("gloomers swarm")
-        .about(ABOUT)
-        .after_help(AFTER)
-        .args_override_self(true)
-        .arg(workload.required(true))
-        .arg(number("seeds", "N", "How many seeds").value_parser(positive).default_value("1000"))
-        .arg(number("first-seed", "S", "The first of them").value_parser(value_parser!(u64)).default_value("1"))
-        .arg(number("jobs", "N", "Threads [default: all cores]").value_parser(value_parser!(u16).range(1..)))
-        .arg(
-            number("time-limit", "S", "Seconds of each test's main phase [default: drawn, 5 to 25]")
-                .value_parser(value_parser!(u32).range(1..)),
-        )
-        .arg(Arg::new("quiet").long("quiet").help("Show no progress").action(ArgAction::SetTrue))
-        .arg(arguments.num_args(0..).last(true).action(ArgAction::Append).value_parser(ValueParser::string()))
+/// Runs a workload in virtual time from many seeds, with faults, and looks for failures
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(super) struct SwarmArguments {
+    /// What to test
+    #[arg(short, long, value_name = "NAME")]
+    workload: String,
+    /// How many seeds
+    #[arg(long, value_name = "N", default_value = "1000", value_parser = value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, value_name = "S", default_value = "1")]
+    first_seed: u64,
+    /// Threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Seconds of each test's main phase [default: drawn, 5 to 25]
+    #[arg(long, value_name = "S", value_parser = value_parser!(u32).range(1..))]
+    time_limit: Option<u32>,
+    /// Show no progress
+    #[arg(long)]
+    quiet: bool,
+    /// For the nodes
+    #[arg(value_name = "ARGUMENTS", last = true)]
+    arguments: Vec<String>,
 }
 
-/// What to try, and whether to be quiet about its progress.
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Swarm, bool), Refusal> {
-    let matches = options::matches(table(), arguments)?;
-    let number = |name: &str| matches.get_one::<u64>(name).copied().unwrap_or_default();
-    let workload = matches.get_one::<String>("workload").cloned().unwrap_or_default();
-    let arguments: Vec<String> = matches.get_many("arguments").into_iter().flatten().cloned().collect();
-    // The workload and the nodes' arguments are what every test is given; two clients for each node suit any workload.
-    let words = ["-w", &workload, "--concurrency", "2n", "--virtual-time", "--"].map(str::to_owned);
-    let words = words.into_iter().chain(arguments.clone());
-    let options = Options::parse(words.map(OsString::from))?;
-    let jobs = matches.get_one::<u16>("jobs").copied().map(usize::from);
-    let swarm = Swarm {
-        workload: options.workload,
-        seeds: number("seeds"),
-        first_seed: number("first-seed"),
-        jobs: jobs.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)),
-        time_limit: matches.get_one::<u32>("time-limit").copied().map(u64::from),
-        arguments,
-    };
-    Ok((swarm, matches.get_flag("quiet")))
+/// What to try.
+fn read(arguments: SwarmArguments) -> Result<Swarm, Refusal> {
+    let SwarmArguments { workload, seeds, first_seed, jobs, time_limit, arguments, .. } = arguments;
+    let workload = workload_named(&workload).map_err(|error| Refusal::Errors(vec![error]))?;
+    Builtin::of(workload).check(&arguments).map_err(|error| Refusal::Errors(vec![error]))?;
+    let jobs = jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
+    Ok(Swarm { workload, seeds, first_seed, jobs, time_limit: time_limit.map(u64::from), arguments })
 }
 
-/// Runs the swarm that the arguments after `gloomers swarm` describe; ends with the status of protocol §4.7.
-///
-/// # Errors
-///
-/// When the report cannot be written.
-pub fn swarm(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_>) -> io::Result<u8> {
-    let (swarm, quiet) = match parse(arguments) {
-        Ok(parsed) => parsed,
-        Err(refusal) => return refuse(&refusal, desk.page),
+/// Runs a swarm; ends with the status of reference §4.7.
+pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::Result<u8> {
+    let quiet = arguments.quiet;
+    let swarm = match read(arguments) {
+        Ok(swarm) => swarm,
+        Err(refusal) => return refuse(&refusal, output.page),
     };
-    let builtin = Builtin::of(swarm.workload.name()).map_err(io::Error::other)?;
+    let builtin = Builtin::of(swarm.workload);
     let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);
     tell_of_panics();
     let bar = bar(swarm.seeds, quiet);
@@ -89,7 +72,7 @@ pub fn swarm(arguments: impl IntoIterator<Item = OsString>, desk: &mut Output<'_
         bar.inc(1);
     });
     bar.finish_and_clear();
-    writeln!(desk.page, "{findings}{:<16}{:.1} s", "took", bar.elapsed().as_secs_f64())?;
+    writeln!(output.page, "{findings}{:<16}{:.1} s", "took", bar.elapsed().as_secs_f64())?;
     Ok(match findings.failures.len() {
         0 if findings.undecided as u64 == swarm.seeds => UNKNOWN,
         0 => VALID,
@@ -108,10 +91,19 @@ fn bar(seeds: u64, quiet: bool) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workbench::cli::options::parse;
     use crate::workbench::workload::Kind;
 
+    /// The arguments as a command of their own.
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: SwarmArguments,
+    }
+
     fn swarm(line: &str) -> Result<Swarm, Refusal> {
-        parse(line.split_whitespace().map(OsString::from)).map(|(swarm, _)| swarm)
+        let line: Line = parse(line.split_whitespace().map(Into::into))?;
+        read(line.arguments)
     }
 
     #[test]

@@ -15,12 +15,22 @@ impl Ran {
     }
 }
 
+/// Runs `gloomers` with these arguments, runs kept in `store`; returns its exit status and what it printed.
+pub(in crate::workbench) fn gloomers(line: &str, store: &Path) -> (u8, String) {
+    let mut page = Vec::new();
+    let mut output = Output { page: &mut page, colours: false, store };
+    let status = match parse(line.split_whitespace().map(Into::into)).map(|Gloomers { command }| command) {
+        Ok(Command::Reporting(command)) => super::run(command, &mut output),
+        Ok(Command::Node(_)) => panic!("a node is tested as a process"),
+        Err(refusal) => refuse(&refusal, output.page),
+    };
+    (status.expect("memory can be written"), String::from_utf8_lossy(&page).into_owned())
+}
+
 fn run(line: &str) -> Ran {
     let store = tempfile::tempdir().expect("a folder");
-    let mut page = Vec::new();
-    let mut desk = Output { page: &mut page, colours: false, store: store.path() };
-    let status = test(line.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
-    Ran { status, page: String::from_utf8_lossy(&page).into_owned(), store }
+    let (status, page) = gloomers(&format!("test {line}"), store.path());
+    Ran { status, page, store }
 }
 
 #[test]
@@ -42,12 +52,7 @@ fn the_default_workload_needs_more_threads_than_the_default_and_that_is_said_bef
 
 #[test]
 fn help_lists_the_commands_and_the_workloads_a_line_each() {
-    let printed = |line: &str| {
-        let mut page = Vec::new();
-        let refusal = overview(line.split_whitespace().map(OsString::from));
-        let status = refuse(&refusal, &mut page).expect("memory can be written");
-        (status, String::from_utf8_lossy(&page).into_owned())
-    };
+    let printed = |line: &str| gloomers(line, Path::new("unused"));
     let (status, help) = printed("--help");
     assert_eq!(status, VALID);
     let workloads = crate::workbench::workload::Kind::ALL.map(crate::workbench::workload::Kind::name);
@@ -118,12 +123,7 @@ fn several_tests_count_their_seeds_up() {
 
 #[test]
 fn challenges_take_few_options() {
-    let status = |line: &str| {
-        let mut page = Vec::new();
-        let mut desk = Output { page: &mut page, colours: false, store: Path::new("unused") };
-        let status = challenges(line.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
-        (status, String::from_utf8_lossy(&page).into_owned())
-    };
+    let status = |line: &str| gloomers(&format!("challenges {line}"), Path::new("unused"));
     assert_eq!(status("--seed x").0, BAD_ARGUMENTS);
     let (help, text) = status("--help");
     assert!(help == VALID && text.contains("--markdown") && text.contains("--real"), "{text}");

@@ -96,7 +96,7 @@ impl SimulatedCluster {
 
     /// A cluster of `count` nodes, each made anew by `birthplace` whenever it starts: it is told the node's index, its
     /// incarnation and the seed for its random choices.
-    pub fn born(
+    pub(crate) fn born(
         count: usize,
         seed: u64,
         birthplace: impl Fn(usize, u64, u64) -> Box<dyn StateMachine> + 'static,

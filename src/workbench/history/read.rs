@@ -1,14 +1,13 @@
 //! Reads `history.edn`, ours or Maelstrom's own.
 
-use std::fmt::Display;
-use std::io::{BufRead as _, BufReader, Read};
+#[cfg(feature = "workbench")]
+use std::io::Read;
 use std::str::FromStr;
 
-use ruzstd::decoding::StreamingDecoder;
 use thiserror::Error;
 
 use super::{History, Kind, Op, Process};
-use crate::workbench::edn::{Lists, ReadError, Reader, Value};
+use crate::workbench::edn::{ReadError, Reader, Value};
 
 /// Why a text is no history.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -17,6 +16,7 @@ pub enum HistoryError {
     #[error("the history is not EDN: {0}")]
     Edn(#[from] ReadError),
     /// Its text cannot be unpacked.
+    #[cfg(feature = "workbench")]
     #[error("the history cannot be unpacked: {0}")]
     Packed(String),
     /// It is EDN, but a value in it is no operation.
@@ -66,11 +66,15 @@ impl History {
     ///
     /// # Errors
     /// If it cannot be unpacked, or is no history.
+    #[cfg(feature = "workbench")]
     pub fn read_compressed(from: impl Read) -> Result<Self, HistoryError> {
-        let unpacked = |error: &dyn Display| HistoryError::Packed(error.to_string());
-        let decoder = StreamingDecoder::new(from).map_err(|error| unpacked(&error))?;
+        use std::io::{BufRead as _, BufReader};
+
+        let unpacked = |error: &dyn std::fmt::Display| HistoryError::Packed(error.to_string());
+        let decoder = ruzstd::decoding::StreamingDecoder::new(from).map_err(|error| unpacked(&error))?;
         let mut from = BufReader::with_capacity(1 << 20, decoder);
-        let (mut history, mut lists, mut text) = (Self::default(), Lists::default(), String::new());
+        let (mut history, mut lists, mut text) =
+            (Self::default(), crate::workbench::edn::Lists::default(), String::new());
         for line in 0.. {
             text.clear();
             if from.read_line(&mut text).map_err(|error| unpacked(&error))? == 0 {

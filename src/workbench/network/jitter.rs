@@ -176,10 +176,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::workbench::cli::options::Options;
     use crate::workbench::cluster::builtin::Builtin;
-    use crate::workbench::network::Journal;
-    use crate::workbench::test::{Unwatched, run};
+    use crate::workbench::network::{Journal, Latency, Shape};
+    use crate::workbench::test::{TestConfig, Unwatched, run};
+    use crate::workbench::workload::Kind;
 
     /// How many of a hundred messages between servers took at most so many ms more than 99, in the three journals,
     /// without their first second, in which a virtual machine warms up.
@@ -189,13 +189,22 @@ mod tests {
     const ANSWERED: [(usize, f64); 3] = [(5, 0.23), (25, 0.33), (50, 0.42)];
 
     fn journal(jitter: Jitter, seed: u64) -> Journal {
-        let line = "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100 --virtual-time --jitter";
-        let words = line.split(' ').chain([jitter.name()]).map(Into::into);
-        let options = Options::parse(words).expect("they make sense");
-        let builtin = Builtin::of("broadcast").expect("built in");
-        let mut nodes = builtin.engines(options.nodes.len(), seed, &[]).expect("no arguments are good ones");
-        let mut workload = options.workload.begin(&options.terms());
-        run(&options.plan(seed), &mut *workload, &mut nodes, &mut Unwatched).expect("it runs").journal
+        let config = TestConfig {
+            workload: Kind::Broadcast,
+            nodes: TestConfig::numbered(25),
+            concurrency: 25,
+            time_limit: Duration::from_secs(20),
+            rate: 100.0,
+            latency: Latency { shape: Shape::Constant, mean_ms: 100 },
+            virtual_time: true,
+            jitter,
+            seed,
+            ..TestConfig::default()
+        };
+        let builtin = Builtin::of(config.workload);
+        let mut nodes = builtin.engines(config.nodes.len(), seed, &[]).expect("no arguments are good ones");
+        let mut workload = config.workload.begin(&config.terms());
+        run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs").journal
     }
 
     fn ms(time: Duration) -> f64 {

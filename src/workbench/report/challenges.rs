@@ -185,12 +185,6 @@ impl Challenge {
         if arguments.is_empty() { (*options).to_owned() } else { format!("{options} -- {arguments}") }
     }
 
-    /// The one of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<&'static Self> {
-        ALL.iter().find(|challenge| challenge.name == name)
-    }
-
     /// Those that set limits to what a broadcast costs and how long it takes.
     pub fn efficiency() -> impl Iterator<Item = &'static Self> {
         ALL.iter().filter(|challenge| challenge.limits.max_ms.is_some())

@@ -1,21 +1,24 @@
 //! What is left of a test when it is over: files, a report, and an exit status.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::time::Duration;
 use crate::workbench::check::{self, Budget, Verdict, judge};
-use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
 use crate::workbench::network::{Delivery, Muted, Unread};
-use crate::workbench::report;
+#[cfg(feature = "workbench")]
 use crate::workbench::report::junit::Suite;
+#[cfg(feature = "workbench")]
 use crate::workbench::report::store::Store;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
 use crate::workbench::report::violations::{Finding, findings};
-use crate::workbench::test::{Convergence, Crash, OperationError, Outcome, TestError, Throughput};
+#[cfg(feature = "workbench")]
+use crate::workbench::report::{Run, write};
+use crate::workbench::test::{Convergence, Crash, OperationError, Outcome, TestConfig, TestError, Throughput};
 
 /// Every test was valid.
 pub const VALID: u8 = 0;
@@ -30,6 +33,27 @@ pub const BROKEN: u8 = 255;
 
 /// As many nodes that died are named in the last line.
 const NAMED: usize = 3;
+
+/// How results are judged and reported.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportOptions {
+    /// Whether what Maelstrom does not see makes the test a failure.
+    pub strict: bool,
+    /// Whether to print the results as JSON, and nothing else.
+    pub json: bool,
+    /// Whether to print the whole map of results before the summary.
+    pub verbose: bool,
+    /// Where to leave what the checks found as `JUnit` XML.
+    pub junit: Option<PathBuf>,
+    /// How long the checkers may search when the run is over.
+    pub check_timeout: Duration,
+}
+
+impl Default for ReportOptions {
+    fn default() -> Self {
+        Self { strict: false, json: false, verbose: false, junit: None, check_timeout: Duration::from_secs(60) }
+    }
+}
 
 /// What came of a run.
 #[derive(Debug)]
@@ -49,10 +73,11 @@ pub struct Conclusion {
 ///
 /// # Errors
 /// When the page cannot be written.
+#[cfg(feature = "workbench")]
 pub fn conclude(
     mut outcome: Outcome,
-    options: &Options,
-    seed: u64,
+    options: &TestConfig,
+    report: &ReportOptions,
     store: &mut Store,
     page: &mut dyn Write,
     colours: bool,
@@ -66,15 +91,15 @@ pub fn conclude(
         let throughput = &outcome.throughput;
         let remarks: Vec<_> = cut_short.iter().chain(&outcome.remarks).cloned().chain(remarks).collect();
         let remarks = &*remarks;
-        let run = report::Run { history, journal, counts, results, options, seed, throughput, verdict, remarks };
-        report::write(&run, store);
+        let run = Run { history, journal, counts, results, options, throughput, verdict, remarks };
+        write(&run, store);
     };
     if !outcome.crashes.is_empty() {
         let crashed = |crash: &Crash| format!("{} crashed with {}.", crash.node, crash.status);
         picture(store, None, None, outcome.crashes.iter().map(crashed).collect());
         let why = deaths(&outcome.crashes, options.nodes.len());
-        broken(options, seed, &why, page)?;
-        if !options.json {
+        broken(options, report, &why, page)?;
+        if !report.json {
             for crash in &outcome.crashes {
                 report_crash(crash, page)?;
             }
@@ -86,8 +111,8 @@ pub fn conclude(
         let status = outcome.cut_short.as_ref().map_or(BROKEN, status_of);
         return Ok(Conclusion { status, results: None });
     }
-    let results = results(&history, &outcome, options, seed, time_limit(options.check_timeout));
-    let failed = options.strict && strict(&results) == Verdict::False;
+    let results = results(&history, &outcome, options, time_limit(report.check_timeout));
+    let failed = report.strict && strict(&results) == Verdict::False;
     store.write_results(&results);
     let (verdict, status) = ruling(&results, failed);
     let status = outcome.cut_short.as_ref().map_or(status, status_of);
@@ -104,7 +129,7 @@ pub fn conclude(
         errors: outcome.errors.clone(),
         outdated: outcome.outdated.clone(),
         remarks: outcome.remarks.clone(),
-        strict: options.strict,
+        strict: report.strict,
         folder: store.folder().to_owned(),
         missing: Vec::new(),
     };
@@ -119,15 +144,15 @@ pub fn conclude(
     let errors: Vec<_> = outcome.errors.iter().filter(told).map(ToString::to_string).collect();
     let remarks = short.into_iter().chain(muted).chain(unread).chain(remarks).chain(errors.iter().cloned());
     picture(store, Some(&results), Some(verdict), remarks.chain(words.iter().cloned()).collect());
-    if let Some(file) = &options.junit {
+    if let Some(file) = &report.junit {
         let workload = options.workload.name();
         let broken = cut_short.as_deref();
-        let suite = Suite { workload, seed, seconds, findings: &findings, broken, output: &errors };
+        let suite = Suite { workload, seed: options.seed, seconds, findings: &findings, broken, output: &errors };
         if let Err(error) = suite.write(file) {
             store.miss(error.to_string());
         }
     }
-    if options.json {
+    if report.json {
         writeln!(page, "{}", results.to_json())?;
         for why in store.missing() {
             writeln!(io::stderr(), "{why}").ok();
@@ -140,7 +165,7 @@ pub fn conclude(
         Some(TestError::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
         Some(failure) => format!("The test could not be run to its end: {failure}"),
     };
-    let printed = options.verbose.then_some(&results);
+    let printed = report.verbose.then_some(&results);
     tell(page, &words, printed, &summary(&results, &facts, colours), &closing)?;
     Ok(Conclusion { status, results: Some(results) })
 }
@@ -194,12 +219,12 @@ fn deaths(crashes: &[Crash], nodes: usize) -> String {
 
 /// The whole map of results, ours under `:gloomers`; the history has been taken out of the outcome.
 #[must_use]
-pub fn results(history: &History, outcome: &Outcome, options: &Options, seed: u64, budget: Budget) -> Value {
+pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budget: Budget) -> Value {
     let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
     let rules = check::Options { availability, consistency_models, budget };
     let mut results = judge(options.workload.name(), history, &rules, &outcome.counts);
     if let Value::Map(parts) = &mut results {
-        let ours = ours(options, seed, outcome);
+        let ours = ours(options, outcome);
         parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
     }
     results
@@ -227,15 +252,16 @@ pub fn strict(results: &Value) -> Verdict {
 ///
 /// # Errors
 /// When the page cannot be written.
-pub fn broken(options: &Options, seed: u64, why: &str, page: &mut dyn Write) -> io::Result<()> {
-    if let Some(file) = &options.junit {
+#[cfg(feature = "workbench")]
+pub fn broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
+    if let Some(file) = &report.junit {
         let workload = options.workload.name();
-        let suite = Suite { workload, seed, seconds: 0.0, findings: &[], broken: Some(why), output: &[] };
+        let suite = Suite { workload, seed: options.seed, seconds: 0.0, findings: &[], broken: Some(why), output: &[] };
         if let Err(error) = suite.write(file) {
             writeln!(io::stderr(), "{error}").ok();
         }
     }
-    if options.json {
+    if report.json {
         let document = Value::record([("valid?", Value::Nil), ("error", Value::str(why))]);
         writeln!(page, "{}", document.to_json())?;
     }
@@ -255,7 +281,7 @@ pub fn ruling(results: &Value, failed: bool) -> (Verdict, u8) {
 }
 
 /// What Maelstrom does not report.
-fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
+fn ours(options: &TestConfig, outcome: &Outcome) -> Value {
     let Outcome { muted, unread, errors, outdated, lateness, throughput, convergence, .. } = outcome;
     let delivery = match options.delivery {
         Delivery::Held => "held",
@@ -284,6 +310,7 @@ fn ours(options: &Options, seed: u64, outcome: &Outcome) -> Value {
     });
     let outdated = outdated.iter().map(|outdated| Value::str(outdated.to_string()));
     let clock = if options.virtual_time { "virtual" } else { "real" };
+    let seed = options.seed;
     let seed = i64::try_from(seed).map_or_else(|_| Value::Big(seed.to_string().into()), Value::Int);
     let ms = |late: Duration| Value::Float((late.as_secs_f64() * 1e6).round() / 1e3);
     let error = [("mean", ms(lateness.mean())), ("p99", ms(lateness.p99())), ("max", ms(lateness.max))];
@@ -337,5 +364,5 @@ fn report_crash(crash: &Crash, page: &mut dyn Write) -> io::Result<()> {
     writeln!(page)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "workbench"))]
 mod tests;

@@ -42,7 +42,7 @@ impl Row {
         let counts = || Some([count("ok-count")?, count("fail-count")?, count("info-count")?]);
         Self {
             verdict: run.verdict.map_or("no verdict", Verdict::word).to_owned(),
-            seed: run.seed,
+            seed: run.options.seed,
             operations: counts(),
             metrics: run.results.map(Metrics::of).unwrap_or_default(),
         }

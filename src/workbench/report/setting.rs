@@ -38,6 +38,6 @@ pub(super) fn setting(run: &Run<'_>) -> Vec<(&'static str, String)> {
         setting.push(("node arguments", options.arguments.join(" ")));
     }
     let clock = if options.virtual_time { "virtual" } else { "real" };
-    setting.extend([("time", clock.to_owned()), ("seed", run.seed.to_string())]);
+    setting.extend([("time", clock.to_owned()), ("seed", options.seed.to_string())]);
     setting
 }

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::time::Time;
+use crate::workbench::cli::options::Options;
 use crate::workbench::network::{Conditions, Delivery, Latency, Network, Shape};
 
 /// A network of two nodes on which these bodies went from the first to the second.
@@ -29,13 +30,13 @@ fn pictures(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(
     let root = tempfile::tempdir().expect("a folder");
     let mut store = Store::create(root.path(), "g-set");
     let line = "-w g-set --node-count 2 --seed 7 --latency-dist uniform --latency 3";
-    let options = Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line");
+    let options = Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
     let history: History = history.parse().expect("a history");
     let (counts, journal) = (network.counts(), network.take_journal(Time::from_millis(2)));
     let verdict = Some(Verdict::True);
     let (history, journal, counts, options) = (&history, &journal, &counts, &options);
     let throughput = &Throughput::default();
-    let run = Run { history, journal, counts, results: None, options, seed: 7, throughput, verdict, remarks };
+    let run = Run { history, journal, counts, results: None, options, throughput, verdict, remarks };
     write(&run, &mut store);
     assert!(store.missing().is_empty(), "{:?}", store.missing());
     move |name| {

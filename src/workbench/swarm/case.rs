@@ -9,11 +9,10 @@ use super::discount::{Loss, discounted, node_of};
 use super::failure::{Failure, Finding, quote};
 use super::scenario::Scenario;
 use crate::workbench::check::{self, Unjudgeable, check_workload, net, set_full};
-use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op};
 use crate::workbench::nemesis::Fault;
-use crate::workbench::test::{Convergence, Outcome, Unwatched, run};
+use crate::workbench::test::{Convergence, Outcome, TestConfig, Unwatched, run};
 use crate::workbench::workload;
 
 /// What came of a scenario.
@@ -61,22 +60,19 @@ pub(in crate::workbench) fn tell_of_panics() {
 #[must_use]
 pub fn attempt(scenario: &Scenario, nodes: &NodeFactory<'_>) -> CaseOutcome {
     COMMAND.replace(scenario.to_string());
-    let options = match scenario.options() {
-        Ok(options) => options,
-        Err(error) => return CaseOutcome::broken(error),
-    };
+    let options = scenario.config();
     let mut cluster = match nodes(options.nodes.len(), scenario.seed, &options.arguments) {
         Ok(cluster) => cluster,
         Err(error) => return CaseOutcome::broken(error),
     };
     let mut workload = options.workload.begin(&options.terms());
-    match run(&options.plan(scenario.seed), &mut *workload, &mut cluster, &mut Unwatched) {
+    match run(&options, &mut *workload, &mut cluster, &mut Unwatched) {
         Ok(outcome) => judged(outcome, &options),
         Err(failure) => CaseOutcome::broken(failure.to_string()),
     }
 }
 
-fn judged(outcome: Outcome, options: &Options) -> CaseOutcome {
+fn judged(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
     let Outcome { history, counts, muted, convergence, .. } = outcome;
     let history: History = history.into_iter().collect();
     let rules = check::Options { consistency_models: options.consistency_models.clone(), ..check::Options::default() };
@@ -127,7 +123,7 @@ fn reads_last(workload: workload::Kind) -> bool {
 
 /// Where replicas took too long, or hold too little: the last read of each client thread begins ten seconds after the
 /// heal, and the comparison of all replicas ten seconds later, which asks nobody for what was acknowledged.
-fn tardiness(history: &History, options: &Options) -> Option<Failure> {
+fn tardiness(history: &History, options: &TestConfig) -> Option<Failure> {
     if !reads_last(options.workload) {
         return None;
     }

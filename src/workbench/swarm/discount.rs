@@ -9,9 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op, Process};
+use crate::workbench::test::TestConfig;
 use crate::workbench::workload;
 
 /// What a killed node of a workload may take with it that a judgement asks for.
@@ -42,7 +42,7 @@ impl Loss {
 }
 
 /// The history in which answers of processes that were killed later are of unknown outcome.
-pub(super) fn discounted(history: &History, options: &Options) -> History {
+pub(super) fn discounted(history: &History, options: &TestConfig) -> History {
     let killed = last_kills(history);
     let pardon = |(position, op): (usize, &Op)| {
         let dies = node_of(op, options)
@@ -61,7 +61,7 @@ pub(super) fn discounted(history: &History, options: &Options) -> History {
 }
 
 /// The node that a client's operation went to.
-pub(super) fn node_of(op: &Op, options: &Options) -> Option<usize> {
+pub(super) fn node_of(op: &Op, options: &TestConfig) -> Option<usize> {
     let Process::Client(process) = op.process else { return None };
     let thread = usize::try_from(process).ok()? % options.concurrency;
     Some(thread % options.nodes.len())
@@ -102,8 +102,7 @@ mod tests {
             {:index 7, :time 7, :type :ok, :process 1, :f :read, :value []}"
             .parse()
             .expect("a history");
-        let words = ["-w", "broadcast", "--node-count", "2"].map(std::ffi::OsString::from);
-        let options = Options::parse(words).expect("good");
+        let options = TestConfig { nodes: TestConfig::numbered(2), ..TestConfig::default() };
         let discounted = discounted(&history, &options);
         let kinds: Vec<_> = discounted.ops().iter().map(|op| op.kind).collect();
         assert_eq!(kinds, [Invoke, Ok, Invoke, Info, Info, Info, Invoke, Ok]);
@@ -134,8 +133,7 @@ mod tests {
             format!("{{:index {index}, :time {index}, {op}}}\n")
         };
         let history: History = lines.iter().enumerate().map(line).collect::<String>().parse().expect("a history");
-        let words = ["-w", "txn-rw-register", "--node-count", "2", "--concurrency", "4"];
-        let options = Options::parse(words.map(std::ffi::OsString::from)).expect("good");
+        let options = TestConfig { nodes: TestConfig::numbered(2), concurrency: 4, ..TestConfig::default() };
         let ours = |history: &History| {
             let result = check_register(history, &["read-uncommitted".to_owned()], &Budget::Steps).expect("judged");
             result.get("gloomers").map(Verdict::of)

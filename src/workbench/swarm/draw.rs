@@ -17,7 +17,7 @@ const STREAM: u64 = 16;
 const LARGE_ONE_IN: u32 = 25;
 const LARGE: usize = 25;
 
-const RATES: [u64; 5] = [5, 10, 20, 40, 80];
+const RATES: [u32; 5] = [5, 10, 20, 40, 80];
 const LATENCIES_MS: [u64; 8] = [0, 0, 1, 5, 20, 50, 100, 200];
 const SHAPES: [Shape; 4] = [Shape::Constant, Shape::Constant, Shape::Uniform, Shape::Exponential];
 const JITTERS: [Jitter; 4] = [Jitter::None, Jitter::None, Jitter::Quiet, Jitter::Busy];
@@ -89,19 +89,19 @@ fn percent(rng: &mut ChaCha8Rng) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
+    use crate::workbench::cli::options::Options;
 
     #[test]
-    fn every_seed_of_every_workload_draws_a_command_line_that_is_good() {
+    fn every_seed_of_every_workload_draws_a_good_test_whose_command_line_says_the_same() {
         for workload in Kind::ALL {
             for seed in 0..100 {
                 let scenario = scenario(workload, seed);
-                let options = scenario.options().unwrap_or_else(|error| panic!("{scenario}: {error}"));
-                assert_eq!((options.workload, options.seed), (workload, Some(seed)));
-                assert_eq!(options.nodes.len(), scenario.nodes);
-                assert_eq!((&options.nemesis, options.jitter), (&scenario.faults, scenario.jitter));
-                let mut begun = workload.begin(&options.terms());
-                assert_eq!(begun.fits(options.nodes.len(), options.concurrency), Ok(()), "{scenario}");
+                let words = scenario.to_arguments().into_iter().map(OsString::from);
+                let printed = Options::parse(words).unwrap_or_else(|error| panic!("{scenario}: {error:?}"));
+                assert_eq!(printed.config, scenario.config(), "{scenario}");
             }
         }
     }

@@ -1,12 +1,12 @@
-//! One test as its command line: what is run is what is printed.
+//! One test of a swarm, and the command line that repeats it.
 
-use std::ffi::OsString;
 use std::fmt;
 
-use crate::workbench::cli::options::{Options, Refusal};
+use crate::time::Duration;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
-use crate::workbench::network::{Delivery, Shape};
+use crate::workbench::network::{Delivery, Latency, Shape};
+use crate::workbench::test::TestConfig;
 use crate::workbench::workload::Kind;
 
 /// A test in virtual time, in numbers that a command line can say exactly.
@@ -21,7 +21,7 @@ pub struct Scenario {
     /// Client threads of each node.
     pub threads: usize,
     /// Operations of all clients together, per second.
-    pub rate: u64,
+    pub rate: u32,
     /// The length of the main phase.
     pub time_limit_s: u64,
     /// The mean one-way latency between servers.
@@ -78,7 +78,7 @@ impl Scenario {
         if !self.faults.is_empty() {
             let names: Vec<_> = self.faults.iter().map(|fault| fault.name()).collect();
             say("nemesis", names.join(","));
-            say("nemesis-interval", std::time::Duration::from_millis(self.interval_ms).as_secs_f64().to_string());
+            say("nemesis-interval", Duration::from_millis(self.interval_ms).as_secs_f64().to_string());
         }
         if self.jitter != Jitter::None {
             say("jitter", self.jitter.name().to_owned());
@@ -93,16 +93,31 @@ impl Scenario {
         words
     }
 
-    /// The options that the command line comes to.
-    ///
-    /// # Errors
-    /// What is wrong with it: only the nodes' arguments can be.
-    pub fn options(&self) -> Result<Options, String> {
-        let words = self.to_arguments().into_iter().map(OsString::from);
-        Options::parse(words).map_err(|refusal| match refusal {
-            Refusal::Help(help) => help,
-            Refusal::Errors(errors) => errors.join("; "),
-        })
+    /// The test that the command line comes to.
+    #[must_use]
+    pub fn config(&self) -> TestConfig {
+        let usual = TestConfig::default();
+        let share = |percent: u32| f64::from(percent) / 100.0;
+        let interval = (!self.faults.is_empty()).then(|| Duration::from_millis(self.interval_ms));
+        TestConfig {
+            workload: self.workload,
+            nodes: TestConfig::numbered(self.nodes),
+            arguments: self.arguments.clone(),
+            concurrency: self.threads * self.nodes,
+            rate: f64::from(self.rate),
+            time_limit: Duration::from_secs(self.time_limit_s),
+            latency: Latency { shape: self.shape, mean_ms: self.latency_ms },
+            delivery: self.delivery,
+            loss: share(self.loss_percent),
+            duplication: share(self.duplication_percent),
+            nemesis: self.faults.clone(),
+            nemesis_interval: interval.unwrap_or(usual.nemesis_interval),
+            consistency_models: self.model.map_or(usual.consistency_models, |model| vec![model.to_owned()]),
+            virtual_time: true,
+            jitter: self.jitter,
+            seed: self.seed,
+            ..usual
+        }
     }
 }
 

@@ -2,10 +2,9 @@
 
 mod mutants;
 
-use std::ffi::OsString;
-
 use super::*;
-use crate::workbench::cli::{self, Output};
+use crate::workbench::cli::BAD_ARGUMENTS;
+use crate::workbench::cli::tests::gloomers;
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
@@ -18,15 +17,12 @@ fn swarm(workload: Kind, seeds: u64, jobs: usize) -> Swarm {
 
 /// The nodes of this crate.
 fn good(workload: Kind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
-    let builtin = Builtin::of(workload.name()).expect("every workload has a node");
+    let builtin = Builtin::of(workload);
     move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
 }
 
 fn said(line: &str) -> (u8, String) {
-    let mut page = Vec::new();
-    let mut desk = Output { page: &mut page, colours: false, store: "unused".as_ref() };
-    let status = cli::swarm(line.split_whitespace().map(OsString::from), &mut desk).expect("memory takes it");
-    (status, String::from_utf8_lossy(&page).into_owned())
+    gloomers(&format!("swarm {line}"), "unused".as_ref())
 }
 
 #[test]
@@ -196,20 +192,16 @@ fn the_page_ends_with_a_table_and_names_the_commands_of_the_worst() {
 
 #[test]
 fn bad_arguments_end_with_254_and_help_with_0() {
-    assert_eq!(said("-w ecko").0, cli::BAD_ARGUMENTS);
+    assert_eq!(said("-w ecko").0, BAD_ARGUMENTS);
     assert_eq!(said("--help").0, VALID);
 }
 
 /// The history of a scenario, as bytes.
 fn history(scenario: &Scenario) -> Vec<u8> {
-    let options = scenario.options().expect("good");
-    replayed(&options, scenario.seed)
-}
-
-fn replayed(options: &crate::workbench::cli::options::Options, seed: u64) -> Vec<u8> {
-    let mut nodes = good(options.workload)(options.nodes.len(), seed, &options.arguments).expect("good");
-    let mut workload = options.workload.begin(&options.terms());
-    let outcome = run(&options.plan(seed), &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");
+    let config = scenario.config();
+    let mut nodes = good(config.workload)(config.nodes.len(), config.seed, &config.arguments).expect("good");
+    let mut workload = config.workload.begin(&config.terms());
+    let outcome = run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");
     let history: crate::workbench::history::History = outcome.history.into_iter().collect();
     let mut bytes = Vec::new();
     history.write_edn(&mut bytes).expect("memory takes it");
@@ -223,10 +215,8 @@ fn the_printed_command_replays_the_test_to_the_byte() {
         for seed in 1..4 {
             let scenario = swarm.scenario(seed);
             let printed = scenario.to_string();
-            let words = printed.strip_prefix("gloomers test ").expect("a command").split(' ').map(OsString::from);
             let store = tempfile::tempdir().expect("a folder");
-            let mut desk = Output { page: &mut Vec::new(), colours: false, store: store.path() };
-            cli::test(words, &mut desk).expect("the store can be written");
+            gloomers(printed.strip_prefix("gloomers ").expect("a command"), store.path());
             let stored = std::fs::read(store.path().join("latest/history.edn")).expect("a history");
             assert!(stored == history(&scenario), "{printed}");
         }

@@ -59,7 +59,7 @@ impl<C: Cluster> Test<'_, C> {
         }
         self.router.network.end_random_faults();
         self.rest(RECOVERY)?;
-        let living = (0..self.plan.nodes.len()).filter(|node| self.router.cluster.status(*node) == Status::Alive);
+        let living = (0..self.config.nodes.len()).filter(|node| self.router.cluster.status(*node) == Status::Alive);
         let living: Vec<usize> = living.collect();
         let mut replicas: Vec<Replica> = Vec::new();
         for node in living {
@@ -95,7 +95,7 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     fn silence(&self, node: usize, question: &ConvergenceProbe, error: Value) -> Value {
-        let node = Value::str(self.plan.nodes[node].as_str());
+        let node = Value::str(self.config.nodes[node].as_str());
         Value::record([("key", question.key()), ("node", node), ("error", error)])
     }
 
@@ -106,7 +106,7 @@ impl<C: Cluster> Test<'_, C> {
         let told = |of: &Replica, beside: &Replica| {
             let (mine, theirs) = (&of.answers[at], &beside.answers[at]);
             let alone = mine.iter().filter(|value| !theirs.contains(value));
-            let name = Value::str(self.plan.nodes[of.node].as_str());
+            let name = Value::str(self.config.nodes[of.node].as_str());
             (name, Value::Vector(alone.take(TOLD).cloned().collect()))
         };
         let key = (Value::keyword("key"), questions[at].key());

@@ -31,11 +31,11 @@ impl<C: Cluster> Test<'_, C> {
     pub(super) fn act(&mut self, act: Act) -> Result<(), TestError> {
         let Act { f, wanted, effect } = act;
         self.record(f, wanted);
-        let everyone = 0..self.plan.nodes.len();
+        let everyone = 0..self.config.nodes.len();
         let done = match effect {
             Effect::Cut(grudges) => {
                 self.router.network.cut(&grudges);
-                isolated(&grudges, &self.plan.nodes)
+                isolated(&grudges, &self.config.nodes)
             }
             Effect::Heal => {
                 self.router.network.cut(&[]);
@@ -86,7 +86,7 @@ impl<C: Cluster> Test<'_, C> {
         let mut outcomes = Vec::new();
         for node in nodes {
             let outcome = Value::keyword(act(self, node)?);
-            outcomes.push((Value::str(self.plan.nodes[node].as_str()), outcome));
+            outcomes.push((Value::str(self.config.nodes[node].as_str()), outcome));
         }
         Ok(Value::Map(outcomes))
     }
@@ -97,7 +97,7 @@ impl<C: Cluster> Test<'_, C> {
         nodes: impl IntoIterator<Item = (usize, T)>,
         act: fn(&mut Self, usize, T) -> Value,
     ) -> Value {
-        let named = |(node, how): (usize, T)| (Value::str(self.plan.nodes[node].as_str()), act(self, node, how));
+        let named = |(node, how): (usize, T)| (Value::str(self.config.nodes[node].as_str()), act(self, node, how));
         Value::Map(nodes.into_iter().map(named).collect())
     }
 

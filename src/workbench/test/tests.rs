@@ -2,7 +2,6 @@
 
 mod calibration;
 
-use crate::workbench::workload::client::INIT_TIMEOUT;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
@@ -14,7 +13,8 @@ use super::*;
 use crate::time::Time;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{Kind, Process};
-use crate::workbench::network::{Delivery, Latency, Traffic};
+use crate::workbench::nemesis::Fault;
+use crate::workbench::network::{Delivery, Latency, Shape, Traffic};
 use crate::workbench::workload::{self, Terms};
 
 /// A node: what it prints on a message, or (given null) when its alarm goes off.
@@ -117,26 +117,15 @@ impl Cluster for Scripted {
     }
 }
 
-fn plan(count: usize) -> Plan {
-    Plan {
-        nodes: (0..count).map(|index| format!("n{index}")).collect(),
-        threads: count,
+fn config(count: usize) -> TestConfig {
+    TestConfig {
+        nodes: TestConfig::numbered(count),
+        concurrency: count,
         rate: 100.0,
         time_limit: Duration::from_secs(8),
-        init_timeout: INIT_TIMEOUT,
-        faults: Vec::new(),
         nemesis_interval: Duration::from_secs(2),
-        conditions: Conditions {
-            latency: Latency { shape: Shape::Constant, mean_ms: 0 },
-            delivery: Delivery::Held,
-            loss: 0.0,
-            duplication: 0.0,
-        },
-        jitter: Jitter::None,
         seed: 42,
-        log_send: false,
-        log_recv: false,
-        compare: false,
+        ..TestConfig::default()
     }
 }
 
@@ -186,8 +175,8 @@ fn broadcast(count: usize) -> impl FnMut(usize) -> Script {
     }
 }
 
-fn test(plan: &Plan, kind: workload::Kind, cluster: &mut Scripted) -> Result<Outcome, TestError> {
-    run(plan, &mut *kind.begin(&Terms::default()), cluster, &mut Unwatched)
+fn test(config: &TestConfig, kind: workload::Kind, cluster: &mut Scripted) -> Result<Outcome, TestError> {
+    run(config, &mut *kind.begin(&Terms::default()), cluster, &mut Unwatched)
 }
 
 fn count(outcome: &Outcome, kind: Kind) -> usize {
@@ -196,7 +185,7 @@ fn count(outcome: &Outcome, kind: Kind) -> usize {
 
 #[test]
 fn a_whole_echo_test_passes_in_virtual_time() {
-    let outcome = test(&plan(3), workload::Kind::Echo, &mut Scripted::new(3, echo)).expect("it runs");
+    let outcome = test(&config(3), workload::Kind::Echo, &mut Scripted::new(3, echo)).expect("it runs");
     let invoked = count(&outcome, Kind::Invoke);
     assert!((740..870).contains(&invoked), "{invoked}");
     assert_eq!(count(&outcome, Kind::Ok), invoked);
@@ -211,8 +200,8 @@ fn a_whole_echo_test_passes_in_virtual_time() {
 #[test]
 fn the_same_seed_gives_the_same_history_and_another_another() {
     let history = |seed| {
-        let plan = Plan { seed, faults: vec![Fault::Partition], ..plan(5) };
-        test(&plan, workload::Kind::Broadcast, &mut Scripted::new(5, broadcast(5))).expect("it runs").history
+        let config = TestConfig { seed, nemesis: vec![Fault::Partition], ..config(5) };
+        test(&config, workload::Kind::Broadcast, &mut Scripted::new(5, broadcast(5))).expect("it runs").history
     };
     assert!(history(1) == history(1));
     assert!(history(1) != history(2));
@@ -221,7 +210,7 @@ fn the_same_seed_gives_the_same_history_and_another_another() {
 #[test]
 fn broadcast_sets_up_a_topology_and_reads_once_per_thread_ten_seconds_after_the_end() {
     let mut cluster = Scripted::new(5, broadcast(5));
-    let outcome = test(&plan(5), workload::Kind::Broadcast, &mut cluster).expect("it runs");
+    let outcome = test(&config(5), workload::Kind::Broadcast, &mut cluster).expect("it runs");
     let (before, last): (Vec<_>, Vec<_>) = outcome.history.iter().partition(|op| op.extra.is_empty());
     assert_eq!(last.len(), 10);
     assert!(last[0].time - before[before.len() - 1].time >= 10_000_000_000);
@@ -237,9 +226,9 @@ fn broadcast_sets_up_a_topology_and_reads_once_per_thread_ten_seconds_after_the_
 fn clients_are_delayed_by_held_messages_only_under_held_delivery() {
     let slowest = |delivery| {
         let latency = Latency { shape: Shape::Constant, mean_ms: 100 };
-        let plan = Plan { conditions: Conditions { latency, delivery, ..plan(5).conditions }, ..plan(5) };
+        let config = TestConfig { latency, delivery, ..config(5) };
         let mut cluster = Scripted::new(5, broadcast(5));
-        let history = test(&plan, workload::Kind::Broadcast, &mut cluster).expect("it runs").history;
+        let history = test(&config, workload::Kind::Broadcast, &mut cluster).expect("it runs").history;
         let mut begun = std::collections::BTreeMap::new();
         let mut slowest = 0;
         for op in &history {
@@ -256,9 +245,9 @@ fn clients_are_delayed_by_held_messages_only_under_held_delivery() {
 
 #[test]
 fn partitions_cut_what_passes_between_nodes_and_end_with_a_heal() {
-    let plan = Plan { faults: vec![Fault::Partition], ..plan(5) };
+    let config = TestConfig { nemesis: vec![Fault::Partition], ..config(5) };
     let mut cluster = Scripted::new(5, broadcast(5));
-    let outcome = test(&plan, workload::Kind::Broadcast, &mut cluster).expect("it runs");
+    let outcome = test(&config, workload::Kind::Broadcast, &mut cluster).expect("it runs");
     assert!(outcome.counts.servers.recv < outcome.counts.servers.send);
     assert_eq!(outcome.counts.clients.recv, outcome.counts.clients.send);
     let acts: Vec<_> = outcome.history.iter().filter(|op| op.process == Process::Nemesis).collect();
@@ -279,7 +268,7 @@ fn a_late_reply_to_a_replaced_client_mutes_the_node() {
             if asked.len() == 2 { vec![reply(&asked[0], json!({"type": "echo_ok", "echo": 1}))] } else { vec![] }
         })
     };
-    let outcome = test(&plan(1), workload::Kind::Echo, &mut Scripted::new(1, script)).expect("it runs");
+    let outcome = test(&config(1), workload::Kind::Echo, &mut Scripted::new(1, script)).expect("it runs");
     assert_eq!(outcome.muted.len(), 1);
     assert!(outcome.muted[0].late_reply);
     let infos: Vec<_> = outcome.history.iter().filter(|op| op.kind == Kind::Info).collect();
@@ -302,7 +291,7 @@ fn a_reusable_client_goes_on_after_a_time_out() {
             Vec::new()
         })
     };
-    let outcome = test(&plan(1), workload::Kind::UniqueIds, &mut Scripted::new(1, script)).expect("it runs");
+    let outcome = test(&config(1), workload::Kind::UniqueIds, &mut Scripted::new(1, script)).expect("it runs");
     assert_eq!(count(&outcome, Kind::Info), 2, "five seconds each, and none begins after eight");
 }
 
@@ -314,17 +303,17 @@ fn silence_garbage_or_an_error_instead_of_init_ok_ends_the_test() {
             Box::new(move |message| if body.is_null() { vec![] } else { vec![reply(message, body.clone())] })
         };
         let mut cluster = Scripted::new(2, script);
-        let failure = test(&plan(2), workload::Kind::Echo, &mut cluster).expect_err("not initialised");
+        let failure = test(&config(2), workload::Kind::Echo, &mut cluster).expect_err("not initialised");
         assert!(matches!(failure, TestError::Unready { node, .. } if node == "n0"));
     }
 }
 
 #[test]
 fn a_node_found_dead_at_the_end_is_a_crash_with_a_history() {
-    let plan = Plan { time_limit: Duration::from_secs(1), ..plan(2) };
+    let config = TestConfig { time_limit: Duration::from_secs(1), ..config(2) };
     let mut cluster = Scripted::new(2, echo);
     cluster.frail = Some(1);
-    let outcome = test(&plan, workload::Kind::Echo, &mut cluster);
+    let outcome = test(&config, workload::Kind::Echo, &mut cluster);
     assert!(outcome.is_ok_and(|outcome| outcome.crashes.len() == 1 && !outcome.history.is_empty()));
 }
 
@@ -332,25 +321,18 @@ fn a_node_found_dead_at_the_end_is_a_crash_with_a_history() {
 fn a_node_that_takes_no_line_holds_up_its_own_deliveries_and_loses_none() {
     let mut cluster = Scripted::new(2, echo);
     cluster.full_until = Time::from_millis(3_005);
-    let outcome = test(&plan(2), workload::Kind::Echo, &mut cluster).expect("it runs");
+    let outcome = test(&config(2), workload::Kind::Echo, &mut cluster).expect("it runs");
     assert_eq!(outcome.lateness.max, Duration::from_secs(3));
     assert_eq!(outcome.lateness.p99(), Duration::ZERO, "all but the first node's init");
     assert_eq!(count(&outcome, Kind::Ok), count(&outcome, Kind::Invoke));
 }
 
 #[test]
-fn random_latency_without_a_mean_is_refused() {
-    let latency = Latency { shape: Shape::Uniform, mean_ms: 0 };
-    let plan = Plan { conditions: Conditions { latency, ..plan(1).conditions }, ..plan(1) };
-    let failure = test(&plan, workload::Kind::Echo, &mut Scripted::new(1, echo));
-    assert!(matches!(failure, Err(TestError::NoLatency)));
-}
-
-#[test]
 fn killed_nodes_are_given_init_again_and_nobody_is_down_in_the_final_phase() {
-    let plan = Plan { faults: vec![Fault::Kill, Fault::Pause], time_limit: Duration::from_secs(60), ..plan(5) };
+    let config =
+        TestConfig { nemesis: vec![Fault::Kill, Fault::Pause], time_limit: Duration::from_secs(60), ..config(5) };
     let mut cluster = Scripted::new(5, broadcast(5));
-    let outcome = test(&plan, workload::Kind::Broadcast, &mut cluster).expect("it runs");
+    let outcome = test(&config, workload::Kind::Broadcast, &mut cluster).expect("it runs");
     assert!(outcome.crashes.is_empty(), "{:?}", outcome.crashes);
     let acts: Vec<_> = outcome.history.iter().filter(|op| op.process == Process::Nemesis).collect();
     for pair in acts.chunks(2) {
@@ -372,9 +354,9 @@ fn killed_nodes_are_given_init_again_and_nobody_is_down_in_the_final_phase() {
 
 #[test]
 fn a_node_that_died_by_itself_is_not_restarted_by_the_nemesis() {
-    let plan = Plan { faults: vec![Fault::Kill], time_limit: Duration::from_secs(30), ..plan(3) };
+    let config = TestConfig { nemesis: vec![Fault::Kill], time_limit: Duration::from_secs(30), ..config(3) };
     let mut cluster = Scripted::new(3, echo);
     cluster.frail = Some(1);
-    let outcome = test(&plan, workload::Kind::Echo, &mut cluster).expect("it runs");
+    let outcome = test(&config, workload::Kind::Echo, &mut cluster).expect("it runs");
     assert_eq!(outcome.crashes.iter().map(|crash| &*crash.node).collect::<Vec<_>>(), ["n1"]);
 }

@@ -27,7 +27,7 @@ impl Topology {
 
     /// The neighbours of node `x` of `count`, by index, in Maelstrom's order.
     #[must_use]
-    pub fn neighbours(self, x: usize, count: usize) -> Vec<usize> {
+    pub(crate) fn neighbours(self, x: usize, count: usize) -> Vec<usize> {
         match self {
             Self::Grid => {
                 let side = (0..=count).find(|side| side * side >= count).unwrap_or(count).max(1);
@@ -54,7 +54,7 @@ impl Topology {
 
     /// The map that `topology` requests carry. A line of one node is the empty map.
     #[must_use]
-    pub fn to_json(self, nodes: &[String]) -> String {
+    pub(crate) fn to_json(self, nodes: &[String]) -> String {
         let quote = |name: &str| serde_json::Value::from(name).to_string();
         if self == Self::Line && nodes.len() == 1 {
             return "{}".into();

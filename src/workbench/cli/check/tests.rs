@@ -1,6 +1,7 @@
 //! Stored histories judged from the command line.
 
 use super::*;
+use crate::workbench::cli::tests::gloomers;
 use crate::workbench::report::finish::{INVALID, UNKNOWN, VALID};
 
 /// Checks a history with these operations; `HISTORY` in the arguments stands for its file.
@@ -8,12 +9,9 @@ fn run(ops: &[&str], arguments: &str) -> (u8, String) {
     let store = tempfile::tempdir().expect("a folder");
     let file = store.path().join("history.edn");
     fs::write(&file, ops.join("\n")).expect("a file");
-    let mut page = Vec::new();
-    let mut desk = Output { page: &mut page, colours: false, store: store.path() };
     let arguments = arguments.replace("HISTORY", &file.to_string_lossy());
     let arguments = arguments.replace("FOLDER", &store.path().to_string_lossy());
-    let status = check(arguments.split_whitespace().map(OsString::from), &mut desk).expect("memory can be written");
-    (status, String::from_utf8_lossy(&page).into_owned())
+    gloomers(&format!("check {arguments}"), store.path())
 }
 
 const WRITE: [&str; 2] = [

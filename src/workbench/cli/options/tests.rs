@@ -1,14 +1,20 @@
 //! Command lines, and what becomes of them.
 
 use super::*;
-use crate::workbench::network::Shape;
+use crate::time::Duration;
+use crate::workbench::check::Availability;
+use crate::workbench::nemesis::Fault;
+use crate::workbench::network::jitter::Jitter;
+use crate::workbench::network::{Delivery, Latency, Shape};
+use crate::workbench::workload::Kind;
+use crate::workbench::workload::topology::Topology;
 
 fn parse(line: &str) -> Result<Options, Refusal> {
     Options::parse(line.split_whitespace().map(OsString::from))
 }
 
-fn good(line: &str) -> Options {
-    parse(line).expect("a good command line")
+fn good(line: &str) -> TestConfig {
+    parse(line).expect("a good command line").config
 }
 
 fn errors(line: &str) -> Vec<String> {
@@ -20,16 +26,16 @@ fn errors(line: &str) -> Vec<String> {
 
 #[test]
 fn defaults_are_those_of_the_reference() {
-    let options = good("-w echo");
+    let Options { config: options, bin, test_count, .. } = parse("-w echo").expect("good");
     assert_eq!(options.nodes, ["n1", "n2", "n3", "n4", "n5"]);
     assert_eq!((options.concurrency, options.rate, options.time_limit), (5, 5.0, Duration::from_secs(60)));
     assert_eq!(options.init_timeout, Duration::from_secs(10));
     assert_eq!(options.latency, Latency { shape: Shape::Constant, mean_ms: 0 });
     assert_eq!((options.topology, options.delivery), (Topology::Grid, Delivery::Held));
-    assert_eq!((options.nemesis_interval, options.test_count), (Duration::from_secs(10), 1));
+    assert_eq!((options.nemesis_interval, test_count), (Duration::from_secs(10), 1));
     assert_eq!((options.key_count, options.max_txn_length, options.max_writes_per_key), (10, 4, 16));
     assert_eq!(options.consistency_models, ["strict-serializable"]);
-    assert!(options.bin.is_none() && options.availability.is_none() && options.nemesis.is_empty());
+    assert!(bin.is_none() && options.availability.is_none() && options.nemesis.is_empty());
 }
 
 #[test]
@@ -69,7 +75,7 @@ fn nodes_come_from_the_file_then_the_list_then_single_ones() {
     assert_eq!(good(&format!("-w echo -n z --nodes x,y --nodes-file {file}")).nodes, ["a", "b", "x", "y", "z"]);
     assert_eq!(good("-w echo --nodes x,y --node-count 2 --node z").nodes, ["n0", "n1", "z"]);
     let spaced = ["-w", "echo", "--nodes", "x, y"].map(OsString::from);
-    assert_eq!(Options::parse(spaced).expect("good").nodes, ["x", "y"]);
+    assert_eq!(Options::parse(spaced).expect("good").config.nodes, ["x", "y"]);
     assert_eq!(good("-w echo -n x -n y").nodes, ["x", "y"]);
     assert_eq!(errors("-w echo --nodes-file /nonexistent").len(), 1);
     assert_eq!(good("-w echo --nodes x,y,,").nodes, ["x", "y"], "as Maelstrom's splitter has it");
@@ -79,7 +85,7 @@ fn nodes_come_from_the_file_then_the_list_then_single_ones() {
 fn a_node_may_have_any_name_that_nobody_else_has() {
     let nodes = ["c", "cat", "c01", "c+1", "c1x", "C1", "n/1", "–"].map(str::to_owned);
     let words = ["-w", "echo", "--nodes", &nodes.join(",")].map(OsString::from);
-    assert_eq!(Options::parse(words).expect("good").nodes, nodes);
+    assert_eq!(Options::parse(words).expect("good").config.nodes, nodes);
     for (list, why) in [
         ("a,a", "two nodes named \"a\""),
         ("a,,b", "empty name"),
@@ -154,7 +160,7 @@ fn what_a_run_would_refuse_is_refused_before_anything_starts() {
         let errors = errors(line);
         assert!(errors.len() == 1 && errors[0].contains(why), "{line}: {errors:?}");
     }
-    assert_eq!(good("--concurrency 2n").workload, workload::Kind::LinKv);
+    assert_eq!(good("--concurrency 2n").workload, Kind::LinKv);
 }
 
 #[test]
@@ -203,12 +209,13 @@ fn numbers_outside_their_range_are_refused() {
     }
     assert_eq!(good("-w echo --availability 1/2").availability, Some(Availability::AtLeast(0.5)));
     assert_eq!(good("-w echo --nemesis-interval 1/2").nemesis_interval, Duration::from_millis(500));
-    assert_eq!(good("-w echo").check_timeout, Duration::from_secs(60));
-    assert_eq!(good("-w echo --check-timeout 0.5").check_timeout, Duration::from_millis(500));
+    let check_timeout = |line| parse(line).expect("good").report.check_timeout;
+    assert_eq!(check_timeout("-w echo"), Duration::from_secs(60));
+    assert_eq!(check_timeout("-w echo --check-timeout 0.5"), Duration::from_millis(500));
     assert_eq!(good("-w echo --nemesis partition,").nemesis, [Fault::Partition]);
     assert_eq!(good("-w echo --rate 1e2 --time-limit +7").rate.to_bits(), 100.0_f64.to_bits());
     assert_eq!(good("-w echo --nemesis-interval 0.5").nemesis_interval, Duration::from_millis(500));
-    assert_eq!(good("-w echo --init-timeout 0.5").plan(1).init_timeout, Duration::from_millis(500));
+    assert_eq!(good("-w echo --init-timeout 0.5").init_timeout, Duration::from_millis(500));
 }
 
 #[test]
@@ -232,7 +239,7 @@ fn a_misspelt_workload_is_told_those_there_are_and_lin_kv_is_the_one_by_default(
 
 #[test]
 fn options_without_effect_are_accepted_with_a_note() {
-    let options = good("-w echo --no-ssh --username root --leave-db-running --logging-json");
+    let options = parse("-w echo --no-ssh --username root --leave-db-running --logging-json").expect("good");
     assert_eq!(options.notes.len(), 4);
 }
 
@@ -250,7 +257,7 @@ fn a_node_is_looked_for_before_anything_starts() {
 fn help_is_help() {
     let Err(Refusal::Help(text)) = parse("--help") else { panic!("no help") };
     assert!(text.contains("--latency-dist"), "{text}");
-    for kind in workload::Kind::ALL {
+    for kind in Kind::ALL {
         let line = text.lines().find(|line| line.trim_start().starts_with(kind.name()));
         assert!(line.is_some_and(|line| line.ends_with(kind.about())), "{}: {text}", kind.name());
     }
@@ -260,7 +267,7 @@ fn help_is_help() {
 fn models_are_split_only_at_a_comma_between_spaces() {
     let models = |text: &str| {
         let line = ["-w", "echo", "--consistency-models", text].map(OsString::from);
-        Options::parse(line).map(|options| options.consistency_models)
+        Options::parse(line).map(|options| options.config.consistency_models)
     };
     assert_eq!(models("PL-2 , prefix ,\tserializable").expect("good"), ["PL-2", "prefix", "serializable"]);
     for text in ["PL-2,prefix", "PL-2, prefix", "PL-2 ,prefix", "PL-2 , prefix ", ""] {
@@ -275,7 +282,7 @@ fn models_are_split_only_at_a_comma_between_spaces() {
 
 #[test]
 fn an_unknown_model_is_refused_for_every_workload() {
-    for workload in workload::Kind::ALL {
+    for workload in Kind::ALL {
         let line = ["-w", workload.name(), "--concurrency", "10", "--consistency-models", "serialisable"];
         let Err(Refusal::Errors(errors)) = Options::parse(line.map(OsString::from)) else { panic!("{workload:?}") };
         assert!(errors.iter().any(|error| error.contains("\"serialisable\"")), "{errors:?}");

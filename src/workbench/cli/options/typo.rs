@@ -1,10 +1,11 @@
 //! Command lines that are read and refused alike by every command, and what somebody who mistyped may have meant.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgMatches, Command};
+use clap::{Arg, Command, Parser};
 
 /// Why there are no options.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,24 +16,36 @@ pub enum Refusal {
     Errors(Vec<String>),
 }
 
-/// The arguments that follow the name of a command, by its table.
-pub(in crate::workbench) fn matches(
-    table: Command,
-    arguments: impl IntoIterator<Item = OsString>,
-) -> Result<ArgMatches, Refusal> {
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Help(help) => f.write_str(help),
+            Self::Errors(errors) => f.write_str(&errors.join("; ")),
+        }
+    }
+}
+
+/// The arguments that follow the name of a command. Of an option that is given twice, the last counts, and what follows
+/// an option is its value, whatever it begins with.
+pub(in crate::workbench::cli) fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<T, Refusal> {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let dashed: Vec<_> = arguments.iter().filter_map(|argument| typographic_dash(argument)).collect();
     if !dashed.is_empty() {
         return Err(Refusal::Errors(dashed));
     }
-    let name = OsString::from(table.get_name());
-    table.try_get_matches_from(std::iter::once(name).chain(arguments)).map_err(|error| refusal(&error))
+    let takes_any = |arg: Arg| {
+        let takes_any = arg.get_long().is_some() && arg.get_action().takes_values();
+        arg.allow_hyphen_values(takes_any)
+    };
+    let command = T::command().args_override_self(true).mut_args(takes_any);
+    let name = OsString::from(command.get_name());
+    let matches = command.try_get_matches_from(std::iter::once(name).chain(arguments));
+    matches.and_then(|mut matches| T::from_arg_matches_mut(&mut matches)).map_err(|error| refusal(&error))
 }
 
 /// What is wrong with an argument that begins with a dash from a web page or a word processor: to Maelstrom, and to
 /// every other program, it is no option but an argument for the node.
-#[must_use]
-pub fn typographic_dash(argument: &OsStr) -> Option<String> {
+fn typographic_dash(argument: &OsStr) -> Option<String> {
     let text = argument.to_string_lossy();
     let is_dash = |letter: char| matches!(letter, '\u{2010}'..='\u{2015}' | '\u{2212}');
     let dash = text.chars().next().filter(|first| is_dash(*first))?;
@@ -45,7 +58,7 @@ pub fn typographic_dash(argument: &OsStr) -> Option<String> {
 }
 
 /// The end of a sentence about a name that is none: the one of the names that is close to it.
-pub(in crate::workbench) fn did_you_mean(text: &str, names: &[&'static str]) -> String {
+pub(in crate::workbench::cli) fn did_you_mean(text: &str, names: &[&'static str]) -> String {
     let names = PossibleValuesParser::new(names.iter().copied());
     let error = names.parse_ref(&Command::new(""), None, OsStr::new(text)).err();
     hint(error.and_then(|error| first(error.get(ContextKind::SuggestedValue)?)))

@@ -3,11 +3,13 @@
 use std::ffi::OsString;
 
 use super::*;
+use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::OutputTail;
 use crate::workbench::network::{BadLine, Counts, Journal, Muted};
 use crate::workbench::test::{Lateness, OperationErrors};
 
 fn options(line: &str) -> Options {
+    let line = format!("{line} --seed 7");
     Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line")
 }
 
@@ -40,7 +42,7 @@ fn concluded(outcome: Outcome, line: &str) -> (u8, String, tempfile::TempDir) {
     let mut store = Store::create(root.path(), "unique-ids");
     let mut page = Vec::new();
     let Conclusion { status, .. } =
-        conclude(outcome, &options(line), 7, &mut store, &mut page, false).expect("written");
+        conclude(outcome, &options(line).config, &options(line).report, &mut store, &mut page, false).expect("written");
     (status, String::from_utf8(page).expect("text"), root)
 }
 
@@ -102,7 +104,7 @@ fn what_is_missing_and_what_else_is_to_be_known_are_in_the_summary() {
     let mut page = Vec::new();
     let line = "-w unique-ids --junit /nonexistent/junit.xml";
     let Conclusion { status, results } =
-        conclude(noted, &options(line), 7, &mut store, &mut page, false).expect("written");
+        conclude(noted, &options(line).config, &options(line).report, &mut store, &mut page, false).expect("written");
     let page = String::from_utf8(page).expect("text");
     assert_eq!(status, VALID, "{page}");
     assert!(page.contains("note            the log of n1 holds the first 64 MiB\n"), "{page}");

@@ -10,7 +10,9 @@ use crate::nodes::{Broadcast, Kafka, Txn};
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
 use crate::workbench::cluster::simulated::SimulatedCluster;
-use crate::workbench::swarm::{Failing, MAX_TRIES, NodeFactory, SwarmReport, attempt};
+use crate::workbench::swarm::report::Failing;
+use crate::workbench::swarm::shrink::MAX_TRIES;
+use crate::workbench::swarm::{NodeFactory, SwarmReport, attempt};
 use crate::workbench::workload::Kind;
 
 fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
@@ -25,7 +27,7 @@ fn assert_found(workload: Kind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmRe
     let shrunk = first.shrunk.as_ref().expect("the first failures are shrunk");
     assert!(shrunk.tries > 0 && shrunk.tries <= MAX_TRIES);
     let size = |scenario: &crate::workbench::swarm::Scenario| {
-        (scenario.rate * scenario.time_limit_s, scenario.faults.len(), scenario.nodes)
+        (u64::from(scenario.rate) * scenario.time_limit_s, scenario.faults.len(), scenario.nodes)
     };
     let (small, large) = (size(&shrunk.scenario), size(&first.scenario));
     assert!(small.0 < large.0 && small.1 <= large.1 && small.2 <= large.2, "{found}");

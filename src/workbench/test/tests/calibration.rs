@@ -21,11 +21,10 @@ fn figures(script: impl Fn(&mut Scripted)) -> Metrics {
     let mut sum = Metrics { median: 0.0, high: 0.0, messages: 0.0 };
     for seed in 0..SEEDS {
         let latency = Latency { shape: Shape::Constant, mean_ms: 100 };
-        let conditions = Conditions { latency, ..plan(1).conditions };
-        let plan = Plan { conditions, seed, time_limit: Duration::from_secs(20), ..plan(NODES) };
+        let config = TestConfig { latency, seed, time_limit: Duration::from_secs(20), ..config(NODES) };
         let mut cluster = Scripted::new(0, |_| unreachable!("added below"));
         script(&mut cluster);
-        let outcome = test(&plan, workload::Kind::Broadcast, &mut cluster).expect("it runs");
+        let outcome = test(&config, workload::Kind::Broadcast, &mut cluster).expect("it runs");
         let stable = stable_latencies_ms(&outcome.history);
         let at = |share: usize| stable[stable.len() * share / 100] as f64 / SEEDS as f64;
         sum.median += at(50);

@@ -1,13 +1,12 @@
 //! The judge against real Maelstrom: histories that Jepsen recorded, with the results it came to.
 
-#![cfg(feature = "workbench")]
-
+#[path = "../../../tests/recordings/mod.rs"]
 mod recordings;
 
-use gossip_gloomers::workbench::check::net::{Counts, Traffic};
-use gossip_gloomers::workbench::check::{self, Availability, Options, Verdict, judge};
-use gossip_gloomers::workbench::edn::{self, Value};
-use gossip_gloomers::workbench::history::History;
+use crate::workbench::check::net::{Counts, Traffic};
+use crate::workbench::check::{self, Availability, Options, Verdict, judge};
+use crate::workbench::edn::{self, Value};
+use crate::workbench::history::History;
 use recordings::{Run, runs};
 
 const WORKLOADS: [&str; 8] = ["echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka", "lin-kv"];

@@ -1,0 +1,115 @@
+//! Which module depends on which, read off the sources, and that none depends on itself in a circle.
+//!
+//! `cargo test --test modules -- --nocapture graph` prints it, one module a line and in an order in which each depends
+//! on those above it. Modules are those of `src` and of `src/workbench`; code of tests does not count.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The two halves of one contract: a node is given its outbox, and an outbox is one of its node.
+const CONTRACT: [&str; 2] = ["node", "outbox"];
+
+/// Circles that are left, by the dependency that has to go. One that is gone must go from here, too.
+const LEFT: [(&str, &str); 2] = [("engine", "event_loop"), ("workbench::check", "workbench::report")];
+
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// The code of a file without comments and tests, and the modules that are tests.
+fn code(text: &str) -> (String, Vec<&str>) {
+    let (mut code, mut tests) = (String::new(), Vec::new());
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if line.starts_with("#[cfg(") && line.contains("test") {
+            let item = lines.next().unwrap_or_default();
+            if let Some((_, name)) = item.strip_suffix(';').and_then(|item| item.split_once("mod ")) {
+                tests.push(name);
+            } else if item.ends_with('{') {
+                lines.by_ref().find(|line| *line == "}");
+            }
+        } else if !line.trim_start().starts_with("//") {
+            code.push_str(line);
+            code.push('\n');
+        }
+    }
+    (code, tests)
+}
+
+/// The module that a path after `crate::` begins with.
+fn module_of(path: &str) -> Option<String> {
+    let mut names = path.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
+    let first = names.next()?;
+    if first == "workbench" && path.starts_with("workbench::") {
+        return names.next().map(|second| format!("workbench::{second}"));
+    }
+    first.starts_with(char::is_lowercase).then(|| first.to_owned())
+}
+
+/// Adds what the code of a module and of those below it depends on.
+fn collect(module: &str, file: &Path, graph: &mut Graph) {
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let (code, tests) = code(&text);
+    let paths = code.match_indices("crate::").map(|(at, found)| &code[at + found.len()..]);
+    let others = paths.filter_map(module_of).filter(|other| other != module);
+    graph.entry(module.to_owned()).or_default().extend(others);
+    let Ok(entries) = file.with_extension("").read_dir() else { return };
+    for path in entries.map(|entry| entry.expect("readable").path()) {
+        let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8");
+        if path.extension().is_some_and(|extension| extension == "rs") && !tests.contains(&name) {
+            collect(module, &path, graph);
+        }
+    }
+}
+
+fn graph() -> Graph {
+    let mut graph = Graph::new();
+    for (folder, prefix) in [("src", ""), ("src/workbench", "workbench::")] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        for entry in folder.read_dir().expect("a folder") {
+            let path = entry.expect("readable").path();
+            let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8");
+            let is_module = path.extension().is_some_and(|extension| extension == "rs");
+            if is_module && !["lib", "main", "workbench"].contains(&name) {
+                collect(&format!("{prefix}{name}"), &path, &mut graph);
+            }
+        }
+    }
+    let modules: BTreeSet<_> = graph.keys().cloned().collect();
+    for others in graph.values_mut() {
+        others.retain(|other| modules.contains(other));
+    }
+    graph
+}
+
+#[test]
+fn the_graph_of_modules_has_no_circle() {
+    let mut graph = graph();
+    for (from, to) in LEFT {
+        assert!(graph.get_mut(from).is_some_and(|others| others.remove(to)), "{from} does not depend on {to} any more");
+    }
+    for (half, other) in [(0, 1), (1, 0)] {
+        graph.get_mut(CONTRACT[half]).expect("it exists").remove(CONTRACT[other]);
+    }
+    let mut done = BTreeSet::new();
+    while !graph.is_empty() {
+        let ready = graph.iter().find(|(_, others)| others.is_subset(&done)).map(|(module, _)| module.clone());
+        let Some(module) = ready else {
+            let stuck: Vec<_> =
+                graph.iter().map(|(module, others)| format!("{module} -> {:?}", &(others - &done))).collect();
+            panic!("these depend on each other:\n{}", stuck.join("\n"));
+        };
+        let others = graph.remove(&module).unwrap_or_default();
+        println!("{module:<22} {}", others.into_iter().collect::<Vec<_>>().join(" "));
+        done.insert(module);
+    }
+}
+
+#[test]
+fn what_is_code_and_what_is_a_test_is_told_apart() {
+    let text = "use crate::a::B;\n// crate::c\n#[cfg(test)]\nmod tests {\n    use crate::d;\n}\nuse crate::workbench::e::F;\n\
+                #[cfg(test)]\nmod f;\n";
+    let (code, tests) = code(text);
+    assert_eq!(code, "use crate::a::B;\nuse crate::workbench::e::F;\n");
+    assert_eq!(tests, ["f"]);
+    assert_eq!(module_of("workbench::e::F;"), Some("workbench::e".to_owned()));
+    assert_eq!((module_of("a::B;"), module_of("Macro!")), (Some("a".to_owned()), None));
+}
