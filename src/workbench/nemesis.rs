@@ -8,7 +8,7 @@ mod target;
 mod timing_faults;
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::time::Duration;
 use crate::workbench::cluster::Skew;

@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::rc::Rc;
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 use smallvec::SmallVec;
 
 use crate::time::Time;

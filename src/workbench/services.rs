@@ -10,7 +10,7 @@ mod sequential;
 
 use std::collections::BTreeMap;
 
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::time::Time;
 use last_write::LastWriteWins;

@@ -13,7 +13,7 @@ mod throughput;
 mod workers;
 
 use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::time::Duration;
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};

@@ -14,7 +14,7 @@ mod txn;
 mod unique_ids;
 
 use rand::seq::SliceRandom as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;

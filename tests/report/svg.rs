@@ -54,7 +54,8 @@ fn each_chart_is_saved_as_an_svg_file_that_shows_what_it_shows() {
         // Read as what it is, a document of its own.
         let read = "new DOMParser().parseFromString(TEXT, 'image/svg+xml')".replace("TEXT", &json!(text).to_string());
         let found = browser.evaluate(&format!(
-            "(({{ documentElement: root }}) => ({{ root: root.nodeName, title: root.querySelector('title')?.textContent, \
+            "(({{ documentElement: root }}) => ({{ root: root.nodeName, \
+             title: root.querySelector('title')?.textContent, \
              shapes: root.querySelectorAll('path, rect').length, \
              texts: [...root.querySelectorAll('text')].map((text) => text.textContent), \
              odd: [...root.querySelectorAll('*')].filter((element) => [...element.attributes].some(\

@@ -2,7 +2,7 @@
 
 use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 /// For each node, by index, the senders that it refuses.
 pub type Grudges = Vec<Vec<usize>>;

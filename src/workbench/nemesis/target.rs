@@ -2,7 +2,7 @@
 
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::workbench::edn::Value;
 

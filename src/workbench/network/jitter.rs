@@ -6,7 +6,7 @@
 //! seed that nothing else uses.
 
 use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::time::{Duration, Time};
 

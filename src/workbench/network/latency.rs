@@ -1,7 +1,7 @@
 //! Latency of messages between servers (protocol §6.3).
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use crate::time::Duration;
 

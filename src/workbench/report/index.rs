@@ -194,7 +194,8 @@ const TABLE: &str = "\
 <th scope=\"col\" class=\"figure\">ok</th><th scope=\"col\" class=\"figure\">failed</th>\
 <th scope=\"col\" class=\"figure\">indeterminate</th><th scope=\"col\" class=\"figure\">messages per operation</th>\
 <th scope=\"col\" class=\"figure\">stable latency, median ms</th>\
-<th scope=\"col\" class=\"figure\">maximum ms</th><th scope=\"col\" class=\"figure\">seed</th><th></th></tr></thead><tbody>
+<th scope=\"col\" class=\"figure\">maximum ms</th>\
+<th scope=\"col\" class=\"figure\">seed</th><th></th></tr></thead><tbody>
 ";
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ function svgOf(canvas) {
   recording = null;
   const { root, width, height } = context;
   const chart = [...root.childNodes];
-  const title = section.querySelector("h2").firstChild.textContent;
+  const title = section.querySelector("h2").textContent;
   context.element("title", {}, root).textContent = `${document.title}: ${title}`;
   context.fillStyle = colour("card");
   const background = context.paint("rect", {}, true);
@@ -133,11 +133,11 @@ function save(name, text) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** Puts a button into the heading of each chart; the overview is part of the diagram. */
+/** Puts a button beside the heading of each chart; the overview is part of the diagram. */
 function offerSaving() {
   for (const canvas of document.querySelectorAll("canvas:not(#overview)")) {
     const button = make("button", { type: "button", class: "save", "data-chart": canvas.id }, "save as SVG");
     button.addEventListener("click", () => save(`${report.workload}-${canvas.id}.svg`, svgOf(canvas)));
-    canvas.closest("section").querySelector("h2").append(button);
+    canvas.closest("section").querySelector("h2").before(button);
   }
 }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 use serde_json::Value as Json;
 
 use super::*;

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::StaleRead;
 use super::request::{Datum, Operation, Reply, ServiceRequest};

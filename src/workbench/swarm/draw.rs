@@ -2,7 +2,7 @@
 
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::scenario::Scenario;
 use crate::workbench::nemesis::Fault;

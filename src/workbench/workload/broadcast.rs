@@ -1,7 +1,7 @@
 //! Broadcast: a value sent to one node must reach all.
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::topology::Topology;
 use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};

@@ -1,7 +1,7 @@
 //! Counters: an addition at one node counts at all; a g-counter has no negative ones.
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};

@@ -1,7 +1,7 @@
 //! Echo: a node returns what it is sent.
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::{Act, Invocation, Workload};
 use crate::time::Time;

@@ -1,7 +1,7 @@
 //! G-set: a set that only grows.
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};

@@ -7,7 +7,7 @@ mod catch_up;
 mod offsets;
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};

@@ -6,7 +6,7 @@
 
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::{Act, Invocation, Terms, Workload, field};
 use crate::time::{Duration, Time};

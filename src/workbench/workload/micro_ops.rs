@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::Terms;
 

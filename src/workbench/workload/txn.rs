@@ -1,7 +1,7 @@
 //! Transactions of reads with appends to lists, or with writes to registers (protocol §10.4).
 
 use rand::RngExt as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::convergence_probe::written;
 use super::micro_ops::MicroOps;

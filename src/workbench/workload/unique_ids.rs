@@ -1,6 +1,6 @@
 //! Unique ids: each node generates ids that no other request ever gets.
 
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::{Act, Invocation, Workload, field};
 use crate::time::Time;

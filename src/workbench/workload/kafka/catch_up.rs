@@ -3,7 +3,7 @@
 
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 use super::offsets::Offsets;
 use super::{Invocation, Last, keys, poll};

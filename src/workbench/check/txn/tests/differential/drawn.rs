@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rand::{RngExt as _, SeedableRng as _};
-use rand_chacha::ChaCha8Rng;
+use chacha20::ChaCha8Rng;
 
 /// A step: a read with what it saw, or a write with what it wrote. None is nil; a register has at most one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
