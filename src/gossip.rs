@@ -245,7 +245,9 @@ impl Gossip {
         }
         link.unanswered = link.unanswered.saturating_add(1);
         self.met.get_or_insert(now);
-        self.on_vector(from, message);
+        if message.acknowledges() {
+            self.on_vector(from, message);
+        }
         self.on_operations(from, message, view, now);
         if let Some(waited) = message.waited {
             self.on_news(from, waited, now);
@@ -257,7 +259,9 @@ impl Gossip {
         // What was overtaken on its way says where the peer stood, not where it stands.
         if !is_overtaken {
             self.on_position(from, message, now);
-            self.on_stable(from, message);
+            if self.stability.is_some() {
+                self.on_stable(from, message);
+            }
         }
         let trades = is_unknown && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
         let link = &mut self.links[from.index()];

@@ -126,6 +126,11 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Whether it says how far the sender holds origins.
+    pub(super) fn acknowledges(&self) -> bool {
+        self.have.is_some()
+    }
+
     /// Whether it says what must be acknowledged, besides operations.
     pub(super) fn teaches(&self) -> bool {
         self.full || self.stable.is_some()
