@@ -1,7 +1,7 @@
-//! A gossip of one's own, for broadcast: ten times a second a node tells each peer what that is not known to hold,
-//! until it says that it has heard.
+//! A hand-made gossip protocol for broadcast: ten times a second a node sends each peer what that is not known to hold,
+//! until it is acknowledged.
 //!
-//! Timers set the pace, calls find out what arrived, and whatever a partition swallowed is told again. It costs many
+//! Timers start the rounds, calls find out what arrived, and whatever a partition swallowed is sent again. It costs many
 //! times the messages of [`gossip_gloomers::gossip`], and is all there is to see.
 //!
 //! ```console
@@ -18,7 +18,7 @@ use gossip_gloomers::requests;
 use gossip_gloomers::time::Duration;
 use gossip_gloomers::wire::Json;
 
-/// The pace.
+/// Time from one round to the next.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// By then a peer has answered, or something was lost.
@@ -39,21 +39,21 @@ requests! {
     }
 }
 
-/// Time to speak.
+/// Time to send.
 #[derive(Debug, Clone, Copy)]
-struct Beat;
+struct Tick;
 
-/// The link of this index was told something.
+/// Values are in flight on the link of this index.
 #[derive(Debug, Clone, Copy)]
-struct Told(usize);
+struct Share(usize);
 
 /// A peer, and what it holds as far as we know.
 #[derive(Debug)]
 struct Link {
     peer: Peer,
     holds: BTreeSet<i64>,
-    /// Told, and not acknowledged yet.
-    told: Vec<i64>,
+    /// Sent, and not acknowledged yet.
+    in_flight: Vec<i64>,
 }
 
 /// A node that gossips.
@@ -65,17 +65,17 @@ struct MyGossip {
 
 impl Node for MyGossip {
     type Request<'a> = Request<'a>;
-    type Timer = Beat;
-    type Call = Told;
+    type Timer = Tick;
+    type Call = Share;
     type Options = ();
 
     fn start(context: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
-        let link = |peer| Link { peer, holds: BTreeSet::new(), told: Vec::new() };
+        let link = |peer| Link { peer, holds: BTreeSet::new(), in_flight: Vec::new() };
         Self { values: BTreeSet::new(), links: context.others().map(link).collect() }
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
-        out.arm(PERIOD, Beat);
+        out.arm(PERIOD, Tick);
     }
 
     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
@@ -96,23 +96,23 @@ impl Node for MyGossip {
         }
     }
 
-    fn on_timer(&mut self, _: Beat, out: &mut Outbox<Self>) {
-        for (index, Link { peer, holds, told }) in self.links.iter_mut().enumerate() {
-            if told.is_empty() {
-                told.extend(self.values.difference(holds));
-                if !told.is_empty() {
-                    out.call(*peer, TIMEOUT, Told(index), "share").field("messages", &*told).end();
+    fn on_timer(&mut self, _: Tick, out: &mut Outbox<Self>) {
+        for (index, Link { peer, holds, in_flight }) in self.links.iter_mut().enumerate() {
+            if in_flight.is_empty() {
+                in_flight.extend(self.values.difference(holds));
+                if !in_flight.is_empty() {
+                    out.call(*peer, TIMEOUT, Share(index), "share").field("messages", &*in_flight).end();
                 }
             }
         }
-        out.arm(PERIOD, Beat);
+        out.arm(PERIOD, Tick);
     }
 
-    fn on_response(&mut self, Told(index): Told, answer: Response<'_>, _: &mut Outbox<Self>) {
-        let Link { holds, told, .. } = &mut self.links[index];
+    fn on_response(&mut self, Share(index): Share, answer: Response<'_>, _: &mut Outbox<Self>) {
+        let Link { holds, in_flight, .. } = &mut self.links[index];
         match answer {
-            Response::Reply { .. } => holds.extend(told.drain(..)),
-            Response::Error { .. } | Response::Expired => told.clear(),
+            Response::Reply { .. } => holds.extend(in_flight.drain(..)),
+            Response::Error { .. } | Response::Expired => in_flight.clear(),
         }
     }
 }

@@ -11,14 +11,14 @@ use crate::time::{Duration, Time};
 use crate::wire::{Decode, ErrorCode, Json, MAX_LINE, Message, PADDING, Quote, Reader, Refusal, Sentence, Unreadable};
 
 /// Lines to peers and services wait until the first request of a client, which comes when all nodes have answered
-/// `init`, or for this long: a message to a participant that is not registered yet silences its sender for good
+/// `init`, or for this long: a message to a participant that is not registered yet mutes its sender for good
 /// (protocol §1.2).
 pub const SETTLE: Duration = Duration::from_millis(500);
 
-/// A node with timers wakes at least this often. Whatever it reads has come since, unless the process was stopped, so
-/// it counts as old as that: a client that is gone when it goes on would silence it for its reply. A node without
-/// timers cannot tell.
-pub const MAX_IDLE: Duration = Duration::from_millis(500);
+/// Upper bound on how long a node with timers waits for input. Whatever it reads counts as if it had arrived right after
+/// the previous wake-up: if the process was suspended in between, the client may have timed out, and a reply to it would
+/// mute the node. A node without timers cannot tell.
+pub const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
 /// twenty at 25 nodes.
@@ -193,7 +193,7 @@ impl<N: Node> StateMachine for Engine<N> {
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        self.out.next_deadline(MAX_IDLE)
+        self.out.next_deadline(MAX_WAIT)
     }
 
     fn output(&mut self) -> &mut Vec<u8> {

@@ -42,43 +42,43 @@ use crate::node::{Node, NodeContext, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 
-/// A follower without news acknowledges by the fourth message it hears from its hub, or four periods after the first
-/// that it has not acknowledged, or this long after it if that is more.
+/// Upper bound on how long a follower without news holds back an acknowledgement: four messages of its hub, or four
+/// periods, or this long if that is more.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
-/// A node that has heard nobody for this long after it settled takes this for its first incarnation.
+/// A node that has received nothing for this long after it settled takes this for its first incarnation.
 pub const BOOTSTRAP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Messages heard in silence before an acknowledgement goes out.
+/// Messages received before an acknowledgement goes out by itself.
 const SILENT_ROUNDS: u8 = 4;
 
 /// The resolution of the stamps on messages.
 const STAMP: Duration = Duration::from_micros(1);
 
-/// Added to every patience: timers and pipes have a grain.
-const GRAIN: Duration = Duration::from_millis(3);
+/// Added to every time-out: timers and pipes are not exact.
+const TIMER_SLACK: Duration = Duration::from_millis(3);
 
 /// How long a round trip is thought to be before one is measured.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(500);
 
-/// An answer may take this long even where the network takes no time: processes pause now and then.
-const SHORTEST_PATIENCE: Duration = Duration::from_millis(150);
+/// Lower bound of a time-out: processes pause now and then, even where the network takes no time.
+const MIN_TIMEOUT: Duration = Duration::from_millis(150);
 
-/// An answer is missed after this long, or later by the time that it may be held back: peers that were stopped for
+/// Upper bound of a time-out, not counting the time for which an answer may be held back: peers that were stopped for
 /// seconds do not make the network slow.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(2);
+const MAX_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Answers that are asked for at nearly the same time go in one round.
-const TOGETHER: Duration = Duration::from_millis(10);
+/// Answers that are due within this time of each other go in one round.
+const COALESCING_WINDOW: Duration = Duration::from_millis(10);
 
-/// A replica wakes at least this often, so a gap of twice as long says that the process was stopped.
-const MAX_IDLE: Duration = Duration::from_secs(1);
+/// A replica ticks at least this often, so a gap of twice as long shows that the process was stopped.
+const MAX_TICK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A replica that has just spoken looks again no sooner than this.
-const SHORTEST_NAP: Duration = Duration::from_micros(50);
+/// A replica that has just sent something ticks again no sooner than this.
+const MIN_TICK_INTERVAL: Duration = Duration::from_micros(50);
 
-/// A peer that has not acknowledged anything in this many tries is doubted.
-const TRIES: u8 = 3;
+/// A peer that has not acknowledged anything in this many tries becomes suspected.
+const MAX_TRIES: u8 = 3;
 
 /// The timer of a replica: its node hands it back to [`Replicated::on_tick`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,13 +101,13 @@ pub(crate) struct Gossip {
     parent: Option<Peer>,
     /// Where it stands, as its messages say.
     position: Position,
-    /// Somebody was doubted at the last tick, so that what anyone says may show a better hub.
+    /// Some peer was suspected at the last tick, so any message may show a better hub.
     unsettled: bool,
     /// Lower nodes have until then to show that they can be followed.
     electing: Option<Time>,
     /// The log has grown since the last round.
     news: bool,
-    /// Everyone is trusted, and too little staleness allowed for a hub: everything goes straight to everyone.
+    /// Every peer is reachable, and too little staleness is allowed for a hub: everything goes straight to everyone.
     direct: bool,
     /// What was held when the neighbours in the tree were last audited, and when they are next.
     audited: Vector,
@@ -132,7 +132,7 @@ pub(crate) struct Gossip {
     written: Written,
     /// The earliest timer that is set.
     armed: Option<Time>,
-    /// When it last did anything.
+    /// When it last handled anything.
     awake: Time,
     /// When it last went on after it had been stopped.
     resumed: Time,
@@ -188,12 +188,12 @@ impl Gossip {
         gossip
     }
 
-    /// Begins to speak; to be called from [`Node::on_settled`].
+    /// Begins to send; to be called from [`Node::on_settled`].
     pub(crate) fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
     {
-        self.settled = Some(grain(out.now()));
+        self.settled = Some(whole_micros(out.now()));
         self.greet();
         self.wake(out, out.now());
     }
@@ -220,7 +220,7 @@ impl Gossip {
         number
     }
 
-    /// Handles what a peer says; new operations go to `view`.
+    /// Handles a peer's message; new operations go to `view`.
     pub(crate) fn on_message<N: Node>(
         &mut self,
         from: Peer,
@@ -230,13 +230,13 @@ impl Gossip {
     ) where
         N::Timer: From<Tick>,
     {
-        let now = grain(out.now());
+        let now = whole_micros(out.now());
         self.stay_awake(now);
         let link = &mut self.links[from.index()];
         if from == self.me || message.incarnation < link.incarnation {
             return;
         }
-        let is_stranger = link.is_stranger();
+        let is_unknown = link.is_unknown();
         self.meet(from, message.incarnation);
         let link = &mut self.links[from.index()];
         let is_overtaken = link.heard.is_some_and(|(stamp, _)| message.at < stamp);
@@ -245,7 +245,9 @@ impl Gossip {
         }
         link.unanswered = link.unanswered.saturating_add(1);
         self.met.get_or_insert(now);
-        self.on_vector(from, message);
+        if message.acknowledges() {
+            self.on_vector(from, message);
+        }
         self.on_operations(from, message, view, now);
         if let Some(waited) = message.waited {
             self.on_news(from, waited, now);
@@ -257,9 +259,11 @@ impl Gossip {
         // What was overtaken on its way says where the peer stood, not where it stands.
         if !is_overtaken {
             self.on_position(from, message, now);
-            self.on_stable(from, message);
+            if self.stability.is_some() {
+                self.on_stable(from, message);
+            }
         }
-        let trades = is_stranger && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
+        let trades = is_unknown && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
         let link = &mut self.links[from.index()];
         if trades && link.lacks(&self.log) {
             link.owe(now);
@@ -285,7 +289,7 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
-        let now = grain(out.now());
+        let now = whole_micros(out.now());
         self.stay_awake(now);
         if self.armed.is_none_or(|armed| armed > out.now()) {
             // An earlier timer came in between, and a later one is set.
@@ -294,7 +298,7 @@ impl Gossip {
         self.armed = None;
         self.choose_ways();
         self.on_silence(now);
-        self.unsettled = !self.links.iter().all(Link::is_trusted);
+        self.unsettled = !self.links.iter().all(Link::is_reachable);
         self.on_election(now);
         self.look_around(now);
         self.hand_on(now);
@@ -309,9 +313,9 @@ impl Gossip {
             }
         }
         self.speak(now, out);
-        let nap = now + MAX_IDLE;
-        let next = self.next_due(now).map_or(nap, |due| due.min(nap));
-        self.wake(out, next.max(now + SHORTEST_NAP));
+        let idle = now + MAX_TICK_INTERVAL;
+        let next = self.next_due(now).map_or(idle, |due| due.min(idle));
+        self.wake(out, next.max(now + MIN_TICK_INTERVAL));
     }
 
     /// See [`Replicated::is_bootstrapped`].
@@ -351,7 +355,7 @@ impl Gossip {
     }
 }
 
-/// Replicas speak of time in microseconds, so they think in them too.
-fn grain(now: Time) -> Time {
+/// Messages state time in microseconds, so replicas calculate in them too.
+fn whole_micros(now: Time) -> Time {
     Time::from_nanos(now.as_nanos() / 1000 * 1000)
 }

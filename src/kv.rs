@@ -87,7 +87,7 @@ pub enum Absent {
 }
 
 impl Store {
-    /// The same service, with other patience. What is said of repetition holds for writes and comparisons.
+    /// The same service under another policy. Its `repetition` applies to writes and comparisons; reads always repeat.
     #[must_use]
     pub const fn with(self, policy: Policy) -> Self {
         Self { policy, ..self }

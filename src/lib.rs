@@ -172,15 +172,15 @@
 //!
 //! # The replicated log
 //!
-//! Most nodes need one thing of each other: that everybody comes to hold what anybody was told. [`gossip`] does that
-//! once and for all, through partitions, losses and restarts, at about one message an operation for 25 nodes and far
-//! less at higher rates. A node gives it operations, the `gossip` messages and the ticks, and is given every operation
-//! of the others, each once, in any order.
+//! Most nodes need one thing of each other: that all of them come to hold what any of them was told. [`gossip`] does
+//! that, through partitions, losses and restarts, at about one message an operation for 25 nodes and far less at higher
+//! rates. A node says what an [operation](gossip::Operation) is and what it does to the node's [`View`](gossip::View);
+//! [`Replicated`](gossip::Replicated) applies the operations of all nodes to it, each once, in any order.
 //!
 //! ```
 //! use std::convert::Infallible;
 //!
-//! use gossip_gloomers::gossip::{Gossip, Message, Settings, Tick, View, log::Origin};
+//! use gossip_gloomers::gossip::{Message, Replicated, Settings, Tick, View, log::Origin};
 //! use gossip_gloomers::node::{Node, NodeContext, ReplyTo};
 //! use gossip_gloomers::outbox::Outbox;
 //! use gossip_gloomers::requests;
@@ -197,23 +197,22 @@
 //!     }
 //! }
 //!
-//! /// What the operations come to: each is a number.
+//! /// The sum of all operations.
 //! #[derive(Debug)]
 //! pub struct Total(i64);
 //!
 //! impl View for Total {
-//!     fn apply(&mut self, _: Origin, _: u32, operation: &[u8]) {
-//!         let delta = std::str::from_utf8(operation).ok().and_then(|text| text.parse().ok());
-//!         self.0 += delta.unwrap_or(0);
+//!     type Op<'a> = i64;
+//!
+//!     fn apply(&mut self, _: Origin, _: u32, delta: i64) -> bool {
+//!         self.0 += delta;
+//!         delta != 0
 //!     }
 //! }
 //!
 //! /// A counter that every node moves, partitioned or not.
 //! #[derive(Debug)]
-//! pub struct Counter {
-//!     gossip: Gossip,
-//!     total: Total,
-//! }
+//! pub struct Counter(Replicated<Total>);
 //!
 //! impl Node for Counter {
 //!     type Request<'a> = Request<'a>;
@@ -222,31 +221,26 @@
 //!     type Options = Settings;
 //!
 //!     fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
-//!         Self { gossip: Gossip::new(context, context.options, out), total: Total(0) }
+//!         Self(Replicated::new(context, context.options, Total(0), out))
 //!     }
 //!
 //!     fn on_settled(&mut self, out: &mut Outbox<Self>) {
-//!         self.gossip.on_settled(out);
+//!         self.0.on_settled(out);
 //!     }
 //!
 //!     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
 //!         match request {
 //!             Request::Add { delta } => {
-//!                 self.total.0 += delta;
-//!                 self.gossip.append(delta.to_string().as_bytes(), out).expect("a number is not too large");
+//!                 self.0.append(delta, out).expect("a number is not too large");
 //!                 out.reply(from, "add_ok").end();
 //!             }
-//!             Request::Read {} => out.reply(from, "read_ok").field("value", self.total.0).end(),
-//!             Request::Gossip(message) => {
-//!                 if let Some(peer) = from.peer() {
-//!                     self.gossip.on_message(peer, &message, &mut self.total, out);
-//!                 }
-//!             }
+//!             Request::Read {} => out.reply(from, "read_ok").field("value", self.0.view().0).end(),
+//!             Request::Gossip(message) => self.0.on_message(from, &message, out),
 //!         }
 //!     }
 //!
 //!     fn on_timer(&mut self, _: Tick, out: &mut Outbox<Self>) {
-//!         self.gossip.on_tick(out);
+//!         self.0.on_tick(out);
 //!     }
 //! }
 //! ```

@@ -202,6 +202,6 @@ pub enum Response<'a> {
         /// In words; often empty.
         text: &'a str,
     },
-    /// No reply within the call's patience: the request may or may not take effect. A later reply is dropped.
+    /// No reply before the call's deadline: the request may or may not take effect. A later reply is dropped.
     Expired,
 }

@@ -207,9 +207,9 @@ impl<N: Node> Outbox<N> {
         self.wheel.pop(self.now).map(|(_, due)| due)
     }
 
-    /// When the next thing is due, or the node must look at the time: `max_idle` from now.
-    pub(crate) fn next_deadline(&self, max_idle: Duration) -> Option<Time> {
-        self.wheel.deadline().map(|deadline| deadline.min(self.now + max_idle))
+    /// When the next thing is due, or the node must look at the time: `max_wait` from now.
+    pub(crate) fn next_deadline(&self, max_wait: Duration) -> Option<Time> {
+        self.wheel.deadline().map(|deadline| deadline.min(self.now + max_wait))
     }
 
     /// The lines that leave at the end of this batch.

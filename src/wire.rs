@@ -9,7 +9,6 @@ mod deserialize;
 mod json;
 mod quote;
 mod reader;
-mod serialize;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -5,7 +5,7 @@ mod protocol;
 
 use std::time::Duration;
 
-use gossip_gloomers::engine::{MAX_EARLY, MAX_IDLE, MAX_NODE_ID, MAX_NODES, SETTLE};
+use gossip_gloomers::engine::{MAX_EARLY, MAX_NODE_ID, MAX_NODES, MAX_WAIT, SETTLE};
 use gossip_gloomers::node::{Node, NodeContext, Peer, ReplyTo, Response, Service, Target};
 use gossip_gloomers::outbox::{MAX_CALLS, Outbox, REPLY_WITHIN};
 use gossip_gloomers::requests;
@@ -360,10 +360,10 @@ fn what_a_stopped_process_finds_when_it_goes_on_counts_as_old_as_its_last_look()
     for (stop, answers) in [(REPLY_WITHIN, 1), (REPLY_WITHIN + Duration::from_nanos(1), 0)] {
         let mut host = Host::<Probe>::started();
         host.tell(&from_client(1, r#""type":"arm","delays_ms":[20000]"#));
-        host.pass(MAX_IDLE * 2);
+        host.pass(MAX_WAIT * 2);
         host.now = host.now + stop;
         assert_eq!(host.tell(&from_client(2, r#""type":"ping""#)).len(), answers, "after {stop:?}");
-        host.pass(MAX_IDLE);
+        host.pass(MAX_WAIT);
         assert_eq!(kinds(&host.tell(&from_client(3, r#""type":"ping""#))), [("c9", "ping_ok")]);
     }
 }

@@ -1,11 +1,8 @@
 //! A warm node allocates nothing: counted, not believed.
-//!
-//! The counts are the calling thread's own, so tests may run side by side.
 
-#![expect(unsafe_code, reason = "a global allocator has no safe form")]
+mod allocations;
+mod bare_node;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, PipeReader, PipeWriter, Write as _, pipe};
 use std::iter;
@@ -18,61 +15,13 @@ use gossip_gloomers::event_loop;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, PnCounter, Txn, UniqueIds};
 use gossip_gloomers::time::Time;
-use gossip_gloomers::wire::PADDING;
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
+use allocations::allocations;
+use bare_node::{BareNode, EPOCH};
 
-struct Counting;
-
-impl Counting {
-    fn count() {
-        // A thread that is ending has nothing left to count with, and nobody who asks.
-        ALLOCATIONS.try_with(|count| count.set(count.get() + 1)).ok();
-    }
-}
-
-// SAFETY: everything is the system allocator's doing; counting does not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        Self::count();
-        // SAFETY: the caller's promises are the callee's demands.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        Self::count();
-        // SAFETY: as above.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        Self::count();
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn allocations(of: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
-    of();
-    ALLOCATIONS.get() - before
-}
-
-/// A node in a cluster of three, and the buffer that a host would have.
+/// A node in a cluster of three.
 struct Warm<N: Node> {
-    engine: Engine<N>,
-    buffer: Vec<u8>,
-    now: Time,
+    node: BareNode<N>,
     /// Bytes said so far.
     said: usize,
     /// What was said since the last request.
@@ -88,9 +37,8 @@ where
     }
 
     fn among(nodes: &str) -> Self {
-        let config = EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        let (buffer, last) = (Vec::with_capacity(1 << 20), Vec::with_capacity(1 << 20));
-        let mut warm = Self { engine: Engine::new(config), buffer, now: Time::ZERO, said: 0, last };
+        let node = BareNode::with(N::Options::default());
+        let mut warm = Self { node, said: 0, last: Vec::with_capacity(1 << 20) };
         let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n0","node_ids":[{nodes}]}}"#);
         warm.feed(&format!(r#"{{"id":0,"src":"c0","dest":"n0","body":{body}}}"#));
         // Long enough to have found out that nobody else answers.
@@ -105,26 +53,18 @@ where
     }
 
     fn hear(&mut self, line: &str) {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(line.as_bytes());
-        self.buffer.push(b'\n');
-        let len = self.buffer.len();
-        self.buffer.extend_from_slice(&[0; PADDING]);
-        self.engine.on_lines(&mut self.buffer, len, self.now);
+        self.node.feed(line.as_bytes());
         self.take();
     }
 
     fn pass(&mut self, duration: Duration) {
-        self.now = self.now + duration;
-        while self.engine.next_deadline().is_some_and(|due| due <= self.now) {
-            self.engine.on_deadline(self.now);
-        }
+        self.node.jump(self.node.now + duration);
         self.take();
     }
 
     fn take(&mut self) {
-        self.said += self.engine.output().len();
-        self.last.append(self.engine.output());
+        self.said += self.node.output().len();
+        self.last.append(self.node.output());
     }
 
     /// Hears a request of which `body` writes all but the number.
@@ -180,12 +120,6 @@ where
             }
         })
     }
-}
-
-#[test]
-fn the_counter_counts() {
-    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(7)))), 1);
-    assert_eq!(allocations(|| ()), 0);
 }
 
 #[test]
@@ -404,8 +338,7 @@ fn merging_new_operations_allocates_only_as_the_log_doubles() {
     // Payloads, their places, the reply and the table of what is known grow elevenfold: four doublings each. So do the
     // lines to those that acknowledge nothing.
     assert!(cost <= 32, "{cost}");
-    let values = node.engine.node().expect("it was initialised").values();
-    assert_eq!(values.len(), 55_000);
+    assert_eq!(node.node.node().len(), 55_000);
 }
 
 /// A node that the shell hosts, and what its thread had allocated when lines came.
@@ -429,7 +362,7 @@ const ALL: usize = WARM + FLOODS * (ROUND_TRIPS + FLOOD);
 
 impl<N: Node> StateMachine for Metered<N> {
     fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
-        self.last = ALLOCATIONS.get();
+        self.last = allocations::so_far();
         if self.lines > WARM {
             self.warm.get_or_insert(self.last);
         }
@@ -485,7 +418,7 @@ where
     let (input, requests) = pipe().expect("a pipe");
     let (answers, output) = pipe().expect("a pipe");
     let client = thread::spawn(move || ask(requests, answers, body));
-    let config = EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
+    let config = EngineConfig { incarnation: EPOCH, seed: 7, options: N::Options::default() };
     let mut machine = Metered { engine: Engine::<N>::new(config), lines: 0, warm: None, last: 0 };
     event_loop::serve(input.as_fd(), output.as_fd(), &mut machine).expect("pipes work");
     client.join().expect("every answer came");

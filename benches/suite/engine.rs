@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use gossip_gloomers::engine::{Engine, EngineConfig, StateMachine};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, UniqueIds};
-use gossip_gloomers::time::Time;
-use gossip_gloomers::wire::PADDING;
 use serde_json::{Value, json};
+
+use crate::bare_node::BareNode;
 
 /// Requests that arrive together.
 const BATCH: usize = 64;
@@ -26,11 +25,9 @@ trait Contender {
     fn answer(&mut self, lines: &[u8]) -> &[u8];
 }
 
-/// A node of ours, and the buffer that a host would have.
+/// A node of ours.
 pub(crate) struct Ours<N: Node> {
-    pub(crate) engine: Engine<N>,
-    pub(crate) now: Time,
-    buffer: Vec<u8>,
+    pub(crate) node: BareNode<N>,
     answers: Vec<u8>,
 }
 
@@ -39,20 +36,16 @@ where
     N::Options: Default,
 {
     pub(crate) fn new() -> Self {
-        let config = EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        Self { engine: Engine::new(config), now: Time::ZERO, buffer: Vec::new(), answers: Vec::new() }
+        Self { node: BareNode::with(N::Options::default()), answers: Vec::new() }
     }
 }
 
 impl<N: Node> Ours<N> {
     /// What it says as soon as it has read the lines.
     pub(crate) fn answer(&mut self, lines: &[u8]) -> &[u8] {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(lines);
-        self.buffer.extend_from_slice(&[0; PADDING]);
-        self.engine.on_lines(&mut self.buffer, lines.len(), self.now);
+        self.node.feed(lines);
         self.answers.clear();
-        std::mem::swap(&mut self.answers, self.engine.output());
+        std::mem::swap(&mut self.answers, self.node.output());
         &self.answers
     }
 }

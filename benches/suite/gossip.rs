@@ -8,13 +8,13 @@ use std::hint::black_box;
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, Criterion, Throughput};
-use gossip_gloomers::engine::SETTLE;
-use gossip_gloomers::engine::StateMachine;
+use gossip_gloomers::engine::{SETTLE, StateMachine as _};
 use gossip_gloomers::nodes::Broadcast;
 use gossip_gloomers::time::{Duration, Time};
 use serde_json::{Value, json};
 
 use super::engine::Ours;
+use crate::bare_node::init;
 
 /// Values in one message.
 const CARRIED: u64 = 50;
@@ -28,12 +28,6 @@ const NODES: usize = 25;
 const NEWS: usize = 14;
 
 const READ: &str = concat!(r#"{"src":"c1","dest":"n0","body":{"type":"read","msg_id":7}}"#, "\n");
-
-fn init(me: usize, count: usize) -> String {
-    let nodes: Vec<_> = (0..count).map(|node| format!("n{node}")).collect();
-    let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n{me}","node_ids":{nodes:?}}}"#);
-    format!("{{\"src\":\"c0\",\"dest\":\"n{me}\",\"body\":{body}}}\n")
-}
 
 fn replica(me: usize, count: usize) -> Ours<Broadcast> {
     let mut replica = Ours::new();
@@ -74,7 +68,7 @@ impl Merge for Ours<Broadcast> {
     }
 
     fn held(&self) -> usize {
-        self.engine.node().expect("it was initialised").len()
+        self.node.node().len()
     }
 }
 
@@ -146,15 +140,15 @@ impl Cluster {
         while self.now < end {
             self.now = self.now + Duration::from_millis(1);
             for node in &mut self.nodes {
-                node.now = self.now;
-                node.engine.on_deadline(self.now);
+                node.node.now = self.now;
+                node.node.engine.on_deadline(self.now);
             }
             self.deliver();
         }
     }
 
     fn deliver(&mut self) {
-        let said: Vec<_> = self.nodes.iter_mut().map(|node| std::mem::take(node.engine.output())).collect();
+        let said: Vec<_> = self.nodes.iter_mut().map(|node| std::mem::take(node.node.output())).collect();
         for line in said.iter().flat_map(|said| said.split_inclusive(|byte| *byte == b'\n')) {
             let message: Value = serde_json::from_slice(line).expect("a message");
             let index = message["dest"].as_str().and_then(|id| id.strip_prefix('n')?.parse::<usize>().ok());
@@ -176,7 +170,7 @@ impl Cluster {
 
     /// What the hub says to its followers.
     fn round(&mut self) -> &[u8] {
-        let hub = &mut self.nodes[0].engine;
+        let hub = &mut self.nodes[0].node.engine;
         hub.on_deadline(self.now);
         hub.output()
     }

@@ -3,6 +3,8 @@
 //! Ids are `subject/case/contender`. A naive contender stands beside ours, both do the whole job, and what they come to
 //! is asserted before it is timed.
 
+#[path = "../../tests/bare_node/mod.rs"]
+mod bare_node;
 mod codec;
 mod contender;
 mod engine;

@@ -1,7 +1,7 @@
 //! Everything straight to everyone: what a replica does where two hops would be staler than is allowed.
 //!
 //! Everyone tells everyone what is its own, one hop and n-1 messages an operation. That works as long as nobody is
-//! doubted by anybody; who doubts says so, and is heard in rounds. Behind it the tree stands as a safety net: whoever
+//! suspected by anybody; who doubts says so, and is heard in rounds. Behind it the tree stands as a safety net: whoever
 //! was told nothing, or only part of it, by one who died or thinks otherwise of the distances, gets it from its
 //! neighbours.
 
@@ -21,7 +21,7 @@ const AUDIT: Duration = Duration::from_secs(2);
 impl Gossip {
     /// Settles whether everything goes straight to everyone.
     pub(super) fn choose_ways(&mut self) {
-        self.direct = self.pace.is_direct() && self.links.iter().all(|link| link.is_trusted() && !link.doubts);
+        self.direct = self.pace.is_direct() && self.links.iter().all(|link| link.is_reachable() && !link.doubts);
     }
 
     /// Whether a peer is the next node up or down the tree.

@@ -12,13 +12,13 @@ use crate::time::{Duration, Time};
 
 use super::link::{Beat, Lesson, Link};
 use super::message::Message;
-use super::{GRAIN, Gossip, SHORTEST_PATIENCE, TOGETHER, TRIES};
+use super::{COALESCING_WINDOW, Gossip, MAX_TRIES, MIN_TIMEOUT, TIMER_SLACK};
 
 /// A hub asks after the nodes it has lost this often, and so does everyone where everything goes straight to everyone;
 /// a node that is far from its hub looks around every third time.
 pub(super) const PROBE: Duration = Duration::from_millis(700);
 
-/// A node has noticed that its hub is gone after this many times the patience for one answer.
+/// A node has noticed that its hub is gone after this many times the timeout for one answer.
 const NOTICED: u32 = 4;
 
 /// So many nodes at a time are asked, for a shorter way to the hub or for a lost one.
@@ -35,32 +35,32 @@ impl Gossip {
 
     /// Whether what a peer is told is told again until it is acknowledged.
     pub(super) fn is_tracked(&self, peer: Peer) -> bool {
-        self.is_neighbour(peer) || (self.pace.is_direct() && self.links[peer.index()].is_trusted())
+        self.is_neighbour(peer) || (self.pace.is_direct() && self.links[peer.index()].is_reachable())
     }
 
     /// Whether a peer waits for this replica's rounds.
     pub(super) fn is_follower(&self, peer: Peer) -> bool {
         let link = &self.links[peer.index()];
-        link.follows == Some(self.me) && link.is_trusted()
+        link.follows == Some(self.me) && link.is_reachable()
     }
 
     /// Whom to follow now: the lowest node that can be reached, directly or else through a node that follows it;
     /// `None` if that is this one.
     pub(super) fn best_parent(&self) -> Option<Peer> {
-        let trusted = || (0..self.links.len()).map(Peer::at).filter(|peer| self.is_other_and_trusted(*peer));
-        let lowest = trusted().map(|peer| self.bridged(peer).map_or(peer, |above| above.min(peer))).min()?;
+        let reachable = || (0..self.links.len()).map(Peer::at).filter(|peer| self.is_other_and_trusted(*peer));
+        let lowest = reachable().map(|peer| self.bridged(peer).map_or(peer, |above| above.min(peer))).min()?;
         if lowest > self.me {
             return None;
         }
-        if self.links[lowest.index()].is_trusted() {
+        if self.links[lowest.index()].is_reachable() {
             return Some(lowest);
         }
         let is_bridge = |peer: &Peer| self.is_other_and_trusted(*peer) && self.bridged(*peer) == Some(lowest);
-        self.parent.filter(is_bridge).or_else(|| trusted().find(is_bridge))
+        self.parent.filter(is_bridge).or_else(|| reachable().find(is_bridge))
     }
 
     fn is_other_and_trusted(&self, peer: Peer) -> bool {
-        peer != self.me && self.links[peer.index()].is_trusted()
+        peer != self.me && self.links[peer.index()].is_reachable()
     }
 
     /// The node that a peer surely follows. If this replica doubts that node, the peer may not have noticed yet that it
@@ -68,9 +68,9 @@ impl Gossip {
     fn bridged(&self, peer: Peer) -> Option<Peer> {
         let link = &self.links[peer.index()];
         let above = link.follows.filter(|above| *above != self.me)?;
-        let is_fresh = match (self.links[above.index()].doubted, link.heard) {
+        let is_fresh = match (self.links[above.index()].suspected, link.heard) {
             (None, _) => true,
-            (Some(doubted), Some((_, heard))) => heard > doubted + self.timeout() * NOTICED,
+            (Some(suspected), Some((_, heard))) => heard > suspected + self.timeout() * NOTICED,
             (Some(_), None) => false,
         };
         is_fresh.then_some(above)
@@ -103,10 +103,10 @@ impl Gossip {
         let link = &mut self.links[from.index()];
         if let Some((soon, period)) = message.next {
             let (smoothed, deviation) = link.round_trip.unwrap_or_default();
-            let send_by = (now + soon) - smoothed - deviation * 2 - GRAIN;
+            let send_by = (now + soon) - smoothed - deviation * 2 - TIMER_SLACK;
             link.beat = Some(Beat { send_by, arrival: now + period + deviation * 2, period });
             // What is about to go is not held back, or a period as long as the round trip would put it off for ever.
-            link.plan = link.plan.filter(|plan| *plan <= now + TOGETHER);
+            link.plan = link.plan.filter(|plan| *plan <= now + COALESCING_WINDOW);
             self.relays |= self.parent == Some(from) && !period.is_zero();
         }
         let link = &mut self.links[from.index()];
@@ -127,7 +127,7 @@ impl Gossip {
             // Another hub: either it can be followed, or it has lost a hub that this replica may have lost too.
             let quiet = self.timeout();
             if from < self.parent.unwrap_or(self.me) {
-                self.links[from.index()].ask |= moved && !self.links[from.index()].is_trusted();
+                self.links[from.index()].ask |= moved && !self.links[from.index()].is_reachable();
             } else if let Some(parent) = self.parent {
                 let hub = &mut self.links[parent.index()];
                 hub.ask |= now.since(hub.proved) > quiet && hub.waiting.is_none();
@@ -164,7 +164,7 @@ impl Gossip {
             && above != self.me
         {
             let link = &mut self.links[above.index()];
-            link.ask |= !link.is_trusted() || link.follows.is_none();
+            link.ask |= !link.is_reachable() || link.follows.is_none();
         }
     }
 
@@ -190,13 +190,13 @@ impl Gossip {
             waiting.tries += 1;
             let tries = waiting.tries;
             link.take_back();
-            if tries < TRIES && tracked {
+            if tries < MAX_TRIES && tracked {
                 link.ask = true;
                 continue;
             }
             link.waiting = None;
             if tracked {
-                link.doubted = Some(now);
+                link.suspected = Some(now);
                 self.pace.on_unrest(now);
             }
             if is_hub {
@@ -208,7 +208,7 @@ impl Gossip {
     /// Asks all lower nodes at once who can be followed.
     fn elect(&mut self, now: Time) {
         for link in &mut self.links[..self.me.index()] {
-            link.doubted.get_or_insert(now);
+            link.suspected.get_or_insert(now);
             link.waiting = None;
             link.ask = true;
         }
@@ -236,7 +236,7 @@ impl Gossip {
 
     /// Whether this replica has to look for nodes that it has lost.
     pub(super) fn looks_around(&self) -> bool {
-        let doubts = || self.links.iter().any(|link| !link.is_trusted());
+        let doubts = || self.links.iter().any(|link| !link.is_reachable());
         match self.parent {
             _ if self.pace.is_direct() => doubts() || (self.parent.is_none() && self.strangers().next().is_some()),
             _ if self.links.iter().any(|link| self.is_lost_follower(link)) => true,
@@ -247,7 +247,7 @@ impl Gossip {
 
     /// Whether a peer follows this replica, which doubts it, so that nobody sends it anything.
     fn is_lost_follower(&self, link: &Link) -> bool {
-        link.follows == Some(self.me) && !link.is_trusted()
+        link.follows == Some(self.me) && !link.is_reachable()
     }
 
     /// Looks for lost nodes, once in a while.
@@ -258,7 +258,7 @@ impl Gossip {
         self.probe = now + PROBE;
         if self.pace.is_direct() {
             for link in &mut self.links {
-                link.ask |= !link.is_trusted();
+                link.ask |= !link.is_reachable();
             }
         }
         if let Some(parent) = self.parent {
@@ -291,8 +291,8 @@ impl Gossip {
         let had_time = self.may_trade(now);
         let is_lost = |gossip: &Self, peer: &Peer| {
             let link = &gossip.links[peer.index()];
-            let is_lower = *peer < gossip.me && !link.is_trusted();
-            let is_new = had_time && link.is_stranger() && *peer != gossip.me && !gossip.is_below(*peer);
+            let is_lower = *peer < gossip.me && !link.is_reachable();
+            let is_new = had_time && link.is_unknown() && *peer != gossip.me && !gossip.is_below(*peer);
             is_lower || is_new || gossip.is_lost_follower(link)
         };
         let count = self.links.len();
@@ -347,7 +347,7 @@ impl Gossip {
     /// incarnation of this replica, and may be the only one that holds anything: if all who knew more were killed,
     /// nobody else asks it.
     fn strangers(&self) -> impl Iterator<Item = Peer> + '_ {
-        self.outsiders().filter(|peer| self.links[peer.index()].is_stranger())
+        self.outsiders().filter(|peer| self.links[peer.index()].is_unknown())
     }
 
     /// Nodes that this hub does not reach by its rounds or its followers' rounds.
@@ -362,7 +362,7 @@ impl Gossip {
         }
         let mut at = peer;
         for _ in 0..LONGEST_CHAIN {
-            match self.links[at.index()].follows.filter(|_| self.links[at.index()].is_trusted()) {
+            match self.links[at.index()].follows.filter(|_| self.links[at.index()].is_reachable()) {
                 Some(above) if above == self.me => return true,
                 Some(above) if above != at => at = above,
                 Some(_) | None => return false,
@@ -374,6 +374,6 @@ impl Gossip {
     /// How long an answer at once may take.
     fn timeout(&self) -> Duration {
         let latency = self.pace.latency();
-        (latency * 3).max(SHORTEST_PATIENCE)
+        (latency * 3).max(MIN_TIMEOUT)
     }
 }

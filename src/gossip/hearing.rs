@@ -2,7 +2,7 @@
 
 use super::log::{Insertion, Log, Origin, Slot};
 use super::message::Message;
-use super::{GRAIN, Gossip, MAX_IDLE, Operation, View, estate};
+use super::{Gossip, MAX_TICK_INTERVAL, Operation, TIMER_SLACK, View, estate};
 use crate::node::Peer;
 use crate::time::Time;
 use crate::wire::Json;
@@ -83,9 +83,9 @@ impl Gossip {
             let Some(due) = due else { continue };
             link.owe(due);
             if known {
-                link.owe(now + GRAIN);
+                link.owe(now + TIMER_SLACK);
             } else if gap {
-                let grace = link.round_trip.map_or(GRAIN, |(_, deviation)| deviation * 2 + GRAIN);
+                let grace = link.round_trip.map_or(TIMER_SLACK, |(_, deviation)| deviation * 2 + TIMER_SLACK);
                 link.told.set(slot, 0);
                 link.owe(now + grace);
             }
@@ -154,8 +154,8 @@ impl Gossip {
         }
         link.proved = link.proved.max(sent);
         link.on_echo(stamp);
-        if link.doubted.is_some_and(|since| sent >= since) {
-            link.doubted = None;
+        if link.suspected.is_some_and(|since| sent >= since) {
+            link.suspected = None;
             self.pace.on_unrest(now);
             link.take_back();
             link.resend = true;
@@ -165,7 +165,7 @@ impl Gossip {
 
     /// Notices that the process was stopped.
     pub(super) fn stay_awake(&mut self, now: Time) {
-        if now.since(self.awake) > MAX_IDLE * 2 {
+        if now.since(self.awake) > MAX_TICK_INTERVAL * 2 {
             self.resumed = now;
         }
         self.awake = now;

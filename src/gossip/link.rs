@@ -156,7 +156,7 @@ pub(super) struct Link {
     /// The peer is no hub, and neither is whom it follows.
     pub(super) is_far: bool,
     /// Since when nothing proves that both directions work; `None` while they are thought to.
-    pub(super) doubted: Option<Time>,
+    pub(super) suspected: Option<Time>,
     /// The peer doubts others where everything should go straight to everyone: what it says must be handed on.
     pub(super) doubts: bool,
     /// When an echo last proved it.
@@ -183,18 +183,18 @@ impl Link {
         if self.incarnation >= incarnation {
             return false;
         }
-        let doubted = self.doubted;
-        *self = Self { incarnation, doubted, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
+        let suspected = self.suspected;
+        *self = Self { incarnation, suspected, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
         true
     }
 
     /// Whether the peer has not spoken to this replica in its latest incarnation.
-    pub(super) fn is_stranger(&self) -> bool {
+    pub(super) fn is_unknown(&self) -> bool {
         self.heard.is_none()
     }
 
-    pub(super) fn is_trusted(&self) -> bool {
-        self.doubted.is_none()
+    pub(super) fn is_reachable(&self) -> bool {
+        self.suspected.is_none()
     }
 
     /// Takes note of a measured round trip.

@@ -9,7 +9,7 @@
 //! incarnations of others are written as differences to it. `below` lists all who follow the sender, directly or not.
 //! `have` lists origins (node, incarnation) and how far the sender holds them; `ops` lists runs: an origin, the first
 //! number, and the operations from there. Only what changed is said. `answer`, `full`, `doubts` and `far` are flags:
-//! answer at once; `have` is complete; some node is doubted; the hub is two hops away or more. `waited` is how long the
+//! answer at once; `have` is complete; some node is suspected; the hub is two hops away or more. `waited` is how long the
 //! oldest operation on board has waited at the sender, where the message goes to its hub. Nodes that ask what is stable
 //! add `stable`, a list like `have`, and `held`, a count.
 
@@ -126,6 +126,11 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Message<'a> {
+    /// Whether it says how far the sender holds origins.
+    pub(super) fn acknowledges(&self) -> bool {
+        self.have.is_some()
+    }
+
     /// Whether it says what must be acknowledged, besides operations.
     pub(super) fn teaches(&self) -> bool {
         self.full || self.stable.is_some()

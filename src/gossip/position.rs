@@ -1,7 +1,7 @@
 //! Where a replica stands in the tree, and who must know of it.
 //!
 //! Every message says it, so that it is never old for long while there is news. When there is none it must be said
-//! nevertheless, and until it is known to have arrived: who is doubted no longer would else be thought to be for ever.
+//! nevertheless, and until it is known to have arrived: who is suspected no longer would else be thought to be for ever.
 
 use super::Gossip;
 use super::link::{Lesson, Link};
@@ -34,7 +34,7 @@ impl Gossip {
     pub(super) fn take_position(&mut self, now: Time) {
         let follows = self.parent.unwrap_or(self.me);
         let far = self.is_far();
-        let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_trusted);
+        let doubts = self.pace.is_direct() && !self.links.iter().all(Link::is_reachable);
         let has_turned = follows != self.position.follows;
         let has_changed_ways = doubts != self.position.doubts;
         let has_other_followers = !self.below().eq(self.position.below.iter().copied());

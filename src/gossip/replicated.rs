@@ -124,6 +124,7 @@ impl<V: View> Replicated<V> {
     }
 
     /// Handles a message of another replica.
+    #[inline]
     pub fn on_message<N: Node>(&mut self, from: ReplyTo, message: &Message<'_>, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
@@ -143,6 +144,7 @@ impl<V: View> Replicated<V> {
         self.on_progress();
     }
 
+    #[inline]
     fn on_progress(&mut self) {
         let stable = self.gossip.stable_total();
         if stable != self.stable {

@@ -13,8 +13,8 @@ use super::message::{Header, MAX_PAYLOAD, micros, write_entry, write_run};
 use super::pace::Round;
 use super::stability::Stability;
 use super::{
-    BOOTSTRAP_TIMEOUT, GRAIN, Gossip, LONGEST_PATIENCE, SHORTEST_PATIENCE, STAMP, TOGETHER, Tick, UNKNOWN_ROUND_TRIP,
-    grain,
+    BOOTSTRAP_TIMEOUT, COALESCING_WINDOW, Gossip, MAX_TIMEOUT, MIN_TIMEOUT, STAMP, TIMER_SLACK, Tick,
+    UNKNOWN_ROUND_TRIP, whole_micros,
 };
 
 impl Gossip {
@@ -77,7 +77,8 @@ impl Gossip {
             lacks = lacks || settles || ((self.news || link.resend) && link.lacks(&self.log));
             let news = lacks.then_some(opens);
             // An answer that is asked for waits for the round, but never long.
-            let owed = link.owed.map(|owed| owed.max(opens.min(owed + (self.pace.latency() / 4).max(TOGETHER))));
+            let owed =
+                link.owed.map(|owed| owed.max(opens.min(owed + (self.pace.latency() / 4).max(COALESCING_WINDOW))));
             due = [due, news, owed].into_iter().flatten().min();
             if due.is_some_and(|due| due <= now) {
                 break;
@@ -94,10 +95,10 @@ impl Gossip {
     /// When the followers' next round goes: right behind the parent's, where there is one.
     pub(super) fn opens(&self, now: Time) -> Time {
         // At the start all introductions go in one round.
-        let own = self.pace.opens().max(self.met.unwrap_or(now) + TOGETHER);
+        let own = self.pace.opens().max(self.met.unwrap_or(now) + COALESCING_WINDOW);
         match self.parent_beat() {
             Some(_) if self.relays => now,
-            Some(beat) if beat.arrival + GRAIN > now => own.max(beat.arrival + GRAIN),
+            Some(beat) if beat.arrival + TIMER_SLACK > now => own.max(beat.arrival + TIMER_SLACK),
             Some(_) | None => own,
         }
     }
@@ -159,7 +160,7 @@ impl Gossip {
     where
         N::Timer: From<Tick>,
     {
-        let now = grain(out.now());
+        let now = whole_micros(out.now());
         let stamp = self.incarnation + now.as_nanos() / 1000;
         let link = &mut self.links[to.index()];
         if stamp <= link.said {
@@ -188,7 +189,7 @@ impl Gossip {
         // Who was never heard is asked what it holds first; if no answer comes, it may hear all the same, and is traded
         // with.
         let trades = has_spoken && to == *partner;
-        let asks_first = link.is_stranger() && !trades && !hub && !direct;
+        let asks_first = link.is_unknown() && !trades && !hub && !direct;
         let only = if asks_first { Some(&[][..]) } else { only };
         let brief = direct && !full && !hub && !follower;
         let concerns = |origin: Origin| !brief || origin.node as usize % nodes == to.index();
@@ -214,7 +215,7 @@ impl Gossip {
         }
         if carries {
             link.last_ops = stamp;
-            if let Some(beat) = link.beat.as_mut().filter(|beat| beat.send_by <= now + GRAIN) {
+            if let Some(beat) = link.beat.as_mut().filter(|beat| beat.send_by <= now + TIMER_SLACK) {
                 // The hub opens a round for this; more news is in time for the next one.
                 beat.send_by = beat.send_by + beat.period;
             }
@@ -224,13 +225,13 @@ impl Gossip {
         link.ask = false;
         link.resend = written.is_cut_short;
         // What did not fit follows as fast as the receiver can be expected to read it.
-        link.owed = written.is_cut_short.then_some(now + TOGETHER);
+        link.owed = written.is_cut_short.then_some(now + COALESCING_WINDOW);
         link.unanswered = 0;
         if (carries || answer || link.is_unheard()) && is_tracked {
             let way = match link.round_trip {
                 None => UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
                 Some((smoothed, deviation)) => {
-                    (smoothed + deviation * 4 + TOGETHER).clamp(SHORTEST_PATIENCE, LONGEST_PATIENCE)
+                    (smoothed + deviation * 4 + COALESCING_WINDOW).clamp(MIN_TIMEOUT, MAX_TIMEOUT)
                 }
             };
             let delay = match (answer, hub) {

@@ -83,7 +83,7 @@ impl Gossip {
         let (is_hub, parent, me) = (self.parent.is_none() && self.electing.is_none(), self.parent, self.me);
         let settles = is_hub && self.held().is_some();
         let Self { stability: Some(stability), log, links, .. } = self else { return };
-        let follows = |link: &Link| link.follows == Some(me) && link.is_trusted();
+        let follows = |link: &Link| link.follows == Some(me) && link.is_reachable();
         let others = || links.iter().enumerate().filter(|(index, _)| *index != me.index()).map(|(_, link)| link);
         let least = |slot: Slot| others().map(|link| link.snapshot.at(slot)).min().unwrap_or(u32::MAX);
         // What is known of an incarnation that is over does not count, so everyone must know who is alive.
@@ -107,7 +107,7 @@ impl Gossip {
         // Whose vector is not known, or who follows through another node and may not know that this one is here.
         let is_missing = |index: usize, link: &Link| match parent {
             Some(parent) => parent.index() == index && !link.is_exact,
-            None => index != me.index() && link.is_trusted() && !(link.is_exact && follows(link)),
+            None => index != me.index() && link.is_reachable() && !(link.is_exact && follows(link)),
         };
         if !links.iter().enumerate().any(|(index, link)| is_missing(index, link)) {
             stability.ask = None;

@@ -10,8 +10,7 @@ use serde::Serialize;
 use super::ErrorCode;
 use super::bound::MAX_LINE;
 use super::json::Json;
-use super::quote::Quote;
-use super::serialize::Serializer;
+use super::quote::{Quote, Sentence};
 
 /// A value of a body's field: every `Serialize` type, [`Json`], and [`Raw`].
 pub trait Encode {
@@ -24,7 +23,7 @@ pub trait Encode {
 
 /// JSON has no such value; the text says what was wrong.
 #[derive(Debug)]
-pub struct Unwritable(pub(super) String);
+pub struct Unwritable(String);
 
 impl std::fmt::Display for Unwritable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,7 +35,7 @@ impl std::error::Error for Unwritable {}
 
 impl<T: Serialize + ?Sized> Encode for T {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-        self.serialize(Serializer { out })
+        serde_json::to_writer(out, self).map_err(|why| Unwritable(Sentence(&why.to_string()).to_string()))
     }
 }
 

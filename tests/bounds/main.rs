@@ -1,6 +1,8 @@
 //! What is accepted can be read by every other node, and what is refused is refused for certain and leaves no trace,
 //! whatever its size: each node, with values around each bound.
 
+#[path = "../bare_node/mod.rs"]
+mod bare_node;
 mod growth;
 mod pair;
 

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gossip_gloomers::engine::StateMachine as _;
-use gossip_gloomers::engine::{Engine, EngineConfig};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
 use gossip_gloomers::wire::{Json, MAX_LINE, Message, PADDING, Reader};
+
+use crate::bare_node::BareNode;
 
 /// A line that has not arrived: for whom, and its text.
 type Sent = (String, Vec<u8>);
 
 /// The nodes `n0` and `n1`, lin-kv, and a client.
 pub(crate) struct Pair<N: Node> {
-    nodes: [Engine<N>; 2],
+    nodes: [BareNode<N>; 2],
     now: Time,
     lin_kv: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Whether lin-kv answers; it hears in any case.
@@ -52,8 +53,7 @@ where
     N::Options: Default,
 {
     pub(crate) fn new() -> Self {
-        let config = || EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        let nodes = [Engine::new(config()), Engine::new(config())];
+        let nodes = [(); 2].map(|()| BareNode::with(N::Options::default()));
         let mut pair = Self {
             nodes,
             now: Time::from_millis(1000),
@@ -100,10 +100,11 @@ where
     /// Lets time go by.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
-        while let Some(due) = self.nodes.iter().filter_map(Engine::next_deadline).min().filter(|due| *due <= end) {
+        let next = |node: &BareNode<N>| node.engine.next_deadline();
+        while let Some(due) = self.nodes.iter().filter_map(next).min().filter(|due| *due <= end) {
             self.now = self.now.max(due);
             for node in 0..2 {
-                self.nodes[node].on_deadline(self.now);
+                self.nodes[node].engine.on_deadline(self.now);
                 let sent = self.sent(node);
                 self.deliver(sent);
             }
@@ -132,9 +133,9 @@ where
                 "n0" | "n1" => {
                     let node = usize::from(dest == "n1");
                     assert!(line.len() <= MAX_LINE, "the test itself asks too much");
-                    let mut buffer = [line.as_slice(), b"\n", &[0; PADDING]].concat();
-                    self.nodes[node].on_lines(&mut buffer, line.len() + 1, self.now);
-                    assert_eq!(self.nodes[node].counters().unreadable, 0, "a node could not read another");
+                    self.nodes[node].now = self.now;
+                    self.nodes[node].feed(&line);
+                    assert_eq!(self.nodes[node].engine.counters().unreadable, 0, "a node could not read another");
                     sent.extend(self.sent(node));
                 }
                 "lin-kv" => {

@@ -1,21 +1,35 @@
-//! A host made of nothing: one engine, driven by hand, whose every line is checked.
+//! A bare node whose every line is checked.
 
 #![allow(dead_code, reason = "every test uses its part")]
 
+#[path = "../bare_node/mod.rs"]
+mod bare_node;
+
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE, StateMachine};
+use gossip_gloomers::engine::SETTLE;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
-use gossip_gloomers::wire::PADDING;
 
 use crate::protocol::{self, Spoken};
+use bare_node::BareNode;
 
-/// An engine and its time.
-pub(crate) struct Host<N: Node> {
-    pub(crate) engine: Engine<N>,
-    pub(crate) now: Time,
-    buffer: Vec<u8>,
+/// A bare node, as strict hosts see it.
+pub(crate) struct Host<N: Node>(BareNode<N>);
+
+impl<N: Node> Deref for Host<N> {
+    type Target = BareNode<N>;
+
+    fn deref(&self) -> &BareNode<N> {
+        &self.0
+    }
+}
+
+impl<N: Node> DerefMut for Host<N> {
+    fn deref_mut(&mut self) -> &mut BareNode<N> {
+        &mut self.0
+    }
 }
 
 impl<N: Node> Host<N>
@@ -24,8 +38,9 @@ where
 {
     /// A node that has not heard of itself yet.
     pub(crate) fn new() -> Self {
-        let config = EngineConfig { incarnation: 1_763_838_000_000_000, seed: 7, options: N::Options::default() };
-        Self { engine: Engine::new(config), now: Time::from_millis(1000), buffer: Vec::new() }
+        let mut node = BareNode::with(N::Options::default());
+        node.now = Time::from_millis(1000);
+        Self(node)
     }
 
     /// The first node of `n0`, `n1` and `n2`, after `init`, when its peers surely exist.
@@ -41,16 +56,7 @@ where
 impl<N: Node> Host<N> {
     /// Hands over whole lines, and reads what they make the node say.
     pub(crate) fn tell_bytes(&mut self, lines: &[u8]) -> Vec<Spoken> {
-        self.buffer.clear();
-        self.buffer.extend_from_slice(lines);
-        if !lines.ends_with(b"\n") {
-            self.buffer.push(b'\n');
-        }
-        let len = self.buffer.len();
-        let padding = [0x5a; PADDING];
-        self.buffer.extend_from_slice(&padding);
-        self.engine.on_lines(&mut self.buffer, len, self.now);
-        assert_eq!(self.buffer[len..], padding, "what follows the lines is not the engine's");
+        self.feed(lines);
         self.said()
     }
 
@@ -61,20 +67,14 @@ impl<N: Node> Host<N> {
 
     /// Lets time pass, firing what becomes due at its own instant.
     pub(crate) fn pass(&mut self, duration: Duration) -> Vec<Spoken> {
-        let end = self.now + duration;
         let mut said = Vec::new();
-        while let Some(due) = self.engine.next_deadline().filter(|due| *due <= end) {
-            self.now = self.now.max(due);
-            self.engine.on_deadline(self.now);
-            said.extend(self.said());
-        }
-        self.now = end;
+        self.0.pass(duration, |node| said.extend(protocol::messages(&std::mem::take(node.output()))));
         said
     }
 
     /// Takes what was said since.
     pub(crate) fn said(&mut self) -> Vec<Spoken> {
-        protocol::messages(&std::mem::take(self.engine.output()))
+        protocol::messages(&std::mem::take(self.output()))
     }
 }
 

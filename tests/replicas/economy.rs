@@ -7,16 +7,16 @@
 
 use std::time::Duration;
 
-use crate::chance::each_seed;
-use crate::weather::{self, Weather};
+use crate::fault_plan::{self, FaultPlan};
+use crate::rng::each_seed;
 
 const DURATION: Duration = Duration::from_secs(8);
 
 /// How often an operation is carried for each node that must hear of it, on average over the seeds.
-fn average(claim: &'static str, weather: Weather) -> f64 {
+fn average(claim: &'static str, plan: FaultPlan) -> f64 {
     let (mut carried, mut needed, mut vain, mut messages) = (0, 0, 0, 0);
     each_seed(claim, 500, |seed| {
-        let mut cluster = weather::cluster(seed, weather, DURATION);
+        let mut cluster = fault_plan::cluster(seed, plan, DURATION);
         cluster.pass(DURATION * 2);
         carried += cluster.witness.carried;
         vain += cluster.witness.vain;
@@ -31,14 +31,14 @@ fn average(claim: &'static str, weather: Weather) -> f64 {
 
 #[test]
 fn where_nothing_fails_each_operation_goes_to_each_node_once() {
-    let average = average("where_nothing_fails_each_operation_goes_to_each_node_once", Weather::CALM);
+    let average = average("where_nothing_fails_each_operation_goes_to_each_node_once", FaultPlan::NONE);
     // A node that speaks first, before its hub has heard of it, may hear what others have told it already.
     assert!((1.0..1.05).contains(&average), "{average}");
 }
 
 #[test]
 fn whatever_fails_each_operation_goes_to_each_node_a_few_times() {
-    let average = average("whatever_fails_each_operation_goes_to_each_node_a_few_times", Weather::STORM);
+    let average = average("whatever_fails_each_operation_goes_to_each_node_a_few_times", FaultPlan::ALL);
     // One to four cuts, deaths and pauses each in eight seconds, and four messages in ten lost.
     assert!(average < 4.0, "{average}");
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gossip_gloomers::gossip::Settings;
 
-use crate::chance::{Chance, each_seed};
-use crate::wires::{Cluster, Deed, Wires};
+use crate::network::{Action, Cluster, Network};
+use crate::rng::{Rng, each_seed};
 
 const LATENCY: Duration = Duration::from_millis(100);
 
@@ -22,27 +22,27 @@ const SUSPICION: Duration = Duration::from_secs(3);
 const REUNION: Duration = Duration::from_secs(2);
 
 /// A cluster that has settled, and whose nodes have news now and then.
-fn settled(nodes: usize, chance: &mut Chance) -> Cluster {
-    let wires = Wires { shortest: LATENCY, longest: LATENCY, loss: 0, duplication: 0 };
-    let mut cluster = Cluster::new(nodes, wires, Settings::default(), Chance::new(chance.below(u64::MAX)));
+fn settled(nodes: usize, rng: &mut Rng) -> Cluster {
+    let network = Network { shortest: LATENCY, longest: LATENCY, loss: 0, duplication: 0 };
+    let mut cluster = Cluster::new(nodes, network, Settings::default(), Rng::new(rng.below(u64::MAX)));
     for _ in 0..nodes {
-        cluster.plan(chance.up_to(Duration::from_secs(4)), Deed::Append(chance.index(nodes)));
+        cluster.plan(rng.up_to(Duration::from_secs(4)), Action::Append(rng.index(nodes)));
     }
     cluster.pass(Duration::from_secs(4));
     cluster
 }
 
 /// Appends at nodes of a side now and then, and sees each operation at all of them soon; adds how long each took.
-fn assert_normal(cluster: &mut Cluster, side: &[usize], chance: &mut Chance, times: &mut Vec<Duration>) {
+fn assert_normal(cluster: &mut Cluster, side: &[usize], rng: &mut Rng, times: &mut Vec<Duration>) {
     for _ in 0..8 {
-        cluster.pass(chance.up_to(Duration::from_millis(400)));
-        let origin = chance.one_of(side);
-        cluster.plan(Duration::ZERO, Deed::Append(origin));
+        cluster.pass(rng.up_to(Duration::from_millis(400)));
+        let origin = rng.one_of(side);
+        cluster.plan(Duration::ZERO, Action::Append(origin));
         cluster.pass(Duration::from_micros(1));
-        let entries = cluster.ledger(origin).expect("it lives").entries();
+        let entries = cluster.recording(origin).expect("it lives").entries();
         let last = *entries.keys().rfind(|name| name.0 as usize == origin).expect("it was made");
         let holds = |cluster: &Cluster, node: usize| {
-            cluster.ledger(node).is_some_and(|ledger| ledger.entries().contains_key(&last))
+            cluster.recording(node).is_some_and(|recording| recording.entries().contains_key(&last))
         };
         let hold = |cluster: &Cluster| side.iter().all(|node| holds(cluster, *node));
         let began = cluster.now;
@@ -67,35 +67,35 @@ struct Times {
 }
 
 fn cut_off(seed: u64, alone: bool, times: &mut Times) {
-    let mut chance = Chance::new(seed);
-    let nodes = chance.one_of(&[3, 5, 9, 25]);
-    let mut cluster = settled(nodes, &mut chance);
+    let mut rng = Rng::new(seed);
+    let nodes = rng.one_of(&[3, 5, 9, 25]);
+    let mut cluster = settled(nodes, &mut rng);
     let all: Vec<usize> = (0..nodes).collect();
-    assert_normal(&mut cluster, &all, &mut chance, &mut times.before);
+    assert_normal(&mut cluster, &all, &mut rng, &mut times.before);
     assert_eq!(hubs(&cluster, &all), BTreeSet::from([Some(0)]));
 
-    let company = if alone { 0 } else { chance.index(nodes.div_ceil(2)) };
+    let company = if alone { 0 } else { rng.index(nodes.div_ceil(2)) };
     let mut rest: Vec<usize> = (1..nodes).collect();
-    chance.shuffle(&mut rest);
+    rng.shuffle(&mut rest);
     let mut minority = rest.split_off(rest.len() - company);
     minority.push(0);
     let across = |from: &usize, to: &usize| minority.contains(from) != minority.contains(to);
     let pairs = all.iter().flat_map(|from| all.iter().map(move |to| (*from, *to)));
     let links: BTreeSet<_> = pairs.filter(|(from, to)| across(from, to)).collect();
-    cluster.plan(Duration::ZERO, Deed::Cut(links));
+    cluster.plan(Duration::ZERO, Action::Cut(links));
     // News, so that it is missed.
-    cluster.plan(Duration::from_millis(1), Deed::Append(rest[0]));
-    cluster.plan(Duration::from_millis(1), Deed::Append(0));
+    cluster.plan(Duration::from_millis(1), Action::Append(rest[0]));
+    cluster.plan(Duration::from_millis(1), Action::Append(0));
     cluster.pass(SUSPICION);
     for side in [&minority, &rest] {
-        assert_normal(&mut cluster, side, &mut chance, &mut times.during);
+        assert_normal(&mut cluster, side, &mut rng, &mut times.during);
         let lowest = *side.iter().min().expect("nobody is left out");
         assert_eq!(hubs(&cluster, side), BTreeSet::from([Some(lowest)]), "{side:?}");
     }
 
-    cluster.plan(Duration::ZERO, Deed::Heal);
+    cluster.plan(Duration::ZERO, Action::Heal);
     cluster.pass(REUNION);
-    assert_normal(&mut cluster, &all, &mut chance, &mut times.after);
+    assert_normal(&mut cluster, &all, &mut rng, &mut times.after);
     assert_eq!(hubs(&cluster, &all), BTreeSet::from([Some(0)]));
 }
 

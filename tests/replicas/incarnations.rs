@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Engine, EngineConfig, SETTLE};
+use gossip_gloomers::engine::SETTLE;
 use gossip_gloomers::gossip::{MAX_INCARNATIONS, Settings};
-use gossip_gloomers::time::Time;
 use log::{Log, Metadata, Record};
 
-use crate::chance::{Chance, each_seed};
-use crate::ledger::Ledger;
-use crate::wires::{Cluster, Deed, EPOCH, Wires, feed, init};
+use crate::bare_node::{BareNode, EPOCH, init};
+use crate::network::{Action, Cluster, Network};
+use crate::recording_node::RecordingNode;
+use crate::rng::{Rng, each_seed};
 
 const NODES: usize = 4;
 
@@ -22,7 +22,7 @@ const WHILE: Duration = Duration::from_secs(5);
 
 fn live(cluster: &mut Cluster, node: usize) {
     for _ in 0..OPERATIONS {
-        cluster.plan(Duration::ZERO, Deed::Append(node));
+        cluster.plan(Duration::ZERO, Action::Append(node));
     }
     let is_equal = cluster.pass_until(WHILE, |cluster| cluster.witness.are_equal(cluster.living()));
     let lacking: Vec<_> = (0..NODES).map(|node| cluster.witness.missing(node)).collect();
@@ -33,27 +33,27 @@ fn live(cluster: &mut Cluster, node: usize) {
 #[test]
 fn a_new_life_is_heard_from_its_first_operation() {
     each_seed("a_new_life_is_heard_from_its_first_operation", 60, |seed| {
-        let mut chance = Chance::new(seed);
-        let wires = Wires {
+        let mut rng = Rng::new(seed);
+        let network = Network {
             shortest: Duration::ZERO,
-            longest: Duration::from_millis(chance.one_of(&[0, 10, 100])),
+            longest: Duration::from_millis(rng.one_of(&[0, 10, 100])),
             loss: 0,
             duplication: 0,
         };
-        let max_staleness = chance.one_of(&[None, Some(Duration::ZERO), Some(Duration::from_secs(1))]);
-        let node = chance.index(NODES);
-        let mut cluster = Cluster::new(NODES, wires, Settings { max_staleness }, chance);
+        let max_staleness = rng.one_of(&[None, Some(Duration::ZERO), Some(Duration::from_secs(1))]);
+        let node = rng.index(NODES);
+        let mut cluster = Cluster::new(NODES, network, Settings { max_staleness }, rng);
         cluster.pass(SETTLE * 2);
         for incarnation in 1..=3 {
             live(&mut cluster, node);
             assert_eq!(cluster.witness.made(), incarnation * OPERATIONS);
             for other in cluster.living() {
-                let ledger = cluster.ledger(other).expect("it lives");
-                assert_eq!(ledger.entries().len(), incarnation * OPERATIONS, "n{other}");
-                cluster.witness.check(other, ledger, true);
+                let recording = cluster.recording(other).expect("it lives");
+                assert_eq!(recording.entries().len(), incarnation * OPERATIONS, "n{other}");
+                cluster.witness.check(other, recording, true);
             }
-            cluster.plan(Duration::ZERO, Deed::Kill(node));
-            cluster.plan(Duration::from_millis(1), Deed::Start(node));
+            cluster.plan(Duration::ZERO, Action::Kill(node));
+            cluster.plan(Duration::from_millis(1), Action::Start(node));
             cluster.pass(Duration::from_millis(2));
         }
     });
@@ -84,14 +84,13 @@ fn a_life_too_many_is_not_heard_and_that_is_said_once() {
     // No other test of this folder listens.
     log::set_logger(&Listener).expect("nobody listens yet");
     log::set_max_level(log::LevelFilter::Error);
-    let mut engine = Engine::<Ledger>::new(EngineConfig { incarnation: EPOCH, seed: 7, options: Settings::default() });
-    let now = Time::from_millis(1);
-    feed(&mut engine, &mut init(0, 2).into_bytes(), now);
+    let mut node = BareNode::<RecordingNode>::with(Settings::default());
+    node.feed(init(0, 2).as_bytes());
     let mut live = |incarnation: u64, operation: u32| {
         let (at, age) = (EPOCH + incarnation + 1000 + u64::from(operation), 1000 + u64::from(operation));
         let body = format!(r#""type":"gossip","at":{at},"age":{age},"ops":[[1,0,{operation},{incarnation}]]"#);
-        feed(&mut engine, &mut format!("{{\"src\":\"n1\",\"dest\":\"n0\",\"body\":{{{body}}}}}\n").into_bytes(), now);
-        engine.node().expect("initialised").entries().len()
+        node.feed(format!(r#"{{"src":"n1","dest":"n0","body":{{{body}}}}}"#).as_bytes());
+        node.node().entries().len()
     };
     let most = MAX_INCARNATIONS as u64;
     for incarnation in 1..=most {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::time::Time;
 
-use crate::chance::{Chance, each_seed};
-use crate::ledger::Name;
-use crate::wires::{Cluster, Deed, Wires};
+use crate::network::{Action, Cluster, Network};
+use crate::recording_node::Name;
+use crate::rng::{Rng, each_seed};
 
 const LATENCY: Duration = Duration::from_millis(100);
 const PERIOD: Duration = Duration::from_millis(370);
@@ -18,21 +18,22 @@ const LEEWAY: Duration = Duration::from_millis(20 + 5 + 10);
 
 /// Lets nodes make operations for some time, on average one in twenty milliseconds; each is everywhere within the
 /// bound.
-fn assert_spread(cluster: &mut Cluster, nodes: usize, duration: Duration, within: Duration, chance: &mut Chance) {
+fn assert_spread(cluster: &mut Cluster, nodes: usize, duration: Duration, within: Duration, rng: &mut Rng) {
     let mut under_way: BTreeMap<Name, Time> = BTreeMap::new();
     let end = cluster.now + duration;
     while cluster.now < end || !under_way.is_empty() {
-        if cluster.now < end && chance.percent(25) {
-            let origin = chance.index(nodes);
-            cluster.plan(Duration::ZERO, Deed::Append(origin));
+        if cluster.now < end && rng.percent(25) {
+            let origin = rng.index(nodes);
+            cluster.plan(Duration::ZERO, Action::Append(origin));
             cluster.pass(Duration::from_micros(1));
-            let entries = cluster.ledger(origin).expect("it lives").entries();
+            let entries = cluster.recording(origin).expect("it lives").entries();
             let last = *entries.keys().rfind(|name| name.0 as usize == origin).expect("it was made");
             under_way.insert(last, cluster.now);
         }
         cluster.pass(STEP);
         let everywhere = |name: &Name| {
-            (0..nodes).all(|node| cluster.ledger(node).is_some_and(|ledger| ledger.entries().contains_key(name)))
+            (0..nodes)
+                .all(|node| cluster.recording(node).is_some_and(|recording| recording.entries().contains_key(name)))
         };
         under_way.retain(|name, made| {
             let age = cluster.now.since(*made);
@@ -46,16 +47,16 @@ fn assert_spread(cluster: &mut Cluster, nodes: usize, duration: Duration, within
 #[test]
 fn news_that_misses_its_round_does_not_wait_for_the_next() {
     each_seed("news_that_misses_its_round_does_not_wait_for_the_next", 60, |seed| {
-        let mut chance = Chance::new(seed);
-        let nodes = chance.one_of(&[3, 5, 9]);
-        let wires = Wires { shortest: LATENCY, longest: LATENCY, loss: 0, duplication: 0 };
-        let mut cluster = Cluster::new(nodes, wires, Settings::default(), Chance::new(!seed));
+        let mut rng = Rng::new(seed);
+        let nodes = rng.one_of(&[3, 5, 9]);
+        let network = Network { shortest: LATENCY, longest: LATENCY, loss: 0, duplication: 0 };
+        let mut cluster = Cluster::new(nodes, network, Settings::default(), Rng::new(!seed));
         let at_best = PERIOD + 2 * LATENCY + LEEWAY;
         cluster.pass(Duration::from_secs(2));
-        let settling = Duration::from_secs(2) + chance.up_to(PERIOD);
-        assert_spread(&mut cluster, nodes, settling, 2 * at_best, &mut chance);
-        let delay = Duration::from_millis(1) + chance.up_to(Duration::from_millis(60));
-        (cluster.wires.shortest, cluster.wires.longest) = (LATENCY + delay, LATENCY + delay);
-        assert_spread(&mut cluster, nodes, PERIOD, at_best + 2 * delay, &mut chance);
+        let settling = Duration::from_secs(2) + rng.up_to(PERIOD);
+        assert_spread(&mut cluster, nodes, settling, 2 * at_best, &mut rng);
+        let delay = Duration::from_millis(1) + rng.up_to(Duration::from_millis(60));
+        (cluster.network.shortest, cluster.network.longest) = (LATENCY + delay, LATENCY + delay);
+        assert_spread(&mut cluster, nodes, PERIOD, at_best + 2 * delay, &mut rng);
     });
 }

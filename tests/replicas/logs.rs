@@ -6,8 +6,8 @@ use std::time::Duration;
 use gossip_gloomers::nodes::Kafka;
 use serde_json::{Value, json};
 
-use crate::chance::{Chance, each_seed};
-use crate::town::Town;
+use crate::cluster::NodeCluster;
+use crate::rng::{Rng, each_seed};
 
 const KEYS: [&str; 3] = ["0", "7", "a \"key\""];
 
@@ -18,10 +18,10 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn poll(&mut self, town: &mut Town) {
+    fn poll(&mut self, cluster: &mut NodeCluster) {
         let next = |key| self.read.get(key).and_then(|read| read.last()).map_or(0, |(offset, _)| offset + 1);
         let offsets: Value = KEYS.iter().map(|key| ((*key).to_owned(), json!(next(key)))).collect();
-        let reply = town.ask(self.node, json!({"type": "poll", "offsets": offsets}));
+        let reply = cluster.ask(self.node, json!({"type": "poll", "offsets": offsets}));
         assert_eq!(reply["type"], "poll_ok");
         for key in KEYS {
             let read = self.read.entry(key).or_default();
@@ -35,33 +35,33 @@ impl Consumer {
 }
 
 fn try_logs(seed: u64, faults: bool) {
-    let mut chance = Chance::new(seed);
-    let nodes = chance.one_of(&[1, 2, 2, 3, 5]);
-    let latency = Duration::from_millis(chance.one_of(&[0, 1, 20, 100]));
-    let mut town = Town::of::<Kafka>(nodes, latency, Chance::new(!seed));
+    let mut rng = Rng::new(seed);
+    let nodes = rng.one_of(&[1, 2, 2, 3, 5]);
+    let latency = Duration::from_millis(rng.one_of(&[0, 1, 20, 100]));
+    let mut cluster = NodeCluster::of::<Kafka>(nodes, latency, Rng::new(!seed));
     let mut consumers: Vec<_> = (0..nodes).map(|node| Consumer { node, read: BTreeMap::new() }).collect();
     let mut sent: BTreeMap<&str, BTreeSet<(u64, u64)>> = BTreeMap::new();
     for message in 0..150 {
-        town.pass(chance.up_to(Duration::from_millis(60)));
-        if faults && chance.percent(4) {
-            let side: Vec<bool> = (0..nodes).map(|_| chance.percent(50)).collect();
+        cluster.pass(rng.up_to(Duration::from_millis(60)));
+        if faults && rng.percent(4) {
+            let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
             let links = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
-            town.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+            cluster.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
         }
-        let node = chance.index(nodes);
-        if chance.percent(60) {
-            let key = chance.one_of(&KEYS);
-            let reply = town.ask(node, json!({"type": "send", "key": key, "msg": message}));
+        let node = rng.index(nodes);
+        if rng.percent(60) {
+            let key = rng.one_of(&KEYS);
+            let reply = cluster.ask(node, json!({"type": "send", "key": key, "msg": message}));
             let offset = reply["offset"].as_u64().expect("an offset");
             assert!(sent.entry(key).or_default().insert((offset, message)), "offset {offset} of {key} is given twice");
         } else {
-            consumers[node].poll(&mut town);
+            consumers[node].poll(&mut cluster);
         }
     }
-    town.cut.clear();
-    town.pass(Duration::from_secs(12));
+    cluster.cut.clear();
+    cluster.pass(Duration::from_secs(12));
     for consumer in &mut consumers {
-        consumer.poll(&mut town);
+        consumer.poll(&mut cluster);
         for key in KEYS {
             let all: Vec<_> = sent.get(key).into_iter().flatten().copied().collect();
             let read = consumer.read.get(key).cloned().unwrap_or_default();
@@ -83,16 +83,16 @@ fn logs_wait_for_the_end_of_a_partition_and_are_whole() {
 #[test]
 fn a_node_started_again_gives_no_offset_twice() {
     each_seed("a_node_started_again_gives_no_offset_twice", 40, |seed| {
-        let mut chance = Chance::new(seed);
-        let mut town = Town::of::<Kafka>(3, Duration::from_millis(10), Chance::new(!seed));
+        let mut rng = Rng::new(seed);
+        let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(!seed));
         let mut offsets = BTreeSet::new();
         for message in 0..40 {
-            let reply = town.ask(chance.index(3), json!({"type": "send", "key": "0", "msg": message}));
+            let reply = cluster.ask(rng.index(3), json!({"type": "send", "key": "0", "msg": message}));
             assert!(offsets.insert(reply["offset"].as_u64().expect("an offset")), "{reply}");
             if message % 10 == 9 {
                 // Nothing is only in one process.
-                town.pass(Duration::from_secs(1));
-                town.restart(chance.index(3));
+                cluster.pass(Duration::from_secs(1));
+                cluster.restart(rng.index(3));
             }
         }
     });
@@ -101,27 +101,27 @@ fn a_node_started_again_gives_no_offset_twice() {
 #[test]
 fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left() {
     each_seed("a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left", 40, |seed| {
-        let mut chance = Chance::new(seed);
-        let nodes = chance.one_of(&[2, 3, 5]);
-        let mut town = Town::of::<Kafka>(nodes, Duration::from_millis(10), Chance::new(!seed));
-        let (node, deaf) = (chance.index(nodes), chance.index(nodes));
+        let mut rng = Rng::new(seed);
+        let nodes = rng.one_of(&[2, 3, 5]);
+        let mut cluster = NodeCluster::of::<Kafka>(nodes, Duration::from_millis(10), Rng::new(!seed));
+        let (node, deaf) = (rng.index(nodes), rng.index(nodes));
         let mut offsets = BTreeSet::new();
         for message in 0..5 {
-            let reply = town.ask(node, json!({"type": "send", "key": "0", "msg": message}));
+            let reply = cluster.ask(node, json!({"type": "send", "key": "0", "msg": message}));
             offsets.insert(reply["offset"].as_u64().expect("an offset"));
         }
-        town.pass(Duration::from_secs(1));
+        cluster.pass(Duration::from_secs(1));
         // One of the others may be out of reach, or all of them.
         let is_cut = |other: &usize| *other != node && (deaf == node || deaf == *other);
         let cut = (0..nodes).filter(is_cut).flat_map(|other| [(node, other), (other, node)]);
-        town.cut = cut.collect();
-        town.restart(node);
-        town.tell(node, json!({"type": "send", "key": "0", "msg": 7}));
+        cluster.cut = cut.collect();
+        cluster.restart(node);
+        cluster.tell(node, json!({"type": "send", "key": "0", "msg": 7}));
         if deaf == node || nodes == 2 {
-            assert_eq!(town.reply_within(Duration::from_secs(3)), None, "nobody has told it anything");
+            assert_eq!(cluster.reply_within(Duration::from_secs(3)), None, "nobody has told it anything");
         }
-        town.cut.clear();
-        let reply = town.ask(node, json!({"type": "send", "key": "0", "msg": 8}));
+        cluster.cut.clear();
+        let reply = cluster.ask(node, json!({"type": "send", "key": "0", "msg": 8}));
         let offset = reply["offset"].as_u64().expect("an offset");
         assert!(offset > *offsets.last().expect("some"), "{offset} after {offsets:?}");
     });
@@ -129,22 +129,22 @@ fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left(
 
 #[test]
 fn a_node_that_is_started_for_the_first_time_sends_though_it_hears_nobody() {
-    let mut town = Town::of::<Kafka>(3, Duration::from_millis(10), Chance::new(1));
-    town.cut = (0..3).flat_map(|from| (0..3).map(move |to| (from, to))).collect();
+    let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(1));
+    cluster.cut = (0..3).flat_map(|from| (0..3).map(move |to| (from, to))).collect();
     for node in 0..3 {
-        let reply = town.ask(node, json!({"type": "send", "key": "0", "msg": node}));
+        let reply = cluster.ask(node, json!({"type": "send", "key": "0", "msg": node}));
         assert_eq!(reply["type"], "send_ok");
     }
 }
 
 #[test]
 fn commits_never_go_back_and_reach_everyone() {
-    let mut town = Town::of::<Kafka>(3, Duration::from_millis(10), Chance::new(1));
+    let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(1));
     for offset in [5, 3] {
-        let reply = town.ask(1, json!({"type": "commit_offsets", "offsets": {"0": offset, "1": 2}}));
+        let reply = cluster.ask(1, json!({"type": "commit_offsets", "offsets": {"0": offset, "1": 2}}));
         assert_eq!(reply["type"], "commit_offsets_ok");
     }
-    town.pass(Duration::from_secs(1));
-    let reply = town.ask(2, json!({"type": "list_committed_offsets", "keys": ["0", "1", "2"]}));
+    cluster.pass(Duration::from_secs(1));
+    let reply = cluster.ask(2, json!({"type": "list_committed_offsets", "keys": ["0", "1", "2"]}));
     assert_eq!(reply["offsets"], json!({"0": 5, "1": 2}));
 }

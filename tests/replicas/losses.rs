@@ -7,31 +7,32 @@ use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::nodes::{Broadcast, Kafka};
 use serde_json::{Value, json};
 
-use crate::chance::{Chance, each_seed};
-use crate::town::{Choice, Town};
+use crate::cluster::{Choice, NodeCluster};
+use crate::rng::{Rng, each_seed};
 
 /// By then a message that was lost has been missed, and said again.
 const REPAIR: Duration = Duration::from_secs(8);
 
 /// A log in which a few messages are, and no news since; a message between its nodes of which `is_it` says so is lost.
 /// Every node shows all, whatever that was.
-fn try_log(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> Town {
-    let mut chance = Chance::new(seed);
-    let nodes = chance.one_of(&[2, 3, 4]);
-    let latency = Duration::from_millis(chance.one_of(&[0, 10, 100]));
-    let mut town = Town::that_begins::<Kafka>(nodes, latency, Settings::default(), Chance::new(!seed));
-    town.lose(is_it);
-    town.pass(chance.up_to(Duration::from_secs(2)));
-    for message in 0..=chance.below(4) {
-        town.tell(chance.index(nodes), json!({"type": "send", "key": "0", "msg": message}));
-        town.pass(chance.up_to(Duration::from_secs(1)));
+fn try_log(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
+    let mut rng = Rng::new(seed);
+    let nodes = rng.one_of(&[2, 3, 4]);
+    let latency = Duration::from_millis(rng.one_of(&[0, 10, 100]));
+    let mut cluster = NodeCluster::that_begins::<Kafka>(nodes, latency, Settings::default(), Rng::new(!seed));
+    cluster.lose(is_it);
+    cluster.pass(rng.up_to(Duration::from_secs(2)));
+    for message in 0..=rng.below(4) {
+        cluster.tell(rng.index(nodes), json!({"type": "send", "key": "0", "msg": message}));
+        cluster.pass(rng.up_to(Duration::from_secs(1)));
     }
-    town.pass(REPAIR);
-    let polls: Vec<_> = (0..nodes).map(|node| town.ask(node, json!({"type": "poll", "offsets": {"0": 0}}))).collect();
+    cluster.pass(REPAIR);
+    let polls: Vec<_> =
+        (0..nodes).map(|node| cluster.ask(node, json!({"type": "poll", "offsets": {"0": 0}}))).collect();
     let lacks = polls.iter().position(|poll| *poll != polls[0]);
-    assert_eq!(lacks, None, "n0 shows {}, others {polls:?}, lost: {:?}", polls[0], town.lost);
-    assert!(polls[0]["msgs"]["0"].is_array(), "n0 shows nothing, lost: {:?}", town.lost);
-    town
+    assert_eq!(lacks, None, "n0 shows {}, others {polls:?}, lost: {:?}", polls[0], cluster.lost);
+    assert!(polls[0]["msgs"]["0"].is_array(), "n0 shows nothing, lost: {:?}", cluster.lost);
+    cluster
 }
 
 fn carries(body: &Value, list: &str) -> bool {
@@ -52,8 +53,8 @@ fn each_message(mut lost_with: impl FnMut(Choice) -> Vec<Value>) {
 fn a_lost_message_that_says_only_what_is_stable_is_repeated() {
     let mut lost = 0;
     each_seed("a_lost_message_that_says_only_what_is_stable_is_repeated", 200, |seed| {
-        let town = try_log(seed, |body| carries(body, "stable") && !carries(body, "ops"));
-        lost += town.lost.len();
+        let cluster = try_log(seed, |body| carries(body, "stable") && !carries(body, "ops"));
+        lost += cluster.lost.len();
     });
     assert!(lost > 0, "there was no such message");
 }
@@ -67,34 +68,34 @@ fn whichever_message_is_lost_all_nodes_show_everything() {
 
 /// After a cut, all nodes are idle, and a message between them is lost. Then what one is told is everywhere after one
 /// hop.
-fn heal(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> Town {
-    let mut chance = Chance::new(seed);
-    let nodes = chance.one_of(&[3, 4, 5]);
-    let latency = Duration::from_millis(chance.one_of(&[1, 10, 100]));
+fn heal(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
+    let mut rng = Rng::new(seed);
+    let nodes = rng.one_of(&[3, 4, 5]);
+    let latency = Duration::from_millis(rng.one_of(&[1, 10, 100]));
     let settings = Settings { max_staleness: Some(Duration::ZERO) };
-    let mut town = Town::that_begins::<Broadcast>(nodes, latency, settings, Chance::new(!seed));
-    let alone = chance.index(nodes);
+    let mut cluster = NodeCluster::that_begins::<Broadcast>(nodes, latency, settings, Rng::new(!seed));
+    let alone = rng.index(nodes);
     let others = (0..nodes).filter(|node| *node != alone);
-    town.cut = others.flat_map(|node| [(node, alone), (alone, node)]).collect();
+    cluster.cut = others.flat_map(|node| [(node, alone), (alone, node)]).collect();
     for node in 0..nodes {
-        town.ask(node, json!({"type": "broadcast", "message": node}));
+        cluster.ask(node, json!({"type": "broadcast", "message": node}));
     }
-    town.pass(REPAIR + chance.up_to(Duration::from_secs(2)));
-    town.cut.clear();
-    town.lose(is_it);
-    town.pass(REPAIR);
-    town.lose(|_| false);
+    cluster.pass(REPAIR + rng.up_to(Duration::from_secs(2)));
+    cluster.cut.clear();
+    cluster.lose(is_it);
+    cluster.pass(REPAIR);
+    cluster.lose(|_| false);
     for origin in 0..nodes {
-        town.ask(origin, json!({"type": "broadcast", "message": 100 + origin}));
-        town.pass(latency);
+        cluster.ask(origin, json!({"type": "broadcast", "message": 100 + origin}));
+        cluster.pass(latency);
         for node in 0..nodes {
-            let read = town.ask(node, json!({"type": "read"}));
+            let read = cluster.ask(node, json!({"type": "read"}));
             let told = read["messages"].as_array().expect("a list");
             let has_it = told.contains(&json!(100 + origin));
-            assert!(has_it, "n{node} lacks what n{origin} was told: {told:?}, lost: {:?}", town.lost);
+            assert!(has_it, "n{node} lacks what n{origin} was told: {told:?}, lost: {:?}", cluster.lost);
         }
     }
-    town
+    cluster
 }
 
 #[test]

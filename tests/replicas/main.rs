@@ -3,20 +3,24 @@
 //! `SEEDS=10000 cargo test --test replicas` tries each claim with that many seeds instead of the usual number;
 //! `SEED=17 cargo test --test replicas a_claim` tries one again.
 
-mod chance;
+#[path = "../allocations/mod.rs"]
+mod allocations;
+#[path = "../bare_node/mod.rs"]
+mod bare_node;
+mod cluster;
+mod decode;
 mod economy;
-mod hearsay;
+mod fault_plan;
 mod hubs;
 mod incarnations;
 mod late;
-mod ledger;
 mod logs;
 mod losses;
 mod memory;
 mod merging;
+mod network;
+mod recording_node;
+mod rng;
 mod survival;
-mod town;
 mod transactions;
-mod weather;
-mod wires;
 mod witness;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use gossip_gloomers::engine::SETTLE;
 use gossip_gloomers::gossip::ACKNOWLEDGE_WITHIN;
 
-use crate::chance::{Chance, each_seed};
-use crate::weather::{self, LONGEST_PAUSE, Ways, Weather};
-use crate::wires::Cluster;
+use crate::fault_plan::{self, FaultPlan, LONGEST_PAUSE, Ways};
+use crate::network::Cluster;
+use crate::rng::{Rng, each_seed};
 
 /// Troubles last this long.
 const TROUBLE: Duration = Duration::from_secs(8);
@@ -30,9 +30,9 @@ const LOOK: Duration = Duration::from_secs(3);
 /// and a doubted node is found again within three probes: to the lost hub, from it, and to the node that only one of
 /// its followers knows. A node that was stopped while a message was under way makes the latency seem that much longer,
 /// and T and L with it.
-fn bound(cluster: &Cluster, weather: Weather) -> Duration {
-    let stopped = if weather.pauses { LONGEST_PAUSE } else { Duration::ZERO };
-    let hop = cluster.wires.longest + stopped / 2;
+fn bound(cluster: &Cluster, plan: FaultPlan) -> Duration {
+    let stopped = if plan.pauses { LONGEST_PAUSE } else { Duration::ZERO };
+    let hop = cluster.network.longest + stopped / 2;
     let period = cluster.settings.max_staleness.unwrap_or((hop * TENTHS / 10).max(UNMEASURED));
     let promise = period * 2 + hop * 4 + Duration::from_secs(1);
     let silence = (period * 4).max(ACKNOWLEDGE_WITHIN);
@@ -40,35 +40,35 @@ fn bound(cluster: &Cluster, weather: Weather) -> Duration {
     SETTLE + silence * 2 + question * 3 + PROBE * 3 + silence.max(LOOK) * 2 + promise
 }
 
-fn survive(seed: u64, weather: Weather) {
-    let weather = weather.any(&mut Chance::new(!seed));
-    let mut cluster = weather::cluster(seed, weather, TROUBLE);
+fn survive(seed: u64, plan: FaultPlan) {
+    let plan = plan.any(&mut Rng::new(!seed));
+    let mut cluster = fault_plan::cluster(seed, plan, TROUBLE);
     cluster.pass(TROUBLE);
-    let bound = bound(&cluster, weather);
+    let bound = bound(&cluster, plan);
     let is_over = |cluster: &Cluster| cluster.witness.are_equal(cluster.living()) && !cluster.is_news_under_way();
     let is_equal = cluster.pass_until(bound, is_over);
     let lacking: Vec<_> = cluster.living().map(|node| (node, cluster.witness.missing(node))).collect();
-    assert!(is_equal, "{bound:?} after the heal, nodes lack {lacking:?}\n{weather:?}, {:?}", cluster.wires);
+    assert!(is_equal, "{bound:?} after the heal, nodes lack {lacking:?}\n{plan:?}, {:?}", cluster.network);
     for node in cluster.living() {
-        let ledger = cluster.ledger(node).expect("it lives");
-        cluster.witness.check(node, ledger, true);
+        let recording = cluster.recording(node).expect("it lives");
+        cluster.witness.check(node, recording, true);
     }
 }
 
 #[test]
 fn all_replicas_soon_hold_what_any_held_whatever_was_cut_lost_repeated_or_stopped() {
     let claim = "all_replicas_soon_hold_what_any_held_whatever_was_cut_lost_repeated_or_stopped";
-    each_seed(claim, 2000, |seed| survive(seed, Weather { kills: false, ..Weather::STORM }));
+    each_seed(claim, 2000, |seed| survive(seed, FaultPlan { kills: false, ..FaultPlan::ALL }));
 }
 
 #[test]
 fn only_what_no_living_node_held_is_lost_with_a_killed_one() {
     let claim = "only_what_no_living_node_held_is_lost_with_a_killed_one";
-    each_seed(claim, 2000, |seed| survive(seed, Weather::STORM));
+    each_seed(claim, 2000, |seed| survive(seed, FaultPlan::ALL));
 }
 
 #[test]
 fn what_goes_straight_to_everyone_survives_as_well() {
-    let weather = Weather { ways: Ways::Straight, ..Weather::STORM };
-    each_seed("what_goes_straight_to_everyone_survives_as_well", 1000, |seed| survive(seed, weather));
+    let plan = FaultPlan { ways: Ways::Straight, ..FaultPlan::ALL };
+    each_seed("what_goes_straight_to_everyone_survives_as_well", 1000, |seed| survive(seed, plan));
 }

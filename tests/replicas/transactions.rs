@@ -5,23 +5,23 @@ use std::time::Duration;
 use gossip_gloomers::nodes::{PnCounter, Txn};
 use serde_json::{Value, json};
 
-use crate::chance::{Chance, each_seed};
-use crate::town::Town;
+use crate::cluster::NodeCluster;
+use crate::rng::{Rng, each_seed};
 
 const KEYS: [u64; 4] = [0, 1, 2, 3];
 
-fn read_all(town: &mut Town, node: usize) -> Vec<Value> {
+fn read_all(cluster: &mut NodeCluster, node: usize) -> Vec<Value> {
     let steps: Vec<_> = KEYS.iter().map(|key| json!(["r", key, null])).collect();
-    let reply = town.ask(node, json!({"type": "txn", "txn": steps}));
+    let reply = cluster.ask(node, json!({"type": "txn", "txn": steps}));
     reply["txn"].as_array().expect("a list").iter().map(|step| step[2].clone()).collect()
 }
 
 #[test]
 fn a_transaction_reads_its_own_writes_and_answers_in_its_own_words() {
-    let mut town = Town::of::<Txn>(1, Duration::ZERO, Chance::new(1));
+    let mut cluster = NodeCluster::of::<Txn>(1, Duration::ZERO, Rng::new(1));
     let txn =
         json!([["r", 1, null], ["w", 1, 6], ["r", 1, null], ["w", 1, 7], ["w", "k", {"a": [1, 2]}], ["r", "k", null]]);
-    let reply = town.ask(0, json!({"type": "txn", "txn": txn}));
+    let reply = cluster.ask(0, json!({"type": "txn", "txn": txn}));
     let done = json!([
         ["r", 1, null],
         ["w", 1, 6],
@@ -31,80 +31,80 @@ fn a_transaction_reads_its_own_writes_and_answers_in_its_own_words() {
         ["r", "k", {"a": [1, 2]}]
     ]);
     assert_eq!((&reply["type"], &reply["txn"]), (&json!("txn_ok"), &done));
-    assert_eq!(read_all(&mut town, 0)[1], json!(7));
+    assert_eq!(read_all(&mut cluster, 0)[1], json!(7));
     for nonsense in [json!(3), json!([["x", 1, 2]]), json!([["w", 1]]), json!([7])] {
-        assert_eq!(town.ask(0, json!({"type": "txn", "txn": nonsense}))["code"], json!(12));
+        assert_eq!(cluster.ask(0, json!({"type": "txn", "txn": nonsense}))["code"], json!(12));
     }
 }
 
 #[test]
 fn no_read_is_fractured_and_replicas_are_equal_after_a_heal() {
     each_seed("no_read_is_fractured_and_replicas_are_equal_after_a_heal", 80, |seed| {
-        let mut chance = Chance::new(seed);
-        let nodes = chance.one_of(&[2, 3, 5]);
-        let latency = Duration::from_millis(chance.one_of(&[0, 5, 100]));
-        let mut town = Town::of::<Txn>(nodes, latency, Chance::new(!seed));
+        let mut rng = Rng::new(seed);
+        let nodes = rng.one_of(&[2, 3, 5]);
+        let latency = Duration::from_millis(rng.one_of(&[0, 5, 100]));
+        let mut cluster = NodeCluster::of::<Txn>(nodes, latency, Rng::new(!seed));
         for number in 0..120 {
-            town.pass(chance.up_to(Duration::from_millis(50)));
-            if chance.percent(5) {
-                let side: Vec<bool> = (0..nodes).map(|_| chance.percent(50)).collect();
+            cluster.pass(rng.up_to(Duration::from_millis(50)));
+            if rng.percent(5) {
+                let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
                 let links = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
-                town.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+                cluster.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
             }
-            let node = chance.index(nodes);
-            if chance.percent(50) {
+            let node = rng.index(nodes);
+            if rng.percent(50) {
                 // All keys get the same value, the last of several.
                 let steps: Vec<_> = [json!("intermediate"), json!(number)]
                     .iter()
                     .flat_map(|value| KEYS.iter().map(move |key| json!(["w", key, value])))
                     .collect();
-                assert_eq!(town.ask(node, json!({"type": "txn", "txn": steps}))["type"], "txn_ok");
+                assert_eq!(cluster.ask(node, json!({"type": "txn", "txn": steps}))["type"], "txn_ok");
             }
-            let values = read_all(&mut town, node);
+            let values = read_all(&mut cluster, node);
             assert!(values.iter().all(|value| *value == values[0]), "n{node} sees part of a transaction: {values:?}");
         }
-        town.cut.clear();
-        town.pass(Duration::from_secs(10));
-        let all: Vec<_> = (0..nodes).map(|node| read_all(&mut town, node)).collect();
+        cluster.cut.clear();
+        cluster.pass(Duration::from_secs(10));
+        let all: Vec<_> = (0..nodes).map(|node| read_all(&mut cluster, node)).collect();
         assert!(all.iter().all(|values| *values == all[0]), "{all:?}");
     });
 }
 
 #[test]
 fn a_node_started_again_overwrites_what_it_wrote_before() {
-    let mut town = Town::of::<Txn>(3, Duration::from_millis(10), Chance::new(3));
+    let mut cluster = NodeCluster::of::<Txn>(3, Duration::from_millis(10), Rng::new(3));
     for value in 0..20 {
-        assert_eq!(town.ask(1, json!({"type": "txn", "txn": [["w", 0, value]]}))["type"], "txn_ok");
+        assert_eq!(cluster.ask(1, json!({"type": "txn", "txn": [["w", 0, value]]}))["type"], "txn_ok");
     }
-    town.pass(Duration::from_secs(1));
-    town.restart(1);
-    town.ask(1, json!({"type": "txn", "txn": [["w", 0, "new"]]}));
-    town.pass(Duration::from_secs(2));
+    cluster.pass(Duration::from_secs(1));
+    cluster.restart(1);
+    cluster.ask(1, json!({"type": "txn", "txn": [["w", 0, "new"]]}));
+    cluster.pass(Duration::from_secs(2));
     for node in 0..3 {
-        assert_eq!(read_all(&mut town, node)[0], json!("new"), "n{node}");
+        assert_eq!(read_all(&mut cluster, node)[0], json!("new"), "n{node}");
     }
 }
 
 #[test]
 fn every_addition_counts_once_at_every_node() {
     each_seed("every_addition_counts_once_at_every_node", 40, |seed| {
-        let mut chance = Chance::new(seed);
-        let mut town = Town::of::<PnCounter>(3, Duration::from_millis(20), Chance::new(!seed));
+        let mut rng = Rng::new(seed);
+        let mut cluster = NodeCluster::of::<PnCounter>(3, Duration::from_millis(20), Rng::new(!seed));
         let mut sum = 0;
         for _ in 0..60 {
-            town.pass(chance.up_to(Duration::from_millis(60)));
-            if chance.percent(10) {
-                let apart = chance.index(3);
-                town.cut = (0..3).flat_map(|other| [(apart, other), (other, apart)]).collect();
+            cluster.pass(rng.up_to(Duration::from_millis(60)));
+            if rng.percent(10) {
+                let apart = rng.index(3);
+                cluster.cut = (0..3).flat_map(|other| [(apart, other), (other, apart)]).collect();
             }
-            let delta = i64::try_from(chance.below(10)).expect("small") - 5;
+            let delta = i64::try_from(rng.below(10)).expect("small") - 5;
             sum += delta;
-            town.ask(chance.index(3), json!({"type": "add", "delta": delta}));
+            cluster.ask(rng.index(3), json!({"type": "add", "delta": delta}));
         }
-        town.cut.clear();
-        town.pass(Duration::from_secs(10));
+        cluster.cut.clear();
+        cluster.pass(Duration::from_secs(10));
         for node in 0..3 {
-            assert_eq!(town.ask(node, json!({"type": "read"}))["value"], json!(sum), "n{node}");
+            assert_eq!(cluster.ask(node, json!({"type": "read"}))["value"], json!(sum), "n{node}");
         }
     });
 }

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::hearsay::{Hearsay, Maker, Operation};
-use crate::ledger::{Ledger, Name};
+use crate::decode::{GossipMessage, Maker, Operation};
+use crate::recording_node::{Name, RecordingNode};
 
 /// How far makers' operations are known without a gap.
 pub(crate) type Vector = BTreeMap<Maker, u32>;
@@ -96,7 +96,7 @@ impl Witness {
     }
 
     /// A message leaves: all that it says is true, and nothing in it has been acknowledged.
-    pub(crate) fn on_send(&mut self, from: usize, message: &Hearsay) {
+    pub(crate) fn on_send(&mut self, from: usize, message: &GossipMessage) {
         let nodes = self.replicas.len();
         let sender = &mut self.replicas[from];
         // What a replica hands on for the dead is seen when it first says so.
@@ -137,7 +137,7 @@ impl Witness {
     }
 
     /// A message arrives at a living node.
-    pub(crate) fn on_arrival(&mut self, from: usize, message: &Hearsay) {
+    pub(crate) fn on_arrival(&mut self, from: usize, message: &GossipMessage) {
         let nodes = self.replicas.len();
         let receiver = &mut self.replicas[message.to];
         let other = &mut receiver.others[from];
@@ -168,23 +168,23 @@ impl Witness {
     }
 
     /// A replica holds what it was told, and each operation is what its maker made it.
-    pub(crate) fn check(&self, node: usize, ledger: &Ledger, thoroughly: bool) {
+    pub(crate) fn check(&self, node: usize, recording: &RecordingNode, thoroughly: bool) {
         let replica = &self.replicas[node];
         let is_made = |name: &&Name| name.0 < small(self.replicas.len());
         let held = replica.held.iter().filter(is_made);
-        assert_eq!(ledger.entries().len(), held.clone().count(), "n{node} holds what it was told");
+        assert_eq!(recording.entries().len(), held.clone().count(), "n{node} holds what it was told");
         if !thoroughly {
             return;
         }
-        assert!(ledger.entries().keys().eq(held), "n{node} holds what it was told");
+        assert!(recording.entries().keys().eq(held), "n{node} holds what it was told");
         let is_own = |(maker, reach): &(Maker, u32)| maker.0 < small(self.replicas.len()) && *reach > 0;
         let vector = replica.reach.clone().into_iter().filter(is_own).collect();
-        assert_eq!(ledger.vector().into_iter().filter(is_own).collect::<Vector>(), vector);
-        for (name, text) in ledger
+        assert_eq!(recording.vector().into_iter().filter(is_own).collect::<Vector>(), vector);
+        for (name, text) in recording
             .logged()
             .into_iter()
             .filter(|(name, _)| is_made(&name))
-            .chain(ledger.entries().iter().map(|(name, text)| (*name, &**text)))
+            .chain(recording.entries().iter().map(|(name, text)| (*name, &**text)))
         {
             assert_eq!(text, self.made[&name].to_string().as_bytes(), "n{node}: {name:?}");
         }

@@ -2,15 +2,15 @@
 
 use gossip_gloomers::simulation::{Fault, Shape};
 
-use crate::bed::{Bed, Outcome, mean, seeds};
+use crate::fixture::{Fixture, Outcome, mean, seeds};
 
 #[test]
 fn partitions_lose_nothing_with_3_or_5_nodes() {
     for nodes in [3, 5] {
         for latency in [0, 100] {
-            let bed = Bed::new(nodes).latency(latency, Shape::Constant).faults(&[Fault::Partition], 3, 60);
+            let fixture = Fixture::new(nodes).latency(latency, Shape::Constant).faults(&[Fault::Partition], 3, 60);
             for seed in seeds(10) {
-                bed.run(seed).assert_nothing_lost();
+                fixture.run(seed).assert_nothing_lost();
             }
         }
     }
@@ -19,8 +19,8 @@ fn partitions_lose_nothing_with_3_or_5_nodes() {
 #[test]
 fn partitions_lose_nothing_with_25_nodes_and_cost_a_message_more() {
     for (interval, limit) in [(3, 2.5), (10, 2.0)] {
-        let bed = Bed::new(25).faults(&[Fault::Partition], interval, 60);
-        let cost = mean(seeds(2).map(|seed| bed.run(seed)).inspect(Outcome::assert_nothing_lost).map(|o| o.per_op));
+        let fixture = Fixture::new(25).faults(&[Fault::Partition], interval, 60);
+        let cost = mean(seeds(2).map(|seed| fixture.run(seed)).inspect(Outcome::assert_nothing_lost).map(|o| o.per_op));
         assert!(cost <= limit, "{cost} messages an operation at an interval of {interval} s");
     }
 }
@@ -28,31 +28,31 @@ fn partitions_lose_nothing_with_25_nodes_and_cost_a_message_more() {
 #[test]
 fn partitions_lose_nothing_where_everything_goes_straight_to_everyone() {
     for nodes in [3, 5, 9] {
-        let bed = Bed::new(nodes).stale(0).faults(&[Fault::Partition], 3, 30);
+        let fixture = Fixture::new(nodes).stale(0).faults(&[Fault::Partition], 3, 30);
         for seed in seeds(6) {
-            bed.run(seed).assert_nothing_lost();
+            fixture.run(seed).assert_nothing_lost();
         }
     }
 }
 
 #[test]
 fn loss_duplication_and_reordering_lose_nothing() {
-    let bed = Bed::new(25).but(|simulation| simulation.loss(0.1));
-    for outcome in seeds(2).map(|seed| bed.run(seed)) {
+    let fixture = Fixture::new(25).but(|simulation| simulation.loss(0.1));
+    for outcome in seeds(2).map(|seed| fixture.run(seed)) {
         outcome.assert_nothing_lost();
         assert!(outcome.per_op <= 2.0, "{}: {}", outcome.per_op, outcome.told());
     }
-    let bed = Bed::new(7).latency(50, Shape::Exponential).faults(&[Fault::Partition], 5, 30);
-    let bed = bed.but(|simulation| simulation.loss(0.2).duplication(0.2));
+    let fixture = Fixture::new(7).latency(50, Shape::Exponential).faults(&[Fault::Partition], 5, 30);
+    let fixture = fixture.but(|simulation| simulation.loss(0.2).duplication(0.2));
     for seed in seeds(6) {
-        bed.run(seed).assert_nothing_lost();
+        fixture.run(seed).assert_nothing_lost();
     }
 }
 
 #[test]
 fn who_was_stopped_catches_up() {
-    let bed = Bed::new(5).faults(&[Fault::Pause], 5, 40);
+    let fixture = Fixture::new(5).faults(&[Fault::Pause], 5, 40);
     for seed in seeds(8) {
-        bed.run(seed).assert_nothing_lost();
+        fixture.run(seed).assert_nothing_lost();
     }
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use gossip_gloomers::simulation::{Fault, Shape, Value};
 use gossip_gloomers::time::{Duration, Time};
 
-use crate::bed::{Bed, Outcome, seeds};
-use crate::ledger::Ledger;
+use crate::fixture::{Fixture, Outcome, seeds};
+use crate::recording_cluster::RecordingCluster;
 use crate::seen::{Read, acknowledged, reads};
 
 /// A simulated node answers `init` at once, so the history counts from the zero of the cluster.
@@ -29,19 +29,19 @@ fn values(outcome: &Outcome, key: &str) -> BTreeSet<i64> {
 
 /// At the end everyone reads all that is left in a living process and nothing else, and the checker finds lost exactly
 /// what clients had been told of and is in none. Returns how many values that are.
-fn assert_only_kills_lose(outcome: &Outcome, ledger: &Ledger) -> usize {
+fn assert_only_kills_lose(outcome: &Outcome, recording: &RecordingCluster) -> usize {
     let reads = reads(outcome);
     let last = (0..outcome.nodes).map(|node| reads.iter().rev().find(|read| read.node == node).expect("all read"));
     let last: Vec<&Read> = last.collect();
     let end = last.iter().map(|read| time(read.invoked)).max().expect("there are nodes");
-    let survivors = ledger.survivors(end);
+    let survivors = recording.survivors(end);
     for read in last {
         if let Some(value) = survivors.symmetric_difference(&read.seen).next() {
             panic!(
                 "n{} has it: {}, {}\n{}",
                 read.node,
                 read.seen.contains(value),
-                ledger.trail(*value),
+                recording.trail(*value),
                 outcome.told()
             );
         }
@@ -63,20 +63,20 @@ struct Reunion {
     held: BTreeSet<i64>,
 }
 
-fn reunions(ledger: &Ledger) -> Vec<Reunion> {
+fn reunions(recording: &RecordingCluster) -> Vec<Reunion> {
     let starts: BTreeSet<Time> =
-        ledger.incarnations.iter().map(|incarnation| incarnation.started).filter(|at| *at > Time::ZERO).collect();
-    let ends = || ledger.incarnations.iter().filter_map(|incarnation| incarnation.ended);
+        recording.incarnations.iter().map(|incarnation| incarnation.started).filter(|at| *at > Time::ZERO).collect();
+    let ends = || recording.incarnations.iter().filter_map(|incarnation| incarnation.ended);
     let reunion = |from| Reunion {
         from,
         to: ends().filter(|end| *end > from).min().expect("all nodes are ended at last"),
-        returned: ledger
+        returned: recording
             .incarnations
             .iter()
             .filter(|incarnation| incarnation.started == from)
             .map(|incarnation| incarnation.node)
             .collect(),
-        held: ledger.survivors(from),
+        held: recording.survivors(from),
     };
     starts.into_iter().map(reunion).collect()
 }
@@ -94,12 +94,12 @@ fn period_ms(latency_ms: u64) -> u64 {
     if latency_ms == 0 { 50 } else { 370 }
 }
 
-fn beds(fault: Fault) -> impl Iterator<Item = (Bed, u64, Range<u64>)> {
+fn fixtures(fault: Fault) -> impl Iterator<Item = (Fixture, u64, Range<u64>)> {
     let sizes = [(3, 4), (5, 4), (25, 1)];
     sizes.into_iter().flat_map(move |(nodes, few)| {
         [(0, 5), (0, 10), (100, 5), (100, 10)].map(|(latency, interval)| {
-            let bed = Bed::new(nodes).latency(latency, Shape::Constant).faults(&[fault], interval, 60);
-            (bed, latency, seeds(few))
+            let fixture = Fixture::new(nodes).latency(latency, Shape::Constant).faults(&[fault], interval, 60);
+            (fixture, latency, seeds(few))
         })
     })
 }
@@ -107,10 +107,10 @@ fn beds(fault: Fault) -> impl Iterator<Item = (Bed, u64, Range<u64>)> {
 #[test]
 fn a_kill_loses_what_no_living_node_holds_and_nothing_else() {
     let mut lost = 0;
-    for (bed, _, seeds) in beds(Fault::Kill) {
+    for (fixture, _, seeds) in fixtures(Fault::Kill) {
         for seed in seeds {
-            let (outcome, ledger) = bed.run_watched(seed);
-            lost += assert_only_kills_lose(&outcome, &ledger);
+            let (outcome, recording) = fixture.run_watched(seed);
+            lost += assert_only_kills_lose(&outcome, &recording);
         }
     }
     assert!(lost > 0, "kills of all nodes leave nothing");
@@ -128,23 +128,23 @@ fn spreading(latency_ms: u64) -> Duration {
     Duration::from_millis(1000 + 4 * latency_ms + 2 * period_ms(latency_ms))
 }
 
-fn assert_sees(read: &Read, value: i64, outcome: &Outcome, ledger: &Ledger) {
+fn assert_sees(read: &Read, value: i64, outcome: &Outcome, recording: &RecordingCluster) {
     let seen = read.seen.contains(&value);
-    assert!(seen, "n{} by {}: {}\n{}", read.node, read.told, ledger.trail(value), outcome.told());
+    assert!(seen, "n{} by {}: {}\n{}", read.node, read.told, recording.trail(value), outcome.told());
 }
 
 #[test]
 fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
     let mut seen = 0;
-    for (bed, latency, seeds) in beds(Fault::Kill) {
+    for (fixture, latency, seeds) in fixtures(Fault::Kill) {
         for seed in seeds {
-            let (outcome, ledger) = bed.run_watched(seed);
+            let (outcome, recording) = fixture.run_watched(seed);
             let reads = reads(&outcome);
-            for reunion in reunions(&ledger) {
+            for reunion in reunions(&recording) {
                 let late = reunion.reads(&reads, reunion.from, rejoining(latency));
                 for read in late.filter(|read| reunion.returned.contains(&read.node)) {
                     for value in &reunion.held {
-                        assert_sees(read, *value, &outcome, &ledger);
+                        assert_sees(read, *value, &outcome, &recording);
                     }
                     seen += reunion.held.len();
                 }
@@ -157,11 +157,11 @@ fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
 #[test]
 fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
     let mut seen = 0;
-    for (bed, latency, seeds) in beds(Fault::Kill) {
+    for (fixture, latency, seeds) in fixtures(Fault::Kill) {
         for seed in seeds {
-            let (outcome, ledger) = bed.run_watched(seed);
+            let (outcome, recording) = fixture.run_watched(seed);
             let reads = reads(&outcome);
-            for reunion in reunions(&ledger) {
+            for reunion in reunions(&recording) {
                 let within = reunion.from..reunion.to;
                 for (value, node, known) in acknowledged(&outcome) {
                     if !within.contains(&time(known)) || !reunion.returned.contains(&node) {
@@ -169,7 +169,7 @@ fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
                     }
                     let settled = time(known).max(reunion.from + rejoining(latency));
                     for read in reunion.reads(&reads, settled, spreading(latency)) {
-                        assert_sees(read, value, &outcome, &ledger);
+                        assert_sees(read, value, &outcome, &recording);
                         seen += 1;
                     }
                 }
@@ -182,19 +182,19 @@ fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
 #[test]
 fn a_node_stopped_for_ten_seconds_catches_up() {
     let mut longest = Duration::ZERO;
-    for (bed, latency, seeds) in beds(Fault::Pause) {
+    for (fixture, latency, seeds) in fixtures(Fault::Pause) {
         for seed in seeds {
-            let (outcome, ledger) = bed.run_watched(seed);
+            let (outcome, recording) = fixture.run_watched(seed);
             outcome.assert_nothing_lost();
             let reads = reads(&outcome);
-            for pause in &ledger.pauses {
-                let held = ledger.survivors(pause.to);
-                let next = ledger.pauses.iter().map(|pause| pause.from).filter(|from| *from >= pause.to).min();
+            for pause in &recording.pauses {
+                let held = recording.survivors(pause.to);
+                let next = recording.pauses.iter().map(|pause| pause.from).filter(|from| *from >= pause.to).min();
                 let bound = pause.to + rejoining(latency);
                 let late = reads.iter().filter(|read| bound <= time(read.invoked));
                 for read in late.filter(|read| next.is_none_or(|next| time(read.invoked) < next)) {
                     for value in &held {
-                        assert_sees(read, *value, &outcome, &ledger);
+                        assert_sees(read, *value, &outcome, &recording);
                     }
                     longest = longest.max(pause.to.since(pause.from));
                 }
@@ -207,12 +207,12 @@ fn a_node_stopped_for_ten_seconds_catches_up() {
 #[test]
 fn a_set_that_only_grows_keeps_the_same_promises() {
     for latency in [0, 100] {
-        let bed = Bed::g_set(5).latency(latency, Shape::Constant);
+        let fixture = Fixture::g_set(5).latency(latency, Shape::Constant);
         for seed in seeds(3) {
-            bed.clone().faults(&[Fault::Partition], 5, 30).run(seed).assert_nothing_lost();
-            let (outcome, ledger) = bed.clone().faults(&[Fault::Kill], 5, 30).run_watched(seed);
-            assert_only_kills_lose(&outcome, &ledger);
-            bed.clone().but(|simulation| simulation.loss(0.1)).run(seed).assert_nothing_lost();
+            fixture.clone().faults(&[Fault::Partition], 5, 30).run(seed).assert_nothing_lost();
+            let (outcome, recording) = fixture.clone().faults(&[Fault::Kill], 5, 30).run_watched(seed);
+            assert_only_kills_lose(&outcome, &recording);
+            fixture.clone().but(|simulation| simulation.loss(0.1)).run(seed).assert_nothing_lost();
         }
     }
 }

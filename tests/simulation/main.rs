@@ -2,10 +2,10 @@
 //!
 //! `SEEDS=40 cargo test --release --test simulation` runs each claim over that many seeds instead of a few.
 
-mod bed;
 mod budgets;
 mod faults;
+mod fixture;
 mod incarnations;
-mod ledger;
 mod promises;
+mod recording_cluster;
 mod seen;

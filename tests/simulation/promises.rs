@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gossip_gloomers::simulation::{Fault, Process, Shape, Value};
 
-use crate::bed::{Bed, Outcome, seeds};
+use crate::fixture::{Fixture, Outcome, seeds};
 use crate::seen::{MS, Read, acknowledged, reads};
 
 /// By then everyone has noticed whom a cut took away, and found another hub.
@@ -95,10 +95,10 @@ fn assert_promises(outcome: &Outcome, hop_ms: i64, heal_ms: i64) {
 
 /// `period_ms` is that of the rounds.
 fn assert_all(nodes: usize, latency_ms: u32, period_ms: u32, few: u64) {
-    let bed = Bed::new(nodes).latency(latency_ms.into(), Shape::Constant).faults(&[Fault::Partition], 10, 60);
+    let fixture = Fixture::new(nodes).latency(latency_ms.into(), Shape::Constant).faults(&[Fault::Partition], 10, 60);
     let (latency, period) = (i64::from(latency_ms), i64::from(period_ms));
     for seed in seeds(few) {
-        let outcome = bed.run(seed);
+        let outcome = fixture.run(seed);
         outcome.assert_nothing_lost();
         let hop = 2 * (period + 2 * latency);
         assert_promises(&outcome, hop, 2 * period + 4 * latency + 1000);

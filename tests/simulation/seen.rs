@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use gossip_gloomers::simulation::{Op, OpKind, Process};
 
-use crate::bed::Outcome;
+use crate::fixture::Outcome;
 
 pub(crate) const MS: i64 = 1_000_000;
 

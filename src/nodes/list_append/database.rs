@@ -8,7 +8,7 @@ use crate::wire::{Json, MAX_REPLY};
 const SURROUNDINGS: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+enum Verb {
     Read,
     Write,
     Append,
@@ -17,7 +17,7 @@ enum Deed {
 /// A read or a write.
 #[derive(Debug, Clone)]
 pub(super) struct MicroOp {
-    deed: Deed,
+    verb: Verb,
     key: Box<str>,
     value: Box<str>,
 }
@@ -30,10 +30,10 @@ impl MicroOp {
 
     /// Appends it as JSON, with this value.
     fn write(&self, value: &str, out: &mut Vec<u8>) {
-        let name = match self.deed {
-            Deed::Read => "r",
-            Deed::Write => "w",
-            Deed::Append => "append",
+        let name = match self.verb {
+            Verb::Read => "r",
+            Verb::Write => "w",
+            Verb::Append => "append",
         };
         if !out.ends_with(b"[") {
             out.push(b',');
@@ -49,13 +49,13 @@ pub(super) fn micro_ops(txn: Json<'_>) -> Option<Vec<MicroOp>> {
     let micro_op = |op: Json<'_>| {
         let mut parts = op.items()?;
         let (f, key, value) = (parts.next()?, parts.next()?, parts.next()?);
-        let deed = match f.as_str()? {
-            "r" => Deed::Read,
-            "w" => Deed::Write,
-            "append" => Deed::Append,
+        let verb = match f.as_str()? {
+            "r" => Verb::Read,
+            "w" => Verb::Write,
+            "append" => Verb::Append,
             _ => return None,
         };
-        parts.next().is_none().then(|| MicroOp { deed, key: text(key), value: text(value) })
+        parts.next().is_none().then(|| MicroOp { verb, key: text(key), value: text(value) })
     };
     txn.items()?.map(micro_op).collect()
 }
@@ -68,7 +68,7 @@ fn text(value: Json<'_>) -> Box<str> {
 
 /// Appends those of some micro-operations that change anything as elements of a JSON array, which begins with `[`.
 pub(super) fn write_changes(ops: &[MicroOp], out: &mut Vec<u8>) {
-    for op in ops.iter().filter(|op| op.deed != Deed::Read) {
+    for op in ops.iter().filter(|op| op.verb != Verb::Read) {
         op.write(&op.value, out);
     }
 }
@@ -83,13 +83,13 @@ impl Database {
         let mut out = vec![b'['];
         let mut fits = true;
         for op in ops {
-            let value = match op.deed {
-                Deed::Read => self.0.get(&op.key).map_or("null", |value| value),
-                Deed::Write => {
+            let value = match op.verb {
+                Verb::Read => self.0.get(&op.key).map_or("null", |value| value),
+                Verb::Write => {
                     self.0.insert(op.key.clone(), op.value.clone());
                     &op.value
                 }
-                Deed::Append => {
+                Verb::Append => {
                     self.append(op);
                     &op.value
                 }

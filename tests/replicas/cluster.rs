@@ -9,19 +9,19 @@ use gossip_gloomers::simulation::{Cluster as _, SimulatedCluster};
 use gossip_gloomers::time::Time;
 use serde_json::{Value, json};
 
-use crate::chance::Chance;
-use crate::wires::init;
+use crate::bare_node::init;
+use crate::rng::Rng;
 
 /// Whether it is this message, by its body.
 pub(crate) type Choice = Box<dyn FnMut(&Value) -> bool>;
 
 /// Some nodes of one kind.
-pub(crate) struct Town {
+pub(crate) struct NodeCluster {
     cluster: SimulatedCluster,
     pub(crate) nodes: usize,
     latency: Duration,
-    chance: Chance,
-    wires: BTreeMap<(Time, u64), (usize, Vec<u8>)>,
+    rng: Rng,
+    network: BTreeMap<(Time, u64), (usize, Vec<u8>)>,
     sequence: u64,
     /// Links that lose everything, from and to.
     pub(crate) cut: BTreeSet<(usize, usize)>,
@@ -36,29 +36,29 @@ pub(crate) struct Town {
     pub(crate) messages: usize,
 }
 
-impl Town {
+impl NodeCluster {
     /// Nodes that have had time to find each other.
-    pub(crate) fn of<N>(nodes: usize, latency: Duration, chance: Chance) -> Self
+    pub(crate) fn of<N>(nodes: usize, latency: Duration, rng: Rng) -> Self
     where
         N: Node<Options = Settings> + 'static,
     {
-        let mut town = Self::that_begins::<N>(nodes, latency, Settings::default(), chance);
-        town.pass(Duration::from_secs(2));
-        town
+        let mut cluster = Self::that_begins::<N>(nodes, latency, Settings::default(), rng);
+        cluster.pass(Duration::from_secs(2));
+        cluster
     }
 
     /// Nodes that start now.
-    pub(crate) fn that_begins<N>(nodes: usize, latency: Duration, settings: Settings, mut chance: Chance) -> Self
+    pub(crate) fn that_begins<N>(nodes: usize, latency: Duration, settings: Settings, mut rng: Rng) -> Self
     where
         N: Node<Options = Settings> + 'static,
     {
-        let cluster = SimulatedCluster::of::<N>(nodes, chance.below(u64::MAX), &settings);
-        let mut town = Self {
+        let cluster = SimulatedCluster::of::<N>(nodes, rng.below(u64::MAX), &settings);
+        let mut cluster = Self {
             cluster,
             nodes,
             latency,
-            chance,
-            wires: BTreeMap::new(),
+            rng,
+            network: BTreeMap::new(),
             sequence: 0,
             cut: BTreeSet::new(),
             loses: None,
@@ -68,9 +68,9 @@ impl Town {
             messages: 0,
         };
         for node in 0..nodes {
-            town.begin(node);
+            cluster.begin(node);
         }
-        town
+        cluster
     }
 
     /// Loses the next message that this chooses.
@@ -95,12 +95,12 @@ impl Town {
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.cluster.now() + duration;
         loop {
-            let next = self.wires.first_key_value().map_or(end, |((at, _), _)| *at).min(end);
+            let next = self.network.first_key_value().map_or(end, |((at, _), _)| *at).min(end);
             self.collect(next);
             if self.cluster.now() < next {
                 continue;
             }
-            match self.wires.first_entry().filter(|first| first.key().0 <= next) {
+            match self.network.first_entry().filter(|first| first.key().0 <= next) {
                 Some(first) => {
                     let (node, line) = first.remove();
                     self.cluster.deliver(node, &line);
@@ -113,7 +113,7 @@ impl Town {
 
     /// Hears what is said until then, at the latest.
     fn collect(&mut self, until: Time) {
-        let Self { cluster, wires, sequence, chance, latency, cut, loses, lost, replies, registered, messages, .. } =
+        let Self { cluster, network, sequence, rng, latency, cut, loses, lost, replies, registered, messages, .. } =
             self;
         let said = cluster.wait(Some(until), &mut |node, at, line| {
             let message: Value = serde_json::from_slice(line).expect("nodes print JSON");
@@ -121,7 +121,7 @@ impl Town {
             if dest == "lin-kv" {
                 *sequence += 1;
                 let answer = swap(registered, node, &message["body"]);
-                wires.insert((at + chance.up_to(*latency), *sequence), (node, answer.into_bytes()));
+                network.insert((at + rng.up_to(*latency), *sequence), (node, answer.into_bytes()));
                 return;
             }
             let Some(to) = dest.strip_prefix('n').and_then(|index| index.parse().ok()) else {
@@ -134,8 +134,8 @@ impl Town {
                 lost.push(message);
             } else if !cut.contains(&(node, to)) {
                 *sequence += 1;
-                let there = at + chance.up_to(*latency);
-                wires.insert((there, *sequence), (to, [line, b"\n"].concat()));
+                let there = at + rng.up_to(*latency);
+                network.insert((there, *sequence), (to, [line, b"\n"].concat()));
             }
         });
         assert!(said.is_ok(), "the simulation goes on");

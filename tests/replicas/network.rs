@@ -1,22 +1,17 @@
-//! Engines and the wires between them: a queue of things that happen, each at its time, and what wires do to
-//! messages.
+//! Engines and the network between them: a queue of events, each at its time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use gossip_gloomers::engine::{Engine, EngineConfig, StateMachine};
+use gossip_gloomers::engine::StateMachine as _;
 use gossip_gloomers::gossip::Settings;
-use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
-use gossip_gloomers::wire::PADDING;
 
-use crate::chance::Chance;
-use crate::hearsay::{self, Hearsay, Said};
-use crate::ledger::Ledger;
+use crate::bare_node::{BareNode, EPOCH, init};
+use crate::decode::{self, GossipMessage, Output};
+use crate::recording_node::RecordingNode;
+use crate::rng::Rng;
 use crate::witness::Witness;
-
-/// Microseconds since the epoch when the test begins.
-pub(crate) const EPOCH: u64 = 1_763_838_000_000_000;
 
 /// Nodes' wall clocks differ by this much at most.
 const SKEW: Duration = Duration::from_secs(3600);
@@ -26,13 +21,13 @@ const SKEW: Duration = Duration::from_secs(3600);
 enum Event {
     /// A message is there.
     Arrival(Mail),
-    /// Something that the test wants.
-    Deed(Deed),
+    /// What the test does.
+    Action(Action),
 }
 
-/// What a test can want.
+/// What a test can do.
 #[derive(Debug, Clone)]
-pub(crate) enum Deed {
+pub(crate) enum Action {
     /// A client tells a node something, if it lives.
     Append(usize),
     /// The process ends.
@@ -52,7 +47,7 @@ pub(crate) enum Deed {
 pub(crate) struct Mail {
     pub(crate) from: usize,
     pub(crate) line: Vec<u8>,
-    pub(crate) said: Hearsay,
+    pub(crate) said: GossipMessage,
 }
 
 /// What reaches a node.
@@ -62,31 +57,16 @@ enum Input {
     Request(i64),
 }
 
-/// The line with which an incarnation begins.
-pub(crate) fn init(node: usize, nodes: usize) -> String {
-    let ids: Vec<_> = (0..nodes).map(|node| format!("n{node}")).collect();
-    let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n{node}","node_ids":{ids:?}}}"#);
-    format!("{{\"src\":\"c0\",\"dest\":\"n{node}\",\"body\":{body}}}\n")
-}
-
 /// The line with which a client makes an operation.
 pub(crate) fn append(node: usize, operation: i64) -> String {
     let body = format!(r#"{{"type":"append","msg_id":7,"operation":{operation}}}"#);
     format!("{{\"src\":\"c1\",\"dest\":\"n{node}\",\"body\":{body}}}\n")
 }
 
-/// Hands lines to an engine.
-pub(crate) fn feed<N: Node>(engine: &mut Engine<N>, lines: &mut Vec<u8>, now: Time) {
-    let len = lines.len();
-    lines.extend_from_slice(&[0; PADDING]);
-    engine.on_lines(lines, len, now);
-    lines.clear();
-}
-
 /// One process.
 #[derive(Debug)]
 struct Process {
-    engine: Engine<Ledger>,
+    node: BareNode<RecordingNode>,
     born: Time,
     /// What came since it was stopped, if it is.
     stopped: Option<Vec<Input>>,
@@ -98,18 +78,18 @@ impl Process {
     }
 
     fn due(&self) -> Option<Time> {
-        let deadline = self.engine.next_deadline().filter(|_| self.stopped.is_none())?;
+        let deadline = self.node.engine.next_deadline().filter(|_| self.stopped.is_none())?;
         Some(self.born + deadline.since(Time::ZERO))
     }
 
-    fn ledger(&self) -> &Ledger {
-        self.engine.node().expect("initialised at the start")
+    fn recording(&self) -> &RecordingNode {
+        self.node.node()
     }
 }
 
-/// How wires treat messages.
+/// How the network treats messages.
 #[derive(Debug, Clone)]
-pub(crate) struct Wires {
+pub(crate) struct Network {
     /// A message takes at least this long, and at most the other.
     pub(crate) shortest: Duration,
     pub(crate) longest: Duration,
@@ -122,10 +102,10 @@ pub(crate) struct Wires {
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) now: Time,
-    pub(crate) wires: Wires,
+    pub(crate) network: Network,
     pub(crate) witness: Witness,
     pub(crate) settings: Settings,
-    chance: Chance,
+    rng: Rng,
     processes: Vec<Option<Process>>,
     skew: Vec<Duration>,
     events: BTreeMap<(Time, u64), Event>,
@@ -140,14 +120,14 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Nodes that start now.
-    pub(crate) fn new(nodes: usize, wires: Wires, settings: Settings, mut chance: Chance) -> Self {
-        let skew = (0..nodes).map(|_| chance.up_to(SKEW)).collect();
+    pub(crate) fn new(nodes: usize, network: Network, settings: Settings, mut rng: Rng) -> Self {
+        let skew = (0..nodes).map(|_| rng.up_to(SKEW)).collect();
         let mut cluster = Self {
             now: Time::from_millis(1),
-            wires,
+            network,
             witness: Witness::new(nodes),
             settings,
-            chance,
+            rng,
             processes: (0..nodes).map(|_| None).collect(),
             skew,
             events: BTreeMap::new(),
@@ -163,8 +143,8 @@ impl Cluster {
         cluster
     }
 
-    pub(crate) fn ledger(&self, node: usize) -> Option<&Ledger> {
-        self.processes[node].as_ref().map(Process::ledger)
+    pub(crate) fn recording(&self, node: usize) -> Option<&RecordingNode> {
+        self.processes[node].as_ref().map(Process::recording)
     }
 
     /// Whom a node follows, by what it said last: itself if it is a hub.
@@ -176,9 +156,9 @@ impl Cluster {
         (0..self.processes.len()).filter(|node| self.processes[*node].is_some())
     }
 
-    /// Wants something at some time from now.
-    pub(crate) fn plan(&mut self, after: Duration, deed: Deed) {
-        self.push(self.now + after, Event::Deed(deed));
+    /// Plans an action, some time from now.
+    pub(crate) fn plan(&mut self, after: Duration, action: Action) {
+        self.push(self.now + after, Event::Action(action));
     }
 
     fn push(&mut self, at: Time, event: Event) {
@@ -213,7 +193,7 @@ impl Cluster {
             } else if let Some((_, node)) = timer {
                 let now = self.now;
                 let process = self.processes[node].as_mut().expect("it has a timer");
-                process.engine.on_deadline(process.local(now));
+                process.node.engine.on_deadline(process.local(now));
                 self.collect(node);
             }
         }
@@ -223,40 +203,40 @@ impl Cluster {
     pub(crate) fn is_news_under_way(&self) -> bool {
         self.events.values().any(|event| match event {
             Event::Arrival(mail) => mail.said.carried() > 0 && self.processes[mail.said.to].is_some(),
-            Event::Deed(_) => false,
+            Event::Action(_) => false,
         })
     }
 
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Arrival(mail) => self.on_input(mail.said.to, Input::Mail(mail)),
-            Event::Deed(deed) => self.on_deed(deed),
+            Event::Action(action) => self.on_action(action),
         }
     }
 
-    fn on_deed(&mut self, deed: Deed) {
-        match deed {
-            Deed::Append(node) => {
+    fn on_action(&mut self, action: Action) {
+        match action {
+            Action::Append(node) => {
                 let operation = i64::try_from(self.sequence).expect("few events");
                 self.sequence += 1;
                 self.on_input(node, Input::Request(operation));
             }
-            Deed::Kill(node) => {
+            Action::Kill(node) => {
                 if self.processes[node].take().is_some() {
                     self.witness.on_kill(node);
                 }
             }
-            Deed::Start(node) => self.start(node),
-            Deed::Pause(node) => {
+            Action::Start(node) => self.start(node),
+            Action::Pause(node) => {
                 if let Some(process) = &mut self.processes[node] {
                     process.stopped.get_or_insert_default();
                 }
             }
-            Deed::Resume(node) => self.resume(node),
-            Deed::Cut(links) => self.cut = links,
-            Deed::Heal => {
+            Action::Resume(node) => self.resume(node),
+            Action::Cut(links) => self.cut = links,
+            Action::Heal => {
                 self.cut.clear();
-                (self.wires.loss, self.wires.duplication) = (0, 0);
+                (self.network.loss, self.network.duplication) = (0, 0);
                 for node in 0..self.processes.len() {
                     self.start(node);
                     self.resume(node);
@@ -281,8 +261,8 @@ impl Cluster {
         }
         let wall = Time::ZERO + self.skew[node];
         let incarnation = EPOCH + (wall.as_nanos() + self.now.as_nanos()) / 1000;
-        let config = EngineConfig { incarnation, seed: self.chance.below(u64::MAX), options: self.settings };
-        self.processes[node] = Some(Process { engine: Engine::new(config), born: self.now, stopped: None });
+        let bare_node = BareNode::incarnation(incarnation, self.rng.below(u64::MAX), self.settings);
+        self.processes[node] = Some(Process { node: bare_node, born: self.now, stopped: None });
         self.witness.on_start(node, incarnation);
         self.buffer.clear();
         self.buffer.extend_from_slice(init(node, self.processes.len()).as_bytes());
@@ -316,27 +296,27 @@ impl Cluster {
             }
         }
         self.hand_over(node);
-        let ledger = self.processes[node].as_ref().expect("it lives").ledger();
-        self.witness.check(node, ledger, false);
+        let recording = self.processes[node].as_ref().expect("it lives").recording();
+        self.witness.check(node, recording, false);
     }
 
     fn hand_over(&mut self, node: usize) {
         let process = self.processes[node].as_mut().expect("it lives");
-        let now = process.local(self.now);
-        feed(&mut process.engine, &mut self.buffer, now);
+        process.node.now = process.local(self.now);
+        process.node.feed(&self.buffer);
         self.collect(node);
     }
 
-    /// Puts what a node has said on the wires.
+    /// Puts what a node has said on the network.
     fn collect(&mut self, node: usize) {
         let process = self.processes[node].as_mut().expect("it lives");
-        let output = std::mem::take(process.engine.output());
-        let counters = process.engine.counters();
+        let output = std::mem::take(process.node.output());
+        let counters = process.node.engine.counters();
         assert_eq!((counters.unreadable, counters.refused), (0, 0), "n{node} understands everything");
         for line in output.split_inclusive(|byte| *byte == b'\n') {
-            match hearsay::read(&line[..line.len() - 1]) {
-                Said::ToClient { kind } => assert!(["init_ok", "append_ok"].contains(&kind.as_str()), "{kind}"),
-                Said::ToReplica(said) => {
+            match decode::read(&line[..line.len() - 1]) {
+                Output::ToClient { kind } => assert!(["init_ok", "append_ok"].contains(&kind.as_str()), "{kind}"),
+                Output::ToReplica(said) => {
                     self.witness.on_send(node, &said);
                     self.follows[node] = said.follows.or(self.follows[node]);
                     self.carry(&Mail { from: node, line: line.to_vec(), said });
@@ -346,13 +326,13 @@ impl Cluster {
     }
 
     fn carry(&mut self, mail: &Mail) {
-        let Wires { shortest, longest, loss, duplication } = self.wires;
-        if self.cut.contains(&(mail.from, mail.said.to)) || self.chance.percent(loss) {
+        let Network { shortest, longest, loss, duplication } = self.network;
+        if self.cut.contains(&(mail.from, mail.said.to)) || self.rng.percent(loss) {
             return;
         }
-        let copies = 1 + usize::from(self.chance.percent(duplication));
+        let copies = 1 + usize::from(self.rng.percent(duplication));
         for _ in 0..copies {
-            let at = self.now + shortest + self.chance.up_to(longest.saturating_sub(shortest));
+            let at = self.now + shortest + self.rng.up_to(longest.saturating_sub(shortest));
             self.push(at, Event::Arrival(mail.clone()));
         }
     }

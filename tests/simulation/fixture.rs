@@ -1,11 +1,11 @@
-//! A test bed: what to try on which nodes, and what came of it.
+//! The fixture of these tests: what to try on which nodes, and what came of it.
 
 use std::time::Duration;
 
 use gossip_gloomers::nodes::{Broadcast, GSet};
 use gossip_gloomers::simulation::{Delivery, Fault, History, Report, Shape, Simulation, Unwatched, Value, Workload};
 
-use crate::ledger::Ledger;
+use crate::recording_cluster::RecordingCluster;
 
 /// How many seeds each claim is tried with: a few, or `SEEDS`.
 pub(crate) fn seeds(few: u64) -> std::ops::Range<u64> {
@@ -14,7 +14,7 @@ pub(crate) fn seeds(few: u64) -> std::ops::Range<u64> {
 
 /// What to try.
 #[derive(Debug, Clone)]
-pub(crate) struct Bed {
+pub(crate) struct Fixture {
     simulation: Simulation,
     workload: Workload,
     nodes: usize,
@@ -29,7 +29,7 @@ pub(crate) struct Outcome {
     pub(crate) nodes: usize,
 }
 
-impl Bed {
+impl Fixture {
     /// Challenge 3d with any number of nodes: four operations a second for each, 100 ms from node to node.
     pub(crate) fn new(nodes: usize) -> Self {
         Self::of(Simulation::of::<Broadcast>(), Workload::Broadcast, nodes)
@@ -72,12 +72,12 @@ impl Bed {
         self.outcome(simulation.run(self.workload).unwrap_or_else(|failure| panic!("{simulation:?}: {failure}")))
     }
 
-    /// Runs it, and keeps a ledger.
-    pub(crate) fn run_watched(&self, seed: u64) -> (Outcome, Ledger) {
+    /// Runs it, and records which node holds what.
+    pub(crate) fn run_watched(&self, seed: u64) -> (Outcome, RecordingCluster) {
         let simulation = self.simulation.clone().seed(seed);
-        let mut ledger = Ledger::of(simulation.engines().expect("the arguments are good"));
-        let report = simulation.run_on(&mut ledger, self.workload, &mut Unwatched);
-        (self.outcome(report.unwrap_or_else(|failure| panic!("{simulation:?}: {failure}"))), ledger)
+        let mut recording = RecordingCluster::of(simulation.engines().expect("the arguments are good"));
+        let report = simulation.run_on(&mut recording, self.workload, &mut Unwatched);
+        (self.outcome(report.unwrap_or_else(|failure| panic!("{simulation:?}: {failure}"))), recording)
     }
 
     fn outcome(&self, report: Report) -> Outcome {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 /// A generator of choices (`SplitMix64`, Steele et al. 2014).
 #[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
+pub(crate) struct Rng(u64);
 
-impl Chance {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }

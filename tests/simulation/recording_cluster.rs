@@ -1,6 +1,6 @@
 //! Who holds which value, seen from outside: a cluster that reads along every line delivered to a living node.
 //!
-//! A node can only hold what clients told it and what arrived in gossip, and it must hold all of that: so the ledger
+//! A node can only hold what clients told it and what arrived in gossip, and it must hold all of that: so the recording
 //! says exactly which values still have a copy somewhere, whatever the nodes themselves say. What is under way to a
 //! node, or waits in the pipe of a paused one, counts from when the node takes it in.
 
@@ -34,7 +34,7 @@ pub(crate) struct Pause {
 
 /// A simulation, and what is known of its nodes.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct RecordingCluster {
     cluster: SimulatedCluster,
     /// In the order in which they began.
     pub(crate) incarnations: Vec<Incarnation>,
@@ -92,7 +92,7 @@ impl Incarnation {
     }
 }
 
-impl Ledger {
+impl RecordingCluster {
     pub(crate) fn of(cluster: SimulatedCluster) -> Self {
         Self { cluster, incarnations: Vec::new(), pauses: Vec::new() }
     }
@@ -131,7 +131,7 @@ impl Ledger {
     }
 }
 
-impl Cluster for Ledger {
+impl Cluster for RecordingCluster {
     fn now(&self) -> Time {
         self.cluster.now()
     }

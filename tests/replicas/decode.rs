@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde::Deserialize;
 
-use crate::ledger::Name;
+use crate::recording_node::Name;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -83,7 +83,7 @@ impl Run {
 
 /// A message from one replica to another.
 #[derive(Debug, Clone)]
-pub(crate) struct Hearsay {
+pub(crate) struct GossipMessage {
     pub(crate) to: usize,
     /// The sender's incarnation.
     pub(crate) incarnation: u64,
@@ -93,7 +93,7 @@ pub(crate) struct Hearsay {
     pub(crate) runs: Vec<Run>,
 }
 
-impl Hearsay {
+impl GossipMessage {
     /// Whoever it names as the maker of something.
     pub(crate) fn makers(&self) -> impl Iterator<Item = Maker> + '_ {
         let runs = self.runs.iter().map(|run| run.maker);
@@ -109,8 +109,8 @@ impl Hearsay {
 
 /// What a node printed.
 #[derive(Debug)]
-pub(crate) enum Said {
-    ToReplica(Hearsay),
+pub(crate) enum Output {
+    ToReplica(GossipMessage),
     ToClient { kind: String },
 }
 
@@ -127,11 +127,11 @@ fn maker(node: i64, relative: i64, incarnation: u64) -> Maker {
 }
 
 /// Reads one line, without its newline.
-pub(crate) fn read(text: &[u8]) -> Said {
+pub(crate) fn read(text: &[u8]) -> Output {
     let Envelope { dest, body } =
         serde_json::from_slice(text).unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(text)));
     let Some(to) = dest.strip_prefix('n').and_then(|index| index.parse().ok()) else {
-        return Said::ToClient { kind: body.kind.into() };
+        return Output::ToClient { kind: body.kind.into() };
     };
     assert_eq!(body.kind, "gossip", "replicas only gossip");
     let incarnation = body.at - body.age;
@@ -143,5 +143,11 @@ pub(crate) fn read(text: &[u8]) -> Said {
         let maker = maker(integer(&run[0]), integer(&run[1]), incarnation);
         Run { maker, first: small(integer(&run[2])), operations: run[3..].iter().map(Operation::read).collect() }
     };
-    Said::ToReplica(Hearsay { to, incarnation, follows: body.follows, have, runs: body.ops.iter().map(run).collect() })
+    Output::ToReplica(GossipMessage {
+        to,
+        incarnation,
+        follows: body.follows,
+        have,
+        runs: body.ops.iter().map(run).collect(),
+    })
 }

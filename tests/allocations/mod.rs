@@ -1,0 +1,82 @@
+//! The allocator of a test that counts what its own thread allocates, so that tests may run side by side.
+
+#![expect(unsafe_code, reason = "a global allocator has no safe form")]
+#![allow(dead_code, reason = "every test uses its part")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    /// How often this thread has allocated.
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that it has allocated and not freed. What came from other threads and was freed here may make it less than
+    /// nothing.
+    static HELD: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+impl Counting {
+    fn count(allocations: u64, more: usize, less: usize) {
+        // A thread that is ending has nothing left to count with, and nobody who asks.
+        COUNT.try_with(|count| count.set(count.get() + allocations)).ok();
+        HELD.try_with(|held| held.set(held.get().wrapping_add(more).wrapping_sub(less))).ok();
+    }
+}
+
+// SAFETY: everything is the system allocator's doing; counting does not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::count(1, layout.size(), 0);
+        // SAFETY: the caller's promises are the callee's demands.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        Self::count(1, layout.size(), 0);
+        // SAFETY: as above.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::count(1, size, layout.size());
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        Self::count(0, 0, layout.size());
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often this thread has allocated so far.
+pub(crate) fn so_far() -> u64 {
+    COUNT.get()
+}
+
+/// How often something allocates.
+pub(crate) fn allocations(of: impl FnOnce()) -> u64 {
+    let before = so_far();
+    of();
+    so_far() - before
+}
+
+/// Bytes that go with a value.
+pub(crate) fn size_of<T>(value: T) -> usize {
+    let before = HELD.get();
+    drop(value);
+    before.wrapping_sub(HELD.get())
+}
+
+#[test]
+fn allocations_and_bytes_are_counted() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(7)))), 1);
+    assert_eq!(allocations(|| ()), 0);
+    assert_eq!(size_of(std::hint::black_box(vec![7_u8; 1000])), 1000);
+    assert_eq!(size_of(7), 0);
+}

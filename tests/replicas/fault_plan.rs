@@ -1,0 +1,106 @@
+//! What happens to a cluster, drawn from a seed: operations, partitions, kills and pauses until the heal.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use gossip_gloomers::gossip::Settings;
+
+use crate::network::{Action, Cluster, Network};
+use crate::rng::Rng;
+
+/// The longest that a node is stopped.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The longest that it stays dead.
+const LONGEST_DEATH: Duration = Duration::from_secs(2);
+
+/// What may happen.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FaultPlan {
+    pub(crate) cuts: bool,
+    pub(crate) kills: bool,
+    pub(crate) pauses: bool,
+    /// Messages are lost and repeated.
+    pub(crate) noise: bool,
+    pub(crate) ways: Ways,
+}
+
+impl FaultPlan {
+    pub(crate) const NONE: Self = Self { cuts: false, kills: false, pauses: false, noise: false, ways: Ways::Rounds };
+    pub(crate) const ALL: Self = Self { cuts: true, kills: true, pauses: true, noise: true, ways: Ways::Rounds };
+
+    /// Each of these things in half of the cases.
+    pub(crate) fn any(self, rng: &mut Rng) -> Self {
+        let mut half = |may: bool| may && rng.percent(50);
+        let (cuts, kills, pauses, noise) = (half(self.cuts), half(self.kills), half(self.pauses), half(self.noise));
+        Self { cuts, kills, pauses, noise, ..self }
+    }
+}
+
+fn network(rng: &mut Rng, noise: bool) -> Network {
+    let longest = Duration::from_millis(rng.one_of(&[0, 1, 5, 20, 50, 100, 100, 200]));
+    let shortest = rng.one_of(&[Duration::ZERO, longest / 2, longest]);
+    let mut rate = || if noise { rng.one_of(&[0, 5, 20, 40]) } else { 0 };
+    Network { shortest, longest, loss: rate(), duplication: rate() }
+}
+
+/// How news goes from node to node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ways {
+    /// In rounds: even one who measures the longest pause does not think that two hops take as long as news may.
+    Rounds,
+    /// Straight to everyone, as long as nobody is doubted and two hops seem to take as long as news may.
+    Straight,
+}
+
+fn settings(rng: &mut Rng, ways: Ways) -> Settings {
+    let max_staleness = match ways {
+        Ways::Rounds => rng.one_of(&[None, None, Some(Duration::from_secs(5))]),
+        Ways::Straight => Some(Duration::from_millis(rng.one_of(&[0, 0, 50, 150, 250, 400]))),
+    };
+    Settings { max_staleness }
+}
+
+/// Links that fail together: between two sides, in one direction of it or both, or any here and there.
+fn cut(rng: &mut Rng, nodes: usize) -> BTreeSet<(usize, usize)> {
+    let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
+    let kind = rng.below(3);
+    let all = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
+    all.filter(|(from, to)| match kind {
+        0 => side[*from] != side[*to],
+        1 => side[*from] && !side[*to],
+        _ => rng.percent(40),
+    })
+    .collect()
+}
+
+/// A cluster whose faults and operations are spread over `duration`, which ends with a heal.
+pub(crate) fn cluster(seed: u64, plan: FaultPlan, duration: Duration) -> Cluster {
+    let mut rng = Rng::new(seed);
+    let nodes = rng.one_of(&[2, 3, 3, 4, 5, 5, 6, 8]);
+    let network = network(&mut rng, plan.noise);
+    let settings = settings(&mut rng, plan.ways);
+    let mut cluster = Cluster::new(nodes, network, settings, Rng::new(rng.below(u64::MAX)));
+    for _ in 0..5 + rng.below(60) {
+        cluster.plan(rng.up_to(duration), Action::Append(rng.index(nodes)));
+    }
+    let mut count = |happens: bool| if happens { 1 + rng.below(4) } else { 0 };
+    let (cuts, kills, pauses) = (count(plan.cuts), count(plan.kills), count(plan.pauses));
+    for _ in 0..cuts {
+        let links = if rng.percent(25) { BTreeSet::new() } else { cut(&mut rng, nodes) };
+        cluster.plan(rng.up_to(duration), Action::Cut(links));
+    }
+    for _ in 0..kills {
+        let (node, at) = (rng.index(nodes), rng.up_to(duration));
+        cluster.plan(at, Action::Kill(node));
+        cluster.plan(at + Duration::from_millis(1) + rng.up_to(LONGEST_DEATH), Action::Start(node));
+    }
+    for _ in 0..pauses {
+        let (node, at) = (rng.index(nodes), rng.up_to(duration));
+        cluster.plan(at, Action::Pause(node));
+        cluster.plan(at + rng.up_to(LONGEST_PAUSE), Action::Resume(node));
+    }
+    cluster.plan(duration, Action::Heal);
+    cluster
+}
