@@ -81,6 +81,7 @@ fn graph() -> Graph {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "it is to be read")]
 fn the_graph_of_modules_has_no_circle() {
     let mut graph = graph();
     for (from, to) in LEFT {
@@ -105,8 +106,8 @@ fn the_graph_of_modules_has_no_circle() {
 
 #[test]
 fn what_is_code_and_what_is_a_test_is_told_apart() {
-    let text = "use crate::a::B;\n// crate::c\n#[cfg(test)]\nmod tests {\n    use crate::d;\n}\nuse crate::workbench::e::F;\n\
-                #[cfg(test)]\nmod f;\n";
+    let text = "use crate::a::B;\n// crate::c\n#[cfg(test)]\nmod tests {\n    use crate::d;\n}\n\
+                use crate::workbench::e::F;\n#[cfg(test)]\nmod f;\n";
     let (code, tests) = code(text);
     assert_eq!(code, "use crate::a::B;\nuse crate::workbench::e::F;\n");
     assert_eq!(tests, ["f"]);

@@ -42,9 +42,10 @@ fn read(path: &Path) -> String {
 fn head(first: &str, lines: &mut dyn Iterator<Item = &str>) -> String {
     let mut head = first.trim().to_owned();
     // What stands between parentheses may be on lines of its own, of which the last ends with a comma.
-    let is_over = |head: &str| match head.starts_with("pub use ") {
-        true => head.ends_with(';'),
-        false => head.ends_with(['{', ';', '}', ',']) && head.matches('(').count() == head.matches(')').count(),
+    let is_over = |head: &str| {
+        let is_whole = head.matches('(').count() == head.matches(')').count();
+        let is_export = head.starts_with("pub use ");
+        if is_export { head.ends_with(';') } else { is_whole && head.ends_with(['{', ';', '}', ',']) }
     };
     while !is_over(&head) {
         let Some(line) = lines.next() else { break };
@@ -144,7 +145,7 @@ impl Interface {
         let full = format!("{path}::{}", renamed.unwrap_or(name));
         self.lines.insert(format!("{full}: {}", shown(&item.head)));
         for member in members(&item.body, matches!(kind, "enum" | "trait")) {
-            self.lines.insert(format!("{full}: {}", member));
+            self.lines.insert(format!("{full}: {member}"));
         }
         if !matches!(kind, "struct" | "enum") {
             return;
@@ -161,7 +162,7 @@ impl Interface {
                 self.lines.insert(format!("{full}: {}", shown(&part.head)));
             }
             for member in members(&part.body, false) {
-                self.lines.insert(format!("{full}: {}", member));
+                self.lines.insert(format!("{full}: {member}"));
             }
         }
     }

@@ -85,6 +85,7 @@ pub struct Output<'a> {
 }
 
 /// `gloomers`, by the arguments of this process.
+#[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let is_node = arguments.first().is_some_and(|first| first == "node");

@@ -73,19 +73,19 @@ fn come_to(line: &str, prepare: impl FnOnce(&Path)) -> String {
 }
 
 /// Compares what came with what is expected of the case, or writes it down.
-fn hold(case: &str, came: &str) {
+fn hold(case: &str, actual: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{case}.txt"));
     if std::env::var_os("GOLDEN").is_some_and(|wish| wish == "write") {
-        std::fs::write(&path, came).expect("writable");
+        std::fs::write(&path, actual).expect("writable");
         return;
     }
     let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    if let Some((number, (came, expected))) =
-        came.lines().zip(expected.lines()).enumerate().find(|(_, (came, expected))| came != expected)
+    if let Some((number, (actual, expected))) =
+        actual.lines().zip(expected.lines()).enumerate().find(|(_, (actual, expected))| actual != expected)
     {
-        panic!("{case}, line {}:\n  expected {expected}\n  came     {came}", number + 1);
+        panic!("{case}, line {}:\n  expected {expected}\n  came     {actual}", number + 1);
     }
-    assert_eq!(came.len(), expected.len(), "{case} is longer or shorter than it was");
+    assert_eq!(actual.len(), expected.len(), "{case} is longer or shorter than it was");
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl TestConfig {
             ("rate", self.rate.is_finite() && self.rate >= 0.0),
             ("time-limit", (least..=FOREVER).contains(&self.time_limit)),
             ("init-timeout", (least..FOREVER).contains(&self.init_timeout)),
-            ("latency", self.latency.mean_ms <= u64::from(u32::MAX)),
+            ("latency", u32::try_from(self.latency.mean_ms).is_ok()),
             ("nemesis-interval", INTERVALS.contains(&self.nemesis_interval)),
             ("availability", available),
             ("key-count", (1..=MAX_KEYS).contains(&self.key_count)),

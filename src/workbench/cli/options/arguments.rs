@@ -18,6 +18,8 @@ pub(in crate::workbench::cli) fn workloads() -> String {
 
 /// Runs a workload against nodes and judges them as Maelstrom does
 #[derive(Debug, Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+#[expect(clippy::doc_markdown, reason = "a help text is no Markdown")]
 #[command(name = "gloomers test")]
 #[command(after_help = format!("{}\n\n{AFTER_TEST}", workloads()))]
 pub(in crate::workbench::cli) struct TestArguments {
