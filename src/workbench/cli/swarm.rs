@@ -54,7 +54,7 @@ fn read(arguments: SwarmArguments) -> Result<Swarm, Refusal> {
     Ok(Swarm { workload, seeds, first_seed, jobs, time_limit: time_limit.map(u64::from), arguments })
 }
 
-/// Runs a swarm; ends with the status of reference §4.7.
+/// Runs a swarm; ends with the status of protocol §4.7.
 pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let quiet = arguments.quiet;
     let swarm = match read(arguments) {

@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The nodes of reference §4.3: file, then list or count, then single ones; none when none is given.
+    /// The nodes of protocol §4.3: file, then list or count, then single ones; none when none is given.
     fn nodes(&mut self, arguments: &TestArguments) -> Vec<String> {
         let mut nodes = Vec::new();
         if let Some(file) = &arguments.nodes_file {
@@ -281,7 +281,7 @@ fn faults(text: &str) -> Result<Vec<Fault>, String> {
 }
 
 /// The consistency models that a text names, split as Maelstrom does: it wants white space on both sides of a comma
-/// (reference §4.6). All must be known: a test is not run for a verdict that it cannot have.
+/// (protocol §4.6). All must be known: a test is not run for a verdict that it cannot have.
 fn consistency_models(text: &str) -> Result<Vec<String>, String> {
     let names = split(text);
     let Err(problem) = txn::check_models(&names) else { return Ok(names) };
