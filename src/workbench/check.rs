@@ -27,7 +27,7 @@ use thiserror::Error;
 
 pub use availability::Availability;
 pub use budget::Budget;
-pub use verdict::Verdict;
+pub use verdict::{CheckReport, Quantiles, Verdict, Violation};
 
 use crate::workbench::edn::{Incomparable, Value};
 use crate::workbench::history::{History, Op, Unpaired};
@@ -134,10 +134,10 @@ pub fn judge(workload: &str, history: &History, options: &Options, counts: &net:
     let parts = [
         ("perf", Value::record(plots)),
         ("timeline", plot()),
-        ("exceptions", exceptions::check(history)),
-        ("stats", stats::check(history)),
-        ("availability", availability::check(history, options.availability)),
-        ("net", net::check(counts, history.invocation_count())),
+        ("exceptions", exceptions::check(history).to_edn()),
+        ("stats", stats::check(history).to_edn()),
+        ("availability", availability::check(history, options.availability).to_edn()),
+        ("net", net::check(counts, history.invocation_count()).to_edn()),
         ("workload", check_workload(workload, history, options).unwrap_or_else(|problem| unknown(&problem))),
     ];
     let verdict = parts.iter().map(|(_, part)| Verdict::of(part)).fold(Verdict::True, Verdict::merge);
@@ -154,14 +154,18 @@ pub fn check_workload(workload: &str, history: &History, options: &Options) -> R
         return Err(unpaired.clone().into());
     }
     match workload {
-        "echo" => Ok(echo::check(history)),
-        "unique-ids" => unique_ids::check(history),
-        "kafka" => kafka::check(history),
-        "g-counter" | "pn-counter" => counter::check(history),
-        "broadcast" | "g-set" => set_full::check(history),
-        "lin-kv" => linearizable::check(history, &options.budget),
-        "txn-list-append" => txn::check_append(history, &options.consistency_models, &options.budget),
-        "txn-rw-register" => txn::check_register(history, &options.consistency_models, &options.budget),
+        "echo" => Ok(echo::check(history).to_edn()),
+        "unique-ids" => unique_ids::check(history).map(|report| report.to_edn()),
+        "kafka" => kafka::check(history).map(|report| report.to_edn()),
+        "g-counter" | "pn-counter" => counter::check(history).map(|report| report.to_edn()),
+        "broadcast" | "g-set" => set_full::check(history).map(|report| report.to_edn()),
+        "lin-kv" => linearizable::check(history, &options.budget).map(|report| report.to_edn()),
+        "txn-list-append" => {
+            txn::check_append(history, &options.consistency_models, &options.budget).map(|report| report.to_edn())
+        }
+        "txn-rw-register" => {
+            txn::check_register(history, &options.consistency_models, &options.budget).map(|report| report.to_edn())
+        }
         _ => Err(Unjudgeable::Workload(workload.into())),
     }
 }

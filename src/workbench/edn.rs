@@ -63,6 +63,12 @@ impl Value {
         Self::Str(text.into())
     }
 
+    /// A vector of strings.
+    #[must_use]
+    pub fn lines(lines: Vec<String>) -> Self {
+        Self::Vector(lines.into_iter().map(Self::str).collect())
+    }
+
     /// A number of things.
     #[must_use]
     pub fn count(n: usize) -> Self {

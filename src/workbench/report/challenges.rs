@@ -4,7 +4,6 @@
 mod table;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::check::stats::is_exempt;
 use crate::workbench::edn::Value;
 use crate::workbench::report::metrics::Metrics;
 
@@ -210,7 +209,11 @@ impl Attempt {
     #[must_use]
     pub fn of(results: &Value) -> Self {
         let by_f = results.get("stats").and_then(|stats| stats.get("by-f")?.entries()).unwrap_or_default();
-        let counted = || by_f.iter().filter(|(f, _)| !f.as_keyword().is_some_and(is_exempt)).map(|(_, counts)| counts);
+        let counted = || {
+            by_f.iter()
+                .filter(|(f, _)| !f.as_keyword().is_some_and(|f| matches!(f, "crash" | "debug-topic-partitions")))
+                .map(|(_, counts)| counts)
+        };
         let count = |key: &str| counted().filter_map(|counts| counts.get(key)?.as_int()).sum();
         Self {
             verdict: Verdict::of(results).merge(crate::workbench::report::finish::strict(results)),

@@ -109,7 +109,7 @@ fn judged(outcome: Outcome, options: &Options) -> CaseOutcome {
         fault,
         operations: history.invocation_count(),
         staleness_ms: set_full::stable_latencies(&history).last().copied(),
-        messages: net.get("servers").and_then(|servers| servers.get("msgs-per-op")?.as_float()),
+        messages: net.servers_per_op(),
     }
 }
 

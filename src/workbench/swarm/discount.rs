@@ -138,7 +138,7 @@ mod tests {
         let options = Options::parse(words.map(std::ffi::OsString::from)).expect("good");
         let ours = |history: &History| {
             let result = check_register(history, &["read-uncommitted".to_owned()], &Budget::Steps).expect("judged");
-            result.get("gloomers").map(Verdict::of)
+            result.extended_verdict()
         };
         assert_eq!(ours(&history), Some(Verdict::False), "a process that saw 2 sees 1 again: G0");
         assert_eq!(ours(&discounted(&history, &options)), Some(Verdict::True));

@@ -11,6 +11,7 @@
 mod deep;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt::{self, Display};
 
 use thiserror::Error;
 
@@ -31,24 +32,41 @@ const MAX_STEPS_BEFORE: u64 = 200_000;
 
 /// Which bound ended a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Bound {
+pub enum Bound {
+    /// So many operations were open at once.
     #[error("more than {MAX_OPEN} operations on this key are open at once; too many to order")]
     Open,
+    /// So many states were possible at once.
     #[error("more than {MAX_CONFIGS} states are possible at once; too many to follow")]
     Configs,
+    /// The search took so many steps.
     #[error("no answer after {MAX_STEPS} steps of search")]
     Steps,
+    /// The host said that time was over.
     #[error("no answer within the time limit (--check-timeout SECONDS)")]
     Time,
 }
 
 /// How far a search came before it gave up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{bound}; an order is known of the first {done} of {all} acknowledged operations")]
-pub(super) struct GaveUp {
-    pub(super) bound: Bound,
-    pub(super) done: usize,
-    pub(super) all: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GaveUp {
+    /// Why it did.
+    pub bound: Bound,
+    /// Of how many acknowledged operations, from the first on, an order is known.
+    pub done: usize,
+    /// How many there are.
+    pub all: usize,
+}
+
+impl Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bound, done, all } = self;
+        write!(f, "{bound}")?;
+        if *done > 0 {
+            write!(f, "; an order is known of the first {done} of {all} acknowledged operations")?;
+        }
+        Ok(())
+    }
 }
 
 impl GaveUp {

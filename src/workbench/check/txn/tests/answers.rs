@@ -1,6 +1,6 @@
 //! Answers that are not of the steps asked for: what Maelstrom makes of them, and what we say.
 
-use super::registers::{ours, written};
+use super::registers::{ours, written, written_report};
 use super::*;
 
 /// A read of key 1 by process 9, which begins before anything ends.
@@ -130,10 +130,9 @@ fn a_graph_is_not_empty_if_transactions_depend_on_themselves_or_failed_later() {
 fn answers_that_differ_from_what_was_asked_are_told_step_by_step() {
     let told = |asked: &str, answered: &str| {
         let lines = [format!("0 invoke txn {asked}"), format!("0 ok txn {answered}")];
-        let result = appended(&lines, "read-uncommitted");
-        let words = super::super::super::in_words(&Value::record([("workload", result)]));
-        let words = words.into_iter().skip_while(|line| !line.contains("× changed-answer")).skip(2);
-        words.take_while(|line| !line.is_empty()).collect::<Vec<_>>()
+        let words = append_report(&lines, "read-uncommitted").explanation();
+        let words = words.into_iter().find(|lines| lines[0].contains("× changed-answer")).unwrap_or_default();
+        words.into_iter().skip(2).collect::<Vec<_>>()
     };
     assert!(told("[[:r 1 nil] [:append 2 1]]", "[[:r 1 [7]] [:append 2 1]]").is_empty());
     assert_eq!(
@@ -172,8 +171,8 @@ fn every_case_is_counted_though_few_are_told() {
     assert_eq!(cases(&result, "G1b").len(), 9);
     let ours = result.get("gloomers").expect("always there");
     assert_eq!(ours.get("counts").map(ToString::to_string), Some("{:G1b 9}".to_owned()));
-    let words = super::super::super::in_words(&Value::record([("workload", result.clone())]));
-    assert_eq!(words[1], "9 × G1b: a read saw another transaction halfway");
+    let words = written_report(&concurrent(&all), "read-committed").explanation().concat();
+    assert_eq!(words[0], "9 × G1b: a read saw another transaction halfway");
     assert_eq!(words.iter().filter(|line| line.contains(", step 1: read key 1 as 1, in the middle of ")).count(), 3);
 }
 
@@ -181,8 +180,7 @@ fn every_case_is_counted_though_few_are_told() {
 fn nothing_in_words_is_edn_or_longer_than_a_page() {
     let list = (0..9_999).map(|element| element.to_string()).collect::<Vec<_>>().join(" ");
     let lines = concurrent(&["0 ok [[:append 1 1]]", &format!("1 ok [[:r 1 [{list} 1]]]")]);
-    let result = appended(&lines, "serializable");
-    let words = super::super::super::in_words(&Value::record([("workload", result)]));
+    let words = append_report(&lines, "serializable").explanation().concat();
     assert!(!words.is_empty());
     for line in words {
         assert!(line.len() < 3_000 && !line.contains("[:") && !line.contains("nil"), "{line}");
