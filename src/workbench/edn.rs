@@ -12,7 +12,7 @@ mod write;
 
 use std::borrow::Cow;
 
-pub use order::Incomparable;
+pub use order::{Identity, Incomparable};
 pub use read::{MAX_DEPTH, ReadError, Reader, read};
 pub use write::pretty;
 

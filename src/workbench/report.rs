@@ -20,9 +20,8 @@ pub mod summary;
 mod timeline;
 pub mod violations;
 
-use crate::workbench::check::Verdict;
+use crate::workbench::check::{Results, Verdict};
 use crate::workbench::cli::options::Options;
-use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Journal};
 use crate::workbench::report::store::Store;
@@ -40,7 +39,7 @@ pub struct Run<'a> {
     /// How many there were.
     pub counts: &'a Counts,
     /// What the checkers found; nothing, if there is no verdict.
-    pub results: Option<&'a Value>,
+    pub results: Option<&'a Results>,
     /// What was asked for.
     pub options: &'a Options,
     /// What decided every random choice.

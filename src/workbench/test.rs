@@ -28,7 +28,7 @@ use faults::Restart;
 use router::Router;
 use workers::{Recorder, Workers};
 
-pub use convergence::Convergence;
+pub use convergence::{Convergence, Difference};
 pub use lateness::Lateness;
 pub use operation_errors::{OperationError, OperationErrors};
 pub use staleness::Outdated;

@@ -109,7 +109,7 @@ pub trait Workload {
     }
 
     /// What to ask every node when all is over, where all are meant to answer alike.
-    fn questions(&self, _history: &[Op]) -> Vec<ConvergenceProbe> {
+    fn questions(&self, _history: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
         Vec::new()
     }
 

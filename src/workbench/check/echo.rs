@@ -44,10 +44,11 @@ impl WrongEcho {
     }
 
     fn sentence(&self) -> String {
+        let sent = self.sent.to_json();
         if self.answered {
-            format!("{} came back as {}", self.sent, self.echo())
+            format!("{sent} came back as {}", self.echo().to_json())
         } else {
-            format!("{} did not come back", self.sent)
+            format!("{sent} did not come back")
         }
     }
 }

@@ -174,7 +174,7 @@ fn prohibited(models: &[String]) -> Result<Anomalies, Unjudgeable> {
 
 fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> {
     let Some((key, value, _)) = transactions.written_twice else { return Ok(()) };
-    let (key, value) = (transactions.key(key).to_string().into(), transactions.value(value).to_string().into());
+    let (key, value) = (transactions.key(key).to_json().into(), transactions.value(value).to_json().into());
     Err(Unjudgeable::WrittenTwice { key, value })
 }
 

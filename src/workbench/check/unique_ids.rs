@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{CheckReport, Unjudgeable, Verdict, Violation};
-use crate::workbench::edn::Value;
+use crate::workbench::edn::{Identity, Value};
 use crate::workbench::history::{History, Kind};
 
 /// How many of the duplicated ids a result lists.
@@ -47,7 +47,7 @@ fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
     let mut slots = HashMap::with_capacity(ids.len());
     let mut counts: Vec<(&Value, usize)> = Vec::new();
     for id in ids {
-        let slot = *slots.entry(id.fingerprint()).or_insert(counts.len());
+        let slot = *slots.entry(id.identity()).or_insert(counts.len());
         if let Some((_, count)) = counts.get_mut(slot) {
             *count += 1;
         } else {
@@ -59,8 +59,8 @@ fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
 
 /// The most frequent of the duplicated ids with their counts, in the order of the ids.
 fn most_frequent(duplicated: Vec<(Value, usize)>) -> Result<Vec<(Value, usize)>, Unjudgeable> {
-    let counts: HashMap<String, usize> = duplicated.iter().map(|(id, count)| (id.fingerprint(), *count)).collect();
-    let count_of = |id: &Value| counts.get(&id.fingerprint()).copied().unwrap_or_default();
+    let counts: HashMap<Identity, usize> = duplicated.iter().map(|(id, count)| (id.identity(), *count)).collect();
+    let count_of = |id: &Value| counts.get(&id.identity()).copied().unwrap_or_default();
     let mut ids = Value::sorted(duplicated.into_iter().map(|(id, _)| id).collect())?;
     ids.reverse();
     ids.sort_by_cached_key(|id| std::cmp::Reverse(count_of(id)));

@@ -124,7 +124,7 @@ impl Violation {
 
 /// The beginning of a value.
 pub(super) fn brief(value: &Value) -> String {
-    cut(&value.to_string(), LETTERS)
+    cut(&value.to_json(), LETTERS)
 }
 
 /// Some values with commas between, or the beginning of that.
@@ -136,6 +136,12 @@ pub(super) fn brief_list<T: AsRef<str>>(values: &[T], separator: &str) -> String
 /// The quantiles of some latencies that Maelstrom reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quantiles([i64; Self::LEVELS.len()]);
+
+impl From<[i64; Quantiles::LEVELS.len()]> for Quantiles {
+    fn from(ms: [i64; Self::LEVELS.len()]) -> Self {
+        Self(ms)
+    }
+}
 
 impl Quantiles {
     /// Which quantiles.
@@ -213,5 +219,8 @@ mod tests {
         let violation = Violation::listed("lost", "values lost", values.len(), &values).expect("there are some");
         assert_eq!(violation.sentence, "values lost (9): 1, 2, 3, 4, 5, 6, 7, 8, …");
         assert_eq!(Violation::listed("lost", "values lost", 0, &[]), None);
+        let map = Value::Map(vec![("a".into(), Value::Nil)]);
+        let violation = Violation::listed("lost", "values lost", 1, [&map]).expect("there is one");
+        assert_eq!(violation.sentence, "values lost (1): {\"a\":null}");
     }
 }

@@ -10,7 +10,7 @@ use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
-use super::faults::Fault;
+use super::faults::FaultSpan;
 use super::operations::{OUTCOMES, Operations, QUANTILES, seconds};
 use crate::workbench::history::Kind;
 
@@ -37,11 +37,11 @@ struct Frame<'a> {
     title: &'static str,
     unit: &'static str,
     end_s: f64,
-    faults: &'a [Fault],
+    faults: &'a [FaultSpan],
 }
 
 /// Every operation by its beginning and its latency, on a logarithmic axis; its colour tells its outcome.
-pub(super) fn latency(operations: &Operations<'_>, faults: &[Fault], file: impl Write) -> io::Result<()> {
+pub(super) fn latency(operations: &Operations<'_>, faults: &[FaultSpan], file: impl Write) -> io::Result<()> {
     let points = operations.drawn();
     let took = |low: bool| {
         let all = points.iter().map(|point| point.took_us).filter(|took| *took > 0);
@@ -68,7 +68,7 @@ pub(super) fn latency(operations: &Operations<'_>, faults: &[Fault], file: impl 
 }
 
 /// Quantiles of latency over time.
-pub(super) fn quantiles(operations: &Operations<'_>, faults: &[Fault], file: impl Write) -> io::Result<()> {
+pub(super) fn quantiles(operations: &Operations<'_>, faults: &[FaultSpan], file: impl Write) -> io::Result<()> {
     let windows = operations.quantiles();
     let high = windows.values.iter().flatten().map(|row| row[QUANTILES.len() - 1]).max().unwrap_or_default();
     let frame = Frame { title: "Quantiles of latency", unit: "ms", end_s: seconds(operations.end_us), faults };
@@ -84,7 +84,7 @@ pub(super) fn quantiles(operations: &Operations<'_>, faults: &[Fault], file: imp
 }
 
 /// Completions a second, for each name and outcome.
-pub(super) fn rate(operations: &Operations<'_>, faults: &[Fault], file: impl Write) -> io::Result<()> {
+pub(super) fn rate(operations: &Operations<'_>, faults: &[FaultSpan], file: impl Write) -> io::Result<()> {
     let windows = operations.rates();
     let high = windows.values.iter().flatten().flatten().copied().fold(0.0, f64::max);
     let frame = Frame { title: "Operations a second", unit: "1/s", end_s: seconds(operations.end_us), faults };

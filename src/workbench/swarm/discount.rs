@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op, Process};
+use crate::workbench::nemesis::{Fault, Turn};
 use crate::workbench::workload;
 
 /// What a killed node of a workload may take with it that a judgement asks for.
@@ -70,7 +71,8 @@ pub(super) fn node_of(op: &Op, options: &Options) -> Option<usize> {
 /// For each node that was ever killed, where in the history it last was.
 fn last_kills(history: &History) -> BTreeMap<&str, usize> {
     let mut last = BTreeMap::new();
-    let kills = history.ops().iter().enumerate().filter(|(_, op)| op.process == Process::Nemesis && op.f == "kill");
+    let is_kill = |op: &Op| op.process == Process::Nemesis && Turn::of(&op.f) == Some(Turn::Begins(Fault::Kill));
+    let kills = history.ops().iter().enumerate().filter(|(_, op)| is_kill(op));
     for (position, op) in kills {
         for (node, outcome) in op.value.entries().unwrap_or_default() {
             if let Some(node) = node.as_str().filter(|_| outcome.as_keyword() == Some("killed")) {
@@ -87,7 +89,7 @@ mod tests {
     use Kind::{Info, Invoke, Ok};
 
     use crate::workbench::check::txn::check_register;
-    use crate::workbench::check::{Budget, Verdict};
+    use crate::workbench::check::{Budget, CheckReport as _, Verdict};
 
     #[test]
     fn what_a_node_answered_before_it_was_killed_is_of_unknown_outcome() {

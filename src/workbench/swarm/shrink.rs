@@ -108,7 +108,7 @@ mod tests {
         shrink(&failing, &flaw("fails"), |scenario| fails(scenario).then(|| flaw("fails")))
     }
 
-    fn flaw(kind: &str) -> Failure {
+    fn flaw(kind: &'static str) -> Failure {
         Failure::new(kind, "something is wrong")
     }
 

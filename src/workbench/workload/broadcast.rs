@@ -3,6 +3,7 @@
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
+use super::convergence_probe::Elements;
 use super::topology::Topology;
 use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};
@@ -64,8 +65,8 @@ impl Workload for Broadcast {
         true
     }
 
-    fn questions(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
-        vec![ConvergenceProbe::Messages]
+    fn questions(&self, _: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
+        vec![Box::new(Elements(&[("messages", is_list)]))]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {

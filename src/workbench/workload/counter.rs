@@ -57,12 +57,27 @@ impl Workload for Counter {
         true
     }
 
-    fn questions(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
-        vec![ConvergenceProbe::Total]
+    fn questions(&self, _: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
+        vec![Box::new(Total)]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {
         self.last.next(threads, rng, Invocation::new("read", Value::Nil).marked("final?", true.into()))
+    }
+}
+
+/// What a replica is asked when all is over: the total of the counter.
+#[derive(Debug)]
+struct Total;
+
+impl ConvergenceProbe for Total {
+    fn reply(&self) -> Schema {
+        Schema { kind: "read_ok", fields: &[("value", is_integer)] }
+    }
+
+    fn hear(&self, reply: Vec<(Box<str>, Value)>, heard: &mut Vec<Value>) -> bool {
+        heard.push(field(reply, "value"));
+        false
     }
 }
 

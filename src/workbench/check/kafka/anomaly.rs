@@ -340,7 +340,7 @@ impl UnseenMessages {
 
 /// A value, without quotes where it is a text.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), quote)
+    value.as_str().map_or_else(|| value.to_json(), quote)
 }
 
 /// `1, 2 and 3`

@@ -51,12 +51,13 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
 }
 
 fn caption(key: &Value, process: &Value, told: &str, met: Option<&Value>, reason: Reason) -> String {
+    let key = key.to_json();
     let unexplained = format!("key {key}: no order of these operations explains process {process}'s {told}");
     match reason {
         Reason::Itself => format!("{unexplained}, whatever the register held before"),
         Reason::Past => format!("{unexplained}, given all that happened before"),
         Reason::Nowhere => {
-            let met = met.unwrap_or(&Value::Nil);
+            let met = met.unwrap_or(&Value::Nil).to_json();
             format!(
                 "key {key}: process {process} read {met}, but nothing that had begun by then could have written {met}"
             )
@@ -75,9 +76,10 @@ fn met<'a>(calls: &'a Calls, call: &Call) -> Option<&'a Value> {
 /// A call as people write it.
 fn told(calls: &Calls, call: &Call) -> String {
     let doubt = if call.completion.is_none() { " ?" } else { "" };
+    let value = |number: u32| calls.value(number).to_json();
     match call.effect {
-        Effect::Read(value) => format!("read → {}", calls.value(value)),
-        Effect::Write(value) => format!("write {}{doubt}", calls.value(value)),
-        Effect::Cas(from, to) => format!("cas {} → {}{doubt}", calls.value(from), calls.value(to)),
+        Effect::Read(read) => format!("read → {}", value(read)),
+        Effect::Write(written) => format!("write {}{doubt}", value(written)),
+        Effect::Cas(from, to) => format!("cas {} → {}{doubt}", value(from), value(to)),
     }
 }

@@ -18,7 +18,7 @@ impl LinearizableReport {
     /// How far the search came on the keys that could not be decided, and how many those are.
     fn in_doubt(&self) -> (usize, String) {
         let undecided = self.keys.iter().filter_map(|of_key| match &of_key.outcome {
-            KeyOutcome::Undecided(end) => Some(format!("key {}: {end}", of_key.key)),
+            KeyOutcome::Undecided(end) => Some(format!("key {}: {end}", of_key.key.to_json())),
             KeyOutcome::Linearizable(_) | KeyOutcome::Violation(_) => None,
         });
         let mut undecided: Vec<_> = undecided.collect();

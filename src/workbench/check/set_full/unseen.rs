@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Elements, Outcome};
 use crate::workbench::check::ids::Ids;
-use crate::workbench::edn::Value;
+use crate::workbench::edn::{Identity, Value};
 use crate::workbench::history::{History, Process};
 
 /// How many cases of a kind are told in words.
@@ -151,7 +151,7 @@ impl Unseen {
     pub(super) fn sentences(&self) -> impl Iterator<Item = String> + '_ {
         self.cases.iter().take(MAX_TOLD).map(|case| {
             let SetCase { value, times, read: (process, index) } = case;
-            let name = self.anomaly.name();
+            let (name, value) = (self.anomaly.name(), value.to_json());
             let read = format!("the read that process {} completed at index {index}", process.to_value());
             match self.anomaly {
                 SetAnomaly::Duplicated => format!("{name}: {value} stands {times} times in {read}"),
@@ -223,9 +223,9 @@ fn copied(elements: &Elements<'_>, strangers: &Strangers) -> Vec<Case> {
 /// Each value once, the most frequent case of it, in the order of the values if they have one.
 fn in_order(cases: Vec<Case>) -> Vec<Case> {
     let mut order = Vec::with_capacity(cases.len());
-    let mut by_value: HashMap<String, Case> = HashMap::with_capacity(cases.len());
+    let mut by_value: HashMap<Identity, Case> = HashMap::with_capacity(cases.len());
     for case in cases {
-        let name = case.value.fingerprint();
+        let name = case.value.identity();
         if by_value.get(&name).is_none_or(|other| other.times < case.times) {
             let value = case.value.clone();
             if by_value.insert(name, case).is_none() {
@@ -234,5 +234,5 @@ fn in_order(cases: Vec<Case>) -> Vec<Case> {
         }
     }
     let order = Value::sorted(order.clone()).unwrap_or(order);
-    order.iter().filter_map(|value| by_value.remove(&value.fingerprint())).collect()
+    order.iter().filter_map(|value| by_value.remove(&value.identity())).collect()
 }
