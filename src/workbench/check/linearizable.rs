@@ -5,14 +5,13 @@
 //! drawn as text, under `:gloomers`.
 
 mod calls;
-mod drawing;
 mod export;
 mod search;
 mod window;
 
 use calls::Calls;
 pub use search::{Bound, GaveUp};
-use search::{Config, Finding, Search};
+use search::{Config, Search, SearchOutcome};
 
 use super::{Budget, Unjudgeable};
 use crate::workbench::edn::Value;
@@ -84,9 +83,9 @@ pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, U
             configs.iter().take(MAX_LISTED).map(|config| configuration(history, &calls, config)).collect()
         };
         let outcome = match Search::new(budget).run(&calls) {
-            Finding::Linearizable(frontier) => KeyOutcome::Linearizable(configurations(&frontier)),
-            Finding::GaveUp(end) => KeyOutcome::Undecided(end),
-            Finding::Violation(violation) => {
+            SearchOutcome::Linearizable(frontier) => KeyOutcome::Linearizable(configurations(&frontier)),
+            SearchOutcome::GaveUp(end) => KeyOutcome::Undecided(end),
+            SearchOutcome::Violation(violation) => {
                 let call = &calls.all[violation.call];
                 let before = calls.all.iter().filter_map(|call| call.completion).filter(|at| *at < call.end());
                 let shown = violation.frontier.iter().take(MAX_LISTED);
@@ -96,7 +95,7 @@ pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, U
                     previous_ok: before.max().map(|at| history.ops()[at].clone()),
                     before: configurations(&violation.frontier),
                     complaints: shown.map(|config| calls.complaint(call, config.state)).collect(),
-                    window: drawing::draw(history, &key, &calls, &window),
+                    window: window::draw(history, &key, &calls, &window),
                 }))
             }
         };

@@ -12,17 +12,17 @@ mod cycles;
 mod findings;
 mod graph;
 mod models;
-mod orders;
 mod register;
 mod report;
 mod steps;
 mod transactions;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
 use anomaly::Anomalies;
 use findings::{Findings, Found};
-use graph::{Edges, Graph};
+use graph::{Edges, Graph, PROCESS, REALTIME};
 use report::Judgement;
 use transactions::Transactions;
 
@@ -34,7 +34,7 @@ pub use transactions::Dialect;
 
 use super::{Budget, Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::History;
+use crate::workbench::history::{History, Kind};
 
 /// Edges that a graph may have: some 500 MB. Only reads of the initial state, or of one that many overwrote, make
 /// more than a few a transaction.
@@ -192,11 +192,47 @@ fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
 fn extra_edges(transactions: &Transactions, prohibited: &Anomalies) -> Edges {
     let mut edges = Vec::new();
     if prohibited.iter().any(|anomaly| anomaly.name().ends_with("-realtime")) {
-        orders::realtime(transactions, &mut edges);
+        realtime(transactions, &mut edges);
     } else if prohibited.iter().any(|anomaly| anomaly.name().ends_with("-process")) {
-        orders::process(transactions, &mut edges);
+        process(transactions, &mut edges);
     }
     edges
+}
+
+/// An edge from each acknowledged transaction to those that began later, whatever came of them, except where a third
+/// one lies between: at most as many edges a transaction as there are clients.
+fn realtime(transactions: &Transactions, edges: &mut Edges) {
+    let mut moments: Vec<(usize, u32, bool)> = Vec::with_capacity(2 * transactions.all.len());
+    for (number, transaction) in transactions.numbered() {
+        moments.push((transaction.begin, number, true));
+        if transaction.kind == Kind::Ok {
+            moments.push((transaction.end, number, false));
+        }
+    }
+    moments.sort_unstable();
+    let mut last = BTreeSet::new();
+    let mut before: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (_, number, begins) in moments {
+        if begins {
+            edges.extend(last.iter().map(|earlier| (*earlier, number, REALTIME)));
+            before.insert(number, last.iter().copied().collect());
+        } else {
+            for earlier in before.remove(&number).unwrap_or_default() {
+                last.remove(&earlier);
+            }
+            last.insert(number);
+        }
+    }
+}
+
+/// An edge from each acknowledged transaction to the next one of its process.
+fn process(transactions: &Transactions, edges: &mut Edges) {
+    let mut last = BTreeMap::new();
+    for (number, transaction) in transactions.acknowledged() {
+        if let Some(earlier) = last.insert(transaction.process, number) {
+            edges.push((earlier, number, PROCESS));
+        }
+    }
 }
 
 /// A graph of edges, if they are not too many.

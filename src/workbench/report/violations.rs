@@ -1,8 +1,9 @@
 //! What each check of a run came to: whether it failed, why, and where to look.
 
+use crate::workbench::check::stats::StatsReport;
 use crate::workbench::check::{Check, CheckReport, Extended, Results, Verdict, Violation};
 use crate::workbench::network::{Muted, Unread};
-use crate::workbench::test::{Convergence, OperationError};
+use crate::workbench::test::Convergence;
 
 /// What one check came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub struct CheckOutcome {
 #[must_use]
 pub fn outcomes(results: &Results, strict: bool) -> Vec<CheckOutcome> {
     let extended = results.extended.as_ref();
-    let mut outcomes: Vec<_> = results.reports().map(|(check, report)| outcome(check, report, extended)).collect();
+    let mut outcomes: Vec<_> = results.reports().map(|(check, report)| outcome(check, report, results)).collect();
     if strict {
         outcomes.extend(results.workload.extended_verdict().map(|verdict| unseen(verdict, &*results.workload)));
         outcomes.extend(extended.into_iter().flat_map(strictly));
@@ -30,11 +31,11 @@ pub fn outcomes(results: &Results, strict: bool) -> Vec<CheckOutcome> {
     outcomes
 }
 
-fn outcome(check: Check, report: &dyn CheckReport, extended: Option<&Extended>) -> CheckOutcome {
+fn outcome(check: Check, report: &dyn CheckReport, results: &Results) -> CheckOutcome {
+    let extended = results.extended.as_ref();
     let mut why = joined(&report.violations());
-    let errors = || extended.into_iter().flat_map(|extended| extended.errors.iter());
     if check == Check::Stats {
-        why = with_reasons(report, errors);
+        why = with_reasons(&results.stats, extended);
     }
     if check == Check::Workload && !why.is_empty() {
         // Reads of the past explain a workload that is not valid; one that is can bear them.
@@ -49,17 +50,14 @@ fn outcome(check: Check, report: &dyn CheckReport, extended: Option<&Extended>) 
 }
 
 /// The operations that never succeeded, each with the errors that they met.
-fn with_reasons<'a, E: Iterator<Item = &'a OperationError>>(
-    report: &dyn CheckReport,
-    errors: impl Fn() -> E,
-) -> String {
-    let sentence = |violation: Violation| {
-        let of_f = |error: &&OperationError| violation.sentence.ends_with(&format!(" {} succeeded", error.f));
-        let reasons: Vec<_> = errors().filter(of_f).map(ToString::to_string).collect();
+fn with_reasons(stats: &StatsReport, extended: Option<&Extended>) -> String {
+    let told = stats.never_succeeded().zip(stats.violations()).map(|((f, _), violation)| {
+        let errors = extended.into_iter().flat_map(|extended| extended.errors.iter());
+        let reasons: Vec<_> = errors.filter(|error| error.f == f).map(ToString::to_string).collect();
         let colon = if reasons.is_empty() { "" } else { ": " };
         format!("{}{colon}{}", violation.sentence, reasons.join("; "))
-    };
-    report.violations().into_iter().map(sentence).collect::<Vec<_>>().join("; ")
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 /// Our own verdict on the workload, as far as it rests on what Maelstrom does not see.

@@ -1,6 +1,6 @@
 //! What is wrong with a trial: in words, and of which kind.
 //!
-//! Two flaws are of one kind if the same check found the same anomalies, in whatever values: what has another one is
+//! Two failures are of one kind if the same check found the same anomalies, in whatever values: what has another one is
 //! another failure.
 
 use std::fmt;

@@ -338,11 +338,11 @@ proptest! {
         for (_, calls) in calls {
             let budget = Budget::default();
             let (broad, deep) = (Search::new(&budget).run(&calls), Search::within(0, &budget).run(&calls));
-            let place = |finding: &Finding| match finding {
-                Finding::Violation(violation) => Some(violation.call),
-                Finding::Linearizable(_) | Finding::GaveUp(_) => None,
+            let place = |outcome: &SearchOutcome| match outcome {
+                SearchOutcome::Violation(violation) => Some(violation.call),
+                SearchOutcome::Linearizable(_) | SearchOutcome::GaveUp(_) => None,
             };
-            prop_assert!(!matches!(deep, Finding::GaveUp(_)));
+            prop_assert!(!matches!(deep, SearchOutcome::GaveUp(_)));
             prop_assert_eq!(place(&broad), place(&deep));
         }
     }
