@@ -11,11 +11,11 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::sync::mpsc;
 use std::thread;
 
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::SeedableRng as _;
 use gossip_gloomers::simulation::Services;
 use gossip_gloomers::time::Time;
 use protocol::{Participants, Spoken, answers, message};
-use chacha20::ChaCha8Rng;
-use chacha20::rand_core::SeedableRng as _;
 use recordings::{Run, runs};
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -4,19 +4,21 @@ use std::fmt;
 
 use super::Verdict;
 use crate::time::Duration;
-use crate::workbench::check::Budget;
+use crate::workbench::check::{Budget, Results};
 use crate::workbench::edn::{Value, pretty};
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Muted};
-use crate::workbench::report::finish::{results, strict};
+use crate::workbench::report::finish::results;
 use crate::workbench::report::metrics::{Metrics, stable_latency_ms};
 use crate::workbench::report::summary::abridged;
+use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Outcome, TestConfig};
 
 /// The history of a simulation and what the judge makes of it. Its `Debug` text begins with the calls that repeat it.
 pub struct Report {
     replay: String,
-    results: Value,
+    results: Results,
+    edn: Value,
     history: History,
     counts: Counts,
     muted: Vec<Muted>,
@@ -26,7 +28,8 @@ impl Report {
     pub(super) fn new(replay: String, config: &TestConfig, mut outcome: Outcome) -> Self {
         let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
         let results = results(&history, &outcome, config, Budget::default());
-        Self { replay, results, history, counts: outcome.counts, muted: outcome.muted }
+        let edn = results.to_edn();
+        Self { replay, results, edn, history, counts: outcome.counts, muted: outcome.muted }
     }
 
     /// The calls that repeat it.
@@ -38,13 +41,13 @@ impl Report {
     /// Maelstrom's verdict.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        Verdict::of(&self.results)
+        self.results.verdict()
     }
 
     /// Whether the test is valid, and nothing is wrong either that Maelstrom does not see: what `--strict` demands.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.verdict().merge(strict(&self.results)) == Verdict::True
+        self.verdict().merge(self.results.strict()) == Verdict::True
     }
 
     /// Messages between servers, services among them, for each operation of a client; 0 if there was none.
@@ -62,6 +65,19 @@ impl Report {
     /// The whole map of results, as in `results.edn`.
     #[must_use]
     pub const fn results(&self) -> &Value {
+        &self.edn
+    }
+
+    /// What is wrong, a sentence for each kind of violation: what makes the test invalid, and what Maelstrom does not
+    /// see.
+    #[must_use]
+    pub fn violations(&self) -> Vec<String> {
+        let failed = outcomes(&self.results, true).into_iter().filter(|outcome| outcome.verdict != Verdict::True);
+        failed.map(|outcome| format!("{}: {}", outcome.check.name(), outcome.why)).collect()
+    }
+
+    #[cfg(feature = "workbench")]
+    pub(crate) const fn typed(&self) -> &Results {
         &self.results
     }
 
@@ -71,7 +87,7 @@ impl Report {
     /// Never: there always is such a part.
     #[must_use]
     pub fn workload(&self) -> &Value {
-        self.results.get("workload").expect("every judge looks at the workload")
+        self.edn.get("workload").expect("every judge looks at the workload")
     }
 
     /// What clients and nemesis did and saw.
@@ -95,7 +111,7 @@ impl Report {
 
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { replay, results, .. } = self;
-        write!(f, "{replay}\n{}", pretty(&abridged(results)))
+        let Self { replay, edn, .. } = self;
+        write!(f, "{replay}\n{}", pretty(&abridged(edn)))
     }
 }

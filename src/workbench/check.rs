@@ -16,6 +16,7 @@ pub mod linearizable;
 pub mod net;
 #[cfg(test)]
 mod recorded_runs;
+mod results;
 pub mod set_full;
 pub mod shape;
 pub mod stats;
@@ -23,13 +24,12 @@ pub mod txn;
 pub mod unique_ids;
 mod verdict;
 
-use std::borrow::Cow;
-
 use thiserror::Error;
 
 pub use availability::Availability;
 pub use budget::Budget;
-pub use verdict::Verdict;
+pub use results::{Check, DeliveryError, Extended, Results};
+pub use verdict::{CheckReport, Quantiles, Verdict, Violation};
 
 use crate::workbench::edn::{Incomparable, Value};
 use crate::workbench::history::{History, Op, Unpaired};
@@ -128,70 +128,58 @@ impl Unjudgeable {
     }
 }
 
-/// The whole map of results of a run of `workload`, whose messages were counted in `counts`.
+/// The results of a run of `workload`, whose messages were counted in `counts`.
 #[must_use]
-pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Value {
-    let plot = || Value::record([("valid?", true.into())]);
-    let plots = [("latency-graph", plot()), ("rate-graph", plot()), ("valid?", true.into())];
-    let parts = [
-        ("perf", Value::record(plots)),
-        ("timeline", plot()),
-        ("exceptions", exceptions::check(history)),
-        ("stats", stats::check(history)),
-        ("availability", availability::check(history, options.availability)),
-        ("net", net::check(counts, history.invocation_count())),
-        ("workload", check_workload(workload, history, options).unwrap_or_else(|problem| unknown(&problem))),
-    ];
-    let verdict = parts.iter().map(|(_, part)| Verdict::of(part)).fold(Verdict::True, Verdict::merge);
-    let parts = parts.into_iter().chain([("valid?", verdict.to_value())]);
-    Value::Map(parts.map(|(key, part)| (Value::keyword(key), part)).collect())
+pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Results {
+    Results {
+        exceptions: exceptions::check(history),
+        stats: stats::check(history),
+        availability: availability::check(history, options.availability),
+        net: Some(net::check(counts, history.invocation_count())),
+        workload: check_workload(workload, history, options).unwrap_or_else(|problem| Box::new(problem)),
+        extended: None,
+    }
 }
 
-/// The result of the checker that belongs to a workload.
+/// The report of the checker that belongs to a workload.
 ///
 /// # Errors
 /// If there is no such checker, or it cannot decide.
-pub fn check_workload(workload: &str, history: &History, options: &Options) -> Result<Value, Unjudgeable> {
+pub fn check_workload(
+    workload: &str,
+    history: &History,
+    options: &Options,
+) -> Result<Box<dyn CheckReport>, Unjudgeable> {
     if let Some(unpaired) = history.unpaired() {
         return Err(unpaired.clone().into());
     }
-    match workload {
-        "echo" => Ok(echo::check(history)),
-        "unique-ids" => unique_ids::check(history),
-        "kafka" => kafka::check(history),
-        "g-counter" | "pn-counter" => counter::check(history),
-        "broadcast" | "g-set" => set_full::check(history),
-        "lin-kv" => linearizable::check(history, &options.budget),
-        "txn-list-append" => txn::check_append(history, &options.consistency_models, &options.budget),
-        "txn-rw-register" => txn::check_register(history, &options.consistency_models, &options.budget),
-        _ => Err(Unjudgeable::Workload(workload.into())),
+    let Options { consistency_models: models, budget, .. } = options;
+    Ok(match workload {
+        "echo" => Box::new(echo::check(history)),
+        "unique-ids" => Box::new(unique_ids::check(history)?),
+        "kafka" => Box::new(kafka::check(history)?),
+        "g-counter" | "pn-counter" => Box::new(counter::check(history)?),
+        "broadcast" | "g-set" => Box::new(set_full::check(history)?),
+        "lin-kv" => Box::new(linearizable::check(history, budget)?),
+        "txn-list-append" => Box::new(txn::check_append(history, models, budget)?),
+        "txn-rw-register" => Box::new(txn::check_register(history, models, budget)?),
+        _ => return Err(Unjudgeable::Workload(workload.into())),
+    })
+}
+
+/// The report of a checker that cannot decide.
+impl CheckReport for Unjudgeable {
+    fn verdict(&self) -> Verdict {
+        Verdict::Unknown
     }
-}
 
-/// Our own verdict on the workload, where it can differ from Maelstrom's.
-#[must_use]
-pub fn ours(results: &Value) -> Option<Verdict> {
-    let ours = results.get("workload")?.get("gloomers")?;
-    ours.get("valid?").map(|_| Verdict::of(ours))
-}
+    fn to_edn(&self) -> Value {
+        Value::record([("valid?", Verdict::Unknown.to_value()), ("error", Value::str(self.to_string()))])
+    }
 
-/// What the checker of the workload found, for people: lines, a paragraph for each violation.
-#[must_use]
-pub fn in_words(results: &Value) -> Vec<String> {
-    let ours = results.get("workload").and_then(|workload| workload.get("gloomers"));
-    let entries = |key: &str| ours.and_then(|ours| ours.get(key)?.entries()).unwrap_or_default().iter();
-    let told = entries("in-words").flat_map(|(_, cases)| cases.items().into_iter().flatten());
-    let drawn = entries("windows").map(|(_, window)| Cow::Borrowed(window));
-    let paragraph = |lines: Cow<'_, Value>| {
-        let lines = lines.items().into_iter().flatten();
-        let lines = lines.map(|line| line.as_str().unwrap_or_default().to_owned());
-        std::iter::once(String::new()).chain(lines).collect::<Vec<_>>()
-    };
-    drawn.chain(told).flat_map(paragraph).collect()
-}
-
-fn unknown(problem: &Unjudgeable) -> Value {
-    Value::record([("valid?", Verdict::Unknown.to_value()), ("error", Value::str(problem.to_string()))])
+    fn violations(&self) -> Vec<Violation> {
+        vec![Violation { anomaly: "undecided", count: 1, sentence: self.to_string() }]
+    }
 }
 
 /// A 32-bit quotient, as Clojure makes it from a ratio.
@@ -216,17 +204,15 @@ mod tests {
         ops.collect::<String>().parse().unwrap_or_else(|error| panic!("{error}"))
     }
 
-    fn keys(map: &Value) -> Vec<String> {
-        map.entries().expect("a map").iter().map(|(key, _)| key.to_string()).collect()
-    }
-
     #[test]
     fn results_have_their_parts_in_the_order_of_maelstrom() {
         let history = history(&["0 invoke generate nil", "0 ok generate 1"]);
         let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let edn = results.to_edn();
+        let keys: Vec<_> = edn.entries().expect("a map").iter().map(|(key, _)| key.to_string()).collect();
         let expected = [":perf", ":timeline", ":exceptions", ":stats", ":availability", ":net", ":workload", ":valid?"];
-        assert_eq!(keys(&results), expected);
-        assert_eq!(Verdict::of(&results), Verdict::True);
+        assert_eq!(keys, expected);
+        assert_eq!(results.verdict(), Verdict::True);
     }
 
     #[test]
@@ -234,9 +220,9 @@ mod tests {
         let history =
             history(&["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate \"a\""]);
         let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
-        let workload = results.get("workload").expect("a part");
-        assert_eq!(workload.to_string(), "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
-        assert_eq!(Verdict::of(&results), Verdict::Unknown);
+        let workload = results.workload.to_edn().to_string();
+        assert_eq!(workload, "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
+        assert_eq!(results.verdict(), Verdict::Unknown);
     }
 
     #[test]
@@ -245,9 +231,9 @@ mod tests {
         let twice = ["0 invoke generate nil", "0 invoke generate nil", "0 ok generate 1"];
         for (lines, why) in [(stray, "has no operation under way"), (twice, "is not over")] {
             let results = judge("unique-ids", &history(&lines), &Options::default(), &net::Counts::default());
-            assert_eq!(Verdict::of(&results), Verdict::Unknown);
-            let workload = results.get("workload").expect("a part").to_string();
-            assert!(workload.contains("index") && workload.contains(why), "{workload}");
+            assert_eq!(results.verdict(), Verdict::Unknown);
+            let why_not = &results.workload.violations()[0].sentence;
+            assert!(why_not.contains("index") && why_not.contains(why), "{why_not}");
         }
     }
 
@@ -255,8 +241,7 @@ mod tests {
     fn false_outranks_unknown() {
         let history = history(&["0 invoke read nil", "0 fail read nil"]);
         let results = judge("no-such", &history, &Options::default(), &net::Counts::default());
-        assert_eq!(results.get("workload").map(Verdict::of), Some(Verdict::Unknown));
-        assert_eq!(results.get("stats").map(Verdict::of), Some(Verdict::False));
-        assert_eq!(Verdict::of(&results), Verdict::False);
+        assert_eq!((results.workload.verdict(), results.stats.verdict()), (Verdict::Unknown, Verdict::False));
+        assert_eq!(results.verdict(), Verdict::False);
     }
 }

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 
 pub use ints::Ints;
 pub use lists::{Lists, Separator};
-pub use order::Incomparable;
+pub use order::{Identity, Incomparable};
 pub use read::{ReadError, Reader, read};
 pub use write::pretty;
 
@@ -70,6 +70,12 @@ impl Value {
     /// A vector of integers.
     pub fn ints(elements: impl Into<Ints>) -> Self {
         Self::Ints(elements.into())
+    }
+
+    /// A vector of strings.
+    #[must_use]
+    pub fn lines(lines: Vec<String>) -> Self {
+        Self::Vector(lines.into_iter().map(Self::str).collect())
     }
 
     /// A number of things.

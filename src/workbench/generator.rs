@@ -1,8 +1,8 @@
 //! Scheduling: when operations begin, and on which thread (protocol §9).
 
+use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 use rand::seq::IteratorRandom as _;
-use chacha20::ChaCha8Rng;
 
 use crate::time::{Duration, Time};
 

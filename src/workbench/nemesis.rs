@@ -7,8 +7,8 @@ mod partition;
 mod target;
 mod timing_faults;
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
 use crate::time::Duration;
 use crate::workbench::cluster::Skew;
@@ -46,9 +46,9 @@ pub enum Effect {
 /// One operation of the nemesis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Act {
-    /// `start-partition`, `kill`, ...
-    pub f: &'static str,
-    /// The value of its invocation in the history.
+    /// What it begins or ends; the history names it so.
+    pub turn: Turn,
+    /// The value with which the history records its beginning.
     pub wanted: Value,
     /// What it does.
     pub effect: Effect,
@@ -126,11 +126,17 @@ impl Turn {
     /// What the operation of this name in the history does.
     #[must_use]
     pub fn of(f: &str) -> Option<Self> {
-        Fault::ALL.into_iter().find_map(|fault| match fault.operations() {
-            (begins, _) if begins == f => Some(Self::Begins(fault)),
-            (_, ends) if ends == f => Some(Self::Ends(fault)),
-            _ => None,
-        })
+        let turns = Fault::ALL.into_iter().flat_map(|fault| [Self::Begins(fault), Self::Ends(fault)]);
+        turns.into_iter().find(|turn| turn.name() == f)
+    }
+
+    /// The operation of the nemesis, as the history names it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Begins(fault) => fault.operations().0,
+            Self::Ends(fault) => fault.operations().1,
+        }
     }
 
     /// The fault that begins or ends.
@@ -194,16 +200,16 @@ impl Nemesis {
 
 impl Fault {
     fn begin(self, count: usize, rng: &mut ChaCha8Rng) -> Act {
-        let (f, _) = self.operations();
+        let turn = Turn::Begins(self);
         if self == Self::Partition {
             let partition = Partition::draw(rng);
             let wanted = Value::keyword(partition.name());
-            return Act { f, wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
+            return Act { turn, wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
         }
         if self == Self::OneWay {
             let cut = OneWay::draw(rng);
             let wanted = Value::keyword(cut.name());
-            return Act { f, wanted, effect: Effect::Cut(cut.grudges(count, rng)) };
+            return Act { turn, wanted, effect: Effect::Cut(cut.grudges(count, rng)) };
         }
         let target = Target::draw(rng);
         let victims = target.victims(count, rng);
@@ -213,11 +219,11 @@ impl Fault {
             Self::Kill => Effect::Kill(victims),
             Self::Pause | Self::Partition | Self::OneWay => Effect::Pause(victims),
         };
-        Act { f, wanted: target.to_value(), effect }
+        Act { turn, wanted: target.to_value(), effect }
     }
 
     fn end(self) -> Act {
-        let (_, f) = self.operations();
+        let turn = Turn::Ends(self);
         let effect = match self {
             Self::Partition | Self::OneWay => Effect::Heal,
             Self::Pause => Effect::Resume,
@@ -225,7 +231,7 @@ impl Fault {
             Self::Slow => Effect::Hasten,
             Self::Skew => Effect::Unskew,
         };
-        Act { f, wanted: if self.cuts() { Value::Nil } else { Value::keyword("all") }, effect }
+        Act { turn, wanted: if self.cuts() { Value::Nil } else { Value::keyword("all") }, effect }
     }
 }
 
@@ -251,15 +257,15 @@ mod tests {
     }
 
     fn names(acts: &[Act]) -> Vec<&str> {
-        acts.iter().map(|act| act.f).collect()
+        acts.iter().map(|act| act.turn.name()).collect()
     }
 
     #[test]
     fn every_operation_is_known_by_what_it_begins_or_ends() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         for fault in Fault::ALL {
-            assert_eq!(Turn::of(fault.begin(5, &mut rng).f), Some(Turn::Begins(fault)));
-            assert_eq!(Turn::of(fault.end().f), Some(Turn::Ends(fault)));
+            assert_eq!(Turn::of(fault.begin(5, &mut rng).turn.name()), Some(Turn::Begins(fault)));
+            assert_eq!(Turn::of(fault.end().turn.name()), Some(Turn::Ends(fault)));
         }
         assert_eq!(Turn::of("start-nothing"), None);
     }
@@ -291,7 +297,7 @@ mod tests {
         let acts = acts(&[Fault::OneWay, Fault::Partition], 0);
         for act in acts.chunks(2) {
             assert!(matches!((&act[0].effect, &act[1].effect), (Effect::Cut(_), Effect::Heal)), "{act:?}");
-            assert_eq!(act[0].f.strip_prefix("start-"), act[1].f.strip_prefix("stop-"));
+            assert_eq!(act[0].turn.name().strip_prefix("start-"), act[1].turn.name().strip_prefix("stop-"));
         }
         assert!(["start-partition", "start-one-way"].iter().all(|f| names(&acts).contains(f)));
     }

@@ -14,8 +14,8 @@ use std::collections::{HashMap, VecDeque};
 use std::io::Write as _;
 use std::rc::Rc;
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 use smallvec::SmallVec;
 
 use crate::time::Time;

@@ -21,6 +21,15 @@ pub fn quote(text: &str) -> String {
     quote
 }
 
+/// The beginning of a text: at most so many characters, and an ellipsis if any were left out.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 /// Whether a character shows and changes neither the terminal nor the direction of the text around it.
 fn is_visible(c: char) -> bool {
     let is_format = matches!(

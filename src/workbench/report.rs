@@ -25,8 +25,7 @@ pub mod store;
 pub mod summary;
 pub mod violations;
 
-use crate::workbench::check::Verdict;
-use crate::workbench::edn::Value;
+use crate::workbench::check::{Results, Verdict};
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Journal};
 #[cfg(feature = "workbench")]
@@ -49,7 +48,7 @@ pub struct Run<'a> {
     /// How many there were.
     pub counts: &'a Counts,
     /// What the checkers found; nothing, if there is no verdict.
-    pub results: Option<&'a Value>,
+    pub results: Option<&'a Results>,
     /// What was asked for.
     pub options: &'a TestConfig,
     /// What the main phase did of it.

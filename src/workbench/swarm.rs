@@ -62,15 +62,15 @@ impl Swarm {
             on_trial(&trial);
             (scenario, trial)
         });
-        let mut findings = SwarmReport::of(self, trials);
-        let first = findings.failures.len().min(MAX_SHRUNK);
-        let shrunk = workers::share(self.jobs, &findings.failures[..first], |failing| {
+        let mut report = SwarmReport::of(self, trials);
+        let first = report.failures.len().min(MAX_SHRUNK);
+        let shrunk = workers::share(self.jobs, &report.failures[..first], |failing| {
             shrink::shrink(&failing.scenario, &failing.fault, |scenario| attempt(scenario, nodes).fault)
         });
-        for (failing, shrunk) in findings.failures.iter_mut().zip(shrunk) {
+        for (failing, shrunk) in report.failures.iter_mut().zip(shrunk) {
             failing.shrunk = Some(shrunk);
         }
-        findings
+        report
     }
 }
 

@@ -12,8 +12,8 @@ mod staleness;
 mod throughput;
 mod workers;
 
-use rand::SeedableRng as _;
 use chacha20::ChaCha8Rng;
+use rand::SeedableRng as _;
 
 use crate::time::Duration;
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
@@ -30,7 +30,7 @@ use router::Router;
 use workers::{Recorder, Workers};
 
 pub use config::{MAX_NODES, Problem, TestConfig, requirement};
-pub use convergence::Convergence;
+pub use convergence::{Convergence, Difference};
 pub use lateness::Lateness;
 pub use operation_errors::{OperationError, OperationErrors};
 pub use staleness::Outdated;

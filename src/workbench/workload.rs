@@ -13,8 +13,8 @@ pub mod topology;
 mod txn;
 mod unique_ids;
 
-use rand::seq::SliceRandom as _;
 use chacha20::ChaCha8Rng;
+use rand::seq::SliceRandom as _;
 
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
@@ -109,7 +109,7 @@ pub trait Workload {
     }
 
     /// Requests to every node after the test, to which all replicas must give equal answers.
-    fn convergence_probes(&self, _history: &[Op]) -> Vec<ConvergenceProbe> {
+    fn convergence_probes(&self, _history: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
         Vec::new()
     }
 

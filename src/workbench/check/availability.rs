@@ -1,6 +1,6 @@
 //! Demands that a share of the operations succeed (protocol §12.3).
 
-use super::{Verdict, share};
+use super::{CheckReport, Verdict, Violation, share};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind};
 
@@ -23,14 +23,41 @@ impl Availability {
     }
 }
 
+/// How many operations succeeded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AvailabilityReport {
+    /// The share of those that succeeded.
+    pub ok_fraction: f32,
+    /// What was demanded.
+    pub wanted: Option<Availability>,
+}
+
 /// Invalid if fewer operations succeeded than wanted.
 #[must_use]
-pub fn check(history: &History, wanted: Option<Availability>) -> Value {
+pub fn check(history: &History, wanted: Option<Availability>) -> AvailabilityReport {
     let invocations = history.invocation_count();
     let oks = history.client_ops().filter(|(_, op)| op.kind == Kind::Ok).count();
-    let fraction = if invocations == 0 { 1.0 } else { share(oks, invocations) };
-    let valid = wanted.is_none_or(|wanted| wanted.accepts(fraction));
-    Value::record([("valid?", Verdict::from(valid).to_value()), ("ok-fraction", Value::single(fraction))])
+    let ok_fraction = if invocations == 0 { 1.0 } else { share(oks, invocations) };
+    AvailabilityReport { ok_fraction, wanted }
+}
+
+impl CheckReport for AvailabilityReport {
+    fn verdict(&self) -> Verdict {
+        Verdict::from(self.wanted.is_none_or(|wanted| wanted.accepts(self.ok_fraction)))
+    }
+
+    fn to_edn(&self) -> Value {
+        Value::record([("valid?", self.verdict().to_value()), ("ok-fraction", Value::single(self.ok_fraction))])
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        if self.verdict() == Verdict::True {
+            return Vec::new();
+        }
+        let percent = Value::single(self.ok_fraction).as_float().unwrap_or_default() * 100.0;
+        let sentence = format!("{percent:.1} % of the operations succeeded, less than was demanded");
+        vec![Violation { anomaly: "unavailable", count: 1, sentence }]
+    }
 }
 
 #[cfg(test)]
@@ -49,13 +76,13 @@ mod tests {
     }
 
     fn valid(history: &History, wanted: Availability) -> bool {
-        Verdict::of(&check(history, Some(wanted))) == Verdict::True
+        check(history, Some(wanted)).verdict() == Verdict::True
     }
 
     #[test]
     fn the_fraction_is_a_32_bit_float() {
-        assert_eq!(check(&run(41, 3), None).to_string(), "{:valid? true, :ok-fraction 0.9268293}");
-        assert_eq!(check(&History::default(), None).to_string(), "{:valid? true, :ok-fraction 1.0}");
+        assert_eq!(check(&run(41, 3), None).to_edn().to_string(), "{:valid? true, :ok-fraction 0.9268293}");
+        assert_eq!(check(&History::default(), None).to_edn().to_string(), "{:valid? true, :ok-fraction 1.0}");
     }
 
     #[test]

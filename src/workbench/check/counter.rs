@@ -3,38 +3,43 @@
 //! An add of unknown outcome counts or does not, so the final reads may be any sum of the certain adds and some of the
 //! others. The sums are kept as intervals, of which small numbers need few.
 
-use super::{Unjudgeable, Verdict};
+use super::verdict::brief_list;
+use super::{CheckReport, Unjudgeable, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op};
+
+/// What the final reads saw, and what they may have seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CounterReport {
+    /// The values of all final reads.
+    pub final_reads: Vec<i64>,
+    /// The sums that are possible, as intervals in order.
+    pub acceptable: Vec<(i64, i64)>,
+    /// The final reads that saw none of them.
+    pub wrong: Vec<Op>,
+}
 
 /// Invalid if a final read is no possible sum.
 ///
 /// # Errors
 /// If an add that counts, or a final read, has no integer of 64 bits.
-pub fn check(history: &History) -> Result<Value, Unjudgeable> {
+pub fn check(history: &History) -> Result<CounterReport, Unjudgeable> {
     let with = |kind: Kind, f: &'static str| {
         let ops = history.client_ops().map(|(_, op)| op);
         ops.filter(move |op| op.kind == kind && op.f == f)
     };
     let definite = with(Kind::Ok, "add").try_fold(0_i64, |sum, add| integer(add).map(|by| sum.saturating_add(by)))?;
-    let possible = with(Kind::Info, "add")
+    let acceptable = with(Kind::Info, "add")
         .try_fold(vec![(definite, definite)], |sums, add| integer(add).map(|delta| with_or_without(&sums, delta)))?;
-    let reads: Vec<_> = with(Kind::Ok, "read").filter(|op| op.is_final()).collect();
-    let mut errors = Vec::new();
-    for read in &reads {
+    let (mut final_reads, mut wrong) = (Vec::new(), Vec::new());
+    for read in with(Kind::Ok, "read").filter(|op| op.is_final()) {
         let value = integer(read)?;
-        if !possible.iter().any(|(low, high)| (*low..=*high).contains(&value)) {
-            errors.push(read.to_value());
+        if !acceptable.iter().any(|(low, high)| (*low..=*high).contains(&value)) {
+            wrong.push(read.clone());
         }
+        final_reads.push(value);
     }
-    let valid = errors.is_empty();
-    let acceptable = possible.iter().map(|(low, high)| Value::ints(vec![*low, *high]));
-    Ok(Value::record([
-        ("valid?", Verdict::from(valid).to_value()),
-        ("errors", if valid { Value::Nil } else { Value::List(errors) }),
-        ("final-reads", Value::List(reads.iter().map(|op| op.value.clone()).collect())),
-        ("acceptable", Value::List(acceptable.collect())),
-    ]))
+    Ok(CounterReport { final_reads, acceptable, wrong })
 }
 
 fn integer(op: &Op) -> Result<i64, Unjudgeable> {
@@ -56,6 +61,40 @@ fn with_or_without(sums: &[(i64, i64)], delta: i64) -> Vec<(i64, i64)> {
     merged
 }
 
+impl CheckReport for CounterReport {
+    fn verdict(&self) -> Verdict {
+        Verdict::from(self.wrong.is_empty())
+    }
+
+    fn to_edn(&self) -> Value {
+        let errors = Value::List(self.wrong.iter().map(Op::to_value).collect());
+        let acceptable = self.acceptable.iter().map(|(low, high)| Value::ints(vec![*low, *high]));
+        Value::record([
+            ("valid?", self.verdict().to_value()),
+            ("errors", if self.wrong.is_empty() { Value::Nil } else { errors }),
+            ("final-reads", Value::List(self.final_reads.iter().copied().map(Value::Int).collect())),
+            ("acceptable", Value::List(acceptable.collect())),
+        ])
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        if self.wrong.is_empty() {
+            return Vec::new();
+        }
+        let mut distinct: Vec<String> = Vec::new();
+        for value in self.final_reads.iter().map(ToString::to_string) {
+            if !distinct.contains(&value) {
+                distinct.push(value);
+            }
+        }
+        let range = |(low, high): &(i64, i64)| if low == high { low.to_string() } else { format!("{low} to {high}") };
+        let ranges: Vec<_> = self.acceptable.iter().map(range).collect();
+        let (read, should) = (brief_list(&distinct, ", "), brief_list(&ranges, " or "));
+        let sentence = format!("final reads are {read}, but should be {should}");
+        vec![Violation { anomaly: "errors", count: self.wrong.len(), sentence }]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -75,7 +114,7 @@ mod tests {
         let early = ["0 invoke read nil".to_owned(), "0 ok read -77".to_owned()];
         let lines: Vec<_> = early.into_iter().chain(adds).chain(reads).collect();
         let checked = check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
-        checked.map_or_else(|problem| problem.to_string(), |result| result.to_string())
+        checked.map_or_else(|problem| problem.to_string(), |report| report.to_edn().to_string())
     }
 
     #[test]

@@ -55,7 +55,7 @@ fn compare<C: Clients>(
     for seed in first..first + count {
         let history = draw(seed, &clients);
         let said = oracle(&history);
-        let found = check_workload(workload, &history, &Options::default());
+        let found = check_workload(workload, &history, &Options::default()).map(|report| report.to_edn());
         if let Err(difference) = same(&found, &said, &project) {
             panic!("{workload}, seed {seed}: {difference}\n{}", shown(&history));
         }

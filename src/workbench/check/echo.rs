@@ -2,41 +2,88 @@
 //!
 //! A time-out, an error and a malformed reply bring no echo back, so each of them invalidates.
 
-use super::Verdict;
+use super::{CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind};
 
 /// How many wrong answers are told in words.
 const MAX_TOLD: usize = 3;
 
+/// A request that was not answered by itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WrongEcho {
+    /// What was sent.
+    pub sent: Value,
+    /// The whole answer; nil if there was none.
+    pub received: Value,
+    /// Whether it was acknowledged.
+    pub answered: bool,
+}
+
+/// The requests that were not answered by themselves.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct EchoReport(pub Vec<WrongEcho>);
+
 /// Invalid if any request was not answered by itself.
 #[must_use]
-pub fn check(history: &History) -> Value {
-    let mut told = Vec::new();
-    let errors = history.pairs().filter_map(|(invocation, completion)| {
-        let received = completion.map_or(&Value::Nil, |completion| &completion.value);
-        let echo = received.get("echo").unwrap_or(&Value::Nil);
-        let complaint =
-            ["Expected a message with :echo".into(), invocation.value.clone(), "But received".into(), received.clone()];
-        (!invocation.value.same(echo)).then(|| {
-            if told.len() < MAX_TOLD {
-                let sent = &invocation.value;
-                let words = match completion.filter(|completion| completion.kind == Kind::Ok) {
-                    Some(_) => format!("{sent} came back as {echo}"),
-                    None => format!("{sent} did not come back"),
-                };
-                told.push(Value::Vector(vec![Value::str(words)]));
-            }
-            Value::Vector(complaint.into())
-        })
+pub fn check(history: &History) -> EchoReport {
+    let wrong = history.pairs().filter_map(|(invocation, completion)| {
+        let wrong = WrongEcho {
+            sent: invocation.value.clone(),
+            received: completion.map_or(Value::Nil, |completion| completion.value.clone()),
+            answered: completion.is_some_and(|completion| completion.kind == Kind::Ok),
+        };
+        (!wrong.sent.same(wrong.echo())).then_some(wrong)
     });
-    let errors: Vec<_> = errors.collect();
-    let verdict = ("valid?", Verdict::from(errors.is_empty()).to_value());
-    if errors.is_empty() {
-        return Value::record([verdict, ("errors", Value::List(errors))]);
+    EchoReport(wrong.collect())
+}
+
+impl WrongEcho {
+    fn echo(&self) -> &Value {
+        self.received.get("echo").unwrap_or(&Value::Nil)
     }
-    let told = Value::record([("in-words", Value::record([("errors", Value::Vector(told))]))]);
-    Value::record([verdict, ("errors", Value::List(errors)), ("gloomers", told)])
+
+    fn sentence(&self) -> String {
+        let sent = self.sent.to_json();
+        if self.answered {
+            format!("{sent} came back as {}", self.echo().to_json())
+        } else {
+            format!("{sent} did not come back")
+        }
+    }
+}
+
+impl CheckReport for EchoReport {
+    fn verdict(&self) -> Verdict {
+        Verdict::from(self.0.is_empty())
+    }
+
+    fn to_edn(&self) -> Value {
+        let errors = self.0.iter().map(|WrongEcho { sent, received, .. }| {
+            let (expected, but) = ("Expected a message with :echo".into(), "But received".into());
+            Value::Vector(vec![expected, sent.clone(), but, received.clone()])
+        });
+        let result = [("valid?", self.verdict().to_value()), ("errors", Value::List(errors.collect()))];
+        if self.0.is_empty() {
+            return Value::record(result);
+        }
+        let told = self.explanation().into_iter().map(Value::lines).collect();
+        let told = Value::record([("in-words", Value::record([("errors", Value::Vector(told))]))]);
+        let [verdict, errors] = result;
+        Value::record([verdict, errors, ("gloomers", told)])
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        let violation = |first: &WrongEcho| {
+            let (count, first) = (self.0.len(), first.sentence());
+            Violation { anomaly: "errors", count, sentence: format!("wrong answers ({count}), the first: {first}") }
+        };
+        self.0.first().map(violation).into_iter().collect()
+    }
+
+    fn explanation(&self) -> Vec<Vec<String>> {
+        self.0.iter().take(MAX_TOLD).map(|wrong| vec![wrong.sentence()]).collect()
+    }
 }
 
 #[cfg(test)]
@@ -50,12 +97,12 @@ mod tests {
             "0 invoke echo \"Please echo 7\"",
             "0 ok echo {:type \"echo_ok\", :echo \"Please echo 7\", :in_reply_to 1}",
         ]));
-        assert_eq!(result.to_string(), "{:valid? true, :errors ()}");
+        assert_eq!(result.to_edn().to_string(), "{:valid? true, :errors ()}");
     }
 
     #[test]
     fn another_echo_is_invalid() {
-        let result = check(&history(&["0 invoke echo \"a\"", "0 ok echo {:echo \"b\"}"]));
+        let result = check(&history(&["0 invoke echo \"a\"", "0 ok echo {:echo \"b\"}"])).to_edn();
         let errors = result.get("errors").expect("errors").to_string();
         assert_eq!(errors, "([\"Expected a message with :echo\" \"a\" \"But received\" {:echo \"b\"}])");
         let ours = result.get("gloomers").expect("words").to_string();
@@ -65,7 +112,7 @@ mod tests {
     #[test]
     fn a_request_without_an_answer_is_invalid() {
         for lines in [&["0 invoke echo \"a\"", "0 info echo \"a\""][..], &["0 invoke echo \"a\""][..]] {
-            assert_eq!(Verdict::of(&check(&history(lines))), Verdict::False);
+            assert_eq!(check(&history(lines)).verdict(), Verdict::False);
         }
     }
 }

@@ -3,37 +3,63 @@
 //! An exception is the map that Clojure's `Throwable->map` gives, under the operation's key `:exception`;
 //! its class is the `:type` of the first entry of its `:via`.
 
+use super::{CheckReport, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op};
 
-/// Always valid; lists the classes of exceptions, most frequent first, each with the first operation that
-/// met it.
+/// The exceptions of one class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exceptions {
+    /// The class.
+    pub class: Value,
+    /// How many.
+    pub count: usize,
+    /// The first operation that met one.
+    pub example: Op,
+}
+
+/// The classes of exceptions, most frequent first.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ExceptionsReport(pub Vec<Exceptions>);
+
+/// Always valid.
 #[must_use]
-pub fn check(history: &History) -> Value {
-    let mut groups: Vec<(Value, usize, &Op)> = Vec::new();
+pub fn check(history: &History) -> ExceptionsReport {
+    let mut classes: Vec<Exceptions> = Vec::new();
     for op in history.ops().iter().filter(|op| op.kind == Kind::Info) {
         let Some(exception) = op.extra("exception") else { continue };
         let class = class_of(exception);
-        if let Some((_, count, _)) = groups.iter_mut().find(|(known, ..)| *known == class) {
-            *count += 1;
+        if let Some(known) = classes.iter_mut().find(|known| known.class == class) {
+            known.count += 1;
         } else {
-            groups.push((class, 1, op));
+            classes.push(Exceptions { class, count: 1, example: op.clone() });
         }
     }
-    let mut result = vec![(Value::keyword("valid?"), true.into())];
-    if !groups.is_empty() {
-        groups.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
-        let groups = groups.into_iter().map(|(class, count, example)| {
-            Value::record([("count", Value::count(count)), ("class", class), ("example", example.to_value())])
-        });
-        result.push((Value::keyword("exceptions"), Value::List(groups.collect())));
-    }
-    Value::Map(result)
+    classes.sort_by_key(|class| std::cmp::Reverse(class.count));
+    ExceptionsReport(classes)
 }
 
 fn class_of(exception: &Value) -> Value {
     let first = exception.get("via").and_then(Value::items).and_then(|mut via| via.next());
     first.and_then(|first| first.get("type").cloned()).unwrap_or(Value::Nil)
+}
+
+impl CheckReport for ExceptionsReport {
+    fn verdict(&self) -> Verdict {
+        Verdict::True
+    }
+
+    fn to_edn(&self) -> Value {
+        let valid = ("valid?", true.into());
+        if self.0.is_empty() {
+            return Value::record([valid]);
+        }
+        let classes = self.0.iter().map(|Exceptions { class, count, example }| {
+            let count = ("count", Value::count(*count));
+            Value::record([count, ("class", class.clone()), ("example", example.to_value())])
+        });
+        Value::record([valid, ("exceptions", Value::List(classes.collect()))])
+    }
 }
 
 #[cfg(test)]
@@ -50,7 +76,7 @@ mod tests {
         };
         let lines =
             [op(0, "java.lang.Error"), op(1, "clojure.lang.ExceptionInfo"), op(2, "clojure.lang.ExceptionInfo")];
-        let result = check(&lines.concat().parse().expect("a history")).to_string();
+        let result = check(&lines.concat().parse().expect("a history")).to_edn().to_string();
         let expected = "{:valid? true, :exceptions ({:count 2, :class clojure.lang.ExceptionInfo, \
                         :example #jepsen.history.Op{:index 1, ";
         assert!(result.starts_with(expected), "{result}");
@@ -59,6 +85,6 @@ mod tests {
 
     #[test]
     fn without_exceptions_there_is_no_list() {
-        assert_eq!(check(&History::default()).to_string(), "{:valid? true}");
+        assert_eq!(check(&History::default()).to_edn().to_string(), "{:valid? true}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::workbench::edn::Value;
+use crate::workbench::edn::{Identity, Value};
 
 /// Integers below this are looked up in a table instead of a hash map; the generators count up from zero,
 /// and a full table takes four megabytes.
@@ -15,7 +15,7 @@ const NONE: u32 = u32::MAX;
 pub(in super::super) struct Ids {
     /// Of each small integer its number, or [`NONE`].
     small: Vec<u32>,
-    others: HashMap<String, usize>,
+    others: HashMap<Identity, usize>,
     count: usize,
 }
 
@@ -35,14 +35,14 @@ impl Ids {
                 self.small[index] = number;
             }
             _ => {
-                self.others.insert(value.fingerprint(), id);
+                self.others.insert(value.identity(), id);
             }
         }
         id
     }
 
     pub(super) fn of(&self, value: &Value) -> Option<usize> {
-        if let Value::Int(int) = value { self.of_int(*int) } else { self.others.get(&value.fingerprint()).copied() }
+        if let Value::Int(int) = value { self.of_int(*int) } else { self.others.get(&value.identity()).copied() }
     }
 
     pub(super) fn of_int(&self, int: i64) -> Option<usize> {
@@ -52,7 +52,7 @@ impl Ids {
         if self.others.is_empty() {
             return None;
         }
-        self.others.get(&int.to_string()).copied()
+        self.others.get(&Value::Int(int).identity()).copied()
     }
 }
 

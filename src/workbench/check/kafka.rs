@@ -3,40 +3,57 @@
 //! What completed sends and polls say of offsets gives each log its order; against it every poll and every send is
 //! held.
 
+mod anomaly;
 mod cycles;
 mod lag;
 mod orders;
 mod record;
 mod sequences;
-mod words;
 
 use std::collections::BTreeMap;
 
-use super::{Unjudgeable, Verdict};
+use super::{CheckReport, Unjudgeable, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind};
 use orders::Orders;
 use record::Record;
-pub(crate) use words::count;
 
-/// Errors that do not make a run invalid; Jepsen lists cycles of writes as well, which are not looked for here.
-const ALLOWED: &[&str] = &["int-send-skip"];
+pub use anomaly::{LogAnomaly, LogCase, UnseenMessages};
+pub use lag::Lag;
 
-/// One error, and by what the errors of its kind are sorted.
-#[derive(Debug)]
-struct Case {
-    rank: i64,
-    shown: Value,
+/// How many errors of a kind are told in words.
+const MAX_TOLD: usize = 3;
+
+/// What is wrong with the logs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KafkaReport {
+    /// The greatest lag of a poll; none if nobody polled.
+    pub worst_lag: Option<Lag>,
+    /// The errors of each kind.
+    pub errors: BTreeMap<LogAnomaly, LogErrors>,
+    /// What was acknowledged and never seen.
+    pub unseen: Option<UnseenMessages>,
+    /// Why operations have no certain outcome, each reason once.
+    pub info_causes: Vec<Value>,
 }
 
-/// Errors by kind.
-type Errors = BTreeMap<&'static str, Vec<Case>>;
+/// The errors of one kind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogErrors {
+    /// How many there are.
+    pub count: usize,
+    /// The most telling of them.
+    pub cases: Vec<LogCase>,
+}
+
+/// All errors, by kind.
+type Errors = BTreeMap<LogAnomaly, Vec<LogCase>>;
 
 /// Invalid if there is any error that is not allowed.
 ///
 /// # Errors
 /// If a poll brought what nobody sent, or an offset is no natural number.
-pub fn check(history: &History) -> Result<Value, Unjudgeable> {
+pub fn check(history: &History) -> Result<KafkaReport, Unjudgeable> {
     let record = Record::of(history)?;
     let orders = Orders::of(&record);
     let mut errors = Errors::new();
@@ -49,53 +66,29 @@ pub fn check(history: &History) -> Result<Value, Unjudgeable> {
     sequences::within_operations(&record, &orders, &mut errors);
     sequences::between_polls(&record, &orders, &mut errors);
     sequences::between_sends(&record, &orders, &mut errors);
-
-    let mut shown: BTreeMap<&str, Value> =
-        errors.into_iter().map(|(name, cases)| (name, condensed(name, cases))).collect();
-    shown.extend(record.unseen()?.map(|unseen| ("unseen", unseen)));
-    let names = |names: &mut dyn Iterator<Item = &&'static str>| {
-        Value::List(names.map(|name| Value::Keyword((*name).into())).collect())
-    };
-    let bad = || shown.keys().filter(|name| !ALLOWED.contains(name));
-    let valid = bad().next().is_none();
-    let mut entries = vec![
-        (Value::keyword("valid?"), Verdict::from(valid).to_value()),
-        (Value::keyword("worst-realtime-lag"), lag::worst(&record, history)),
-        (Value::keyword("bad-error-types"), names(&mut bad())),
-        (Value::keyword("error-types"), names(&mut shown.keys())),
-        (Value::keyword("info-txn-causes"), causes(history)),
-    ];
-    let told: Vec<_> = shown.iter().map(|(name, shown)| (Value::keyword(name), words::told(name, shown))).collect();
-    entries.extend(shown.into_iter().map(|(name, value)| (Value::keyword(name), value)));
-    if !told.is_empty() {
-        entries.push((Value::keyword("gloomers"), Value::record([("in-words", Value::Map(told))])));
-    }
-    Ok(Value::Map(entries))
+    Ok(KafkaReport {
+        worst_lag: lag::worst(&record, history),
+        errors: errors.into_iter().map(|(anomaly, cases)| (anomaly, condensed(anomaly, cases))).collect(),
+        unseen: record.unseen()?,
+        info_causes: causes(history),
+    })
 }
 
 /// How many errors of a kind there are, and the most telling of them.
-fn condensed(name: &str, mut cases: Vec<Case>) -> Value {
+fn condensed(anomaly: LogAnomaly, mut cases: Vec<LogCase>) -> LogErrors {
     let count = cases.len();
-    let unsorted = ["G1a", "precommitted-read", "lost-write", "empty-transaction-graph", cycles::EXISTS];
-    let sorted = !unsorted.contains(&name);
-    if sorted {
-        cases.sort_by_key(|case| case.rank);
-    }
-    match name {
-        "empty-transaction-graph" => {
-            return Value::record([("count", Value::Int(1)), ("errs", Value::Bool(true))]);
+    if let Some(shown) = anomaly.shown() {
+        cases.sort_by_key(LogCase::rank);
+        if anomaly.is_skip() {
+            drop(cases.drain(..count.saturating_sub(shown)));
         }
-        "duplicate" | "inconsistent-offsets" => cases.truncate(32),
-        "int-poll-skip" | "int-send-skip" | "poll-skip" => drop(cases.drain(..count.saturating_sub(8))),
-        _ if sorted => cases.truncate(8),
-        _ => {}
+        cases.truncate(shown);
     }
-    let cases = cases.into_iter().map(|case| case.shown).collect();
-    Value::record([("count", Value::count(count)), ("errs", Value::List(cases))])
+    LogErrors { count, cases }
 }
 
 /// Why operations have no certain outcome, each reason once.
-fn causes(history: &History) -> Value {
+fn causes(history: &History) -> Vec<Value> {
     let mut causes: Vec<Value> = Vec::new();
     for op in history.ops().iter().filter(|op| op.kind == Kind::Info && matches!(&*op.f, "txn" | "send" | "poll")) {
         let cause = op.error.clone().unwrap_or_default();
@@ -103,7 +96,92 @@ fn causes(history: &History) -> Value {
             causes.push(cause);
         }
     }
-    Value::List(causes)
+    causes
+}
+
+impl KafkaReport {
+    /// The kinds of errors there are, in the order of their names.
+    pub fn anomalies(&self) -> impl Iterator<Item = LogAnomaly> + '_ {
+        self.errors.keys().copied().chain(self.unseen.iter().map(|_| LogAnomaly::Unseen))
+    }
+
+    fn bad(&self) -> impl Iterator<Item = LogAnomaly> + '_ {
+        self.anomalies().filter(|anomaly| !anomaly.is_allowed())
+    }
+
+    fn count(&self, anomaly: LogAnomaly) -> usize {
+        match &self.unseen {
+            Some(unseen) if anomaly == LogAnomaly::Unseen => unseen.count(),
+            _ => self.errors.get(&anomaly).map_or(0, |errors| errors.count),
+        }
+    }
+
+    /// The first errors of a kind, a sentence each.
+    fn sentences(&self, anomaly: LogAnomaly) -> Vec<String> {
+        let sentences: Vec<String> = match &self.unseen {
+            Some(unseen) if anomaly == LogAnomaly::Unseen => unseen.sentences().take(MAX_TOLD).collect(),
+            _ => {
+                let cases = self.errors.get(&anomaly).into_iter().flat_map(|errors| &errors.cases);
+                cases.take(MAX_TOLD).map(|case| case.sentence(anomaly)).collect()
+            }
+        };
+        sentences.into_iter().map(|sentence| format!("{}: {sentence}", anomaly.name())).collect()
+    }
+}
+
+impl CheckReport for KafkaReport {
+    fn verdict(&self) -> Verdict {
+        Verdict::from(self.bad().next().is_none())
+    }
+
+    fn to_edn(&self) -> Value {
+        let names = |anomalies: &mut dyn Iterator<Item = LogAnomaly>| {
+            Value::List(anomalies.map(|anomaly| Value::keyword(anomaly.name())).collect())
+        };
+        let lag = self.worst_lag.as_ref().map_or_else(Lag::none_to_edn, Lag::to_edn);
+        let mut entries = vec![
+            ("valid?", self.verdict().to_value()),
+            ("worst-realtime-lag", lag),
+            ("bad-error-types", names(&mut self.bad())),
+            ("error-types", names(&mut self.anomalies())),
+            ("info-txn-causes", Value::List(self.info_causes.clone())),
+        ];
+        for (anomaly, LogErrors { count, cases }) in &self.errors {
+            let shown = match anomaly {
+                LogAnomaly::EmptyGraph => [("count", Value::Int(1)), ("errs", Value::Bool(true))],
+                _ => {
+                    let cases = cases.iter().map(|case| case.to_edn(*anomaly)).collect();
+                    [("count", Value::count(*count)), ("errs", Value::List(cases))]
+                }
+            };
+            entries.push((anomaly.name(), Value::record(shown)));
+        }
+        entries.extend(self.unseen.iter().map(|unseen| (LogAnomaly::Unseen.name(), unseen.to_edn())));
+        let told: Vec<_> = self
+            .anomalies()
+            .map(|anomaly| {
+                let sentences = self.sentences(anomaly).into_iter().map(|sentence| Value::lines(vec![sentence]));
+                (Value::keyword(anomaly.name()), Value::Vector(sentences.collect()))
+            })
+            .collect();
+        if !told.is_empty() {
+            entries.push(("gloomers", Value::record([("in-words", Value::Map(told))])));
+        }
+        Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        let violation = |anomaly: LogAnomaly| {
+            let count = self.count(anomaly);
+            let first = self.sentences(anomaly).into_iter().next().unwrap_or_else(|| anomaly.name().to_owned());
+            Violation { anomaly: anomaly.name(), count, sentence: format!("{count} × {first}") }
+        };
+        self.bad().map(violation).collect()
+    }
+
+    fn explanation(&self) -> Vec<Vec<String>> {
+        self.anomalies().flat_map(|anomaly| self.sentences(anomaly)).map(|sentence| vec![sentence]).collect()
+    }
 }
 
 #[cfg(test)]

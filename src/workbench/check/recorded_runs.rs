@@ -4,7 +4,7 @@
 mod recordings;
 
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{self, Availability, Options, Verdict, judge};
+use crate::workbench::check::{Availability, Options, Verdict, judge};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
 use recordings::{Run, runs};
@@ -73,10 +73,10 @@ fn our_verdicts_and_statistics_equal_those_of_maelstrom() {
         let place = run.name();
         let theirs = results(run);
         let ours = judge(run.workload(), &history(run), &options(run), &counts(&theirs));
-        assert_same(&ours, &theirs, &place);
+        assert_same(&ours.to_edn(), &theirs, &place);
         let invalid = run.is_invalid();
-        assert_eq!(Verdict::of(&ours), Verdict::from(!invalid), "{place}");
-        assert!(invalid || check::ours(&ours) != Some(Verdict::False), "{place}: {:?}", check::in_words(&ours));
+        assert_eq!(ours.verdict(), Verdict::from(!invalid), "{place}");
+        assert!(invalid || ours.strict() != Verdict::False, "{place}: {:?}", ours.explanation());
     }
 }
 
@@ -90,7 +90,7 @@ fn without_ours(value: &Value) -> Value {
 /// The elements of a collection in an order that does not depend on it.
 fn sorted(value: Option<&Value>) -> Vec<String> {
     let items = value.and_then(Value::items).into_iter().flatten();
-    let mut items: Vec<_> = items.map(|item| item.fingerprint()).collect();
+    let mut items: Vec<_> = items.map(|item| item.identity().to_string()).collect();
     items.sort();
     items
 }
@@ -102,8 +102,8 @@ fn our_anomalies_equal_those_of_maelstrom() {
         let recorded = results(run);
         let theirs = recorded.get("workload").expect("recorded");
         let ours = judge(run.workload(), &history(run), &options(run), &counts(&recorded));
-        assert_eq!(Verdict::of(&ours), Verdict::from(!run.is_invalid()), "{place}");
-        let ours = without_ours(ours.get("workload").expect("a part"));
+        assert_eq!(ours.verdict(), Verdict::from(!run.is_invalid()), "{place}");
+        let ours = without_ours(&ours.workload.to_edn());
         let (Some(our_anomalies), Some(their_anomalies)) = (ours.get("anomalies"), theirs.get("anomalies")) else {
             assert_same(&ours, theirs, &place);
             continue;
@@ -163,7 +163,7 @@ fn histories_and_results_are_printed_as_jepsen_prints_them() {
 fn statistics_of_every_workload_equal_those_of_maelstrom() {
     for run in &runs() {
         let theirs = results(run);
-        let ours = judge("any", &history(run), &options(run), &counts(&theirs));
+        let ours = judge("any", &history(run), &options(run), &counts(&theirs)).to_edn();
         for part in ["perf", "timeline", "exceptions", "stats", "availability", "net"] {
             let (ours, theirs) = (ours.get(part).expect("present"), theirs.get(part).expect("recorded"));
             assert_same(ours, theirs, &format!("{} {part}", run.name()));

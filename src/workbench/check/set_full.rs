@@ -5,36 +5,65 @@
 //! [`tracks`]); of any other it touches each element once, over dense numbers. What Maelstrom passes over is found on the
 //! way and stands under `:gloomers`.
 
+mod export;
 mod tracks;
 mod unseen;
 
 use std::cmp::Reverse;
 
 use tracks::{Track, Tracks};
+pub use unseen::Unseen;
 use unseen::{Copies, Finals, Strangers};
 
 use super::ids::Ids;
-use super::{Unjudgeable, Verdict};
+use super::{Quantiles, Unjudgeable};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op};
 
 /// How many of the stale elements a result describes.
 const MAX_WORST: usize = 8;
 
-/// The quantiles of a distribution, as the keys of the result.
-const QUANTILES: [(Value, f64); 5] = [
-    (Value::Int(0), 0.0),
-    (Value::Float(0.5), 0.5),
-    (Value::Float(0.95), 0.95),
-    (Value::Float(0.99), 0.99),
-    (Value::Int(1), 1.0),
-];
+/// What became of the elements of a set. Lists are in the order of the elements.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetReport {
+    /// How many elements clients began to add.
+    pub attempts: usize,
+    /// How many of them the last reads saw.
+    pub stable: usize,
+    /// Elements that were known and that later reads missed.
+    pub lost: Vec<Value>,
+    /// Elements that neither an acknowledgement nor a read made known.
+    pub never_read: Vec<Value>,
+    /// Elements that a read missed after they were known, and that are stable all the same.
+    pub stale: Vec<Value>,
+    /// The stalest of them, the worst first.
+    pub worst_stale: Vec<Stale>,
+    /// How long the stable elements took to be in every read.
+    pub stable_latencies: Option<Quantiles>,
+    /// How long the lost ones were still read.
+    pub lost_latencies: Option<Quantiles>,
+    /// What Maelstrom passes over.
+    pub unseen: Vec<Unseen>,
+}
+
+/// An element that was known before a read missed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stale {
+    /// The element.
+    pub element: Value,
+    /// How long it took from being known to being in every read.
+    pub latency_ms: i64,
+    /// The operation that made it known.
+    pub known: Option<Op>,
+    /// The last read that missed it.
+    pub last_absent: Option<Op>,
+}
 
 /// Invalid if an element was lost, unknown if none is stable.
 ///
 /// # Errors
 /// If a read that succeeded brought no collection, or the elements have no order.
-pub fn check(history: &History) -> Result<Value, Unjudgeable> {
+pub fn check(history: &History) -> Result<SetReport, Unjudgeable> {
     report(history, &Elements::of(history)?)
 }
 
@@ -254,76 +283,42 @@ fn timed<'a>(
     with.map(|id| (latency_ms(history, elements.known[id], end[id]), id))
 }
 
-fn report(history: &History, elements: &Elements<'_>) -> Result<Value, Unjudgeable> {
+fn report(history: &History, elements: &Elements<'_>) -> Result<SetReport, Unjudgeable> {
     let in_order = Value::sorted(elements.value.iter().map(|value| (*value).clone()).collect())?;
     let in_order: Vec<usize> = in_order.iter().filter_map(|value| elements.ids.of(value)).collect();
     let ids = || in_order.iter().copied();
     let stable: Vec<_> = timed(history, elements, ids(), Outcome::Stable).collect();
     let lost: Vec<_> = timed(history, elements, ids(), Outcome::Lost).collect();
     let late: Vec<_> = stable.iter().copied().filter(|(latency, _)| *latency > 0).collect();
-    let never_read: Vec<_> = ids().filter(|id| elements.outcome(*id) == Outcome::NeverRead).collect();
+    let never_read = ids().filter(|id| elements.outcome(*id) == Outcome::NeverRead);
     // Of elements as late as each other the last comes first.
     let mut worst: Vec<_> = late.iter().rev().copied().collect();
     worst.sort_by_key(|(latency, _)| Reverse(*latency));
 
-    let verdict = match (lost.len(), stable.len()) {
-        (0, 0) => Verdict::Unknown,
-        (0, _) => Verdict::True,
-        _ => Verdict::False,
-    };
-    let value = |id: &usize| elements.value[*id].clone();
-    let values = |timed: &[(i64, usize)]| Value::List(timed.iter().map(|(_, id)| value(id)).collect());
-    let worst = worst.iter().take(MAX_WORST).map(|(latency, id)| describe(history, elements, *id, *latency));
-    let entries = [
-        ("valid?", Some(verdict.to_value())),
-        ("attempt-count", Some(Value::count(elements.value.len()))),
-        ("stable-count", Some(Value::count(stable.len()))),
-        ("lost-count", Some(Value::count(lost.len()))),
-        ("lost", Some(values(&lost))),
-        ("never-read-count", Some(Value::count(never_read.len()))),
-        ("never-read", Some(Value::List(never_read.iter().map(value).collect()))),
-        ("stale-count", Some(Value::count(late.len()))),
-        ("stale", Some(values(&late))),
-        ("worst-stale", Some(Value::List(worst.collect()))),
-        ("stable-latencies", quantiles(&stable)),
-        ("lost-latencies", quantiles(&lost)),
-        // Maelstrom looks for duplicates within a read with a test that never fires (protocol §13.3).
-        ("duplicated-count", Some(Value::Int(0))),
-        ("duplicated", Some(Value::Map(vec![]))),
-        ("gloomers", Some(unseen::verdict(history, elements))),
-    ];
-    let present = entries.into_iter().filter_map(|(key, value)| value.map(|value| (Value::keyword(key), value)));
-    Ok(Value::Map(present.collect()))
-}
-
-fn describe(history: &History, elements: &Elements<'_>, id: usize, latency: i64) -> Value {
+    let value = |id: usize| elements.value[id].clone();
+    let values = |timed: &[(i64, usize)]| timed.iter().map(|(_, id)| value(*id)).collect();
+    let quantiles = |timed: &[(i64, usize)]| Quantiles::of(timed.iter().map(|(latency, _)| *latency).collect());
     let op = |place: usize| {
-        let Some(position) = place.checked_sub(1) else { return Value::Nil };
-        let op = &history.ops()[position];
-        if op.f == "broadcast" { Op { f: "add".into(), ..op.clone() }.to_value() } else { op.to_value() }
+        let op = &history.ops()[place.checked_sub(1)?];
+        Some(if op.f == "broadcast" { Op { f: "add".into(), ..op.clone() } } else { op.clone() })
     };
-    Value::record([
-        ("element", elements.value[id].clone()),
-        ("outcome", Value::keyword("stable")),
-        ("stable-latency", Value::Int(latency)),
-        ("lost-latency", Value::Nil),
-        ("known", op(elements.known[id])),
-        ("last-absent", op(elements.last_absent[id])),
-    ])
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "an index below the number of elements"
-)]
-fn quantiles(timed: &[(i64, usize)]) -> Option<Value> {
-    let last = timed.len().checked_sub(1)?;
-    let mut sorted: Vec<_> = timed.iter().map(|(latency, _)| *latency).collect();
-    sorted.sort_unstable();
-    let at = |quantile: f64| sorted[last.min((timed.len() as f64 * quantile) as usize)];
-    Some(Value::Map(QUANTILES.into_iter().map(|(key, quantile)| (key, Value::Int(at(quantile)))).collect()))
+    let stale = |(latency_ms, id): &(i64, usize)| Stale {
+        element: value(*id),
+        latency_ms: *latency_ms,
+        known: op(elements.known[*id]),
+        last_absent: op(elements.last_absent[*id]),
+    };
+    Ok(SetReport {
+        attempts: elements.value.len(),
+        stable: stable.len(),
+        lost: values(&lost),
+        never_read: never_read.map(value).collect(),
+        stale: values(&late),
+        worst_stale: worst.iter().take(MAX_WORST).map(stale).collect(),
+        stable_latencies: quantiles(&stable),
+        lost_latencies: quantiles(&lost),
+        unseen: unseen::find(history, elements),
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind as Stage, Op};
-use crate::workbench::report::escape::cut;
+use crate::workbench::quote::cut;
 use crate::workbench::workload::Kind;
 
 /// As many characters of an operation's value are quoted.

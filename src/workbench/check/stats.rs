@@ -2,24 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use super::Verdict;
+use super::{CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind};
 
 /// Operations that need not succeed even once.
 const EXEMPT: [&str; 2] = ["crash", "debug-topic-partitions"];
 
-/// Whether the operations of this name may all come to nothing.
-#[must_use]
-pub fn is_exempt(f: &str) -> bool {
-    EXEMPT.contains(&f)
-}
-
-#[derive(Default, Clone, Copy)]
-struct Tally {
-    ok: usize,
-    fail: usize,
-    info: usize,
+/// How many operations ended in which way.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// They succeeded.
+    pub ok: usize,
+    /// They did not.
+    pub fail: usize,
+    /// Nobody knows.
+    pub info: usize,
 }
 
 impl Tally {
@@ -32,10 +30,16 @@ impl Tally {
         }
     }
 
-    fn to_entries(self, valid: bool) -> [(&'static str, Value); 5] {
+    /// All of them.
+    #[must_use]
+    pub const fn all(self) -> usize {
+        self.ok + self.fail + self.info
+    }
+
+    fn to_entries(self, verdict: Verdict) -> [(&'static str, Value); 5] {
         [
-            ("valid?", Verdict::from(valid).to_value()),
-            ("count", Value::count(self.ok + self.fail + self.info)),
+            ("valid?", verdict.to_value()),
+            ("count", Value::count(self.all())),
             ("ok-count", Value::count(self.ok)),
             ("fail-count", Value::count(self.fail)),
             ("info-count", Value::count(self.info)),
@@ -43,22 +47,62 @@ impl Tally {
     }
 }
 
+/// How the operations of a run ended.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct StatsReport {
+    /// All together.
+    pub total: Tally,
+    /// Those of each name.
+    pub by_f: BTreeMap<Box<str>, Tally>,
+}
+
 /// Invalid if an operation that was issued never succeeded.
 #[must_use]
-pub fn check(history: &History) -> Value {
-    let mut total = Tally::default();
-    let mut by_f: BTreeMap<&str, Tally> = BTreeMap::new();
+pub fn check(history: &History) -> StatsReport {
+    let mut report = StatsReport::default();
     for (_, op) in history.client_ops().filter(|(_, op)| op.kind != Kind::Invoke) {
-        total.count(op.kind);
-        by_f.entry(&op.f).or_default().count(op.kind);
+        report.total.count(op.kind);
+        match report.by_f.get_mut(&*op.f) {
+            Some(tally) => tally.count(op.kind),
+            None => report.by_f.entry((*op.f).into()).or_default().count(op.kind),
+        }
     }
-    let valid = by_f.iter().all(|(f, tally)| tally.ok > 0 || is_exempt(f));
-    let by_f = by_f.into_iter().map(|(f, tally)| {
-        let entries = Value::record(tally.to_entries(tally.ok > 0));
-        (Value::Keyword(f.to_owned().into()), entries)
-    });
-    let [verdict, count, ok, fail, info] = total.to_entries(valid);
-    Value::record([verdict, count, ok, fail, info, ("by-f", Value::Map(by_f.collect()))])
+    report
+}
+
+impl StatsReport {
+    /// The operations of which none succeeded, though one should.
+    pub fn never_succeeded(&self) -> impl Iterator<Item = (&str, Tally)> {
+        self.expected_to_succeed().filter(|(_, tally)| tally.ok == 0)
+    }
+
+    /// The operations that are meant to succeed.
+    pub fn expected_to_succeed(&self) -> impl Iterator<Item = (&str, Tally)> {
+        self.by_f.iter().map(|(f, tally)| (&**f, *tally)).filter(|(f, _)| !EXEMPT.contains(f))
+    }
+}
+
+impl CheckReport for StatsReport {
+    fn verdict(&self) -> Verdict {
+        Verdict::from(self.never_succeeded().next().is_none())
+    }
+
+    fn to_edn(&self) -> Value {
+        let by_f = self.by_f.iter().map(|(f, tally)| {
+            let entries = Value::record(tally.to_entries(Verdict::from(tally.ok > 0)));
+            (Value::Keyword(f.to_string().into()), entries)
+        });
+        let [verdict, count, ok, fail, info] = self.total.to_entries(self.verdict());
+        Value::record([verdict, count, ok, fail, info, ("by-f", Value::Map(by_f.collect()))])
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        let violation = |(f, tally): (&str, Tally)| {
+            let count = tally.all();
+            Violation { anomaly: "no-success", count, sentence: format!("not one of {count} operations {f} succeeded") }
+        };
+        self.never_succeeded().map(violation).collect()
+    }
 }
 
 #[cfg(test)]
@@ -83,25 +127,25 @@ mod tests {
         let expected = "{:valid? true, :count 4, :ok-count 2, :fail-count 1, :info-count 1, :by-f \
             {:broadcast {:valid? true, :count 2, :ok-count 1, :fail-count 0, :info-count 1}, \
             :read {:valid? true, :count 2, :ok-count 1, :fail-count 1, :info-count 0}}}";
-        assert_eq!(result.to_string(), expected);
+        assert_eq!(result.to_edn().to_string(), expected);
     }
 
     #[test]
     fn an_operation_that_never_succeeds_invalidates() {
         let result = check(&history(&["0 invoke cas [1 2]", "0 fail cas [1 2]", "0 invoke read 1", "0 ok read 1"]));
-        assert_eq!(Verdict::of(&result), Verdict::False);
+        assert_eq!(result.verdict(), Verdict::False);
     }
 
     #[test]
     fn a_crash_that_never_succeeds_is_as_it_should_be() {
         let result = check(&history(&["0 invoke crash nil", "0 info crash nil"]));
-        assert_eq!(Verdict::of(&result), Verdict::True);
-        let crash = result.get("by-f").and_then(|by_f| by_f.get("crash")).map(Verdict::of);
+        assert_eq!(result.verdict(), Verdict::True);
+        let crash = result.to_edn().get("by-f").and_then(|by_f| by_f.get("crash")).map(Verdict::of);
         assert_eq!(crash, Some(Verdict::False));
     }
 
     #[test]
     fn no_operations_at_all_are_valid() {
-        assert_eq!(Verdict::of(&check(&History::default())), Verdict::True);
+        assert_eq!(check(&History::default()).verdict(), Verdict::True);
     }
 }

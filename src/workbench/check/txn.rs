@@ -6,36 +6,37 @@
 //! keys; what it is blind to, and every anomaly in words, stands under `:gloomers`.
 
 mod anomaly;
-mod answers;
 mod append;
+mod case;
 mod cycles;
 mod findings;
 mod graph;
 mod models;
-mod orders;
 mod register;
+mod report;
 mod steps;
 mod transactions;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
-use findings::Findings;
-use graph::{Edges, Graph};
-use models::Names;
-use transactions::{Dialect, Transactions};
+use anomaly::Anomalies;
+use findings::{Findings, Found};
+use graph::{Edges, Graph, PROCESS, REALTIME};
+use report::Judgement;
+use transactions::Transactions;
+
+pub use anomaly::Anomaly;
+pub use report::TxnReport;
+pub use transactions::Dialect;
 
 use super::{Budget, Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::History;
+use crate::workbench::history::{History, Kind};
 
 /// Edges that a graph may have: some 500 MB. Only reads of the initial state, or of one that many overwrote, make
 /// more than a few a transaction.
 const MAX_EDGES: usize = 20_000_000;
-
-/// Anomalies that are a reason for doubt, not for a verdict.
-const DOUBTS: [&str; 2] = ["empty-transaction-graph", TIMEOUT];
-/// The search for cycles did not come to its end. Elle gives each component a second, we give the whole check a minute.
-const TIMEOUT: &str = "cycle-search-timeout";
 
 /// What Maelstrom checks where `--consistency-models` is absent.
 pub const DEFAULT_MODEL: &str = "strict-serializable";
@@ -58,95 +59,100 @@ pub fn model_names() -> Vec<&'static str> {
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and appends of unique elements.
-pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Result<Value, Unjudgeable> {
-    let prohibited = prohibited(models)?;
-    let transactions = Transactions::new(history, Dialect::Append)?;
-    refuse_double_writes(&transactions)?;
-    let subject = Subject { history, transactions: &transactions, dialect: Dialect::Append, budget };
-    let append = append::Append::new(&transactions);
-    let mut findings = Findings::new(subject);
-    let graph = append.graph(extra_edges(&transactions, &prohibited))?;
-    findings.add_cycles(&graph, |from, to, label| append.why(from, to, label));
-    append::find(&append, subject, &mut findings);
-    let mut result = match append.unwritten() {
-        None => {
-            let mut result = findings.result(&prohibited);
-            result.extend(findings.in_doubt(&prohibited).map(|doubt| ("error", Value::str(doubt))));
-            result
-        }
-        Some((key, element)) => {
-            let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
-            let error =
-                format!("{element} was read at key {key} or asked for, but no answer says that it was appended");
-            vec![("valid?", Verdict::Unknown.to_value()), ("error", Value::str(error))]
-        }
-    };
-    add_ours(subject, &mut findings);
-    if let Some(ours) = findings.ours(&prohibited) {
-        result.push(("gloomers", ours));
-    }
-    Ok(record(result))
+pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Result<TxnReport, Unjudgeable> {
+    check(history, models, budget, Dialect::Append, judge_append)
 }
 
 /// The judgement of a history of reads and writes of registers, and beside it a stricter one of ours.
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and writes of unique values.
-pub fn check_register(history: &History, models: &[String], budget: &Budget) -> Result<Value, Unjudgeable> {
-    let prohibited = prohibited(models)?;
-    let transactions = Transactions::new(history, Dialect::Register)?;
-    refuse_mixed_keys(&transactions)?;
-    let subject = Subject { history, transactions: &transactions, dialect: Dialect::Register, budget };
-    let register = register::Register::new(&transactions)?;
-    let mut findings = Findings::new(subject);
-    let graph = register.graph(extra_edges(&transactions, &prohibited), &register::MAELSTROMS)?;
-    findings.add_cycles(&graph, |from, to, label| {
-        let why = register.why(from, to, label)?;
-        Some(register::place(&transactions, from, to, label, why))
-    });
-    register::find(&register, subject, &mut findings);
-    let (prohibits, found) = (&prohibited, findings.result(&prohibited));
-    let entry = |key: &str| found.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
-    let types = entry("anomaly-types").unwrap_or(Value::List(vec![]));
-    let doubt = findings.in_doubt(&prohibited);
-    let verdict = match &doubt {
-        Some(_) => Verdict::Unknown,
-        None => Verdict::from(types.items().is_none_or(|types| types.len() == 0)),
-    };
-    let mut result = vec![
-        ("valid?", verdict.to_value()),
-        ("anomaly-types", types),
-        ("anomalies", entry("anomalies").unwrap_or(Value::Nil)),
-    ];
-    result.extend(["not", "also-not"].into_iter().filter_map(|key| Some((key, entry(key)?))));
-    result.extend(doubt.map(|doubt| ("error", Value::str(doubt))));
-
-    let mut strict = Findings::new(subject);
-    let sequential = register.in_order_of_processes(&transactions);
-    let graph = sequential.graph(extra_edges(&transactions, prohibits), &register::OURS)?;
-    strict.add_cycles(&graph, |from, to, label| {
-        let why = sequential.why(from, to, label)?;
-        Some(register::place(&transactions, from, to, label, why))
-    });
-    register::find(&sequential, subject, &mut strict);
-    add_ours(subject, &mut strict);
-    let ours = strict.ours(prohibits).unwrap_or_else(|| record(vec![("valid?", true.into())]));
-    result.push(("gloomers", ours));
-    Ok(record(result))
+pub fn check_register(history: &History, models: &[String], budget: &Budget) -> Result<TxnReport, Unjudgeable> {
+    check(history, models, budget, Dialect::Register, judge_register)
 }
 
-/// A read saw what nobody wrote.
-const INVENTED: &str = "invented-value";
-/// An answer is of other steps than those that were asked for.
-const CHANGED: &str = "changed-answer";
-/// What no model allows, and Maelstrom does not look for.
-const OURS: [&str; 2] = [INVENTED, CHANGED];
+type Judge = fn(Subject<'_>, &Anomalies) -> Result<TxnReport, Unjudgeable>;
 
-fn add_ours(subject: Subject<'_>, findings: &mut Findings<'_>) {
-    for lie in subject.invented() {
-        findings.add(INVENTED, lie.value, || vec![lie.text]);
+/// Where the history cannot be judged because its answers are nonsense, the report says that of the answers.
+fn check(
+    history: &History,
+    models: &[String],
+    budget: &Budget,
+    dialect: Dialect,
+    judge: Judge,
+) -> Result<TxnReport, Unjudgeable> {
+    let prohibited = prohibited(models)?;
+    let transactions = Transactions::new(history, dialect)?;
+    let subject = Subject { history, transactions: &transactions, dialect, budget };
+    judge(subject, &prohibited).or_else(|problem| {
+        let ours_found = ours(subject);
+        if ours_found.is_empty() {
+            return Err(problem);
+        }
+        let ours = Some(Judgement::of(&ours_found, &prohibited));
+        let (error, theirs) = (Some(problem.to_string()), Judgement::none());
+        Ok(TxnReport { dialect, error, theirs, found: Found::new(), ours, ours_found })
+    })
+}
+
+fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnReport, Unjudgeable> {
+    let transactions = subject.transactions;
+    refuse_double_writes(transactions)?;
+    let append = append::Append::new(transactions);
+    let mut findings = Findings::new(subject);
+    let graph = append.graph(extra_edges(transactions, prohibited))?;
+    findings.add_cycles(&graph, |from, to, label| append.why(from, to, label));
+    append::find(&append, subject, &mut findings);
+    let mut report = TxnReport::of(findings, Dialect::Append, prohibited);
+    report.ours_found = ours(subject);
+    let judgement = judgement_of_both(&report, prohibited);
+    report.ours = Some(judgement).filter(|ours| !ours.reported.is_empty());
+    if let Some((key, element)) = append.unwritten() {
+        let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
+        report.theirs = Judgement::none();
+        report.error =
+            Some(format!("{element} was read at key {key} or asked for, but no answer says that it was appended"));
     }
-    answers::find(subject, findings);
+    Ok(report)
+}
+
+/// Our judgement where it knows what Maelstrom's rules find, and more.
+fn judgement_of_both(report: &TxnReport, prohibited: &Anomalies) -> Judgement {
+    let both = report.found.keys().chain(report.ours_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
+    Judgement::of(&both, prohibited)
+}
+
+fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnReport, Unjudgeable> {
+    let transactions = subject.transactions;
+    refuse_mixed_keys(transactions)?;
+    let register = register::Register::new(transactions)?;
+    let judge = |register: &register::Register, preference: &[u8]| {
+        let mut findings = Findings::new(subject);
+        let graph = register.graph(extra_edges(transactions, prohibited), preference)?;
+        findings.add_cycles(&graph, |from, to, label| {
+            Some(register::place(transactions, from, to, label, register.why(from, to, label)?))
+        });
+        register::find(register, subject, &mut findings);
+        Ok::<_, Unjudgeable>(findings)
+    };
+    let mut report = TxnReport::of(judge(&register, &register::MAELSTROMS)?, Dialect::Register, prohibited);
+    if report.error.is_none() {
+        // To Maelstrom a doubt is as bad as an anomaly here.
+        report.theirs.verdict = Verdict::from(report.theirs.reported.is_empty());
+    }
+    let strict = judge(&register.in_order_of_processes(transactions), &register::OURS)?;
+    report.ours_found = strict.found;
+    report.ours_found.extend(ours(subject));
+    report.ours = Some(Judgement::of(&report.ours_found, prohibited));
+    Ok(report)
+}
+
+/// What no model allows, and Maelstrom does not look for.
+fn ours(subject: Subject<'_>) -> Found {
+    let mut findings = Findings::new(subject);
+    steps::invented(subject, &mut findings);
+    steps::changed_answers(subject, &mut findings);
+    findings.found
 }
 
 /// A history and the transactions in it.
@@ -158,13 +164,7 @@ struct Subject<'a> {
     budget: &'a Budget,
 }
 
-/// A case of an anomaly, for machines and for people.
-struct Case {
-    value: Value,
-    text: String,
-}
-
-fn prohibited(models: &[String]) -> Result<Names, Unjudgeable> {
+fn prohibited(models: &[String]) -> Result<Anomalies, Unjudgeable> {
     let default = [DEFAULT_MODEL.to_owned()];
     let models = if models.is_empty() { &default } else { models };
     models::prohibited(models).map_err(|name| Unjudgeable::Model { name: name.into(), known: models::known().into() })
@@ -172,7 +172,7 @@ fn prohibited(models: &[String]) -> Result<Names, Unjudgeable> {
 
 fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> {
     let Some((key, value, _)) = transactions.written_twice else { return Ok(()) };
-    let (key, value) = (transactions.key(key).to_string().into(), transactions.value(value).to_string().into());
+    let (key, value) = (transactions.key(key).to_json().into(), transactions.value(value).to_json().into());
     Err(Unjudgeable::WrittenTwice { key, value })
 }
 
@@ -187,14 +187,50 @@ fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
 }
 
 /// The orders of time or of processes, if the models know any.
-fn extra_edges(transactions: &Transactions, prohibited: &Names) -> Edges {
+fn extra_edges(transactions: &Transactions, prohibited: &Anomalies) -> Edges {
     let mut edges = Vec::new();
-    if prohibited.iter().any(|name| name.ends_with("-realtime")) {
-        orders::realtime(transactions, &mut edges);
-    } else if prohibited.iter().any(|name| name.ends_with("-process")) {
-        orders::process(transactions, &mut edges);
+    if prohibited.iter().any(|anomaly| anomaly.name().ends_with("-realtime")) {
+        realtime(transactions, &mut edges);
+    } else if prohibited.iter().any(|anomaly| anomaly.name().ends_with("-process")) {
+        process(transactions, &mut edges);
     }
     edges
+}
+
+/// An edge from each acknowledged transaction to those that began later, whatever came of them, except where a third
+/// one lies between: at most as many edges a transaction as there are clients.
+fn realtime(transactions: &Transactions, edges: &mut Edges) {
+    let mut moments: Vec<(usize, u32, bool)> = Vec::with_capacity(2 * transactions.all.len());
+    for (number, transaction) in transactions.numbered() {
+        moments.push((transaction.begin, number, true));
+        if transaction.kind == Kind::Ok {
+            moments.push((transaction.end, number, false));
+        }
+    }
+    moments.sort_unstable();
+    let mut last = BTreeSet::new();
+    let mut before: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (_, number, begins) in moments {
+        if begins {
+            edges.extend(last.iter().map(|earlier| (*earlier, number, REALTIME)));
+            before.insert(number, last.iter().copied().collect());
+        } else {
+            for earlier in before.remove(&number).unwrap_or_default() {
+                last.remove(&earlier);
+            }
+            last.insert(number);
+        }
+    }
+}
+
+/// An edge from each acknowledged transaction to the next one of its process.
+fn process(transactions: &Transactions, edges: &mut Edges) {
+    let mut last = BTreeMap::new();
+    for (number, transaction) in transactions.acknowledged() {
+        if let Some(earlier) = last.insert(transaction.process, number) {
+            edges.push((earlier, number, PROCESS));
+        }
+    }
 }
 
 /// A graph of edges, if they are not too many.
@@ -203,10 +239,6 @@ fn bounded(vertices: usize, edges: Edges, preference: &[u8]) -> Result<Graph, Un
         return Err(Unjudgeable::TooManyEdges { most: MAX_EDGES });
     }
     Ok(Graph::new(vertices, edges, preference))
-}
-
-fn record(entries: Vec<(&'static str, Value)>) -> Value {
-    Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
 }
 
 #[cfg(test)]

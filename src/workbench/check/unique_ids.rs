@@ -2,31 +2,44 @@
 
 use std::collections::HashMap;
 
-use super::{Unjudgeable, Verdict};
-use crate::workbench::edn::Value;
+use super::{CheckReport, Unjudgeable, Verdict, Violation};
+use crate::workbench::edn::{Identity, Value};
 use crate::workbench::history::{History, Kind};
 
 /// How many of the duplicated ids a result lists.
 const MAX_LISTED: usize = 48;
 
+/// The ids that were given out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UniqueIdsReport {
+    /// How many were asked for.
+    pub attempted: usize,
+    /// How many requests were answered.
+    pub acknowledged: usize,
+    /// How many ids were given out more than once.
+    pub duplicated_count: usize,
+    /// The most frequent of those, each with how often, in the order of the ids.
+    pub duplicated: Vec<(Value, usize)>,
+    /// The least and the greatest id.
+    pub range: Option<(Value, Value)>,
+}
+
 /// Invalid if two acknowledged requests got the same id.
 ///
 /// # Errors
 /// If ids have no order among them, as objects or a mixture of strings and numbers: their range is unknown.
-pub fn check(history: &History) -> Result<Value, Unjudgeable> {
+pub fn check(history: &History) -> Result<UniqueIdsReport, Unjudgeable> {
     let requests = || history.client_ops().filter(|(_, op)| op.f == "generate");
     let attempted = requests().filter(|(_, op)| op.kind == Kind::Invoke).count();
     let ids: Vec<&Value> = requests().filter(|(_, op)| op.kind == Kind::Ok).map(|(_, op)| &op.value).collect();
     let duplicated = duplicates(&ids);
-    let result = [
-        ("valid?", Verdict::from(duplicated.is_empty()).to_value()),
-        ("attempted-count", Value::count(attempted)),
-        ("acknowledged-count", Value::count(ids.len())),
-        ("duplicated-count", Value::count(duplicated.len())),
-        ("duplicated", most_frequent(duplicated)?),
-        ("range", range(&ids)?),
-    ];
-    Ok(Value::record(result))
+    Ok(UniqueIdsReport {
+        attempted,
+        acknowledged: ids.len(),
+        duplicated_count: duplicated.len(),
+        duplicated: most_frequent(duplicated)?,
+        range: range(&ids)?,
+    })
 }
 
 /// The ids that occur more than once, in the order of their first occurrence, and how often.
@@ -34,7 +47,7 @@ fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
     let mut slots = HashMap::with_capacity(ids.len());
     let mut counts: Vec<(&Value, usize)> = Vec::new();
     for id in ids {
-        let slot = *slots.entry(id.fingerprint()).or_insert(counts.len());
+        let slot = *slots.entry(id.identity()).or_insert(counts.len());
         if let Some((_, count)) = counts.get_mut(slot) {
             *count += 1;
         } else {
@@ -45,20 +58,20 @@ fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
 }
 
 /// The most frequent of the duplicated ids with their counts, in the order of the ids.
-fn most_frequent(duplicated: Vec<(Value, usize)>) -> Result<Value, Unjudgeable> {
-    let counts: HashMap<String, usize> = duplicated.iter().map(|(id, count)| (id.fingerprint(), *count)).collect();
-    let count_of = |id: &Value| counts.get(&id.fingerprint()).copied().unwrap_or_default();
+fn most_frequent(duplicated: Vec<(Value, usize)>) -> Result<Vec<(Value, usize)>, Unjudgeable> {
+    let counts: HashMap<Identity, usize> = duplicated.iter().map(|(id, count)| (id.identity(), *count)).collect();
+    let count_of = |id: &Value| counts.get(&id.identity()).copied().unwrap_or_default();
     let mut ids = Value::sorted(duplicated.into_iter().map(|(id, _)| id).collect())?;
     ids.reverse();
     ids.sort_by_cached_key(|id| std::cmp::Reverse(count_of(id)));
     ids.truncate(MAX_LISTED);
     let ids = Value::sorted(ids)?;
-    Ok(Value::Map(ids.into_iter().map(|id| (id.clone(), Value::count(count_of(&id)))).collect()))
+    Ok(ids.into_iter().map(|id| (id.clone(), count_of(&id))).collect())
 }
 
 /// The least and the greatest id.
-fn range(ids: &[&Value]) -> Result<Value, Unjudgeable> {
-    let Some((first, rest)) = ids.split_first() else { return Ok(Value::Vector(vec![Value::Nil, Value::Nil])) };
+fn range(ids: &[&Value]) -> Result<Option<(Value, Value)>, Unjudgeable> {
+    let Some((first, rest)) = ids.split_first() else { return Ok(None) };
     let (mut least, mut greatest) = (*first, *first);
     for id in rest {
         if id.compare(least)?.is_lt() {
@@ -67,7 +80,31 @@ fn range(ids: &[&Value]) -> Result<Value, Unjudgeable> {
             greatest = id;
         }
     }
-    Ok([least.clone(), greatest.clone()].into_iter().collect())
+    Ok(Some((least.clone(), greatest.clone())))
+}
+
+impl CheckReport for UniqueIdsReport {
+    fn verdict(&self) -> Verdict {
+        Verdict::from(self.duplicated_count == 0)
+    }
+
+    fn to_edn(&self) -> Value {
+        let (least, greatest) = self.range.clone().unwrap_or_default();
+        let duplicated = self.duplicated.iter().map(|(id, count)| (id.clone(), Value::count(*count)));
+        Value::record([
+            ("valid?", self.verdict().to_value()),
+            ("attempted-count", Value::count(self.attempted)),
+            ("acknowledged-count", Value::count(self.acknowledged)),
+            ("duplicated-count", Value::count(self.duplicated_count)),
+            ("duplicated", Value::Map(duplicated.collect())),
+            ("range", [least, greatest].into_iter().collect()),
+        ])
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        let ids = self.duplicated.iter().map(|(id, _)| id);
+        Violation::listed("duplicated", "values given more than once", self.duplicated_count, ids).into_iter().collect()
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +115,7 @@ mod tests {
     fn answered(ids: &[&str]) -> Result<Value, Unjudgeable> {
         let lines: Vec<_> =
             ids.iter().flat_map(|id| ["0 invoke generate nil".to_owned(), format!("0 ok generate {id}")]).collect();
-        check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()))
+        check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>())).map(|report| report.to_edn())
     }
 
     #[test]
@@ -101,7 +138,7 @@ mod tests {
         let result = check(&history(&["0 invoke generate nil", "0 info generate nil", "1 invoke generate nil"]));
         let expected = "{:valid? true, :attempted-count 2, :acknowledged-count 0, :duplicated-count 0, \
                         :duplicated {}, :range [nil nil]}";
-        assert_eq!(result.expect("comparable").to_string(), expected);
+        assert_eq!(result.expect("comparable").to_edn().to_string(), expected);
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<Attempt, Obstacle
         simulation.run(simulation.workload())
     };
     match run() {
-        Ok(report) => Ok(Attempt::of(report.results())),
+        Ok(report) => Ok(Attempt::of(report.typed())),
         Err(failure) => Err(Obstacle::Failed(failure.to_string())),
     }
 }

@@ -8,13 +8,14 @@ use clap::Args;
 
 use super::{BAD_ARGUMENTS, Output, refuse};
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{self, Verdict, judge, shape};
+use crate::workbench::check::{self, judge, shape};
 use crate::workbench::cli::options::{JudgementArguments, Refusal, judgement, workload_named, workloads};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
 use crate::workbench::report::finish::{ReportOptions, ruling, tell, time_limit};
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
+use crate::workbench::report::violations::outcomes;
 use crate::workbench::workload::Kind;
 
 const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
@@ -64,20 +65,20 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
     let counts = counts(&file.with_file_name("results.edn"));
     let rules = check::Options { budget: time_limit(request.report.check_timeout), ..request.rules };
     let mut results = judge(request.workload.name(), &history, &rules, &counts.unwrap_or_default());
-    if let (None, Value::Map(parts)) = (counts, &mut results) {
-        parts.retain(|(key, _)| key.as_keyword() != Some("net"));
+    if counts.is_none() {
+        results.net = None;
     }
-    let (verdict, status) = ruling(&results, request.report.strict && check::ours(&results) == Some(Verdict::False));
+    let (verdict, status) = ruling(&results, request.report.strict);
+    let edn = results.to_edn();
     if request.report.json {
-        writeln!(output.page, "{}", results.to_json())?;
+        writeln!(output.page, "{}", edn.to_json())?;
         return Ok(status);
     }
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let workload = request.workload.name().to_owned();
-    let facts = Facts { workload, strict: request.report.strict, folder, ..Facts::default() };
-    let printed = request.report.verbose.then_some(&results);
-    let words = check::in_words(&results);
-    tell(output.page, &words, printed, &summary(&results, &facts, output.colours), closing_line(verdict))?;
+    let outcomes = outcomes(&results, request.report.strict);
+    let summary = summary(&results, &outcomes, &Facts { folder, ..Facts::default() }, output.colours);
+    let printed = request.report.verbose.then_some(&edn);
+    tell(output.page, &results.explanation(), printed, &summary, closing_line(verdict))?;
     Ok(status)
 }
 

@@ -1,6 +1,7 @@
 //! When two values are the same, and which comes first, as Clojure sees it.
 
 use std::cmp::Ordering;
+use std::fmt::{self, Display};
 
 use thiserror::Error;
 
@@ -10,6 +11,16 @@ use super::Value;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0} and {1} cannot be compared")]
 pub struct Incomparable(Box<str>, Box<str>);
+
+/// A value as a key of tables: equal for values that are the [`same`](Value::same), and in some order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity(Box<str>);
+
+impl Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
 
 impl Value {
     /// Equality: lists and vectors with the same elements are equal, and so are maps or sets with the same
@@ -22,39 +33,38 @@ impl Value {
         if let (Self::Str(ours), Self::Str(theirs)) = (self, other) {
             return ours == theirs;
         }
-        self.fingerprint() == other.fingerprint()
+        self.identity() == other.identity()
     }
 
-    /// A text that equals another value's exactly if the values are the [`same`](Self::same): a key for
-    /// tables.
+    /// What it is as a key of tables.
     #[must_use]
-    pub fn fingerprint(&self) -> String {
+    pub fn identity(&self) -> Identity {
         let mut text = String::new();
-        self.write_fingerprint(&mut text);
-        text
+        self.write_identity(&mut text);
+        Identity(text.into())
     }
 
-    fn write_fingerprint(&self, out: &mut String) {
+    fn write_identity(&self, out: &mut String) {
         if let Self::List(values) | Self::Vector(values) = self {
             out.push('[');
             for (i, value) in values.iter().enumerate() {
                 if i > 0 {
                     out.push(' ');
                 }
-                value.write_fingerprint(out);
+                value.write_identity(out);
             }
             out.push(']');
         } else if let Self::Set(values) = self {
             out.push_str("#{");
-            push_sorted(values.iter().map(Self::fingerprint).collect(), out);
+            push_sorted(values.iter().map(|value| value.identity().to_string()).collect(), out);
         } else if let Self::Map(entries) = self {
             out.push('{');
-            push_sorted(entries.iter().map(|(k, v)| format!("{} {}", k.fingerprint(), v.fingerprint())).collect(), out);
+            push_sorted(entries.iter().map(|(k, v)| format!("{} {}", k.identity().0, v.identity().0)).collect(), out);
         } else if let Self::Tagged(tag, value) = self {
             out.push('#');
             out.push_str(tag);
             out.push(' ');
-            value.write_fingerprint(out);
+            value.write_identity(out);
         } else {
             self.write(out);
         }

@@ -1,8 +1,8 @@
 //! Maelstrom's four kinds of partition (protocol §11), and two that cut only one direction.
 
+use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
-use chacha20::ChaCha8Rng;
 
 /// For each node, by index, the senders that it refuses.
 pub type Grudges = Vec<Vec<usize>>;

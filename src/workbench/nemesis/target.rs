@@ -1,8 +1,8 @@
 //! The targets of a fault of processes (protocol §11.1).
 
+use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
-use chacha20::ChaCha8Rng;
 
 use crate::workbench::edn::Value;
 

@@ -1,7 +1,7 @@
 //! Slow nodes and skewed clocks: faults that exist in virtual time only.
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
 use crate::time::Duration;
 use crate::workbench::cluster::Skew;

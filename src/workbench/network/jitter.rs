@@ -5,8 +5,8 @@
 //! wakes up late; and at times the whole machine stalls for some milliseconds. All of it is drawn from streams of the
 //! seed that nothing else uses.
 
-use rand::{RngExt as _, SeedableRng as _};
 use chacha20::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::time::{Duration, Time};
 

@@ -1,7 +1,7 @@
 //! Latency of messages between servers (protocol §6.3).
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
 use crate::time::Duration;
 

@@ -3,10 +3,11 @@
 
 mod table;
 
-use crate::workbench::check::Verdict;
-use crate::workbench::check::stats::is_exempt;
-use crate::workbench::edn::Value;
+use crate::workbench::check::stats::Tally;
+use crate::workbench::check::{Results, Verdict};
 use crate::workbench::report::metrics::Metrics;
+use crate::workbench::test::TestConfig;
+use crate::workbench::workload::Kind;
 
 pub use table::{Form, Table};
 
@@ -38,7 +39,7 @@ pub struct Attempt {
     /// Whether the main phase began about as many operations as were asked for.
     pub complete: bool,
     /// How many operations succeeded, and how many there were; those not counted that crash on purpose.
-    pub answered: (i64, i64),
+    pub answered: (usize, usize),
 }
 
 const DEFAULT: Challenge =
@@ -185,6 +186,14 @@ impl Challenge {
         if arguments.is_empty() { (*options).to_owned() } else { format!("{options} -- {arguments}") }
     }
 
+    /// Whether a run has the conditions for which those of [`Challenge::efficiency`] are meant.
+    #[must_use]
+    pub fn measures(options: &TestConfig) -> bool {
+        let at_rate = (options.rate - 100.0).abs() < f64::EPSILON;
+        let latency_ms = options.latency.mean_ms;
+        options.workload == Kind::Broadcast && options.nodes.len() == 25 && latency_ms == 100 && at_rate
+    }
+
     /// Those that set limits to what a broadcast costs and how long it takes.
     pub fn efficiency() -> impl Iterator<Item = &'static Self> {
         ALL.iter().filter(|challenge| challenge.limits.max_ms.is_some())
@@ -202,15 +211,14 @@ impl Challenge {
 impl Attempt {
     /// What the results of a run say.
     #[must_use]
-    pub fn of(results: &Value) -> Self {
-        let by_f = results.get("stats").and_then(|stats| stats.get("by-f")?.entries()).unwrap_or_default();
-        let counted = || by_f.iter().filter(|(f, _)| !f.as_keyword().is_some_and(is_exempt)).map(|(_, counts)| counts);
-        let count = |key: &str| counted().filter_map(|counts| counts.get(key)?.as_int()).sum();
+    pub fn of(results: &Results) -> Self {
+        let count = |of: fn(Tally) -> usize| results.stats.expected_to_succeed().map(|(_, tally)| of(tally)).sum();
+        let extended = results.extended.as_ref();
         Self {
-            verdict: Verdict::of(results).merge(crate::workbench::report::finish::strict(results)),
+            verdict: results.verdict().merge(results.strict()),
             figures: Metrics::of(results),
-            complete: results.get("gloomers").and_then(|ours| ours.get("main-phase")?.get("shortfall")).is_none(),
-            answered: (count("ok-count"), count("count")),
+            complete: extended.is_none_or(|extended| extended.throughput.shortfall().is_none()),
+            answered: (count(|tally| tally.ok), count(Tally::all)),
         }
     }
 }

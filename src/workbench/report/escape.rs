@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Write as _};
 
+pub use crate::workbench::quote::cut;
+
 /// Text that shows as it is, between tags and in quoted attributes. A control character, which XML forbids, becomes
 /// U+FFFD.
 #[derive(Debug, Clone, Copy)]
@@ -23,15 +25,6 @@ impl Display for Escaped<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The beginning of a text: at most so many characters, and an ellipsis if any were left out.
-#[must_use]
-pub fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
     }
 }
 

@@ -1,13 +1,13 @@
 //! When the nemesis made trouble, as the history tells it.
 
 use crate::workbench::history::{History, Op, Process};
-use crate::workbench::nemesis::{self, Turn};
+use crate::workbench::nemesis::{Fault, Turn};
 
 /// A time in which something was wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// `partition`, `kill`, ...
-    pub(super) name: String,
+pub(super) struct FaultSpan {
+    /// What.
+    pub(super) fault: Fault,
     /// What kind of it, as the nemesis wanted it: `majority`, ...
     pub(super) kind: String,
     /// From when on, in microseconds of the history.
@@ -21,16 +21,16 @@ const TELLINGS: u8 = 2;
 
 /// The last fault of a name, and how often its end is still to be told.
 struct Latest {
-    fault: nemesis::Fault,
+    fault: Fault,
     place: usize,
     tellings: u8,
 }
 
 /// The faults of a run by their beginning. Each operation stands in the history twice, asked for and done: a fault
 /// lasts from the first to the last.
-pub(super) fn faults(history: &History) -> Vec<Fault> {
+pub(super) fn faults(history: &History) -> Vec<FaultSpan> {
     let end_us = history.ops().last().map_or(0, |op| op.time / 1000);
-    let mut faults: Vec<Fault> = Vec::new();
+    let mut faults: Vec<FaultSpan> = Vec::new();
     let mut latest_of: Vec<Latest> = Vec::new();
     for op in history.ops().iter().filter(|op| op.process == Process::Nemesis) {
         let Some(turn) = Turn::of(&op.f) else { continue };
@@ -41,7 +41,7 @@ pub(super) fn faults(history: &History) -> Vec<Fault> {
             (Turn::Begins(_), Some(_)) | (Turn::Ends(_), None) => {}
             (Turn::Begins(_), None) => {
                 latest_of.push(Latest { fault, place: faults.len(), tellings: TELLINGS });
-                faults.push(begun(fault.name(), op, end_us));
+                faults.push(begun(fault, op, end_us));
             }
             (Turn::Ends(_), Some(latest)) => {
                 latest.tellings -= 1;
@@ -52,9 +52,9 @@ pub(super) fn faults(history: &History) -> Vec<Fault> {
     faults
 }
 
-fn begun(name: &str, op: &Op, end_us: i64) -> Fault {
+fn begun(fault: Fault, op: &Op, end_us: i64) -> FaultSpan {
     let kind = op.value.as_keyword().map_or_else(|| op.value.to_string(), str::to_owned);
-    Fault { name: name.to_owned(), kind, from_us: op.time / 1000, to_us: end_us }
+    FaultSpan { fault, kind, from_us: op.time / 1000, to_us: end_us }
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
         let history: History = told.iter().enumerate().map(line).collect::<String>().parse().expect("a history");
         let faults = faults(&history);
         let seen: Vec<_> =
-            faults.iter().map(|fault| (&*fault.name, &*fault.kind, fault.from_us, fault.to_us)).collect();
+            faults.iter().map(|fault| (fault.fault.name(), &*fault.kind, fault.from_us, fault.to_us)).collect();
         let expected = [
             ("partition", "majority", 1_000, 5_000),
             ("kill", "one", 2_000, 8_000),

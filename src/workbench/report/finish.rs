@@ -5,20 +5,22 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::time::Duration;
-use crate::workbench::check::{self, Budget, Verdict, judge};
+use crate::workbench::check::{self, Budget, Check, Extended, Results, Verdict, judge};
 use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
-use crate::workbench::network::{Delivery, Muted, Unread};
+use crate::workbench::network::{Muted, Unread};
+#[cfg(feature = "workbench")]
+use crate::workbench::report::challenges::Challenge;
 #[cfg(feature = "workbench")]
 use crate::workbench::report::junit::Suite;
 #[cfg(feature = "workbench")]
 use crate::workbench::report::store::Store;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
-use crate::workbench::report::violations::{Finding, findings};
+use crate::workbench::report::violations::{CheckOutcome, outcomes};
 #[cfg(feature = "workbench")]
 use crate::workbench::report::{Run, write};
-use crate::workbench::test::{Convergence, Crash, OperationError, Outcome, TestConfig, TestError, Throughput};
+use crate::workbench::test::{Crash, OperationError, Outcome, TestConfig, TestError};
 
 /// Every test was valid.
 pub const VALID: u8 = 0;
@@ -61,7 +63,7 @@ pub struct Conclusion {
     /// The exit status.
     pub status: u8,
     /// The results, unless a node died.
-    pub results: Option<Value>,
+    pub results: Option<Results>,
 }
 
 /// Writes the files of the run, reports its outcome to `page` and finds the exit status of protocol §4.7. Files that
@@ -86,7 +88,7 @@ pub fn conclude(
     let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
     let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
     outcome.remarks.extend(store.write_history(&history));
-    let picture = |store: &mut Store, results: Option<&Value>, verdict: Option<Verdict>, remarks: Vec<String>| {
+    let picture = |store: &mut Store, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
         let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
         let throughput = &outcome.throughput;
         let remarks: Vec<_> = cut_short.iter().chain(&outcome.remarks).cloned().chain(remarks).collect();
@@ -112,31 +114,16 @@ pub fn conclude(
         return Ok(Conclusion { status, results: None });
     }
     let results = results(&history, &outcome, options, time_limit(report.check_timeout));
-    let failed = report.strict && strict(&results) == Verdict::False;
-    store.write_results(&results);
-    let (verdict, status) = ruling(&results, failed);
+    let edn = results.to_edn();
+    store.write_results(&edn);
+    let (verdict, status) = ruling(&results, report.strict);
     let status = outcome.cut_short.as_ref().map_or(status, status_of);
-    let words = check::in_words(&results);
-    let mut facts = Facts {
-        workload: options.workload.name().to_owned(),
-        node_count: options.nodes.len(),
-        latency_ms: options.latency.mean_ms,
-        rate: options.rate,
-        cut_short: cut_short.clone(),
-        throughput: Some(outcome.throughput.clone()),
-        muted: outcome.muted.clone(),
-        unread: outcome.unread.clone(),
-        errors: outcome.errors.clone(),
-        outdated: outcome.outdated.clone(),
-        remarks: outcome.remarks.clone(),
-        strict: report.strict,
-        folder: store.folder().to_owned(),
-        missing: Vec::new(),
-    };
-    let findings = findings(&results, &facts);
-    let told_apart = |finding: &&Finding| matches!(&*finding.check, "muted" | "unread");
-    let failed = findings.iter().filter(|finding| finding.verdict != Verdict::True && !told_apart(finding));
-    let remarks = failed.map(|finding| format!("{} is {}: {}", finding.check, finding.verdict.word(), finding.why));
+    let words = results.explanation();
+    let outcomes = outcomes(&results, report.strict);
+    let told_apart = |outcome: &&CheckOutcome| matches!(outcome.check, Check::Muted | Check::Unread);
+    let failed = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::True && !told_apart(outcome));
+    let remarks =
+        failed.map(|outcome| format!("{} is {}: {}", outcome.check.name(), outcome.verdict.word(), outcome.why));
     let short = outcome.throughput.shortfall().map(|why| format!("The test is shorter than asked for: {why}."));
     let muted = outcome.muted.iter().map(Muted::in_words);
     let unread = outcome.unread.iter().map(Unread::in_words);
@@ -147,26 +134,32 @@ pub fn conclude(
     if let Some(file) = &report.junit {
         let workload = options.workload.name();
         let broken = cut_short.as_deref();
-        let suite = Suite { workload, seed: options.seed, seconds, findings: &findings, broken, output: &errors };
+        let suite = Suite { workload, seed: options.seed, seconds, outcomes: &outcomes, broken, output: &errors };
         if let Err(error) = suite.write(file) {
             store.miss(error.to_string());
         }
     }
     if report.json {
-        writeln!(page, "{}", results.to_json())?;
+        writeln!(page, "{}", edn.to_json())?;
         for why in store.missing() {
             writeln!(io::stderr(), "{why}").ok();
         }
         return Ok(Conclusion { status, results: Some(results) });
     }
-    facts.missing = store.missing().to_vec();
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
         Some(TestError::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
         Some(failure) => format!("The test could not be run to its end: {failure}"),
     };
-    let printed = report.verbose.then_some(&results);
-    tell(page, &words, printed, &summary(&results, &facts, colours), &closing)?;
+    let facts = Facts {
+        cut_short: cut_short.clone(),
+        is_measured: Challenge::measures(options),
+        has_files: true,
+        folder: store.folder().to_owned(),
+        missing: store.missing().to_vec(),
+    };
+    let printed = report.verbose.then_some(&edn);
+    tell(page, &words, printed, &summary(&results, &outcomes, &facts, colours), &closing)?;
     Ok(Conclusion { status, results: Some(results) })
 }
 
@@ -217,17 +210,13 @@ fn deaths(crashes: &[Crash], nodes: usize) -> String {
     format!("{all}{}{more}", named.join(", "))
 }
 
-/// The whole map of results, ours under `:gloomers`; the history has been taken out of the outcome.
+/// The results of a test; the history has been taken out of the outcome.
 #[must_use]
-pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budget: Budget) -> Value {
+pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budget: Budget) -> Results {
     let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
     let rules = check::Options { availability, consistency_models, budget };
-    let mut results = judge(options.workload.name(), history, &rules, &outcome.counts);
-    if let Value::Map(parts) = &mut results {
-        let ours = ours(options, outcome);
-        parts.insert(parts.len().saturating_sub(1), (Value::keyword("gloomers"), ours));
-    }
-    results
+    let extended = Extended::of(outcome, options);
+    Results { extended: Some(extended), ..judge(options.workload.name(), history, &rules, &outcome.counts) }
 }
 
 /// A budget that is spent so long from now, by the clock of this machine.
@@ -238,16 +227,6 @@ pub fn time_limit(limit: Duration) -> Budget {
     Budget::until(move || begun.elapsed() >= limit)
 }
 
-/// What `--strict` says of the results: whether anything is wrong that Maelstrom does not see.
-#[must_use]
-pub fn strict(results: &Value) -> Verdict {
-    let ours = |key| results.get("gloomers").and_then(|ours| ours.get(key));
-    let muted = ours("muted").and_then(Value::items).is_some_and(|muted| muted.len() > 0);
-    let unread = ours("unread").and_then(Value::items).is_some_and(|unread| unread.len() > 0);
-    let apart = ours("converged") == Some(&Value::Bool(false));
-    Verdict::from(!muted && !unread && !apart && check::ours(results) != Some(Verdict::False))
-}
-
 /// Tells programs that a test has no verdict and why: as JSON, or as `JUnit` XML, if that was asked for.
 ///
 /// # Errors
@@ -256,7 +235,7 @@ pub fn strict(results: &Value) -> Verdict {
 pub fn broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
     if let Some(file) = &report.junit {
         let workload = options.workload.name();
-        let suite = Suite { workload, seed: options.seed, seconds: 0.0, findings: &[], broken: Some(why), output: &[] };
+        let suite = Suite { workload, seed: options.seed, seconds: 0.0, outcomes: &[], broken: Some(why), output: &[] };
         if let Err(error) = suite.write(file) {
             writeln!(io::stderr(), "{error}").ok();
         }
@@ -268,87 +247,17 @@ pub fn broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mu
     Ok(())
 }
 
-/// The verdict to announce and its exit status; `failed` if something else than the results says no.
+/// The verdict to announce, in which a strict test counts what Maelstrom does not see, and its exit status.
 #[must_use]
-pub fn ruling(results: &Value, failed: bool) -> (Verdict, u8) {
-    let verdict = if failed { Verdict::False } else { Verdict::of(results) };
+pub fn ruling(results: &Results, strict: bool) -> (Verdict, u8) {
+    let failed = strict && results.strict() == Verdict::False;
+    let verdict = if failed { Verdict::False } else { results.verdict() };
     let status = match verdict {
         Verdict::True => VALID,
         Verdict::False => INVALID,
         Verdict::Unknown => UNKNOWN,
     };
     (verdict, status)
-}
-
-/// What Maelstrom does not report.
-fn ours(options: &TestConfig, outcome: &Outcome) -> Value {
-    let Outcome { muted, unread, errors, outdated, lateness, throughput, convergence, .. } = outcome;
-    let delivery = match options.delivery {
-        Delivery::Held => "held",
-        Delivery::Free => "free",
-    };
-    let muted = muted.iter().map(|muted| {
-        Value::record([
-            ("node", Value::str(&*muted.node)),
-            ("line", Value::str(muted.line.as_str())),
-            ("reason", Value::str(muted.reason.to_string())),
-        ])
-    });
-    let unread = unread.iter().map(|unread| {
-        Value::record([
-            ("node", Value::str(&*unread.node)),
-            ("lines", Value::count(unread.lines)),
-            ("first", Value::str(unread.first.as_str())),
-        ])
-    });
-    let errors = errors.iter().map(|error| {
-        Value::record([
-            ("f", Value::keyword(error.f)),
-            ("count", Value::count(error.count)),
-            ("example", Value::str(error.example.as_str())),
-        ])
-    });
-    let outdated = outdated.iter().map(|outdated| Value::str(outdated.to_string()));
-    let clock = if options.virtual_time { "virtual" } else { "real" };
-    let seed = options.seed;
-    let seed = i64::try_from(seed).map_or_else(|_| Value::Big(seed.to_string().into()), Value::Int);
-    let ms = |late: Duration| Value::Float((late.as_secs_f64() * 1e6).round() / 1e3);
-    let error = [("mean", ms(lateness.mean())), ("p99", ms(lateness.p99())), ("max", ms(lateness.max))];
-    let converged = match convergence {
-        None => Vec::new(),
-        Some(Convergence::Equal) => vec![("converged", true.into())],
-        Some(Convergence::Different(first)) => vec![("converged", false.into()), ("difference", first.clone())],
-    };
-    let told = [
-        ("seed", seed),
-        ("clock", Value::keyword(clock)),
-        ("main-phase", main_phase(throughput)),
-        ("delivery", Value::keyword(delivery)),
-        ("delivery-error", Value::record(error)),
-        ("muted", Value::Vector(muted.collect())),
-        ("unread", Value::Vector(unread.collect())),
-        ("operation-errors", Value::Vector(errors.collect())),
-        ("stale-reads", Value::Vector(outdated.collect())),
-    ];
-    let cut_short = outcome.cut_short.as_ref().map(|failure| ("cut-short", Value::str(failure.to_string())));
-    let remarks = outcome.remarks.iter().map(|remark| Value::str(&**remark)).collect::<Vec<_>>();
-    let remarks = (!remarks.is_empty()).then_some(("remarks", Value::Vector(remarks)));
-    let told = told.into_iter().chain(converged).chain(cut_short).chain(remarks);
-    Value::Map(told.map(|(key, value)| (Value::keyword(key), value)).collect())
-}
-
-/// What the main phase did of what was asked, times in seconds.
-fn main_phase(throughput: &Throughput) -> Value {
-    let Throughput { asked, begun, lasted, saturated, .. } = throughput;
-    let seconds = |time: &Duration| Value::Float((time.as_secs_f64() * 1e3).round() / 1e3);
-    let shortfall = throughput.shortfall().map(|why| ("shortfall", Value::str(why)));
-    let told = [
-        ("lasted", seconds(lasted)),
-        ("asked", Value::Float(*asked)),
-        ("begun", Value::Int(i64::try_from(*begun).unwrap_or(i64::MAX))),
-        ("saturated", seconds(saturated)),
-    ];
-    Value::Map(told.into_iter().chain(shortfall).map(|(key, value)| (Value::keyword(key), value)).collect())
 }
 
 /// Tells how a node died, as Maelstrom does (protocol §1.9).

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tz::UtcDateTime;
 
 use super::Run;
-use crate::workbench::check::Verdict;
+use crate::workbench::check::{Results, Verdict};
 use crate::workbench::report::escape::Escaped;
 use crate::workbench::report::metrics::Metrics;
 
@@ -31,19 +31,20 @@ pub(super) struct Row {
     verdict: String,
     seed: u64,
     /// How many operations succeeded, failed, and may have happened.
-    operations: Option<[i64; 3]>,
+    operations: Option<[usize; 3]>,
     metrics: Metrics,
 }
 
 impl Row {
     pub(super) fn of(run: &Run<'_>) -> Self {
-        let stats = run.results.and_then(|results| results.get("stats"));
-        let count = |key| stats?.get(key)?.as_int();
-        let counts = || Some([count("ok-count")?, count("fail-count")?, count("info-count")?]);
+        let counts = |results: &Results| {
+            let total = results.stats.total;
+            [total.ok, total.fail, total.info]
+        };
         Self {
             verdict: run.verdict.map_or("no verdict", Verdict::word).to_owned(),
             seed: run.options.seed,
-            operations: counts(),
+            operations: run.results.map(counts),
             metrics: run.results.map(Metrics::of).unwrap_or_default(),
         }
     }

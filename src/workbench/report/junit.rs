@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::workbench::check::Verdict;
 use crate::workbench::report::escape::Escaped;
-use crate::workbench::report::violations::Finding;
+use crate::workbench::report::violations::CheckOutcome;
 
 /// One run.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub struct Suite<'a> {
     pub seed: u64,
     /// How long it took in the time of its nodes.
     pub seconds: f64,
-    /// What its checks found.
-    pub findings: &'a [Finding],
+    /// What its checks came to.
+    pub outcomes: &'a [CheckOutcome],
     /// Why it has no verdict: then no check found anything.
     pub broken: Option<&'a str>,
     /// Further lines for people, whatever the checks found.
@@ -37,20 +37,21 @@ impl Suite<'_> {
     }
 
     fn text(&self) -> String {
-        let with = |verdict| self.findings.iter().filter(|finding| finding.verdict == verdict).count();
-        let (tests, failures) = (self.findings.len() + usize::from(self.broken.is_some()), with(Verdict::False));
+        let with = |verdict| self.outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
+        let (tests, failures) = (self.outcomes.len() + usize::from(self.broken.is_some()), with(Verdict::False));
         let errors = with(Verdict::Unknown) + usize::from(self.broken.is_some());
         let (name, seconds) = (Escaped(self.workload), self.seconds);
         let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{seconds:.3}\"");
         let mut cases = String::new();
-        for finding in self.findings {
-            let outcome = match finding.verdict {
+        for outcome in self.outcomes {
+            let element = match outcome.verdict {
                 Verdict::True => None,
                 Verdict::Unknown => Some("error"),
                 Verdict::False => Some("failure"),
             };
-            let text = format!("{}\nLook at {}.", finding.why, finding.look_at.join(", "));
-            case(&mut cases, self.workload, &finding.check, outcome.map(|outcome| (outcome, &*finding.why, &*text)));
+            let text = format!("{}\nLook at {}.", outcome.why, outcome.look_at.join(", "));
+            let element = element.map(|element| (element, &*outcome.why, &*text));
+            case(&mut cases, self.workload, outcome.check.name(), element);
         }
         if let Some(why) = self.broken {
             case(&mut cases, self.workload, "run", Some(("error", why, why)));
@@ -84,23 +85,24 @@ fn case(cases: &mut String, workload: &str, check: &str, outcome: Option<(&str, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workbench::check::Check;
 
-    fn finding(check: &str, verdict: Verdict, why: &str) -> Finding {
-        Finding { check: check.into(), verdict, why: why.into(), look_at: vec!["report.html".into()] }
+    fn outcome(check: Check, verdict: Verdict, why: &str) -> CheckOutcome {
+        CheckOutcome { check, verdict, why: why.into(), look_at: vec!["report.html".into()] }
     }
 
     #[test]
     fn each_check_is_a_test_case_and_says_why_it_failed() {
-        let findings = [
-            finding("stats", Verdict::True, ""),
-            finding("workload", Verdict::False, "lost: \"<a>\" & 'b'\u{1b}"),
-            finding("net", Verdict::Unknown, "no order"),
+        let outcomes = [
+            outcome(Check::Stats, Verdict::True, ""),
+            outcome(Check::Workload, Verdict::False, "lost: \"<a>\" & 'b'\u{1b}"),
+            outcome(Check::Net, Verdict::Unknown, "no order"),
         ];
         let suite = Suite {
             workload: "g-set",
             seed: 7,
             seconds: 1.5,
-            findings: &findings,
+            outcomes: &outcomes,
             broken: None,
             output: &["5 × <x>".to_owned()],
         };
@@ -125,7 +127,7 @@ lost: &quot;&lt;a&gt;&quot; &amp; &#39;b&#39;\u{fffd}&#10;Look at report.html.</
     #[test]
     fn a_run_without_a_verdict_is_an_error() {
         let suite =
-            Suite { workload: "echo", seed: 7, seconds: 0.0, findings: &[], broken: Some("n1 crashed"), output: &[] };
+            Suite { workload: "echo", seed: 7, seconds: 0.0, outcomes: &[], broken: Some("n1 crashed"), output: &[] };
         let text = suite.text();
         assert!(text.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{text}");
         assert!(text.contains("name=\"run\"><error message=\"n1 crashed\">"), "{text}");

@@ -1,6 +1,7 @@
 //! The figures by which solutions are compared: what a run cost, and how fresh it was.
 
-use crate::workbench::edn::Value;
+use crate::workbench::check::Results;
+use crate::workbench::check::net::NetReport;
 
 /// What a run came to, or what a challenge allows: as far as there is such a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
@@ -14,14 +15,14 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The figures in a whole map of results.
+    /// The figures of a run.
     #[must_use]
-    pub fn of(results: &Value) -> Self {
-        let servers = results.get("net").and_then(|net| net.get("servers"));
+    pub fn of(results: &Results) -> Self {
+        let latency = |level| stable_latency_ms(results, level);
         Self {
-            msgs_per_op: servers.and_then(|servers| servers.get("msgs-per-op")?.as_float()).map(thousandths),
-            median_ms: stable_latency_ms(results, 0.5),
-            max_ms: stable_latency_ms(results, 1.0),
+            msgs_per_op: results.net.as_ref().and_then(NetReport::servers_per_op).map(thousandths),
+            median_ms: latency(0.5),
+            max_ms: latency(1.0),
         }
     }
 
@@ -44,16 +45,9 @@ impl Metrics {
 
 /// A quantile of the stable latencies, of those that Maelstrom reports.
 #[must_use]
-pub fn stable_latency_ms(results: &Value, quantile: f64) -> Option<f64> {
-    let latencies = stable_latencies(results)?.entries()?;
-    let close = |key: &Value| key.as_float().is_some_and(|key| (key - quantile).abs() < 1e-9);
-    latencies.iter().find(|(key, _)| close(key))?.1.as_float()
-}
-
-/// The stable latencies by quantile.
-#[must_use]
-pub fn stable_latencies(results: &Value) -> Option<&Value> {
-    results.get("workload")?.get("stable-latencies")
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a test")]
+pub fn stable_latency_ms(results: &Results, quantile: f64) -> Option<f64> {
+    Some(results.workload.stable_latencies()?.at(quantile)? as f64)
 }
 
 /// Rounded to three decimals, as much as one run can tell.

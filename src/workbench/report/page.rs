@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Run;
-use super::faults::Fault;
+use super::faults::FaultSpan;
 use super::operations::{OUTCOMES, Operations, QUANTILES, Windows};
 use super::setting::setting;
 use crate::workbench::check::{Verdict, set_full};
@@ -19,7 +19,7 @@ use crate::workbench::network::{End, Journal};
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::escape::cut;
 use crate::workbench::report::metrics::Metrics;
-use crate::workbench::report::summary::{Facts, abridged};
+use crate::workbench::report::summary::abridged;
 use crate::workbench::services::Services;
 
 /// As many characters of a message's body are shown.
@@ -129,34 +129,27 @@ struct Messages<'a> {
 pub(super) fn write(
     run: &Run<'_>,
     operations: &Operations<'_>,
-    faults: &[Fault],
+    faults: &[FaultSpan],
     mut file: impl Write,
 ) -> io::Result<()> {
     let lanes = lanes(run);
     let Windows { length_us, values } = operations.quantiles();
     let quantiles = Quantiles { levels: QUANTILES, window_us: length_us, values };
     let Windows { length_us, values } = operations.rates();
-    let facts = Facts {
-        workload: run.options.workload.name().to_owned(),
-        node_count: run.options.nodes.len(),
-        latency_ms: run.options.latency.mean_ms,
-        rate: run.options.rate,
-        ..Facts::default()
-    };
     let page = Page {
         workload: run.options.workload.name(),
         verdict: run.verdict.map_or("none", Verdict::word),
         remarks: run.remarks,
         setting: setting(run),
-        results: run.results.map(abridged),
+        results: run.results.map(|results| abridged(&results.to_edn())),
         challenges: Challenge::efficiency().map(|challenge| (challenge.name, challenge.limits)).collect(),
-        challenged: facts.is_efficiency_run(),
+        challenged: Challenge::measures(run.options),
         end_us: operations.end_us,
         clients: run.options.concurrency,
         operations: drawn(operations),
         quantiles,
         rates: Rates { window_us: length_us, values },
-        faults: faults.iter().map(|fault| (&*fault.name, &*fault.kind, fault.from_us, fault.to_us)).collect(),
+        faults: faults.iter().map(|fault| (fault.fault.name(), &*fault.kind, fault.from_us, fault.to_us)).collect(),
         staleness_ms: staleness(run),
         links: links(run),
         messages: messages(run, &lanes),

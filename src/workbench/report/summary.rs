@@ -3,41 +3,24 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use crate::workbench::check::Verdict;
+use crate::workbench::check::stats::Tally;
+use crate::workbench::check::{Check, DeliveryError, Results, Verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::network::{Muted, Unread};
+use crate::workbench::network::Muted;
 use crate::workbench::report::challenges::Challenge;
-use crate::workbench::report::metrics::{Metrics, stable_latencies};
-use crate::workbench::report::violations::{Finding, difference, findings};
-use crate::workbench::test::{OperationErrors, Outdated, Throughput};
+use crate::workbench::report::metrics::Metrics;
+use crate::workbench::report::violations::CheckOutcome;
+use crate::workbench::test::{Convergence, Throughput};
 
 /// What the results do not tell about a run.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// Its workload, as in `-w`.
-    pub workload: String,
-    /// How many nodes it had.
-    pub node_count: usize,
-    /// The mean latency between nodes.
-    pub latency_ms: u64,
-    /// Operations a second.
-    pub rate: f64,
-    /// What the main phase did; nothing, if only its history is known.
-    pub throughput: Option<Throughput>,
     /// What people must know of results that end before the test did.
     pub cut_short: Option<String>,
-    /// Nodes whose output was ignored from some line on.
-    pub muted: Vec<Muted>,
-    /// What else people have to know, a line each.
-    pub remarks: Vec<String>,
-    /// Nodes that printed more after a message, which nobody read.
-    pub unread: Vec<Unread>,
-    /// Why operations did not end well.
-    pub errors: OperationErrors,
-    /// Nodes that last read an old state of seq-kv.
-    pub outdated: Vec<Outdated>,
-    /// Whether such a node makes the test a failure.
-    pub strict: bool,
+    /// Whether it is a run for which the limits of the challenges are meant.
+    pub is_measured: bool,
+    /// Whether it left files; a history that is judged where it lies may lie alone.
+    pub has_files: bool,
     /// Where its files are.
     pub folder: PathBuf,
     /// What is missing there, and why.
@@ -53,67 +36,71 @@ const LABEL_WIDTH: usize = 16;
 
 /// A few aligned lines, each with its newline; in colours if asked.
 #[must_use]
-pub fn summary(results: &Value, facts: &Facts, colours: bool) -> String {
+pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colours: bool) -> String {
     let mut page = Page { text: String::new(), colours };
     if let Some(cut_short) = &facts.cut_short {
         let alarm = page.paint(Colour::Alarm, "!!! CUT SHORT");
         writeln!(page.text, "{alarm}: {cut_short}\n").expect("a string takes everything");
     }
-    for muted in &facts.muted {
+    let extended = results.extended.as_ref();
+    for muted in extended.into_iter().flat_map(|extended| &extended.muted) {
         page.muted(muted);
     }
-    let mut blamed = findings(results, facts);
-    blamed.retain(|finding| finding.verdict != Verdict::True);
-    let ours = |finding: &Finding| matches!(&*finding.check, "converged" | "gloomers" | "muted" | "unread");
-    let (strict, blamed): (Vec<_>, Vec<_>) = blamed.into_iter().partition(ours);
-    page.verdict(results, &blamed);
-    for finding in &strict {
+    let failed = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::True);
+    let (strict, blamed): (Vec<_>, Vec<_>) = failed.partition(|outcome| outcome.check.is_strict());
+    page.verdict(results.verdict(), &blamed);
+    for outcome in &strict {
         let failed = page.paint(Colour::Red, "failed");
-        let why = match &*finding.check {
-            "muted" => "a node was muted",
-            "unread" => "a node printed more after a message",
-            _ => &finding.why,
+        let why = match outcome.check {
+            Check::Muted => "a node was muted",
+            Check::Unread => "a node printed more after a message",
+            _ => &outcome.why,
         };
         page.line("--strict", &format!("{failed}: {why}"));
     }
-    if let Some(throughput) = &facts.throughput {
-        page.main_phase(throughput);
+    if let Some(extended) = extended {
+        page.main_phase(&extended.throughput);
     }
-    page.operations(results);
-    for error in facts.errors.iter() {
+    let Tally { ok, fail, info } = results.stats.total;
+    page.line("operations", &format!("{ok} ok, {fail} fail, {info} info"));
+    for error in extended.into_iter().flat_map(|extended| extended.errors.iter()) {
         page.line("", &error.to_string());
     }
-    for unread in &facts.unread {
+    for unread in extended.into_iter().flat_map(|extended| &extended.unread) {
         page.line("unread output", &unread.in_words());
     }
     let figures = Metrics::of(results);
-    page.latency(results);
+    if let Some(latencies) = results.workload.stable_latencies() {
+        let shown = latencies.iter().filter(|(level, _)| *level > 0.0).map(|(level, ms)| format!("{level}: {ms}"));
+        page.line("stable latency", &format!("{} ms", shown.collect::<Vec<_>>().join(", ")));
+    }
     if let Some(msgs_per_op) = figures.msgs_per_op {
         page.line("server messages", &format!("{msgs_per_op} per operation"));
     }
-    if facts.is_efficiency_run() {
+    if facts.is_measured {
         for challenge in Challenge::efficiency() {
             page.challenge(challenge, &figures);
         }
     }
-    page.convergence(results);
-    page.delivery_error(results);
-    for remark in &facts.remarks {
-        page.line("note", remark);
+    if let Some(extended) = extended {
+        page.convergence(extended.convergence.as_ref());
+        page.delivery_error(extended.delivery_error);
+        for remark in &extended.remarks {
+            page.line("note", remark);
+        }
     }
     page.line("results", &facts.folder.display().to_string());
     for why in &facts.missing {
         let why = page.paint(Colour::Red, why);
         page.line("missing", &why);
     }
-    let mut look_at: Vec<String> = Vec::new();
-    for file in blamed.into_iter().chain(strict).flat_map(|finding| finding.look_at) {
-        if !look_at.contains(&file) {
+    let mut look_at: Vec<&str> = Vec::new();
+    for file in blamed.into_iter().chain(strict).flat_map(|outcome| &outcome.look_at) {
+        if !look_at.contains(&&**file) {
             look_at.push(file);
         }
     }
-    // A history that is judged where it lies may lie alone.
-    if facts.node_count > 0 && !look_at.is_empty() {
+    if facts.has_files && !look_at.is_empty() {
         page.line("look at", &look_at.join(", "));
     }
     page.text
@@ -126,15 +113,6 @@ pub const fn closing_line(verdict: Verdict) -> &'static str {
         Verdict::True => "Everything looks good! ヽ(‘ー`)ノ",
         Verdict::Unknown => "Errors occurred during analysis, but no anomalies found. ಠ~ಠ",
         Verdict::False => "Analysis invalid! (ﾉಥ益ಥ）ﾉ ┻━┻",
-    }
-}
-
-impl Facts {
-    /// Whether it ran under the conditions of challenges 3d and 3e.
-    #[must_use]
-    pub fn is_efficiency_run(&self) -> bool {
-        let at_rate = (self.rate - 100.0).abs() < f64::EPSILON;
-        self.workload == "broadcast" && self.node_count == 25 && self.latency_ms == 100 && at_rate
     }
 }
 
@@ -180,8 +158,7 @@ impl Page {
         .expect("a string takes everything");
     }
 
-    fn verdict(&mut self, results: &Value, blamed: &[Finding]) {
-        let verdict = Verdict::of(results);
+    fn verdict(&mut self, verdict: Verdict, blamed: &[&CheckOutcome]) {
         let colour = match verdict {
             Verdict::True => Colour::Green,
             Verdict::Unknown => Colour::Yellow,
@@ -189,12 +166,12 @@ impl Page {
         };
         let mut text = self.paint(colour, verdict.word());
         if !blamed.is_empty() {
-            let checks: Vec<_> = blamed.iter().map(|finding| &*finding.check).collect();
+            let checks: Vec<_> = blamed.iter().map(|outcome| outcome.check.name()).collect();
             text = format!("{text}, because of {}", checks.join(", "));
         }
         self.line("verdict", &text);
-        for Finding { check, why, .. } in blamed.iter().filter(|finding| !finding.why.is_empty()) {
-            self.line("", &format!("{check}: {why}"));
+        for CheckOutcome { check, why, .. } in blamed.iter().filter(|outcome| !outcome.why.is_empty()) {
+            self.line("", &format!("{}: {why}", check.name()));
         }
     }
 
@@ -207,41 +184,21 @@ impl Page {
         self.line("main phase", &text);
     }
 
-    fn operations(&mut self, results: &Value) {
-        let Some(stats) = results.get("stats") else { return };
-        let count = |key: &str| stats.get(key).and_then(Value::as_int).unwrap_or_default();
-        let text = format!("{} ok, {} fail, {} info", count("ok-count"), count("fail-count"), count("info-count"));
-        self.line("operations", &text);
-    }
-
-    fn latency(&mut self, results: &Value) {
-        let latencies = stable_latencies(results).and_then(Value::entries).unwrap_or_default();
-        let shown = latencies.iter().filter(|(quantile, _)| *quantile != Value::Int(0));
-        let shown: Vec<_> = shown.map(|(quantile, ms)| format!("{quantile}: {ms}")).collect();
-        if !shown.is_empty() {
-            self.line("stable latency", &format!("{} ms", shown.join(", ")));
-        }
-    }
-
     /// Whether all nodes answered alike when all was over.
-    fn convergence(&mut self, results: &Value) {
-        let ours = |key| results.get("gloomers").and_then(|ours| ours.get(key));
-        let text = match (ours("converged"), ours("difference")) {
-            (Some(Value::Bool(true)), _) => "equal".to_owned(),
-            (_, Some(first)) => format!("{}, first: {}", self.paint(Colour::Red, "different"), difference(first)),
-            _ => return,
+    fn convergence(&mut self, convergence: Option<&Convergence>) {
+        let text = match convergence {
+            None => return,
+            Some(Convergence::Equal) => "equal".to_owned(),
+            Some(Convergence::Different(first)) => {
+                format!("{}, first: {first}", self.paint(Colour::Red, "different"))
+            }
         };
         self.line("replicas", &text);
     }
 
-    /// How late the workbench was: the machine's doing, not the nodes'.
-    fn delivery_error(&mut self, results: &Value) {
-        let error = results.get("gloomers").and_then(|ours| ours.get("delivery-error"));
-        let ms = |key: &str| error.and_then(|error| error.get(key)?.as_float());
-        if let (Some(mean), Some(p99), Some(max)) = (ms("mean"), ms("p99"), ms("max"))
-            && max > 0.0
-        {
-            self.line("delivery error", &format!("{mean} ms mean, {p99} ms p99, {max} ms max"));
+    fn delivery_error(&mut self, DeliveryError { mean_ms, p99_ms, max_ms }: DeliveryError) {
+        if max_ms > 0.0 {
+            self.line("delivery error", &format!("{mean_ms} ms mean, {p99_ms} ms p99, {max_ms} ms max"));
         }
     }
 
@@ -278,35 +235,24 @@ pub fn abridged(results: &Value) -> Value {
 mod tests {
     use super::*;
     use crate::time::Duration;
-    use crate::workbench::edn::read;
     use crate::workbench::network::BadLine;
     use crate::workbench::quote::quote;
-
-    fn results() -> Value {
-        read(
-            "{:stats {:valid? true, :count 1981, :ok-count 1979, :fail-count 0, :info-count 2},
-              :net {:servers {:msg-count 2254, :msgs-per-op 1.138}, :valid? true},
-              :workload {:valid? true, :stable-latencies {0 0, 0.5 232, 0.95 429, 0.99 447, 1 459}},
-              :valid? true}",
-        )
-        .expect("valid EDN")
-    }
+    use crate::workbench::report::tests::{Said, judged, unjudged};
+    use crate::workbench::report::violations::outcomes;
 
     fn facts() -> Facts {
-        Facts {
-            workload: "broadcast".into(),
-            node_count: 25,
-            latency_ms: 100,
-            rate: 100.0,
-            folder: "store/here".into(),
-            ..Facts::default()
-        }
+        Facts { is_measured: true, has_files: true, folder: "store/here".into(), ..Facts::default() }
+    }
+
+    fn told(results: &Results, facts: &Facts) -> String {
+        summary(results, &outcomes(results, false), facts, false)
     }
 
     #[test]
     fn a_run_of_challenge_3d_is_held_against_its_limits() {
         let expected = "\
 verdict         valid
+main phase      0 of about 0 operations in 0.0 s
 operations      1979 ok, 0 fail, 2 info
 stable latency  0.5: 232, 0.95: 429, 0.99: 447, 1: 459 ms
 server messages 1.138 per operation
@@ -314,7 +260,7 @@ challenge 3d    met: 1.138 < 30 msgs/op, 232 < 400 ms median, 459 < 600 ms max
 challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
 results         store/here
 ";
-        assert_eq!(summary(&results(), &facts(), false), expected);
+        assert_eq!(told(&judged(Said::default()), &facts()), expected);
     }
 
     #[test]
@@ -322,8 +268,9 @@ results         store/here
         let phase = |begun| {
             let limit = Duration::from_secs(20);
             let throughput = Throughput { asked: 2000.0, begun, lasted: limit, limit, ..Throughput::default() };
-            let facts = Facts { throughput: Some(throughput), ..facts() };
-            let text = summary(&results(), &facts, false);
+            let mut results = judged(Said::default());
+            results.extended.as_mut().expect("a run").throughput = throughput;
+            let text = told(&results, &facts());
             text.lines().find(|line| line.starts_with("main phase")).expect("a line").to_owned()
         };
         assert_eq!(phase(1969), "main phase      1969 of about 2000 operations in 20.0 s");
@@ -333,30 +280,20 @@ results         store/here
 
     #[test]
     fn a_limit_that_is_reached_is_not_met() {
-        let slow = results().to_string().replace("459", "600");
-        let text = summary(&read(&slow).expect("valid EDN"), &facts(), false);
+        let text = told(&judged(Said { latencies: Some([0, 232, 429, 447, 600]), ..Said::default() }), &facts());
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("challenge")).collect();
         assert_eq!(lines[0], "challenge 3d    not met: 1.138 < 30 msgs/op, 232 < 400 ms median, 600 ≥ 600 ms max");
         assert!(lines[1].contains(" met:") && !lines[1].contains("not met"), "{}", lines[1]);
-    }
-
-    #[test]
-    fn other_conditions_are_no_challenge() {
-        for facts in [
-            Facts { node_count: 5, ..facts() },
-            Facts { rate: 10.0, ..facts() },
-            Facts { latency_ms: 0, ..facts() },
-            Facts { workload: "g-set".into(), ..facts() },
-        ] {
-            assert!(!summary(&results(), &facts, false).contains("challenge"), "{facts:?}");
-        }
+        assert!(!told(&judged(Said::default()), &Facts::default()).contains("challenge"));
     }
 
     #[test]
     fn a_muted_node_is_announced_first_with_the_line_that_muted_it() {
         let line = quote("hello\x1b \"x\"");
         let muted = Muted { node: "n1".into(), line, reason: BadLine::Empty, late_reply: false };
-        let text = summary(&results(), &Facts { muted: vec![muted], ..facts() }, false);
+        let mut results = judged(Said::default());
+        results.extended.as_mut().expect("a run").muted.push(muted);
+        let text = told(&results, &facts());
         let expected = concat!(
             "!!! NODE n1 WAS MUTED: it printed an empty line on stdout; ",
             "write exactly one line end after each message:\n    hello\\u{1b} \"x\"\n"
@@ -366,10 +303,9 @@ results         store/here
 
     #[test]
     fn a_verdict_names_the_parts_to_blame_and_why() {
-        let text = "{:stats {:valid? false}, :workload {:valid? :unknown, :error \"no order\"}, :valid? false}";
-        let text = summary(&read(text).expect("valid EDN"), &facts(), false);
+        let text = told(&unjudged(), &facts());
         assert!(text.starts_with("verdict         invalid, because of stats, workload\n"), "{text}");
-        assert!(text.contains("                workload: no order\n"), "{text}");
+        assert!(text.contains("                workload: no checker knows the workload \"x\"\n"), "{text}");
         assert!(text.ends_with("\nlook at         history.txt, report.html, node-logs, results.edn\n"), "{text}");
     }
 
@@ -382,8 +318,9 @@ results         store/here
 
     #[test]
     fn colours_appear_only_if_asked() {
-        assert!(!summary(&results(), &facts(), false).contains('\x1b'));
-        assert!(summary(&results(), &facts(), true).contains("\x1b[32mvalid\x1b[0m"));
+        let results = judged(Said::default());
+        assert!(!told(&results, &facts()).contains('\x1b'));
+        assert!(summary(&results, &[], &facts(), true).contains("\x1b[32mvalid\x1b[0m"));
     }
 
     #[test]

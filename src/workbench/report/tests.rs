@@ -2,14 +2,170 @@
 
 use std::ffi::OsString;
 
-use rand::SeedableRng as _;
 use chacha20::ChaCha8Rng;
+use rand::SeedableRng as _;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::time::Time;
+use crate::time::{Duration, Time};
+use crate::workbench::check::availability::AvailabilityReport;
+use crate::workbench::check::net::{NetReport, Traffic};
+use crate::workbench::check::stats::{StatsReport, Tally};
+use crate::workbench::check::{
+    self, Availability, Check, CheckReport, DeliveryError, Extended, Quantiles, Violation, judge,
+};
 use crate::workbench::cli::options::Options;
-use crate::workbench::network::{Conditions, Delivery, Latency, Network, Shape};
+use crate::workbench::edn::Value;
+use crate::workbench::network::{BadLine, Conditions, Delivery, Latency, Muted, Network, Shape, Unread};
+use crate::workbench::report::violations::outcomes;
+use crate::workbench::test::{Convergence, Difference, OperationErrors, Outdated};
+
+/// What a checker says in a test.
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) verdict: Verdict,
+    pub(super) ours: Option<Verdict>,
+    pub(super) violations: Vec<Violation>,
+    pub(super) unseen: Vec<Violation>,
+    pub(super) latencies: Option<[i64; 5]>,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        let latencies = Some([0, 232, 429, 447, 459]);
+        Self { verdict: Verdict::True, ours: None, violations: Vec::new(), unseen: Vec::new(), latencies }
+    }
+}
+
+#[derive(Debug)]
+struct SaidReport(Said, Option<Quantiles>);
+
+impl CheckReport for SaidReport {
+    fn verdict(&self) -> Verdict {
+        self.0.verdict
+    }
+
+    fn to_edn(&self) -> Value {
+        Value::record([("valid?", self.0.verdict.to_value())])
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        self.0.violations.clone()
+    }
+
+    fn extended_verdict(&self) -> Option<Verdict> {
+        self.0.ours
+    }
+
+    fn unseen(&self) -> Vec<Violation> {
+        self.0.unseen.clone()
+    }
+
+    fn stable_latencies(&self) -> Option<&Quantiles> {
+        self.1.as_ref()
+    }
+}
+
+/// A violation with this sentence.
+pub(super) fn violation(anomaly: &'static str, sentence: &str) -> Violation {
+    Violation { anomaly, count: 1, sentence: sentence.to_owned() }
+}
+
+/// The results of a run in which the checker of the workload said so.
+pub(super) fn judged(said: Said) -> Results {
+    let total = Tally { ok: 1979, fail: 0, info: 2 };
+    let counts = Counts { servers: Traffic { msg: 1138, ..Traffic::default() }, ..Counts::default() };
+    let latencies = said.latencies.map(Quantiles::from);
+    let delivery_error = DeliveryError { mean_ms: 0.0, p99_ms: 0.0, max_ms: 0.0 };
+    Results {
+        stats: StatsReport { total, ..StatsReport::default() },
+        net: Some(NetReport { counts, invocations: 1000 }),
+        workload: Box::new(SaidReport(said, latencies)),
+        extended: Some(Extended {
+            seed: 7,
+            virtual_time: true,
+            delivery: Delivery::Held,
+            throughput: Throughput::default(),
+            delivery_error,
+            muted: Vec::new(),
+            unread: Vec::new(),
+            errors: OperationErrors::default(),
+            outdated: Vec::new(),
+            convergence: None,
+            cut_short: None,
+            remarks: Vec::new(),
+        }),
+        ..unjudged()
+    }
+}
+
+/// The results of a history of one operation that failed, of a workload that nobody knows.
+pub(super) fn unjudged() -> Results {
+    let lines = "{:index 0, :time 0, :type :invoke, :process 0, :f :cas, :value nil}
+                 {:index 1, :time 5, :type :fail, :process 0, :f :cas, :value nil}";
+    judge("x", &lines.parse().expect("a history"), &check::Options::default(), &Counts::default())
+}
+
+#[test]
+fn every_check_has_an_outcome_and_a_valid_one_no_reason() {
+    let outcomes = outcomes(&judged(Said::default()), false);
+    let valid = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::True && outcome.why.is_empty());
+    let checks: Vec<_> = valid.map(|outcome| outcome.check.name()).collect();
+    assert_eq!(checks, ["perf", "timeline", "exceptions", "stats", "availability", "net", "workload"]);
+}
+
+#[test]
+fn a_failure_says_why() {
+    let why = |results: &Results, check: Check| {
+        let outcome = outcomes(results, false).into_iter().find(|outcome| outcome.check == check).expect("a check");
+        assert_ne!(outcome.verdict, Verdict::True);
+        outcome.why
+    };
+    assert_eq!(why(&unjudged(), Check::Stats), "not one of 1 operations cas succeeded");
+    let wanted = Some(Availability::Total);
+    let unavailable = Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..unjudged() };
+    let expected = "92.5 % of the operations succeeded, less than was demanded";
+    assert_eq!(why(&unavailable, Check::Availability), expected);
+    let violations = vec![violation("lost", "one"), violation("failed", "two")];
+    let outdated = Outdated { node: "n1".into(), state: Duration::ZERO, read: Duration::from_secs(31) };
+    let mut invalid = judged(Said { verdict: Verdict::False, violations, ..Said::default() });
+    invalid.extended.as_mut().expect("a run").outdated.push(outdated.clone());
+    let why = why(&invalid, Check::Workload);
+    assert!(why.starts_with("one; two; n1 read seq-kv's state of 0.0 s at 31.0 s"), "{why}");
+    let mut valid = judged(Said::default());
+    valid.extended.as_mut().expect("a run").outdated.push(outdated);
+    assert!(outcomes(&valid, false).iter().all(|outcome| outcome.why.is_empty()), "a valid one can bear them");
+}
+
+#[test]
+fn a_strict_test_has_more_checks() {
+    let unseen = vec![violation("invented", "values that nobody had added (1): 9")];
+    let mut results = judged(Said { ours: Some(Verdict::False), unseen, ..Said::default() });
+    let extended = results.extended.as_mut().expect("a run");
+    let alone = [("n0".to_owned(), vec![Value::Int(1)]), ("n1".to_owned(), Vec::new())];
+    let difference = Difference::Values { key: Value::Int(3), alone };
+    extended.convergence = Some(Convergence::Different(difference));
+    let line = "hello".into();
+    extended.muted.push(Muted { node: "n1".into(), line, reason: BadLine::NotAnObject, late_reply: false });
+    extended.unread.push(Unread { node: "n2".into(), lines: 3, first: "{}".into() });
+    let all = outcomes(&results, true);
+    let strict: Vec<_> = all.iter().filter(|outcome| outcome.check.is_strict()).collect();
+    let checks: Vec<_> = strict.iter().map(|outcome| outcome.check.name()).collect();
+    assert_eq!(checks, ["gloomers", "converged", "muted", "unread"]);
+    assert!(strict.iter().all(|outcome| outcome.verdict == Verdict::False));
+    assert_eq!(strict[0].why, "what Maelstrom does not see: values that nobody had added (1): 9");
+    assert!(strict[1].why.contains("first: key 3: n0 alone has 1, n1 alone has nothing"), "{}", strict[1].why);
+    assert!(strict[2].why.contains("n1") && strict[2].why.contains("hello"), "{}", strict[2].why);
+    assert_eq!(strict[2].look_at, ["node-logs/n1.log"]);
+}
+
+#[test]
+fn what_maelstrom_sees_too_is_no_matter_of_strictness() {
+    let results = judged(Said { verdict: Verdict::False, ours: Some(Verdict::False), ..Said::default() });
+    let outcomes = outcomes(&results, true);
+    let ours = outcomes.iter().find(|outcome| outcome.check == Check::Gloomers).expect("a check");
+    assert_eq!((ours.verdict, &*ours.why), (Verdict::True, ""));
+}
 
 /// A network of two nodes on which these bodies went from the first to the second.
 fn network(bodies: &[String]) -> Network {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
 use super::request::{Datum, Reply, ServiceRequest};
 

@@ -67,7 +67,7 @@ pub(super) fn parse(body: &str) -> Option<ServiceRequest> {
         "ts" => Operation::Timestamp,
         _ => return None,
     };
-    let key = json::value(text("key")).map_or_else(|_| text("key").to_owned(), |key| key.fingerprint());
+    let key = json::value(text("key")).map_or_else(|_| text("key").to_owned(), |key| key.identity().to_string());
     Some(ServiceRequest { key, operation, msg_id: text("msg_id").into() })
 }
 

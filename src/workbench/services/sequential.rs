@@ -8,8 +8,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
 use super::StaleRead;
 use super::request::{Datum, Operation, Reply, ServiceRequest};

@@ -6,13 +6,13 @@ use std::io::{self, Write as _};
 
 use super::NodeFactory;
 use super::discount::{Loss, discounted, node_of};
-use super::failure::{Failure, Finding, quote};
+use super::failure::{Failure, Judgement, quote};
 use super::scenario::Scenario;
 use crate::workbench::check::{self, Unjudgeable, check_workload, net, set_full};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op};
 use crate::workbench::nemesis::Fault;
-use crate::workbench::test::{Convergence, Outcome, TestConfig, Unwatched, run};
+use crate::workbench::test::{Convergence, Difference, Outcome, TestConfig, Unwatched, run};
 use crate::workbench::workload;
 
 /// What came of a scenario.
@@ -80,39 +80,43 @@ fn judged(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
     let discounted = if loss == Loss::Nothing { None } else { Some(discounted(&history, options)) };
     let judged = discounted.as_ref().filter(|_| loss == Loss::Values).unwrap_or(&history);
     let check = |history: &History| check_workload(options.workload.name(), history, &rules);
-    let results = check(judged).and_then(|result| {
+    let reports = check(judged).and_then(|report| {
         let for_us = discounted.as_ref().filter(|_| loss == Loss::Order).map(check).transpose()?;
+        let ours = for_us.as_ref().unwrap_or(&report);
         // Where our own verdict can differ from Maelstrom's.
-        let ours = for_us.as_ref().unwrap_or(&result).get("gloomers").filter(|ours| ours.get("valid?").is_some());
-        Ok((Finding::of("invalid", &result), ours.map(|ours| Finding::of("invalid to us", ours))))
+        let ours = ours.extended_verdict().map(|verdict| Judgement::of("invalid to us", verdict, &ours.unseen()));
+        Ok((Judgement::of("invalid", report.verdict(), &report.violations()), ours))
     });
-    let (finding, ours) = match results {
-        Ok((finding, ours)) => (finding, ours),
-        Err(Unjudgeable::TooManyEdges { .. }) => (Finding::Undecided, None),
+    let (judgement, ours) = match reports {
+        Ok(judgements) => judgements,
+        Err(Unjudgeable::TooManyEdges { .. }) => (Judgement::Undecided, None),
         // Such answers are nonsense: what nobody sent, or an offset that is none.
-        Err(problem) => (Finding::Invalid(Failure::new("nonsense", problem.to_string())), None),
+        Err(problem) => (Judgement::Invalid(Failure::new("nonsense", problem.to_string())), None),
     };
     let fault = muted
         .first()
         .map(|muted| Failure::new("muted", format!("{} was muted: it printed {}", muted.node, muted.reason)))
-        .or_else(|| finding.flaw())
-        .or_else(|| ours?.flaw())
+        .or_else(|| judgement.failure())
+        .or_else(|| ours?.failure())
         .or_else(|| difference(convergence.as_ref()?))
         .or_else(|| tardiness(judged, options));
     let net = net::check(&counts, history.invocation_count());
     CaseOutcome {
-        is_undecided: fault.is_none() && matches!(finding, Finding::Undecided) && convergence.is_none(),
+        is_undecided: fault.is_none() && judgement == Judgement::Undecided && convergence.is_none(),
         fault,
         operations: history.invocation_count(),
         staleness_ms: set_full::stable_latencies(&history).last().copied(),
-        messages: net.get("servers").and_then(|servers| servers.get("msgs-per-op")?.as_float()),
+        messages: net.servers_per_op(),
     }
 }
 
 /// What the comparison of all replicas found when everything was over.
 fn difference(convergence: &Convergence) -> Option<Failure> {
     let Convergence::Different(first) = convergence else { return None };
-    let kind = if first.get("error").is_some() { "not compared" } else { "differ" };
+    let kind = match first {
+        Difference::Values { .. } => "differ",
+        Difference::Silent { .. } | Difference::Unasked(_) => "not compared",
+    };
     Some(Failure::new(kind, format!("the replicas differ in the end: {}", quote(&first.to_string()))))
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op, Process};
+use crate::workbench::nemesis::{Fault, Turn};
 use crate::workbench::test::TestConfig;
 use crate::workbench::workload;
 
@@ -70,7 +71,8 @@ pub(super) fn node_of(op: &Op, options: &TestConfig) -> Option<usize> {
 /// For each node that was ever killed, where in the history it last was.
 fn last_kills(history: &History) -> BTreeMap<&str, usize> {
     let mut last = BTreeMap::new();
-    let kills = history.ops().iter().enumerate().filter(|(_, op)| op.process == Process::Nemesis && op.f == "kill");
+    let is_kill = |op: &Op| op.process == Process::Nemesis && Turn::of(&op.f) == Some(Turn::Begins(Fault::Kill));
+    let kills = history.ops().iter().enumerate().filter(|(_, op)| is_kill(op));
     for (position, op) in kills {
         for (node, outcome) in op.value.entries().unwrap_or_default() {
             if let Some(node) = node.as_str().filter(|_| outcome.as_keyword() == Some("killed")) {
@@ -87,7 +89,7 @@ mod tests {
     use Kind::{Info, Invoke, Ok};
 
     use crate::workbench::check::txn::check_register;
-    use crate::workbench::check::{Budget, Verdict};
+    use crate::workbench::check::{Budget, CheckReport as _, Verdict};
 
     #[test]
     fn what_a_node_answered_before_it_was_killed_is_of_unknown_outcome() {
@@ -136,7 +138,7 @@ mod tests {
         let options = TestConfig { nodes: TestConfig::numbered(2), concurrency: 4, ..TestConfig::default() };
         let ours = |history: &History| {
             let result = check_register(history, &["read-uncommitted".to_owned()], &Budget::Steps).expect("judged");
-            result.get("gloomers").map(Verdict::of)
+            result.extended_verdict()
         };
         assert_eq!(ours(&history), Some(Verdict::False), "a process that saw 2 sees 1 again: G0");
         assert_eq!(ours(&discounted(&history, &options)), Some(Verdict::True));

@@ -1,8 +1,8 @@
 //! What a seed draws: small clusters mostly, for some seconds, and half of all faults.
 
+use chacha20::ChaCha8Rng;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
-use chacha20::ChaCha8Rng;
 
 use super::scenario::Scenario;
 use crate::workbench::nemesis::Fault;

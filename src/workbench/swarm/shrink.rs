@@ -1,7 +1,7 @@
 //! Makes a failing scenario smaller, as long as it still fails in the same way.
 //!
-//! Greedy: the first of the simpler scenarios that has a flaw of the same kind is taken, and all begins anew from
-//! there, until none has. Another flaw would be another failure, which says nothing about this one. Fewer faults, no
+//! Greedy: the first of the simpler scenarios that fails in the same way is taken, and all begins anew from
+//! there, until none has. Another failure says nothing about this one. Fewer faults, no
 //! loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes another
 //! course, so each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
 
@@ -105,10 +105,10 @@ mod tests {
     fn shrunk(fails: impl Fn(&Scenario) -> bool) -> Shrunk {
         let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
         let failing = drawn.find(|scenario| scenario.nodes == 25 && fails(scenario)).expect("some seed draws it");
-        shrink(&failing, &flaw("fails"), |scenario| fails(scenario).then(|| flaw("fails")))
+        shrink(&failing, &failure("fails"), |scenario| fails(scenario).then(|| failure("fails")))
     }
 
-    fn flaw(kind: &str) -> Failure {
+    fn failure(kind: &'static str) -> Failure {
         Failure::new(kind, "something is wrong")
     }
 
@@ -116,9 +116,9 @@ mod tests {
     fn what_fails_in_another_way_is_not_taken() {
         let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
         let drawn = drawn.find(|scenario| scenario.nodes >= 5).expect("some seed draws it");
-        let fails = |scenario: &Scenario| Some(flaw(if scenario.nodes >= 4 { "lost" } else { "muted" }));
-        let Shrunk { scenario, fault, .. } = shrink(&drawn, &flaw("lost"), fails);
-        assert_eq!((scenario.nodes, scenario.rate, fault), (4, 1, flaw("lost")));
+        let fails = |scenario: &Scenario| Some(failure(if scenario.nodes >= 4 { "lost" } else { "muted" }));
+        let Shrunk { scenario, fault, .. } = shrink(&drawn, &failure("lost"), fails);
+        assert_eq!((scenario.nodes, scenario.rate, fault), (4, 1, failure("lost")));
     }
 
     #[test]

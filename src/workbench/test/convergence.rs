@@ -3,15 +3,21 @@
 //! The history is closed and the messages are counted; faults are over, and the nodes have had their recovery. Then
 //! every living node is asked for everything that its clients can know, and the first difference is told.
 
+use std::fmt::{self, Display};
+
 use super::{RECOVERY, Test, TestError};
 use crate::workbench::cluster::{Cluster, Status};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
+use crate::workbench::quote::cut;
 use crate::workbench::workload::ConvergenceProbe;
 use crate::workbench::workload::client::ErrorPolicy;
 
 /// So many of the values are told in which two replicas differ.
 const TOLD: usize = 8;
+/// So many characters of each of them are told to people, and so many of all.
+const LETTERS: usize = 60;
+const ALL_LETTERS: usize = 160;
 
 /// A question is asked so often before a node counts as silent: messages may be lost still.
 const TRIES: u32 = 5;
@@ -22,9 +28,70 @@ const TRIES: u32 = 5;
 pub enum Convergence {
     /// They answered alike.
     Equal,
-    /// They did not: a map of the key and, for two nodes, the values that the other lacks; or of the node that did not
-    /// answer.
-    Different(Value),
+    /// They did not; where they differ first.
+    Different(Difference),
+}
+
+/// Where replicas differ. Keys are nil where there are none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Difference {
+    /// Two nodes answered differently.
+    Values {
+        /// What was asked for.
+        key: Value,
+        /// Each node, and some of the values that the other lacks.
+        alone: [(String, Vec<Value>); 2],
+    },
+    /// A node did not answer.
+    Silent {
+        /// What was asked for.
+        key: Value,
+        /// The node.
+        node: String,
+        /// What it did instead.
+        error: Value,
+    },
+    /// The nodes could not be asked.
+    Unasked(String),
+}
+
+impl Difference {
+    /// A map, as in `results.edn`.
+    #[must_use]
+    pub fn to_edn(&self) -> Value {
+        match self {
+            Self::Values { key, alone } => {
+                let alone = alone.iter().map(|(node, values)| (node.as_str().into(), Value::Vector(values.clone())));
+                Value::Map(std::iter::once((Value::keyword("key"), key.clone())).chain(alone).collect())
+            }
+            Self::Silent { key, node, error } => {
+                Value::record([("key", key.clone()), ("node", node.as_str().into()), ("error", error.clone())])
+            }
+            Self::Unasked(why) => Value::record([("error", why.as_str().into())]),
+        }
+    }
+}
+
+impl Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |key: &Value| if key.is_nil() { String::new() } else { format!("key {}: ", key.to_json()) };
+        let brief = |value: &Value| cut(&value.to_json(), LETTERS);
+        match self {
+            Self::Values { key, alone } => {
+                let told = alone.each_ref().map(|(node, values)| {
+                    let values: Vec<_> = values.iter().map(brief).collect();
+                    let values = if values.is_empty() { "nothing".to_owned() } else { values.join(", ") };
+                    format!("{node} alone has {}", cut(&values, ALL_LETTERS))
+                });
+                write!(f, "{}{}", of(key), told.join(", "))
+            }
+            Self::Silent { key, node, error } => {
+                let error = error.as_str().or(error.as_keyword()).map_or_else(|| brief(error), str::to_owned);
+                write!(f, "{}{node} did not answer ({error})", of(key))
+            }
+            Self::Unasked(why) => write!(f, "the nodes could not be asked ({why})"),
+        }
+    }
 }
 
 /// One node, and what it has answered.
@@ -45,14 +112,16 @@ impl<C: Cluster> Test<'_, C> {
         if questions.is_empty() {
             return None;
         }
-        let difference = self.survey(&questions, history.len()).unwrap_or_else(|failure| {
-            let error = Value::str(failure.to_string());
-            Some(Value::record([("error", error)]))
-        });
+        let difference = self.survey(&questions, history.len());
+        let difference = difference.unwrap_or_else(|failure| Some(Difference::Unasked(failure.to_string())));
         Some(difference.map_or(Convergence::Equal, Convergence::Different))
     }
 
-    fn survey(&mut self, questions: &[ConvergenceProbe], most: usize) -> Result<Option<Value>, TestError> {
+    fn survey(
+        &mut self,
+        questions: &[Box<dyn ConvergenceProbe>],
+        most: usize,
+    ) -> Result<Option<Difference>, TestError> {
         for act in self.nemesis.last_acts() {
             self.act(act)?;
             self.drain()?;
@@ -83,7 +152,10 @@ impl<C: Cluster> Test<'_, C> {
                         }
                     }
                     Err(_) if *failures + 1 < TRIES => *failures += 1,
-                    Err(failure) => return Ok(Some(self.silence(*node, question, failure.error))),
+                    Err(failure) => {
+                        let (key, node) = (question.key(), self.config.nodes[*node].clone());
+                        return Ok(Some(Difference::Silent { key, node, error: failure.error }));
+                    }
                 }
                 match questions.get(answers.len()) {
                     Some(question) => self.router.ask(*client, &question.request(received)),
@@ -94,22 +166,15 @@ impl<C: Cluster> Test<'_, C> {
         Ok(self.first_difference(questions, &replicas))
     }
 
-    fn silence(&self, node: usize, question: &ConvergenceProbe, error: Value) -> Value {
-        let node = Value::str(self.config.nodes[node].as_str());
-        Value::record([("key", question.key()), ("node", node), ("error", error)])
-    }
-
-    fn first_difference(&self, questions: &[ConvergenceProbe], replicas: &[Replica]) -> Option<Value> {
+    fn first_difference(&self, questions: &[Box<dyn ConvergenceProbe>], replicas: &[Replica]) -> Option<Difference> {
         let (first, others) = replicas.split_first()?;
         let differs = |at: usize| others.iter().find(|other| other.answers[at] != first.answers[at]);
         let (at, other) = (0..questions.len()).find_map(|at| Some((at, differs(at)?)))?;
         let told = |of: &Replica, beside: &Replica| {
             let (mine, theirs) = (&of.answers[at], &beside.answers[at]);
             let alone = mine.iter().filter(|value| !theirs.contains(value));
-            let name = Value::str(self.config.nodes[of.node].as_str());
-            (name, Value::Vector(alone.take(TOLD).cloned().collect()))
+            (self.config.nodes[of.node].clone(), alone.take(TOLD).cloned().collect())
         };
-        let key = (Value::keyword("key"), questions[at].key());
-        Some(Value::Map(vec![key, told(first, other), told(other, first)]))
+        Some(Difference::Values { key: questions[at].key(), alone: [told(first, other), told(other, first)] })
     }
 }

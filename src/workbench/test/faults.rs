@@ -4,7 +4,7 @@ use super::{Test, TestError};
 use crate::time::Duration;
 use crate::workbench::cluster::{Cluster, Skew, Status};
 use crate::workbench::edn::Value;
-use crate::workbench::nemesis::{Act, Effect, isolated, lag_value, skew_value};
+use crate::workbench::nemesis::{Act, Effect, Fault, Turn, isolated, lag_value, skew_value};
 use crate::workbench::workload::client::ClientReply;
 
 /// Nodes that begin anew and have not answered `init` yet; until they have, the nemesis is busy.
@@ -29,7 +29,8 @@ impl Restart {
 impl<C: Cluster> Test<'_, C> {
     /// Does what the nemesis decided. A restart is over only when [`Test::on_restarted`] has seen every answer.
     pub(super) fn act(&mut self, act: Act) -> Result<(), TestError> {
-        let Act { f, wanted, effect } = act;
+        let Act { turn, wanted, effect } = act;
+        let f = turn.name();
         self.record(f, wanted);
         let everyone = 0..self.config.nodes.len();
         let done = match effect {
@@ -68,7 +69,7 @@ impl<C: Cluster> Test<'_, C> {
         }
         if self.restart.is_over() {
             let done = std::mem::take(&mut self.restart.done);
-            self.record("start", done);
+            self.record(Turn::Ends(Fault::Kill).name(), done);
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! Broadcast: a value sent to one node must reach all.
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
+use super::convergence_probe::Elements;
 use super::topology::Topology;
 use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};
@@ -64,8 +65,8 @@ impl Workload for Broadcast {
         true
     }
 
-    fn convergence_probes(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
-        vec![ConvergenceProbe::Messages]
+    fn convergence_probes(&self, _: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
+        vec![Box::new(Elements(&[("messages", is_list)]))]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {

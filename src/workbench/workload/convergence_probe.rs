@@ -1,100 +1,60 @@
-//! Requests to each replica after the test, whose answers are compared.
+//! What a replica is asked when all is over, to be compared with the others. Each workload has probes of its own.
 //!
 //! An answer is a list of values: the elements of a set in a fixed order, the one value of a register.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 
 use super::field;
-use super::kafka::{is_log, is_offsets};
-use super::txn::is_register_txn;
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
-use crate::workbench::workload::client::{Request, Schema, TIMEOUT, is_integer, is_list};
+use crate::workbench::workload::client::{Field, Request, Schema, TIMEOUT};
 
-/// A question to every replica.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ConvergenceProbe {
-    /// All values of broadcast.
-    Messages,
-    /// All elements of a g-set.
-    Elements,
-    /// The total of the counter.
-    Total,
-    /// The value of a register.
-    Register(i64),
-    /// All messages of a key's log with their offsets, in pages until one is empty.
-    Log(Box<str>),
-    /// The committed offset of a key's log.
-    Committed(Box<str>),
-}
-
-impl ConvergenceProbe {
-    /// The key that it concerns; nil for workloads without keys.
-    #[must_use]
-    pub fn key(&self) -> Value {
-        match self {
-            Self::Messages | Self::Elements | Self::Total => Value::Nil,
-            Self::Register(key) => Value::Int(*key),
-            Self::Log(key) | Self::Committed(key) => Value::Str(key.clone()),
-        }
+/// One thing to ask every replica.
+pub trait ConvergenceProbe: Debug {
+    /// The key that it is about; nil if there are none.
+    fn key(&self) -> Value {
+        Value::Nil
     }
 
-    /// The next request, given the values received so far.
-    #[must_use]
-    pub fn request(&self, received: &[Value]) -> Request {
-        let quoted = |key: &str| serde_json::Value::from(key).to_string();
-        let body = match self {
-            Self::Messages | Self::Elements | Self::Total => "{\"type\":\"read\"}".to_owned(),
-            Self::Register(key) => format!("{{\"type\":\"txn\",\"txn\":[[\"r\",{key},null]]}}"),
-            Self::Log(key) => {
-                let next = received.iter().filter_map(|pair| pair.items()?.next()?.as_int()).max();
-                let next = next.map_or(0, |offset| offset.saturating_add(1));
-                format!("{{\"type\":\"poll\",\"offsets\":{{{}:{next}}}}}", quoted(key))
-            }
-            Self::Committed(key) => format!("{{\"type\":\"list_committed_offsets\",\"keys\":[{}]}}", quoted(key)),
-        };
-        Request { body, reply: self.reply(), timeout: TIMEOUT }
+    /// What a good reply looks like.
+    fn reply(&self) -> Schema;
+
+    /// The body of the request that goes on from what was received.
+    fn body(&self, _heard: &[Value]) -> String {
+        "{\"type\":\"read\"}".to_owned()
     }
 
-    /// The schema of a valid reply.
-    #[must_use]
-    pub const fn reply(&self) -> Schema {
-        match self {
-            Self::Messages => Schema { kind: "read_ok", fields: &[("messages", is_list)] },
-            Self::Elements => Schema { kind: "read_ok", fields: &[("value", is_list)] },
-            Self::Total => Schema { kind: "read_ok", fields: &[("value", is_integer)] },
-            Self::Register(_) => Schema { kind: "txn_ok", fields: &[("txn", is_register_txn)] },
-            Self::Log(_) => Schema { kind: "poll_ok", fields: &[("msgs", is_log)] },
-            Self::Committed(_) => Schema { kind: "list_committed_offsets_ok", fields: &[("offsets", is_offsets)] },
-        }
-    }
+    /// Adds what a reply in shape says to what was received; returns whether there may be more.
+    fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool;
 
-    /// Adds the values of a valid reply to those received; returns whether there may be more.
-    pub fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
-        let before = received.len();
-        let items = |value: &Value| value.items().into_iter().flatten().map(Cow::into_owned).collect::<Vec<_>>();
-        match self {
-            Self::Messages | Self::Elements => {
-                let name = if *self == Self::Messages { "messages" } else { "value" };
-                *received = items(&field(reply, name));
-                received
-                    .sort_by_cached_key(|value| (value.as_int(), value.as_int().is_none().then(|| value.to_string())));
-                received.dedup();
-            }
-            Self::Total => received.push(field(reply, "value")),
-            Self::Register(_) => received.extend(items(&field(reply, "txn")).iter().flat_map(items).nth(2)),
-            Self::Log(key) => received.extend(items(&under(&field(reply, "msgs"), key))),
-            Self::Committed(key) => received.push(under(&field(reply, "offsets"), key)),
-        }
-        matches!(self, Self::Log(_)) && received.len() > before
+    /// The request that goes on from what was received.
+    fn request(&self, received: &[Value]) -> Request {
+        Request { body: self.body(received), reply: self.reply(), timeout: TIMEOUT }
     }
 }
 
-/// The value of a key in a map, or nil.
-fn under(map: &Value, key: &str) -> Value {
-    let entries = map.entries().unwrap_or_default().iter();
-    entries.filter(|(name, _)| name.as_str() == Some(key)).map(|(_, value)| value.clone()).next().unwrap_or_default()
+/// All elements of a set, which a field of the reply lists.
+#[derive(Debug)]
+pub(super) struct Elements(pub(super) &'static [Field]);
+
+impl ConvergenceProbe for Elements {
+    fn reply(&self) -> Schema {
+        Schema { kind: "read_ok", fields: self.0 }
+    }
+
+    fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
+        *received = self.0.first().map(|(name, _)| items(&field(reply, name))).unwrap_or_default();
+        received.sort_by_cached_key(|value| (value.as_int(), value.as_int().is_none().then(|| value.to_string())));
+        received.dedup();
+        false
+    }
+}
+
+/// The elements of a list.
+pub(super) fn items(value: &Value) -> Vec<Value> {
+    value.items().into_iter().flatten().map(Cow::into_owned).collect()
 }
 
 /// The keys that clients wrote, or tried to.
@@ -121,10 +81,7 @@ mod tests {
     use super::*;
     use crate::workbench::history::History;
     use crate::workbench::json;
-
-    fn reply(name: &str, text: &str) -> Vec<(Box<str>, Value)> {
-        vec![(name.into(), json::value(text).expect("JSON"))]
-    }
+    use crate::workbench::workload::client::is_list;
 
     #[test]
     fn every_key_that_was_written_is_asked_for_once() {
@@ -141,35 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_read_to_its_end() {
-        let log = ConvergenceProbe::Log("5".into());
-        let mut received = Vec::new();
-        assert_eq!(log.request(&received).body, r#"{"type":"poll","offsets":{"5":0}}"#);
-        assert!(log.receive(reply("msgs", r#"{"5":[[0,7],[3,8]]}"#), &mut received));
-        assert_eq!(log.request(&received).body, r#"{"type":"poll","offsets":{"5":4}}"#);
-        assert!(!log.receive(reply("msgs", r#"{"5":[]}"#), &mut received));
-        assert_eq!(received, [Value::ints(vec![0, 7]), Value::ints(vec![3, 8])]);
-    }
-
-    #[test]
     fn sets_are_equal_in_any_order() {
-        let set = ConvergenceProbe::Messages;
-        let (mut one, mut other) = (Vec::new(), Vec::new());
-        assert!(!set.receive(reply("messages", r#"[3,"b",1,2]"#), &mut one));
-        assert!(!set.receive(reply("messages", r#"[1,2,2,3,"b"]"#), &mut other));
-        assert_eq!(one, other);
-    }
-
-    #[test]
-    fn a_register_a_total_and_an_offset_are_single_values() {
-        for (question, name, text) in [
-            (ConvergenceProbe::Register(5), "txn", r#"[["r",5,8]]"#),
-            (ConvergenceProbe::Total, "value", "8"),
-            (ConvergenceProbe::Committed("5".into()), "offsets", r#"{"5":8}"#),
-        ] {
+        let set = Elements(&[("messages", is_list)]);
+        let hear = |text: &str| {
             let mut received = Vec::new();
-            assert!(!question.receive(reply(name, text), &mut received));
-            assert_eq!(received, [Value::Int(8)], "{question:?}");
-        }
+            assert!(!set.receive(vec![("messages".into(), json::value(text).expect("JSON"))], &mut received));
+            received
+        };
+        assert_eq!(hear(r#"[3,"b",1,2]"#), hear(r#"[1,2,2,3,"b"]"#));
     }
 }

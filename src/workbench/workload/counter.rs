@@ -1,7 +1,7 @@
 //! Counters: an addition at one node counts at all; a g-counter has no negative ones.
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
 use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};
@@ -56,12 +56,27 @@ impl Workload for Counter {
         true
     }
 
-    fn convergence_probes(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
-        vec![ConvergenceProbe::Total]
+    fn convergence_probes(&self, _: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
+        vec![Box::new(Total)]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {
         self.last.next(threads, rng, Invocation::new("read", Value::Nil).marked("final?", true.into()))
+    }
+}
+
+/// What a replica is asked when all is over: the total of the counter.
+#[derive(Debug)]
+struct Total;
+
+impl ConvergenceProbe for Total {
+    fn reply(&self) -> Schema {
+        Schema { kind: "read_ok", fields: &[("value", is_integer)] }
+    }
+
+    fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
+        received.push(field(reply, "value"));
+        false
     }
 }
 

@@ -1,7 +1,7 @@
 //! Echo: a node returns what it is sent.
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
 use super::{Act, Invocation, Workload};
 use crate::time::Time;

@@ -1,8 +1,9 @@
 //! G-set: a set that only grows.
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
+use super::convergence_probe::Elements;
 use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
@@ -48,8 +49,8 @@ impl Workload for GSet {
         true
     }
 
-    fn convergence_probes(&self, _: &[Op]) -> Vec<ConvergenceProbe> {
-        vec![ConvergenceProbe::Elements]
+    fn convergence_probes(&self, _: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
+        vec![Box::new(Elements(&[("value", is_list)]))]
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {

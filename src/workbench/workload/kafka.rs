@@ -5,9 +5,10 @@
 
 mod catch_up;
 mod offsets;
+mod probes;
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
 use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};
@@ -19,6 +20,7 @@ use crate::workbench::history::{Kind, Op};
 use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_integer};
 use catch_up::CatchUp;
 use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
+use probes::{Committed, Log};
 
 /// One in this many operations is an assignment of its key instead, ...
 const ASSIGN_ONE_IN: u32 = 64;
@@ -200,8 +202,10 @@ impl Workload for Kafka {
         true
     }
 
-    fn convergence_probes(&self, history: &[Op]) -> Vec<ConvergenceProbe> {
-        let both = |key: String| [ConvergenceProbe::Log(key.as_str().into()), ConvergenceProbe::Committed(key.into())];
+    fn convergence_probes(&self, history: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
+        let both = |key: String| -> [Box<dyn ConvergenceProbe>; 2] {
+            [Box::new(Log(key.as_str().into())), Box::new(Committed(key.into()))]
+        };
         written(history).into_iter().flat_map(both).collect()
     }
 
@@ -261,12 +265,12 @@ fn offsets_json(offsets: &[(Box<str>, i64)]) -> String {
 }
 
 /// A map from keys to offsets.
-pub(super) fn is_offsets(value: &Value) -> bool {
+fn is_offsets(value: &Value) -> bool {
     value.entries().is_some_and(|entries| entries.iter().all(|(_, offset)| is_integer(offset)))
 }
 
-/// A map from keys to lists of pairs of an offset and a message.
-pub(super) fn is_log(value: &Value) -> bool {
+/// A map from keys to lists of an offset and a message each.
+fn is_log(value: &Value) -> bool {
     let is_pair = |pair: &Value| {
         pair.items().is_some_and(|mut items| items.len() == 2 && items.next().is_some_and(|offset| is_integer(&offset)))
     };

@@ -4,9 +4,9 @@
 //! only the first group has readers: a quirk of Maelstrom. A key is retired when more than 20 processes have used it,
 //! which bounds the work of the checker.
 
+use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use chacha20::ChaCha8Rng;
 
 use super::{Act, Invocation, Terms, Workload, field};
 use crate::time::{Duration, Time};

@@ -1,9 +1,9 @@
 //! Transactions of reads with appends to lists, or with writes to registers (protocol §10.4).
 
-use rand::RngExt as _;
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 
-use super::convergence_probe::written;
+use super::convergence_probe::{items, written};
 use super::micro_ops::MicroOps;
 use super::{Act, ConvergenceProbe, Invocation, Terms, Workload, field};
 use crate::time::Time;
@@ -73,12 +73,14 @@ impl Workload for Txn {
         Act::Done(Value::Vector(ops.into_iter().map(named).collect()))
     }
 
-    fn convergence_probes(&self, history: &[Op]) -> Vec<ConvergenceProbe> {
+    fn convergence_probes(&self, history: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
         match self.write {
             // The checker compares every list that was read anyway.
             Write::Append => Vec::new(),
             Write::Register => {
-                written(history).iter().filter_map(|key| key.parse().ok()).map(ConvergenceProbe::Register).collect()
+                let keys = written(history);
+                let keys = keys.iter().filter_map(|key| key.parse().ok());
+                keys.map(|key| -> Box<dyn ConvergenceProbe> { Box::new(Register(key)) }).collect()
             }
         }
     }
@@ -105,7 +107,30 @@ fn is_append_txn(value: &Value) -> bool {
     })
 }
 
-pub(super) fn is_register_txn(value: &Value) -> bool {
+/// What a replica is asked when all is over: the value of the register of a key.
+#[derive(Debug)]
+struct Register(i64);
+
+impl ConvergenceProbe for Register {
+    fn key(&self) -> Value {
+        Value::Int(self.0)
+    }
+
+    fn reply(&self) -> Schema {
+        Schema { kind: "txn_ok", fields: &[("txn", is_register_txn)] }
+    }
+
+    fn body(&self, _: &[Value]) -> String {
+        format!("{{\"type\":\"txn\",\"txn\":[[\"r\",{},null]]}}", self.0)
+    }
+
+    fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
+        received.extend(items(&field(reply, "txn")).iter().flat_map(items).nth(2));
+        false
+    }
+}
+
+fn is_register_txn(value: &Value) -> bool {
     is_txn(value, |f, _| f == "r" || f == "w")
 }
 
@@ -124,6 +149,16 @@ mod tests {
 
     use super::*;
     use crate::workbench::json;
+
+    #[test]
+    fn a_register_is_asked_for_its_one_value() {
+        let mut received = Vec::new();
+        assert_eq!(Register(5).body(&received), r#"{"type":"txn","txn":[["r",5,null]]}"#);
+        assert!(
+            !Register(5).receive(vec![("txn".into(), json::value(r#"[["r",5,8]]"#).expect("JSON"))], &mut received)
+        );
+        assert_eq!(received, [Value::Int(8)]);
+    }
 
     #[test]
     fn lengths_are_uniform_and_so_are_reads_and_writes() {

@@ -1,7 +1,7 @@
 //! Clients that overlap, fail, crash and never hear back, at random.
 
-use rand::{RngExt as _, SeedableRng as _};
 use chacha20::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op, Process};

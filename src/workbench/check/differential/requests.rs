@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Availability, availability, stats};
+use super::super::{Availability, CheckReport as _, availability, stats};
 use super::draw::{Clients, Dice, draw};
 use super::{Said, compare, setting, verdict};
 use crate::workbench::edn::Value;
@@ -139,7 +139,7 @@ fn every_name_of_an_operation_needs_a_success_and_all_together_a_share() {
             .map(|f| (Value::Keyword((*f).to_owned().into()), Value::Map(entries(Some(f), works(f)).into())));
         let mut expected = entries(None, valid).to_vec();
         expected.push((Value::keyword("by-f"), Value::Map(by_f.collect())));
-        let found = stats::check(&history);
+        let found = stats::check(&history).to_edn();
         assert!(found.same(&Value::Map(expected.clone())), "seed {seed}: {found}, not {}", Value::Map(expected));
 
         let begun = history.ops().iter().filter(|op| op.is_client() && op.kind == Kind::Invoke).count();
@@ -150,7 +150,7 @@ fn every_name_of_an_operation_needs_a_success_and_all_together_a_share() {
             (Some(Availability::AtLeast(0.5)), 2 * fine >= begun),
             (Some(Availability::AtLeast(0.75)), 4 * fine >= 3 * begun),
         ] {
-            let found = availability::check(&history, wanted);
+            let found = availability::check(&history, wanted).to_edn();
             assert_eq!(found.get("valid?"), Some(&enough.into()), "seed {seed}, {wanted:?}: {found}");
             met.insert((enough, valid));
         }

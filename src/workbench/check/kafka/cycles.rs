@@ -5,12 +5,8 @@
 //! connected component, of which Elle shows one cycle; no graph is searched.
 
 use super::record::{Place, Record, Step};
-use super::{Case, Errors};
-use crate::workbench::edn::Value;
+use super::{Errors, LogAnomaly, LogCase};
 use crate::workbench::history::{History, Kind};
-
-/// That there is such a cycle; told beside the cycle itself.
-pub(super) const EXISTS: &str = "strong-PL-2-cycle-exists";
 
 /// From the end of a poll to the beginning of a send of what it brought, by positions in the history; where several
 /// overlap, from the first end to the last beginning.
@@ -27,39 +23,21 @@ struct Span {
 /// The cycles; and a history in which nothing depends on anything.
 pub(super) fn find(record: &Record<'_>, history: &History, errors: &mut Errors) {
     for span in spans(record) {
-        let (sent, polled) = (record.steps[span.writer].op.to_value(), record.steps[span.reader].op.to_value());
-        let steps = [
-            Value::record([
-                ("type", Value::keyword("wr")),
-                ("key", record.keys[span.place.0].clone()),
-                ("value", record.messages[span.place.1].clone()),
-            ]),
-            Value::record([("type", Value::keyword("realtime"))]),
-        ];
-        let shown = Value::record([
-            ("cycle", Value::Vector(vec![sent.clone(), polled, sent])),
-            ("steps", Value::List(steps.into())),
-            ("type", Value::keyword("G1c-realtime")),
-        ]);
-        errors.entry("G1c-realtime").or_default().push(Case { rank: 2, shown });
-        let members = component(record, span);
-        let indices = members.iter().map(|step| Value::Int(step.op.index.cast_signed()));
-        let subgraph = ["union", "ww", "wwp", "wr", "wrp", "realtime"].map(Value::keyword);
-        let shown = Value::record([
-            ("type", Value::keyword(EXISTS)),
-            ("not", Value::keyword("strong-read-committed")),
-            ("subgraph", Value::Vector(subgraph.into())),
-            ("scc-size", Value::count(members.len())),
-            ("scc", Value::Set(indices.collect())),
-        ]);
-        errors.entry(EXISTS).or_default().push(Case { rank: 0, shown });
+        errors.entry(LogAnomaly::RealtimeCycle).or_default().push(LogCase::RealtimeCycle {
+            key: record.keys[span.place.0].clone(),
+            value: record.messages[span.place.1].clone(),
+            sent: record.steps[span.writer].op.clone(),
+            polled: record.steps[span.reader].op.clone(),
+        });
+        let indices = component(record, span).iter().map(|step| step.op.index).collect();
+        errors.entry(LogAnomaly::CycleExists).or_default().push(LogCase::CycleExists { indices });
     }
     let txns = || record.steps.iter().filter(|step| step.is_txn);
     let first_end = txns().filter(|step| step.is(Kind::Ok)).map(|step| step.span.1).min();
     let last_begin = txns().map(|step| step.span.0).max();
     let in_time = matches!((first_end, last_begin), (Some(end), Some(begin)) if end < begin);
     if !in_time && record.readers.is_empty() && history.invocation_count() > 0 {
-        errors.entry("empty-transaction-graph").or_default().push(Case { rank: 0, shown: Value::Bool(true) });
+        errors.entry(LogAnomaly::EmptyGraph).or_default().push(LogCase::EmptyGraph);
     }
 }
 

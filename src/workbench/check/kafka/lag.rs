@@ -24,8 +24,38 @@ impl Growth {
     }
 }
 
-/// The greatest lag, the last of several as great, in seconds.
-pub(super) fn worst(record: &Record<'_>, history: &History) -> Value {
+/// How far a poll lagged behind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lag {
+    /// When the poll began, in nanoseconds.
+    pub time: i64,
+    /// Whose it was.
+    pub process: u64,
+    /// The log.
+    pub key: Value,
+    /// By how much, in nanoseconds.
+    pub lag: i64,
+}
+
+impl Lag {
+    /// As Maelstrom writes it, in seconds.
+    pub(super) fn to_edn(&self) -> Value {
+        Value::record([
+            ("time", seconds(self.time)),
+            ("process", Value::Int(self.process.cast_signed())),
+            ("key", self.key.clone()),
+            ("lag", seconds(self.lag)),
+        ])
+    }
+
+    /// The lag where nobody polled.
+    pub(super) fn none_to_edn() -> Value {
+        Value::record([("time", seconds(0)), ("lag", seconds(0))])
+    }
+}
+
+/// The greatest lag, the last of several as great.
+pub(super) fn worst(record: &Record<'_>, history: &History) -> Option<Lag> {
     let mut growth: BTreeMap<usize, Growth> = BTreeMap::new();
     for step in record.steps.iter().filter(|step| step.is_txn && !step.is(Kind::Fail)) {
         for (key, offset) in step.highest() {
@@ -60,15 +90,8 @@ pub(super) fn worst(record: &Record<'_>, history: &History) -> Value {
             }
         }
     }
-    let Some((lag, time, process, key)) = worst else {
-        return Value::record([("time", seconds(0)), ("lag", seconds(0))]);
-    };
-    Value::record([
-        ("time", seconds(time)),
-        ("process", Value::Int(process.cast_signed())),
-        ("key", record.keys[key].clone()),
-        ("lag", seconds(lag)),
-    ])
+    let (lag, time, process, key) = worst?;
+    Some(Lag { time, process, key: record.keys[key].clone(), lag })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds of a test")]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{Place, Record};
-use super::{Case, Errors, Unjudgeable};
+use super::{Errors, LogAnomaly, LogCase, Unjudgeable};
 use crate::workbench::edn::Value;
 
 /// One log.
@@ -76,14 +76,12 @@ impl Orders {
                     continue;
                 }
                 let values = messages.iter().map(|message| record.messages[*message].clone()).collect();
-                let shown = Value::record([
-                    ("key", record.keys[*key].clone()),
-                    ("offset", Value::Int(*offset)),
-                    ("index", Value::count(index)),
-                    ("values", Value::Set(Value::sorted(values)?)),
-                ]);
-                let rank = messages.len().cast_signed() as i64;
-                errors.entry("inconsistent-offsets").or_default().push(Case { rank, shown });
+                errors.entry(LogAnomaly::InconsistentOffsets).or_default().push(LogCase::InconsistentOffsets {
+                    key: record.keys[*key].clone(),
+                    offset: *offset,
+                    index,
+                    values: Value::sorted(values)?,
+                });
             }
         }
         Ok(())
@@ -99,14 +97,11 @@ impl Orders {
                 }
             }
             for (message, offsets) in offsets_of.into_iter().filter(|(_, offsets)| offsets.len() > 1) {
-                let rank = offsets.len().cast_signed() as i64;
-                let shown = Value::record([
-                    ("key", record.keys[*key].clone()),
-                    ("value", record.messages[message].clone()),
-                    ("count", Value::Int(rank)),
-                    ("offsets", Value::ints(offsets)),
-                ]);
-                errors.entry("duplicate").or_default().push(Case { rank, shown });
+                errors.entry(LogAnomaly::Duplicate).or_default().push(LogCase::Duplicate {
+                    key: record.keys[*key].clone(),
+                    value: record.messages[message].clone(),
+                    offsets,
+                });
             }
         }
     }
@@ -134,15 +129,14 @@ impl Orders {
                 if record.seen.contains(&place) || !record.has_taken_effect(writer) {
                     continue;
                 }
-                let shown = Value::record([
-                    ("key", record.keys[*key].clone()),
-                    ("value", record.messages[*message].clone()),
-                    ("index", first.get(message).map_or(Value::Nil, |index| Value::count(*index))),
-                    ("max-read-index", Value::count(bound)),
-                    ("writer", writer.op.to_value()),
-                    ("max-read", proof.map_or(Value::Nil, |step| step.op.to_value())),
-                ]);
-                errors.entry("lost-write").or_default().push(Case { rank: 0, shown });
+                errors.entry(LogAnomaly::LostWrite).or_default().push(LogCase::LostWrite {
+                    key: record.keys[*key].clone(),
+                    value: record.messages[*message].clone(),
+                    index: first.get(message).copied(),
+                    max_read_index: bound,
+                    writer: writer.op.clone(),
+                    max_read: proof.map(|step| step.op.clone()),
+                });
             }
         }
     }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::ids::Ids;
-use super::{Case, Errors, Unjudgeable};
+use super::{Errors, LogAnomaly, LogCase, Unjudgeable, UnseenMessages};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Kind, Op, Process};
 
@@ -181,10 +181,6 @@ impl<'a> Record<'a> {
         step.is(Kind::Ok) || step.is(Kind::Info) && step.sends.iter().any(|(place, _)| self.seen.contains(place))
     }
 
-    fn writer_value(&self, place: Place) -> Value {
-        self.writer(place).map_or(Value::Nil, |step| step.op.to_value())
-    }
-
     /// Messages that were read though their sends failed.
     pub(super) fn aborted_reads(&self, errors: &mut Errors) {
         let failed: BTreeSet<Place> = self
@@ -196,13 +192,12 @@ impl<'a> Record<'a> {
             .collect();
         for step in self.steps.iter().filter(|step| step.is(Kind::Ok)) {
             for place in step.reads().filter(|place| failed.contains(place)) {
-                let shown = Value::record([
-                    ("key", self.keys[place.0].clone()),
-                    ("value", self.messages[place.1].clone()),
-                    ("writer", self.writer_value(place)),
-                    ("reader", step.op.to_value()),
-                ]);
-                errors.entry("G1a").or_default().push(Case { rank: 0, shown });
+                errors.entry(LogAnomaly::AbortedRead).or_default().push(LogCase::AbortedRead {
+                    key: self.keys[place.0].clone(),
+                    value: self.messages[place.1].clone(),
+                    writer: self.writer(place).map(|step| step.op.clone()),
+                    reader: step.op.clone(),
+                });
             }
         }
     }
@@ -212,18 +207,17 @@ impl<'a> Record<'a> {
         for step in &self.steps {
             let sent = |place: &Place| step.sends.iter().any(|(sent, _)| sent == place);
             if let Some((key, message)) = step.reads().find(sent) {
-                let shown = Value::record([
-                    ("op", step.op.to_value()),
-                    ("key", self.keys[key].clone()),
-                    ("value", self.messages[message].clone()),
-                ]);
-                errors.entry("precommitted-read").or_default().push(Case { rank: 0, shown });
+                errors.entry(LogAnomaly::PrecommittedRead).or_default().push(LogCase::PrecommittedRead {
+                    key: self.keys[key].clone(),
+                    value: self.messages[message].clone(),
+                    op: step.op.clone(),
+                });
             }
         }
     }
 
     /// What was acknowledged and never seen, when the last send or poll succeeded.
-    pub(super) fn unseen(&self) -> Result<Option<Value>, Unjudgeable> {
+    pub(super) fn unseen(&self) -> Result<Option<UnseenMessages>, Unjudgeable> {
         let oks = || self.steps.iter().filter(|step| step.is_txn && step.is(Kind::Ok));
         let mut unseen: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for (key, message) in oks().flat_map(|step| &step.sends).map(|(place, _)| *place) {
@@ -247,19 +241,15 @@ impl<'a> Record<'a> {
             return Ok(None);
         }
         let keys = Value::sorted(unseen.keys().map(|key| self.keys[*key].clone()).collect())?;
-        let (mut counts, mut messages) = (Vec::new(), Vec::new());
+        let mut by_key = Vec::new();
         for key in keys {
             let missed = self.key_ids.of(&key).and_then(|id| unseen.get(&id)).into_iter().flatten();
             let mut missed = Value::sorted(missed.map(|message| self.messages[*message].clone()).collect())?;
-            counts.push((key.clone(), Value::count(missed.len())));
+            let count = missed.len();
             missed.truncate(32);
-            messages.push((key, Value::List(missed)));
+            by_key.push((key, count, missed));
         }
-        Ok(Some(Value::record([
-            ("time", Value::Int(last.op.time)),
-            ("unseen", Value::Map(counts)),
-            ("messages", Value::Map(messages)),
-        ])))
+        Ok(Some(UnseenMessages { time: last.op.time, by_key }))
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::anomaly::Sequence;
 use super::orders::Orders;
 use super::record::{Record, Step};
-use super::{Case, Errors};
+use super::{Errors, LogAnomaly, LogCase};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Kind;
 
@@ -17,18 +18,17 @@ struct Pair {
 }
 
 impl Pair {
-    fn values(&self, record: &Record<'_>) -> Value {
+    /// What is wrong with the pair, shown by these steps.
+    fn case(&self, record: &Record<'_>, orders: &Orders, delta: i64, steps: &[&Step<'_>]) -> LogCase {
         let value = |message: Option<usize>| message.map_or(Value::Nil, |message| record.messages[message].clone());
-        [value(self.first), value(self.second)].into_iter().collect()
-    }
-
-    fn skipped(&self, record: &Record<'_>, orders: &Orders) -> Value {
-        let between = orders.between(self.key, self.first, self.second);
-        Value::List(between.iter().map(|message| record.messages[*message].clone()).collect())
-    }
-
-    fn key(&self, record: &Record<'_>) -> Value {
-        record.keys[self.key].clone()
+        let between = if delta > 1 { orders.between(self.key, self.first, self.second) } else { &[] };
+        LogCase::Sequence(Sequence {
+            key: record.keys[self.key].clone(),
+            values: [value(self.first), value(self.second)],
+            delta,
+            skipped: between.iter().map(|message| record.messages[*message].clone()).collect(),
+            ops: steps.iter().map(|step| step.op.clone()).collect(),
+        })
     }
 }
 
@@ -37,11 +37,11 @@ pub(super) fn within_operations(record: &Record<'_>, orders: &Orders, errors: &m
     for step in &record.steps {
         for (key, pairs) in &step.polls {
             let messages: Vec<usize> = pairs.iter().map(|(_, message)| *message).collect();
-            let names = ("int-poll-skip", "int-nonmonotonic-poll");
+            let names = (LogAnomaly::IntPollSkip, LogAnomaly::IntNonmonotonicPoll);
             within(step, *key, &messages, names, record, orders, errors);
         }
         for (key, messages) in step.writes() {
-            let names = ("int-send-skip", "int-nonmonotonic-send");
+            let names = (LogAnomaly::IntSendSkip, LogAnomaly::IntNonmonotonicSend);
             within(step, key, &messages, names, record, orders, errors);
         }
     }
@@ -51,7 +51,7 @@ fn within(
     step: &Step<'_>,
     key: usize,
     messages: &[usize],
-    (skip, back): (&'static str, &'static str),
+    (skip, back): (LogAnomaly, LogAnomaly),
     record: &Record<'_>,
     orders: &Orders,
     errors: &mut Errors,
@@ -59,20 +59,11 @@ fn within(
     for pair in messages.windows(2) {
         let pair = Pair { key, first: Some(pair[0]), second: Some(pair[1]) };
         let delta = orders.distance(key, pair.first, pair.second);
-        let mut shown = vec![("key", pair.key(record)), ("values", pair.values(record)), ("delta", Value::Int(delta))];
-        if delta == 1 {
-            continue;
+        if delta != 1 {
+            let case = pair.case(record, orders, delta, &[step]);
+            errors.entry(if delta > 1 { skip } else { back }).or_default().push(case);
         }
-        if delta > 1 {
-            shown.push(("skipped", pair.skipped(record, orders)));
-        }
-        shown.push(("op", step.op.to_value()));
-        errors.entry(if delta > 1 { skip } else { back }).or_default().push(Case { rank: delta, shown: map(shown) });
     }
-}
-
-fn map(entries: Vec<(&'static str, Value)>) -> Value {
-    Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
 }
 
 /// The step in which a process last touched a log, and the last message there.
@@ -155,16 +146,8 @@ fn poll_after(
     if delta == 1 {
         return;
     }
-    let name = if delta > 1 { "poll-skip" } else { "nonmonotonic-poll" };
-    let detail = if delta > 1 {
-        [("delta", Value::Int(delta)), ("skipped", pair.skipped(record, orders))]
-    } else {
-        [("values", pair.values(record)), ("delta", Value::Int(delta))]
-    };
-    let mut shown = vec![("key", pair.key(record))];
-    shown.extend(detail);
-    shown.push(("ops", Value::Vector(vec![before.op.to_value(), step.op.to_value()])));
-    errors.entry(name).or_default().push(Case { rank: delta, shown: map(shown) });
+    let anomaly = if delta > 1 { LogAnomaly::PollSkip } else { LogAnomaly::NonmonotonicPoll };
+    errors.entry(anomaly).or_default().push(pair.case(record, orders, delta, &[before, step]));
 }
 
 /// What a process sends to a log lies after what it sent there before.
@@ -184,13 +167,8 @@ pub(super) fn between_sends(record: &Record<'_>, orders: &Orders, errors: &mut E
                     let pair = Pair { key, first: *first, second: messages.first().copied() };
                     let delta = orders.distance(key, pair.first, pair.second);
                     if delta < 1 {
-                        let shown = Value::record([
-                            ("key", pair.key(record)),
-                            ("values", pair.values(record)),
-                            ("delta", Value::Int(delta)),
-                            ("ops", Value::Vector(vec![before.op.to_value(), step.op.to_value()])),
-                        ]);
-                        errors.entry("nonmonotonic-send").or_default().push(Case { rank: delta, shown });
+                        let case = pair.case(record, orders, delta, &[before, step]);
+                        errors.entry(LogAnomaly::NonmonotonicSend).or_default().push(case);
                     }
                 }
                 latest.insert(key, (step, messages.last().copied()));

@@ -10,7 +10,7 @@ fn judged(lines: &[&str]) -> Value {
         [format!("{process} invoke {f} {}", if f == "poll" { "[[:poll]]" } else { value }), (*line).to_owned()]
     });
     let pairs: Vec<_> = pairs.collect();
-    check(&history(&pairs.iter().map(String::as_str).collect::<Vec<_>>())).expect("it can be judged")
+    check(&history(&pairs.iter().map(String::as_str).collect::<Vec<_>>())).expect("it can be judged").to_edn()
 }
 
 /// The names of the errors.

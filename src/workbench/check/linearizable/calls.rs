@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::workbench::check::Unjudgeable;
-use crate::workbench::edn::Value;
+use crate::workbench::edn::{Identity, Value};
 use crate::workbench::history::{History, Kind, Op};
 
 /// What a call does to the register, whose values are numbered; 0 is nil.
@@ -54,7 +54,7 @@ impl Call {
 pub(super) struct Calls {
     pub(super) all: Vec<Call>,
     values: Vec<Value>,
-    numbers: BTreeMap<String, u32>,
+    numbers: BTreeMap<Identity, u32>,
 }
 
 impl Calls {
@@ -66,7 +66,7 @@ impl Calls {
 
     fn number(&mut self, value: &Value) -> u32 {
         let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        let number = *self.numbers.entry(value.fingerprint()).or_insert(next);
+        let number = *self.numbers.entry(value.identity()).or_insert(next);
         if number == next {
             self.values.push(value.clone());
         }
@@ -121,7 +121,7 @@ impl Calls {
 
 /// The calls on each key, in the order of the keys, or of their first operations where keys have none.
 pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeable> {
-    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut places: BTreeMap<Identity, usize> = BTreeMap::new();
     let mut keys: Vec<(Value, Calls)> = Vec::new();
     for (position, op) in history.client_ops() {
         if op.kind != Kind::Invoke {
@@ -134,7 +134,7 @@ pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeab
         let (Some(key), Some(value)) = (pair.next(), pair.next()) else {
             return Err(Unjudgeable::malformed(told, "its value is no pair of a key and a value"));
         };
-        let place = *places.entry(key.fingerprint()).or_insert_with(|| {
+        let place = *places.entry(key.identity()).or_insert_with(|| {
             keys.push((key.into_owned(), Calls::new()));
             keys.len() - 1
         });
@@ -144,8 +144,8 @@ pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeab
     }
     let order = Value::sorted(keys.iter().map(|(key, _)| key.clone()).collect());
     if let Ok(order) = order {
-        let rank: BTreeMap<_, _> = order.iter().enumerate().map(|(rank, key)| (key.fingerprint(), rank)).collect();
-        keys.sort_by_key(|(key, _)| rank.get(&key.fingerprint()).copied());
+        let rank: BTreeMap<_, _> = order.iter().enumerate().map(|(rank, key)| (key.identity(), rank)).collect();
+        keys.sort_by_key(|(key, _)| rank.get(&key.identity()).copied());
     }
     Ok(keys)
 }

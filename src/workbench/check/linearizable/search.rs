@@ -11,6 +11,7 @@
 mod deep;
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fmt::{self, Display};
 
 use thiserror::Error;
 
@@ -31,24 +32,41 @@ const MAX_STEPS_BEFORE: u64 = 200_000;
 
 /// Which bound ended a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(super) enum Bound {
+pub enum Bound {
+    /// So many operations were open at once.
     #[error("more than {MAX_OPEN} operations on this key are open at once; too many to order")]
     Open,
+    /// So many states were possible at once.
     #[error("more than {MAX_CONFIGS} states are possible at once; too many to follow")]
     Configs,
+    /// The search took so many steps.
     #[error("no answer after {MAX_STEPS} steps of search")]
     Steps,
+    /// The host said that time was over.
     #[error("no answer within the time limit (--check-timeout SECONDS)")]
     Time,
 }
 
 /// How far a search came before it gave up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("{bound}; an order is known of the first {done} of {all} acknowledged operations")]
-pub(super) struct GaveUp {
-    pub(super) bound: Bound,
-    pub(super) done: usize,
-    pub(super) all: usize,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GaveUp {
+    /// Why it did.
+    pub bound: Bound,
+    /// Of how many acknowledged operations, from the first on, an order is known.
+    pub done: usize,
+    /// How many there are.
+    pub all: usize,
+}
+
+impl Display for GaveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bound, done, all } = self;
+        write!(f, "{bound}")?;
+        if *done > 0 {
+            write!(f, "; an order is known of the first {done} of {all} acknowledged operations")?;
+        }
+        Ok(())
+    }
 }
 
 impl GaveUp {
@@ -100,7 +118,7 @@ pub(super) struct Violation {
 
 /// The outcome of a search.
 #[derive(Debug)]
-pub(super) enum Finding {
+pub(super) enum SearchOutcome {
     /// What is possible at the end.
     Linearizable(Vec<Config>),
     Violation(Violation),
@@ -219,28 +237,30 @@ impl<'a> Search<'a> {
     }
 
     /// Searches for an order of all calls on a register that holds nil.
-    pub(super) fn run(mut self, calls: &Calls) -> Finding {
+    pub(super) fn run(mut self, calls: &Calls) -> SearchOutcome {
         let events = events(&calls.all);
         // To see that no order leads to such a value, a search would have to try them all.
         let Some(at) = from_nowhere(&calls.all, &events) else { return self.run_from_nil(&calls.all, &events) };
         self.steps.left = self.steps.left.min(MAX_STEPS_BEFORE);
         let frontier = match self.run_from_nil(&calls.all, &events[..at]) {
-            Finding::Linearizable(frontier) => frontier,
-            Finding::GaveUp(_) => Vec::new(),
-            earlier @ Finding::Violation(_) => return earlier,
+            SearchOutcome::Linearizable(frontier) => frontier,
+            SearchOutcome::GaveUp(_) => Vec::new(),
+            earlier @ SearchOutcome::Violation(_) => return earlier,
         };
-        Finding::Violation(Violation { call: events[at].call(), frontier, from_nowhere: true })
+        SearchOutcome::Violation(Violation { call: events[at].call(), frontier, from_nowhere: true })
     }
 
-    fn run_from_nil(mut self, calls: &[Call], events: &[Event]) -> Finding {
+    fn run_from_nil(mut self, calls: &[Call], events: &[Event]) -> SearchOutcome {
         let start = State { value: 0, done: 0, last: None };
         let broad = match self.walk(calls, events, vec![start]) {
-            Finding::GaveUp(broad) if matches!(broad.bound, Bound::Configs | Bound::Steps) => broad,
-            found @ (Finding::Linearizable(_) | Finding::Violation(_) | Finding::GaveUp(_)) => return found,
+            SearchOutcome::GaveUp(broad) if matches!(broad.bound, Bound::Configs | Bound::Steps) => broad,
+            found @ (SearchOutcome::Linearizable(_) | SearchOutcome::Violation(_) | SearchOutcome::GaveUp(_)) => {
+                return found;
+            }
         };
         match deep::search(calls, events, start, self.steps.budget) {
-            Finding::GaveUp(deep) => Finding::GaveUp(broad.and(deep)),
-            found @ (Finding::Linearizable(_) | Finding::Violation(_)) => found,
+            SearchOutcome::GaveUp(deep) => SearchOutcome::GaveUp(broad.and(deep)),
+            found @ (SearchOutcome::Linearizable(_) | SearchOutcome::Violation(_)) => found,
         }
     }
 
@@ -252,11 +272,11 @@ impl<'a> Search<'a> {
         events: &[Event],
         values: u32,
         open: &[usize],
-    ) -> Finding {
+    ) -> SearchOutcome {
         let mut masks = vec![0];
         for call in open {
             let Some(bit) = self.open.begin(calls, *call) else {
-                return Finding::GaveUp(GaveUp::at(events, 0, Bound::Open));
+                return SearchOutcome::GaveUp(GaveUp::at(events, 0, Bound::Open));
             };
             if calls[*call].completion.is_none() {
                 continue;
@@ -275,10 +295,10 @@ impl<'a> Search<'a> {
         self.walk(calls, events, start)
     }
 
-    fn walk(&mut self, calls: &[Call], events: &[Event], start: Vec<State>) -> Finding {
+    fn walk(&mut self, calls: &[Call], events: &[Event], start: Vec<State>) -> SearchOutcome {
         let mut states = start;
         for (at, event) in events.iter().enumerate() {
-            let gave_up = |bound| Finding::GaveUp(GaveUp::at(events, at, bound));
+            let gave_up = |bound| SearchOutcome::GaveUp(GaveUp::at(events, at, bound));
             match *event {
                 Event::Begin(call) => {
                     let Some(bit) = self.open.begin(calls, call) else { return gave_up(Bound::Open) };
@@ -295,7 +315,7 @@ impl<'a> Search<'a> {
                     match self.end(calls, &states, bit) {
                         Ok(next) if next.is_empty() => {
                             let frontier = self.open.for_people(&states);
-                            return Finding::Violation(Violation { call, frontier, from_nowhere: false });
+                            return SearchOutcome::Violation(Violation { call, frontier, from_nowhere: false });
                         }
                         Ok(next) => states = next,
                         Err(bound) => return gave_up(bound),
@@ -304,7 +324,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        Finding::Linearizable(self.open.for_people(&states))
+        SearchOutcome::Linearizable(self.open.for_people(&states))
     }
 
     /// All that is possible once the call of `bit` has happened, with as little else as that takes.

@@ -1,14 +1,16 @@
 //! Small histories judged by hand, and many judged by trying every order.
 
+use chacha20::ChaCha8Rng;
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
 use rand::{RngExt as _, SeedableRng as _};
-use chacha20::ChaCha8Rng;
 
 use super::super::tests::history;
+use super::calls::Call;
 use super::*;
+use crate::workbench::check::{CheckReport, Verdict};
 
 fn judged(lines: &[&str]) -> Value {
-    check(&history(lines), &Budget::default()).unwrap_or_else(|error| panic!("{error}"))
+    check(&history(lines), &Budget::default()).unwrap_or_else(|error| panic!("{error}")).to_edn()
 }
 
 fn verdict(lines: &[&str]) -> Verdict {
@@ -46,10 +48,10 @@ fn crowd(key: usize, writes: usize) -> Vec<String> {
 fn when_time_is_over_the_result_says_how_far_the_search_came() {
     let lines: Vec<_> = [crowd(0, 2), crowd(1, 14)].concat();
     let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(Verdict::of(&check(&history, &Budget::default()).expect("well formed")), Verdict::True);
-    let result = check(&history, &Budget::until(|| true)).expect("well formed");
-    let error = "1 of 2 keys could not be decided: key 1: no answer within the time limit (--check-timeout SECONDS); \
-                 an order is known of the first 0 of 15 acknowledged operations";
+    assert_eq!(check(&history, &Budget::default()).expect("well formed").verdict(), Verdict::True);
+    let result = check(&history, &Budget::until(|| true)).expect("well formed").to_edn();
+    let error = "1 of 2 keys could not be decided: key 1: no answer within the time limit (--check-timeout \
+                 SECONDS)";
     assert_eq!(Verdict::of(&result), Verdict::Unknown);
     assert_eq!(result.get("error").and_then(Value::as_str), Some(error));
 }
@@ -58,7 +60,7 @@ fn when_time_is_over_the_result_says_how_far_the_search_came() {
 fn a_violation_that_was_found_stands_though_there_is_no_time_left_to_draw_it_well() {
     let stale = ["0 invoke write [0 1]", "0 ok write [0 1]", "1 invoke write [0 2]", "1 ok write [0 2]"];
     let stale = [&stale[..], &["2 invoke read [0 nil]", "2 ok read [0 1]"]].concat();
-    let result = check(&history(&stale), &Budget::until(|| true)).expect("well formed");
+    let result = check(&history(&stale), &Budget::until(|| true)).expect("well formed").to_edn();
     assert!(Verdict::of(&result) == Verdict::False && result.get("error").is_none(), "{result}");
 }
 
@@ -331,17 +333,25 @@ proptest! {
         let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
         let calls = calls::by_key(&history).expect("well formed");
         let expected = calls.iter().all(|(_, calls)| exists_order(&calls.all, 0, 0));
-        let found = Verdict::of(&check(&history, &Budget::default()).expect("well formed"));
+        let found = check(&history, &Budget::default()).expect("well formed").verdict();
         prop_assert_eq!(found, Verdict::from(expected));
         for (_, calls) in calls {
             let budget = Budget::default();
             let (broad, deep) = (Search::new(&budget).run(&calls), Search::within(0, &budget).run(&calls));
-            let place = |finding: &Finding| match finding {
-                Finding::Violation(violation) => Some(violation.call),
-                Finding::Linearizable(_) | Finding::GaveUp(_) => None,
+            let place = |outcome: &SearchOutcome| match outcome {
+                SearchOutcome::Violation(violation) => Some(violation.call),
+                SearchOutcome::Linearizable(_) | SearchOutcome::GaveUp(_) => None,
             };
-            prop_assert!(!matches!(deep, Finding::GaveUp(_)));
+            prop_assert!(!matches!(deep, SearchOutcome::GaveUp(_)));
             prop_assert_eq!(place(&broad), place(&deep));
         }
     }
+}
+
+#[test]
+fn how_far_a_search_came_is_told_if_it_came_anywhere() {
+    use crate::workbench::check::linearizable::search::Bound;
+    let end = |done| GaveUp { bound: Bound::Steps, done, all: 63 }.to_string();
+    assert!(!end(0).contains("an order is known"), "{}", end(0));
+    assert!(end(5).ends_with("; an order is known of the first 5 of 63 acknowledged operations"), "{}", end(5));
 }

@@ -4,10 +4,11 @@ mod unseen;
 
 use super::super::tests::history;
 use super::*;
+use crate::workbench::check::{CheckReport, Verdict};
 
 /// The result over operations a millisecond apart.
 fn result(lines: &[&str]) -> Value {
-    check(&history(lines)).unwrap_or_else(|problem| panic!("{problem}"))
+    check(&history(lines)).unwrap_or_else(|problem| panic!("{problem}")).to_edn()
 }
 
 fn field(result: &Value, key: &str) -> String {
@@ -145,14 +146,6 @@ fn an_element_added_again_starts_afresh() {
 }
 
 #[test]
-fn quantiles_take_the_element_at_the_floor() {
-    let timed: Vec<_> = (0..100).map(|i| (99 - i, 0)).collect();
-    let text = quantiles(&timed).expect("not empty").to_string();
-    assert_eq!(text, "{0 0, 0.5 50, 0.95 95, 0.99 99, 1 99}");
-    assert_eq!(quantiles(&[]), None);
-}
-
-#[test]
 fn the_worst_eight_are_described_and_the_later_of_equals_comes_first() {
     let adds: Vec<_> = (0..10).map(|i| format!("{i} invoke add {i}")).collect();
     let oks: Vec<_> = (0..10).map(|i| format!("{i} ok add {i}")).collect();
@@ -163,8 +156,7 @@ fn the_worst_eight_are_described_and_the_later_of_equals_comes_first() {
         op.time = 15_000_000;
     }
     let result = check(&ops.into_iter().collect()).expect("judged");
-    let worst = result.get("worst-stale").and_then(Value::items).expect("a list");
-    let elements: Vec<_> = worst.filter_map(|stale| stale.get("element").and_then(Value::as_int)).collect();
+    let elements: Vec<_> = result.worst_stale.iter().filter_map(|stale| stale.element.as_int()).collect();
     assert_eq!(elements, [9, 8, 7, 6, 5, 4, 3, 2]);
 }
 
@@ -182,7 +174,7 @@ fn of_elements_as_late_as_each_other_the_greatest_comes_first_whatever_was_added
     // Both are known from the same moment on.
     late[1].time = late[3].time;
     late[4].time += 10_000_000;
-    let result = check(&late.into_iter().collect()).expect("it can be judged");
+    let result = check(&late.into_iter().collect()).expect("it can be judged").to_edn();
     let worst = field(&result, "worst-stale");
     assert!(worst.starts_with("({:element 7, :outcome :stable, :stable-latency 11, "), "{worst}");
     assert_eq!(field(&result, "stale"), "(3 7)");

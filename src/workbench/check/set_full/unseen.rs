@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Elements, Outcome};
 use crate::workbench::check::ids::Ids;
-use crate::workbench::edn::Value;
-use crate::workbench::history::History;
+use crate::workbench::edn::{Identity, Value};
+use crate::workbench::history::{History, Process};
 
 /// How many cases of a kind are told in words.
 const MAX_TOLD: usize = 3;
@@ -90,6 +90,95 @@ impl Finals {
     }
 }
 
+/// What may be wrong with the elements of a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetAnomaly {
+    /// A read lists a value more than once.
+    Duplicated,
+    /// A read lists a value that nobody had begun to add.
+    Invented,
+    /// A read lists a value whose add failed.
+    Failed,
+    /// A final read misses a value that was known.
+    Missing,
+}
+
+impl SetAnomaly {
+    /// The name in the results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Duplicated => "duplicated",
+            Self::Invented => "invented",
+            Self::Failed => "failed",
+            Self::Missing => "missing",
+        }
+    }
+
+    /// For people.
+    pub(super) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Duplicated => "values given more than once",
+            Self::Invented => "values that nobody had added",
+            Self::Failed => "values whose adds failed, and which were read all the same",
+            Self::Missing => "values that a final read missed",
+        }
+    }
+}
+
+/// The values with one anomaly, in their order if they have one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unseen {
+    /// The anomaly.
+    pub anomaly: SetAnomaly,
+    /// Each value once.
+    pub cases: Vec<SetCase>,
+}
+
+/// A value with an anomaly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SetCase {
+    /// The value.
+    pub value: Value,
+    /// How often it stands in the read.
+    pub times: usize,
+    /// Who completed the read that shows it, and at which index of the history.
+    pub read: (Process, u64),
+}
+
+impl Unseen {
+    /// A sentence for each of the first cases.
+    pub(super) fn sentences(&self) -> impl Iterator<Item = String> + '_ {
+        self.cases.iter().take(MAX_TOLD).map(|case| {
+            let SetCase { value, times, read: (process, index) } = case;
+            let (name, value) = (self.anomaly.name(), value.to_json());
+            let read = format!("the read that process {} completed at index {index}", process.to_value());
+            match self.anomaly {
+                SetAnomaly::Duplicated => format!("{name}: {value} stands {times} times in {read}"),
+                SetAnomaly::Invented => {
+                    format!("{name}: {value} is in {read}, before anyone began to add it, if anyone ever did")
+                }
+                SetAnomaly::Failed => {
+                    format!("{name}: {value} is in {read}, but its add failed, which means that it never happens")
+                }
+                SetAnomaly::Missing => {
+                    format!("{name}: {value} was known before the last reads began, but {read} has it not")
+                }
+            }
+        })
+    }
+
+    /// The values; of those listed more than once, with how often.
+    pub(super) fn to_edn(&self) -> Value {
+        let values = self.cases.iter().map(|case| case.value.clone());
+        if self.anomaly == SetAnomaly::Duplicated {
+            let times = self.cases.iter().map(|case| Value::count(case.times));
+            return Value::Map(values.zip(times).collect());
+        }
+        Value::List(values.collect())
+    }
+}
+
 /// A value, the position of the read that shows what is wrong with it, and how often it stands there.
 struct Case {
     value: Value,
@@ -97,8 +186,8 @@ struct Case {
     times: usize,
 }
 
-/// Whether anything is wrong that Maelstrom passes over, and what, each kind only if there is any.
-pub(super) fn verdict(history: &History, elements: &Elements<'_>) -> Value {
+/// What is wrong that Maelstrom passes over, each anomaly only if there is any.
+pub(super) fn find(history: &History, elements: &Elements<'_>) -> Vec<Unseen> {
     let ids = || 0..elements.value.len();
     let case = |id: usize, position: usize| Case { value: elements.value[id].clone(), position, times: 1 };
     // Without an acknowledgement only a read can have made it known.
@@ -109,29 +198,18 @@ pub(super) fn verdict(history: &History, elements: &Elements<'_>) -> Value {
     let strangers = &elements.strangers;
     let invented = strangers.seen.iter();
     let invented = invented.map(|(value, position, _)| Case { value: value.clone(), position: *position, times: 1 });
-    let kinds: [(&str, Vec<Case>); 4] = [
-        ("duplicated", copied(elements, strangers)),
-        ("invented", invented.collect()),
-        ("failed", failed.collect()),
-        ("missing", missing.collect()),
+    let found = [
+        (SetAnomaly::Duplicated, copied(elements, strangers)),
+        (SetAnomaly::Invented, invented.collect()),
+        (SetAnomaly::Failed, failed.collect()),
+        (SetAnomaly::Missing, missing.collect()),
     ];
-    let mut entries = vec![(Value::keyword("valid?"), kinds.iter().all(|(_, cases)| cases.is_empty()).into())];
-    let mut told = Vec::new();
-    for (kind, cases) in kinds.into_iter().filter(|(_, cases)| !cases.is_empty()) {
-        let cases = in_order(cases);
-        let words = cases.iter().take(MAX_TOLD).map(|case| Value::Vector(vec![Value::str(words(kind, case, history))]));
-        told.push((Value::keyword(kind), Value::Vector(words.collect())));
-        let listed = if kind == "duplicated" {
-            Value::Map(cases.into_iter().map(|case| (case.value, Value::count(case.times))).collect())
-        } else {
-            Value::List(cases.into_iter().map(|case| case.value).collect())
-        };
-        entries.push((Value::keyword(kind), listed));
-    }
-    if !told.is_empty() {
-        entries.push((Value::keyword("in-words"), Value::Map(told)));
-    }
-    Value::Map(entries)
+    let shown = |Case { value, position, times }: Case| {
+        let op = &history.ops()[position];
+        SetCase { value, times, read: (op.process, op.index) }
+    };
+    let found = found.into_iter().filter(|(_, cases)| !cases.is_empty());
+    found.map(|(anomaly, cases)| Unseen { anomaly, cases: in_order(cases).into_iter().map(shown).collect() }).collect()
 }
 
 fn copied(elements: &Elements<'_>, strangers: &Strangers) -> Vec<Case> {
@@ -145,9 +223,9 @@ fn copied(elements: &Elements<'_>, strangers: &Strangers) -> Vec<Case> {
 /// Each value once, the most frequent case of it, in the order of the values if they have one.
 fn in_order(cases: Vec<Case>) -> Vec<Case> {
     let mut order = Vec::with_capacity(cases.len());
-    let mut by_value: HashMap<String, Case> = HashMap::with_capacity(cases.len());
+    let mut by_value: HashMap<Identity, Case> = HashMap::with_capacity(cases.len());
     for case in cases {
-        let name = case.value.fingerprint();
+        let name = case.value.identity();
         if by_value.get(&name).is_none_or(|other| other.times < case.times) {
             let value = case.value.clone();
             if by_value.insert(name, case).is_none() {
@@ -156,17 +234,5 @@ fn in_order(cases: Vec<Case>) -> Vec<Case> {
         }
     }
     let order = Value::sorted(order.clone()).unwrap_or(order);
-    order.iter().filter_map(|value| by_value.remove(&value.fingerprint())).collect()
-}
-
-fn words(kind: &str, case: &Case, history: &History) -> String {
-    let Case { value, position, times } = case;
-    let op = &history.ops()[*position];
-    let read = format!("the read that process {} completed at index {}", op.process.to_value(), op.index);
-    match kind {
-        "duplicated" => format!("duplicated: {value} stands {times} times in {read}"),
-        "invented" => format!("invented: {value} is in {read}, before anyone began to add it, if anyone ever did"),
-        "failed" => format!("failed: {value} is in {read}, but its add failed, which means that it never happens"),
-        _ => format!("missing: {value} was known before the last reads began, but {read} has it not"),
-    }
+    order.iter().filter_map(|value| by_value.remove(&value.identity())).collect()
 }

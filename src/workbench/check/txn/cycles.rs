@@ -8,7 +8,7 @@ mod ways;
 
 use thiserror::Error;
 
-use super::anomaly::{Antis, CLASSES, Class, EXISTENCES, Existence, classify, implied_by};
+use super::anomaly::{Anomalies, Anomaly, Antis, CLASSES, Class, EXISTENCES, Existence, classify, implied_by};
 use super::graph::{Components, Edge, Graph, NOWHERE, RW};
 use super::models::{Names, stronger};
 use crate::workbench::check::Budget;
@@ -19,7 +19,7 @@ const MAX_CANDIDATES: usize = 128;
 /// A cycle: its transactions, the first again at its end, and the label of each edge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cycle {
-    pub(super) anomaly: &'static str,
+    pub(super) anomaly: Anomaly,
     pub(super) transactions: Vec<u32>,
     pub(super) labels: Vec<u8>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Cycle {
 /// A proof that some cycle exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Component {
-    pub(super) anomaly: &'static str,
+    pub(super) anomaly: Anomaly,
     pub(super) model: &'static str,
     pub(super) labels: u8,
     pub(super) hops: bool,
@@ -40,58 +40,60 @@ pub(super) struct Component {
     "no answer within the time limit (--check-timeout SECONDS); of {all} groups of transactions that depend on each \
      other, {done} have been searched for cycles"
 )]
-pub(super) struct Unsearched {
-    pub(super) done: usize,
-    pub(super) all: usize,
+pub struct Unsearched {
+    /// So many were searched.
+    pub done: usize,
+    /// So many there are.
+    pub all: usize,
 }
 
 /// The cycles of each component, the component with the first transaction first, what cycles rule out whether told or
 /// not, and how far the search came if it did not come to its end.
 pub(super) fn search(graph: &Graph, budget: &Budget) -> (Vec<Cycle>, Vec<Component>, Option<Unsearched>) {
-    let (mut cycles, mut tangles) = (Vec::new(), Vec::new());
+    let (mut cycles, mut existing) = (Vec::new(), Vec::new());
     let mut numbers = vec![NOWHERE; graph.len()];
     let components = Components::of_graph(graph, |_| true).large();
-    for (done, component) in components.iter().enumerate() {
+    for (done, members) in components.iter().enumerate() {
         let unsearched = Some(Unsearched { done, all: components.len() });
-        let part = graph.part(component, &mut numbers);
-        let name = |vertex: &u32| component[*vertex as usize];
+        let part = graph.part(members, &mut numbers);
+        let name = |vertex: &u32| members[*vertex as usize];
         let mut redundant = Names::new();
         for existence in &EXISTENCES {
             if redundant.contains(existence.model) {
                 continue;
             }
-            if let Some(vertices) = tangled(&part, existence) {
+            if let Some(vertices) = component(&part, existence) {
                 redundant.extend(stronger([existence.model]));
                 let Existence { anomaly, model, labels, hops } = *existence;
                 let transactions = vertices.iter().map(name).collect();
-                tangles.push(Component { anomaly, model, labels, hops, transactions });
+                existing.push(Component { anomaly, model, labels, hops, transactions });
             }
             if budget.is_over() {
-                return (cycles, tangles, unsearched);
+                return (cycles, existing, unsearched);
             }
         }
-        let mut redundant = Names::new();
+        let mut redundant = Anomalies::new();
         for class in &CLASSES {
-            if redundant.contains(class.name) {
+            if redundant.contains(&class.anomaly) {
                 continue;
             }
             if let Some(vertices) = cycle(&part, class, budget) {
-                redundant.extend(implied_by([class.name]));
+                redundant.extend(implied_by([class.anomaly]));
                 let labels = labels_of(&part, &vertices);
                 let transactions = vertices.iter().map(name).collect();
-                cycles.push(Cycle { anomaly: class.name, transactions, labels });
+                cycles.push(Cycle { anomaly: class.anomaly, transactions, labels });
             }
             if budget.is_over() {
-                return (cycles, tangles, unsearched);
+                return (cycles, existing, unsearched);
             }
         }
     }
-    (cycles, tangles, None)
+    (cycles, existing, None)
 }
 
 /// The vertices of the smallest component that the labels of an existence leave; one vertex is a component if it
 /// depends on itself.
-fn tangled(part: &Graph, existence: &Existence) -> Option<Vec<u32>> {
+fn component(part: &Graph, existence: &Existence) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.labels & existence.labels != 0;
     if !existence.hops {
         let mut vertices = 0..u32::try_from(part.len()).unwrap_or(u32::MAX);
@@ -152,7 +154,7 @@ fn cycle(part: &Graph, class: &Class, budget: &Budget) -> Option<Vec<u32>> {
         let Some(back) = back else { continue };
         let vertices: Vec<u32> = std::iter::once(from).chain(back).collect();
         let shorter = shortest.as_ref().is_none_or(|cycle| vertices.len() < cycle.len());
-        if shorter && is_simple(&vertices) && classify(&labels_of(part, &vertices)) == class.name {
+        if shorter && is_simple(&vertices) && classify(&labels_of(part, &vertices)) == class.anomaly {
             shortest = Some(vertices);
         }
         if shortest.as_ref().is_some_and(|cycle| cycle.len() <= 3) {

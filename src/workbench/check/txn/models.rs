@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::anomaly::{implied_by, implying};
+use super::anomaly::{Anomalies, Anomaly, implied_by, implying};
 
 /// Other names of models.
 const ALIASES: [(&str, &str); 18] = [
@@ -88,39 +88,52 @@ const MODELS: [(&str, &[&str]); 36] = [
 ];
 
 /// What each model forbids beyond the weaker ones. "G1" and its like stand for everything that implies them.
-const FORBIDDEN: [(&str, &[&str]); 23] = [
-    ("causal-cerone", &["internal", "G1a"]),
-    ("consistent-view", &["G1", "G-single"]),
-    ("cursor-stability", &["G1", "lost-update"]),
-    ("forward-consistent-view", &["G1"]),
-    ("monotonic-snapshot-read", &["G1"]),
-    ("monotonic-view", &["G1"]),
-    ("parallel-snapshot-isolation", &["internal", "G1a"]),
-    ("prefix", &["internal", "G1a"]),
-    ("read-atomic", &["internal", "G1a", "future-read"]),
-    ("read-committed", &["G1", "PL-2-cycle-exists"]),
-    ("read-uncommitted", &["G0", "duplicate-elements", "cyclic-versions", "PL-1-cycle-exists"]),
-    ("repeatable-read", &["G1", "G2-item", "PL-2.99-cycle-exists", "lost-update"]),
-    ("serializable", &["G1", "G2", "PL-3-cycle-exists", "internal"]),
-    ("snapshot-isolation", &["internal", "G1", "G-nonadjacent", "PL-SI-cycle-exists"]),
-    ("strong-read-committed", &["strong-PL-2-cycle-exists", "G1c-realtime"]),
-    ("strong-read-uncommitted", &["strong-PL-1-cycle-exists", "G0-realtime"]),
-    ("strong-serializable", &["G1", "G1c-realtime", "G2-realtime", "PL-SS-cycle-exists"]),
-    ("strong-session-read-committed", &["strong-session-PL-2-cycle-exists", "G1c-process"]),
-    ("strong-session-read-uncommitted", &["strong-session-PL-1-cycle-exists", "G0-process"]),
-    ("strong-session-serializable", &["G1-process", "G2-process", "strong-session-serializable-cycle-exists"]),
+const FORBIDDEN: [(&str, &[Anomaly]); 23] = [
+    ("causal-cerone", &[Anomaly::Internal, Anomaly::G1a]),
+    ("consistent-view", &[Anomaly::G1, Anomaly::GSingle]),
+    ("cursor-stability", &[Anomaly::G1, Anomaly::LostUpdate]),
+    ("forward-consistent-view", &[Anomaly::G1]),
+    ("monotonic-snapshot-read", &[Anomaly::G1]),
+    ("monotonic-view", &[Anomaly::G1]),
+    ("parallel-snapshot-isolation", &[Anomaly::Internal, Anomaly::G1a]),
+    ("prefix", &[Anomaly::Internal, Anomaly::G1a]),
+    ("read-atomic", &[Anomaly::Internal, Anomaly::G1a, Anomaly::FutureRead]),
+    ("read-committed", &[Anomaly::G1, Anomaly::Pl2CycleExists]),
+    ("read-uncommitted", &[Anomaly::G0, Anomaly::DuplicateElements, Anomaly::CyclicVersions, Anomaly::Pl1CycleExists]),
+    ("repeatable-read", &[Anomaly::G1, Anomaly::G2Item, Anomaly::Pl299CycleExists, Anomaly::LostUpdate]),
+    ("serializable", &[Anomaly::G1, Anomaly::G2, Anomaly::Pl3CycleExists, Anomaly::Internal]),
+    ("snapshot-isolation", &[Anomaly::Internal, Anomaly::G1, Anomaly::GNonadjacent, Anomaly::PlSiCycleExists]),
+    ("strong-read-committed", &[Anomaly::StrongPl2CycleExists, Anomaly::G1cRealtime]),
+    ("strong-read-uncommitted", &[Anomaly::StrongPl1CycleExists, Anomaly::G0Realtime]),
+    ("strong-serializable", &[Anomaly::G1, Anomaly::G1cRealtime, Anomaly::G2Realtime, Anomaly::PlSsCycleExists]),
+    ("strong-session-read-committed", &[Anomaly::StrongSessionPl2CycleExists, Anomaly::G1cProcess]),
+    ("strong-session-read-uncommitted", &[Anomaly::StrongSessionPl1CycleExists, Anomaly::G0Process]),
+    (
+        "strong-session-serializable",
+        &[Anomaly::G1Process, Anomaly::G2Process, Anomaly::StrongSessionSerializableCycleExists],
+    ),
     (
         "strong-session-snapshot-isolation",
-        &["internal", "G1-process", "G-nonadjacent-process", "strong-session-snapshot-isolation-cycle-exists"],
+        &[
+            Anomaly::Internal,
+            Anomaly::G1Process,
+            Anomaly::GNonadjacentProcess,
+            Anomaly::StrongSessionSnapshotIsolationCycleExists,
+        ],
     ),
     (
         "strong-snapshot-isolation",
-        &["internal", "G1-realtime", "G-nonadjacent-realtime", "strong-snapshot-isolation-cycle-exists"],
+        &[
+            Anomaly::Internal,
+            Anomaly::G1Realtime,
+            Anomaly::GNonadjacentRealtime,
+            Anomaly::StrongSnapshotIsolationCycleExists,
+        ],
     ),
-    ("update-atomic", &["lost-update"]),
+    ("update-atomic", &[Anomaly::LostUpdate]),
 ];
 
-/// A set of names.
+/// A set of names of models.
 pub(super) type Names = BTreeSet<&'static str>;
 
 /// The model's usual name.
@@ -169,7 +182,7 @@ pub(super) fn stronger(models: impl IntoIterator<Item = &'static str>) -> Names 
 }
 
 /// The anomalies that may not occur under all of these models; the name of a model that is not known otherwise.
-pub(super) fn prohibited(models: &[String]) -> Result<Names, String> {
+pub(super) fn prohibited(models: &[String]) -> Result<Anomalies, String> {
     let mut usual_names = Vec::new();
     for name in models {
         usual_names.push(usual(name).ok_or_else(|| name.clone())?);
@@ -180,14 +193,14 @@ pub(super) fn prohibited(models: &[String]) -> Result<Names, String> {
 }
 
 /// The models that cannot hold where these anomalies occur.
-pub(super) fn ruled_out(anomalies: impl IntoIterator<Item = &'static str>) -> Names {
+pub(super) fn ruled_out(anomalies: impl IntoIterator<Item = Anomaly>) -> Names {
     let all = implied_by(anomalies);
     let direct = FORBIDDEN.iter().filter(|(_, forbidden)| forbidden.iter().any(|anomaly| all.contains(anomaly)));
     stronger(direct.map(|(model, _)| *model))
 }
 
 /// The weakest of the models that are ruled out, and the rest of them.
-pub(super) fn boundary(anomalies: impl IntoIterator<Item = &'static str>) -> (Names, Names) {
+pub(super) fn boundary(anomalies: impl IntoIterator<Item = Anomaly>) -> (Names, Names) {
     let all = ruled_out(anomalies);
     all.iter().partition(|model| weaker([**model]).intersection(&all).count() == 1)
 }
@@ -197,7 +210,7 @@ mod tests {
     use super::*;
 
     fn prohibits(model: &str, anomaly: &str) -> bool {
-        prohibited(&[model.to_owned()]).expect("known").contains(anomaly)
+        prohibited(&[model.to_owned()]).expect("known").iter().any(|known| known.name() == anomaly)
     }
 
     #[test]
@@ -246,10 +259,10 @@ mod tests {
 
     #[test]
     fn the_weakest_models_ruled_out_stand_apart() {
-        let (not, also) = boundary(["lost-update"]);
+        let (not, also) = boundary([Anomaly::LostUpdate]);
         assert_eq!(not.into_iter().collect::<Vec<_>>(), ["cursor-stability", "update-atomic"]);
         assert!(also.contains("strong-serializable") && !also.contains("read-atomic"));
-        assert_eq!(boundary(["G0"]).0.into_iter().collect::<Vec<_>>(), ["read-uncommitted"]);
+        assert_eq!(boundary([Anomaly::G0]).0.into_iter().collect::<Vec<_>>(), ["read-uncommitted"]);
     }
 
     #[test]

@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::anomaly::Anomaly;
+use super::case::{Expected, TxnCase, quoted};
 use super::findings::Findings;
 use super::graph::{Components, Edges, Graph, NOWHERE, PROCESS, REALTIME, RW, WR, WW};
-use super::steps::{Why, aborted, intermediate, lost_updates, quoted, writes};
+use super::steps::{Why, aborted, intermediate, lost_updates, writes};
 use super::transactions::{Action, Step, Transaction, Transactions};
 use super::{MAX_EDGES, Subject, Unjudgeable, bounded};
 use crate::workbench::edn::Value;
@@ -245,13 +247,9 @@ pub(super) fn place(transactions: &Transactions, from: u32, to: u32, label: u8, 
 pub(super) fn find(register: &Register, subject: Subject<'_>, findings: &mut Findings<'_>) {
     let transactions = subject.transactions;
     for (key, cycle) in &register.cyclic {
-        let key = transactions.key(*key);
-        let versions = Value::Set(cycle.iter().map(|value| transactions.value(*value).clone()).collect());
-        let (names, of) = (quoted(&versions), quoted(key));
-        let text = format!("the values {names} of key {of} were each written over another of them");
-        let sources = ["initial-state", "wfr-keys"].map(Value::keyword);
-        let case = [("key", key.clone()), ("scc", versions), ("sources", Value::Vector(sources.into()))];
-        findings.add("cyclic-versions", Value::record(case), || vec![text]);
+        let values = cycle.iter().map(|value| transactions.value(*value).clone()).collect();
+        let case = TxnCase::CyclicVersions { key: transactions.key(*key).clone(), values };
+        findings.add(Anomaly::CyclicVersions, case);
     }
     let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
     for (number, transaction) in transactions.acknowledged() {
@@ -268,24 +266,15 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, findings: &mut Fin
             let expected = state.insert(step.key, seen).flatten().filter(|value| !transactions.is_nothing(*value));
             if let Some(expected) = expected.filter(|expected| is_internal && seen != Some(*expected)) {
                 is_internal = false;
-                let expected = transactions.value(expected).clone();
-                let text = format!("but its own steps before leave {}", quoted(&expected));
-                findings.add("internal", subject.internal(number, place, expected), || {
-                    vec![subject.says(number, place, &text)]
-                });
+                let expected = Expected::Exactly(transactions.value(expected).clone());
+                findings.add(Anomaly::Internal, TxnCase::Internal { op: subject.op(number), place, expected });
             }
             let Some(value) = seen else { continue };
             if let Some(writer) = aborted.get(&(step.key, value)) {
-                findings.add("G1a", subject.dirty(number, place, *writer, None), || {
-                    let what = format!("the value of {}, which was aborted", subject.name_at(*writer));
-                    vec![subject.says(number, place, &what)]
-                });
+                findings.add(Anomaly::G1a, subject.dirty(number, place, *writer, None));
             }
             if let Some(writer) = intermediate.get(&(step.key, value)).filter(|writer| **writer != transaction.end) {
-                findings.add("G1b", subject.dirty(number, place, *writer, None), || {
-                    let what = format!("in the middle of {}, which goes on to overwrite it", subject.name_at(*writer));
-                    vec![subject.says(number, place, &what)]
-                });
+                findings.add(Anomaly::G1b, subject.dirty(number, place, *writer, None));
             }
         }
     }

@@ -1,13 +1,14 @@
-//! What the two workloads have in common: how a case is written, and the anomalies that neither lists nor registers
-//! make special.
+//! The anomalies that lists and registers have in common.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::Subject;
+use super::anomaly::Anomaly;
+use super::case::TxnCase;
 use super::findings::Findings;
-use super::transactions::{Action, Step, Transactions};
-use super::{Case, Subject};
+use super::transactions::{Action, Step, Transaction, Transactions};
 use crate::workbench::edn::Value;
-use crate::workbench::history::Kind;
+use crate::workbench::history::{Kind, Op};
 
 /// Why a transaction depends on another: a key, the value that both know, the value that took its place, and the
 /// steps that show it.
@@ -23,93 +24,69 @@ pub(super) struct Why {
 
 impl Subject<'_> {
     /// A transaction as the history records its end.
-    pub(super) fn op(self, number: u32) -> Value {
+    pub(super) fn op(self, number: u32) -> Op {
         self.at(self.transactions.of(number).end)
     }
 
     /// What stands at a place of the history.
-    fn at(self, position: usize) -> Value {
-        self.history.ops()[position].to_value()
-    }
-
-    /// A step of a transaction.
-    pub(super) fn mop(self, number: u32, place: usize) -> Value {
-        let op = &self.history.ops()[self.transactions.of(number).end];
-        op.value.items().and_then(|mut steps| steps.nth(place)).map_or(Value::Nil, std::borrow::Cow::into_owned)
-    }
-
-    /// A transaction for people: its process, its place in the history, and its steps.
-    pub(super) fn name(self, number: u32) -> String {
-        self.name_at(self.transactions.of(number).end)
-    }
-
-    /// The same of a transaction that began or ended at a place of the history.
-    pub(super) fn name_at(self, position: usize) -> String {
-        let op = &self.history.ops()[position];
-        format!("process {}'s transaction {} {}", op.process.to_value(), op.index, quoted(&op.value))
-    }
-
-    /// A sentence about what a step read.
-    pub(super) fn says(self, number: u32, place: usize, what: &str) -> String {
-        let step = self.mop(number, place);
-        let part = |place: usize| step.items().and_then(|mut parts| parts.nth(place)).map(|part| quoted(&part));
-        let (key, seen) = (part(1).unwrap_or_default(), part(2).unwrap_or_default());
-        format!("{}, step {}: read key {key} as {seen}, {what}", self.name(number), place + 1)
+    fn at(self, position: usize) -> Op {
+        self.history.ops()[position].clone()
     }
 
     /// A read of what its writer, at a place of the history, undid or had not finished.
-    pub(super) fn dirty(self, number: u32, place: usize, writer: usize, element: Option<u32>) -> Value {
-        let mut case = vec![("op", self.op(number)), ("mop", self.mop(number, place)), ("writer", self.at(writer))];
-        case.extend(element.map(|element| ("element", self.transactions.value(element).clone())));
-        super::record(case)
-    }
-
-    /// A read that disagrees with the steps before it.
-    pub(super) fn internal(self, number: u32, place: usize, expected: Value) -> Value {
-        Value::record([("op", self.op(number)), ("mop", self.mop(number, place)), ("expected", expected)])
-    }
-
-    /// Values in acknowledged reads that nobody was ever asked to write, or said to have written.
-    pub(super) fn invented(self) -> Vec<Case> {
-        let mut written: HashSet<(u32, u32)> = HashSet::new();
-        for (_, steps) in self.transactions.attempts() {
-            written.extend(writes(steps));
-        }
-        let mut cases = Vec::new();
-        let mut told = HashSet::new();
-        for (number, transaction) in self.transactions.acknowledged() {
-            for (place, step) in transaction.steps.iter().enumerate() {
-                let Action::Read(Some(seen)) = &step.action else { continue };
-                for value in seen.iter().filter(|value| !written.contains(&(step.key, **value))) {
-                    if !told.insert((step.key, *value)) {
-                        continue;
-                    }
-                    let (key, name) = (self.transactions.key(step.key), self.transactions.value(*value));
-                    let value = Value::record([
-                        ("op", self.op(number)),
-                        ("mop", self.mop(number, place)),
-                        ("key", key.clone()),
-                        ("value", name.clone()),
-                    ]);
-                    let text = self.says(number, place, &format!("but nobody ever wrote {} to it", quoted(name)));
-                    cases.push(Case { value, text });
-                }
-            }
-        }
-        cases
+    pub(super) fn dirty(self, number: u32, place: usize, writer: usize, element: Option<u32>) -> TxnCase {
+        let own = writer == self.transactions.of(number).begin;
+        let element = element.map(|element| self.transactions.value(element).clone());
+        TxnCase::Dirty { op: self.op(number), place, writer: self.at(writer), element, own }
     }
 }
 
-/// So many letters of a value are quoted: more than a usual transaction has.
-const MAX_QUOTE: usize = 600;
-
-/// A value as nodes write it, or its beginning.
-pub(super) fn quoted(value: &Value) -> String {
-    let text = value.to_json();
-    match text.char_indices().nth(MAX_QUOTE) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
+/// Adds the values in acknowledged reads that nobody was ever asked to write, or said to have written.
+pub(super) fn invented(subject: Subject<'_>, findings: &mut Findings<'_>) {
+    let transactions = subject.transactions;
+    let mut written: HashSet<(u32, u32)> = HashSet::new();
+    for (_, steps) in transactions.attempts() {
+        written.extend(writes(steps));
     }
+    let mut told = HashSet::new();
+    for (number, transaction) in transactions.acknowledged() {
+        for (place, step) in transaction.steps.iter().enumerate() {
+            let Action::Read(Some(seen)) = &step.action else { continue };
+            for value in seen.iter().filter(|value| !written.contains(&(step.key, **value))) {
+                if told.insert((step.key, *value)) {
+                    let (key, value) = (transactions.key(step.key).clone(), transactions.value(*value).clone());
+                    let case = TxnCase::Invented { op: subject.op(number), place, key, value };
+                    findings.add(Anomaly::Invented, case);
+                }
+            }
+        }
+    }
+}
+
+/// Adds every acknowledged transaction whose answer is not of the steps asked for. Maelstrom takes the answer for the
+/// transaction and never looks at the question: a node that leaves writes out, or does other steps, is judged by what
+/// it claims.
+pub(super) fn changed_answers(subject: Subject<'_>, findings: &mut Findings<'_>) {
+    let begun = |transaction: &Transaction| transaction.begin != transaction.end;
+    for (number, transaction) in subject.transactions.acknowledged().filter(|(_, transaction)| begun(transaction)) {
+        let pairs = transaction.asked.iter().zip(&transaction.steps).enumerate();
+        let wrong = pairs.filter_map(|(place, (asked, answered))| (!is_answer(asked, answered)).then_some(place));
+        let wrong: Vec<usize> = wrong.collect();
+        if !wrong.is_empty() || transaction.asked.len() != transaction.steps.len() {
+            let asked = subject.history.ops()[transaction.begin].value.clone();
+            findings.add(Anomaly::ChangedAnswer, TxnCase::Changed { op: subject.op(number), asked, wrong });
+        }
+    }
+}
+
+/// Whether a step says what became of another: reads may see anything.
+fn is_answer(asked: &Step, answered: &Step) -> bool {
+    asked.key == answered.key
+        && match (&asked.action, &answered.action) {
+            (Action::Read(_), Action::Read(_)) => true,
+            (Action::Write(asked), Action::Write(answered)) => asked == answered,
+            (Action::Read(_), Action::Write(_)) | (Action::Write(_), Action::Read(_)) => false,
+        }
 }
 
 /// The keys and values that steps write.
@@ -167,15 +144,7 @@ pub(super) fn lost_updates(subject: Subject<'_>, findings: &mut Findings<'_>) {
             (Some(list), true) => transactions.list(list),
             (Some(value), false) => value.first().map_or(Value::Nil, |value| transactions.value(*value).clone()),
         };
-        let ops = group.iter().map(|number| subject.op(*number));
-        let text = || {
-            let names = group.iter().map(|number| format!("  {}", subject.name(*number)));
-            let (key, value) = (quoted(key), quoted(&value));
-            let first =
-                format!("these read key {key} as {value} and overwrote it, so that only one update has an effect:");
-            std::iter::once(first).chain(names).collect()
-        };
-        let case = [("key", key.clone()), ("value", value.clone()), ("txns", Value::Vector(ops.collect()))];
-        findings.add("lost-update", Value::record(case), text);
+        let txns = group.iter().map(|number| subject.op(*number)).collect();
+        findings.add(Anomaly::LostUpdate, TxnCase::LostUpdate { key: key.clone(), value, txns });
     }
 }

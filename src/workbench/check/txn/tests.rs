@@ -5,10 +5,11 @@ mod differential;
 mod registers;
 mod simulated;
 
+use super::super::CheckReport as _;
 use super::super::tests::history;
 use super::*;
 
-type Judge = fn(&History, &[String], &Budget) -> Result<Value, Unjudgeable>;
+type Checker = fn(&History, &[String], &Budget) -> Result<TxnReport, Unjudgeable>;
 
 /// Lines of a history in which transactions, given as `process outcome value`, run one after the other.
 fn serial(transactions: &[&str]) -> Vec<String> {
@@ -45,12 +46,16 @@ fn ended(transaction: &str) -> String {
     format!("{process} {outcome} txn {value}")
 }
 
-fn judged(judge: Judge, lines: &[String], model: &str) -> Result<Value, Unjudgeable> {
-    judge(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()), &[model.to_owned()], &Budget::default())
+fn judged(checker: Checker, lines: &[String], model: &str) -> Result<TxnReport, Unjudgeable> {
+    checker(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()), &[model.to_owned()], &Budget::default())
+}
+
+fn append_report(lines: &[String], model: &str) -> TxnReport {
+    judged(check_append, lines, model).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn appended(lines: &[String], model: &str) -> Value {
-    judged(check_append, lines, model).unwrap_or_else(|error| panic!("{error}"))
+    append_report(lines, model).to_edn()
 }
 
 /// Two transactions that saw each other, which read uncommitted allows.
@@ -61,15 +66,16 @@ fn without_time_to_search_for_cycles_there_is_no_verdict_but_that_something_was_
     let lines = concurrent(&CROSSED);
     let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
     let models = |name: &str| [name.to_owned()];
-    let allowed = check_append(&history, &models("read-uncommitted"), &Budget::until(|| true)).expect("judged");
+    let allowed =
+        check_append(&history, &models("read-uncommitted"), &Budget::until(|| true)).expect("judged").to_edn();
     assert_eq!(Verdict::of(&allowed), Verdict::Unknown);
-    assert_eq!(types(&allowed), [TIMEOUT]);
+    assert_eq!(types(&allowed), ["cycle-search-timeout"]);
     let error = allowed.get("error").and_then(Value::as_str).unwrap_or_default();
     assert!(error.contains("of 1 groups of transactions") && error.contains("--check-timeout"), "{error}");
     let aborted = ["0 fail [[:append 3 1]]", "1 ok [[:r 3 [1]]]"].into_iter().chain(CROSSED);
     let lines = concurrent(&aborted.collect::<Vec<_>>()[..]);
     let history = super::super::tests::history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let proven = check_append(&history, &models("read-committed"), &Budget::until(|| true)).expect("judged");
+    let proven = check_append(&history, &models("read-committed"), &Budget::until(|| true)).expect("judged").to_edn();
     assert_eq!(Verdict::of(&proven), Verdict::False, "{proven}");
 }
 
@@ -208,9 +214,8 @@ fn a_cycle_is_told_with_its_steps_and_in_words() {
     let expected = "({:type :rw, :key 1, :value :elle.list-append/init, :value' 7, :a-mop-index 0, :b-mop-index 0} \
                     {:type :realtime, :a' #jepsen.history.Op{:index 1, ";
     assert!(steps.starts_with(expected), "{steps}");
-    let words = super::super::in_words(&Value::record([("workload", result)]));
+    let words = append_report(&lines, "strict-serializable").explanation().concat();
     let expected = [
-        "",
         "1 × G-single-item-realtime: a transaction saw some of what another wrote or followed, and missed the rest, \
          where what ended comes before what began later",
         "T1 < T2 < T1, a cycle of 2 transactions",

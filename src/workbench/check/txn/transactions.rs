@@ -50,7 +50,7 @@ pub(super) struct Transactions {
 
 /// How a workload writes its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub enum Dialect {
     /// `[:append key element]`, and reads of lists.
     Append,
     /// `[:w key value]`, and reads of values.

@@ -6,7 +6,7 @@ use super::*;
 use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::OutputTail;
 use crate::workbench::network::{BadLine, Counts, Journal, Muted};
-use crate::workbench::test::{Lateness, OperationErrors};
+use crate::workbench::test::{Lateness, OperationErrors, Throughput};
 
 fn options(line: &str) -> Options {
     let line = format!("{line} --seed 7");
@@ -110,7 +110,7 @@ fn what_is_missing_and_what_else_is_to_be_known_are_in_the_summary() {
     assert!(page.contains("note            the log of n1 holds the first 64 MiB\n"), "{page}");
     assert!(page.contains("missing         cannot write history.edn: no room\n"), "{page}");
     assert!(page.contains("missing         cannot write /nonexistent/junit.xml: "), "{page}");
-    let results = results.expect("a verdict").to_string();
+    let results = results.expect("a verdict").to_edn().to_string();
     assert!(results.contains(":remarks [\"the log of n1 holds the first 64 MiB\"]"), "{results}");
 }
 

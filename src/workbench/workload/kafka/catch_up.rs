@@ -1,9 +1,9 @@
 //! The final phase: each thread gets a new client, assigns all keys from offset 0, and polls until it has seen the highest
 //! known offset of each key, for at most 10 s.
 
+use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use chacha20::ChaCha8Rng;
 
 use super::offsets::Offsets;
 use super::{Invocation, Last, keys, poll};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Bound, Event, Finding, GaveUp, MAX_CONFIGS, MAX_OPEN, MAX_STEPS, Open, State, Steps, Violation};
+use super::{Bound, Event, GaveUp, MAX_CONFIGS, MAX_OPEN, MAX_STEPS, Open, SearchOutcome, State, Steps, Violation};
 use crate::workbench::check::Budget;
 use crate::workbench::check::linearizable::calls::{Call, Effect};
 
@@ -27,8 +27,8 @@ struct Choice {
 }
 
 /// Searches for an order that starts from a state.
-pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Budget) -> Finding {
-    let gave_up = |at, bound| Finding::GaveUp(GaveUp::at(events, at, bound));
+pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Budget) -> SearchOutcome {
+    let gave_up = |at, bound| SearchOutcome::GaveUp(GaveUp::at(events, at, bound));
     let Some(moments) = moments(calls, events) else { return gave_up(0, Bound::Open) };
     let mut seen: HashSet<(usize, u32, u128)> = HashSet::new();
     let mut steps = Steps { left: budget.steps(MAX_STEPS), budget };
@@ -39,7 +39,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Bu
         if let Some((from, state)) = next.take() {
             let (at, state) = advance(&moments, from, state);
             let Some(Moment::End(ending)) = moments.get(at) else {
-                return Finding::Linearizable(last_open(calls, events).for_people(&[state]));
+                return SearchOutcome::Linearizable(last_open(calls, events).for_people(&[state]));
             };
             if seen.insert((at, state.value, state.done)) {
                 if at > stuck.0 {
@@ -70,7 +70,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Bu
     let (Moment::End(ending), Event::End(call)) = (&moments[at], events[at]) else {
         return gave_up(at, Bound::Steps);
     };
-    Finding::Violation(Violation { call, frontier: ending.open.for_people(&states), from_nowhere: false })
+    SearchOutcome::Violation(Violation { call, frontier: ending.open.for_people(&states), from_nowhere: false })
 }
 
 /// Goes on to the next end of a call that has not happened, or past the last event.

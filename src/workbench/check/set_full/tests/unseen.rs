@@ -1,7 +1,7 @@
 //! What Maelstrom passes over.
 
 use super::*;
-use crate::workbench::check::in_words;
+use crate::workbench::check::set_full::unseen::SetAnomaly;
 
 const ADDED: [&str; 2] = ["0 invoke add 7", "0 ok add 7"];
 
@@ -16,7 +16,7 @@ fn ours(more: &[String]) -> Value {
 }
 
 /// The history with its final reads marked as such.
-fn marked(lines: &[&str], finals: &[usize]) -> Value {
+fn marked(lines: &[&str], finals: &[usize]) -> SetReport {
     let mut ops = history(lines).ops().to_vec();
     for position in finals {
         ops[*position].extra.push((Value::keyword("final?"), true.into()));
@@ -79,13 +79,12 @@ fn a_value_that_one_final_read_misses_is_missing_though_a_later_one_has_it() {
     let reads = ["1 invoke read nil", "2 invoke read nil", "1 ok read []", "2 ok read [7]"];
     let lines = [&ADDED[..], &reads].concat();
     let result = marked(&lines, &[2, 3, 4, 5]);
-    assert_eq!(Verdict::of(&result), Verdict::True, "as Maelstrom says");
-    let ours = result.get("gloomers").expect("always there");
-    assert_eq!((Verdict::of(ours), &*field(ours, "missing")), (Verdict::False, "(7)"));
-    let told = in_words(&Value::record([("workload", result.clone())]));
-    assert!(told[1].contains("process 1 completed at index 4"), "{told:?}");
-    let ours = |finals: &[usize]| marked(&lines, finals).get("gloomers").map(ToString::to_string);
-    assert_eq!(ours(&[3, 5]).as_deref(), Some("{:valid? true}"), "a read on the way may be late");
+    assert_eq!((result.verdict(), result.extended_verdict()), (Verdict::True, Some(Verdict::False)));
+    let [Unseen { anomaly: SetAnomaly::Missing, cases }] = &result.unseen[..] else { panic!("{result:?}") };
+    assert_eq!(cases.iter().map(|case| &case.value).collect::<Vec<_>>(), [&Value::Int(7)]);
+    let told = result.explanation();
+    assert!(told[0][0].contains("process 1 completed at index 4"), "{told:?}");
+    assert_eq!(marked(&lines, &[3, 5]).unseen, [], "a read on the way may be late");
 }
 
 #[test]
@@ -99,7 +98,7 @@ fn reads_after_nine_quiet_seconds_are_final_where_none_is_marked() {
         if nemesis {
             ops[2].time = ops[3].time;
         }
-        let result = check(&ops.into_iter().collect()).expect("judged");
+        let result = check(&ops.into_iter().collect()).expect("judged").to_edn();
         field(result.get("gloomers").expect("always there"), "missing")
     };
     assert_eq!(at(9, false), "(7)");
@@ -111,6 +110,5 @@ fn reads_after_nine_quiet_seconds_are_final_where_none_is_marked() {
 fn what_maelstrom_calls_lost_is_left_to_it() {
     let lines = [&ADDED[..], &["1 invoke read nil", "1 ok read []"]].concat();
     let result = marked(&lines, &[2, 3]);
-    assert_eq!(field(&result, "lost"), "(7)");
-    assert_eq!(field(&result, "gloomers"), "{:valid? true}");
+    assert_eq!((&result.lost[..], &result.unseen[..]), (&[Value::Int(7)][..], &[][..]));
 }

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Append;
 use crate::workbench::check::txn::Subject;
+use crate::workbench::check::txn::anomaly::Anomaly;
+use crate::workbench::check::txn::case::{Expected, TxnCase};
 use crate::workbench::check::txn::findings::Findings;
-use crate::workbench::check::txn::steps::{aborted, intermediate, lost_updates, quoted};
+use crate::workbench::check::txn::steps::{aborted, intermediate, lost_updates};
 use crate::workbench::check::txn::transactions::{Action, Transaction};
-use crate::workbench::edn::Value;
 use crate::workbench::history::Kind;
 
 /// Adds all of them.
@@ -24,20 +25,11 @@ pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, findings
             }
             for element in list {
                 let Some(writer) = aborted.get(&(step.key, *element)) else { continue };
-                let case = subject.dirty(number, place, *writer, Some(*element));
-                findings.add("G1a", case, || {
-                    let (element, writer) = (quoted(transactions.value(*element)), subject.name_at(*writer));
-                    let what = format!("with the element {element} of {writer}, which was aborted");
-                    vec![subject.says(number, place, &what)]
-                });
+                findings.add(Anomaly::G1a, subject.dirty(number, place, *writer, Some(*element)));
             }
             let writer = list.last().and_then(|last| intermediate.get(&(step.key, *last)));
             if let Some(writer) = writer.filter(|writer| **writer != transaction.end) {
-                let case = subject.dirty(number, place, *writer, list.last().copied());
-                findings.add("G1b", case, || {
-                    let what = format!("in the middle of {}, which goes on to append", subject.name_at(*writer));
-                    vec![subject.says(number, place, &what)]
-                });
+                findings.add(Anomaly::G1b, subject.dirty(number, place, *writer, list.last().copied()));
             }
         }
         if transaction.kind == Kind::Ok {
@@ -61,28 +53,24 @@ fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], fin
         *counts.entry(*element).or_default() += 1;
     }
     let counts = counts.into_iter().filter(|(_, count)| *count > 1);
-    let counts = counts.map(|(element, count)| (subject.transactions.value(element).clone(), Value::count(count)));
-    let case = Value::record([
-        ("op", subject.op(number)),
-        ("mop", subject.mop(number, place)),
-        ("duplicates", Value::Map(counts.collect())),
-    ]);
-    findings.add("duplicate-elements", case, || vec![subject.says(number, place, "which has an element twice")]);
+    let counts = counts.map(|(element, count)| (subject.transactions.value(element).clone(), count)).collect();
+    let case = TxnCase::Duplicates { op: subject.op(number), place, counts };
+    findings.add(Anomaly::DuplicateElements, case);
 }
 
 /// What a transaction must find at a key: the end of the list, and whether that is all of it.
-struct Expected {
+struct Known {
     list: Vec<u32>,
     whole: bool,
 }
 
 fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, findings: &mut Findings<'_>) {
-    let mut state: HashMap<u32, Option<Expected>> = HashMap::new();
+    let mut state: HashMap<u32, Option<Known>> = HashMap::new();
     for (place, step) in transaction.steps.iter().enumerate() {
         match &step.action {
             Action::Write(element) => {
-                let state = state.entry(step.key).or_insert(Some(Expected { list: vec![], whole: false }));
-                state.get_or_insert(Expected { list: vec![], whole: true }).list.push(*element);
+                let state = state.entry(step.key).or_insert(Some(Known { list: vec![], whole: false }));
+                state.get_or_insert(Known { list: vec![], whole: true }).list.push(*element);
             }
             Action::Read(seen) => {
                 let list = seen.as_deref().unwrap_or_default();
@@ -90,17 +78,18 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, findin
                     let nil = seen.is_none() && expected.whole;
                     let agrees = if expected.whole { list == expected.list } else { list.ends_with(&expected.list) };
                     if !agrees || nil {
-                        let unknown = (!expected.whole).then(|| Value::Symbol("...".into()));
                         let known = expected.list.iter().map(|value| subject.transactions.value(*value).clone());
-                        let expected: Value = unknown.into_iter().chain(known).collect();
-                        let text = format!("but its own steps before leave {}", quoted(&expected));
-                        findings.add("internal", subject.internal(number, place, expected), || {
-                            vec![subject.says(number, place, &text)]
-                        });
+                        let expected = if expected.whole {
+                            Expected::Exactly(known.collect())
+                        } else {
+                            Expected::EndsWith(known.collect())
+                        };
+                        let case = TxnCase::Internal { op: subject.op(number), place, expected };
+                        findings.add(Anomaly::Internal, case);
                         return;
                     }
                 }
-                let known = seen.as_ref().map(|list| Expected { list: list.clone(), whole: true });
+                let known = seen.as_ref().map(|list| Known { list: list.clone(), whole: true });
                 state.insert(step.key, known);
             }
         }
@@ -114,14 +103,8 @@ fn future_read(subject: Subject<'_>, number: u32, transaction: &Transaction, fin
             read.key == step.key && matches!(&read.action, Action::Read(Some(list)) if list.contains(&element))
         });
         if let Some(place) = read {
-            let case = Value::record([
-                ("op", subject.op(number)),
-                ("mop", subject.mop(number, place)),
-                ("element", subject.transactions.value(element).clone()),
-            ]);
-            findings.add("future-read", case, || {
-                vec![subject.says(number, place, "which has an element that it appends only later")]
-            });
+            let element = subject.transactions.value(element).clone();
+            findings.add(Anomaly::FutureRead, TxnCase::FutureRead { op: subject.op(number), place, element });
             return;
         }
     }
@@ -132,14 +115,8 @@ fn incompatible_orders(append: &Append<'_>, subject: Subject<'_>, findings: &mut
         let Some(pair) = lists.windows(2).find(|pair| !pair[1].starts_with(pair[0])) else { continue };
         let (transactions, key) = (subject.transactions, subject.transactions.key(*key));
         let (one, other) = (transactions.list(pair[0]), transactions.list(pair[1]));
-        let text = format!(
-            "key {} was read as {} and as {}, of which neither is the beginning of the other",
-            quoted(key),
-            quoted(&one),
-            quoted(&other)
-        );
-        let case = Value::record([("key", key.clone()), ("values", Value::Vector(vec![one, other]))]);
-        findings.add("incompatible-order", case, || vec![text]);
+        let case = TxnCase::IncompatibleOrder { key: key.clone(), values: [one, other] };
+        findings.add(Anomaly::IncompatibleOrder, case);
     }
 }
 
@@ -157,20 +134,15 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findi
             match transactions.of(writer).kind {
                 Kind::Ok => {
                     if let Some(last) = last.filter(|_| was_aborted) {
-                        let between = [subject.op(last), Value::Symbol("...".into()), subject.op(writer)];
-                        let case = Value::record([
-                            ("key", transactions.key(*key).clone()),
-                            ("values", transactions.list(&values)),
-                            ("txns", Value::Vector(between.into())),
-                        ]);
-                        findings.add("dirty-update", case, || {
-                            vec![format!(
-                                "{} appended to key {} what {} had appended to, which was aborted",
-                                subject.name(writer),
-                                quoted(transactions.key(*key)),
-                                subject.name(last)
-                            )]
-                        });
+                        findings.add(
+                            Anomaly::DirtyUpdate,
+                            TxnCase::DirtyUpdate {
+                                key: transactions.key(*key).clone(),
+                                values: transactions.list(&values),
+                                aborted: subject.op(last),
+                                writer: subject.op(writer),
+                            },
+                        );
                     }
                     (last, values) = (Some(writer), vec![*value]);
                 }

@@ -1,6 +1,6 @@
 //! Answers that are not of the steps asked for: what Maelstrom makes of them, and what we say.
 
-use super::registers::{ours, written};
+use super::registers::{ours, written, written_report};
 use super::*;
 
 /// A read of key 1 by process 9, which begins before anything ends.
@@ -130,10 +130,9 @@ fn a_graph_is_not_empty_if_transactions_depend_on_themselves_or_failed_later() {
 fn answers_that_differ_from_what_was_asked_are_told_step_by_step() {
     let told = |asked: &str, answered: &str| {
         let lines = [format!("0 invoke txn {asked}"), format!("0 ok txn {answered}")];
-        let result = appended(&lines, "read-uncommitted");
-        let words = super::super::super::in_words(&Value::record([("workload", result)]));
-        let words = words.into_iter().skip_while(|line| !line.contains("× changed-answer")).skip(2);
-        words.take_while(|line| !line.is_empty()).collect::<Vec<_>>()
+        let words = append_report(&lines, "read-uncommitted").explanation();
+        let words = words.into_iter().find(|lines| lines[0].contains("× changed-answer")).unwrap_or_default();
+        words.into_iter().skip(2).collect::<Vec<_>>()
     };
     assert!(told("[[:r 1 nil] [:append 2 1]]", "[[:r 1 [7]] [:append 2 1]]").is_empty());
     assert_eq!(
@@ -172,8 +171,8 @@ fn every_case_is_counted_though_few_are_told() {
     assert_eq!(cases(&result, "G1b").len(), 9);
     let ours = result.get("gloomers").expect("always there");
     assert_eq!(ours.get("counts").map(ToString::to_string), Some("{:G1b 9}".to_owned()));
-    let words = super::super::super::in_words(&Value::record([("workload", result.clone())]));
-    assert_eq!(words[1], "9 × G1b: a read saw another transaction halfway");
+    let words = written_report(&concurrent(&all), "read-committed").explanation().concat();
+    assert_eq!(words[0], "9 × G1b: a read saw another transaction halfway");
     assert_eq!(words.iter().filter(|line| line.contains(", step 1: read key 1 as 1, in the middle of ")).count(), 3);
 }
 
@@ -181,10 +180,72 @@ fn every_case_is_counted_though_few_are_told() {
 fn nothing_in_words_is_edn_or_longer_than_a_page() {
     let list = (0..9_999).map(|element| element.to_string()).collect::<Vec<_>>().join(" ");
     let lines = concurrent(&["0 ok [[:append 1 1]]", &format!("1 ok [[:r 1 [{list} 1]]]")]);
-    let result = appended(&lines, "serializable");
-    let words = super::super::super::in_words(&Value::record([("workload", result)]));
+    let words = append_report(&lines, "serializable").explanation().concat();
     assert!(!words.is_empty());
     for line in words {
         assert!(line.len() < 3_000 && !line.contains("[:") && !line.contains("nil"), "{line}");
     }
+}
+
+#[test]
+fn changed_answers_are_told_though_nothing_can_be_decided() {
+    let lines = ["0 invoke txn [[:w 8 1]]", "1 invoke txn [[:w 8 2]]", "2 invoke txn [[:r 8 nil]]"];
+    let ends = ["0 ok txn [[:w 8 nil]]", "1 ok txn [[:w 8 nil]]", "2 ok txn [[:r 8 nil]]"];
+    let lines: Vec<_> = lines.into_iter().chain(ends).map(str::to_owned).collect();
+    let report = written_report(&lines, "read-committed");
+    assert_eq!((report.verdict(), report.extended_verdict()), (Verdict::Unknown, Some(Verdict::False)));
+    assert_eq!(report.violations()[0].sentence, "null was written to key 8 more than once");
+    let [changed] = &report.unseen()[..] else { panic!("{report:?}") };
+    assert_eq!((changed.anomaly, changed.count), ("changed-answer", 2));
+    let result = report.to_edn();
+    assert!(result.get("error").is_some() && types(result.get("gloomers").expect("ours")) == ["changed-answer"]);
+}
+
+#[test]
+fn what_maelstrom_sees_is_not_told_as_unseen() {
+    let lines = beside_a_read("[[:w 1 1] [:w 1 2]]", "ok txn [[:w 1 1] [:w 1 2]]", "1");
+    let report = written_report(&lines, "read-committed");
+    assert_eq!((report.verdict(), report.extended_verdict()), (Verdict::False, Some(Verdict::False)));
+    assert_eq!(report.unseen(), []);
+    let invented = written_report(&beside_a_read("[[:w 1 1]]", "ok txn [[:w 1 1]]", "9"), "read-committed");
+    assert_eq!(invented.unseen()[0].sentence, "1 × invented-value: a read saw what nobody ever wrote");
+}
+
+#[test]
+fn every_anomaly_of_the_verdict_has_a_plain_sentence() {
+    let lines = concurrent(&["0 ok [[:w 1 1] [:r 2 2] [:w 2 3]]", "1 ok [[:w 2 2] [:r 1 1] [:w 1 2]]"]);
+    let told =
+        |report: TxnReport| report.violations().into_iter().map(|violation| violation.sentence).collect::<Vec<_>>();
+    let expected = [
+        "1 × G1c: transactions overwrote and read each other in a circle",
+        "1 × PL-1-cycle-exists: transactions depend on each other in a circle, as they may not under read-uncommitted",
+    ];
+    assert_eq!(told(written_report(&lines, "read-committed")), expected);
+    let alone = written_report(&serial(&["0 ok [[:w 1 1]]"]), "read-committed");
+    let expected = "1 × empty-transaction-graph: no transaction depends on another, so there is nothing to judge";
+    assert_eq!(told(alone), [expected]);
+}
+
+#[test]
+fn a_read_in_the_middle_of_what_its_own_transaction_was_asked_for_says_that_the_answer_changed() {
+    let lines = ["0 invoke txn [[:w 1 1] [:r 1 nil] [:w 1 2]]", "0 ok txn [[:r 1 1] [:w 1 2]]"].map(str::to_owned);
+    let told = written_report(&lines, "read-committed").explanation().concat();
+    let own =
+        "step 1: read key 1 as 1, in the middle of what it was asked for itself: its answer changed what was asked";
+    assert!(told.iter().any(|line| line.ends_with(own)), "{told:?}");
+}
+
+#[test]
+fn a_list_that_must_end_with_something_is_told_in_words() {
+    let lines = concurrent(&["0 ok [[:append 1 1] [:r 1 [5]]]", "1 ok [[:append 1 5]]"]);
+    let told = append_report(&lines, "read-atomic").explanation().concat();
+    let end = "read key 1 as [5], but after its own steps before the list must end with 1";
+    assert!(told.iter().any(|line| line.ends_with(end)), "{told:?}");
+}
+
+#[test]
+fn one_step_was_asked() {
+    let lines = ["0 invoke txn [[:w 1 1]]", "0 ok txn []"].map(str::to_owned);
+    let told = written_report(&lines, "read-committed").explanation().concat();
+    assert!(told.contains(&"answered 0 steps where 1 was asked".to_owned()), "{told:?}");
 }

@@ -32,8 +32,8 @@ struct Said {
     ours: BTreeSet<String>,
 }
 
-fn said(judge: Judge, drawn: &Drawn, model: &str) -> Said {
-    let Ok(result) = judged(judge, &drawn.lines(), model) else {
+fn said(judge: Checker, drawn: &Drawn, model: &str) -> Said {
+    let Ok(result) = judged(judge, &drawn.lines(), model).map(|report| report.to_edn()) else {
         return Said { valid: None, types: BTreeSet::new(), ours: BTreeSet::new() };
     };
     let valid = match Verdict::of(&result) {
@@ -51,7 +51,7 @@ fn worst(names: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 /// The verdict that both come to, or how they differ.
-fn compare(judge: Judge, drawn: &Drawn, model: &naive::Model) -> Result<Option<bool>, String> {
+fn compare(judge: Checker, drawn: &Drawn, model: &naive::Model) -> Result<Option<bool>, String> {
     let Some(naive) = Naive::new(drawn, model) else { return Ok(None) };
     let said = said(judge, drawn, model.name);
     let verdict = naive.verdict;
@@ -70,7 +70,7 @@ fn compare(judge: Judge, drawn: &Drawn, model: &naive::Model) -> Result<Option<b
     if model.forbids_every_cycle() && worst(&cycles) != worst(&naive.cycles) {
         return Err(format!("{cycles:?}, but naively {:?}", naive.cycles));
     }
-    let only_ours = |name: &&String| OURS.contains(&name.as_str());
+    let only_ours = |name: &&String| anomaly::OURS.iter().any(|ours| ours.name() == name.as_str());
     let ours: BTreeSet<_> = said.ours.iter().filter(only_ours).cloned().collect();
     if ours != naive.ours {
         return Err(format!("{ours:?}, but naively {:?}", naive.ours));
@@ -78,7 +78,7 @@ fn compare(judge: Judge, drawn: &Drawn, model: &naive::Model) -> Result<Option<b
     Ok(verdict)
 }
 
-fn agree(judge: Judge, dialect: Dialect) {
+fn agree(judge: Checker, dialect: Dialect) {
     let (mut valid, mut invalid) = (0_u64, 0_u64);
     for seed in seeds() {
         let drawn = Drawn::new(dialect.is_list(), seed);

@@ -3,6 +3,10 @@
 use super::*;
 
 pub(super) fn written(lines: &[String], model: &str) -> Value {
+    written_report(lines, model).to_edn()
+}
+
+pub(super) fn written_report(lines: &[String], model: &str) -> TxnReport {
     judged(check_register, lines, model).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -15,7 +19,8 @@ pub(super) fn ours(result: &Value) -> (Verdict, Vec<String>) {
 fn without_time_to_search_for_cycles_registers_are_not_judged_either() {
     let lines = concurrent(&["0 ok [[:w 1 1] [:r 2 1]]", "1 ok [[:w 2 1] [:r 1 1]]"]);
     let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let result = check_register(&history, &["read-uncommitted".to_owned()], &Budget::until(|| true)).expect("judged");
+    let result = check_register(&history, &["read-uncommitted".to_owned()], &Budget::until(|| true));
+    let result = result.expect("judged").to_edn();
     assert_eq!(Verdict::of(&result), Verdict::Unknown, "{result}");
     assert!(result.get("error").is_some(), "{result}");
 }

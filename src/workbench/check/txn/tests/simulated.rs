@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use chacha20::ChaCha8Rng;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, prop_assume, proptest};
 use rand::{RngExt as _, SeedableRng as _};
-use chacha20::ChaCha8Rng;
 
 use super::*;
 
@@ -109,7 +109,7 @@ proptest! {
         let (lines, _) = simulated(Dialect::Append, seed, clients, 60, false);
         prop_assert_eq!(appended(&lines, "strict-serializable").to_string(), "{:valid? true}");
         let (lines, _) = simulated(Dialect::Register, seed, clients, 60, false);
-        let result = judged(check_register, &lines, "strict-serializable").expect("judged");
+        let result = judged(check_register, &lines, "strict-serializable").expect("judged").to_edn();
         prop_assert_eq!(Verdict::of(&result), Verdict::True);
         prop_assert_eq!(result.get("gloomers").map(Verdict::of), Some(Verdict::True));
     }
@@ -127,7 +127,7 @@ proptest! {
     fn of_a_register_it_is_found_by_us(seed in any::<u64>(), clients in 2_usize..6) {
         let (lines, erred) = simulated(Dialect::Register, seed, clients, 60, true);
         prop_assume!(erred);
-        let result = judged(check_register, &lines, "strict-serializable").expect("judged");
+        let result = judged(check_register, &lines, "strict-serializable").expect("judged").to_edn();
         // Who overwrote what is not always known, so that neither checker is complete; but it never claims more.
         let ours = result.get("gloomers").map(Verdict::of);
         prop_assert!(Verdict::of(&result) == Verdict::True || ours == Some(Verdict::False), "{}", result);

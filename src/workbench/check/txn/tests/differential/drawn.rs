@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rand::{RngExt as _, SeedableRng as _};
 use chacha20::ChaCha8Rng;
+use rand::{RngExt as _, SeedableRng as _};
 
 /// A step: a read with what it saw, or a write with what it wrote. None is nil; a register has at most one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
