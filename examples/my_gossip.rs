@@ -1,8 +1,8 @@
 //! A hand-made gossip protocol for broadcast: ten times a second a node sends each peer what that is not known to hold,
 //! until it is acknowledged.
 //!
-//! Timers start the rounds, calls find out what arrived, and whatever a partition swallowed is sent again. It costs many
-//! times the messages of [`gossip_gloomers::gossip`], and is all there is to see.
+//! Timers start the rounds, calls find out what arrived, and whatever a partition swallowed is sent again. It costs
+//! many times the messages of [`gossip_gloomers::gossip`], and is all there is to see.
 //!
 //! ```console
 //! $ cargo build --release --example my_gossip

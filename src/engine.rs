@@ -15,9 +15,9 @@ use crate::wire::{Decode, ErrorCode, Json, MAX_LINE, Message, PADDING, Quote, Re
 /// (protocol §1.2).
 pub const SETTLE: Duration = Duration::from_millis(500);
 
-/// Upper bound on how long a node with timers waits for input. Whatever it reads counts as if it had arrived right after
-/// the previous wake-up: if the process was suspended in between, the client may have timed out, and a reply to it would
-/// mute the node. A node without timers cannot tell.
+/// Upper bound on how long a node with timers waits for input. Whatever it reads counts as if it had arrived right
+/// after the previous wake-up: if the process was suspended in between, the client may have timed out, and a reply to
+/// it would mute the node. A node without timers cannot tell.
 pub const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some

@@ -9,9 +9,9 @@
 //! incarnations of others are written as differences to it. `below` lists all who follow the sender, directly or not.
 //! `have` lists origins (node, incarnation) and how far the sender holds them; `ops` lists runs: an origin, the first
 //! number, and the operations from there. Only what changed is said. `answer`, `full`, `doubts` and `far` are flags:
-//! answer at once; `have` is complete; some node is suspected; the hub is two hops away or more. `waited` is how long the
-//! oldest operation on board has waited at the sender, where the message goes to its hub. Nodes that ask what is stable
-//! add `stable`, a list like `have`, and `held`, a count.
+//! answer at once; `have` is complete; some node is suspected; the hub is two hops away or more. `waited` is how long
+//! the oldest operation on board has waited at the sender, where the message goes to its hub. Nodes that ask what is
+//! stable add `stable`, a list like `have`, and `held`, a count.
 
 use crate::time::{Duration, Time};
 use crate::wire::{Field, Items, Json, Line, write_int};

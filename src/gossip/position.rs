@@ -1,7 +1,8 @@
 //! Where a replica stands in the tree, and who must know of it.
 //!
 //! Every message says it, so that it is never old for long while there is news. When there is none it must be said
-//! nevertheless, and until it is known to have arrived: who is suspected no longer would else be thought to be for ever.
+//! nevertheless, and until it is known to have arrived: who is suspected no longer would else be thought to be for
+//! ever.
 
 use super::Gossip;
 use super::link::{Lesson, Link};

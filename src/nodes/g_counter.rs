@@ -72,7 +72,8 @@ impl Stored {
 /// Whether the node may write, and what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// What it stored last is not known: an earlier incarnation may have stored something, or a commit was not answered.
+    /// What it stored last is not known: an earlier incarnation may have stored something, or a commit was not
+    /// answered.
     Unsure,
     /// What it stored last is known.
     Idle,

@@ -1,5 +1,5 @@
-//! Arrays as JSON text: their elements as they stand, without a parser. What is read is known to be well-formed, because
-//! this crate wrote it.
+//! Arrays as JSON text: their elements as they stand, without a parser. What is read is known to be well-formed,
+//! because this crate wrote it.
 
 /// The texts of the elements of an array; nothing if the text is no array.
 pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
