@@ -53,18 +53,24 @@ impl Swarm {
         Scenario { time_limit_s, arguments: self.arguments.clone(), ..drawn }
     }
 
-    /// Runs every seed; `on_trial` is told of each that is done, in any order.
-    pub fn run(&self, nodes: &NodeFactory<'_>, on_trial: &(dyn Fn(&CaseOutcome) + Sync)) -> SwarmReport {
+    /// Runs every seed, or as many as have begun when `is_over` becomes true; `on_outcome` is told of each that is done,
+    /// in any order.
+    pub fn run(
+        &self,
+        nodes: &NodeFactory<'_>,
+        on_outcome: &(dyn Fn(&CaseOutcome) + Sync),
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) -> SwarmReport {
         let seeds: Vec<u64> = (0..self.seeds).map(|more| self.first_seed.wrapping_add(more)).collect();
-        let trials = workers::share(self.jobs, &seeds, |seed| {
+        let outcomes = workers::share(self.jobs, &seeds, is_over, |seed| {
             let scenario = self.scenario(*seed);
-            let trial = attempt(&scenario, nodes);
-            on_trial(&trial);
-            (scenario, trial)
+            let outcome = attempt(&scenario, nodes);
+            on_outcome(&outcome);
+            (scenario, outcome)
         });
-        let mut report = SwarmReport::of(self, trials);
+        let mut report = SwarmReport::of(self, outcomes);
         let first = report.failures.len().min(MAX_SHRUNK);
-        let shrunk = workers::share(self.jobs, &report.failures[..first], |failing| {
+        let shrunk = workers::share(self.jobs, &report.failures[..first], is_over, |failing| {
             shrink::shrink(&failing.scenario, &failing.fault, |scenario| attempt(scenario, nodes).fault)
         });
         for (failing, shrunk) in report.failures.iter_mut().zip(shrunk) {

@@ -9,14 +9,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::options::{Refusal, workload_named};
 use super::{Output, refuse};
 use crate::workbench::cluster::builtin::Builtin;
-use crate::workbench::report::finish::{INVALID, UNKNOWN, VALID};
-use crate::workbench::swarm::{Swarm, tell_of_panics};
+use crate::workbench::cluster::processes::Interrupts;
+use crate::workbench::report::finish::{INTERRUPTED, INVALID, UNKNOWN, VALID};
+use crate::workbench::swarm::{CaseOutcome, Swarm, tell_of_panics};
 
 const AFTER: &str = "Each seed draws the cluster, the rate, the network, the faults and the jitter. Each test must be \
     valid, and all nodes must agree after the heal. What a node answered that was killed later is not held against the \
     others: it may have been in its memory alone. Of failures, the first three are shrunk to smaller ones of the same \
     kind, in at most 300 tries each.\n\
-    Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments.";
+    Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments,
+    130 for Ctrl-C, after which what was found so far is told.";
 
 /// Runs a workload in virtual time from many seeds, with faults, and looks for failures
 #[derive(Debug, Args)]
@@ -65,16 +67,24 @@ pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::R
     let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);
     tell_of_panics();
     let bar = bar(swarm.seeds, quiet);
-    let findings = swarm.run(&nodes, &|trial| {
-        if trial.fault.is_some() {
+    let interrupts = Interrupts::new()?;
+    let caught = interrupts.catch();
+    let on_outcome = |outcome: &CaseOutcome| {
+        if outcome.fault.is_some() {
             bar.set_message(", some fail");
         }
         bar.inc(1);
-    });
+    };
+    let report = swarm.run(&nodes, &on_outcome, &|| caught.is_raised());
     bar.finish_and_clear();
-    writeln!(output.page, "{findings}{:<16}{:.1} s", "took", bar.elapsed().as_secs_f64())?;
-    Ok(match findings.failures.len() {
-        0 if findings.undecided as u64 == swarm.seeds => UNKNOWN,
+    writeln!(output.page, "{report}{:<16}{:.1} s", "took", bar.elapsed().as_secs_f64())?;
+    let (_, done) = report.seeds;
+    if done < swarm.seeds || caught.is_raised() {
+        writeln!(output.page, "Interrupted after {done} of {} seeds.", swarm.seeds)?;
+        return Ok(INTERRUPTED);
+    }
+    Ok(match report.failures.len() {
+        0 if report.undecided as u64 == swarm.seeds => UNKNOWN,
         0 => VALID,
         _ => INVALID,
     })

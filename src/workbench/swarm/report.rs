@@ -47,23 +47,23 @@ pub struct SwarmReport {
 }
 
 impl SwarmReport {
-    pub(super) fn of(swarm: &Swarm, trials: Vec<(Scenario, CaseOutcome)>) -> Self {
-        let operations = trials.iter().map(|(_, trial)| trial.operations).sum();
-        let undecided = trials.iter().filter(|(_, trial)| trial.is_undecided).count();
+    pub(super) fn of(swarm: &Swarm, outcomes: Vec<(Scenario, CaseOutcome)>) -> Self {
+        let seeds = (swarm.first_seed, outcomes.len() as u64);
+        let operations = outcomes.iter().map(|(_, outcome)| outcome.operations).sum();
+        let undecided = outcomes.iter().filter(|(_, outcome)| outcome.is_undecided).count();
         let (mut failures, mut stalest, mut dearest) = (Vec::new(), Vec::new(), Vec::new());
-        for (scenario, trial) in trials {
-            if let Some(fault) = trial.fault {
+        for (scenario, outcome) in outcomes {
+            if let Some(fault) = outcome.fault {
                 failures.push(Failing { scenario, fault, shrunk: None });
                 continue;
             }
-            stalest.extend(trial.staleness_ms.map(|ms| (ms, scenario.clone())));
-            dearest.extend(trial.messages.filter(|messages| *messages > 0.0).map(|messages| (messages, scenario)));
+            stalest.extend(outcome.staleness_ms.map(|ms| (ms, scenario.clone())));
+            dearest.extend(outcome.messages.filter(|messages| *messages > 0.0).map(|messages| (messages, scenario)));
         }
         stalest.sort_by_key(|(ms, scenario)| (Reverse(*ms), scenario.seed));
         dearest.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         stalest.truncate(WORST);
         dearest.truncate(WORST);
-        let seeds = (swarm.first_seed, swarm.seeds);
         Self { workload: swarm.workload.name(), seeds, operations, undecided, failures, stalest, dearest }
     }
 }

@@ -28,7 +28,7 @@ fn said(line: &str) -> (u8, String) {
 #[test]
 fn the_nodes_of_every_workload_stand_a_few_seeds() {
     for workload in Kind::ALL {
-        let findings = swarm(workload, 8, 2).run(&good(workload), &|_| {});
+        let findings = swarm(workload, 8, 2).run(&good(workload), &|_| {}, &|| false);
         assert!(findings.failures.is_empty(), "{findings}");
         assert!(findings.operations > 0);
     }
@@ -175,8 +175,8 @@ fn registers_that_a_killed_node_took_with_it_go_back_without_a_fault() {
 #[test]
 fn findings_do_not_depend_on_the_number_of_threads() {
     let nodes = good(Kind::Broadcast);
-    let alone = swarm(Kind::Broadcast, 12, 1).run(&nodes, &|_| {});
-    assert_eq!(alone, swarm(Kind::Broadcast, 12, 5).run(&nodes, &|_| {}));
+    let alone = swarm(Kind::Broadcast, 12, 1).run(&nodes, &|_| {}, &|| false);
+    assert_eq!(alone, swarm(Kind::Broadcast, 12, 5).run(&nodes, &|_| {}, &|| false));
 }
 
 #[test]

@@ -4,17 +4,26 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What `work` makes of each item, in their order, by so many threads.
-pub(super) fn share<T: Sync, R: Send + Sync>(threads: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// What `work` makes of each item, in their order, by so many threads; of the first items only, if `is_over` becomes
+/// true before the last has begun.
+pub(super) fn share<T: Sync, R: Send + Sync>(
+    threads: usize,
+    items: &[T],
+    is_over: &(dyn Fn() -> bool + Sync),
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results: Vec<_> = items.iter().map(|_| OnceLock::new()).collect();
-    let worker = || loop {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let (Some(item), Some(result)) = (items.get(index), results.get(index)) else { return };
-        result.get_or_init(|| work(item));
+    let worker = || {
+        while !is_over() {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(item), Some(result)) = (items.get(index), results.get(index)) else { return };
+            result.get_or_init(|| work(item));
+        }
     };
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(worker))));
-    results.into_iter().map(|result| result.into_inner().expect("no thread panicked")).collect()
+    // Items are begun in order, and what has begun is finished.
+    results.into_iter().map_while(OnceLock::into_inner).collect()
 }
 
 #[cfg(test)]
@@ -26,7 +35,19 @@ mod tests {
         let numbers: Vec<u64> = (0..100).collect();
         let squares: Vec<u64> = numbers.iter().map(|number| number * number).collect();
         for threads in [1, 2, 7, 200] {
-            assert_eq!(share(threads, &numbers, |number| number * number), squares);
+            assert_eq!(share(threads, &numbers, &|| false, |number| number * number), squares);
+        }
+    }
+
+    #[test]
+    fn what_has_begun_when_it_is_over_is_finished_and_nothing_else_begins() {
+        let numbers: Vec<usize> = (0..100).collect();
+        for threads in [1, 2, 7] {
+            let begun = AtomicUsize::new(0);
+            let is_over = || begun.load(Ordering::Relaxed) >= 10;
+            let done = share(threads, &numbers, &is_over, |number| (begun.fetch_add(1, Ordering::Relaxed), *number).1);
+            assert_eq!(done, numbers[..begun.into_inner()]);
+            assert!((10..10 + threads).contains(&done.len()), "{}", done.len());
         }
     }
 }

@@ -22,7 +22,7 @@ fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
 /// The swarm finds the mutant and shrinks it, and finds nothing else: without the bug, all is well.
 fn assert_found(workload: Kind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmReport {
     let swarm = swarm(workload, seeds, 2);
-    let found = swarm.run(mutant, &|_| {});
+    let found = swarm.run(mutant, &|_| {}, &|| false);
     let first = found.failures.first().unwrap_or_else(|| panic!("not found\n{found}"));
     let shrunk = first.shrunk.as_ref().expect("the first failures are shrunk");
     assert!(shrunk.tries > 0 && shrunk.tries <= MAX_TRIES);
@@ -33,7 +33,7 @@ fn assert_found(workload: Kind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmRe
     assert!(small.0 < large.0 && small.1 <= large.1 && small.2 <= large.2, "{found}");
     assert_eq!(attempt(&shrunk.scenario, mutant).fault.as_ref(), Some(&shrunk.fault), "{found}");
     assert!(shrunk.fault.is_like(&first.fault), "{found}");
-    let findings = swarm.run(&good(workload), &|_| {});
+    let findings = swarm.run(&good(workload), &|_| {}, &|| false);
     assert!(findings.failures.is_empty(), "{findings}");
     found
 }
