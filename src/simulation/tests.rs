@@ -127,11 +127,6 @@ fn what_makes_no_sense_is_refused_in_words() {
         let failure = simulation.run(Workload::Echo).expect_err("it makes no sense");
         assert!(failure.to_string().contains(why), "{simulation:?}: {failure}");
     }
-    let failure = Simulation::command("-w echo --rate x --latency x").expect_err("two mistakes");
-    assert!(
-        failure.to_string().contains("\"--rate x\"") && failure.to_string().contains("\"--latency x\""),
-        "{failure}"
-    );
     let failure = base.nodes(2).concurrency(3).run(Workload::LinKv).expect_err("3 is no multiple of 4");
     assert!(matches!(failure, TestError::Unfit(_)), "{failure}");
 }

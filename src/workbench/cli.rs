@@ -70,7 +70,7 @@ struct NodeArguments {
     #[arg(value_name = "WORKLOAD")]
     workload: String,
     /// For the node
-    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "ARGUMENTS")]
     arguments: Vec<String>,
 }
 
@@ -87,8 +87,12 @@ pub struct Output<'a> {
 /// `gloomers`, by the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let is_node = arguments.first().is_some_and(|first| first == "node");
+    if is_node && arguments.len() > 2 {
+        // What follows the workload is for the node, also --help.
+        arguments.insert(2, "--".into());
+    }
     match parse(arguments).map(|Gloomers { command }| command) {
         Ok(Command::Node(arguments)) => node(arguments),
         // The stdout of a node is for the protocol alone.

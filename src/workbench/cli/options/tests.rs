@@ -170,6 +170,13 @@ fn every_mistake_is_told_at_once() {
 }
 
 #[test]
+fn a_simulation_is_made_of_a_command_line_or_told_every_mistake() {
+    let failure = Simulation::command("-w echo --rate x --latency x").map(drop).expect_err("two mistakes").to_string();
+    assert!(failure.contains("\"--rate x\"") && failure.contains("\"--latency x\""), "{failure}");
+    assert_eq!(Simulation::command("-w kafka").map(|simulation| simulation.workload()).ok(), Some(Kind::Kafka));
+}
+
+#[test]
 fn numbers_outside_their_range_are_refused() {
     for bad in [
         "--node-count 0",
