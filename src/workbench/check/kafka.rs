@@ -147,12 +147,11 @@ impl CheckReport for KafkaReport {
             ("info-txn-causes", Value::List(self.info_causes.clone())),
         ];
         for (anomaly, LogErrors { count, cases }) in &self.errors {
-            let shown = match anomaly {
-                LogAnomaly::EmptyGraph => [("count", Value::Int(1)), ("errs", Value::Bool(true))],
-                _ => {
-                    let cases = cases.iter().map(|case| case.to_edn(*anomaly)).collect();
-                    [("count", Value::count(*count)), ("errs", Value::List(cases))]
-                }
+            let shown = if *anomaly == LogAnomaly::EmptyGraph {
+                [("count", Value::Int(1)), ("errs", Value::Bool(true))]
+            } else {
+                let cases = cases.iter().map(|case| case.to_edn(*anomaly)).collect();
+                [("count", Value::count(*count)), ("errs", Value::List(cases))]
             };
             entries.push((anomaly.name(), Value::record(shown)));
         }

@@ -302,7 +302,7 @@ fn report(history: &History, elements: &Elements<'_>) -> Result<SetReport, Unjud
         let op = &history.ops()[place.checked_sub(1)?];
         Some(if op.f == "broadcast" { Op { f: "add".into(), ..op.clone() } } else { op.clone() })
     };
-    let stale = |(latency_ms, id): &(i64, usize)| Stale {
+    let described = |(latency_ms, id): &(i64, usize)| Stale {
         element: value(*id),
         latency_ms: *latency_ms,
         known: op(elements.known[*id]),
@@ -314,7 +314,7 @@ fn report(history: &History, elements: &Elements<'_>) -> Result<SetReport, Unjud
         lost: values(&lost),
         never_read: never_read.map(value).collect(),
         stale: values(&late),
-        worst_stale: worst.iter().take(MAX_WORST).map(stale).collect(),
+        worst_stale: worst.iter().take(MAX_WORST).map(described).collect(),
         stable_latencies: quantiles(&stable),
         lost_latencies: quantiles(&lost),
         unseen: unseen::find(history, elements),

@@ -56,7 +56,7 @@ impl From<bool> for Verdict {
     }
 }
 
-/// What one checker found. Summary, page, JUnit, `--strict` and the swarm read it through this trait alone, so that a
+/// What one checker found. Summary, page, `JUnit`, `--strict` and the swarm read it through this trait alone, so that a
 /// new checker touches none of them.
 pub trait CheckReport: fmt::Debug + Send + Sync {
     /// The verdict, which is Maelstrom's.

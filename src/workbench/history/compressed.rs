@@ -161,7 +161,7 @@ impl<W: Write> Frame<W> {
         let (offset_bits, match_bits) = (offset.ilog2(), matched.ilog2());
         // Code 43 has seven extra bits, and each further one more.
         let [offset_code, match_code] = [offset_bits, match_bits + 43 - 7].map(|code| code.to_le_bytes()[0]);
-        let extra = matched - (1 << match_bits) | (offset - (1 << offset_bits)) << match_bits;
+        let extra = (matched - (1 << match_bits)) | ((offset - (1 << offset_bits)) << match_bits);
         let bits = match_bits + offset_bits;
         let stream = (extra | 1 << bits).to_le_bytes();
         let stream = &stream[..=bits as usize / 8];

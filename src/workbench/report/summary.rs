@@ -51,10 +51,12 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
     page.verdict(results.verdict(), &blamed);
     for outcome in &strict {
         let failed = page.paint(Colour::Red, "failed");
-        let why = match outcome.check {
-            Check::Muted => "a node was muted",
-            Check::Unread => "a node printed more after a message",
-            _ => &outcome.why,
+        let why = if outcome.check == Check::Muted {
+            "a node was muted"
+        } else if outcome.check == Check::Unread {
+            "a node printed more after a message"
+        } else {
+            &outcome.why
         };
         page.line("--strict", &format!("{failed}: {why}"));
     }

@@ -42,11 +42,13 @@ fn outcome(check: Check, report: &dyn CheckReport, results: &Results) -> CheckOu
         let outdated = extended.into_iter().flat_map(|extended| &extended.outdated);
         why.extend(outdated.map(|outdated| format!("; {outdated}")));
     }
-    let look_at: &[&str] = match check {
-        Check::Stats | Check::Availability | Check::Exceptions => &["history.txt", "report.html", "node-logs"],
-        _ => &["report.html", "history.txt", "results.edn"],
+    let of_operations = matches!(check, Check::Stats | Check::Availability | Check::Exceptions);
+    let look_at = if of_operations {
+        ["history.txt", "report.html", "node-logs"]
+    } else {
+        ["report.html", "history.txt", "results.edn"]
     };
-    CheckOutcome { check, verdict: report.verdict(), why, look_at: files(look_at) }
+    CheckOutcome { check, verdict: report.verdict(), why, look_at: files(&look_at) }
 }
 
 /// The operations that never succeeded, each with the errors that they met.

@@ -57,8 +57,8 @@ pub(super) enum Judgement {
 }
 
 impl Judgement {
-    /// What `check` says. That nothing succeeded which could be judged is an anomaly to Jepsen; here most nodes may have
-    /// been away.
+    /// What `check` says. That nothing succeeded which could be judged is an anomaly to Jepsen; here most nodes may
+    /// have been away.
     pub(super) fn of(check: &'static str, verdict: Verdict, violations: &[Violation]) -> Self {
         match verdict {
             Verdict::True => Self::Valid,

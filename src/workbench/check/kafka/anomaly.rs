@@ -79,12 +79,13 @@ impl LogAnomaly {
     }
 
     /// How many errors of the kind a result shows, sorted by [`LogCase::rank`]; of some, all as they were found.
-    pub(super) const fn shown(self) -> Option<usize> {
-        match self {
-            Self::AbortedRead | Self::PrecommittedRead | Self::LostWrite | Self::EmptyGraph | Self::CycleExists => None,
-            Self::Duplicate | Self::InconsistentOffsets => Some(32),
-            _ => Some(8),
+    pub(super) fn shown(self) -> Option<usize> {
+        let as_found =
+            [Self::AbortedRead, Self::PrecommittedRead, Self::LostWrite, Self::EmptyGraph, Self::CycleExists];
+        if as_found.contains(&self) {
+            return None;
         }
+        Some(if matches!(self, Self::Duplicate | Self::InconsistentOffsets) { 32 } else { 8 })
     }
 }
 
@@ -151,7 +152,12 @@ impl LogCase {
             Self::Duplicate { offsets, .. } => length(offsets.len()),
             Self::InconsistentOffsets { values, .. } => length(values.len()),
             Self::Sequence(sequence) => sequence.delta,
-            _ => 0,
+            Self::AbortedRead { .. }
+            | Self::RealtimeCycle { .. }
+            | Self::CycleExists { .. }
+            | Self::EmptyGraph
+            | Self::LostWrite { .. }
+            | Self::PrecommittedRead { .. } => 0,
         }
     }
 
@@ -262,18 +268,17 @@ impl Sequence {
         let values = || ("values", self.values.iter().cloned().collect());
         let delta = ("delta", Value::Int(self.delta));
         let skipped = || ("skipped", Value::List(self.skipped.clone()));
-        let ops = || self.ops.iter().map(Op::to_value);
         let mut entries = vec![("key", self.key.clone())];
-        match anomaly {
-            LogAnomaly::PollSkip => entries.extend([delta, skipped()]),
-            _ if anomaly.is_skip() => entries.extend([values(), delta, skipped()]),
-            _ => entries.extend([values(), delta]),
+        if anomaly != LogAnomaly::PollSkip {
+            entries.push(values());
         }
-        match anomaly {
-            LogAnomaly::PollSkip | LogAnomaly::NonmonotonicPoll | LogAnomaly::NonmonotonicSend => {
-                entries.push(("ops", Value::Vector(ops().collect())));
-            }
-            _ => entries.extend(ops().map(|op| ("op", op))),
+        entries.push(delta);
+        if anomaly.is_skip() {
+            entries.push(skipped());
+        }
+        match &self.ops[..] {
+            [op] => entries.push(("op", op.to_value())),
+            ops => entries.push(("ops", Value::Vector(ops.iter().map(Op::to_value).collect()))),
         }
         Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
     }
@@ -305,7 +310,16 @@ impl Sequence {
             LogAnomaly::NonmonotonicPoll => format!(
                 "key {key}: process {process} polled {first} and in its next poll {second}, which is not after it"
             ),
-            _ => {
+            LogAnomaly::NonmonotonicSend
+            | LogAnomaly::AbortedRead
+            | LogAnomaly::RealtimeCycle
+            | LogAnomaly::Duplicate
+            | LogAnomaly::EmptyGraph
+            | LogAnomaly::InconsistentOffsets
+            | LogAnomaly::LostWrite
+            | LogAnomaly::PrecommittedRead
+            | LogAnomaly::CycleExists
+            | LogAnomaly::Unseen => {
                 format!(
                     "key {key}: process {process} sent {first} and later {second}, but {second} is not after {first}"
                 )

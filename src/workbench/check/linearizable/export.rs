@@ -65,7 +65,7 @@ impl CheckReport for LinearizableReport {
         let mut failures =
             Violation::listed("failures", "keys that are not linearizable", keys.len(), keys.iter().copied());
         if let (Some(failures), Some(first)) = (&mut failures, first) {
-            failures.sentence.push_str(&format!("; {first}"));
+            failures.sentence.extend(["; ", first]);
         }
         failures.into_iter().collect()
     }

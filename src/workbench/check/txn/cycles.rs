@@ -73,7 +73,7 @@ pub(super) fn search(graph: &Graph, budget: &Budget) -> (Vec<Cycle>, Vec<Compone
             }
         }
         let mut redundant = Anomalies::new();
-        for class in &CLASSES {
+        for class in CLASSES {
             if redundant.contains(&class.anomaly) {
                 continue;
             }
@@ -116,7 +116,7 @@ fn labels_of(part: &Graph, cycle: &[u32]) -> Vec<u8> {
 }
 
 /// A short cycle of a class, closed by its first vertex; none if there is none, or the budget is spent.
-fn cycle(part: &Graph, class: &Class, budget: &Budget) -> Option<Vec<u32>> {
+fn cycle(part: &Graph, class: Class, budget: &Budget) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.label & class.labels != 0;
     let mut candidates = Vec::new();
     let components = match class.antis {
