@@ -29,7 +29,7 @@ use crate::time::Duration;
 use crate::workbench::check::txn::check_models;
 use crate::workbench::cli::options::{Options, Refusal};
 use crate::workbench::cluster::Cluster;
-use crate::workbench::cluster::builtin::{Builtin, Found, found};
+use crate::workbench::cluster::builtin::{Builtin, ClusterFactory, simulated};
 use crate::workbench::cluster::simulated::SimulatedCluster;
 use crate::workbench::test::{Unwatched, Watch, run};
 
@@ -51,7 +51,7 @@ const LONGEST_S: u64 = 1_000_000_000;
 /// minute, no latency and no faults; the seed is 0.
 #[derive(Clone)]
 pub struct Simulation {
-    found: Found,
+    factory: ClusterFactory,
     options: Options,
     threads: Option<usize>,
     latency: Duration,
@@ -74,7 +74,7 @@ impl Simulation {
         let five = ["-w", "echo", "--virtual-time", "--node-count", "5"].map(Into::into);
         let options = Options::parse(five).expect("these options make sense");
         let name = std::any::type_name::<N>();
-        Self::new(found::<N>, options, format!("Simulation::of::<{name}>()"))
+        Self::new(simulated::<N>, options, format!("Simulation::of::<{name}>()"))
     }
 
     /// What `gloomers test --virtual-time` does with these options, on the node of this crate for their workload, which
@@ -89,14 +89,14 @@ impl Simulation {
             Refusal::Errors(errors) => TestError::Unfit(errors.join("; ")),
         })?;
         let builtin = Builtin::of(options.workload.name()).map_err(TestError::Unfit)?;
-        Ok(Self::new(builtin.found, options, format!("Simulation::command({line:?})?")))
+        Ok(Self::new(builtin.factory, options, format!("Simulation::command({line:?})?")))
     }
 
-    fn new(found: Found, options: Options, story: String) -> Self {
+    fn new(factory: ClusterFactory, options: Options, story: String) -> Self {
         let latency = Duration::from_millis(options.latency.mean_ms);
         let (threads, seed) = (Some(options.concurrency), options.seed.unwrap_or_default());
         let threads = threads.filter(|threads| *threads != options.nodes.len());
-        Self { found, options, threads, latency, seed, story }
+        Self { factory, options, threads, latency, seed, story }
     }
 
     /// The workload of [`Simulation::command`].
@@ -258,7 +258,7 @@ impl Simulation {
     /// # Errors
     /// The nodes do not understand their command line.
     pub fn engines(&self) -> Result<SimulatedCluster, TestError> {
-        (self.found)(self.options.nodes.len(), self.seed, &self.options.arguments).map_err(TestError::Unfit)
+        (self.factory)(self.options.nodes.len(), self.seed, &self.options.arguments).map_err(TestError::Unfit)
     }
 
     /// Runs the test on a cluster made by somebody else, while somebody looks on.

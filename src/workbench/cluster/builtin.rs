@@ -1,4 +1,4 @@
-//! The nodes of this crate, by the workload that they are for: as a process, and in virtual time.
+//! The nodes of this crate by workload: as a process, and in virtual time.
 
 use std::process::ExitCode;
 
@@ -8,8 +8,8 @@ use crate::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, ListAppend, Pn
 use crate::workbench::cli::options::did_you_mean;
 use crate::workbench::cluster::simulated::SimulatedCluster;
 
-/// Makes a cluster in virtual time: the number of nodes, the seed and the command line of each are given.
-pub(crate) type Found = fn(usize, u64, &[String]) -> Result<SimulatedCluster, String>;
+/// Makes a cluster in virtual time from the number of nodes, the seed and the arguments of each node.
+pub(crate) type ClusterFactory = fn(usize, u64, &[String]) -> Result<SimulatedCluster, String>;
 
 /// A node that needs no `--bin`.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub struct Builtin {
     workload: &'static str,
     main: fn(&mut dyn Iterator<Item = String>) -> ExitCode,
     check: fn(&[String]) -> Result<(), String>,
-    pub(crate) found: Found,
+    pub(crate) factory: ClusterFactory,
 }
 
 static NODES: [Builtin; 10] = [
@@ -43,7 +43,7 @@ impl Builtin {
             workload,
             main: event_loop::main_with::<N>,
             check: |arguments| N::Options::parse(&mut arguments.iter().cloned()).map(drop),
-            found: found::<N>,
+            factory: simulated::<N>,
         }
     }
 
@@ -59,12 +59,12 @@ impl Builtin {
         })
     }
 
-    /// Is the node, on this process's stdin and stdout, until the end of input.
+    /// Runs the node on this process's stdin and stdout until the end of input.
     pub fn main(&self, arguments: &mut dyn Iterator<Item = String>) -> ExitCode {
         (self.main)(arguments)
     }
 
-    /// Whether the node takes these arguments.
+    /// Validates the node's arguments.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -72,17 +72,17 @@ impl Builtin {
         (self.check)(arguments)
     }
 
-    /// So many of the node in virtual time.
+    /// A cluster of `count` such nodes in virtual time.
     ///
     /// # Errors
     /// What is wrong with the arguments.
     pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String> {
-        (self.found)(count, seed, arguments)
+        (self.factory)(count, seed, arguments)
     }
 }
 
-/// [`Found`] for nodes of one type.
-pub(crate) fn found<N>(count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String>
+/// [`ClusterFactory`] for nodes of one type.
+pub(crate) fn simulated<N>(count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String>
 where
     N: Node + 'static,
     N::Options: Clone,

@@ -1,18 +1,18 @@
-//! How late messages reached their nodes: what a loaded machine does to the numbers.
+//! How late messages were delivered, which shows a loaded machine.
 
 use crate::time::Duration;
 
-/// Below this many microseconds every one has a bucket of its own; above, every power of two has as many.
+/// Each number of microseconds below this has a bucket of its own; above, each power of two has as many buckets.
 const FINE: u32 = 16;
 /// Enough for every `u64`.
 const BUCKETS: usize = (64 * FINE) as usize;
 
-/// The distribution of actual less due hand-over times.
+/// The distribution of actual minus due delivery times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lateness {
-    /// Messages handed over.
+    /// The number of messages delivered.
     pub count: u64,
-    /// The worst.
+    /// The maximum.
     pub max: Duration,
     total: Duration,
     /// By [`bucket`].
@@ -26,7 +26,7 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    /// One more message was handed over.
+    /// Records a delivery.
     pub fn add(&mut self, late: Duration) {
         self.count += 1;
         self.total += late;
@@ -34,13 +34,13 @@ impl Lateness {
         self.buckets[bucket(u64::try_from(late.as_micros()).unwrap_or(u64::MAX))] += 1;
     }
 
-    /// The mean; zero when nothing was handed over.
+    /// The mean; zero without deliveries.
     #[must_use]
     pub fn mean(&self) -> Duration {
         u32::try_from(self.count).ok().and_then(|count| self.total.checked_div(count)).unwrap_or_default()
     }
 
-    /// What 99 of 100 messages stayed below, at most a sixteenth too high; zero when nothing was handed over.
+    /// The 99th percentile, at most a sixteenth too high; zero without deliveries.
     #[must_use]
     pub fn p99(&self) -> Duration {
         let wanted = self.count - self.count / 100;
@@ -63,7 +63,7 @@ fn bucket(us: u64) -> usize {
     usize::try_from(u64::from(shift) * fine + (us >> shift)).unwrap_or(BUCKETS - 1)
 }
 
-/// The most that falls into a bucket.
+/// The largest number in a bucket.
 fn upper(bucket: usize) -> u64 {
     let (bucket, fine) = (bucket as u64, u64::from(FINE));
     if bucket < 2 * fine {
