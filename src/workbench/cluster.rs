@@ -68,8 +68,8 @@ pub trait Cluster {
     /// Delivers a line, including its line end. Ignored if the node is not running.
     fn deliver(&mut self, node: usize, line: &[u8]);
 
-    /// Waits until a node has printed something or accepts lines again, at most until the given time. Each line is passed
-    /// to `on_line` with its node and the time, without its line end.
+    /// Waits until a node has printed something or accepts lines again, at most until the given time. Each line is
+    /// passed to `on_line` with its node and the time, without its line end.
     ///
     /// # Errors
     ///
@@ -85,7 +85,8 @@ pub trait Cluster {
     /// Resumes a paused node.
     fn resume(&mut self, node: usize);
 
-    /// Makes a node handle lines and timers with this lag from now on; zero ends it. Virtual time only; ignored elsewhere.
+    /// Makes a node handle lines and timers with this lag from now on; zero ends it. Virtual time only; ignored
+    /// elsewhere.
     fn slow(&mut self, _node: usize, _lag: Duration) {}
 
     /// Changes a node's clock. Virtual time only; ignored elsewhere.

@@ -349,8 +349,8 @@ impl<C: Cluster> Test<'_, C> {
         Err(self.unready(node, format!("can never answer {asked}: {why}")))
     }
 
-    /// What is wrong with the reply to `init`, as a predicate that follows the node's name; only its type matters (protocol
-    /// §1.6).
+    /// What is wrong with the reply to `init`, as a predicate that follows the node's name; only its type matters
+    /// (protocol §1.6).
     fn init_fault(&self, node: usize, answer: ClientReply) -> Option<String> {
         let says_nothing = |silence: &Silence| silence.stray.is_none() && silence.unfinished.is_none();
         let is_silent = matches!(&answer, ClientReply::TimedOut(silence) if says_nothing(silence));

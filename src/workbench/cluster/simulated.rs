@@ -1,7 +1,7 @@
 //! A cluster in this process and in virtual time: the engines of the real nodes, driven with the same lines.
 //!
-//! Handling takes no time, except on a slow node; time advances only in [`Cluster::wait`], straight to the next event. So
-//! the seed alone decides a run.
+//! Handling takes no time, except on a slow node; time advances only in [`Cluster::wait`], straight to the next event.
+//! So the seed alone decides a run.
 
 mod clock;
 
@@ -97,8 +97,8 @@ impl SimulatedCluster {
         })
     }
 
-    /// A cluster of `count` nodes. `factory` makes the state machine at each start from the node's index, its incarnation
-    /// and the seed for its random choices.
+    /// A cluster of `count` nodes. `factory` makes the state machine at each start from the node's index, its
+    /// incarnation and the seed for its random choices.
     pub fn with_factory(
         count: usize,
         seed: u64,

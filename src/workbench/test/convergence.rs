@@ -22,8 +22,8 @@ const TRIES: u32 = 5;
 pub enum Convergence {
     /// All answers were equal.
     Equal,
-    /// They were not: a map of the key and, for two nodes, the values that the other lacks; or of the key and a node that
-    /// did not answer.
+    /// They were not: a map of the key and, for two nodes, the values that the other lacks; or of the key and a node
+    /// that did not answer.
     Different(Value),
 }
 

@@ -97,8 +97,8 @@ impl<'a, C: Cluster> Router<'a, C> {
         None
     }
 
-    /// Delivers what is due; then, unless results are pending, waits until `until` or until something happens. The output of
-    /// nodes is read even if `until` has passed.
+    /// Delivers what is due; then, unless results are pending, waits until `until` or until something happens. The
+    /// output of nodes is read even if `until` has passed.
     pub(super) fn turn(&mut self, until: Option<Time>) -> Result<(), Halt> {
         if self.watch.is_interrupted() {
             return Err(Halt::Interrupted);

@@ -6,8 +6,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// The maximum size of a log: enough for a node that logs every message of a long test. 25 logs of a runaway program take
-/// 1.6 GB.
+/// The maximum size of a log: enough for a node that logs every message of a long test. 25 logs of a runaway program
+/// take 1.6 GB.
 pub(super) const LOG_BYTES: u64 = 64 << 20;
 
 pub(super) struct Log {

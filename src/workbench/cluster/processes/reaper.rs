@@ -1,9 +1,9 @@
 //! A helper process that outlives the workbench and kills its nodes, even if the workbench is killed.
 //!
-//! It reads from a pipe which process groups start and end. When the workbench ends, even by SIGKILL, the pipe closes and
-//! the reaper kills the remaining groups. It is a shell in a group of its own, so that neither Ctrl-C nor a signal to all
-//! processes of this program's name reaches it. Two things escape: a node between its start and its announcement, and
-//! processes that have left their node's group. Without a shell there is no reaper.
+//! It reads from a pipe which process groups start and end. When the workbench ends, even by SIGKILL, the pipe closes
+//! and the reaper kills the remaining groups. It is a shell in a group of its own, so that neither Ctrl-C nor a signal
+//! to all processes of this program's name reaches it. Two things escape: a node between its start and its
+//! announcement, and processes that have left their node's group. Without a shell there is no reaper.
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
