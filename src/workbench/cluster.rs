@@ -1,7 +1,7 @@
-//! What a test runs on: real processes, or nodes in this process and their virtual time.
+//! What a test runs on: real processes in real time, or engines in this process in virtual time.
 //!
-//! Everything the run needs from the outside world is here, so that the same loop, network and clients drive
-//! both. Nodes are known by their index.
+//! [`Cluster`] is everything that a test needs from the outside world, so that the same loop, network and clients drive
+//! both. Nodes are identified by their index.
 
 pub mod builtin;
 #[cfg(feature = "workbench")]
@@ -13,19 +13,19 @@ use std::io;
 use crate::time::{Duration, Time};
 use crate::workbench::network::jitter::Delays;
 
-/// Whether a node is there.
+/// The state of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Status {
-    /// It runs, or is paused.
+    /// It is running or paused.
     Alive,
-    /// It has ended by itself, in the way described: `exit status: 1`.
+    /// It has ended; the text says how: `exit status: 1`.
     Dead(String),
 }
 
-/// Why waiting ended early and for good.
+/// Why a test has to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
-    /// The user pressed Ctrl-C, or the process was asked to end.
+    /// Ctrl-C, or a signal to terminate.
     #[error("interrupted")]
     Interrupted,
     /// The host failed.
@@ -42,12 +42,12 @@ pub struct OutputTail {
     pub stderr: Vec<String>,
 }
 
-/// What is done to a node's clock.
+/// A change to a node's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Skew {
-    /// How much faster than it should it runs from now on, in millionths; below zero, slower.
+    /// The deviation of its rate from now on, in millionths; negative for slower.
     pub faster_ppm: i32,
-    /// How far its wall clock is set forward, which the node's next process will find.
+    /// How far its wall clock jumps forward; the node's next process sees it.
     pub ahead: Duration,
 }
 
@@ -56,63 +56,63 @@ pub trait Cluster {
     /// The time, from an arbitrary zero. It never goes back.
     fn now(&self) -> Time;
 
-    /// Starts a node, again if it has been killed.
+    /// Starts a node, or restarts one that has been killed.
     ///
     /// # Errors
     ///
-    /// When there is nothing to start, or it cannot be started.
+    /// The node cannot be started.
     fn start(&mut self, node: usize) -> io::Result<()>;
 
-    /// Whether the node can be given another line now; while it cannot, its deliveries stand still.
+    /// Whether the node accepts another line now; while it does not, its deliveries wait.
     fn accepts(&self, node: usize) -> bool;
 
-    /// Gives a node a line, line end included. A node that is not there ignores it.
+    /// Delivers a line, including its line end. Ignored if the node is not running.
     fn deliver(&mut self, node: usize, line: &[u8]);
 
-    /// Waits until a node has printed something or accepts lines again, at most until the given time. Every
-    /// line printed is handed to `on_line` with its node and the time, without its line end.
+    /// Waits until a node has printed something or accepts lines again, at most until the given time. Each line is
+    /// passed to `on_line` with its node and the time, without its line end.
     ///
     /// # Errors
     ///
-    /// When the test has to stop.
+    /// The test has to stop.
     fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt>;
 
-    /// Ends a node without warning.
+    /// Kills a node.
     fn kill(&mut self, node: usize);
 
-    /// Stops a node where it is; what is delivered to it meanwhile it finds when it goes on.
+    /// Pauses a node. Deliveries wait for it to be resumed.
     fn pause(&mut self, node: usize);
 
-    /// Lets a paused node go on.
+    /// Resumes a paused node.
     fn resume(&mut self, node: usize);
 
-    /// Has a node read each line and fire each timer so late from now on; zero ends that. Only where time is virtual:
-    /// elsewhere, nothing happens.
+    /// Makes a node handle lines and timers with this lag from now on; zero ends it. Virtual time only; ignored
+    /// elsewhere.
     fn slow(&mut self, _node: usize, _lag: Duration) {}
 
-    /// Changes a node's clock. Only where time is virtual: elsewhere, nothing happens.
+    /// Changes a node's clock. Virtual time only; ignored elsewhere.
     fn skew(&mut self, _node: usize, _skew: Skew) {}
 
-    /// Has nodes be as late as on a machine with these delays. Only where time is virtual: elsewhere, nothing happens.
+    /// Simulates the delays of a real machine. Virtual time only; ignored elsewhere.
     fn delay(&mut self, _delays: Delays) {}
 
-    /// Whether a node is there.
+    /// The state of a node.
     fn status(&mut self, node: usize) -> Status;
 
-    /// What it has written to stdout since its last line end, which is no line so far.
+    /// What it has written to stdout since its last line end.
     fn unfinished(&self, _node: usize) -> &[u8] {
         &[]
     }
 
-    /// What it wrote last, for the report of its death.
+    /// Its last output, for the report of a crash.
     fn output_tail(&self, node: usize) -> OutputTail;
 
-    /// A node that has ended by itself and has not been named here since it was started.
+    /// A node that has ended by itself, once for each start.
     fn take_dead(&mut self) -> Option<usize> {
         None
     }
 
-    /// What people have to know of the host: logs that do not hold everything.
+    /// Remarks for people, such as incomplete logs.
     fn remarks(&self) -> Vec<String> {
         Vec::new()
     }

@@ -57,8 +57,8 @@ pub struct MainPhase {
 }
 
 impl MainPhase {
-    /// A phase that begins at `now`. `rate` is in operations a second; with 0, clients are idle until the limit. `nemesis`
-    /// is the number of its streams and their mean interval.
+    /// A phase that begins at `now`. `rate` is in operations a second; with 0, clients are idle until the limit.
+    /// `nemesis` is the number of its streams and their mean interval.
     #[must_use]
     pub fn new(rate: f64, nemesis: (usize, Duration), limit: Duration, now: Time) -> Self {
         // The smallest rate that a duration can express; below it, only the first operation happens.

@@ -52,8 +52,8 @@ impl Services {
         }
     }
 
-    /// The body of the reply of the service at this position in [`Services::NAMES`] to a message from `caller`; `None` for a
-    /// request of an unknown type.
+    /// The body of the reply of the service at this position in [`Services::NAMES`] to a message from `caller`; `None`
+    /// for a request of an unknown type.
     pub fn handle(&mut self, service: usize, caller: &str, body: &str, now: Time) -> Option<String> {
         let request = request::parse(body)?;
         let reply = match (service, &request.operation) {

@@ -1,6 +1,6 @@
 //! One test from start to end (protocol §5), over any [`Cluster`].
 //!
-//! Single-threaded, without a clock or chance of its own: a seed and the nodes' behaviour decide everything.
+//! Single-threaded, without a clock of its own: the seed and the behaviour of the nodes decide everything.
 
 mod config;
 mod convergence;
@@ -36,17 +36,17 @@ pub use operation_errors::{OperationError, OperationErrors};
 pub use staleness::Outdated;
 pub use throughput::Throughput;
 
-/// The quiet between the last heal and the final operations.
+/// The pause between the last heal and the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
-/// How soon a node that dies before it has answered `init` is noticed.
+/// How often to look for nodes that have died before they answered `init`.
 const GLANCE: Duration = Duration::from_millis(100);
-/// How soon to ask again when no free thread may perform any operation.
+/// How soon to ask the workload again when no free thread may perform any operation.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
 
 /// The answer to `init`.
 const INIT_OK: Schema = Schema { kind: "init_ok", fields: &[] };
 
-/// Where a test is.
+/// A phase of a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Phase {
@@ -54,23 +54,23 @@ pub enum Phase {
     Starting,
     /// Clients send what the workload needs first.
     SettingUp,
-    /// Operations, until the time limit; those that are outstanding then are awaited.
+    /// Operations until the time limit, and the completion of outstanding ones.
     Main,
-    /// Faults are healed, and nobody asks anything.
+    /// Faults are healed, and clients are idle.
     Recovering,
     /// Final operations.
     Final,
-    /// Nodes are ended.
+    /// Nodes are killed.
     Ending,
 }
 
-/// Someone who looks on.
+/// An observer of a test.
 pub trait Watch {
     /// The test enters a phase.
     fn on_phase(&mut self, _phase: Phase) {}
     /// A line was added to the history.
     fn on_op(&mut self, _op: &Op) {}
-    /// A node printed a line that silences it.
+    /// A node printed a line that mutes it.
     fn on_muted(&mut self, _muted: &Muted) {}
     /// A node ended by itself.
     fn on_death(&mut self, _node: &str, _status: &str, _last_words: &OutputTail) {}
@@ -86,7 +86,7 @@ pub trait Watch {
     fn on_message(&mut self, _line: &str) {}
 }
 
-/// Nobody looks on.
+/// An observer that does nothing.
 #[derive(Debug, Default)]
 pub struct Unwatched;
 
@@ -109,31 +109,31 @@ pub struct Crash {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// What cut it short after its first operation: no fault was healed then, and the last operations may be missing.
+    /// What cut it short after its first operation; faults may be active and the final operations missing.
     pub cut_short: Option<TestError>,
-    /// What clients and nemesis did and saw.
+    /// The operations of clients and nemesis.
     pub history: Vec<Op>,
-    /// What the network counted.
+    /// Message counts.
     pub counts: Counts,
     /// Nodes whose output was discarded, and why.
     pub muted: Vec<Muted>,
-    /// Nodes that printed more after a message, which nobody read.
+    /// Nodes that printed more after a message on the same line, which was ignored.
     pub unread: Vec<Unread>,
-    /// Why operations did not end well.
+    /// Why operations did not succeed.
     pub errors: OperationErrors,
-    /// Nodes that last read an old state of seq-kv.
+    /// Nodes whose last read of seq-kv was stale.
     pub outdated: Vec<Outdated>,
     /// Nodes found dead at the end: if any, there is a history but no verdict, and the status is 255.
     pub crashes: Vec<Crash>,
-    /// What else people have to know of the nodes' host.
+    /// Remarks of the cluster for people.
     pub remarks: Vec<String>,
-    /// How late messages reached their nodes.
+    /// Delays of deliveries beyond the simulated latency.
     pub lateness: Lateness,
-    /// How much of what was asked for the main phase did.
+    /// How many of the requested operations the main phase began.
     pub throughput: Throughput,
-    /// Whether all replicas were equal in the end, if the plan asked for that and they are meant to be.
+    /// Whether all replicas were equal at the end, if they were compared.
     pub convergence: Option<Convergence>,
-    /// The messages that went over the network, as far as they are remembered.
+    /// The messages, up to the journal's bounds.
     pub journal: Journal,
 }
 
@@ -149,7 +149,7 @@ pub enum TestError {
         /// Why.
         source: std::io::Error,
     },
-    /// A node did not take part.
+    /// A node did not answer `init` or the set-up request.
     #[error("{node} {what}")]
     Unready {
         /// Its id.
@@ -167,8 +167,7 @@ pub enum TestError {
     Halt(#[from] Halt),
 }
 
-/// Runs one test to its end. Nodes are started here; whoever owns the cluster ends those that are still there after
-/// a failure.
+/// Runs one test to its end. Starts the nodes; after a failure, the owner of the cluster ends those that still run.
 ///
 /// # Errors
 ///
@@ -183,7 +182,7 @@ pub fn run<C: Cluster>(
     outcome.cut_short.take().map_or(Ok(outcome), Err)
 }
 
-/// As [`run`], but a test that breaks off after its first operation has an outcome, too.
+/// As [`run`], but a test that is cut short after its first operation has an outcome, too.
 ///
 /// # Errors
 ///
@@ -245,7 +244,7 @@ struct Test<'a, C: Cluster> {
 }
 
 impl<C: Cluster> Test<'_, C> {
-    /// Starts every node and sees each answer `init`; then the history's clock begins.
+    /// Starts all nodes and waits until each has answered `init`; then the clock of the history starts.
     fn start(&mut self) -> Result<(), TestError> {
         self.router.watch.on_phase(Phase::Starting);
         for node in 0..self.config.nodes.len() {
@@ -276,7 +275,7 @@ impl<C: Cluster> Test<'_, C> {
         Ok(())
     }
 
-    /// Starts a node and has a fresh client ask it to `init`; returns the client.
+    /// Starts a node and sends `init` from a new client; returns the client.
     fn launch(&mut self, node: usize) -> Result<usize, TestError> {
         let quote = |name: &String| serde_json::Value::from(name.as_str()).to_string();
         let name = &self.config.nodes[node];
@@ -288,7 +287,7 @@ impl<C: Cluster> Test<'_, C> {
         Ok(client)
     }
 
-    /// Opens one more client per node, which sends what the workload needs first.
+    /// Opens one more client for each node, which sends the workload's set-up request.
     fn set_up(&mut self) -> Result<(), TestError> {
         self.router.watch.on_phase(Phase::SettingUp);
         let clients: Vec<usize> =
@@ -312,7 +311,7 @@ impl<C: Cluster> Test<'_, C> {
         Ok(())
     }
 
-    /// Gives up if a node that has not answered never will: nothing that it prints is read any more.
+    /// Fails if a node that has not answered is muted, since it never will.
     fn refuse_muted(&mut self, asked: &str, ready: &[bool]) -> Result<(), TestError> {
         let mut missing = ready.iter().enumerate().filter(|(_, ready)| !**ready).map(|(node, _)| node);
         let muted = missing.find_map(|node| Some((node, self.router.network.muted_now(node)?.in_words())));
@@ -320,7 +319,7 @@ impl<C: Cluster> Test<'_, C> {
         Err(self.unready(node, format!("can never answer {asked}: {why}")))
     }
 
-    /// What is wrong with the answer to `init`, in words that follow the node's name; only its type matters
+    /// What is wrong with the reply to `init`, as a predicate that follows the node's name; only its type matters
     /// (protocol §1.6).
     fn init_fault(&self, node: usize, answer: ClientReply) -> Option<String> {
         let says_nothing = |silence: &Silence| silence.stray.is_none() && silence.unfinished.is_none();
@@ -376,7 +375,7 @@ impl<C: Cluster> Test<'_, C> {
         }
     }
 
-    /// Heals everything, leaves the nodes in peace, and lets the threads perform the last operations.
+    /// Heals all faults, pauses, and performs the final operations.
     fn finish(&mut self) -> Result<(), TestError> {
         if !self.workload.has_last() {
             return Ok(());
@@ -404,7 +403,7 @@ impl<C: Cluster> Test<'_, C> {
         self.drain()
     }
 
-    /// Leaves everything alone for so long.
+    /// Runs the network without operations for this long.
     fn rest(&mut self, pause: Duration) -> Result<(), TestError> {
         let rested = self.router.cluster.now() + pause;
         while self.router.cluster.now() < rested {
@@ -413,7 +412,7 @@ impl<C: Cluster> Test<'_, C> {
         Ok(())
     }
 
-    /// Looks who is still there. Nothing that happens afterwards is recorded or counted.
+    /// Finds dead nodes and closes the history. Nothing that happens afterwards is recorded or counted.
     fn close(&mut self) -> Outcome {
         self.router.watch.on_phase(Phase::Ending);
         let mut crashes = Vec::new();
@@ -460,7 +459,7 @@ impl<C: Cluster> Test<'_, C> {
         }
     }
 
-    /// Waits until clients and nemesis are done with what they have begun.
+    /// Waits for the outstanding operations of clients and nemesis.
     fn drain(&mut self) -> Result<(), TestError> {
         loop {
             self.complete()?;

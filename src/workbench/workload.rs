@@ -71,8 +71,8 @@ pub enum Last {
 
 /// A workload: its operations, their requests, and the meaning of replies.
 pub trait Workload {
-    /// The next operation of the main phase and the free thread that performs it; `None` while no free thread may perform
-    /// any. The caller begins it at once.
+    /// The next operation of the main phase and the free thread that performs it; `None` while no free thread may
+    /// perform any. The caller begins it at once.
     fn next(&mut self, threads: &Threads, now: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)>;
 
     /// The first action of a thread's client for an operation.

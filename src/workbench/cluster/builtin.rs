@@ -1,4 +1,4 @@
-//! The nodes of this crate, by the workload that they are for: as a process, and in virtual time.
+//! The nodes of this crate by workload: as a process, and in virtual time.
 
 use std::process::ExitCode;
 
@@ -49,12 +49,12 @@ impl Builtin {
         }
     }
 
-    /// Is the node, on this process's stdin and stdout, until the end of input.
+    /// Runs the node on this process's stdin and stdout until the end of input.
     pub fn main(&self, arguments: &mut dyn Iterator<Item = String>) -> ExitCode {
         (self.main)(arguments)
     }
 
-    /// Whether the node takes these arguments.
+    /// Validates the node's arguments.
     ///
     /// # Errors
     /// What is wrong with them.
@@ -62,7 +62,7 @@ impl Builtin {
         (self.check)(arguments)
     }
 
-    /// So many of the node in virtual time.
+    /// A cluster of `count` such nodes in virtual time.
     ///
     /// # Errors
     /// What is wrong with the arguments.

@@ -35,23 +35,23 @@ pub use interrupts::{Caught, Interrupts};
 const EVENTS: usize = 256;
 /// Bytes read from a pipe at a time: what a Linux pipe holds.
 const CHUNK: usize = 64 << 10;
-/// Deliveries wait to be written together as long as the next thing is due this soon: a system call takes as long.
-const TOGETHER: Duration = Duration::from_micros(10);
-/// No delivery waits longer than this for others.
-const LATEST: Duration = Duration::from_micros(40);
+/// Coalescing window: deliveries wait for the next event if it is due this soon, since a system call takes as long.
+const COALESCING_WINDOW: Duration = Duration::from_micros(10);
+/// The longest that a delivery waits to be written with others.
+const MAX_COALESCING: Duration = Duration::from_micros(40);
 const INTERRUPTED: Token = Token(usize::MAX);
 const CHILD_ENDED: Token = Token(usize::MAX - 1);
 
 /// How to start a node.
 #[derive(Debug, Clone)]
 pub struct Launch {
-    /// The executable, as [`executable`] names it: it is run in the folder for temporary files.
+    /// The executable, as returned by [`executable`]. It runs in the temporary directory.
     pub program: PathBuf,
     /// Its arguments, the same for every node.
     pub arguments: Vec<String>,
-    /// An existing folder, in which `<node>.log` receives what a node writes to stderr.
+    /// An existing folder for `<node>.log`, the stderr of each node.
     pub logs: PathBuf,
-    /// Whether to repeat that on our own stderr.
+    /// Whether to copy that to our own stderr.
     pub log_stderr: bool,
 }
 
@@ -69,7 +69,7 @@ fn tokens(node: usize) -> [Token; 3] {
     [Token(node * 3), Token(node * 3 + 1), Token(node * 3 + 2)]
 }
 
-/// Processes as a [`Cluster`]. All are killed when it is dropped, and by the reaper if it never is.
+/// Processes as a [`Cluster`]. All are killed on drop, or by the reaper if this process is killed.
 pub struct Processes<'a> {
     launch: Launch,
     names: Vec<String>,
@@ -81,7 +81,7 @@ pub struct Processes<'a> {
     poll: Poll,
     events: Events,
     started: Instant,
-    /// Since when a delivery waits to be written.
+    /// When the oldest unwritten delivery arrived.
     unwritten: Option<Time>,
     chunk: Vec<u8>,
     interrupts: &'a Interrupts,
@@ -117,8 +117,7 @@ impl<'a> Processes<'a> {
         })
     }
 
-    /// Handles what has happened so far, a portion of each pipe; returns whether anything has that the test may want to
-    /// know.
+    /// Handles pending events, a bounded portion of each pipe; returns whether any concerns the test.
     fn react(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<bool, Halt> {
         let Self { poll, events, children, dead, chunk, started, interrupts, .. } = self;
         match poll.poll(events, Some(Duration::ZERO)) {
@@ -200,7 +199,7 @@ impl Cluster for Processes<'_> {
     fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
         if let (Some(oldest), Some(until)) = (self.unwritten, until) {
             let now = self.now();
-            if until < now + TOGETHER && now < oldest + LATEST {
+            if until < now + COALESCING_WINDOW && now < oldest + MAX_COALESCING {
                 return Ok(());
             }
         }

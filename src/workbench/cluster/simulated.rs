@@ -1,7 +1,7 @@
-//! Nodes in this process and in virtual time: the engines of the real nodes, fed the very bytes of the wire.
+//! A cluster in this process and in virtual time: the engines of the real nodes, driven with the same lines.
 //!
-//! Handling costs no time, except on a node that has been made slow; time passes only in [`Cluster::wait`], straight to
-//! the next thing that happens. So a run is decided by its seed alone.
+//! Handling takes no time, except on a slow node; time advances only in [`Cluster::wait`], straight to the next event.
+//! So the seed alone decides a run.
 
 mod clock;
 
@@ -20,49 +20,49 @@ use clock::Clock;
 /// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
 const EPOCH_US: u64 = 1_700_000_000_000_000;
 
-/// Bytes that wait for a node before its deliveries stand still, as in the pipe of a process.
+/// How many bytes may wait for a node before its deliveries wait, as in the pipe of a process.
 const PIPE: usize = 64 << 10;
 
-/// Makes the machine of a node: its index, its incarnation and its seed are given.
-type Birthplace = Box<dyn Fn(usize, u64, u64) -> Box<dyn StateMachine>>;
+/// Makes the state machine of a node from its index, its incarnation and its seed.
+type Factory = Box<dyn Fn(usize, u64, u64) -> Box<dyn StateMachine>>;
 
 /// A cluster of engines.
 pub struct SimulatedCluster {
     now: Time,
-    birthplace: Birthplace,
+    factory: Factory,
     seed: u64,
-    seats: Vec<NodeHost>,
+    hosts: Vec<NodeHost>,
     delays: Delays,
-    /// When each node that has something to do does it next.
-    wakings: BTreeSet<(Time, usize)>,
-    /// Nodes whose output has not been handed over yet, in the order in which they spoke.
-    spoken: Vec<usize>,
+    /// The next event of each node that has one.
+    wake_ups: BTreeSet<(Time, usize)>,
+    /// Nodes with output that has not been passed on, in the order in which they produced it.
+    with_output: Vec<usize>,
 }
 
-/// The computer of a node, which outlives its processes.
+/// The host of a node, which outlives its processes.
 struct NodeHost {
     clock: Clock,
-    /// How far the wall clock was set forward: a process takes note of that when it starts.
+    /// How far the wall clock has jumped forward; a process reads it at its start.
     ahead: Duration,
-    /// How late whatever happens is handled.
+    /// The lag with which lines and timers are handled.
     lag: Duration,
-    /// How much later it is woken next time, for the machine is late.
+    /// The simulated machine's delay of the next wake-up.
     waking: Duration,
-    living: Option<Living>,
+    process: Option<NodeProcess>,
 }
 
-struct Living {
+struct NodeProcess {
     machine: Box<dyn StateMachine>,
-    /// The zero of the process, on the node's own clock: it takes its incarnation and its age for the time of day.
-    born: Time,
-    /// Its entry in the wakings.
+    /// When the process started, on the node's own clock.
+    started: Time,
+    /// Its entry in the wake_ups.
     waking: Option<Time>,
     paused: bool,
-    /// Lines that came and have not been read, and when they will be unless the process is paused.
+    /// Unread lines, and when they will be read unless the process is paused.
     pipe: VecDeque<(Time, Vec<u8>)>,
 }
 
-impl Living {
+impl NodeProcess {
     /// When it next reads a line.
     fn reads(&self) -> Option<Time> {
         self.pipe.front().map(|(due, _)| *due)
@@ -77,7 +77,10 @@ impl Living {
 
 impl std::fmt::Debug for SimulatedCluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Engines").field("now", &self.now).field("nodes", &self.seats.len()).finish_non_exhaustive()
+        f.debug_struct("SimulatedCluster")
+            .field("now", &self.now)
+            .field("nodes", &self.hosts.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,41 +92,41 @@ impl SimulatedCluster {
         N::Options: Clone + 'static,
     {
         let options = options.clone();
-        Self::born(count, seed, move |_, incarnation, seed| {
+        Self::with_factory(count, seed, move |_, incarnation, seed| {
             Box::new(Engine::<N>::new(EngineConfig { incarnation, seed, options: options.clone() }))
         })
     }
 
-    /// A cluster of `count` nodes, each made anew by `birthplace` whenever it starts: it is told the node's index, its
+    /// A cluster of `count` nodes. `factory` makes the state machine at each start from the node's index, its
     /// incarnation and the seed for its random choices.
     pub(crate) fn born(
         count: usize,
         seed: u64,
-        birthplace: impl Fn(usize, u64, u64) -> Box<dyn StateMachine> + 'static,
+        factory: impl Fn(usize, u64, u64) -> Box<dyn StateMachine> + 'static,
     ) -> Self {
         let zero = Duration::ZERO;
-        let seat = || NodeHost { clock: Clock::RIGHT, ahead: zero, lag: zero, waking: zero, living: None };
+        let host = || NodeHost { clock: Clock::RIGHT, ahead: zero, lag: zero, waking: zero, process: None };
         Self {
             now: Time::ZERO,
-            birthplace: Box::new(birthplace),
+            factory: Box::new(factory),
             seed,
-            seats: (0..count).map(|_| seat()).collect(),
+            hosts: (0..count).map(|_| host()).collect(),
             delays: Delays::default(),
-            wakings: BTreeSet::new(),
-            spoken: Vec::new(),
+            wake_ups: BTreeSet::new(),
+            with_output: Vec::new(),
         }
     }
 
-    /// Has a node read what is due, fires its timers, and takes note of what it said and of when it wakes next.
+    /// Lets a node read what is due, fires its timers, and schedules its next event.
     fn settle(&mut self, node: usize) {
-        let NodeHost { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
-        if !living.paused {
-            let reads = living.reads().is_some_and(|due| due <= self.now);
-            let fires = living.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
+        let NodeHost { clock, lag, waking, process: Some(process), .. } = &mut self.hosts[node] else { return };
+        if !process.paused {
+            let reads = process.reads().is_some_and(|due| due <= self.now);
+            let fires = process.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
             let fires = fires.is_some_and(|due| due <= self.now);
-            let age = Time::ZERO + clock.at(self.now).since(living.born);
-            while living.reads().is_some_and(|due| due <= self.now)
-                && let Some((_, mut line)) = living.pipe.pop_front()
+            let age = Time::ZERO + clock.at(self.now).since(process.started);
+            while process.reads().is_some_and(|due| due <= self.now)
+                && let Some((_, mut line)) = process.pipe.pop_front()
             {
                 let length = line.len();
                 line.resize(length + PADDING, 0);
@@ -135,29 +138,29 @@ impl SimulatedCluster {
             if fires || reads {
                 *waking = self.delays.waking();
             }
-            if !living.machine.output().is_empty() && !self.spoken.contains(&node) {
-                self.spoken.push(node);
+            if !process.machine.output().is_empty() && !self.with_output.contains(&node) {
+                self.with_output.push(node);
             }
         }
         self.schedule(node);
     }
 
-    /// Takes note of when a node wakes next.
+    /// Schedules the next event of a node.
     fn schedule(&mut self, node: usize) {
-        let NodeHost { clock, lag, waking, living: Some(living), .. } = &mut self.seats[node] else { return };
-        let fires = living.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
-        let next = [living.reads(), fires].into_iter().flatten().min();
-        let next = next.filter(|_| !living.paused);
-        if next == living.waking {
+        let NodeHost { clock, lag, waking, process: Some(process), .. } = &mut self.hosts[node] else { return };
+        let fires = process.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
+        let next = [process.reads(), fires].into_iter().flatten().min();
+        let next = next.filter(|_| !process.paused);
+        if next == process.waking {
             return;
         }
-        if let Some(old) = living.waking {
-            self.wakings.remove(&(old, node));
+        if let Some(old) = process.waking {
+            self.wake_ups.remove(&(old, node));
         }
         if let Some(new) = next {
-            self.wakings.insert((new, node));
+            self.wake_ups.insert((new, node));
         }
-        living.waking = next;
+        process.waking = next;
     }
 
     fn hand_over(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) {
@@ -180,36 +183,36 @@ impl Cluster for SimulatedCluster {
     }
 
     fn start(&mut self, node: usize) -> io::Result<()> {
-        let seat = &mut self.seats[node];
-        let born = seat.clock.at(self.now);
-        let incarnation = EPOCH_US + (born + seat.ahead).as_nanos() / 1000;
+        let host = &mut self.hosts[node];
+        let started = host.clock.at(self.now);
+        let incarnation = EPOCH_US + (started + host.ahead).as_nanos() / 1000;
         let seed = self.seed ^ (node as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.now.as_nanos();
-        let machine = (self.birthplace)(node, incarnation, seed);
-        seat.living = Some(Living { machine, born, waking: None, paused: false, pipe: VecDeque::new() });
+        let machine = (self.factory)(node, incarnation, seed);
+        host.process = Some(NodeProcess { machine, started, waking: None, paused: false, pipe: VecDeque::new() });
         Ok(())
     }
 
     fn accepts(&self, node: usize) -> bool {
-        let waiting = |living: &Living| living.pipe.iter().map(|(_, line)| line.len()).sum::<usize>();
-        self.seats[node].living.as_ref().is_none_or(|living| living.pipe.is_empty() || waiting(living) < PIPE)
+        let waiting = |process: &NodeProcess| process.pipe.iter().map(|(_, line)| line.len()).sum::<usize>();
+        self.hosts[node].process.as_ref().is_none_or(|process| process.pipe.is_empty() || waiting(process) < PIPE)
     }
 
     fn deliver(&mut self, node: usize, line: &[u8]) {
-        let seat = &mut self.seats[node];
-        let Some(living) = &mut seat.living else { return };
+        let host = &mut self.hosts[node];
+        let Some(process) = &mut host.process else { return };
         let mut kept = Vec::with_capacity(line.len() + PADDING);
         kept.extend_from_slice(line);
-        let due = match living.pipe.back() {
-            None => self.delays.node(node, self.now + seat.lag + seat.waking),
-            Some((last, _)) => (*last).max(self.now + seat.lag),
+        let due = match process.pipe.back() {
+            None => self.delays.node(node, self.now + host.lag + host.waking),
+            Some((last, _)) => (*last).max(self.now + host.lag),
         };
-        living.pipe.push_back((due, kept));
+        process.pipe.push_back((due, kept));
         self.settle(node);
     }
 
     fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
-        while self.spoken.is_empty() {
-            match self.wakings.first().copied() {
+        while self.with_output.is_empty() {
+            match self.wake_ups.first().copied() {
                 Some((waking, node)) if until.is_none_or(|until| waking <= until) => {
                     self.now = self.now.max(waking);
                     self.settle(node);
@@ -228,54 +231,54 @@ impl Cluster for SimulatedCluster {
     }
 
     fn kill(&mut self, node: usize) {
-        if let Some(waking) = self.seats[node].living.take().and_then(|living| living.waking) {
-            self.wakings.remove(&(waking, node));
+        if let Some(waking) = self.hosts[node].process.take().and_then(|process| process.waking) {
+            self.wake_ups.remove(&(waking, node));
         }
     }
 
     fn pause(&mut self, node: usize) {
-        if let Some(living) = &mut self.seats[node].living {
-            living.paused = true;
+        if let Some(process) = &mut self.hosts[node].process {
+            process.paused = true;
             self.schedule(node);
         }
     }
 
     fn resume(&mut self, node: usize) {
-        let Some(living) = self.seats[node].living.as_mut().filter(|living| living.paused) else { return };
-        living.paused = false;
-        // Who was stopped reads all that has waited before its timers fire, or it could not tell that it was.
-        for (due, _) in &mut living.pipe {
+        let Some(process) = self.hosts[node].process.as_mut().filter(|process| process.paused) else { return };
+        process.paused = false;
+        // A resumed process reads all waiting input before its timers fire, so that it can detect the pause.
+        for (due, _) in &mut process.pipe {
             *due = self.now;
         }
         self.settle(node);
     }
 
     fn slow(&mut self, node: usize, lag: Duration) {
-        let seat = &mut self.seats[node];
-        seat.lag = lag;
-        // What came before is not read after what comes now.
-        for (due, _) in seat.living.iter_mut().flat_map(|living| &mut living.pipe) {
+        let host = &mut self.hosts[node];
+        host.lag = lag;
+        // Keep the order of lines.
+        for (due, _) in host.process.iter_mut().flat_map(|process| &mut process.pipe) {
             *due = (*due).min(self.now + lag);
         }
         self.schedule(node);
     }
 
     fn skew(&mut self, node: usize, skew: Skew) {
-        let seat = &mut self.seats[node];
-        seat.clock.run(self.now, skew.faster_ppm);
-        seat.ahead += skew.ahead;
+        let host = &mut self.hosts[node];
+        host.clock.run(self.now, skew.faster_ppm);
+        host.ahead += skew.ahead;
         self.schedule(node);
     }
 
     fn delay(&mut self, delays: Delays) {
         self.delays = delays;
-        for seat in &mut self.seats {
-            seat.waking = self.delays.waking();
+        for host in &mut self.hosts {
+            host.waking = self.delays.waking();
         }
     }
 
     fn status(&mut self, node: usize) -> Status {
-        if self.seats[node].living.is_some() { Status::Alive } else { Status::Dead("not running".into()) }
+        if self.hosts[node].process.is_some() { Status::Alive } else { Status::Dead("not running".into()) }
     }
 
     fn output_tail(&self, _: usize) -> OutputTail {
@@ -379,7 +382,7 @@ mod tests {
     fn a_wall_clock_set_forward_is_found_at_the_next_start() {
         let births = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
         let record = std::rc::Rc::clone(&births);
-        let mut cluster = SimulatedCluster::born(1, 1, move |_, incarnation, seed| {
+        let mut cluster = SimulatedCluster::with_factory(1, 1, move |_, incarnation, seed| {
             record.borrow_mut().push(incarnation - EPOCH_US);
             Box::new(Engine::<Broadcast>::new(EngineConfig {
                 incarnation,

@@ -1,8 +1,8 @@
 //! seq-kv: all callers see the writes in one order, but perhaps late (protocol §8.3).
 //!
-//! Each change makes a new state of the whole store. A request is tried on a state drawn between the one that its caller
-//! saw last and the newest; if it changes nothing, its answer stands, otherwise it is applied to the newest state.
-//! 32 states are kept in a ring, and the number of an older one stands for the state that replaced it.
+//! Each change makes a new state of the whole store. A request is tried on a state drawn between the one that its
+//! caller saw last and the newest; if it changes nothing, its answer stands, otherwise it is applied to the newest
+//! state. 32 states are kept in a ring, and the number of an older one stands for the state that replaced it.
 //!
 //! Two successive states differ in at most one key, so the ring is stored as the last values of each key.
 

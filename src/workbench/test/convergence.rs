@@ -1,7 +1,7 @@
-//! Whether all replicas are equal when all is over: what Maelstrom's checkers hardly look at.
+//! Whether all replicas are equal after the test, which Maelstrom's checkers hardly look at.
 //!
-//! The history is closed and the messages are counted; faults are over, and the nodes have had their recovery. Then
-//! every living node is asked for everything that its clients can know, and the first difference is told.
+//! The history is closed, the messages are counted, all faults are healed and the recovery pause is over. Then every
+//! running node is asked for all its state that clients can read, and the first difference is reported.
 
 use std::fmt::{self, Display};
 
@@ -19,14 +19,14 @@ const TOLD: usize = 8;
 const LETTERS: usize = 60;
 const ALL_LETTERS: usize = 160;
 
-/// A question is asked so often before a node counts as silent: messages may be lost still.
+/// How often a probe is sent before a node counts as unresponsive: messages may still be lost.
 const TRIES: u32 = 5;
 
-/// What asking all replicas came to.
+/// The result of comparing all replicas.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Convergence {
-    /// They answered alike.
+    /// All answers were equal.
     Equal,
     /// They did not; where they differ first.
     Different(Difference),
@@ -94,19 +94,19 @@ impl Display for Difference {
     }
 }
 
-/// One node, and what it has answered.
+/// A node and its answers.
 struct Replica {
     node: usize,
     client: usize,
     answers: Vec<Vec<Value>>,
-    /// The part of the next answer that has come.
+    /// The values received so far of the next answer.
     received: Vec<Value>,
-    /// Answers to the present question that were none.
+    /// Failed attempts of the current probe.
     failures: u32,
 }
 
 impl<C: Cluster> Test<'_, C> {
-    /// Asks every living node everything and compares the answers; `None` if there is nothing to ask.
+    /// Probes all running nodes and compares the answers; `None` if the workload has no probes.
     pub(super) fn compare(&mut self, history: &[Op]) -> Option<Convergence> {
         let questions = self.workload.convergence_probes(history);
         if questions.is_empty() {
@@ -146,7 +146,7 @@ impl<C: Cluster> Test<'_, C> {
                 match policy.judge("compare", answer, &question.reply()) {
                     Ok(reply) => {
                         *failures = 0;
-                        // A log that is longer than the history has no end.
+                        // A log that is longer than the history would never end.
                         if !question.receive(reply, received) || received.len() > most {
                             answers.push(std::mem::take(received));
                         }
@@ -170,7 +170,7 @@ impl<C: Cluster> Test<'_, C> {
         let (first, others) = replicas.split_first()?;
         let differs = |at: usize| others.iter().find(|other| other.answers[at] != first.answers[at]);
         let (at, other) = (0..questions.len()).find_map(|at| Some((at, differs(at)?)))?;
-        let told = |of: &Replica, beside: &Replica| {
+        let shown = |of: &Replica, beside: &Replica| {
             let (mine, theirs) = (&of.answers[at], &beside.answers[at]);
             let alone = mine.iter().filter(|value| !theirs.contains(value));
             (self.config.nodes[of.node].clone(), alone.take(TOLD).cloned().collect())

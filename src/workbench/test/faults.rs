@@ -1,4 +1,4 @@
-//! What the nemesis does to the test, and what the history says came of it (protocol §11).
+//! Carries out the operations of the nemesis and records them (protocol §11).
 
 use super::{Test, TestError};
 use crate::time::Duration;
@@ -7,12 +7,12 @@ use crate::workbench::edn::Value;
 use crate::workbench::nemesis::{Act, Effect, Fault, Turn, isolated, lag_value, skew_value};
 use crate::workbench::workload::client::ClientReply;
 
-/// Nodes that begin anew and have not answered `init` yet; until they have, the nemesis is busy.
+/// Restarted nodes that have not answered `init` yet; until they have, the nemesis is busy.
 #[derive(Debug, Default)]
 pub(super) struct Restart {
-    /// Who asked, and whom.
+    /// Pairs of the client that sent `init` and the node.
     awaited: Vec<(usize, usize)>,
-    /// What the history is to record then.
+    /// The value to record then.
     done: Value,
 }
 
@@ -27,7 +27,7 @@ impl Restart {
 }
 
 impl<C: Cluster> Test<'_, C> {
-    /// Does what the nemesis decided. A restart is over only when [`Test::on_restarted`] has seen every answer.
+    /// Carries out an operation. A restart completes when [`Test::on_restarted`] has seen every reply.
     pub(super) fn act(&mut self, act: Act) -> Result<(), TestError> {
         let Act { turn, wanted, effect } = act;
         let f = turn.name();
@@ -59,7 +59,7 @@ impl<C: Cluster> Test<'_, C> {
         Ok(())
     }
 
-    /// A node that begins anew has answered `init`, or has not.
+    /// Handles the result of a restarted node's `init`.
     pub(super) fn on_restarted(&mut self, client: usize, answer: ClientReply) -> Result<(), TestError> {
         self.router.close_client(client);
         let Some(place) = self.restart.awaited.iter().position(|(asking, _)| *asking == client) else { return Ok(()) };
@@ -78,7 +78,7 @@ impl<C: Cluster> Test<'_, C> {
         self.recorder.nemesis(f, value, self.router.cluster.now(), self.router.watch);
     }
 
-    /// Does something to each of the nodes; the map of what came of it.
+    /// Applies an action to each of the nodes; returns the map of its outcomes.
     fn each(
         &mut self,
         nodes: impl IntoIterator<Item = usize>,
@@ -92,7 +92,7 @@ impl<C: Cluster> Test<'_, C> {
         Ok(Value::Map(outcomes))
     }
 
-    /// Does something to each of the nodes, each in its own way; the map of what.
+    /// Applies an action with an argument to each of the nodes; returns the map of the values.
     fn named<T>(
         &mut self,
         nodes: impl IntoIterator<Item = (usize, T)>,
@@ -112,7 +112,7 @@ impl<C: Cluster> Test<'_, C> {
         skew_value(skew)
     }
 
-    /// A node that died by itself is left as it is: the end of the test reports it.
+    /// Whether the nemesis can act on a node. One that died by itself is left for the report at the end.
     fn is_running(&mut self, node: usize) -> bool {
         !self.router.down[node] && self.router.cluster.status(node) == Status::Alive
     }

@@ -1,4 +1,4 @@
-//! How late messages reached their nodes: what a loaded machine does to the numbers.
+//! How late messages were delivered, which shows a loaded machine.
 
 use hdrhistogram::Histogram;
 
@@ -26,14 +26,14 @@ impl Default for Lateness {
 }
 
 impl Lateness {
-    /// One more message was handed over.
+    /// Records a delivery.
     pub fn add(&mut self, late: Duration) {
         self.total += late;
         self.max = self.max.max(late);
         self.histogram.saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// The mean; zero when nothing was handed over.
+    /// The mean; zero without deliveries.
     #[must_use]
     pub fn mean(&self) -> Duration {
         u32::try_from(self.histogram.len()).ok().and_then(|count| self.total.checked_div(count)).unwrap_or_default()

@@ -1,32 +1,32 @@
-//! Why operations did not end well: each reason once, with how often it was met and an example.
+//! Why operations did not succeed: each reason once, with a count and an example.
 
 use std::fmt::{self, Display};
 
 use crate::workbench::workload::client::Reason;
 
-/// So many reasons are told apart; a node that finds ever new ones cannot fill the summary.
+/// How many reasons are distinguished: a node with ever new ones must not fill the summary.
 const MOST: usize = 40;
 
-/// What the operations that did not end well met.
+/// The errors of operations, grouped by reason.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OperationErrors(Vec<OperationError>);
 
-/// Operations of one name that did not end well for one reason.
+/// Operations of one name that did not succeed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OperationError {
     /// Their name.
     pub f: &'static str,
     /// How many there were.
     pub count: usize,
-    /// What the first of them met, in words.
+    /// The reason of the first of them, in words.
     pub example: String,
-    /// Whether they may end like that though everything is as it should be.
+    /// Whether a correct node may answer like this.
     pub is_ordinary: bool,
     kind: String,
 }
 
 impl OperationErrors {
-    /// An operation has ended for this reason.
+    /// Records an operation that did not succeed for this reason.
     pub fn note(&mut self, f: &'static str, reason: &Reason) {
         let kind = if self.0.len() < MOST { reason.kind() } else { "whatever else".to_owned() };
         if let Some(error) = self.0.iter_mut().find(|error| error.f == f && error.kind == kind) {
@@ -37,7 +37,7 @@ impl OperationErrors {
         }
     }
 
-    /// All of them, in the order in which they were first met.
+    /// All of them, in the order of their first occurrence.
     pub fn iter(&self) -> impl Iterator<Item = &OperationError> {
         self.0.iter()
     }

@@ -1,4 +1,4 @@
-//! Where the network, the clients and the nodes meet: one turn delivers what is due and waits for more.
+//! Connects the network, the clients, the services and the nodes: one turn delivers what is due and waits for more.
 
 use std::collections::VecDeque;
 
@@ -29,9 +29,9 @@ pub(super) struct Router<'a, C: Cluster> {
     pub(super) cluster: &'a mut C,
     pub(super) watch: &'a mut dyn Watch,
     pub(super) lateness: Lateness,
-    /// For each node, whether the nemesis has ended it: nothing is delivered.
+    /// For each node, whether the nemesis has killed it; then nothing is delivered.
     pub(super) down: Vec<bool>,
-    /// For each node that ended by itself, when that was noticed.
+    /// For each node, when its unexpected end was noticed.
     pub(super) died: Vec<Option<Time>>,
     /// By number; `None` once closed.
     clients: Vec<Option<Client>>,
@@ -89,7 +89,7 @@ impl<'a, C: Cluster> Router<'a, C> {
         self.clients[number] = None;
     }
 
-    /// Sends a request from a client; its answer will come out of [`Router::next_answer`].
+    /// Sends a request from a client; [`Router::next_answer`] returns its result.
     pub(super) fn ask(&mut self, number: usize, request: &Request) {
         let now = self.cluster.now();
         let Some(client) = &mut self.clients[number] else { return };
@@ -107,13 +107,13 @@ impl<'a, C: Cluster> Router<'a, C> {
         read_mail(network, clients, asked, waiting, answers, number, now);
     }
 
-    /// What a client that waits for this node has heard instead of an answer, if one waits and has.
+    /// A stray message that a client received while it waited for this node, if any.
     pub(super) fn stray(&self, node: usize) -> Option<&Stray> {
         let clients = self.waiting.iter().filter_map(|number| self.clients[*number].as_ref());
         clients.filter(|client| client.node == node).find_map(Client::stray)
     }
 
-    /// An answer that has come, with the owner of the client and its number.
+    /// The next result of a request, with the owner and the number of its client.
     pub(super) fn next_answer(&mut self) -> Option<(usize, usize, ClientReply)> {
         while let Some((number, answer)) = self.answers.pop_front() {
             if let Some(client) = &self.clients[number] {
@@ -123,8 +123,8 @@ impl<'a, C: Cluster> Router<'a, C> {
         None
     }
 
-    /// Delivers what is due; then, unless there are answers to be had, waits until `until` or until
-    /// something happens. Nodes are listened to even when no time is left to wait.
+    /// Delivers what is due; then, unless results are pending, waits until `until` or until something happens. The
+    /// output of nodes is read even if `until` has passed.
     pub(super) fn turn(&mut self, until: Option<Time>) -> Result<(), Halt> {
         if self.watch.is_interrupted() {
             return Err(Halt::Interrupted);
@@ -169,8 +169,8 @@ impl<'a, C: Cluster> Router<'a, C> {
         Ok(())
     }
 
-    /// Hands over every message that is due, to every service and to every node that can take one. Services come
-    /// first: what they answer may be due at once.
+    /// Delivers every message that is due, to services and to nodes that accept one. Services come first, since their
+    /// replies may be due at once.
     pub(super) fn deliver_due(&mut self) {
         for service in 0..Services::NAMES.len() {
             self.serve(service);
@@ -194,7 +194,7 @@ impl<'a, C: Cluster> Router<'a, C> {
             let Some((_, message)) = self.network.take(receiver, now) else { return };
             if let Some(body) = self.services.handle(service, &message.src, &message.body, now) {
                 let sent = self.network.send(&message.dest, &message.src, &body, now);
-                // Whoever asked may be gone: a client, in whose name a node spoke.
+                // The caller may be gone: a node may use a client's name as `src`.
                 drop(sent);
             }
         }
@@ -219,7 +219,7 @@ impl<'a, C: Cluster> Router<'a, C> {
     }
 }
 
-/// What a node has written without a line end, if it has.
+/// Output of a node without a line end, if there is any.
 fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
     let is_whole = bytes.len() <= LONGEST_LINE;
     (!bytes.is_empty()).then(|| Unfinished {
@@ -259,7 +259,7 @@ fn note_misdirected(node: usize, sent: &Accepted, asked: &[Asked], clients: &mut
     }
 }
 
-/// Reads a waiting client's mail up to its answer.
+/// Reads a waiting client's mailbox up to the reply.
 fn read_mail(
     network: &mut Network,
     clients: &mut [Option<Client>],

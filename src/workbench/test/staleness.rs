@@ -1,23 +1,23 @@
-//! Nodes whose last look at seq-kv showed them the past: it may, and a counter that trusts it is wrong.
+//! Nodes whose last read of seq-kv was stale, which seq-kv allows and a counter must take into account.
 
 use std::fmt::{self, Display};
 
 use crate::time::{Duration, Time};
 use crate::workbench::services::StaleRead;
 
-/// A node that last read a state of seq-kv in which a key did not have its newest value, in times of the history.
+/// A node whose last read of some key of seq-kv was stale, in times of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outdated {
     /// The node's id.
     pub node: String,
-    /// When the state was made that it read.
+    /// When the state that it read was created.
     pub state: Duration,
     /// When it read it.
     pub read: Duration,
 }
 
 impl Outdated {
-    /// The same in times of a history that began at `zero`.
+    /// Converts to times of a history that began at `zero`.
     pub(super) fn of(node: &str, StaleRead { state, read }: StaleRead, zero: Time) -> Self {
         Self { node: node.to_owned(), state: state.since(zero), read: read.since(zero) }
     }

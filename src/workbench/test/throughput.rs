@@ -1,37 +1,37 @@
-//! How much of what was asked for the main phase did, and why not more.
+//! How many of the requested operations the main phase began, and the cause of a shortfall.
 
 use crate::time::{Duration, Time};
 
-/// A main phase that begins fewer than this share of the operations asked for did not test what was asked.
+/// The least share of the requested operations that must begin for the test to count as the one requested.
 const ENOUGH: f64 = 0.8;
 /// The gaps between operations are random: up to this many standard deviations fewer than asked for are no shortfall.
 const CHANCE: f64 = 3.0;
 /// The standard deviation of a gap that is uniform up to twice its mean, in means.
 const SPREAD: f64 = 0.577;
 
-/// What the main phase did.
+/// Figures of the main phase.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Throughput {
-    /// Operations that clients were to begin: rate times limit. The gaps are random, so it is an average.
+    /// The expected number of operations: rate times limit.
     pub asked: f64,
-    /// Operations that clients began.
+    /// The number of operations that clients began.
     pub begun: u64,
     /// From the first operation, a client's or the nemesis', until nothing was outstanding at the end.
     pub lasted: Duration,
-    /// How long it was to last.
+    /// The time limit.
     pub limit: Duration,
-    /// How many client threads there were.
+    /// The number of client threads.
     pub threads: usize,
-    /// How long an operation was due, but no thread free to perform it.
+    /// How long an operation was due while no thread was free.
     pub saturated: Duration,
-    /// How long after the first operation of all, perhaps of the nemesis, the first of a client began.
+    /// From the first operation, of a client or the nemesis, to the first of a client.
     pub late_start: Duration,
-    /// How long operations were due in sum before they began, whatever the reason.
+    /// The total time that operations were overdue, for any reason.
     pub overdue: Duration,
 }
 
 impl Throughput {
-    /// What was done of what was asked: `1969 of about 2000 operations in 20.0 s`.
+    /// Operations begun and expected: `1969 of about 2000 operations in 20.0 s`.
     #[must_use]
     pub fn in_words(&self) -> String {
         let Self { asked, begun, lasted, .. } = self;
@@ -39,12 +39,12 @@ impl Throughput {
         format!("{begun} of about {asked:.decimals$} operations in {:.1} s", lasted.as_secs_f64())
     }
 
-    /// Nothing has begun yet of what is asked for.
+    /// The figures before the first operation.
     pub(super) fn asked(rate: f64, limit: Duration, threads: usize) -> Self {
         Self { asked: rate * limit.as_secs_f64(), limit, threads, ..Self::default() }
     }
 
-    /// A client begins an operation that has been due for some time; the phase may have begun before.
+    /// Records that a client begins an operation that was due at `due`.
     pub(super) fn on_begin(&mut self, due: Option<Time>, phase_began: Option<Time>, now: Time) {
         if self.begun == 0 {
             self.late_start = phase_began.map_or(Duration::ZERO, |began| now.since(began));
@@ -54,12 +54,12 @@ impl Throughput {
         self.begun += 1;
     }
 
-    /// No thread was free in this time to perform an operation that was due.
+    /// Records a time in which an operation was due and no thread was free.
     pub(super) fn on_busy(&mut self, from: Time, to: Time) {
         self.saturated += to.since(from);
     }
 
-    /// Why so many fewer operations began than were asked for that this was another test; `None` if it was not.
+    /// The cause if significantly fewer operations began than requested; otherwise `None`.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of operations")]
     pub fn shortfall(&self) -> Option<String> {

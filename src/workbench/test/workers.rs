@@ -1,4 +1,4 @@
-//! Client threads and the history they write (protocol §2.4, §2.5).
+//! Client threads, and the recorder of the history (protocol §2.4, §2.5).
 
 use super::router::Router;
 use super::{OperationErrors, Watch};
@@ -10,17 +10,17 @@ use crate::workbench::history::{Kind, Op, Process};
 use crate::workbench::workload::client::{ClientReply, Schema};
 use crate::workbench::workload::{Act, Invocation, Workload};
 
-/// The history, and the instant from which its times count.
+/// Records the history, with times relative to `zero`.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) zero: Time,
     pub(super) history: Vec<Op>,
     pub(super) errors: OperationErrors,
-    /// Whether the history is over: nothing is written any more.
+    /// Whether the history is complete; then nothing more is recorded.
     pub(super) closed: bool,
 }
 
-/// What one line of the history says besides when and where.
+/// One line of the history, without its time and index.
 struct Entry {
     kind: Kind,
     process: Process,
@@ -80,7 +80,7 @@ impl Workers {
         Self { threads: Threads::new(count), workers: (0_u64..).take(count).map(worker).collect() }
     }
 
-    /// A free thread performs an operation.
+    /// Begins an operation on a free thread.
     pub(super) fn begin<C: Cluster>(
         &mut self,
         thread: usize,
@@ -113,7 +113,7 @@ impl Workers {
         self.perform(thread, invocation, act, workload, router, recorder);
     }
 
-    /// A thread's request has this answer.
+    /// Handles the result of a thread's request.
     pub(super) fn answered<C: Cluster>(
         &mut self,
         thread: usize,
@@ -139,7 +139,7 @@ impl Workers {
         }
     }
 
-    /// A thread's client does what the workload wants it to.
+    /// Performs an action of a thread's client.
     fn perform<C: Cluster>(
         &mut self,
         thread: usize,
@@ -165,7 +165,7 @@ impl Workers {
         self.complete(thread, end, workload, router, recorder);
     }
 
-    /// A thread's operation is over.
+    /// Completes a thread's operation.
     fn complete<C: Cluster>(
         &mut self,
         thread: usize,

@@ -275,7 +275,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Keeps the first message that may have been meant as the reply. A late reply to an earlier request yields to others.
+    /// Keeps the first message that may have been meant as the reply. A late reply to an earlier request yields to
+    /// others.
     fn note_stray(&mut self, stray: Stray) {
         if self.stray.as_ref().is_none_or(|known| known.mismatch.is_late() && !stray.mismatch.is_late()) {
             self.stray = Some(Box::new(stray));

@@ -1,7 +1,7 @@
 //! Kafka: logs to which clients send, and which they poll from where they left off (protocol §10.2).
 //!
-//! A client requests the committed offsets of newly assigned keys but starts at 0: Maelstrom's client looks for them in the
-//! wrong place in the reply.
+//! A client requests the committed offsets of newly assigned keys but starts at 0: Maelstrom's client looks for them in
+//! the wrong place in the reply.
 
 mod catch_up;
 mod offsets;

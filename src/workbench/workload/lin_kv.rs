@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_and_patience_are_those_of_the_reference() {
+    fn requests_and_time_outs_are_those_of_maelstrom() {
         let mut lin_kv = LinKv::new(&Terms { latency: Duration::from_millis(300), ..Terms::default() });
         let mut asked = |f, text: &str| {
             let value = crate::workbench::edn::read(text).expect("EDN");

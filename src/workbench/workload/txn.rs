@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_is_sent_and_comes_back_as_the_reference_says() {
+    fn a_transaction_is_sent_and_comes_back_as_in_maelstrom() {
         let mut txn = Txn::new(Write::Register, &Terms { max_txn_length: 1, ..Terms::default() });
         let value = crate::workbench::edn::read("[[:r 5 nil] [:w 8 1]]").expect("EDN");
         let invocation = Invocation::new("txn", value);

@@ -24,18 +24,18 @@ const KEPT_BYTES: usize = 1_000;
 const FULL: usize = 64 << 10;
 /// How often stdout is read before others have their turn: 1 MiB of a node that prints without end.
 const STDOUT_READS: usize = 16;
-/// The same of stderr, on which nobody waits.
+/// The same for stderr, which is not urgent.
 const STDERR_READS: usize = 1;
-/// As often a pipe is read that is given up: Linux lets none hold more than 1 MiB.
+/// How often a pipe is read before it is closed: Linux lets none hold more than 1 MiB.
 const WHOLE_PIPE: usize = 16;
-/// A longer line on stderr is cut off: it is kept for people.
+/// Longer lines on stderr are truncated.
 const LONGEST_STDERR: usize = 64 << 10;
 
-/// How far a process is from being gone.
+/// The life cycle of a process.
 #[derive(Clone, Copy)]
 enum ChildState {
     Running,
-    /// Ended by itself. It has not been waited for: so its group, in which others may live, keeps its number.
+    /// Ended by itself, and not yet waited for, so that its group, which may have other members, keeps its number.
     Ended(ExitStatus),
     /// Ended, with its whole group, and waited for.
     Gone(ExitStatus),
@@ -58,7 +58,7 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts a node, whose log goes on with what it holds.
+    /// Starts a node, whose log is appended to.
     pub(super) fn spawn(launch: &Launch, name: &str, log: Log) -> io::Result<Self> {
         // A group of its own, so that what the node starts ends with it.
         let (mut process, by) = spawn(&launch.program, |command| {
@@ -85,7 +85,7 @@ impl Child {
         })
     }
 
-    /// Has the pipes reported to a poll.
+    /// Registers the pipes with a poll.
     pub(super) fn register(
         &mut self,
         registry: &Registry,
@@ -113,7 +113,7 @@ impl Child {
         !self.stuck
     }
 
-    /// Takes a line to be written by the next [`Child::flush`]; many at once are written before.
+    /// Queues a line for the next [`Child::flush`]; a full buffer is written at once.
     pub(super) fn deliver(&mut self, line: &[u8]) {
         self.outgoing.extend_from_slice(line);
         if self.outgoing.len() >= FULL {
@@ -121,7 +121,7 @@ impl Child {
         }
     }
 
-    /// Writes what was delivered, or as much of it as the pipe takes now. A node that no longer reads ignores it.
+    /// Writes the queued lines, as far as the pipe accepts them. Ignored if the node has closed its stdin.
     pub(super) fn flush(&mut self) {
         let mut written = 0;
         while written < self.outgoing.len() && !self.stuck {
@@ -139,7 +139,7 @@ impl Child {
         }
     }
 
-    /// The pipe may take more; returns whether the node has become ready for the next delivery.
+    /// Handles a writable pipe; returns whether the node accepts deliveries again.
     pub(super) fn on_writable(&mut self) -> bool {
         let was_stuck = std::mem::take(&mut self.stuck);
         self.flush();
@@ -164,7 +164,7 @@ impl Child {
         stderr.read(reads, chunk, |bytes| log.write(bytes), on_line);
     }
 
-    /// Whether the process has ended by itself since it was last looked at; what it wrote to stderr has been read then.
+    /// Whether the process has ended by itself since the last call; if so, its stderr has been read to the end.
     pub(super) fn has_just_ended(&mut self, chunk: &mut [u8]) -> bool {
         let ChildState::Running = self.state else { return false };
         let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -175,7 +175,7 @@ impl Child {
         true
     }
 
-    /// How the process was when it was last looked at.
+    /// The state of the process as last observed.
     pub(super) fn status(&self) -> Status {
         match self.state {
             ChildState::Running => Status::Alive,
@@ -186,7 +186,7 @@ impl Child {
         }
     }
 
-    /// Ends the process and everything that it started and that did not leave its group, also if it has ended itself.
+    /// Kills the process group, even if the process itself has ended.
     pub(super) fn kill(&mut self, reaper: Option<&mut Reaper>, chunk: &mut [u8]) {
         let own = match self.state {
             ChildState::Running => None,
@@ -237,7 +237,7 @@ fn exit_status(status: &WaitIdStatus) -> ExitStatus {
 /// A stream that a node writes.
 pub(super) struct Output {
     pipe: Option<Receiver>,
-    /// Whether there may be more to read than was read so far.
+    /// Whether there may be more to read.
     pub(super) ready: bool,
     lines: Lines,
     recent: Recent,
@@ -248,7 +248,7 @@ impl Output {
         Self { pipe, ready: false, lines, recent: Recent::default() }
     }
 
-    /// Reads at most so often, which may leave more to read.
+    /// Reads at most `reads` times; `ready` stays set if there may be more.
     fn read(
         &mut self,
         reads: usize,
@@ -304,7 +304,7 @@ impl Recent {
     }
 }
 
-/// A text in which nothing can command the terminal.
+/// Escapes control characters, which could act on a terminal.
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Whether a file can be executed, found out before it is, and what to do if it cannot.
+//! Checks whether a file can be executed, with advice if it cannot.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -12,10 +12,10 @@ use rustix::io::Errno;
 
 /// What executes a file without a `#!` line.
 pub(super) const SHELL: &str = "/bin/sh";
-/// As much of a script's first line as Linux reads.
+/// How much of a script's first line Linux reads, in bytes.
 const FIRST_LINE: u64 = 256;
 
-/// The absolute path, without links, of a file that can be executed as far as that can be told without doing so.
+/// The absolute path, without symbolic links, of a file that appears to be executable.
 ///
 /// # Errors
 /// What is wrong and what to do, to follow the file's name.
@@ -92,7 +92,7 @@ fn beginning(file: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Whether there is what the first line of a script asks for: a program, or one that `env` is to find.
+/// Checks that the interpreter in the first line of a script exists, also if `env` is to find it.
 fn interpreter(line: &[u8]) -> Result<(), String> {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();

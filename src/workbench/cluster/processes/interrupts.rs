@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
-/// Signals that would end this process. While somebody catches them they make a pipe readable; at other times
-/// they end the process as usual.
+/// Signals that would end this process. While a [`Caught`] lives they make a pipe readable; otherwise they end the
+/// process as usual.
 #[derive(Debug)]
 pub struct Interrupts {
     pipe: UnixStream,
@@ -54,7 +54,7 @@ impl Interrupts {
         &self.pipe
     }
 
-    /// Readable when a child has ended, perhaps one of somebody else.
+    /// Readable when any child of this process has ended.
     pub(super) fn children(&self) -> &UnixStream {
         &self.children
     }

@@ -6,8 +6,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
-/// The most a log holds. A node that reports every message of a long test stays below; one that prints without end
-/// would fill the disk, twenty-five of them take 1.6 GB.
+/// The maximum size of a log: enough for a node that logs every message of a long test. 25 logs of a runaway program
+/// take 1.6 GB.
 pub(super) const LOG_BYTES: u64 = 64 << 20;
 
 pub(super) struct Log {
@@ -31,7 +31,7 @@ pub(super) enum Gap {
 }
 
 impl Log {
-    /// Goes on with the file, if there is one.
+    /// Opens the file for appending.
     pub(super) fn open(path: &Path) -> Self {
         let open = || {
             let file = OpenOptions::new().create(true).append(true).open(path)?;
@@ -71,7 +71,7 @@ impl Log {
 }
 
 impl Gap {
-    /// What people are told of the nodes whose logs have this gap.
+    /// A sentence about the nodes whose logs have this gap.
     pub(super) fn in_words(&self, nodes: &[&str], left_out: u64) -> String {
         let whose = match nodes {
             [one] => format!("the log of {one}"),

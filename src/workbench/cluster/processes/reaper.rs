@@ -1,9 +1,9 @@
-//! A small process beside the workbench that outlives it: however the workbench ends, no node is left.
+//! A helper process that outlives the workbench and kills its nodes, even if the workbench is killed.
 //!
-//! It reads from a pipe which process groups there are and which are gone. The pipe closes with the workbench, be it
-//! by SIGKILL; then the reaper kills the groups that are left. It is a shell in a group of its own, so that neither
-//! Ctrl-C nor a signal to all processes of this program's name reaches it. Two things escape: a node in the moment
-//! between its start and its announcement, and what has left the group of its node. Without a shell there is no reaper.
+//! It reads from a pipe which process groups start and end. When the workbench ends, even by SIGKILL, the pipe closes
+//! and the reaper kills the remaining groups. It is a shell in a group of its own, so that neither Ctrl-C nor a signal
+//! to all processes of this program's name reaches it. Two things escape: a node between its start and its
+//! announcement, and processes that have left their node's group. Without a shell there is no reaper.
 
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -29,7 +29,7 @@ done
 
 pub(super) struct Reaper {
     process: Child,
-    /// Closed while it still knows of groups, it has them killed.
+    /// When this closes, the groups that the reaper knows are killed.
     changes: Option<ChildStdin>,
 }
 
@@ -47,19 +47,19 @@ impl Reaper {
         Ok(Self { process, changes })
     }
 
-    /// A group is there, to be killed if this process ends.
+    /// Adds a group, to be killed when this process ends.
     pub(super) fn watch(&mut self, group: Pid) {
         self.tell('+', group);
     }
 
-    /// A group is gone; from now on its number may be another's.
+    /// Removes a group, whose number may be reused from now on.
     pub(super) fn forget(&mut self, group: Pid) {
         self.tell('-', group);
     }
 
     fn tell(&mut self, change: char, group: Pid) {
         if let Some(changes) = &mut self.changes {
-            // In one write, so that no half line is ever left; somebody who kills the reaper goes without.
+            // One write, so that no partial line is left. It fails if the reaper has been killed.
             changes.write_all(format!("{change} {}\n", group.as_raw_nonzero()).as_bytes()).ok();
         }
     }

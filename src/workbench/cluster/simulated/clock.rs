@@ -1,14 +1,14 @@
-//! A node's own clock: it may run fast or slow for a while, but it never goes back.
+//! A node's own clock, which may run fast or slow but never goes back.
 
 use crate::time::{Duration, Time};
 
 /// A rate of one, in millionths.
 const TRUE_RATE: u64 = 1_000_000;
 
-/// A clock that shows a time for each instant of the simulation.
+/// A monotonic function from true time to the time that the clock shows.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
-    /// Since when it runs at its rate, and what it showed then.
+    /// When its rate last changed, and what it showed then.
     since: Time,
     shown: Time,
     /// In millionths of the true one, above zero.
@@ -16,7 +16,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    /// A clock that is right.
+    /// A clock that shows the true time.
     pub(super) const RIGHT: Self = Self { since: Time::ZERO, shown: Time::ZERO, rate: TRUE_RATE };
 
     /// What it shows.
@@ -29,7 +29,7 @@ impl Clock {
         self.since + scaled(time.since(self.shown), TRUE_RATE, self.rate, true)
     }
 
-    /// Runs so many millionths faster than it should from `now` on; slower if below zero, but never stands still.
+    /// Changes the rate from `now` on by this many millionths of the true rate; it always stays positive.
     pub(super) fn run(&mut self, now: Time, faster_ppm: i32) {
         (self.shown, self.since) = (self.at(now), now);
         self.rate = TRUE_RATE.saturating_add_signed(faster_ppm.into()).max(1);

@@ -82,7 +82,7 @@ impl StateMachine for AcknowledgesFirst {
 #[test]
 fn an_acknowledgement_before_the_merge_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(SimulatedCluster::born(count, seed, |_, incarnation, seed| {
+        Ok(SimulatedCluster::with_factory(count, seed, |_, incarnation, seed| {
             Box::new(AcknowledgesFirst { engine: broadcast(incarnation, seed), unmerged: None })
         }))
     };
@@ -92,7 +92,7 @@ fn an_acknowledgement_before_the_merge_is_found() {
 #[test]
 fn a_restart_that_reuses_numbers_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(SimulatedCluster::born(count, seed, |_, _, seed| Box::new(broadcast(1_700_000_000_000_000, seed))))
+        Ok(SimulatedCluster::with_factory(count, seed, |_, _, seed| Box::new(broadcast(1_700_000_000_000_000, seed))))
     };
     assert_found(Kind::Broadcast, &mutant, 10);
 }
@@ -142,7 +142,7 @@ impl StateMachine for Forgets {
 #[test]
 fn a_hub_that_forgets_one_follower_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(SimulatedCluster::born(count, seed, |_, incarnation, seed| {
+        Ok(SimulatedCluster::with_factory(count, seed, |_, incarnation, seed| {
             Box::new(Forgets { engine: broadcast(incarnation, seed), said: Vec::new() })
         }))
     };
@@ -198,7 +198,7 @@ fn registers_that_keep_what_came_last_are_found() {
         }
     };
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(SimulatedCluster::born(count, seed, move |_, incarnation, seed| {
+        Ok(SimulatedCluster::with_factory(count, seed, move |_, incarnation, seed| {
             let engine = Engine::<Txn>::new(EngineConfig { incarnation, seed, options: Settings::default() });
             Box::new(Mishears { engine, mishear: Box::new(last()) })
         }))
@@ -218,7 +218,7 @@ fn a_poll_that_shows_what_is_not_stable_yet_is_found() {
         }
     };
     let mutant = |count: usize, seed: u64, _: &[String]| {
-        Ok(SimulatedCluster::born(count, seed, move |_, incarnation, seed| {
+        Ok(SimulatedCluster::with_factory(count, seed, move |_, incarnation, seed| {
             let engine = Engine::<Kafka>::new(EngineConfig { incarnation, seed, options: Settings::default() });
             Box::new(Mishears { engine, mishear: Box::new(early) })
         }))

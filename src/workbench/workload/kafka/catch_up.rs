@@ -1,5 +1,5 @@
-//! The final phase: each thread gets a new client, assigns all keys from offset 0, and polls until it has seen the highest
-//! known offset of each key, for at most 10 s.
+//! The final phase: each thread gets a new client, assigns all keys from offset 0, and polls until it has seen the
+//! highest known offset of each key, for at most 10 s.
 
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;

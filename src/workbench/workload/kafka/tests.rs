@@ -120,7 +120,7 @@ fn a_send_is_completed_with_its_offset_and_a_crash_asks_nobody() {
 }
 
 #[test]
-fn replies_have_the_shape_of_the_reference() {
+fn replies_have_maelstroms_schemas() {
     let json = |text: &str| crate::workbench::json::value(text).expect("JSON");
     for good in ["{}", r#"{"1":[[0,1],[2,"x"]]}"#, r#"{"1":[],"2":null}"#] {
         assert!(is_log(&json(good)), "{good}");
