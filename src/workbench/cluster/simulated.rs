@@ -71,7 +71,7 @@ impl NodeProcess {
     /// When its timers next fire.
     fn fires(&self, clock: &Clock, late: Duration) -> Option<Time> {
         let deadline = self.machine.next_deadline()?;
-        Some(clock.when(self.born + deadline.since(Time::ZERO)) + late)
+        Some(clock.when(self.started + deadline.since(Time::ZERO)) + late)
     }
 }
 
@@ -99,7 +99,7 @@ impl SimulatedCluster {
 
     /// A cluster of `count` nodes. `factory` makes the state machine at each start from the node's index, its
     /// incarnation and the seed for its random choices.
-    pub(crate) fn born(
+    pub(crate) fn with_factory(
         count: usize,
         seed: u64,
         factory: impl Fn(usize, u64, u64) -> Box<dyn StateMachine> + 'static,
@@ -130,10 +130,10 @@ impl SimulatedCluster {
             {
                 let length = line.len();
                 line.resize(length + PADDING, 0);
-                living.machine.on_lines(&mut line, length, age);
+                process.machine.on_lines(&mut line, length, age);
             }
             if fires || (reads && lag.is_zero()) {
-                living.machine.on_deadline(age);
+                process.machine.on_deadline(age);
             }
             if fires || reads {
                 *waking = self.delays.waking();
@@ -164,9 +164,9 @@ impl SimulatedCluster {
     }
 
     fn hand_over(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) {
-        for node in std::mem::take(&mut self.spoken) {
-            let Some(living) = &mut self.seats[node].living else { continue };
-            let output = living.machine.output();
+        for node in std::mem::take(&mut self.with_output) {
+            let Some(process) = &mut self.hosts[node].process else { continue };
+            let output = process.machine.output();
             let mut start = 0;
             for end in memchr::memchr_iter(b'\n', output) {
                 on_line(node, self.now, &output[start..end]);

@@ -175,6 +175,6 @@ impl<C: Cluster> Test<'_, C> {
             let alone = mine.iter().filter(|value| !theirs.contains(value));
             (self.config.nodes[of.node].clone(), alone.take(TOLD).cloned().collect())
         };
-        Some(Difference::Values { key: questions[at].key(), alone: [told(first, other), told(other, first)] })
+        Some(Difference::Values { key: questions[at].key(), alone: [shown(first, other), shown(other, first)] })
     }
 }
