@@ -155,7 +155,12 @@ pub(super) fn table() -> Command {
         .about("Judges a stored history, ours or Maelstrom's; also called analyze")
         .args_override_self(true)
         .after_help(format!("{}\n\n{STATUS}", options::workloads()))
-        .arg(Arg::new("history").value_name("HISTORY").required(true).help("history.edn or history.edn.zst, or the folder it is in"))
+        .arg(
+            Arg::new("history")
+                .value_name("HISTORY")
+                .required(true)
+                .help("history.edn or history.edn.zst, or the folder it is in"),
+        )
         .arg(value("workload", "NAME", "What was tested").short('w').required(true))
         .arg(value("consistency-models", "M", "Consistency models to check [default: strict-serializable]"))
         .arg(value("availability", "A", "Demanded availability: total, or a number from 0 to 1"))

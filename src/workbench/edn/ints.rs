@@ -42,6 +42,7 @@ impl Ints {
     }
 
     /// The elements from the place `start` on.
+    #[must_use]
     pub fn iter_from(&self, start: usize) -> Iter<'_> {
         let start = start.min(self.len());
         let (block, within) = (start / BLOCK, start % BLOCK);

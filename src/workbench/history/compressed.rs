@@ -126,7 +126,7 @@ impl<W: Write> Frame<W> {
     /// The head of a block: whether it is the last, its kind, and how long it is.
     fn head(&mut self, is_last: bool, kind: u32, size: usize) -> io::Result<()> {
         let size = u32::try_from(size).map_err(io::Error::other)?;
-        self.to.write_all(&(u32::from(is_last) | kind << 1 | size << 3).to_le_bytes()[..3])
+        self.to.write_all(&(u32::from(is_last) | (kind << 1) | (size << 3)).to_le_bytes()[..3])
     }
 
     /// Writes what is pending as a raw block.
@@ -161,9 +161,9 @@ impl<W: Write> Frame<W> {
         let (offset_bits, match_bits) = (offset.ilog2(), matched.ilog2());
         // Code 43 has seven extra bits, and each further one more.
         let [offset_code, match_code] = [offset_bits, match_bits + 43 - 7].map(|code| code.to_le_bytes()[0]);
-        let extra = matched - (1 << match_bits) | (offset - (1 << offset_bits)) << match_bits;
+        let extra = (matched - (1 << match_bits)) | ((offset - (1 << offset_bits)) << match_bits);
         let bits = match_bits + offset_bits;
-        let stream = (extra | 1 << bits).to_le_bytes();
+        let stream = (extra | (1 << bits)).to_le_bytes();
         let stream = &stream[..=bits as usize / 8];
         let (no_literals, one_sequence, one_code_each) = (0, 1, 0b0101_0100);
         let block = [no_literals, one_sequence, one_code_each, 0, offset_code, match_code];
@@ -230,7 +230,8 @@ mod tests {
 
     #[test]
     fn copies_of_every_length_are_unpacked() {
-        let start: String = (0_u64..60_000).map(|n| char::from(b'a' + u8::try_from(n * n % 23).expect("small"))).collect();
+        let start: String =
+            (0_u64..60_000).map(|n| char::from(b'a' + u8::try_from(n * n % 23).expect("small"))).collect();
         for length in (SHORTEST_COPY..2000).step_by(7).chain([65_000, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 5]) {
             let mut packed = Vec::new();
             let mut frame = Frame::begin(&mut packed).expect("memory");

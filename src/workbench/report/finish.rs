@@ -60,7 +60,7 @@ pub fn conclude(
     let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
     let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
     let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
-    outcome.remarks.extend(store.write_history(&history));
+    let compressed = store.write_history(&history);
     let picture = |store: &mut Store, results: Option<&Value>, verdict: Option<Verdict>, remarks: Vec<String>| {
         let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
         let throughput = &outcome.throughput;
@@ -78,7 +78,7 @@ pub fn conclude(
             for crash in &outcome.crashes {
                 report_crash(crash, page)?;
             }
-            for line in cut_short.iter().chain(&outcome.remarks).chain(store.missing()) {
+            for line in cut_short.iter().chain(&outcome.remarks).chain(&compressed).chain(store.missing()) {
                 writeln!(page, "{line}")?;
             }
             writeln!(page, "There is no verdict: {why}. The history is in {}", store.folder().display())?;
@@ -103,7 +103,7 @@ pub fn conclude(
         unread: outcome.unread.clone(),
         errors: outcome.errors.clone(),
         outdated: outcome.outdated.clone(),
-        remarks: outcome.remarks.clone(),
+        remarks: outcome.remarks.iter().cloned().chain(compressed).collect(),
         strict: options.strict,
         folder: store.folder().to_owned(),
         missing: Vec::new(),
