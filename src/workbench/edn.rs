@@ -45,7 +45,8 @@ pub enum Value {
     List(Vec<Value>),
     /// `[1 2]`
     Vector(Vec<Value>),
-    /// `[1 2]` where every element is an integer: for the long reads of broadcast, which share what they have in common.
+    /// `[1 2]` where every element is an integer: for the long reads of broadcast, which share what they have in
+    /// common.
     Ints(Ints),
     /// `{:a 1}`, in the order written
     Map(Vec<(Value, Value)>),

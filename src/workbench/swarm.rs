@@ -53,8 +53,8 @@ impl Swarm {
         Scenario { time_limit_s, arguments: self.arguments.clone(), ..drawn }
     }
 
-    /// Runs every seed, or as many as have begun when `is_over` becomes true; `on_outcome` is told of each that is done,
-    /// in any order.
+    /// Runs every seed, or as many as have begun when `is_over` becomes true; `on_outcome` is told of each that is
+    /// done, in any order.
     pub fn run(
         &self,
         nodes: &NodeFactory<'_>,

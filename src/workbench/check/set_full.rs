@@ -1,9 +1,9 @@
 //! Follows every element of a growing set through all reads (protocol §13.3): broadcast and g-set.
 //!
-//! An element is stable if the reads which began last saw it, lost if they missed it although it was known
-//! before they began, never-read otherwise. Of a list that only grows each read costs what is new in it (see
-//! [`tracks`]); of any other it touches each element once, over dense numbers. What Maelstrom passes over is found on the
-//! way and stands under `:gloomers`.
+//! An element is stable if the reads which began last saw it, lost if they missed it although it was known before they
+//! began, never-read otherwise. Of a list that only grows each read costs what is new in it (see [`tracks`]); of any
+//! other it touches each element once, over dense numbers. What Maelstrom passes over is found on the way and stands
+//! under `:gloomers`.
 
 mod export;
 mod tracks;
@@ -187,8 +187,8 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// A read completed at `position` and was invoked at `invocation`. Whether it was of a list that only grows, so that
-    /// nothing but its new elements need be looked at.
+    /// A read completed at `position` and was invoked at `invocation`. Whether it was of a list that only grows, so
+    /// that nothing but its new elements need be looked at.
     fn follow(&mut self, value: &Value, position: usize, invocation: usize) -> bool {
         let Value::Ints(list) = value else { return false };
         let (new, ended) = self.tracks.follow(list, (position, invocation + 1), |int| self.ids.of_int(int));

@@ -1,8 +1,8 @@
 //! Writes long histories as Zstandard, in time that grows with their operations and not with their text.
 //!
 //! Reads of a growing set repeat what was written before, and where is known: so each becomes a copy of the read before
-//! and what is new. A compressor would have to look for it in gigabytes of text. Any `zstd` unpacks the file; the format
-//! is RFC 8878, of which this uses raw blocks and blocks that hold one copy.
+//! and what is new. A compressor would have to look for it in gigabytes of text. Any `zstd` unpacks the file; the
+//! format is RFC 8878, of which this uses raw blocks and blocks that hold one copy.
 
 use std::io::{self, Write};
 
@@ -153,8 +153,8 @@ impl<W: Write> Frame<W> {
         Ok(())
     }
 
-    /// A block without literals and with one sequence, whose three codes are the only ones of their kind: so none of them
-    /// takes a bit, and only their extra bits follow.
+    /// A block without literals and with one sequence, whose three codes are the only ones of their kind: so none of
+    /// them takes a bit, and only their extra bits follow.
     fn copy_piece(&mut self, distance: u64, length: u64) -> io::Result<()> {
         // The first three offsets mean those used last; matches are at least three long.
         let (offset, matched) = (distance + 3, length - 3);

@@ -61,8 +61,8 @@ impl FromStr for History {
 }
 
 impl History {
-    /// The operations of a file that was compressed with Zstandard, by `gloomers` or by others. Each stands on a line, so
-    /// that the whole text is never held.
+    /// The operations of a file that was compressed with Zstandard, by `gloomers` or by others. Each stands on a line,
+    /// so that the whole text is never held.
     ///
     /// # Errors
     /// If it cannot be unpacked, or is no history.

@@ -1,7 +1,7 @@
 //! The figures by which solutions are compared: what a run cost, and how fresh it was.
 
-use crate::workbench::check::Results;
 use crate::workbench::check::net::NetReport;
+use crate::workbench::report::results::Results;
 
 /// What a run came to, or what a challenge allows: as far as there is such a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]

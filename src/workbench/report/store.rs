@@ -119,8 +119,8 @@ impl Store {
         self.path("node-logs")
     }
 
-    /// Writes `history.edn` and `history.txt`, compressed where they would be very long, and points both `latest` at this
-    /// run. Returns what is to be said about that.
+    /// Writes `history.edn` and `history.txt`, compressed where they would be very long, and points both `latest` at
+    /// this run. Returns what is to be said about that.
     pub fn write_history(&mut self, history: &History) -> Option<String> {
         let listed = history.listed();
         let is_long = listed > MOST_LISTED;

@@ -1,8 +1,9 @@
 //! What each check of a run came to: whether it failed, why, and where to look.
 
 use crate::workbench::check::stats::StatsReport;
-use crate::workbench::check::{Check, CheckReport, Extended, Results, Verdict, Violation};
+use crate::workbench::check::{CheckReport, Verdict, Violation};
 use crate::workbench::network::{Muted, Unread};
+use crate::workbench::report::results::{Check, Extended, Results};
 use crate::workbench::test::Convergence;
 
 /// What one check came to.

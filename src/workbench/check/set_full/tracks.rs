@@ -1,8 +1,8 @@
 //! Reads of one growing list after the other, of which only what is new in each is looked at.
 //!
-//! A replica that lists its elements in the order in which it came to know them is read as a list that grows at its end.
-//! Its reads make a track. Where an element comes in, and when the reads began, say which of them had it and which had
-//! not: the columns of the elements are brought up to date once for all reads of a track, when it ends.
+//! A replica that lists its elements in the order in which it came to know them is read as a list that grows at its
+//! end. Its reads make a track. Where an element comes in, and when the reads began, say which of them had it and which
+//! had not: the columns of the elements are brought up to date once for all reads of a track, when it ends.
 
 use crate::workbench::edn::Ints;
 

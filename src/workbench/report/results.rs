@@ -1,12 +1,13 @@
 //! What all checkers found of a run, and what only a run of ours knows.
 
-use super::availability::AvailabilityReport;
-use super::exceptions::ExceptionsReport;
-use super::net::NetReport;
-use super::stats::StatsReport;
-use super::{CheckReport, Verdict};
 use crate::time::Duration;
+use crate::workbench::check::availability::{self, AvailabilityReport};
+use crate::workbench::check::exceptions::{self, ExceptionsReport};
+use crate::workbench::check::net::{self, NetReport};
+use crate::workbench::check::stats::{self, StatsReport};
+use crate::workbench::check::{CheckReport, Options, Verdict, check_workload};
 use crate::workbench::edn::Value;
+use crate::workbench::history::History;
 use crate::workbench::network::{Delivery, Muted, Unread};
 use crate::workbench::test::{Convergence, Lateness, OperationErrors, Outcome, Outdated, TestConfig, Throughput};
 
@@ -25,6 +26,19 @@ pub struct Results {
     pub workload: Box<dyn CheckReport>,
     /// What Maelstrom does not report; nothing, where only the history is known.
     pub extended: Option<Extended>,
+}
+
+/// The results of a run of `workload`, whose messages were counted in `counts`.
+#[must_use]
+pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Results {
+    Results {
+        exceptions: exceptions::check(history),
+        stats: stats::check(history),
+        availability: availability::check(history, options.availability),
+        net: Some(net::check(counts, history.invocation_count())),
+        workload: check_workload(workload, history, options).unwrap_or_else(|problem| Box::new(problem)),
+        extended: None,
+    }
 }
 
 /// The checks of a run, in the order of the results; the last are made by `--strict` alone.
@@ -282,4 +296,51 @@ fn main_phase(throughput: &Throughput) -> Value {
         ("saturated", seconds(saturated)),
     ];
     Value::Map(told.into_iter().chain(shortfall).map(|(key, value)| (Value::keyword(key), value)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workbench::check::tests::history;
+
+    #[test]
+    fn results_have_their_parts_in_the_order_of_maelstrom() {
+        let history = history(&["0 invoke generate nil", "0 ok generate 1"]);
+        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let edn = results.to_edn();
+        let keys: Vec<_> = edn.entries().expect("a map").iter().map(|(key, _)| key.to_string()).collect();
+        let expected = [":perf", ":timeline", ":exceptions", ":stats", ":availability", ":net", ":workload", ":valid?"];
+        assert_eq!(keys, expected);
+        assert_eq!(results.verdict(), Verdict::True);
+    }
+
+    #[test]
+    fn a_checker_that_cannot_decide_makes_the_run_unknown() {
+        let history =
+            history(&["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate \"a\""]);
+        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let workload = results.workload.to_edn().to_string();
+        assert_eq!(workload, "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
+        assert_eq!(results.verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn operations_that_do_not_pair_make_every_workload_unknown() {
+        let stray = ["0 invoke generate nil", "0 ok generate 1", "0 ok generate 2"];
+        let twice = ["0 invoke generate nil", "0 invoke generate nil", "0 ok generate 1"];
+        for (lines, why) in [(stray, "has no operation under way"), (twice, "is not over")] {
+            let results = judge("unique-ids", &history(&lines), &Options::default(), &net::Counts::default());
+            assert_eq!(results.verdict(), Verdict::Unknown);
+            let why_not = &results.workload.violations()[0].sentence;
+            assert!(why_not.contains("index") && why_not.contains(why), "{why_not}");
+        }
+    }
+
+    #[test]
+    fn false_outranks_unknown() {
+        let history = history(&["0 invoke read nil", "0 fail read nil"]);
+        let results = judge("no-such", &history, &Options::default(), &net::Counts::default());
+        assert_eq!((results.workload.verdict(), results.stats.verdict()), (Verdict::Unknown, Verdict::False));
+        assert_eq!(results.verdict(), Verdict::False);
+    }
 }
