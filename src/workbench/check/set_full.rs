@@ -192,7 +192,9 @@ impl<'a> Elements<'a> {
     fn follow(&mut self, value: &Value, position: usize, invocation: usize) -> bool {
         let Value::Ints(list) = value else { return false };
         let (new, ended) = self.tracks.follow(list, (position, invocation + 1), |int| self.ids.of_int(int));
-        ended.iter().for_each(|track| self.end_track(track));
+        if let Some(track) = &ended {
+            self.end_track(track);
+        }
         for id in new.iter().flatten() {
             self.learn(*id, position);
         }

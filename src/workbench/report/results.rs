@@ -194,6 +194,7 @@ pub struct Extended {
 
 /// How late messages were delivered, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "a bare number carries its unit last")]
 pub struct DeliveryError {
     /// On average.
     pub mean_ms: f64,
