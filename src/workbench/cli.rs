@@ -24,7 +24,7 @@ use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, execut
 use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, broken, conclude};
 use crate::workbench::report::store::{ROOT, Store};
 use crate::workbench::test::{Outcome, TestConfig, TestError, run_as_far_as_possible};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 /// The arguments make no sense.
 pub const BAD_ARGUMENTS: u8 = 254;
@@ -121,10 +121,10 @@ fn reporting(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCod
 }
 
 fn node(NodeArguments { workload, arguments }: NodeArguments) -> ExitCode {
-    if let Ok(kind) = Kind::named(&workload) {
+    if let Ok(kind) = WorkloadKind::named(&workload) {
         return Builtin::of(kind).main(&mut arguments.into_iter());
     }
-    let known = Kind::ALL.map(Kind::name);
+    let known = WorkloadKind::ALL.map(WorkloadKind::name);
     let (names, hint) = (known.join(", "), did_you_mean(&workload, &known));
     writeln!(io::stderr(), "There is no built-in node for {workload:?}, only for {names}{hint}").ok();
     ExitCode::from(BAD_ARGUMENTS)

@@ -14,7 +14,7 @@ mod shrink;
 mod workers;
 
 use crate::workbench::cluster::simulated::SimulatedCluster;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 pub(in crate::workbench) use case::tell_of_panics;
 pub use case::{CaseOutcome, attempt};
@@ -31,7 +31,7 @@ pub type NodeFactory<'a> = dyn Fn(usize, u64, &[String]) -> Result<SimulatedClus
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swarm {
     /// The workload.
-    pub workload: Kind,
+    pub workload: WorkloadKind,
     /// How many seeds.
     pub seeds: u64,
     /// The first of them; the others follow.

@@ -18,7 +18,7 @@ use unseen::{Copies, Finals, Strangers};
 use super::ids::Ids;
 use super::{Quantiles, Unjudgeable};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
 /// How many of the stale elements a result describes.
 const MAX_WORST: usize = 8;
@@ -109,10 +109,10 @@ impl<'a> Elements<'a> {
         for (position, op) in history.client_ops() {
             let invocation = history.partner(position);
             match (&*op.f, op.kind) {
-                ("add" | "broadcast", Kind::Invoke) => elements.begin(&op.value, position),
-                ("add" | "broadcast", Kind::Ok) => elements.acknowledge(&op.value, position),
-                ("add" | "broadcast", Kind::Fail) => elements.fail(&op.value),
-                ("read", Kind::Ok) => {
+                ("add" | "broadcast", OpKind::Invoke) => elements.begin(&op.value, position),
+                ("add" | "broadcast", OpKind::Ok) => elements.acknowledge(&op.value, position),
+                ("add" | "broadcast", OpKind::Fail) => elements.fail(&op.value),
+                ("read", OpKind::Ok) => {
                     let Some(invocation) = invocation else { continue };
                     let is_final = finals.have(history, invocation);
                     if is_final || !elements.follow(&op.value, position, invocation) {

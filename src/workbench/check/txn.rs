@@ -32,7 +32,7 @@ pub use transactions::Dialect;
 
 use super::{Budget, Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 
 /// Edges that a graph may have: some 500 MB. Only reads of the initial state, or of one that many overwrote, make
 /// more than a few a transaction.
@@ -203,7 +203,7 @@ fn realtime(transactions: &Transactions, edges: &mut Edges) {
     let mut moments: Vec<(usize, u32, bool)> = Vec::with_capacity(2 * transactions.all.len());
     for (number, transaction) in transactions.numbered() {
         moments.push((transaction.begin, number, true));
-        if transaction.kind == Kind::Ok {
+        if transaction.kind == OpKind::Ok {
             moments.push((transaction.end, number, false));
         }
     }

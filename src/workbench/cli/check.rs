@@ -16,7 +16,7 @@ use crate::workbench::report::finish::{ReportOptions, ruling, tell, time_limit};
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::report::violations::outcomes;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
     arguments and for a file that is no history of the workload.";
@@ -37,7 +37,7 @@ pub(super) struct CheckArguments {
 /// What the command line asks for.
 struct Request {
     path: PathBuf,
-    workload: Kind,
+    workload: WorkloadKind,
     rules: check::Options,
     report: ReportOptions,
 }
@@ -103,7 +103,7 @@ fn file(path: PathBuf) -> PathBuf {
 }
 
 /// The history in a file, if it may be one of the workload.
-fn history(file: &Path, workload: Kind) -> Result<History, String> {
+fn history(file: &Path, workload: WorkloadKind) -> Result<History, String> {
     let is_compressed = file.extension().is_some_and(|ending| ending == COMPRESSED.trim_start_matches('.'));
     let history = if is_compressed {
         History::read_compressed(File::open(file).map_err(|error| error.to_string())?)

@@ -13,7 +13,7 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::OutputTail;
 use crate::workbench::cluster::processes::Caught;
 use crate::workbench::edn::Value;
-use crate::workbench::history::{Kind, Op, Process};
+use crate::workbench::history::{Op, OpKind, Process};
 use crate::workbench::nemesis::Turn;
 use crate::workbench::network::Muted;
 use crate::workbench::test::{Phase, Watch};
@@ -170,7 +170,7 @@ impl Watch for Progress<'_> {
     fn on_op(&mut self, op: &Op) {
         if op.process == Process::Nemesis {
             self.on_fault(op);
-        } else if op.kind == Kind::Invoke {
+        } else if op.kind == OpKind::Invoke {
             self.invoked += 1;
         }
         if self.quiet || self.phase != Phase::Main || !self.is_due(op.time) {
@@ -239,7 +239,7 @@ mod tests {
     fn every_fault_is_counted_when_it_begins_and_forgotten_when_it_ends() {
         let mut progress = Progress::new(&options("-w echo --quiet"));
         let mut tell = |f: &'static str, value: Value| {
-            let (kind, process) = (Kind::Info, Process::Nemesis);
+            let (kind, process) = (OpKind::Info, Process::Nemesis);
             let op = Op { index: 0, time: 0, kind, process, f: f.into(), value, error: None, extra: Vec::new() };
             progress.on_op(&op);
             (progress.faults, progress.active.clone())

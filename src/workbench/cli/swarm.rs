@@ -102,7 +102,7 @@ fn bar(seeds: u64, quiet: bool) -> ProgressBar {
 mod tests {
     use super::*;
     use crate::workbench::cli::options::parse;
-    use crate::workbench::workload::Kind;
+    use crate::workbench::workload::WorkloadKind;
 
     /// The arguments as a command of their own.
     #[derive(Debug, clap::Parser)]
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_thousand_seeds_from_the_first_on_all_cores_are_the_default() {
         let swarm = swarm("-w broadcast").expect("good");
-        assert_eq!((swarm.workload, swarm.seeds, swarm.first_seed), (Kind::Broadcast, 1000, 1));
+        assert_eq!((swarm.workload, swarm.seeds, swarm.first_seed), (WorkloadKind::Broadcast, 1000, 1));
         assert!(swarm.jobs > 0 && swarm.time_limit.is_none() && swarm.arguments.is_empty());
     }
 

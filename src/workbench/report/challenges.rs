@@ -7,7 +7,7 @@ use crate::workbench::check::stats::Tally;
 use crate::workbench::check::{Results, Verdict};
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::test::TestConfig;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 pub use table::{Form, Table};
 
@@ -191,7 +191,7 @@ impl Challenge {
     pub fn measures(options: &TestConfig) -> bool {
         let at_rate = (options.rate - 100.0).abs() < f64::EPSILON;
         let latency_ms = options.latency.mean_ms;
-        options.workload == Kind::Broadcast && options.nodes.len() == 25 && latency_ms == 100 && at_rate
+        options.workload == WorkloadKind::Broadcast && options.nodes.len() == 25 && latency_ms == 100 && at_rate
     }
 
     /// Those that set limits to what a broadcast costs and how long it takes.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Process};
+use crate::workbench::history::{History, OpKind, Process};
 
 /// As many operations are drawn one by one. Of more, the first [`FIRST`] are, and then one for all of one name and
 /// outcome that would lie upon each other on a grid of so many columns and rows; quantiles and rates count every one.
@@ -20,7 +20,7 @@ const LENGTHS_MS: [i64; 12] = [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 3
 pub(super) const QUANTILES: [f64; 4] = [0.5, 0.95, 0.99, 1.0];
 
 /// How an operation ended, in the order of legends.
-pub(super) const OUTCOMES: [Kind; 3] = [Kind::Ok, Kind::Info, Kind::Fail];
+pub(super) const OUTCOMES: [OpKind; 3] = [OpKind::Ok, OpKind::Info, OpKind::Fail];
 
 /// One operation of a client.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,7 @@ impl<'a> Operations<'a> {
                 names.push(&begun.f);
                 names.len() - 1
             });
-            let kind = ended.map_or(Kind::Info, |op| op.kind);
+            let kind = ended.map_or(OpKind::Info, |op| op.kind);
             let outcome = OUTCOMES.iter().position(|outcome| *outcome == kind).unwrap_or_default();
             let Process::Client(process) = begun.process else { continue };
             let start_us = begun.time / 1000;
@@ -209,7 +209,7 @@ mod tests {
         let history = text.parse().expect("a history");
         let operations = Operations::of(&history);
         let [point] = operations.points[..] else { panic!("{operations:?}") };
-        assert_eq!((OUTCOMES[point.outcome], point.took_us), (Kind::Info, 8));
+        assert_eq!((OUTCOMES[point.outcome], point.took_us), (OpKind::Info, 8));
     }
 
     #[test]

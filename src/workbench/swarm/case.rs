@@ -10,7 +10,7 @@ use super::failure::{Failure, Judgement, quote};
 use super::scenario::Scenario;
 use crate::workbench::check::{self, Unjudgeable, check_workload, net, set_full};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::nemesis::Fault;
 use crate::workbench::test::{Convergence, Difference, Outcome, TestConfig, Unwatched, run};
 use crate::workbench::workload;
@@ -121,8 +121,11 @@ fn difference(convergence: &Convergence) -> Option<Failure> {
 }
 
 /// Whether this workload ends with a read at every client, which all replicas by then answer alike.
-fn reads_last(workload: workload::Kind) -> bool {
-    matches!(workload, workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter)
+fn reads_last(workload: workload::WorkloadKind) -> bool {
+    matches!(
+        workload,
+        workload::WorkloadKind::Broadcast | workload::WorkloadKind::GSet | workload::WorkloadKind::PnCounter
+    )
 }
 
 /// Where replicas took too long, or hold too little: the last read of each client thread begins ten seconds after the
@@ -136,7 +139,7 @@ fn tardiness(history: &History, options: &TestConfig) -> Option<Failure> {
     let node = |op: &Op| node_of(op, options).map_or("nobody", |node| options.nodes[node].as_str());
     let mut first: Option<(&str, BTreeSet<i64>)> = None;
     for (begun, done) in last {
-        let Some(done) = done.filter(|done| done.kind == Kind::Ok) else {
+        let Some(done) = done.filter(|done| done.kind == OpKind::Ok) else {
             return Some(Failure::new("late answer", format!("{} does not answer the final read", node(begun))));
         };
         let read = contents(&done.value);
@@ -152,9 +155,10 @@ fn tardiness(history: &History, options: &TestConfig) -> Option<Failure> {
     }
     let (_, agreed) = first?;
     let acknowledged = history.client_ops().map(|(_, op)| op);
-    let mut acknowledged = acknowledged.filter(|op| matches!(&*op.f, "add" | "broadcast") && op.kind == Kind::Ok);
+    let mut acknowledged = acknowledged.filter(|op| matches!(&*op.f, "add" | "broadcast") && op.kind == OpKind::Ok);
     let gone = acknowledged.find(|op| {
-        options.workload != workload::Kind::PnCounter && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
+        options.workload != workload::WorkloadKind::PnCounter
+            && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
     })?;
     let told = format!("{}, which {} acknowledged, is read nowhere after the heal", gone.value, node(gone));
     Some(Failure::new("gone", told))

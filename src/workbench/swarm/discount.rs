@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op, Process};
+use crate::workbench::history::{History, Op, OpKind, Process};
 use crate::workbench::nemesis::{Fault, Turn};
 use crate::workbench::test::TestConfig;
 use crate::workbench::workload;
@@ -27,17 +27,18 @@ pub(super) enum Loss {
 }
 
 impl Loss {
-    pub(super) const fn of(workload: workload::Kind) -> Self {
+    pub(super) const fn of(workload: workload::WorkloadKind) -> Self {
         match workload {
-            workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter | workload::Kind::Kafka => {
-                Self::Values
-            }
-            workload::Kind::TxnRwRegister => Self::Order,
-            workload::Kind::Echo
-            | workload::Kind::UniqueIds
-            | workload::Kind::GCounter
-            | workload::Kind::LinKv
-            | workload::Kind::TxnListAppend => Self::Nothing,
+            workload::WorkloadKind::Broadcast
+            | workload::WorkloadKind::GSet
+            | workload::WorkloadKind::PnCounter
+            | workload::WorkloadKind::Kafka => Self::Values,
+            workload::WorkloadKind::TxnRwRegister => Self::Order,
+            workload::WorkloadKind::Echo
+            | workload::WorkloadKind::UniqueIds
+            | workload::WorkloadKind::GCounter
+            | workload::WorkloadKind::LinKv
+            | workload::WorkloadKind::TxnListAppend => Self::Nothing,
         }
     }
 }
@@ -49,8 +50,8 @@ pub(super) fn discounted(history: &History, options: &TestConfig) -> History {
         let dies = node_of(op, options)
             .is_some_and(|node| killed.get(options.nodes[node].as_str()).is_some_and(|last| position < *last));
         match history.partner(position).map(|partner| &history.ops()[partner]) {
-            Some(invocation) if dies && op.kind == Kind::Ok => Op {
-                kind: Kind::Info,
+            Some(invocation) if dies && op.kind == OpKind::Ok => Op {
+                kind: OpKind::Info,
                 value: invocation.value.clone(),
                 error: Some(Value::keyword("killed-later")),
                 ..op.clone()
@@ -86,7 +87,7 @@ fn last_kills(history: &History) -> BTreeMap<&str, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Kind::{Info, Invoke, Ok};
+    use OpKind::{Info, Invoke, Ok};
 
     use crate::workbench::check::txn::check_register;
     use crate::workbench::check::{Budget, CheckReport as _, Verdict};

@@ -8,7 +8,7 @@ use super::scenario::Scenario;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 /// The test itself draws from other streams of the same seed.
 const STREAM: u64 = 16;
@@ -34,27 +34,28 @@ struct Habits {
 }
 
 impl Habits {
-    fn of(workload: Kind) -> Self {
+    fn of(workload: WorkloadKind) -> Self {
         let usual = Self { most_nodes: 10, threads: 1, faults: &Fault::ALL, duplication: true, model: None };
         match workload {
             // Its checker wants every request answered, and who is away answers none.
-            Kind::Echo => Self { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..usual },
-            Kind::Broadcast | Kind::GSet | Kind::PnCounter | Kind::UniqueIds => usual,
-            Kind::Kafka => Self { most_nodes: 5, threads: 2, ..usual },
-            Kind::LinKv => Self { most_nodes: 5, threads: 2, duplication: false, ..usual },
-            Kind::GCounter | Kind::TxnListAppend => Self { most_nodes: 5, duplication: false, ..usual },
-            Kind::TxnRwRegister => Self { most_nodes: 5, model: Some("read-committed"), ..usual },
+            WorkloadKind::Echo => Self { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..usual },
+            WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::PnCounter | WorkloadKind::UniqueIds => usual,
+            WorkloadKind::Kafka => Self { most_nodes: 5, threads: 2, ..usual },
+            WorkloadKind::LinKv => Self { most_nodes: 5, threads: 2, duplication: false, ..usual },
+            WorkloadKind::GCounter | WorkloadKind::TxnListAppend => Self { most_nodes: 5, duplication: false, ..usual },
+            WorkloadKind::TxnRwRegister => Self { most_nodes: 5, model: Some("read-committed"), ..usual },
         }
     }
 }
 
 /// The scenario of a seed.
-pub(super) fn scenario(workload: Kind, seed: u64) -> Scenario {
+pub(super) fn scenario(workload: WorkloadKind, seed: u64) -> Scenario {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(STREAM);
     let rng = &mut rng;
     let Habits { most_nodes, threads, faults, duplication, model } = Habits::of(workload);
-    let large = rng.random_ratio(1, LARGE_ONE_IN) && matches!(workload, Kind::Broadcast | Kind::GSet | Kind::UniqueIds);
+    let large = rng.random_ratio(1, LARGE_ONE_IN)
+        && matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::UniqueIds);
     let nodes = if large { LARGE } else { rng.random_range(2..=most_nodes) };
     let latency_ms = one_of(&LATENCIES_MS, rng);
     let shape = one_of(&SHAPES, rng);
@@ -96,7 +97,7 @@ mod tests {
 
     #[test]
     fn every_seed_of_every_workload_draws_a_good_test_whose_command_line_says_the_same() {
-        for workload in Kind::ALL {
+        for workload in WorkloadKind::ALL {
             for seed in 0..100 {
                 let scenario = scenario(workload, seed);
                 let words = scenario.to_arguments().into_iter().map(OsString::from);
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn each_fault_strikes_half_of_the_seeds_and_few_clusters_are_large() {
-        let drawn: Vec<_> = (0..1000).map(|seed| scenario(Kind::Broadcast, seed)).collect();
+        let drawn: Vec<_> = (0..1000).map(|seed| scenario(WorkloadKind::Broadcast, seed)).collect();
         for fault in Fault::ALL {
             let struck = drawn.iter().filter(|scenario| scenario.faults.contains(&fault)).count();
             assert!((450..550).contains(&struck), "{fault:?}: {struck}");

@@ -112,11 +112,11 @@ impl fmt::Display for SwarmReport {
 mod tests {
     use super::super::draw;
     use super::*;
-    use crate::workbench::workload::Kind;
+    use crate::workbench::workload::WorkloadKind;
 
     fn page(failures: u64) -> String {
         let failing = |seed| Failing {
-            scenario: draw::scenario(Kind::Echo, seed),
+            scenario: draw::scenario(WorkloadKind::Echo, seed),
             fault: Failure::new("lost", "something is lost"),
             shrunk: None,
         };

@@ -7,13 +7,13 @@ use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Latency, Shape};
 use crate::workbench::test::TestConfig;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 /// A test in virtual time, in numbers that a command line can say exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     /// The workload.
-    pub workload: Kind,
+    pub workload: WorkloadKind,
     /// Decides every random choice of the test.
     pub seed: u64,
     /// How many nodes.

@@ -100,10 +100,10 @@ mod tests {
     use super::super::draw;
     use super::*;
     use crate::workbench::nemesis::Fault;
-    use crate::workbench::workload::Kind;
+    use crate::workbench::workload::WorkloadKind;
 
     fn shrunk(fails: impl Fn(&Scenario) -> bool) -> Shrunk {
-        let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
+        let mut drawn = (0..).map(|seed| draw::scenario(WorkloadKind::Broadcast, seed));
         let failing = drawn.find(|scenario| scenario.nodes == 25 && fails(scenario)).expect("some seed draws it");
         shrink(&failing, &failure("fails"), |scenario| fails(scenario).then(|| failure("fails")))
     }
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_fails_in_another_way_is_not_taken() {
-        let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
+        let mut drawn = (0..).map(|seed| draw::scenario(WorkloadKind::Broadcast, seed));
         let drawn = drawn.find(|scenario| scenario.nodes >= 5).expect("some seed draws it");
         let fails = |scenario: &Scenario| Some(failure(if scenario.nodes >= 4 { "lost" } else { "muted" }));
         let Shrunk { scenario, fault, .. } = shrink(&drawn, &failure("lost"), fails);

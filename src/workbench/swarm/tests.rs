@@ -11,12 +11,12 @@ use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::report::finish::VALID;
 use crate::workbench::test::{Unwatched, run};
 
-fn swarm(workload: Kind, seeds: u64, jobs: usize) -> Swarm {
+fn swarm(workload: WorkloadKind, seeds: u64, jobs: usize) -> Swarm {
     Swarm { workload, seeds, first_seed: 1, jobs, time_limit: None, arguments: Vec::new() }
 }
 
 /// The nodes of this crate.
-fn good(workload: Kind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
+fn good(workload: WorkloadKind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
     let builtin = Builtin::of(workload);
     move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
 }
@@ -27,7 +27,7 @@ fn said(line: &str) -> (u8, String) {
 
 #[test]
 fn the_nodes_of_every_workload_stand_a_few_seeds() {
-    for workload in Kind::ALL {
+    for workload in WorkloadKind::ALL {
         let findings = swarm(workload, 8, 2).run(&good(workload), &|_| {}, &|| false);
         assert!(findings.failures.is_empty(), "{findings}");
         assert!(findings.operations > 0);
@@ -48,9 +48,9 @@ fn two_messages_of_one_instant_that_change_places_leave_nobody_behind() {
         duplication_percent: 20,
         faults: vec![Fault::Skew],
         interval_ms: 2000,
-        ..swarm(Kind::PnCounter, 1, 1).scenario(470)
+        ..swarm(WorkloadKind::PnCounter, 1, 1).scenario(470)
     };
-    assert_eq!(attempt(&scenario, &good(Kind::PnCounter)).fault, None, "{scenario}");
+    assert_eq!(attempt(&scenario, &good(WorkloadKind::PnCounter)).fault, None, "{scenario}");
 }
 
 #[test]
@@ -68,9 +68,9 @@ fn a_life_that_gave_no_offset_counts_for_nothing_that_the_next_one_does_not_know
         duplication_percent: 0,
         faults: vec![Fault::Partition, Fault::Kill],
         interval_ms: 1400,
-        ..swarm(Kind::Kafka, 1, 1).scenario(7000)
+        ..swarm(WorkloadKind::Kafka, 1, 1).scenario(7000)
     };
-    assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+    assert_eq!(attempt(&scenario, &good(WorkloadKind::Kafka)).fault, None, "{scenario}");
 }
 
 #[test]
@@ -87,9 +87,9 @@ fn a_hub_finds_followers_again_that_have_nothing_to_say() {
         duplication_percent: 0,
         faults: vec![Fault::Partition, Fault::Skew],
         interval_ms: 3900,
-        ..swarm(Kind::Kafka, 1, 1).scenario(2712)
+        ..swarm(WorkloadKind::Kafka, 1, 1).scenario(2712)
     };
-    assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+    assert_eq!(attempt(&scenario, &good(WorkloadKind::Kafka)).fault, None, "{scenario}");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn what_has_become_stable_is_said_again_when_it_was_lost() {
         shape: Shape::Constant,
         delivery: Delivery::Held,
         duplication_percent: 0,
-        ..swarm(Kind::Kafka, 1, 1).scenario(seed)
+        ..swarm(WorkloadKind::Kafka, 1, 1).scenario(seed)
     };
     let cut = Scenario {
         rate: 9,
@@ -120,7 +120,7 @@ fn what_has_become_stable_is_said_again_when_it_was_lost() {
         ..usual(1_099_511_628_954)
     };
     for scenario in [cut, lost] {
-        assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+        assert_eq!(attempt(&scenario, &good(WorkloadKind::Kafka)).fault, None, "{scenario}");
     }
 }
 
@@ -138,9 +138,9 @@ fn what_is_lost_behind_a_pause_is_sent_again_in_time() {
         duplication_percent: 14,
         faults: vec![Fault::Pause, Fault::Kill, Fault::Slow],
         interval_ms: 2100,
-        ..swarm(Kind::Broadcast, 1, 1).scenario(5361)
+        ..swarm(WorkloadKind::Broadcast, 1, 1).scenario(5361)
     };
-    assert_eq!(attempt(&scenario, &good(Kind::Broadcast)).fault, None, "{scenario}");
+    assert_eq!(attempt(&scenario, &good(WorkloadKind::Broadcast)).fault, None, "{scenario}");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn registers_that_a_killed_node_took_with_it_go_back_without_a_fault() {
         duplication_percent: 0,
         faults: vec![Fault::Kill],
         interval_ms: 1500,
-        ..swarm(Kind::TxnRwRegister, 1, 1).scenario(500_459)
+        ..swarm(WorkloadKind::TxnRwRegister, 1, 1).scenario(500_459)
     };
     let few = Scenario {
         rate: 5,
@@ -168,15 +168,15 @@ fn registers_that_a_killed_node_took_with_it_go_back_without_a_fault() {
         ..many.clone()
     };
     for scenario in [many, few] {
-        assert_eq!(attempt(&scenario, &good(Kind::TxnRwRegister)).fault, None, "{scenario}");
+        assert_eq!(attempt(&scenario, &good(WorkloadKind::TxnRwRegister)).fault, None, "{scenario}");
     }
 }
 
 #[test]
 fn findings_do_not_depend_on_the_number_of_threads() {
-    let nodes = good(Kind::Broadcast);
-    let alone = swarm(Kind::Broadcast, 12, 1).run(&nodes, &|_| {}, &|| false);
-    assert_eq!(alone, swarm(Kind::Broadcast, 12, 5).run(&nodes, &|_| {}, &|| false));
+    let nodes = good(WorkloadKind::Broadcast);
+    let alone = swarm(WorkloadKind::Broadcast, 12, 1).run(&nodes, &|_| {}, &|| false);
+    assert_eq!(alone, swarm(WorkloadKind::Broadcast, 12, 5).run(&nodes, &|_| {}, &|| false));
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn history(scenario: &Scenario) -> Vec<u8> {
 
 #[test]
 fn the_printed_command_replays_the_test_to_the_byte() {
-    for workload in [Kind::Broadcast, Kind::Kafka, Kind::TxnRwRegister] {
+    for workload in [WorkloadKind::Broadcast, WorkloadKind::Kafka, WorkloadKind::TxnRwRegister] {
         let swarm = Swarm { arguments: vec!["--max-staleness".into(), "1s".into()], ..swarm(workload, 1, 1) };
         for seed in 1..4 {
             let scenario = swarm.scenario(seed);

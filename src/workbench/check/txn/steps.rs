@@ -8,7 +8,7 @@ use super::case::TxnCase;
 use super::findings::Findings;
 use super::transactions::{Action, Step, Transaction, Transactions};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{Kind, Op};
+use crate::workbench::history::{Op, OpKind};
 
 /// Why a transaction depends on another: a key, the value that both know, the value that took its place, and the
 /// steps that show it.
@@ -96,7 +96,7 @@ pub(super) fn writes(steps: &[Step]) -> impl Iterator<Item = (u32, u32)> {
 
 /// Where in the history the transaction failed that wrote a value.
 pub(super) fn aborted(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
-    let failed = transactions.all.iter().filter(|transaction| transaction.kind == Kind::Fail);
+    let failed = transactions.all.iter().filter(|transaction| transaction.kind == OpKind::Fail);
     failed.flat_map(|failed| writes(&failed.steps).map(|write| (write, failed.end))).collect()
 }
 

@@ -3,7 +3,7 @@
 
 use clap::Parser;
 
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, \
     --virtual-time, --strict, --quiet, --verbose, --json, --junit, --check-timeout.\n\
@@ -12,8 +12,8 @@ const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, 
 
 /// The workloads, a line each.
 pub(in crate::workbench::cli) fn workloads() -> String {
-    let line = |kind: Kind| format!("\n  {:<16} {}", kind.name(), kind.about());
-    format!("Workloads:{}", Kind::ALL.map(line).concat())
+    let line = |kind: WorkloadKind| format!("\n  {:<16} {}", kind.name(), kind.about());
+    format!("Workloads:{}", WorkloadKind::ALL.map(line).concat())
 }
 
 /// Runs a workload against nodes and judges them as Maelstrom does

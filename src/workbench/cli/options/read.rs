@@ -13,7 +13,7 @@ use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::report::finish::ReportOptions;
 use crate::workbench::test::{MAX_NODES, Problem, TestConfig, requirement};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 use crate::workbench::workload::topology::Topology;
 
 const TIMEOUTS_S: Range<f64> = 0.0..1e9;
@@ -204,7 +204,7 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
 }
 
 /// Why there is no node, or it does not take its arguments, as far as that can be told before it starts.
-fn node_problem(workload: Kind, arguments: &TestArguments) -> Option<String> {
+fn node_problem(workload: WorkloadKind, arguments: &TestArguments) -> Option<String> {
     match (&arguments.bin, arguments.virtual_time) {
         (Some(_), true) => Some("--virtual-time is for the built-in nodes; leave out --bin".to_owned()),
         (Some(_), false) => None,
@@ -304,7 +304,7 @@ fn split(text: &str) -> Vec<String> {
 }
 
 /// The workload of this name, or that there is none.
-pub(in crate::workbench::cli) fn workload_named(name: &str) -> Result<Kind, String> {
-    let hint = || did_you_mean(name, &Kind::ALL.map(Kind::name));
-    Kind::named(name).map_err(|error| error + &hint())
+pub(in crate::workbench::cli) fn workload_named(name: &str) -> Result<WorkloadKind, String> {
+    let hint = || did_you_mean(name, &WorkloadKind::ALL.map(WorkloadKind::name));
+    WorkloadKind::named(name).map_err(|error| error + &hint())
 }

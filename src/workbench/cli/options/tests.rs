@@ -6,7 +6,7 @@ use crate::workbench::check::Availability;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Latency, Shape};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 use crate::workbench::workload::topology::Topology;
 
 fn parse(line: &str) -> Result<Options, Refusal> {
@@ -160,7 +160,7 @@ fn what_a_run_would_refuse_is_refused_before_anything_starts() {
         let errors = errors(line);
         assert!(errors.len() == 1 && errors[0].contains(why), "{line}: {errors:?}");
     }
-    assert_eq!(good("--concurrency 2n").workload, Kind::LinKv);
+    assert_eq!(good("--concurrency 2n").workload, WorkloadKind::LinKv);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn every_mistake_is_told_at_once() {
 fn a_simulation_is_made_of_a_command_line_or_told_every_mistake() {
     let failure = Simulation::command("-w echo --rate x --latency x").map(drop).expect_err("two mistakes").to_string();
     assert!(failure.contains("\"--rate x\"") && failure.contains("\"--latency x\""), "{failure}");
-    assert_eq!(Simulation::command("-w kafka").map(|simulation| simulation.workload()).ok(), Some(Kind::Kafka));
+    assert_eq!(Simulation::command("-w kafka").map(|simulation| simulation.workload()).ok(), Some(WorkloadKind::Kafka));
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn a_node_is_looked_for_before_anything_starts() {
 fn help_is_help() {
     let Err(Refusal::Help(text)) = parse("--help") else { panic!("no help") };
     assert!(text.contains("--latency-dist"), "{text}");
-    for kind in Kind::ALL {
+    for kind in WorkloadKind::ALL {
         let line = text.lines().find(|line| line.trim_start().starts_with(kind.name()));
         assert!(line.is_some_and(|line| line.ends_with(kind.about())), "{}: {text}", kind.name());
     }
@@ -289,7 +289,7 @@ fn models_are_split_only_at_a_comma_between_spaces() {
 
 #[test]
 fn an_unknown_model_is_refused_for_every_workload() {
-    for workload in Kind::ALL {
+    for workload in WorkloadKind::ALL {
         let line = ["-w", workload.name(), "--concurrency", "10", "--consistency-models", "serialisable"];
         let Err(Refusal::Errors(errors)) = Options::parse(line.map(OsString::from)) else { panic!("{workload:?}") };
         assert!(errors.iter().any(|error| error.contains("\"serialisable\"")), "{errors:?}");

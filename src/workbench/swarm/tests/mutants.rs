@@ -13,14 +13,14 @@ use crate::workbench::cluster::simulated::SimulatedCluster;
 use crate::workbench::swarm::report::Failing;
 use crate::workbench::swarm::shrink::MAX_TRIES;
 use crate::workbench::swarm::{NodeFactory, SwarmReport, attempt};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
     Engine::new(EngineConfig { incarnation, seed, options: Settings::default() })
 }
 
 /// The swarm finds the mutant and shrinks it, and finds nothing else: without the bug, all is well.
-fn assert_found(workload: Kind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmReport {
+fn assert_found(workload: WorkloadKind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmReport {
     let swarm = swarm(workload, seeds, 2);
     let found = swarm.run(mutant, &|_| {}, &|| false);
     let first = found.failures.first().unwrap_or_else(|| panic!("not found\n{found}"));
@@ -86,7 +86,7 @@ fn an_acknowledgement_before_the_merge_is_found() {
             Box::new(AcknowledgesFirst { engine: broadcast(incarnation, seed), unmerged: None })
         }))
     };
-    assert_found(Kind::Broadcast, &mutant, 10);
+    assert_found(WorkloadKind::Broadcast, &mutant, 10);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_restart_that_reuses_numbers_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
         Ok(SimulatedCluster::with_factory(count, seed, |_, _, seed| Box::new(broadcast(1_700_000_000_000_000, seed))))
     };
-    assert_found(Kind::Broadcast, &mutant, 10);
+    assert_found(WorkloadKind::Broadcast, &mutant, 10);
 }
 
 /// The first node tells the second one no operations in its rounds, as if it knew them all.
@@ -146,7 +146,7 @@ fn a_hub_that_forgets_one_follower_is_found() {
             Box::new(Forgets { engine: broadcast(incarnation, seed), said: Vec::new() })
         }))
     };
-    assert_found(Kind::Broadcast, &mutant, 10);
+    assert_found(WorkloadKind::Broadcast, &mutant, 10);
 }
 
 /// A node that hears what other replicas say in other words.
@@ -203,7 +203,7 @@ fn registers_that_keep_what_came_last_are_found() {
             Box::new(Mishears { engine, mishear: Box::new(last()) })
         }))
     };
-    let found = assert_found(Kind::TxnRwRegister, &mutant, 10);
+    let found = assert_found(WorkloadKind::TxnRwRegister, &mutant, 10);
     // No model that is checked asks replicas to be equal.
     let differ = |failing: &Failing| failing.fault.to_string().starts_with("the replicas differ in the end");
     assert!(found.failures.iter().any(differ), "{found}");
@@ -223,5 +223,5 @@ fn a_poll_that_shows_what_is_not_stable_yet_is_found() {
             Box::new(Mishears { engine, mishear: Box::new(early) })
         }))
     };
-    assert_found(Kind::Kafka, &mutant, 10);
+    assert_found(WorkloadKind::Kafka, &mutant, 10);
 }

@@ -10,7 +10,7 @@ use crate::workbench::check::txn::case::{Expected, TxnCase};
 use crate::workbench::check::txn::findings::Findings;
 use crate::workbench::check::txn::steps::{aborted, intermediate, lost_updates};
 use crate::workbench::check::txn::transactions::{Action, Transaction};
-use crate::workbench::history::Kind;
+use crate::workbench::history::OpKind;
 
 /// Adds all of them.
 pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findings<'_>) {
@@ -20,7 +20,7 @@ pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, findings
         for (place, step) in transaction.steps.iter().enumerate() {
             let Action::Read(Some(list)) = &step.action else { continue };
             duplicates(subject, number, place, list, findings);
-            if transaction.kind != Kind::Ok {
+            if transaction.kind != OpKind::Ok {
                 continue;
             }
             for element in list {
@@ -32,7 +32,7 @@ pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, findings
                 findings.add(Anomaly::G1b, subject.dirty(number, place, *writer, list.last().copied()));
             }
         }
-        if transaction.kind == Kind::Ok {
+        if transaction.kind == OpKind::Ok {
             internal(subject, number, transaction, findings);
             future_read(subject, number, transaction, findings);
         }
@@ -129,10 +129,10 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findi
         let (mut last, mut values): (Option<u32>, Vec<u32>) = (None, Vec::new());
         for value in order {
             let Some(writer) = writers.get(&(*key, *value)).copied() else { continue };
-            let was_aborted = last.is_some_and(|last| transactions.of(last).kind == Kind::Fail);
+            let was_aborted = last.is_some_and(|last| transactions.of(last).kind == OpKind::Fail);
             values.push(*value);
             match transactions.of(writer).kind {
-                Kind::Ok => {
+                OpKind::Ok => {
                     if let Some(last) = last.filter(|_| was_aborted) {
                         findings.add(
                             Anomaly::DirtyUpdate,
@@ -146,8 +146,8 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findi
                     }
                     (last, values) = (Some(writer), vec![*value]);
                 }
-                Kind::Fail if !was_aborted => (last, values) = (Some(writer), vec![*value]),
-                Kind::Fail | Kind::Info | Kind::Invoke => {}
+                OpKind::Fail if !was_aborted => (last, values) = (Some(writer), vec![*value]),
+                OpKind::Fail | OpKind::Info | OpKind::Invoke => {}
             }
         }
     }
