@@ -21,7 +21,7 @@ use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
-use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, broken, conclude};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken};
 use crate::workbench::report::store::{ROOT, Store};
 use crate::workbench::test::{Outcome, TestConfig, TestError, run_as_far_as_possible};
 use crate::workbench::workload::WorkloadKind;
@@ -185,7 +185,7 @@ fn one(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> i
     let program = match program(options) {
         Ok(program) => program,
         Err(why) => {
-            broken(config, report, &why, output.page)?;
+            report_broken(config, report, &why, output.page)?;
             if !report.json {
                 writeln!(output.page, "{why}")?;
             }
@@ -199,21 +199,21 @@ fn one(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> i
         in_real_time(options, program, &store, interrupts)?
     };
     match ran {
-        Ok(outcome) => Ok(conclude(outcome, config, report, &mut store, output.page, output.colours)?.status),
+        Ok(outcome) => Ok(finish(outcome, config, report, &mut store, output.page, output.colours)?.status),
         Err(TestError::Halt(Halt::Interrupted)) => {
             let why = "Interrupted; all nodes have been ended.";
-            broken(config, report, why, output.page)?;
+            report_broken(config, report, why, output.page)?;
             if !report.json {
                 writeln!(output.page, "{why}")?;
             }
             Ok(INTERRUPTED)
         }
         Err(failure) if report.json => {
-            broken(config, report, &failure.to_string(), output.page)?;
+            report_broken(config, report, &failure.to_string(), output.page)?;
             Ok(BROKEN)
         }
         Err(failure) => {
-            broken(config, report, &failure.to_string(), output.page)?;
+            report_broken(config, report, &failure.to_string(), output.page)?;
             if let TestError::Unready { node, output_tail, .. } = &failure
                 && !output_tail.stderr.is_empty()
             {

@@ -166,7 +166,7 @@ impl CheckReport for KafkaReport {
         if !told.is_empty() {
             entries.push(("gloomers", Value::record([("in-words", Value::Map(told))])));
         }
-        Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
+        Value::record(entries)
     }
 
     fn violations(&self) -> Vec<Violation> {

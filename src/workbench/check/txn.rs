@@ -8,8 +8,8 @@
 mod anomaly;
 mod append;
 mod case;
+mod collector;
 mod cycles;
-mod findings;
 mod graph;
 mod models;
 mod register;
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
 use anomaly::Anomalies;
-use findings::{Findings, Found};
+use collector::{Collector, Found};
 use graph::{Edges, Graph, PROCESS, REALTIME};
 use report::Judgement;
 use transactions::Transactions;
@@ -63,7 +63,7 @@ pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Re
     check(history, models, budget, Dialect::Append, judge_append)
 }
 
-/// The judgement of a history of reads and writes of registers, and beside it a stricter one of ours.
+/// The judgement of a history of reads and writes of registers, and beside it a stricter one of extended.
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and writes of unique values.
@@ -85,13 +85,13 @@ fn check(
     let transactions = Transactions::new(history, dialect)?;
     let subject = Subject { history, transactions: &transactions, dialect, budget };
     judge(subject, &prohibited).or_else(|problem| {
-        let ours_found = ours(subject);
-        if ours_found.is_empty() {
+        let extended_found = extended_anomalies(subject);
+        if extended_found.is_empty() {
             return Err(problem);
         }
-        let ours = Some(Judgement::of(&ours_found, &prohibited));
-        let (error, theirs) = (Some(problem.to_string()), Judgement::none());
-        Ok(TxnReport { dialect, error, theirs, found: Found::new(), ours, ours_found })
+        let extended = Some(Judgement::of(&extended_found, &prohibited));
+        let (error, maelstrom) = (Some(problem.to_string()), Judgement::none());
+        Ok(TxnReport { dialect, error, maelstrom, found: Found::new(), extended, extended_found })
     })
 }
 
@@ -99,17 +99,17 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
     let transactions = subject.transactions;
     refuse_double_writes(transactions)?;
     let append = append::Append::new(transactions);
-    let mut findings = Findings::new(subject);
+    let mut collector = Collector::new(subject);
     let graph = append.graph(extra_edges(transactions, prohibited))?;
-    findings.add_cycles(&graph, |from, to, label| append.why(from, to, label));
-    append::find(&append, subject, &mut findings);
-    let mut report = TxnReport::of(findings, Dialect::Append, prohibited);
-    report.ours_found = ours(subject);
+    collector.add_cycles(&graph, |from, to, label| append.why(from, to, label));
+    append::find(&append, subject, &mut collector);
+    let mut report = TxnReport::of(collector, Dialect::Append, prohibited);
+    report.extended_found = extended_anomalies(subject);
     let judgement = judgement_of_both(&report, prohibited);
-    report.ours = Some(judgement).filter(|ours| !ours.reported.is_empty());
+    report.extended = Some(judgement).filter(|extended| !extended.reported.is_empty());
     if let Some((key, element)) = append.unwritten() {
         let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
-        report.theirs = Judgement::none();
+        report.maelstrom = Judgement::none();
         report.error =
             Some(format!("{element} was read at key {key} or asked for, but no answer says that it was appended"));
     }
@@ -118,7 +118,7 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
 
 /// Our judgement where it knows what Maelstrom's rules find, and more.
 fn judgement_of_both(report: &TxnReport, prohibited: &Anomalies) -> Judgement {
-    let both = report.found.keys().chain(report.ours_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
+    let both = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
     Judgement::of(&both, prohibited)
 }
 
@@ -127,32 +127,32 @@ fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRep
     refuse_mixed_keys(transactions)?;
     let register = register::Register::new(transactions)?;
     let judge = |register: &register::Register, preference: &[u8]| {
-        let mut findings = Findings::new(subject);
+        let mut collector = Collector::new(subject);
         let graph = register.graph(extra_edges(transactions, prohibited), preference)?;
-        findings.add_cycles(&graph, |from, to, label| {
+        collector.add_cycles(&graph, |from, to, label| {
             Some(register::place(transactions, from, to, label, register.why(from, to, label)?))
         });
-        register::find(register, subject, &mut findings);
-        Ok::<_, Unjudgeable>(findings)
+        register::find(register, subject, &mut collector);
+        Ok::<_, Unjudgeable>(collector)
     };
-    let mut report = TxnReport::of(judge(&register, &register::MAELSTROMS)?, Dialect::Register, prohibited);
+    let mut report = TxnReport::of(judge(&register, &register::MAELSTROM_PREFERENCE)?, Dialect::Register, prohibited);
     if report.error.is_none() {
         // To Maelstrom a doubt is as bad as an anomaly here.
-        report.theirs.verdict = Verdict::from(report.theirs.reported.is_empty());
+        report.maelstrom.verdict = Verdict::from(report.maelstrom.reported.is_empty());
     }
-    let strict = judge(&register.in_order_of_processes(transactions), &register::OURS)?;
-    report.ours_found = strict.found;
-    report.ours_found.extend(ours(subject));
-    report.ours = Some(Judgement::of(&report.ours_found, prohibited));
+    let strict = judge(&register.in_order_of_processes(transactions), &register::EXTENDED_PREFERENCE)?;
+    report.extended_found = strict.found;
+    report.extended_found.extend(extended_anomalies(subject));
+    report.extended = Some(Judgement::of(&report.extended_found, prohibited));
     Ok(report)
 }
 
 /// What no model allows, and Maelstrom does not look for.
-fn ours(subject: Subject<'_>) -> Found {
-    let mut findings = Findings::new(subject);
-    steps::invented(subject, &mut findings);
-    steps::changed_answers(subject, &mut findings);
-    findings.found
+fn extended_anomalies(subject: Subject<'_>) -> Found {
+    let mut collector = Collector::new(subject);
+    steps::invented(subject, &mut collector);
+    steps::changed_answers(subject, &mut collector);
+    collector.found
 }
 
 /// A history and the transactions in it.

@@ -11,7 +11,7 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::processes::Interrupts;
 use crate::workbench::report::challenges::{ALL, Attempt, Challenge, Form, Table};
-use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, conclude};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, finish};
 use crate::workbench::test::TestError;
 
 /// Why a challenge has no result.
@@ -98,11 +98,11 @@ fn in_processes(
         Err(failure) => return Ok(Err(Obstacle::Failed(failure.to_string()))),
     };
     let missing_before = store.missing().len();
-    let conclusion = conclude(outcome, &options.config, &options.report, &mut store, &mut io::sink(), false)?;
+    let finished = finish(outcome, &options.config, &options.report, &mut store, &mut io::sink(), false)?;
     for why in &store.missing()[missing_before..] {
         writeln!(io::stderr(), "{why}").ok();
     }
-    Ok(match (conclusion.status, conclusion.results) {
+    Ok(match (finished.status, finished.results) {
         (INTERRUPTED, _) => Err(Obstacle::Interrupted),
         (BROKEN, _) | (_, None) => Err(Obstacle::Failed(format!("it broke off: see {}", store.folder().display()))),
         (_, Some(results)) => Ok(Attempt::of(&results)),

@@ -12,7 +12,7 @@ use crate::workbench::check::{self, judge, shape};
 use crate::workbench::cli::options::{JudgementArguments, Refusal, judgement, workload_named, workloads};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
-use crate::workbench::report::finish::{ReportOptions, ruling, tell, time_limit};
+use crate::workbench::report::finish::{ReportOptions, print_report, time_limit, verdict_and_status};
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::report::violations::outcomes;
@@ -68,7 +68,7 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
     if counts.is_none() {
         results.net = None;
     }
-    let (verdict, status) = ruling(&results, request.report.strict);
+    let (verdict, status) = verdict_and_status(&results, request.report.strict);
     let edn = results.to_edn();
     if request.report.json {
         writeln!(output.page, "{}", edn.to_json())?;
@@ -78,7 +78,7 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
     let outcomes = outcomes(&results, request.report.strict);
     let summary = summary(&results, &outcomes, &Facts { folder, ..Facts::default() }, output.colours);
     let printed = request.report.verbose.then_some(&edn);
-    tell(output.page, &results.explanation(), printed, &summary, closing_line(verdict))?;
+    print_report(output.page, &results.explanation(), printed, &summary, closing_line(verdict))?;
     Ok(status)
 }
 

@@ -84,7 +84,8 @@ fn judged(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
         let for_us = discounted.as_ref().filter(|_| loss == Loss::Order).map(check).transpose()?;
         let ours = for_us.as_ref().unwrap_or(&report);
         // Where our own verdict can differ from Maelstrom's.
-        let ours = ours.extended_verdict().map(|verdict| Judgement::of("invalid to us", verdict, &ours.unseen()));
+        let ours =
+            ours.extended_verdict().map(|verdict| Judgement::of("invalid to us", verdict, &ours.extended_violations()));
         Ok((Judgement::of("invalid", report.verdict(), &report.violations()), ours))
     });
     let (judgement, ours) = match reports {

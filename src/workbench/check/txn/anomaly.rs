@@ -6,7 +6,7 @@ use super::graph::{PROCESS, REALTIME, RW, WR, WW};
 
 macro_rules! anomalies {
     ($($variant:ident = $name:literal,)*) => {
-        /// An anomaly under Elle's name, in the order of the names; the last of ours say what Elle does not look for.
+        /// An anomaly under Elle's name, in the order of the names; the last of extended say what Elle does not look for.
         #[allow(missing_docs, reason = "their names are defined by Adya (1999) and by Elle, in plain words below")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Anomaly {
@@ -86,7 +86,7 @@ anomalies! {
 pub(super) const DOUBTS: [Anomaly; 2] = [Anomaly::EmptyGraph, Anomaly::Timeout];
 /// What no model allows, and Maelstrom does not look for: a read saw what nobody wrote, or an answer is of other steps
 /// than those that were asked for.
-pub(super) const OURS: [Anomaly; 2] = [Anomaly::Invented, Anomaly::ChangedAnswer];
+pub(super) const EXTENDED: [Anomaly; 2] = [Anomaly::Invented, Anomaly::ChangedAnswer];
 
 /// A set of anomalies.
 pub(super) type Anomalies = BTreeSet<Anomaly>;

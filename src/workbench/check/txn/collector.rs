@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Subject;
-use super::anomaly::{Anomalies, Anomaly, DOUBTS, OURS};
+use super::anomaly::{Anomalies, Anomaly, DOUBTS, EXTENDED};
 use super::case::{Component, Cycle, CycleEdge, Dependency, Reason, TxnCase};
 use super::cycles::{self, Unsearched, search};
 use super::graph::{Graph, PROCESS, REALTIME, RW, WR, WW};
@@ -13,20 +13,20 @@ use crate::workbench::check::Verdict;
 use crate::workbench::history::Op;
 
 /// How many cases of an anomaly are told in words.
-pub(super) const MAX_TOLD: usize = 3;
+pub(super) const MAX_EXPLAINED: usize = 3;
 
 /// Anomalies with their cases.
 pub(super) type Found = BTreeMap<Anomaly, Vec<TxnCase>>;
 
 /// The anomalies of a history.
-pub(super) struct Findings<'a> {
+pub(super) struct Collector<'a> {
     subject: Subject<'a>,
     pub(super) found: Found,
     /// How far the search for cycles came, if it did not come to its end.
     pub(super) unsearched: Option<Unsearched>,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> Collector<'a> {
     pub(super) const fn new(subject: Subject<'a>) -> Self {
         Self { subject, found: BTreeMap::new(), unsearched: None }
     }
@@ -64,7 +64,7 @@ impl<'a> Findings<'a> {
             dependencies: labels.map(dependency).collect(),
             hops: component.hops,
             indices: ends.into_iter().map(|end| self.subject.history.ops()[end].index).collect(),
-            first: ops().take(MAX_TOLD).collect(),
+            first: ops().take(MAX_EXPLAINED).collect(),
         }
     }
 
@@ -102,7 +102,8 @@ const fn dependency(label: u8) -> Dependency {
 /// Those worth a report: what is prohibited or a doubt, but no bare existence of a cycle where something plainer rules
 /// out the same.
 pub(super) fn reported(found: &Found, prohibited: &Anomalies) -> Vec<Anomaly> {
-    let worth = |anomaly: &Anomaly| prohibited.contains(anomaly) || DOUBTS.contains(anomaly) || OURS.contains(anomaly);
+    let worth =
+        |anomaly: &Anomaly| prohibited.contains(anomaly) || DOUBTS.contains(anomaly) || EXTENDED.contains(anomaly);
     let all = || found.keys().copied().filter(worth);
     let impossible = ruled_out(all().filter(|anomaly| anomaly.existence().is_none()));
     all().filter(|name| name.existence().is_none_or(|existence| !impossible.contains(existence.model))).collect()
@@ -110,7 +111,7 @@ pub(super) fn reported(found: &Found, prohibited: &Anomalies) -> Vec<Anomaly> {
 
 /// What anomalies come to: invalid if one is prohibited, unknown if there is a doubt.
 pub(super) fn verdict(found: &Found, prohibited: &Anomalies) -> Verdict {
-    if found.keys().any(|anomaly| prohibited.contains(anomaly) || OURS.contains(anomaly)) {
+    if found.keys().any(|anomaly| prohibited.contains(anomaly) || EXTENDED.contains(anomaly)) {
         Verdict::False
     } else if reported(found, prohibited).is_empty() {
         Verdict::True
