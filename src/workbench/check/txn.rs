@@ -1,9 +1,9 @@
-//! Judges transactions by the graph of what depends on what (Kingsbury & Alvaro, *Elle*, 2020; protocol §13.7 to
-//! §13.9): txn-list-append and txn-rw-register.
+//! Checks transactions by their dependency graph (Kingsbury & Alvaro, *Elle*, 2020; protocol §13.7 to §13.9):
+//! txn-list-append and txn-rw-register.
 //!
-//! A cycle means that no order of the transactions explains what they saw; which edges it takes says how badly. The
-//! consistency models that a test asks for decide which anomalies make it invalid. Verdicts are Maelstrom's under its
-//! keys; what it is blind to, and every anomaly in words, stands under `:gloomers`.
+//! A cycle means that no order of the transactions explains what they read; the kinds of its edges determine the
+//! anomaly, and the consistency models under test determine which anomalies are violations. Maelstrom's verdict is under
+//! its keys; anomalies that it does not detect, and all anomalies in words, are under `:gloomers`.
 
 mod anomaly;
 mod append;
@@ -34,28 +34,28 @@ use super::{Budget, Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 
-/// Edges that a graph may have: some 500 MB. Only reads of the initial state, or of one that many overwrote, make
-/// more than a few a transaction.
+/// The maximum number of edges of a graph: some 500 MB. Transactions have more than a few edges each only if many read
+/// the initial state, or a state that many overwrote.
 const MAX_EDGES: usize = 20_000_000;
 
-/// What Maelstrom checks where `--consistency-models` is absent.
+/// The model that is checked by default, as in Maelstrom.
 pub const DEFAULT_MODEL: &str = "strict-serializable";
 
-/// Whether all of these are names of consistency models.
+/// Checks that all of these are names of consistency models.
 ///
 /// # Errors
-/// If one is not; the error names it, and all that there are.
+/// If one is not; the error lists the known names.
 pub fn check_models(names: &[String]) -> Result<(), Unjudgeable> {
     prohibited(names).map(drop)
 }
 
-/// The names of all consistency models, in order.
+/// The names of all consistency models, sorted.
 #[must_use]
 pub fn model_names() -> Vec<&'static str> {
     models::names().into_iter().collect()
 }
 
-/// The judgement of a history of reads and appends.
+/// Checks a history of reads of and appends to lists.
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and appends of unique elements.
@@ -63,7 +63,7 @@ pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Re
     check(history, models, budget, Dialect::Append, judge_append)
 }
 
-/// The judgement of a history of reads and writes of registers, and beside it a stricter one of extended.
+/// Checks a history of reads and writes of registers, by Maelstrom's rules and by extended ones.
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and writes of unique values.
@@ -73,7 +73,7 @@ pub fn check_register(history: &History, models: &[String], budget: &Budget) -> 
 
 type Judge = fn(Subject<'_>, &Anomalies) -> Result<TxnReport, Unjudgeable>;
 
-/// Where the history cannot be judged because its answers are nonsense, the report says that of the answers.
+/// Reports the extended anomalies also of a history that Maelstrom's rules cannot judge.
 fn check(
     history: &History,
     models: &[String],
@@ -105,7 +105,7 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
     append::find(&append, subject, &mut collector);
     let mut report = TxnReport::of(collector, Dialect::Append, prohibited);
     report.extended_found = extended_anomalies(subject);
-    let judgement = judgement_of_both(&report, prohibited);
+    let judgement = extended_judgement(&report, prohibited);
     report.extended = Some(judgement).filter(|extended| !extended.reported.is_empty());
     if let Some((key, element)) = append.unwritten() {
         let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
@@ -116,8 +116,8 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
     Ok(report)
 }
 
-/// Our judgement where it knows what Maelstrom's rules find, and more.
-fn judgement_of_both(report: &TxnReport, prohibited: &Anomalies) -> Judgement {
+/// The extended judgement on lists, in which all anomalies count.
+fn extended_judgement(report: &TxnReport, prohibited: &Anomalies) -> Judgement {
     let both = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
     Judgement::of(&both, prohibited)
 }
@@ -137,7 +137,7 @@ fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRep
     };
     let mut report = TxnReport::of(judge(&register, &register::MAELSTROM_PREFERENCE)?, Dialect::Register, prohibited);
     if report.error.is_none() {
-        // To Maelstrom a doubt is as bad as an anomaly here.
+        // For registers, Maelstrom treats an undecided anomaly as a violation.
         report.maelstrom.verdict = Verdict::from(report.maelstrom.reported.is_empty());
     }
     let strict = judge(&register.in_order_of_processes(transactions), &register::EXTENDED_PREFERENCE)?;
@@ -147,7 +147,7 @@ fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRep
     Ok(report)
 }
 
-/// What no model allows, and Maelstrom does not look for.
+/// The anomalies that every model prohibits and Maelstrom does not detect.
 fn extended_anomalies(subject: Subject<'_>) -> Found {
     let mut collector = Collector::new(subject);
     steps::invented(subject, &mut collector);
@@ -155,7 +155,7 @@ fn extended_anomalies(subject: Subject<'_>) -> Found {
     collector.found
 }
 
-/// A history and the transactions in it.
+/// A history with its transactions.
 #[derive(Clone, Copy)]
 struct Subject<'a> {
     history: &'a History,
@@ -176,7 +176,7 @@ fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> 
     Err(Unjudgeable::WrittenTwice { key, value })
 }
 
-/// Elle judges no registers whose keys are of several types, such as a number that came back as a string.
+/// Elle rejects registers with keys of several types, such as a number that was returned as a string.
 fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
     let Some(one) = transactions.keys.first() else { return Ok(()) };
     let class = |key: &Value| {
@@ -186,7 +186,7 @@ fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
     Err(Unjudgeable::MixedKeys { one: one.to_json().into(), other: other.to_json().into() })
 }
 
-/// The orders of time or of processes, if the models know any.
+/// The real-time or process order edges, if the models require any.
 fn extra_edges(transactions: &Transactions, prohibited: &Anomalies) -> Edges {
     let mut edges = Vec::new();
     if prohibited.iter().any(|anomaly| anomaly.name().ends_with("-realtime")) {
@@ -197,8 +197,8 @@ fn extra_edges(transactions: &Transactions, prohibited: &Anomalies) -> Edges {
     edges
 }
 
-/// An edge from each acknowledged transaction to those that began later, whatever came of them, except where a third
-/// one lies between: at most as many edges a transaction as there are clients.
+/// Real-time order: an edge from each acknowledged transaction to those invoked after it completed, without transitive
+/// edges, so that a transaction has at most one edge for each client.
 fn realtime(transactions: &Transactions, edges: &mut Edges) {
     let mut moments: Vec<(usize, u32, bool)> = Vec::with_capacity(2 * transactions.all.len());
     for (number, transaction) in transactions.numbered() {
@@ -223,7 +223,7 @@ fn realtime(transactions: &Transactions, edges: &mut Edges) {
     }
 }
 
-/// An edge from each acknowledged transaction to the next one of its process.
+/// Process order: an edge from each acknowledged transaction to the next one of its process.
 fn process(transactions: &Transactions, edges: &mut Edges) {
     let mut last = BTreeMap::new();
     for (number, transaction) in transactions.acknowledged() {
@@ -233,7 +233,7 @@ fn process(transactions: &Transactions, edges: &mut Edges) {
     }
 }
 
-/// A graph of edges, if they are not too many.
+/// The edges, if there are at most [`MAX_EDGES`].
 fn bounded(vertices: usize, edges: Edges, preference: &[u8]) -> Result<Graph, Unjudgeable> {
     if edges.len() > MAX_EDGES {
         return Err(Unjudgeable::TooManyEdges { most: MAX_EDGES });

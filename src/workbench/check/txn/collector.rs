@@ -1,9 +1,9 @@
-//! Gathers the anomalies of a history, and judges by them.
+//! Collects the anomalies of a history, and determines the verdict.
 
 use std::collections::BTreeMap;
 
 use super::Subject;
-use super::anomaly::{Anomalies, Anomaly, DOUBTS, EXTENDED};
+use super::anomaly::{Anomalies, Anomaly, EXTENDED, UNDECIDED};
 use super::case::{Component, Cycle, CycleEdge, Dependency, Reason, TxnCase};
 use super::cycles::{self, Unsearched, search};
 use super::graph::{Graph, PROCESS, REALTIME, RW, WR, WW};
@@ -12,7 +12,7 @@ use super::steps::Why;
 use crate::workbench::check::Verdict;
 use crate::workbench::history::Op;
 
-/// How many cases of an anomaly are told in words.
+/// The maximum number of cases of an anomaly that are explained in words.
 pub(super) const MAX_EXPLAINED: usize = 3;
 
 /// Anomalies with their cases.
@@ -22,7 +22,7 @@ pub(super) type Found = BTreeMap<Anomaly, Vec<TxnCase>>;
 pub(super) struct Collector<'a> {
     subject: Subject<'a>,
     pub(super) found: Found,
-    /// How far the search for cycles came, if it did not come to its end.
+    /// The progress of the search for cycles, if it did not finish.
     pub(super) unsearched: Option<Unsearched>,
 }
 
@@ -99,17 +99,17 @@ const fn dependency(label: u8) -> Dependency {
     }
 }
 
-/// Those worth a report: what is prohibited or a doubt, but no bare existence of a cycle where something plainer rules
-/// out the same.
+/// The anomalies to report: those that are prohibited or leave the verdict undecided, without a `-cycle-exists` whose
+/// model another anomaly rules out.
 pub(super) fn reported(found: &Found, prohibited: &Anomalies) -> Vec<Anomaly> {
     let worth =
-        |anomaly: &Anomaly| prohibited.contains(anomaly) || DOUBTS.contains(anomaly) || EXTENDED.contains(anomaly);
+        |anomaly: &Anomaly| prohibited.contains(anomaly) || UNDECIDED.contains(anomaly) || EXTENDED.contains(anomaly);
     let all = || found.keys().copied().filter(worth);
     let impossible = ruled_out(all().filter(|anomaly| anomaly.existence().is_none()));
     all().filter(|name| name.existence().is_none_or(|existence| !impossible.contains(existence.model))).collect()
 }
 
-/// What anomalies come to: invalid if one is prohibited, unknown if there is a doubt.
+/// Invalid if a prohibited anomaly was found, unknown if another one is to be reported.
 pub(super) fn verdict(found: &Found, prohibited: &Anomalies) -> Verdict {
     if found.keys().any(|anomaly| prohibited.contains(anomaly) || EXTENDED.contains(anomaly)) {
         Verdict::False

@@ -1,4 +1,4 @@
-//! The report of transactions for its readers: Maelstrom's verdict under its keys, and extended.
+//! The report of transactions: Maelstrom's results, and the extended ones under `:gloomers`.
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::collector::{Collector, Found, MAX_EXPLAINED, reported, verdict};
@@ -7,25 +7,25 @@ use super::transactions::Dialect;
 use crate::workbench::check::{CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
 
-/// What is wrong with transactions.
+/// The anomalies of a history of transactions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TxnReport {
     pub(super) dialect: Dialect,
-    /// Why nothing could be decided.
+    /// Why Maelstrom's rules cannot decide.
     pub(super) error: Option<String>,
     pub(super) maelstrom: Judgement,
-    /// Every anomaly that Maelstrom's rules find, whether it counts or not.
+    /// All anomalies that Maelstrom's rules detect, prohibited or not.
     pub(super) found: Found,
-    /// Our own judgement, and what it knows beyond `found`; nothing if it has nothing to say.
+    /// The extended judgement, and the anomalies that it adds to `found` or replaces; `None` if there is nothing to add.
     pub(super) extended: Option<Judgement>,
     pub(super) extended_found: Found,
 }
 
-/// What a set of anomalies comes to.
+/// The verdict on a set of anomalies.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Judgement {
     pub(super) verdict: Verdict,
-    /// The anomalies that count.
+    /// The anomalies to report.
     pub(super) reported: Vec<Anomaly>,
 }
 
@@ -34,27 +34,27 @@ impl Judgement {
         Self { verdict: verdict(found, prohibited), reported: reported(found, prohibited) }
     }
 
-    /// Nothing could be decided.
+    /// Undecided.
     pub(super) const fn none() -> Self {
         Self { verdict: Verdict::Unknown, reported: Vec::new() }
     }
 }
 
 impl TxnReport {
-    /// Maelstrom's side of the report.
+    /// The report without extended results.
     pub(super) fn of(collector: Collector<'_>, dialect: Dialect, prohibited: &Anomalies) -> Self {
         let maelstrom = Judgement::of(&collector.found, prohibited);
-        let doubt = collector.unsearched.filter(|_| maelstrom.verdict == Verdict::Unknown);
-        let error = doubt.map(|unsearched| unsearched.to_string());
+        let unsearched = collector.unsearched.filter(|_| maelstrom.verdict == Verdict::Unknown);
+        let error = unsearched.map(|unsearched| unsearched.to_string());
         Self { dialect, error, maelstrom, found: collector.found, extended: None, extended_found: Found::new() }
     }
 
-    /// The cases that our judgement knows of an anomaly.
+    /// The cases of an anomaly by the extended rules.
     fn cases(&self, anomaly: Anomaly) -> &[super::case::TxnCase] {
         self.extended_found.get(&anomaly).or_else(|| self.found.get(&anomaly)).map_or(&[], Vec::as_slice)
     }
 
-    /// The cases of an anomaly in words: how many there are and what it means, and the first of them.
+    /// An anomaly in words: how many cases there are and what it means, followed by the first cases.
     fn paragraphs(&self, anomaly: Anomaly) -> Vec<Vec<String>> {
         let cases = self.cases(anomaly);
         let mut heading = vec![heading(anomaly, cases.len())];
@@ -131,8 +131,8 @@ impl CheckReport for TxnReport {
 
     fn extended_violations(&self) -> Vec<Violation> {
         let extended = self.extended.iter().flat_map(|extended| &extended.reported);
-        let unseen = extended.filter(|anomaly| !self.maelstrom.reported.contains(anomaly));
-        unseen.map(|anomaly| violation(*anomaly, self.cases(*anomaly).len())).collect()
+        let undetected = extended.filter(|anomaly| !self.maelstrom.reported.contains(anomaly));
+        undetected.map(|anomaly| violation(*anomaly, self.cases(*anomaly).len())).collect()
     }
 
     fn explanation(&self) -> Vec<Vec<String>> {
