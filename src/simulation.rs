@@ -35,13 +35,13 @@ pub use crate::workbench::check::{Availability, Verdict};
 pub use crate::workbench::cluster::simulated::SimulatedCluster;
 pub use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
 pub use crate::workbench::edn::Value;
-pub use crate::workbench::history::{History, Kind as OpKind, Op, Process};
+pub use crate::workbench::history::{History, Op, OpKind, Process};
 pub use crate::workbench::nemesis::Fault;
 pub use crate::workbench::network::jitter::Jitter;
 pub use crate::workbench::network::{Counts, Delivery, Muted, Shape, Traffic};
 pub use crate::workbench::services::Services;
 pub use crate::workbench::test::{Phase, TestError, Unwatched, Watch};
-pub use crate::workbench::workload::Kind as Workload;
+pub use crate::workbench::workload::WorkloadKind as Workload;
 pub use crate::workbench::workload::topology::Topology;
 pub use report::Report;
 

@@ -1,7 +1,7 @@
-//! Judges a history as Maelstrom does: the same statistics, the same verdicts, the same map of results.
+//! Checks a history as Maelstrom does: the same statistics, the same verdicts, the same map of results.
 //!
-//! A checker is a pure function of the history; protocol §12 and §13 define each. One that cannot decide
-//! says `:unknown` and why, which outranks `true` and is outranked by `false`.
+//! A checker is a pure function of the history; protocol §12 and §13 specify each. One that cannot decide
+//! returns `:unknown` with a reason, which outranks `true` and is outranked by `false`.
 
 pub mod availability;
 mod budget;
@@ -30,14 +30,14 @@ pub use verdict::{CheckReport, Quantiles, Verdict, Violation};
 use crate::workbench::edn::{Incomparable, Value};
 use crate::workbench::history::{History, Op, Unpaired};
 
-/// What the checkers have to know beside the history.
+/// The settings of the checkers.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// The share of operations that must succeed; without it any share will do.
+    /// The fraction of operations that must succeed; `None` accepts any.
     pub availability: Option<Availability>,
-    /// Names of the consistency models that transactions must satisfy; none is the same as Maelstrom's default.
+    /// Names of the consistency models that transactions must satisfy; empty means Maelstrom's default.
     pub consistency_models: Vec<String>,
-    /// How long to search for what proves or disproves the rest.
+    /// When to abandon a search that could take exponential time.
     pub budget: Budget,
 }
 
@@ -45,39 +45,39 @@ pub struct Options {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Unjudgeable {
-    /// Beginnings and ends of operations do not match; Jepsen's checkers refuse such a history, too.
+    /// Invocations and completions do not pair up; Jepsen's checkers reject such a history, too.
     #[error(transparent)]
     Unpaired(#[from] Unpaired),
-    /// The result would list values in an order that they do not have.
+    /// The result would have to sort values of types that have no common order.
     #[error(transparent)]
     Incomparable(#[from] Incomparable),
-    /// A read that succeeded has a value which is no collection.
-    #[error("the read completed at index {index} has {value} where a list of elements belongs")]
+    /// The value of a successful read is not a collection.
+    #[error("the read completed at index {index} has {value} instead of a list of elements")]
     NotAList {
         /// The index of the read's completion.
         index: u64,
         /// Its value.
         value: Box<str>,
     },
-    /// An operation of a history has a shape that its workload does not know.
+    /// The value of an operation does not have the shape that its workload prescribes.
     #[error("the operation at index {index} is {op}: {problem}")]
     Malformed {
-        /// Its index.
+        /// The index of the operation.
         index: u64,
-        /// What it is.
+        /// Its `f` and value.
         op: Box<str>,
-        /// What is wrong with it.
+        /// What is malformed.
         problem: &'static str,
     },
     /// There is no such consistency model.
-    #[error("no consistency model is called {name:?}; there are {known} (between two belongs a comma between spaces)")]
+    #[error("no consistency model is called {name:?}; there are {known} (separate two by a comma between spaces)")]
     Model {
         /// The name.
         name: Box<str>,
-        /// The names there are.
+        /// The names of all models.
         known: Box<str>,
     },
-    /// Two transactions wrote the same value to the same key, so that a read of it says nothing.
+    /// Two transactions wrote the same value to the same key, so a read of it does not identify its writer.
     #[error("{value} was written to key {key} more than once")]
     WrittenTwice {
         /// The key.
@@ -85,7 +85,7 @@ pub enum Unjudgeable {
         /// The value.
         value: Box<str>,
     },
-    /// Keys of registers have several types, so that Elle would not compare them.
+    /// Keys of registers are of several types, which Elle cannot compare.
     #[error("the keys {one} and {other} are of different types")]
     MixedKeys {
         /// A key.
@@ -93,28 +93,28 @@ pub enum Unjudgeable {
         /// A key of another type.
         other: Box<str>,
     },
-    /// The transactions depend on each other in too many ways.
+    /// The dependency graph of the transactions is too large to search.
     #[error("more than {most} dependencies between transactions; too many to search")]
     TooManyEdges {
-        /// The bound.
+        /// The limit.
         most: usize,
     },
-    /// A poll brought what nobody ever sent.
-    #[error("{value} was polled from the log {key}, but nobody sent it there")]
+    /// A poll returned a message that was never sent.
+    #[error("{value} was polled from the log {key}, but was never sent to it")]
     Invented {
         /// The log.
         key: Box<str>,
         /// The message.
         value: Box<str>,
     },
-    /// A message of a log has no place in it.
+    /// The offset of a message is not a natural number.
     #[error("the operation completed at index {index} has an offset that is no natural number of 64 bits")]
     BadOffset {
         /// The index of the completion.
         index: u64,
     },
     /// The workload has no checker.
-    #[error("no checker knows the workload {0:?}")]
+    #[error("there is no checker for the workload {0:?}")]
     Workload(Box<str>),
 }
 
@@ -124,10 +124,10 @@ impl Unjudgeable {
     }
 }
 
-/// The report of the checker that belongs to a workload.
+/// Runs the checker of a workload.
 ///
 /// # Errors
-/// If there is no such checker, or it cannot decide.
+/// If the workload has no checker, or its checker cannot decide.
 pub fn check_workload(
     workload: &str,
     history: &History,
@@ -150,7 +150,7 @@ pub fn check_workload(
     })
 }
 
-/// The report of a checker that cannot decide.
+/// A checker that cannot decide reports the reason.
 impl CheckReport for Unjudgeable {
     fn verdict(&self) -> Verdict {
         Verdict::Unknown
@@ -165,8 +165,8 @@ impl CheckReport for Unjudgeable {
     }
 }
 
-/// A 32-bit quotient, as Clojure makes it from a ratio.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "Maelstrom's figures are this coarse")]
+/// A quotient as the 32-bit float that Clojure makes of a ratio.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "Maelstrom's precision")]
 fn share(part: usize, whole: usize) -> f32 {
     (part as f64 / whole as f64) as f32
 }

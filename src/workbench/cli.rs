@@ -1,4 +1,4 @@
-//! The commands of `gloomers`: from a command line to an exit status (protocol §4.7).
+//! The commands of `gloomers`, and their exit statuses (protocol §4.7).
 
 mod challenges;
 mod check;
@@ -15,18 +15,18 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::workbench::cli::options::{Options, Refusal, TestArguments, did_you_mean, parse, workloads};
+use crate::workbench::cli::options::{Options, Rejection, TestArguments, did_you_mean, parse, workloads};
 use crate::workbench::cli::output::Page;
 use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
-use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, broken, conclude};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken};
 use crate::workbench::report::store::{ROOT, Store};
 use crate::workbench::test::{Outcome, TestConfig, TestError, run_as_far_as_possible};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
-/// The arguments make no sense.
+/// The exit status of bad arguments.
 pub const BAD_ARGUMENTS: u8 = 254;
 
 const EXAMPLES: &str = "\
@@ -52,7 +52,7 @@ enum Command {
     Node(NodeArguments),
 }
 
-/// Commands that report on stdout and know their exit status.
+/// The commands other than `node`, which print a report and return an exit status.
 #[derive(Debug, Subcommand)]
 enum Reporting {
     Test(Box<TestArguments>),
@@ -74,40 +74,40 @@ struct NodeArguments {
     arguments: Vec<String>,
 }
 
-/// Where a command leaves what it has to say.
+/// The outputs of a command.
 pub struct Output<'a> {
-    /// What people read: stdout.
+    /// The report for people: stdout.
     pub page: &'a mut dyn Write,
-    /// Whether the page takes colours.
+    /// Whether the page supports colours.
     pub colours: bool,
     /// The folder of all runs.
     pub store: &'a Path,
 }
 
-/// `gloomers`, by the arguments of this process.
+/// Runs `gloomers` with the arguments of this process.
 #[must_use]
 pub fn main() -> ExitCode {
     let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let is_node = arguments.first().is_some_and(|first| first == "node");
     if is_node && arguments.len() > 2 {
-        // What follows the workload is for the node, also --help.
+        // All arguments after the workload are for the node, even --help.
         arguments.insert(2, "--".into());
     }
     match parse(arguments).map(|Gloomers { command }| command) {
         Ok(Command::Node(arguments)) => node(arguments),
-        // The stdout of a node is for the protocol alone.
-        Err(Refusal::Errors(errors)) if is_node => {
+        // A node must print nothing but protocol messages to stdout.
+        Err(Rejection::Errors(errors)) if is_node => {
             writeln!(io::stderr(), "{}", errors.join("\n")).ok();
             ExitCode::from(BAD_ARGUMENTS)
         }
         Ok(Command::Reporting(command)) => reporting(|output| run(command, output)),
-        Err(refusal) => reporting(|output| refuse(&refusal, output.page)),
+        Err(rejection) => reporting(|output| reject(&rejection, output.page)),
     }
 }
 
-/// Runs a command, and has its report on stdout as far as that takes it.
+/// Runs a command with its report on stdout, or on stderr once stdout fails.
 fn reporting(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCode {
-    // A file beyond the limit on sizes is an error for its writer, as a full disk is, and not the end of this process.
+    // A file beyond the size limit shall be a write error, as on a full disk, instead of ending this process.
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let mut page = Page::new(io::stdout().lock(), io::stderr());
@@ -121,16 +121,16 @@ fn reporting(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCod
 }
 
 fn node(NodeArguments { workload, arguments }: NodeArguments) -> ExitCode {
-    if let Ok(kind) = Kind::named(&workload) {
+    if let Ok(kind) = WorkloadKind::named(&workload) {
         return Builtin::of(kind).main(&mut arguments.into_iter());
     }
-    let known = Kind::ALL.map(Kind::name);
+    let known = WorkloadKind::ALL.map(WorkloadKind::name);
     let (names, hint) = (known.join(", "), did_you_mean(&workload, &known));
     writeln!(io::stderr(), "There is no built-in node for {workload:?}, only for {names}{hint}").ok();
     ExitCode::from(BAD_ARGUMENTS)
 }
 
-/// Runs a command that is no node, and returns its exit status.
+/// Runs a command and returns its exit status.
 fn run(command: Reporting, output: &mut Output<'_>) -> io::Result<u8> {
     match command {
         Reporting::Test(arguments) => test(&arguments, output),
@@ -140,14 +140,14 @@ fn run(command: Reporting, output: &mut Output<'_>) -> io::Result<u8> {
     }
 }
 
-/// Says why a command is not run, or what help was asked for, and returns the status to end with.
-fn refuse(refusal: &Refusal, page: &mut dyn Write) -> io::Result<u8> {
-    match refusal {
-        Refusal::Help(help) => {
+/// Prints the errors of a command line, or the help, and returns the exit status.
+fn reject(rejection: &Rejection, page: &mut dyn Write) -> io::Result<u8> {
+    match rejection {
+        Rejection::Help(help) => {
             write!(page, "{help}")?;
             Ok(VALID)
         }
-        Refusal::Errors(errors) => {
+        Rejection::Errors(errors) => {
             for error in errors {
                 writeln!(page, "{}", error.trim_end())?;
             }
@@ -159,7 +159,7 @@ fn refuse(refusal: &Refusal, page: &mut dyn Write) -> io::Result<u8> {
 fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let mut options = match options::read(arguments) {
         Ok(options) => options,
-        Err(refusal) => return refuse(&refusal, output.page),
+        Err(rejection) => return reject(&rejection, output.page),
     };
     for note in options.notes.iter().filter(|_| !options.report.json) {
         writeln!(output.page, "{note}")?;
@@ -168,7 +168,7 @@ fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let first = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     for number in 0..options.test_count {
         options.config.seed = first.wrapping_add(number);
-        let status = one(&options, &interrupts, output)?;
+        let status = run_test(&options, &interrupts, output)?;
         if status != VALID {
             return Ok(status);
         }
@@ -176,7 +176,7 @@ fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     Ok(VALID)
 }
 
-fn one(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> io::Result<u8> {
+fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> io::Result<u8> {
     let Options { config, report, .. } = options;
     if !report.json {
         writeln!(output.page, "{:<16}{}", "seed", config.seed)?;
@@ -185,7 +185,7 @@ fn one(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> i
     let program = match program(options) {
         Ok(program) => program,
         Err(why) => {
-            broken(config, report, &why, output.page)?;
+            report_broken(config, report, &why, output.page)?;
             if !report.json {
                 writeln!(output.page, "{why}")?;
             }
@@ -199,21 +199,21 @@ fn one(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> i
         in_real_time(options, program, &store, interrupts)?
     };
     match ran {
-        Ok(outcome) => Ok(conclude(outcome, config, report, &mut store, output.page, output.colours)?.status),
+        Ok(outcome) => Ok(finish(outcome, config, report, &mut store, output.page, output.colours)?.status),
         Err(TestError::Halt(Halt::Interrupted)) => {
             let why = "Interrupted; all nodes have been ended.";
-            broken(config, report, why, output.page)?;
+            report_broken(config, report, why, output.page)?;
             if !report.json {
                 writeln!(output.page, "{why}")?;
             }
             Ok(INTERRUPTED)
         }
         Err(failure) if report.json => {
-            broken(config, report, &failure.to_string(), output.page)?;
+            report_broken(config, report, &failure.to_string(), output.page)?;
             Ok(BROKEN)
         }
         Err(failure) => {
-            broken(config, report, &failure.to_string(), output.page)?;
+            report_broken(config, report, &failure.to_string(), output.page)?;
             if let TestError::Unready { node, output_tail, .. } = &failure
                 && !output_tail.stderr.is_empty()
             {
@@ -229,7 +229,7 @@ fn one(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> i
     }
 }
 
-/// The folder of a run that is about to begin; the user should know at once if there is none.
+/// Creates the folder of a run; the user is told at once if that fails.
 fn create_store(output: &Output<'_>, config: &TestConfig) -> Store {
     let store = Store::create(output.store, config.workload.name());
     for why in store.missing() {
@@ -245,11 +245,11 @@ fn in_real_time(
     interrupts: &Interrupts,
 ) -> io::Result<Result<Outcome, TestError>> {
     let Options { config, bin, log_stderr, .. } = options;
-    let ourselves = ["node", config.workload.name()].into_iter().filter(|_| bin.is_none()).map(str::to_owned);
-    let arguments = ourselves.chain(config.arguments.iter().cloned()).collect();
+    let builtin = ["node", config.workload.name()].into_iter().filter(|_| bin.is_none()).map(str::to_owned);
+    let arguments = builtin.chain(config.arguments.iter().cloned()).collect();
     let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: *log_stderr };
     let mut progress = Progress::new(options);
-    // Whatever happens, no node outlives its test.
+    // Its drop ends all nodes, however the test ends.
     let mut processes = Processes::new(launch, config.nodes.clone(), interrupts)?;
     let mut workload = config.workload.begin(&config.terms());
     Ok(run_as_far_as_possible(config, &mut *workload, &mut processes, &mut progress))
@@ -264,10 +264,10 @@ fn in_virtual_time(options: &Options, interrupts: &Interrupts) -> io::Result<Res
     Ok(run_as_far_as_possible(config, &mut *workload, &mut simulation, &mut progress))
 }
 
-/// The executable of the nodes; without `--bin`, this very program.
+/// The executable of the nodes; without `--bin`, this program.
 ///
 /// # Errors
-/// Why it cannot be executed and what to do, in a sentence.
+/// If it cannot be executed; the text says why.
 fn program(options: &Options) -> Result<PathBuf, String> {
     match &options.bin {
         Some(bin) => executable(bin).map_err(|why| format!("{} cannot be executed: {why}", bin.display())),

@@ -93,7 +93,7 @@ impl Value {
 
     /// A map with keywords for keys, in the order given.
     #[must_use]
-    pub fn record<const N: usize>(entries: [(&'static str, Self); N]) -> Self {
+    pub fn record(entries: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
         Self::Map(entries.into_iter().map(|(key, value)| (Self::keyword(key), value)).collect())
     }
 

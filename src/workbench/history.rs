@@ -16,7 +16,7 @@ use crate::workbench::edn::Value;
 
 /// How far an operation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum OpKind {
     /// It begins.
     Invoke,
     /// It took effect.
@@ -44,7 +44,7 @@ pub struct Op {
     /// Nanoseconds since every node answered `init` (protocol §5, step 5).
     pub time: i64,
     /// Invocation or outcome.
-    pub kind: Kind,
+    pub kind: OpKind,
     /// Who.
     pub process: Process,
     /// What: `broadcast`, `read`, `start-partition`, ... without the colon.
@@ -67,7 +67,7 @@ impl Op {
     /// Whether a client begins something here.
     #[must_use]
     pub fn is_invocation(&self) -> bool {
-        self.is_client() && self.kind == Kind::Invoke
+        self.is_client() && self.kind == OpKind::Invoke
     }
 
     /// Whether it carries `:final? true`: part of the reads after the last fault is healed.
@@ -133,7 +133,7 @@ impl History {
         let mut partner = None;
         if let Process::Client(process) = op.process {
             let index = op.index;
-            if op.kind == Kind::Invoke {
+            if op.kind == OpKind::Invoke {
                 if let Some(running) = self.open.insert(process, position) {
                     let running = self.ops[running].index;
                     self.unpaired.get_or_insert(Unpaired::Busy { index, running, process });
@@ -184,7 +184,7 @@ impl History {
 
     /// The invocations of clients, each with its completion if there was one.
     pub fn pairs(&self) -> impl Iterator<Item = (&Op, Option<&Op>)> {
-        let invocations = self.client_ops().filter(|(_, op)| op.kind == Kind::Invoke);
+        let invocations = self.client_ops().filter(|(_, op)| op.kind == OpKind::Invoke);
         invocations.map(|(position, op)| (op, self.partner(position).map(|completion| &self.ops[completion])))
     }
 
@@ -235,7 +235,7 @@ mod tests {
         let op = Op {
             index: 77,
             time: 0,
-            kind: Kind::Invoke,
+            kind: OpKind::Invoke,
             process: Process::Client(0),
             f: "read".into(),
             value: Value::Nil,

@@ -1,8 +1,7 @@
-//! What a run leaves for people to look at: `report.html`, one page with everything in it, and its row in the list of
-//! all runs.
+//! The reports of a run: summary, JSON, `JUnit` XML, the page `report.html`, and a row in the list of all runs.
 //!
 //! The page is a function of the history, the journal of messages and the results: the same seed in virtual time
-//! gives the same bytes. Every chart has a bound on what it shows and says how much it left out.
+//! gives the same bytes. Every chart has a limit on what it shows and states how much it leaves out.
 
 pub mod challenges;
 pub mod escape;
@@ -43,28 +42,28 @@ use index::Row;
 #[cfg(feature = "workbench")]
 use operations::Operations;
 
-/// What there is to show of a run.
+/// A finished run, as the page shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
-    /// What clients and nemesis did and saw.
+    /// The operations of clients and nemesis.
     pub history: &'a History,
     /// The messages.
     pub journal: &'a Journal,
-    /// How many there were.
+    /// Counts of the messages.
     pub counts: &'a Counts,
-    /// What the checkers found; nothing, if there is no verdict.
+    /// The results; `None` if there is no verdict.
     pub results: Option<&'a Results>,
-    /// What was asked for.
+    /// The configuration.
     pub options: &'a TestConfig,
-    /// What the main phase did of it.
+    /// How many of the requested operations the main phase began.
     pub throughput: &'a Throughput,
-    /// The verdict to announce, which may be stricter than the results.
+    /// The verdict, in which `--strict` counts.
     pub verdict: Option<Verdict>,
-    /// What people must know beside the verdict: nodes that crashed or were muted, violations in words.
+    /// Notes beside the verdict: nodes that crashed or were muted, explanations of violations.
     pub remarks: &'a [String],
 }
 
-/// Writes every picture of a run.
+/// Writes the page of a run, and its row in the list of all runs.
 #[cfg(feature = "workbench")]
 pub fn write(run: &Run<'_>, store: &mut Store) {
     let operations = Operations::of(run.history);

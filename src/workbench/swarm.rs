@@ -1,8 +1,8 @@
-//! Many tests in virtual time, each drawn from its seed: faults, then a heal, and then everyone must agree.
+//! Many tests in virtual time, each generated from a seed: faults, then a heal, after which all replicas must converge.
 //!
-//! A scenario prints the command line of `gloomers test` that repeats it, so that anyone can replay what it shows. The
-//! worst of all are reported, and for a failure a smaller scenario that fails too. Results depend on the seeds alone:
-//! threads only share them out.
+//! Each scenario prints as the command line of `gloomers test` that reproduces it. The report has the failures, each
+//! shrunk to a smaller scenario that still fails, and the worst of the valid ones. It depends only on the seeds, not on
+//! the number of threads.
 
 mod case;
 mod discount;
@@ -14,38 +14,38 @@ mod shrink;
 mod workers;
 
 use crate::workbench::cluster::simulated::SimulatedCluster;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
-pub(in crate::workbench) use case::tell_of_panics;
-pub use case::{CaseOutcome, attempt};
+pub(in crate::workbench) use case::print_command_on_panic;
+pub use case::{CaseOutcome, run_case};
 pub use report::SwarmReport;
 pub use scenario::Scenario;
 
-/// So many failures are shrunk; of more, the command alone is told.
+/// The maximum number of failures that are shrunk.
 pub const MAX_SHRUNK: usize = 3;
 
-/// Makes the nodes of a scenario: how many, the seed, and their arguments.
+/// Creates the nodes of a scenario from their number, the seed and their arguments.
 pub type NodeFactory<'a> = dyn Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync + 'a;
 
-/// What to try.
+/// The parameters of a swarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swarm {
     /// The workload.
-    pub workload: Kind,
-    /// How many seeds.
+    pub workload: WorkloadKind,
+    /// The number of seeds.
     pub seeds: u64,
-    /// The first of them; the others follow.
+    /// The first seed; the others follow it.
     pub first_seed: u64,
-    /// How many threads share them.
+    /// The number of threads.
     pub jobs: usize,
-    /// The length of the main phase in seconds; without it, each seed draws one.
+    /// The length of the main phase in seconds; `None` to draw one for each seed.
     pub time_limit: Option<u64>,
     /// Arguments for the nodes.
     pub arguments: Vec<String>,
 }
 
 impl Swarm {
-    /// What a seed draws.
+    /// The scenario of a seed.
     #[must_use]
     pub fn scenario(&self, seed: u64) -> Scenario {
         let drawn = draw::scenario(self.workload, seed);
@@ -53,8 +53,8 @@ impl Swarm {
         Scenario { time_limit_s, arguments: self.arguments.clone(), ..drawn }
     }
 
-    /// Runs every seed, or as many as have begun when `is_over` becomes true; `on_outcome` is told of each that is
-    /// done, in any order.
+    /// Runs every seed, or those that have begun when `is_over` becomes true. Calls `on_outcome` for each that is done,
+    /// in any order.
     pub fn run(
         &self,
         nodes: &NodeFactory<'_>,
@@ -62,16 +62,16 @@ impl Swarm {
         is_over: &(dyn Fn() -> bool + Sync),
     ) -> SwarmReport {
         let seeds: Vec<u64> = (0..self.seeds).map(|more| self.first_seed.wrapping_add(more)).collect();
-        let outcomes = workers::share(self.jobs, &seeds, is_over, |seed| {
+        let outcomes = workers::parallel_map(self.jobs, &seeds, is_over, |seed| {
             let scenario = self.scenario(*seed);
-            let outcome = attempt(&scenario, nodes);
+            let outcome = run_case(&scenario, nodes);
             on_outcome(&outcome);
             (scenario, outcome)
         });
         let mut report = SwarmReport::of(self, outcomes);
         let first = report.failures.len().min(MAX_SHRUNK);
-        let shrunk = workers::share(self.jobs, &report.failures[..first], is_over, |failing| {
-            shrink::shrink(&failing.scenario, &failing.fault, |scenario| attempt(scenario, nodes).fault)
+        let shrunk = workers::parallel_map(self.jobs, &report.failures[..first], is_over, |failing| {
+            shrink::shrink(&failing.scenario, &failing.failure, |scenario| run_case(scenario, nodes).failure)
         });
         for (failing, shrunk) in report.failures.iter_mut().zip(shrunk) {
             failing.shrunk = Some(shrunk);

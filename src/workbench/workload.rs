@@ -164,7 +164,7 @@ impl Default for Terms {
 /// The names of the workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum WorkloadKind {
     /// Challenge 1.
     Echo,
     /// Challenge 2.
@@ -187,7 +187,7 @@ pub enum Kind {
     TxnRwRegister,
 }
 
-impl Kind {
+impl WorkloadKind {
     /// All of them.
     pub const ALL: [Self; 10] = [
         Self::Broadcast,

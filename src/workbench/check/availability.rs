@@ -2,7 +2,7 @@
 
 use super::{CheckReport, Verdict, Violation, share};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 
 /// The share of operations that must succeed.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,7 +36,7 @@ pub struct AvailabilityReport {
 #[must_use]
 pub fn check(history: &History, wanted: Option<Availability>) -> AvailabilityReport {
     let invocations = history.invocation_count();
-    let oks = history.client_ops().filter(|(_, op)| op.kind == Kind::Ok).count();
+    let oks = history.client_ops().filter(|(_, op)| op.kind == OpKind::Ok).count();
     let ok_fraction = if invocations == 0 { 1.0 } else { share(oks, invocations) };
     AvailabilityReport { ok_fraction, wanted }
 }

@@ -6,7 +6,7 @@
 use super::verdict::brief_list;
 use super::{CheckReport, Unjudgeable, Verdict, Violation};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
 /// What the final reads saw, and what they may have seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,15 +24,15 @@ pub struct CounterReport {
 /// # Errors
 /// If an add that counts, or a final read, has no integer of 64 bits.
 pub fn check(history: &History) -> Result<CounterReport, Unjudgeable> {
-    let with = |kind: Kind, f: &'static str| {
+    let with = |kind: OpKind, f: &'static str| {
         let ops = history.client_ops().map(|(_, op)| op);
         ops.filter(move |op| op.kind == kind && op.f == f)
     };
-    let definite = with(Kind::Ok, "add").try_fold(0_i64, |sum, add| integer(add).map(|by| sum.saturating_add(by)))?;
-    let acceptable = with(Kind::Info, "add")
+    let definite = with(OpKind::Ok, "add").try_fold(0_i64, |sum, add| integer(add).map(|by| sum.saturating_add(by)))?;
+    let acceptable = with(OpKind::Info, "add")
         .try_fold(vec![(definite, definite)], |sums, add| integer(add).map(|delta| with_or_without(&sums, delta)))?;
     let (mut final_reads, mut wrong) = (Vec::new(), Vec::new());
-    for read in with(Kind::Ok, "read").filter(|op| op.is_final()) {
+    for read in with(OpKind::Ok, "read").filter(|op| op.is_final()) {
         let value = integer(read)?;
         if !acceptable.iter().any(|(low, high)| (*low..=*high).contains(&value)) {
             wrong.push(read.clone());

@@ -4,7 +4,7 @@
 
 use super::{CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 
 /// How many wrong answers are told in words.
 const MAX_TOLD: usize = 3;
@@ -31,7 +31,7 @@ pub fn check(history: &History) -> EchoReport {
         let wrong = WrongEcho {
             sent: invocation.value.clone(),
             received: completion.map_or(Value::Nil, |completion| completion.value.clone()),
-            answered: completion.is_some_and(|completion| completion.kind == Kind::Ok),
+            answered: completion.is_some_and(|completion| completion.kind == OpKind::Ok),
         };
         (!wrong.sent.same(wrong.echo())).then_some(wrong)
     });

@@ -5,7 +5,7 @@
 
 use super::{CheckReport, Verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
 /// The exceptions of one class.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,7 @@ pub struct ExceptionsReport(pub Vec<Exceptions>);
 #[must_use]
 pub fn check(history: &History) -> ExceptionsReport {
     let mut classes: Vec<Exceptions> = Vec::new();
-    for op in history.ops().iter().filter(|op| op.kind == Kind::Info) {
+    for op in history.ops().iter().filter(|op| op.kind == OpKind::Info) {
         let Some(exception) = op.extra("exception") else { continue };
         let class = class_of(exception);
         if let Some(known) = classes.iter_mut().find(|known| known.class == class) {

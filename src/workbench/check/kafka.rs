@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use super::{CheckReport, Unjudgeable, Verdict, Violation};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 use orders::Orders;
 use record::Record;
 
@@ -90,7 +90,7 @@ fn condensed(anomaly: LogAnomaly, mut cases: Vec<LogCase>) -> LogErrors {
 /// Why operations have no certain outcome, each reason once.
 fn causes(history: &History) -> Vec<Value> {
     let mut causes: Vec<Value> = Vec::new();
-    for op in history.ops().iter().filter(|op| op.kind == Kind::Info && matches!(&*op.f, "txn" | "send" | "poll")) {
+    for op in history.ops().iter().filter(|op| op.kind == OpKind::Info && matches!(&*op.f, "txn" | "send" | "poll")) {
         let cause = op.error.clone().unwrap_or_default();
         if !causes.iter().any(|known| known.same(&cause)) {
             causes.push(cause);
@@ -166,7 +166,7 @@ impl CheckReport for KafkaReport {
         if !told.is_empty() {
             entries.push(("gloomers", Value::record([("in-words", Value::Map(told))])));
         }
-        Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
+        Value::record(entries)
     }
 
     fn violations(&self) -> Vec<Violation> {

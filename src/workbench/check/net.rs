@@ -42,7 +42,7 @@ impl CheckReport for NetReport {
             let counts = [("send-count", traffic.send), ("recv-count", traffic.recv), ("msg-count", traffic.msg)];
             let counts = counts.map(|(key, count)| (key, Value::count(count)));
             let entries = counts.into_iter().chain(per_op.map(|per_op| ("msgs-per-op", per_op)));
-            Value::Map(entries.map(|(key, value)| (Value::keyword(key), value)).collect())
+            Value::record(entries)
         };
         let Counts { all, clients, servers } = self.counts;
         Value::record([

@@ -1,57 +1,57 @@
 //! Follows every element of a growing set through all reads (protocol §13.3): broadcast and g-set.
 //!
-//! An element is stable if the reads which began last saw it, lost if they missed it although it was known before they
-//! began, never-read otherwise. Of a list that only grows each read costs what is new in it (see [`tracks`]); of any
-//! other it touches each element once, over dense numbers. What Maelstrom passes over is found on the way and stands
-//! under `:gloomers`.
+//! An element is known once its add is acknowledged or a read returns it. It is stable if the reads invoked last
+//! return it, lost if they miss it although it was known before they began, and never-read otherwise. A read of a list
+//! that only grows costs time in proportion to its new elements (see [`tracks`]), any other read in proportion to all
+//! elements. [`extended`] finds what Maelstrom does not report.
 
 mod export;
+mod extended;
 mod tracks;
-mod unseen;
 
 use std::cmp::Reverse;
 
+pub use extended::SetViolation;
+use extended::{Duplicates, FinalReads, Invented};
 use tracks::{Track, Tracks};
-pub use unseen::Unseen;
-use unseen::{Copies, Finals, Strangers};
 
 use super::ids::Ids;
 use super::{Quantiles, Unjudgeable};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
-/// How many of the stale elements a result describes.
+/// The maximum number of stale elements that the results describe.
 const MAX_WORST: usize = 8;
 
-/// What became of the elements of a set. Lists are in the order of the elements.
+/// The outcome of each element of a set. Lists are sorted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetReport {
-    /// How many elements clients began to add.
+    /// The number of elements that clients invoked an add of.
     pub attempts: usize,
-    /// How many of them the last reads saw.
+    /// The number of stable elements.
     pub stable: usize,
-    /// Elements that were known and that later reads missed.
+    /// The lost elements.
     pub lost: Vec<Value>,
-    /// Elements that neither an acknowledgement nor a read made known.
+    /// The elements that were never read.
     pub never_read: Vec<Value>,
-    /// Elements that a read missed after they were known, and that are stable all the same.
+    /// The stable elements that some read missed after they were known.
     pub stale: Vec<Value>,
     /// The stalest of them, the worst first.
     pub worst_stale: Vec<Stale>,
-    /// How long the stable elements took to be in every read.
+    /// How long after they were known the stable elements were in every read.
     pub stable_latencies: Option<Quantiles>,
-    /// How long the lost ones were still read.
+    /// How long after they were known the lost elements were last read.
     pub lost_latencies: Option<Quantiles>,
-    /// What Maelstrom passes over.
-    pub unseen: Vec<Unseen>,
+    /// The violations that Maelstrom does not report.
+    pub extended: Vec<SetViolation>,
 }
 
-/// An element that was known before a read missed it.
+/// A stable element that a read missed after it was known.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stale {
     /// The element.
     pub element: Value,
-    /// How long it took from being known to being in every read.
+    /// The time from when it was known until every read returned it.
     pub latency_ms: i64,
     /// The operation that made it known.
     pub known: Option<Op>,
@@ -59,16 +59,15 @@ pub struct Stale {
     pub last_absent: Option<Op>,
 }
 
-/// Invalid if an element was lost, unknown if none is stable.
+/// Checks a set: invalid if an element was lost, unknown if none is stable.
 ///
 /// # Errors
-/// If a read that succeeded brought no collection, or the elements have no order.
+/// If the value of a successful read is not a collection, or the elements cannot be sorted.
 pub fn check(history: &History) -> Result<SetReport, Unjudgeable> {
     report(history, &Elements::of(history)?)
 }
 
-/// How long each stable element took until every read saw it, in milliseconds, in order; none where [`check`] cannot
-/// decide.
+/// The stable latency of each stable element in milliseconds, sorted; empty where [`check`] fails.
 #[must_use]
 pub fn stable_latencies(history: &History) -> Vec<i64> {
     let Ok(elements) = Elements::of(history) else { return Vec::new() };
@@ -78,8 +77,7 @@ pub fn stable_latencies(history: &History) -> Vec<i64> {
     latencies
 }
 
-/// What is known about each element, by its number. Positions in the history count from one here: zero
-/// stands for never.
+/// The state of each element, by its dense id. Positions in the history count from one here: zero stands for never.
 #[derive(Default)]
 struct Elements<'a> {
     ids: Ids,
@@ -93,28 +91,28 @@ struct Elements<'a> {
     /// How many adds of the element began, and how many of them failed.
     begun: Vec<usize>,
     failed: Vec<usize>,
-    /// Where the last add of the element began, from zero.
+    /// The position at which the last add of the element was invoked, from zero.
     begun_at: Vec<usize>,
-    /// Where the last of the final reads ended that missed the element although it was known before.
+    /// The position at which the last final read completed that missed the element although it was known before.
     missed: Vec<usize>,
-    copies: Copies,
-    strangers: Strangers,
+    duplicates: Duplicates,
+    invented: Invented,
     tracks: Tracks,
 }
 
 impl<'a> Elements<'a> {
     fn of(history: &'a History) -> Result<Self, Unjudgeable> {
         let mut elements = Elements::default();
-        let finals = Finals::of(history);
+        let finals = FinalReads::of(history);
         for (position, op) in history.client_ops() {
             let invocation = history.partner(position);
             match (&*op.f, op.kind) {
-                ("add" | "broadcast", Kind::Invoke) => elements.begin(&op.value, position),
-                ("add" | "broadcast", Kind::Ok) => elements.acknowledge(&op.value, position),
-                ("add" | "broadcast", Kind::Fail) => elements.fail(&op.value),
-                ("read", Kind::Ok) => {
+                ("add" | "broadcast", OpKind::Invoke) => elements.begin(&op.value, position),
+                ("add" | "broadcast", OpKind::Ok) => elements.acknowledge(&op.value, position),
+                ("add" | "broadcast", OpKind::Fail) => elements.fail(&op.value),
+                ("read", OpKind::Ok) => {
                     let Some(invocation) = invocation else { continue };
-                    let is_final = finals.have(history, invocation);
+                    let is_final = finals.contain(history, invocation);
                     if is_final || !elements.follow(&op.value, position, invocation) {
                         elements.read(op, position, invocation)?;
                     }
@@ -129,7 +127,7 @@ impl<'a> Elements<'a> {
         Ok(elements)
     }
 
-    /// An element is about to be added; if it was before, it starts afresh.
+    /// An add was invoked; if the element was added before, its state is reset.
     fn begin(&mut self, value: &'a Value, position: usize) {
         let id = self.ids.intern(value);
         if id == self.value.len() {
@@ -162,7 +160,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// From its first confirmation on an element is known.
+    /// An element is known from its first acknowledgement or read on.
     fn learn(&mut self, id: usize, position: usize) {
         if self.known[id] == 0 {
             self.known[id] = position + 1;
@@ -171,14 +169,14 @@ impl<'a> Elements<'a> {
 
     fn see(&mut self, id: usize, position: usize) {
         if self.seen_in[id] == self.reads {
-            self.copies.add(id, self.reads, position);
+            self.duplicates.add(id, self.reads, position);
         } else {
             self.seen_in[id] = self.reads;
             self.learn(id, position);
         }
     }
 
-    /// The latest read was a final one; what it misses should be there.
+    /// Records the known elements that the latest read, a final one, missed.
     fn miss(&mut self, position: usize, invocation: usize) {
         for ((missed, known), seen_in) in self.missed.iter_mut().zip(&self.known).zip(&self.seen_in) {
             if *seen_in != self.reads && (1..=invocation).contains(known) {
@@ -187,8 +185,8 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// A read completed at `position` and was invoked at `invocation`. Whether it was of a list that only grows, so
-    /// that nothing but its new elements need be looked at.
+    /// Handles a read, invoked at `invocation` and completed at `position`, if it continues a growing list, so that only
+    /// its new elements need to be visited; returns whether it does.
     fn follow(&mut self, value: &Value, position: usize, invocation: usize) -> bool {
         let Value::Ints(list) = value else { return false };
         let (new, ended) = self.tracks.follow(list, (position, invocation + 1), |int| self.ids.of_int(int));
@@ -207,7 +205,7 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// What the reads of a track say about each element.
+    /// Updates the state of every element with the reads of a track.
     fn end_track(&mut self, track: &Track) {
         let latest = track.latest();
         let columns = self.last_present.iter_mut().zip(&mut self.last_absent).zip(&self.begun_at);
@@ -218,21 +216,21 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// A read completed at `position` and was invoked at `invocation`. It speaks for its invocation.
+    /// Handles a read, completed at `position`. It counts as present or absent at its invocation, as in Jepsen.
     fn read(&mut self, op: &Op, position: usize, invocation: usize) -> Result<(), Unjudgeable> {
         self.reads += 1;
         if let Value::Ints(ints) = &op.value {
             for int in ints {
                 match self.ids.of_int(int) {
                     Some(id) => self.see(id, position),
-                    None => self.strangers.see(&Value::Int(int), self.reads, position),
+                    None => self.invented.see(&Value::Int(int), self.reads, position),
                 }
             }
         } else if let Some(items) = op.value.items() {
             for item in items {
                 match self.ids.of(&item) {
                     Some(id) => self.see(id, position),
-                    None => self.strangers.see(&item, self.reads, position),
+                    None => self.invented.see(&item, self.reads, position),
                 }
             }
         } else if !op.value.is_nil() {
@@ -265,15 +263,14 @@ enum Outcome {
     NeverRead,
 }
 
-/// Milliseconds from the moment an element was known until just after the operation that ends a state of
-/// it; zero if there was none.
+/// Milliseconds from when an element was known until just after the operation at `end`; zero if there was none.
 fn latency_ms(history: &History, known: usize, end: usize) -> i64 {
     let time = |place: usize| place.checked_sub(1).map(|position| history.ops()[position].time);
     let end = time(end).map_or(0, |ns| ns + 1);
     (end - time(known).unwrap_or_default()).max(0) / 1_000_000
 }
 
-/// Those of the elements with this outcome, and how long it took until they had it.
+/// The elements with an outcome, each with its latency in milliseconds.
 fn timed<'a>(
     history: &'a History,
     elements: &'a Elements<'_>,
@@ -293,7 +290,7 @@ fn report(history: &History, elements: &Elements<'_>) -> Result<SetReport, Unjud
     let lost: Vec<_> = timed(history, elements, ids(), Outcome::Lost).collect();
     let late: Vec<_> = stable.iter().copied().filter(|(latency, _)| *latency > 0).collect();
     let never_read = ids().filter(|id| elements.outcome(*id) == Outcome::NeverRead);
-    // Of elements as late as each other the last comes first.
+    // Among equally late elements, the last comes first.
     let mut worst: Vec<_> = late.iter().rev().copied().collect();
     worst.sort_by_key(|(latency, _)| Reverse(*latency));
 
@@ -319,7 +316,7 @@ fn report(history: &History, elements: &Elements<'_>) -> Result<SetReport, Unjud
         worst_stale: worst.iter().take(MAX_WORST).map(described).collect(),
         stable_latencies: quantiles(&stable),
         lost_latencies: quantiles(&lost),
-        unseen: unseen::find(history, elements),
+        extended: extended::find(history, elements),
     })
 }
 

@@ -4,9 +4,9 @@
 use thiserror::Error;
 
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind as Stage, Op};
+use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::quote::cut;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 /// As many characters of an operation's value are quoted.
 const QUOTED: usize = 60;
@@ -37,59 +37,60 @@ pub enum Foreign {
 ///
 /// # Errors
 /// Why not.
-pub fn admit(workload: Kind, history: &History) -> Result<(), Foreign> {
+pub fn admit(workload: WorkloadKind, history: &History) -> Result<(), Foreign> {
     let foreign = |workload| history.client_ops().map(|(_, op)| op).find(|op| !belongs(workload, op));
     if history.client_ops().next().is_none() {
         return Err(Foreign::Empty);
     }
     let Some(op) = foreign(workload) else { return Ok(()) };
-    let others: Vec<_> = Kind::ALL.into_iter().filter(|kind| foreign(*kind).is_none()).map(Kind::name).collect();
+    let others: Vec<_> =
+        WorkloadKind::ALL.into_iter().filter(|kind| foreign(*kind).is_none()).map(WorkloadKind::name).collect();
     let others = if others.is_empty() { String::new() } else { format!("; it may be one of {}", others.join(", ")) };
     let told = format!(":{} :{} {}", op.kind.name(), op.f, cut(&op.value.to_string(), QUOTED));
     Err(Foreign::Operation { index: op.index, op: told, workload: workload.name(), known: known(workload), others })
 }
 
-const fn known(workload: Kind) -> &'static str {
+const fn known(workload: WorkloadKind) -> &'static str {
     match workload {
-        Kind::Echo => ":echo",
-        Kind::UniqueIds => ":generate",
-        Kind::Broadcast => ":broadcast with a value and :read of a list",
-        Kind::GSet => ":add with an element and :read of a list",
-        Kind::GCounter => ":add with an integer not below 0 and :read of an integer",
-        Kind::PnCounter => ":add with an integer and :read of an integer",
-        Kind::Kafka => {
+        WorkloadKind::Echo => ":echo",
+        WorkloadKind::UniqueIds => ":generate",
+        WorkloadKind::Broadcast => ":broadcast with a value and :read of a list",
+        WorkloadKind::GSet => ":add with an element and :read of a list",
+        WorkloadKind::GCounter => ":add with an integer not below 0 and :read of an integer",
+        WorkloadKind::PnCounter => ":add with an integer and :read of an integer",
+        WorkloadKind::Kafka => {
             ":send, :poll and :txn with lists of [:send key message] and [:poll messages], :assign and :crash"
         }
-        Kind::LinKv => ":read [key value], :write [key value] and :cas [key [from to]]",
-        Kind::TxnListAppend => ":txn with a list of [:r key elements] and [:append key element]",
-        Kind::TxnRwRegister => ":txn with a list of [:r key value] and [:w key value]",
+        WorkloadKind::LinKv => ":read [key value], :write [key value] and :cas [key [from to]]",
+        WorkloadKind::TxnListAppend => ":txn with a list of [:r key elements] and [:append key element]",
+        WorkloadKind::TxnRwRegister => ":txn with a list of [:r key value] and [:w key value]",
     }
 }
 
 /// Whether an operation may be one of a workload.
-fn belongs(workload: Kind, op: &Op) -> bool {
+fn belongs(workload: WorkloadKind, op: &Op) -> bool {
     let (f, value) = (&*op.f, &op.value);
-    let seen = |is: fn(&Value) -> bool| op.kind != Stage::Ok || is(value);
+    let seen = |is: fn(&Value) -> bool| op.kind != OpKind::Ok || is(value);
     match workload {
-        Kind::Echo => f == "echo",
-        Kind::UniqueIds => f == "generate",
-        Kind::Broadcast => f == "broadcast" || f == "read" && seen(is_list_or_nil),
-        Kind::GSet => f == "add" || f == "read" && seen(is_list_or_nil),
-        Kind::GCounter => match f {
+        WorkloadKind::Echo => f == "echo",
+        WorkloadKind::UniqueIds => f == "generate",
+        WorkloadKind::Broadcast => f == "broadcast" || f == "read" && seen(is_list_or_nil),
+        WorkloadKind::GSet => f == "add" || f == "read" && seen(is_list_or_nil),
+        WorkloadKind::GCounter => match f {
             "add" => is_integer(value) && value.as_int().is_none_or(|delta| delta >= 0),
             _ => f == "read" && seen(is_integer),
         },
-        Kind::PnCounter => f == "add" && is_integer(value) || f == "read" && seen(is_integer),
-        Kind::Kafka => match f {
+        WorkloadKind::PnCounter => f == "add" && is_integer(value) || f == "read" && seen(is_integer),
+        WorkloadKind::Kafka => match f {
             "send" | "poll" | "txn" => each(value, |step| matches!(verb(step), Some("send" | "poll"))),
             _ => matches!(f, "assign" | "subscribe" | "crash" | "debug-topic-partitions"),
         },
-        Kind::LinKv => match f {
+        WorkloadKind::LinKv => match f {
             "read" | "write" => count(value) == Some(2),
             _ => f == "cas" && count(value) == Some(2) && item(value, 1).is_some_and(|pair| count(&pair) == Some(2)),
         },
-        Kind::TxnListAppend => f == "txn" && each(value, |step| is_step(step, "append", is_list_or_nil)),
-        Kind::TxnRwRegister => f == "txn" && each(value, |step| is_step(step, "w", |_| true)),
+        WorkloadKind::TxnListAppend => f == "txn" && each(value, |step| is_step(step, "append", is_list_or_nil)),
+        WorkloadKind::TxnRwRegister => f == "txn" && each(value, |step| is_step(step, "w", |_| true)),
     }
 }
 
@@ -130,22 +131,28 @@ mod tests {
     use super::super::tests::history;
     use super::*;
 
-    fn refused(workload: Kind, lines: &[&str]) -> String {
+    fn refused(workload: WorkloadKind, lines: &[&str]) -> String {
         admit(workload, &history(lines)).expect_err("foreign").to_string()
     }
 
     /// Operations of each workload that no other has, but where they are told.
-    const SAMPLES: [(Kind, &[&str]); 10] = [
-        (Kind::Echo, &["0 invoke echo 1", "0 ok echo {:echo 1}"]),
-        (Kind::UniqueIds, &["0 invoke generate nil", "0 ok generate 1"]),
-        (Kind::Broadcast, &["0 invoke broadcast 1", "0 ok broadcast 1", "0 invoke read nil", "0 ok read [1]"]),
-        (Kind::GSet, &["0 invoke add 1", "0 ok add 1", "0 invoke read nil", "0 ok read [1]"]),
-        (Kind::PnCounter, &["0 invoke add -1", "0 ok add -1", "0 invoke read nil", "0 ok read -1"]),
-        (Kind::GCounter, &["0 invoke add 1", "0 info add 1", "5 invoke read nil", "5 ok read 1"]),
-        (Kind::Kafka, &["0 invoke send [[:send \"9\" 1]]", "0 ok send [[:send \"9\" [0 1]]]", "0 invoke crash nil"]),
-        (Kind::LinKv, &["0 invoke cas [0 [1 2]]", "0 fail cas [0 [1 2]]", "0 invoke read [0 nil]"]),
-        (Kind::TxnListAppend, &["0 invoke txn [[:append 1 1] [:r 1 nil]]", "0 ok txn [[:append 1 1] [:r 1 [1]]]"]),
-        (Kind::TxnRwRegister, &["0 invoke txn [[:w 1 1] [:r 1 nil]]", "0 ok txn [[:w 1 1] [:r 1 1]]"]),
+    const SAMPLES: [(WorkloadKind, &[&str]); 10] = [
+        (WorkloadKind::Echo, &["0 invoke echo 1", "0 ok echo {:echo 1}"]),
+        (WorkloadKind::UniqueIds, &["0 invoke generate nil", "0 ok generate 1"]),
+        (WorkloadKind::Broadcast, &["0 invoke broadcast 1", "0 ok broadcast 1", "0 invoke read nil", "0 ok read [1]"]),
+        (WorkloadKind::GSet, &["0 invoke add 1", "0 ok add 1", "0 invoke read nil", "0 ok read [1]"]),
+        (WorkloadKind::PnCounter, &["0 invoke add -1", "0 ok add -1", "0 invoke read nil", "0 ok read -1"]),
+        (WorkloadKind::GCounter, &["0 invoke add 1", "0 info add 1", "5 invoke read nil", "5 ok read 1"]),
+        (
+            WorkloadKind::Kafka,
+            &["0 invoke send [[:send \"9\" 1]]", "0 ok send [[:send \"9\" [0 1]]]", "0 invoke crash nil"],
+        ),
+        (WorkloadKind::LinKv, &["0 invoke cas [0 [1 2]]", "0 fail cas [0 [1 2]]", "0 invoke read [0 nil]"]),
+        (
+            WorkloadKind::TxnListAppend,
+            &["0 invoke txn [[:append 1 1] [:r 1 nil]]", "0 ok txn [[:append 1 1] [:r 1 [1]]]"],
+        ),
+        (WorkloadKind::TxnRwRegister, &["0 invoke txn [[:w 1 1] [:r 1 nil]]", "0 ok txn [[:w 1 1] [:r 1 1]]"]),
     ];
 
     #[test]
@@ -153,7 +160,7 @@ mod tests {
         for (own, lines) in SAMPLES {
             for (other, _) in SAMPLES {
                 // What only grows could be what also shrinks.
-                let both = own == Kind::GCounter && other == Kind::PnCounter;
+                let both = own == WorkloadKind::GCounter && other == WorkloadKind::PnCounter;
                 assert_eq!(admit(other, &history(lines)).is_ok(), own == other || both, "{own:?} as {other:?}");
             }
         }
@@ -161,18 +168,18 @@ mod tests {
 
     #[test]
     fn a_foreign_operation_is_told_with_what_it_may_be() {
-        let told = refused(Kind::LinKv, SAMPLES[2].1);
+        let told = refused(WorkloadKind::LinKv, SAMPLES[2].1);
         let wanted = ":invoke :broadcast 1 at index 0 is no operation of lin-kv, which knows :read [key value], \
                       :write [key value] and :cas [key [from to]]; it may be one of broadcast";
         assert_eq!(told, wanted);
         let long = format!("0 invoke dance {:?}", "x".repeat(1_000));
-        assert!(refused(Kind::Echo, &[&long]).len() < 200, "a quote is short");
+        assert!(refused(WorkloadKind::Echo, &[&long]).len() < 200, "a quote is short");
     }
 
     #[test]
     fn without_an_operation_of_a_client_there_is_nothing_to_judge() {
-        assert_eq!(admit(Kind::Echo, &history(&[])), Err(Foreign::Empty));
+        assert_eq!(admit(WorkloadKind::Echo, &history(&[])), Err(Foreign::Empty));
         let nemesis = history(&[":nemesis info start-partition :one"]);
-        assert_eq!(admit(Kind::Broadcast, &nemesis), Err(Foreign::Empty));
+        assert_eq!(admit(WorkloadKind::Broadcast, &nemesis), Err(Foreign::Empty));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 
 /// Operations that need not succeed even once.
 const EXEMPT: [&str; 2] = ["crash", "debug-topic-partitions"];
@@ -21,12 +21,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    const fn count(&mut self, kind: Kind) {
+    const fn count(&mut self, kind: OpKind) {
         match kind {
-            Kind::Invoke => {}
-            Kind::Ok => self.ok += 1,
-            Kind::Fail => self.fail += 1,
-            Kind::Info => self.info += 1,
+            OpKind::Invoke => {}
+            OpKind::Ok => self.ok += 1,
+            OpKind::Fail => self.fail += 1,
+            OpKind::Info => self.info += 1,
         }
     }
 
@@ -60,7 +60,7 @@ pub struct StatsReport {
 #[must_use]
 pub fn check(history: &History) -> StatsReport {
     let mut report = StatsReport::default();
-    for (_, op) in history.client_ops().filter(|(_, op)| op.kind != Kind::Invoke) {
+    for (_, op) in history.client_ops().filter(|(_, op)| op.kind != OpKind::Invoke) {
         report.total.count(op.kind);
         match report.by_f.get_mut(&*op.f) {
             Some(tally) => tally.count(op.kind),

@@ -1,15 +1,15 @@
-//! Judges transactions by the graph of what depends on what (Kingsbury & Alvaro, *Elle*, 2020; protocol §13.7 to
-//! §13.9): txn-list-append and txn-rw-register.
+//! Checks transactions by their dependency graph (Kingsbury & Alvaro, *Elle*, 2020; protocol §13.7 to §13.9):
+//! txn-list-append and txn-rw-register.
 //!
-//! A cycle means that no order of the transactions explains what they saw; which edges it takes says how badly. The
-//! consistency models that a test asks for decide which anomalies make it invalid. Verdicts are Maelstrom's under its
-//! keys; what it is blind to, and every anomaly in words, stands under `:gloomers`.
+//! A cycle means that no order of the transactions explains what they read; the kinds of its edges determine the
+//! anomaly, and the consistency models under test determine which anomalies are violations. Maelstrom's verdict is under
+//! its keys; anomalies that it does not detect, and all anomalies in words, are under `:gloomers`.
 
 mod anomaly;
 mod append;
 mod case;
+mod collector;
 mod cycles;
-mod findings;
 mod graph;
 mod models;
 mod register;
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
 use anomaly::Anomalies;
-use findings::{Findings, Found};
+use collector::{Collector, Found};
 use graph::{Edges, Graph, PROCESS, REALTIME};
 use report::Judgement;
 use transactions::Transactions;
@@ -32,30 +32,30 @@ pub use transactions::Dialect;
 
 use super::{Budget, Unjudgeable, Verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 
-/// Edges that a graph may have: some 500 MB. Only reads of the initial state, or of one that many overwrote, make
-/// more than a few a transaction.
+/// The maximum number of edges of a graph: some 500 MB. Transactions have more than a few edges each only if many read
+/// the initial state, or a state that many overwrote.
 const MAX_EDGES: usize = 20_000_000;
 
-/// What Maelstrom checks where `--consistency-models` is absent.
+/// The model that is checked by default, as in Maelstrom.
 pub const DEFAULT_MODEL: &str = "strict-serializable";
 
-/// Whether all of these are names of consistency models.
+/// Checks that all of these are names of consistency models.
 ///
 /// # Errors
-/// If one is not; the error names it, and all that there are.
+/// If one is not; the error lists the known names.
 pub fn check_models(names: &[String]) -> Result<(), Unjudgeable> {
     prohibited(names).map(drop)
 }
 
-/// The names of all consistency models, in order.
+/// The names of all consistency models, sorted.
 #[must_use]
 pub fn model_names() -> Vec<&'static str> {
     models::names().into_iter().collect()
 }
 
-/// The judgement of a history of reads and appends.
+/// Checks a history of reads of and appends to lists.
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and appends of unique elements.
@@ -63,7 +63,7 @@ pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Re
     check(history, models, budget, Dialect::Append, judge_append)
 }
 
-/// The judgement of a history of reads and writes of registers, and beside it a stricter one of ours.
+/// Checks a history of reads and writes of registers, by Maelstrom's rules and by extended ones.
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and writes of unique values.
@@ -73,7 +73,7 @@ pub fn check_register(history: &History, models: &[String], budget: &Budget) -> 
 
 type Judge = fn(Subject<'_>, &Anomalies) -> Result<TxnReport, Unjudgeable>;
 
-/// Where the history cannot be judged because its answers are nonsense, the report says that of the answers.
+/// Reports the extended anomalies also of a history that Maelstrom's rules cannot judge.
 fn check(
     history: &History,
     models: &[String],
@@ -85,13 +85,13 @@ fn check(
     let transactions = Transactions::new(history, dialect)?;
     let subject = Subject { history, transactions: &transactions, dialect, budget };
     judge(subject, &prohibited).or_else(|problem| {
-        let ours_found = ours(subject);
-        if ours_found.is_empty() {
+        let extended_found = extended_anomalies(subject);
+        if extended_found.is_empty() {
             return Err(problem);
         }
-        let ours = Some(Judgement::of(&ours_found, &prohibited));
-        let (error, theirs) = (Some(problem.to_string()), Judgement::none());
-        Ok(TxnReport { dialect, error, theirs, found: Found::new(), ours, ours_found })
+        let extended = Some(Judgement::of(&extended_found, &prohibited));
+        let (error, maelstrom) = (Some(problem.to_string()), Judgement::none());
+        Ok(TxnReport { dialect, error, maelstrom, found: Found::new(), extended, extended_found })
     })
 }
 
@@ -99,26 +99,26 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
     let transactions = subject.transactions;
     refuse_double_writes(transactions)?;
     let append = append::Append::new(transactions);
-    let mut findings = Findings::new(subject);
+    let mut collector = Collector::new(subject);
     let graph = append.graph(extra_edges(transactions, prohibited))?;
-    findings.add_cycles(&graph, |from, to, label| append.why(from, to, label));
-    append::find(&append, subject, &mut findings);
-    let mut report = TxnReport::of(findings, Dialect::Append, prohibited);
-    report.ours_found = ours(subject);
-    let judgement = judgement_of_both(&report, prohibited);
-    report.ours = Some(judgement).filter(|ours| !ours.reported.is_empty());
+    collector.add_cycles(&graph, |from, to, label| append.why(from, to, label));
+    append::find(&append, subject, &mut collector);
+    let mut report = TxnReport::of(collector, Dialect::Append, prohibited);
+    report.extended_found = extended_anomalies(subject);
+    let judgement = extended_judgement(&report, prohibited);
+    report.extended = Some(judgement).filter(|extended| !extended.reported.is_empty());
     if let Some((key, element)) = append.unwritten() {
         let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
-        report.theirs = Judgement::none();
+        report.maelstrom = Judgement::none();
         report.error =
             Some(format!("{element} was read at key {key} or asked for, but no answer says that it was appended"));
     }
     Ok(report)
 }
 
-/// Our judgement where it knows what Maelstrom's rules find, and more.
-fn judgement_of_both(report: &TxnReport, prohibited: &Anomalies) -> Judgement {
-    let both = report.found.keys().chain(report.ours_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
+/// The extended judgement on lists, in which all anomalies count.
+fn extended_judgement(report: &TxnReport, prohibited: &Anomalies) -> Judgement {
+    let both = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
     Judgement::of(&both, prohibited)
 }
 
@@ -127,35 +127,35 @@ fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRep
     refuse_mixed_keys(transactions)?;
     let register = register::Register::new(transactions)?;
     let judge = |register: &register::Register, preference: &[u8]| {
-        let mut findings = Findings::new(subject);
+        let mut collector = Collector::new(subject);
         let graph = register.graph(extra_edges(transactions, prohibited), preference)?;
-        findings.add_cycles(&graph, |from, to, label| {
+        collector.add_cycles(&graph, |from, to, label| {
             Some(register::place(transactions, from, to, label, register.why(from, to, label)?))
         });
-        register::find(register, subject, &mut findings);
-        Ok::<_, Unjudgeable>(findings)
+        register::find(register, subject, &mut collector);
+        Ok::<_, Unjudgeable>(collector)
     };
-    let mut report = TxnReport::of(judge(&register, &register::MAELSTROMS)?, Dialect::Register, prohibited);
+    let mut report = TxnReport::of(judge(&register, &register::MAELSTROM_PREFERENCE)?, Dialect::Register, prohibited);
     if report.error.is_none() {
-        // To Maelstrom a doubt is as bad as an anomaly here.
-        report.theirs.verdict = Verdict::from(report.theirs.reported.is_empty());
+        // For registers, Maelstrom treats an undecided anomaly as a violation.
+        report.maelstrom.verdict = Verdict::from(report.maelstrom.reported.is_empty());
     }
-    let strict = judge(&register.in_order_of_processes(transactions), &register::OURS)?;
-    report.ours_found = strict.found;
-    report.ours_found.extend(ours(subject));
-    report.ours = Some(Judgement::of(&report.ours_found, prohibited));
+    let strict = judge(&register.in_order_of_processes(transactions), &register::EXTENDED_PREFERENCE)?;
+    report.extended_found = strict.found;
+    report.extended_found.extend(extended_anomalies(subject));
+    report.extended = Some(Judgement::of(&report.extended_found, prohibited));
     Ok(report)
 }
 
-/// What no model allows, and Maelstrom does not look for.
-fn ours(subject: Subject<'_>) -> Found {
-    let mut findings = Findings::new(subject);
-    steps::invented(subject, &mut findings);
-    steps::changed_answers(subject, &mut findings);
-    findings.found
+/// The anomalies that every model prohibits and Maelstrom does not detect.
+fn extended_anomalies(subject: Subject<'_>) -> Found {
+    let mut collector = Collector::new(subject);
+    steps::invented(subject, &mut collector);
+    steps::changed_answers(subject, &mut collector);
+    collector.found
 }
 
-/// A history and the transactions in it.
+/// A history with its transactions.
 #[derive(Clone, Copy)]
 struct Subject<'a> {
     history: &'a History,
@@ -176,7 +176,7 @@ fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> 
     Err(Unjudgeable::WrittenTwice { key, value })
 }
 
-/// Elle judges no registers whose keys are of several types, such as a number that came back as a string.
+/// Elle rejects registers with keys of several types, such as a number that was returned as a string.
 fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
     let Some(one) = transactions.keys.first() else { return Ok(()) };
     let class = |key: &Value| {
@@ -186,7 +186,7 @@ fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
     Err(Unjudgeable::MixedKeys { one: one.to_json().into(), other: other.to_json().into() })
 }
 
-/// The orders of time or of processes, if the models know any.
+/// The real-time or process order edges, if the models require any.
 fn extra_edges(transactions: &Transactions, prohibited: &Anomalies) -> Edges {
     let mut edges = Vec::new();
     if prohibited.iter().any(|anomaly| anomaly.name().ends_with("-realtime")) {
@@ -197,13 +197,13 @@ fn extra_edges(transactions: &Transactions, prohibited: &Anomalies) -> Edges {
     edges
 }
 
-/// An edge from each acknowledged transaction to those that began later, whatever came of them, except where a third
-/// one lies between: at most as many edges a transaction as there are clients.
+/// Real-time order: an edge from each acknowledged transaction to those invoked after it completed, without transitive
+/// edges, so that a transaction has at most one edge for each client.
 fn realtime(transactions: &Transactions, edges: &mut Edges) {
     let mut moments: Vec<(usize, u32, bool)> = Vec::with_capacity(2 * transactions.all.len());
     for (number, transaction) in transactions.numbered() {
         moments.push((transaction.begin, number, true));
-        if transaction.kind == Kind::Ok {
+        if transaction.kind == OpKind::Ok {
             moments.push((transaction.end, number, false));
         }
     }
@@ -223,7 +223,7 @@ fn realtime(transactions: &Transactions, edges: &mut Edges) {
     }
 }
 
-/// An edge from each acknowledged transaction to the next one of its process.
+/// Process order: an edge from each acknowledged transaction to the next one of its process.
 fn process(transactions: &Transactions, edges: &mut Edges) {
     let mut last = BTreeMap::new();
     for (number, transaction) in transactions.acknowledged() {
@@ -233,7 +233,7 @@ fn process(transactions: &Transactions, edges: &mut Edges) {
     }
 }
 
-/// A graph of edges, if they are not too many.
+/// The edges, if there are at most [`MAX_EDGES`].
 fn bounded(vertices: usize, edges: Edges, preference: &[u8]) -> Result<Graph, Unjudgeable> {
     if edges.len() > MAX_EDGES {
         return Err(Unjudgeable::TooManyEdges { most: MAX_EDGES });

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{CheckReport, Unjudgeable, Verdict, Violation};
 use crate::workbench::edn::{Identity, Value};
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 
 /// How many of the duplicated ids a result lists.
 const MAX_LISTED: usize = 48;
@@ -30,8 +30,8 @@ pub struct UniqueIdsReport {
 /// If ids have no order among them, as objects or a mixture of strings and numbers: their range is unknown.
 pub fn check(history: &History) -> Result<UniqueIdsReport, Unjudgeable> {
     let requests = || history.client_ops().filter(|(_, op)| op.f == "generate");
-    let attempted = requests().filter(|(_, op)| op.kind == Kind::Invoke).count();
-    let ids: Vec<&Value> = requests().filter(|(_, op)| op.kind == Kind::Ok).map(|(_, op)| &op.value).collect();
+    let attempted = requests().filter(|(_, op)| op.kind == OpKind::Invoke).count();
+    let ids: Vec<&Value> = requests().filter(|(_, op)| op.kind == OpKind::Ok).map(|(_, op)| &op.value).collect();
     let duplicated = duplicates(&ids);
     Ok(UniqueIdsReport {
         attempted,

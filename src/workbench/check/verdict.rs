@@ -1,11 +1,11 @@
-//! What every checker's report says: whether the run was valid, and what is wrong with it.
+//! Verdicts, violations, and the interface of every checker's report.
 
 use std::fmt;
 
 use crate::workbench::edn::Value;
 use crate::workbench::quote::cut;
 
-/// The outcome of a checker or of a whole run; the worse, the greater.
+/// The outcome of a checker or of a whole run, ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// Valid.
@@ -23,13 +23,13 @@ impl Verdict {
         self.max(other)
     }
 
-    /// What results that were read from a file say under `:valid?`; a map that does not say is not decided.
+    /// `:valid?` of results that were read from a file; unknown if there is none.
     #[must_use]
     pub fn of(result: &Value) -> Self {
         if let Some(Value::Bool(valid)) = result.get("valid?") { Self::from(*valid) } else { Self::Unknown }
     }
 
-    /// For people.
+    /// The word for the summary.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ impl Verdict {
         }
     }
 
-    /// `true`, `:unknown` or `false`.
+    /// The value of `:valid?`: `true`, `:unknown` or `false`.
     #[must_use]
     pub const fn to_value(self) -> Value {
         match self {
@@ -56,36 +56,35 @@ impl From<bool> for Verdict {
     }
 }
 
-/// What one checker found. Summary, page, `JUnit`, `--strict` and the swarm read it through this trait alone, so that a
-/// new checker touches none of them.
+/// The report of one checker: all that the summary, the page, `JUnit`, `--strict` and the swarm know of it.
 pub trait CheckReport: fmt::Debug + Send + Sync {
-    /// The verdict, which is Maelstrom's.
+    /// Maelstrom's verdict.
     fn verdict(&self) -> Verdict;
 
-    /// The report as `results.edn` has it.
+    /// The report as it is written to `results.edn`.
     fn to_edn(&self) -> Value;
 
-    /// What the verdict rests on; nothing if it is [`Verdict::True`].
+    /// The reasons for the verdict; none if it is [`Verdict::True`].
     fn violations(&self) -> Vec<Violation> {
         Vec::new()
     }
 
-    /// Our own verdict, where it can differ from Maelstrom's.
+    /// The verdict of the extended checks, if the workload has any that can differ from Maelstrom's.
     fn extended_verdict(&self) -> Option<Verdict> {
         None
     }
 
-    /// What is wrong that Maelstrom does not see.
-    fn unseen(&self) -> Vec<Violation> {
+    /// Violations that Maelstrom does not report.
+    fn extended_violations(&self) -> Vec<Violation> {
         Vec::new()
     }
 
-    /// What is wrong at length, for people: a paragraph of lines for each case.
+    /// Explains the violations: for each case a paragraph, as lines.
     fn explanation(&self) -> Vec<Vec<String>> {
         Vec::new()
     }
 
-    /// How long values took to be everywhere, where the checker knows.
+    /// The latencies until values were visible on every node, if the checker measures them.
     fn stable_latencies(&self) -> Option<&Quantiles> {
         None
     }
@@ -94,46 +93,46 @@ pub trait CheckReport: fmt::Debug + Send + Sync {
 /// All cases of one anomaly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// The name of the anomaly, as in the results.
+    /// The name of the anomaly in the results.
     pub anomaly: &'static str,
     /// How many cases there are.
     pub count: usize,
-    /// All of it in one sentence, which tells the first cases.
+    /// A sentence that names the first cases.
     pub sentence: String,
 }
 
-/// As many values of a list are told, so many characters of each, and so many of all.
-const TOLD: usize = 8;
-const LETTERS: usize = 60;
-const ALL_LETTERS: usize = 160;
+/// Limits on a list of values in a sentence: how many, and how many characters of each and of all.
+const MAX_VALUES: usize = 8;
+const MAX_VALUE_CHARS: usize = 60;
+const MAX_LIST_CHARS: usize = 160;
 
 impl Violation {
-    /// A violation that lists values: what they are, and the first of them; none if there are no values.
+    /// A violation of `count` values, of which it lists the first after a description; `None` if there are none.
     pub(super) fn listed<'a>(
         anomaly: &'static str,
         what: &str,
         count: usize,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> Option<Self> {
-        let told: Vec<_> = values.into_iter().take(TOLD).map(brief).collect();
-        let more = if count > told.len() { ", …" } else { "" };
-        let sentence = format!("{what} ({count}): {}{more}", cut(&told.join(", "), ALL_LETTERS));
+        let listed_values: Vec<_> = values.into_iter().take(MAX_VALUES).map(brief).collect();
+        let more = if count > listed_values.len() { ", …" } else { "" };
+        let sentence = format!("{what} ({count}): {}{more}", cut(&listed_values.join(", "), MAX_LIST_CHARS));
         (count > 0).then_some(Self { anomaly, count, sentence })
     }
 }
 
-/// The beginning of a value.
+/// A value as JSON, cut to [`MAX_VALUE_CHARS`].
 pub(super) fn brief(value: &Value) -> String {
-    cut(&value.to_json(), LETTERS)
+    cut(&value.to_json(), MAX_VALUE_CHARS)
 }
 
-/// Some values with commas between, or the beginning of that.
+/// Values joined by a separator, cut to [`MAX_LIST_CHARS`].
 pub(super) fn brief_list<T: AsRef<str>>(values: &[T], separator: &str) -> String {
     let values: Vec<&str> = values.iter().map(AsRef::as_ref).collect();
-    cut(&values.join(separator), ALL_LETTERS)
+    cut(&values.join(separator), MAX_LIST_CHARS)
 }
 
-/// The quantiles of some latencies that Maelstrom reports.
+/// Quantiles of latencies in milliseconds, at the levels that Maelstrom reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quantiles([i64; Self::LEVELS.len()]);
 
@@ -144,10 +143,10 @@ impl From<[i64; Quantiles::LEVELS.len()]> for Quantiles {
 }
 
 impl Quantiles {
-    /// Which quantiles.
+    /// The levels.
     pub const LEVELS: [f64; 5] = [0.0, 0.5, 0.95, 0.99, 1.0];
 
-    /// The quantiles of some milliseconds; none if there are none.
+    /// The quantiles of latencies in milliseconds; `None` if there are none.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -161,7 +160,7 @@ impl Quantiles {
         Some(Self(Self::LEVELS.map(|level| ms[last.min((ms.len() as f64 * level) as usize)])))
     }
 
-    /// One of them, in milliseconds; none if that level is not reported.
+    /// The quantile at a level, in milliseconds; `None` if it is not one of [`Self::LEVELS`].
     #[must_use]
     pub fn at(&self, level: f64) -> Option<i64> {
         self.iter().find(|(known, _)| (known - level).abs() < 1e-9).map(|(_, ms)| ms)
@@ -172,7 +171,7 @@ impl Quantiles {
         Self::LEVELS.into_iter().zip(self.0)
     }
 
-    /// A map by level; Maelstrom writes the outermost as integers.
+    /// A map by level; Maelstrom writes the levels 0 and 1 as integers.
     pub(super) fn to_edn(self) -> Value {
         Value::Map(self.iter().map(|(level, ms)| (level_to_edn(level), Value::Int(ms))).collect())
     }

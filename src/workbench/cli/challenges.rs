@@ -1,4 +1,4 @@
-//! `gloomers challenges`: every challenge in order, one table, and whether all are met.
+//! `gloomers challenges`: runs every challenge and prints a table.
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -11,7 +11,7 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::processes::Interrupts;
 use crate::workbench::report::challenges::{ALL, Attempt, Challenge, Form, Table};
-use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, conclude};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, finish};
 use crate::workbench::test::TestError;
 
 /// Why a challenge has no result.
@@ -34,7 +34,7 @@ pub(super) struct ChallengesArguments {
     markdown: bool,
 }
 
-/// Runs all challenges and prints their table; anything that is not met makes the status that of an invalid test.
+/// Runs all challenges and prints their table. If any is not met, the exit status is that of an invalid test.
 pub(super) fn challenges(arguments: &ChallengesArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let &ChallengesArguments { seed, real, markdown } = arguments;
     let interrupts = if real { Some(Interrupts::new()?) } else { None };
@@ -75,7 +75,7 @@ fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<Attempt, Obstacle
     }
 }
 
-/// As `gloomers test` does it, files and all; only the table is printed.
+/// Runs a challenge as `gloomers test` does, including its files, but prints nothing.
 fn in_processes(
     challenge: &Challenge,
     seed: u64,
@@ -84,7 +84,7 @@ fn in_processes(
 ) -> io::Result<Result<Attempt, Obstacle>> {
     let mut options = match Options::parse(challenge.command().split_whitespace().map(OsString::from)) {
         Ok(options) => options,
-        Err(refusal) => return Ok(Err(Obstacle::Failed(refusal.to_string()))),
+        Err(rejection) => return Ok(Err(Obstacle::Failed(rejection.to_string()))),
     };
     options.config.seed = seed;
     let program = match program(&options) {
@@ -98,11 +98,11 @@ fn in_processes(
         Err(failure) => return Ok(Err(Obstacle::Failed(failure.to_string()))),
     };
     let missing_before = store.missing().len();
-    let conclusion = conclude(outcome, &options.config, &options.report, &mut store, &mut io::sink(), false)?;
+    let finished = finish(outcome, &options.config, &options.report, &mut store, &mut io::sink(), false)?;
     for why in &store.missing()[missing_before..] {
         writeln!(io::stderr(), "{why}").ok();
     }
-    Ok(match (conclusion.status, conclusion.results) {
+    Ok(match (finished.status, finished.results) {
         (INTERRUPTED, _) => Err(Obstacle::Interrupted),
         (BROKEN, _) | (_, None) => Err(Obstacle::Failed(format!("it broke off: see {}", store.folder().display()))),
         (_, Some(results)) => Ok(Attempt::of(&results)),

@@ -1,4 +1,4 @@
-//! `gloomers check`: judges a stored history, ours or Maelstrom's own, as `gloomers test` judges a run.
+//! `gloomers check`: checks a stored history, of `gloomers` or Maelstrom, as `gloomers test` does after a run.
 
 use std::fs::{self, File};
 use std::io;
@@ -6,23 +6,23 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{BAD_ARGUMENTS, Output, refuse};
+use super::{BAD_ARGUMENTS, Output, reject};
 use crate::workbench::check::net::{Counts, Traffic};
 use crate::workbench::check::{self, shape};
-use crate::workbench::cli::options::{JudgementArguments, Refusal, judgement, workload_named, workloads};
+use crate::workbench::cli::options::{JudgementArguments, Rejection, judgement, workload_named, workloads};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
-use crate::workbench::report::finish::{ReportOptions, ruling, tell, time_limit};
+use crate::workbench::report::finish::{ReportOptions, print_report, time_limit, verdict_and_status};
 use crate::workbench::report::results::judge;
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::report::violations::outcomes;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
     arguments and for a file that is no history of the workload.";
 
-/// Judges a stored history, ours or Maelstrom's; also called analyze
+/// Checks a stored history, of gloomers or Maelstrom; also called analyze
 #[derive(Debug, Args)]
 #[command(after_help = format!("{}\n\n{STATUS}", workloads()))]
 pub(super) struct CheckArguments {
@@ -35,26 +35,26 @@ pub(super) struct CheckArguments {
     judgement: JudgementArguments,
 }
 
-/// What the command line asks for.
-struct Request {
+/// The validated arguments.
+struct CheckOptions {
     path: PathBuf,
-    workload: Kind,
-    rules: check::Options,
+    workload: WorkloadKind,
+    check_options: check::Options,
     report: ReportOptions,
 }
 
-/// Judges a history, and returns an exit status as a test does.
+/// Checks a history and prints the report; returns an exit status as a test does.
 pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::Result<u8> {
-    let request = match read(arguments) {
-        Ok(request) => request,
-        Err(errors) => return refuse(&Refusal::Errors(errors), output.page),
+    let options = match read(arguments) {
+        Ok(options) => options,
+        Err(errors) => return reject(&Rejection::Errors(errors), output.page),
     };
-    let file = file(request.path);
-    let history = match history(&file, request.workload) {
+    let file = file(options.path);
+    let history = match history(&file, options.workload) {
         Ok(history) => history,
         Err(problem) => {
             let problem = format!("{} cannot be checked: {problem}", file.display());
-            if request.report.json {
+            if options.report.json {
                 let document = Value::record([("valid?", Value::Nil), ("error", Value::str(problem))]);
                 writeln!(output.page, "{}", document.to_json())?;
             } else {
@@ -64,26 +64,26 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
         }
     };
     let counts = counts(&file.with_file_name("results.edn"));
-    let rules = check::Options { budget: time_limit(request.report.check_timeout), ..request.rules };
-    let mut results = judge(request.workload.name(), &history, &rules, &counts.unwrap_or_default());
+    let check_options = check::Options { budget: time_limit(options.report.check_timeout), ..options.check_options };
+    let mut results = judge(options.workload.name(), &history, &check_options, &counts.unwrap_or_default());
     if counts.is_none() {
         results.net = None;
     }
-    let (verdict, status) = ruling(&results, request.report.strict);
+    let (verdict, status) = verdict_and_status(&results, options.report.strict);
     let edn = results.to_edn();
-    if request.report.json {
+    if options.report.json {
         writeln!(output.page, "{}", edn.to_json())?;
         return Ok(status);
     }
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let outcomes = outcomes(&results, request.report.strict);
+    let outcomes = outcomes(&results, options.report.strict);
     let summary = summary(&results, &outcomes, &Facts { folder, ..Facts::default() }, output.colours);
-    let printed = request.report.verbose.then_some(&edn);
-    tell(output.page, &results.explanation(), printed, &summary, closing_line(verdict))?;
+    let printed = options.report.verbose.then_some(&edn);
+    print_report(output.page, &results.explanation(), printed, &summary, closing_line(verdict))?;
     Ok(status)
 }
 
-/// The counts of messages that stand in the results beside a history; the history itself does not know them.
+/// The message counts of the results beside a history, which does not contain them.
 fn counts(results: &Path) -> Option<Counts> {
     let results = edn::read(&fs::read_to_string(results).ok()?).ok()?;
     let net = results.get("net")?;
@@ -94,7 +94,7 @@ fn counts(results: &Path) -> Option<Counts> {
     Some(Counts { all: traffic("all")?, clients: traffic("clients")?, servers: traffic("servers")? })
 }
 
-/// The file of the history, also if only its folder is given.
+/// The file of the history, where `path` may be its folder.
 fn file(path: PathBuf) -> PathBuf {
     if !path.is_dir() {
         return path;
@@ -103,8 +103,8 @@ fn file(path: PathBuf) -> PathBuf {
     if compressed.exists() && !plain.exists() { compressed } else { plain }
 }
 
-/// The history in a file, if it may be one of the workload.
-fn history(file: &Path, workload: Kind) -> Result<History, String> {
+/// Reads a history, whose operations must be those of the workload.
+fn history(file: &Path, workload: WorkloadKind) -> Result<History, String> {
     let is_compressed = file.extension().is_some_and(|ending| ending == COMPRESSED.trim_start_matches('.'));
     let history = if is_compressed {
         History::read_compressed(File::open(file).map_err(|error| error.to_string())?)
@@ -116,13 +116,13 @@ fn history(file: &Path, workload: Kind) -> Result<History, String> {
     Ok(history)
 }
 
-fn read(arguments: &CheckArguments) -> Result<Request, Vec<String>> {
+fn read(arguments: &CheckArguments) -> Result<CheckOptions, Vec<String>> {
     let workload = workload_named(&arguments.workload);
     match (judgement(&arguments.judgement), workload) {
-        (Ok((availability, consistency_models, report)), Ok(workload)) => Ok(Request {
+        (Ok((availability, consistency_models, report)), Ok(workload)) => Ok(CheckOptions {
             path: arguments.history.clone(),
             workload,
-            rules: check::Options { availability, consistency_models, ..check::Options::default() },
+            check_options: check::Options { availability, consistency_models, ..check::Options::default() },
             report,
         }),
         (judgement, workload) => Err(judgement.err().into_iter().flatten().chain(workload.err()).collect()),

@@ -1,4 +1,4 @@
-//! The options of `gloomers test`: Maelstrom's (protocol §4), and a few of ours.
+//! The options of `gloomers test`: Maelstrom's (protocol §4), and further ones.
 
 mod arguments;
 mod read;
@@ -9,46 +9,46 @@ use std::path::PathBuf;
 
 pub(super) use arguments::{JudgementArguments, TestArguments, workloads};
 pub(super) use read::{judgement, options as read, workload_named};
-pub use typo::Refusal;
+pub use typo::Rejection;
 pub(super) use typo::{did_you_mean, parse};
 
 use crate::simulation::Simulation;
 use crate::workbench::report::finish::ReportOptions;
 use crate::workbench::test::{TestConfig, TestError};
 
-/// What the command line asks for, checked.
+/// The validated options of a command line.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub struct Options {
-    /// The test.
+    /// The configuration of the test.
     pub config: TestConfig,
-    /// What is wanted of its results.
+    /// How its results are reported.
     pub report: ReportOptions,
-    /// The node's executable, or the built-in node.
+    /// The node's executable; `None` for the built-in node.
     pub bin: Option<PathBuf>,
-    /// Whether to repeat what nodes write to stderr.
+    /// Whether to copy the stderr of nodes to stderr.
     pub log_stderr: bool,
     /// Whether to report each message sent.
     pub log_net_send: bool,
     /// Whether to report each message received.
     pub log_net_recv: bool,
-    /// How many tests to run, at most.
+    /// The maximum number of tests to run.
     pub test_count: u64,
-    /// The seed of the first test; without one, the caller makes one up.
+    /// The seed of the first test; `None` for a random one.
     pub seed: Option<u64>,
     /// Whether to show no progress.
     pub quiet: bool,
-    /// Remarks on options that change nothing here.
+    /// Notes on options that have no effect.
     pub notes: Vec<String>,
 }
 
 impl Options {
-    /// Reads the arguments after `gloomers test`.
+    /// Parses and validates the arguments after `gloomers test`.
     ///
     /// # Errors
     ///
-    /// What to print instead of running a test.
-    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Refusal> {
+    /// What to print instead of running a test: the errors, or the help.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Rejection> {
         read::options(&parse(arguments)?)
     }
 }
@@ -58,11 +58,11 @@ impl Simulation {
     /// is [`Simulation::workload`].
     ///
     /// # Errors
-    /// [`TestError::Unfit`] says everything that is wrong with them.
+    /// [`TestError::Unfit`] with all errors in the options.
     pub fn command(line: &str) -> Result<Self, TestError> {
         let words = std::iter::once("--virtual-time").chain(line.split_whitespace());
         let options = Options::parse(words.map(Into::into));
-        let config = options.map_err(|refusal| TestError::Unfit(refusal.to_string()))?.config;
+        let config = options.map_err(|rejection| TestError::Unfit(rejection.to_string()))?.config;
         Ok(Self::configured(config, format!("Simulation::command({line:?})?")))
     }
 }

@@ -1,13 +1,13 @@
-//! What people read: stdout and, from the moment it takes no more, stderr.
+//! The page for people: stdout, and stderr once stdout fails.
 //!
-//! A full disk or a reader that has gone away must not cost a test its verdict, so writing here never fails.
+//! A full disk or a closed pipe must not lose the verdict of a test, so writing here never fails.
 
 use std::io::{self, Write};
 
-/// As much is kept before it is written, unless a line ends or somebody flushes.
+/// The buffer is flushed at this size, at the end of a line, and on demand.
 const BUFFER: usize = 8 << 10;
 
-/// Text on its way to the first of two places that takes it.
+/// A buffered writer to stdout that falls back to stderr.
 pub struct Page<O: Write, E: Write> {
     stdout: O,
     stderr: E,
@@ -60,15 +60,15 @@ impl<O: Write, E: Write> Write for Page<O, E> {
 mod tests {
     use super::*;
 
-    /// Takes so many bytes.
+    /// A writer with a limited capacity.
     struct Disk {
-        room: usize,
+        capacity: usize,
         taken: Vec<u8>,
     }
 
     impl Disk {
-        fn of(room: usize) -> Self {
-            Self { room, taken: Vec::new() }
+        fn of(capacity: usize) -> Self {
+            Self { capacity, taken: Vec::new() }
         }
 
         fn text(&self) -> &str {
@@ -78,7 +78,7 @@ mod tests {
 
     impl Write for Disk {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let count = bytes.len().min(self.room - self.taken.len());
+            let count = bytes.len().min(self.capacity - self.taken.len());
             self.taken.extend_from_slice(&bytes[..count]);
             if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
         }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stdout_does_not_take_is_on_stderr_from_the_line_that_failed() {
+    fn once_stdout_fails_the_rest_goes_to_stderr_from_the_line_that_failed() {
         let mut page = Page::new(Disk::of(10), Disk::of(1_000));
         for line in ["seed\n", "verdict\n", "results\n"] {
             page.write_all(line.as_bytes()).expect("it never fails");
@@ -102,16 +102,16 @@ mod tests {
     }
 
     #[test]
-    fn a_stdout_that_works_leaves_stderr_alone() {
+    fn while_stdout_works_nothing_goes_to_stderr() {
         let mut page = Page::new(Disk::of(1_000), Disk::of(1_000));
-        write!(page, "no line and ").expect("it never fails");
+        write!(page, "the beginning and ").expect("it never fails");
         assert_eq!(page.stdout.text(), "", "a line is written whole");
         writeln!(page, "a line").expect("it never fails");
-        assert_eq!((page.stdout.text(), page.stderr.text()), ("no line and a line\n", ""));
+        assert_eq!((page.stdout.text(), page.stderr.text()), ("the beginning and a line\n", ""));
     }
 
     #[test]
-    fn nothing_fails_where_both_are_full() {
+    fn writing_does_not_fail_if_both_are_full() {
         let mut page = Page::new(Disk::of(0), Disk::of(0));
         page.write_all(b"verdict\n").and_then(|()| page.write_all(b"results\n")).expect("it never fails");
     }

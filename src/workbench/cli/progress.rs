@@ -1,7 +1,7 @@
-//! What a test shows while it runs: a bar where stderr is a terminal, a line now and then where it is not. In virtual
-//! time, which may pass faster or slower than it seems, it shows something only when the test takes a while.
+//! Progress of a test on stderr: a bar on a terminal, else a line every few seconds. A test in virtual time, whose
+//! duration is not known in advance, shows progress only after some seconds of real time.
 
-#![expect(clippy::disallowed_methods, reason = "people wait in real time, whatever time the test has")]
+#![expect(clippy::disallowed_methods, reason = "progress is shown in real time, also of a test in virtual time")]
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Instant;
@@ -13,47 +13,47 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::OutputTail;
 use crate::workbench::cluster::processes::Caught;
 use crate::workbench::edn::Value;
-use crate::workbench::history::{Kind, Op, Process};
+use crate::workbench::history::{Op, OpKind, Process};
 use crate::workbench::nemesis::Turn;
 use crate::workbench::network::Muted;
 use crate::workbench::test::{Phase, Watch};
 
-/// Time of the test between two updates of the bar, and between two lines.
+/// The interval between updates of the bar, and between lines.
 const BAR_STEP: Duration = Duration::from_millis(100);
 const LINE_STEP: Duration = Duration::from_secs(5);
-/// As many lines of a node that died are shown.
-const LAST_LINES: usize = 8;
-/// How often the terminal is written to, at most.
+/// The maximum number of lines that are shown of the stderr of a crashed node.
+const MAX_STDERR_LINES: usize = 8;
+/// The maximum rate of writes to the terminal.
 const DRAWS_PER_SECOND: u8 = 10;
 
 /// Shows the progress of one test on stderr.
 #[derive(Debug)]
 pub struct Progress<'a> {
-    /// Present where stderr is a terminal and nothing else writes to it.
+    /// Present if stderr is a terminal to which nothing else writes.
     bar: Option<ProgressBar>,
     quiet: bool,
-    /// Whether messages sent, and messages received, are shown.
+    /// Whether sent messages, and received ones, are shown.
     messages: (bool, bool),
     phase: Phase,
     invoked: u64,
     faults: u64,
-    /// The faults that are on.
+    /// The faults that are active.
     active: Vec<&'static str>,
-    pace: Pace,
+    next_update: NextUpdate,
     caught: Option<Caught<'a>>,
 }
 
 /// When the display next changes.
 #[derive(Debug)]
-enum Pace {
-    /// At this time of a test in real time.
-    At(i64),
-    /// At this instant, whatever the time of the test.
-    When(Instant),
+enum NextUpdate {
+    /// At this time of the test, in nanoseconds.
+    AtTestTime(i64),
+    /// At this instant of real time, for a test in virtual time.
+    AtInstant(Instant),
 }
 
 impl<'a> Progress<'a> {
-    /// Progress of a test. A bar is shown only if nothing else is going to write to stderr meanwhile.
+    /// Progress of a test in real time. There is no bar if anything else writes to stderr during the test.
     pub fn new(options: &Options) -> Self {
         let &Options { quiet, log_stderr, log_net_send, log_net_recv, .. } = options;
         let others_write = log_net_send || log_net_recv || log_stderr && !options.config.virtual_time;
@@ -73,35 +73,35 @@ impl<'a> Progress<'a> {
             invoked: 0,
             faults: 0,
             active: Vec::new(),
-            pace: Pace::At(0),
+            next_update: NextUpdate::AtTestTime(0),
             caught: None,
         }
     }
 
-    /// Ends the test when a signal is caught, where the cluster does not.
+    /// Interrupts the test when a signal is caught, for clusters that do not.
     #[must_use]
     pub fn until(mut self, caught: Caught<'a>) -> Self {
         self.caught = Some(caught);
         self
     }
 
-    /// The same for a test in virtual time: silent, until it has taken some seconds.
+    /// Progress of a test in virtual time, which is silent for the first seconds.
     #[must_use]
     pub fn in_virtual_time(self) -> Self {
-        Self { pace: Pace::When(Instant::now() + LINE_STEP), ..self }
+        Self { next_update: NextUpdate::AtInstant(Instant::now() + LINE_STEP), ..self }
     }
 
-    /// Whether the display changes at this time of the test, and shows something then.
+    /// Whether to show progress at this time of the test; schedules the next update.
     fn is_due(&mut self, time_ns: i64) -> bool {
         let step = if self.bar.is_some() { BAR_STEP } else { LINE_STEP };
-        match &mut self.pace {
-            Pace::At(next) if time_ns < *next => false,
-            Pace::At(next) => {
+        match &mut self.next_update {
+            NextUpdate::AtTestTime(next) if time_ns < *next => false,
+            NextUpdate::AtTestTime(next) => {
                 let first = *next == 0;
                 *next = time_ns + i64::try_from(step.as_nanos()).unwrap_or(i64::MAX);
                 self.bar.is_some() || !first
             }
-            Pace::When(next) => {
+            NextUpdate::AtInstant(next) => {
                 let now = Instant::now();
                 let due = now >= *next;
                 if due {
@@ -112,7 +112,7 @@ impl<'a> Progress<'a> {
         }
     }
 
-    fn say(&self, line: &str) {
+    fn print(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| writeln!(io::stderr(), "{line}").ok()),
             None => writeln!(io::stderr(), "{line}").ok(),
@@ -122,9 +122,9 @@ impl<'a> Progress<'a> {
     fn on_fault(&mut self, op: &Op) {
         let Some(turn) = Turn::of(&op.f) else { return };
         let (fault, begins) = (turn.fault().name(), matches!(turn, Turn::Begins(_)));
-        // Each comes twice, the second time with what came of it.
-        let done = matches!(op.value, Value::Vector(_) | Value::Map(_));
-        self.faults += u64::from(begins && !done);
+        // Each operation is in the history twice: its invocation and its completion, which has the outcome as value.
+        let is_completion = matches!(op.value, Value::Vector(_) | Value::Map(_));
+        self.faults += u64::from(begins && !is_completion);
         self.active.retain(|active| *active != fault);
         if begins {
             self.active.push(fault);
@@ -156,21 +156,21 @@ impl Watch for Progress<'_> {
         self.phase = phase;
         match &self.bar {
             Some(bar) if phase == Phase::Ending => bar.finish_and_clear(),
-            // It may be over at once.
-            Some(_) | None if matches!(self.pace, Pace::When(_)) => {}
+            // It may finish at once.
+            Some(_) | None if matches!(self.next_update, NextUpdate::AtInstant(_)) => {}
             Some(bar) => {
                 bar.set_message(name(phase));
                 bar.tick();
             }
             None if self.quiet => {}
-            None => self.say(name(phase)),
+            None => self.print(name(phase)),
         }
     }
 
     fn on_op(&mut self, op: &Op) {
         if op.process == Process::Nemesis {
             self.on_fault(op);
-        } else if op.kind == Kind::Invoke {
+        } else if op.kind == OpKind::Invoke {
             self.invoked += 1;
         }
         if self.quiet || self.phase != Phase::Main || !self.is_due(op.time) {
@@ -182,22 +182,22 @@ impl Watch for Progress<'_> {
                 bar.set_message(self.state(op.time));
                 bar.set_position(seconds);
             }
-            None => self.say(&format!("{seconds:>4} s  {}", self.state(op.time))),
+            None => self.print(&format!("{seconds:>4} s  {}", self.state(op.time))),
         }
     }
 
     fn on_muted(&mut self, muted: &Muted) {
-        self.say(&format!("{} is not listened to any more: it printed {}: {}", muted.node, muted.reason, muted.line));
+        self.print(&format!("{} is not listened to any more: it printed {}: {}", muted.node, muted.reason, muted.line));
     }
 
     fn on_death(&mut self, node: &str, status: &str, output_tail: &OutputTail) {
         if self.phase == Phase::Starting {
-            // Then it is why the test fails, which is told with more.
+            // It fails the test, whose error has the details.
             return;
         }
-        let stderr = &output_tail.stderr[output_tail.stderr.len().saturating_sub(LAST_LINES)..];
+        let stderr = &output_tail.stderr[output_tail.stderr.len().saturating_sub(MAX_STDERR_LINES)..];
         let wrote = if stderr.is_empty() { "it wrote nothing to stderr" } else { "the last it wrote to stderr:\n    " };
-        self.say(&format!("{node} died ({status}); {wrote}{}", stderr.join("\n    ")));
+        self.print(&format!("{node} died ({status}); {wrote}{}", stderr.join("\n    ")));
     }
 
     fn is_interrupted(&self) -> bool {
@@ -209,7 +209,7 @@ impl Watch for Progress<'_> {
     }
 
     fn on_message(&mut self, line: &str) {
-        self.say(line);
+        self.print(line);
     }
 }
 
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn real_tests_show_progress_by_their_time_and_virtual_ones_by_that_of_people() {
+    fn progress_follows_the_time_of_the_test_or_in_virtual_time_real_time() {
         let progress = || Progress::new(&options("-w echo --log-stderr"));
         let mut real = progress();
         let seconds = [0, 1, 5, 6, 10, 11];
@@ -231,24 +231,24 @@ mod tests {
         assert_eq!(due, [5, 10]);
         let mut fast = progress().in_virtual_time();
         assert!((0..1_000).all(|second| !fast.is_due(second * 1_000_000_000)));
-        fast.pace = Pace::When(Instant::now());
+        fast.next_update = NextUpdate::AtInstant(Instant::now());
         assert!(fast.is_due(1) && !fast.is_due(1_000_000_000_000));
     }
 
     #[test]
-    fn every_fault_is_counted_when_it_begins_and_forgotten_when_it_ends() {
+    fn every_fault_is_counted_when_it_begins_and_inactive_when_it_ends() {
         let mut progress = Progress::new(&options("-w echo --quiet"));
-        let mut tell = |f: &'static str, value: Value| {
-            let (kind, process) = (Kind::Info, Process::Nemesis);
+        let mut record = |f: &'static str, value: Value| {
+            let (kind, process) = (OpKind::Info, Process::Nemesis);
             let op = Op { index: 0, time: 0, kind, process, f: f.into(), value, error: None, extra: Vec::new() };
             progress.on_op(&op);
             (progress.faults, progress.active.clone())
         };
         for (count, fault) in (1_u64..).zip(Fault::ALL) {
             let (begins, ends) = fault.operations();
-            assert_eq!(tell(begins, Value::keyword("all")), (count, vec![fault.name()]));
-            assert_eq!(tell(begins, Value::Map(Vec::new())), (count, vec![fault.name()]));
-            assert_eq!(tell(ends, Value::keyword("all")), (count, Vec::new()));
+            assert_eq!(record(begins, Value::keyword("all")), (count, vec![fault.name()]));
+            assert_eq!(record(begins, Value::Map(Vec::new())), (count, vec![fault.name()]));
+            assert_eq!(record(ends, Value::keyword("all")), (count, Vec::new()));
         }
     }
 }

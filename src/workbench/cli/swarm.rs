@@ -1,4 +1,4 @@
-//! `gloomers swarm`: many tests in virtual time, each drawn from its seed.
+//! `gloomers swarm`: many tests in virtual time, each generated from its seed.
 
 use std::io;
 use std::thread;
@@ -6,19 +6,19 @@ use std::thread;
 use clap::{Args, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::options::{Refusal, workload_named};
-use super::{Output, refuse};
+use super::options::{Rejection, workload_named};
+use super::{Output, reject};
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::processes::Interrupts;
 use crate::workbench::report::finish::{INTERRUPTED, INVALID, UNKNOWN, VALID};
-use crate::workbench::swarm::{CaseOutcome, Swarm, tell_of_panics};
+use crate::workbench::swarm::{CaseOutcome, Swarm, print_command_on_panic};
 
-const AFTER: &str = "Each seed draws the cluster, the rate, the network, the faults and the jitter. Each test must be \
-    valid, and all nodes must agree after the heal. What a node answered that was killed later is not held against the \
-    others: it may have been in its memory alone. Of failures, the first three are shrunk to smaller ones of the same \
-    kind, in at most 300 tries each.\n\
-    Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments,
-    130 for Ctrl-C, after which what was found so far is told.";
+const AFTER: &str = "Each seed determines the cluster, the rate, the network, the faults and the jitter. Each test must \
+    be valid, and all nodes must agree after the heal. Replies of a node that is killed later are treated as \
+    indeterminate, since it may have lost what it acknowledged. The first three failures are shrunk to smaller ones of \
+    the same kind, in at most 300 tries each.\n\
+    Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments, \
+    130 for Ctrl-C, after which the report covers the tests so far.";
 
 /// Runs a workload in virtual time from many seeds, with faults, and looks for failures
 #[derive(Debug, Args)]
@@ -47,30 +47,30 @@ pub(super) struct SwarmArguments {
     arguments: Vec<String>,
 }
 
-/// What to try.
-fn read(arguments: SwarmArguments) -> Result<Swarm, Refusal> {
+/// Validates the arguments.
+fn read(arguments: SwarmArguments) -> Result<Swarm, Rejection> {
     let SwarmArguments { workload, seeds, first_seed, jobs, time_limit, arguments, .. } = arguments;
-    let workload = workload_named(&workload).map_err(|error| Refusal::Errors(vec![error]))?;
-    Builtin::of(workload).check(&arguments).map_err(|error| Refusal::Errors(vec![error]))?;
+    let workload = workload_named(&workload).map_err(|error| Rejection::Errors(vec![error]))?;
+    Builtin::of(workload).check(&arguments).map_err(|error| Rejection::Errors(vec![error]))?;
     let jobs = jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
     Ok(Swarm { workload, seeds, first_seed, jobs, time_limit: time_limit.map(u64::from), arguments })
 }
 
-/// Runs a swarm; ends with the status of protocol §4.7.
+/// Runs a swarm and prints its report; returns an exit status as a test does.
 pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let quiet = arguments.quiet;
     let swarm = match read(arguments) {
         Ok(swarm) => swarm,
-        Err(refusal) => return refuse(&refusal, output.page),
+        Err(rejection) => return reject(&rejection, output.page),
     };
     let builtin = Builtin::of(swarm.workload);
     let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);
-    tell_of_panics();
+    print_command_on_panic();
     let bar = bar(swarm.seeds, quiet);
     let interrupts = Interrupts::new()?;
     let caught = interrupts.catch();
     let on_outcome = |outcome: &CaseOutcome| {
-        if outcome.fault.is_some() {
+        if outcome.failure.is_some() {
             bar.set_message(", some fail");
         }
         bar.inc(1);
@@ -90,7 +90,7 @@ pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::R
     })
 }
 
-/// Shown only where stderr is a terminal.
+/// A progress bar, which is shown only if stderr is a terminal.
 fn bar(seeds: u64, quiet: bool) -> ProgressBar {
     let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(seeds), target);
@@ -102,7 +102,7 @@ fn bar(seeds: u64, quiet: bool) -> ProgressBar {
 mod tests {
     use super::*;
     use crate::workbench::cli::options::parse;
-    use crate::workbench::workload::Kind;
+    use crate::workbench::workload::WorkloadKind;
 
     /// The arguments as a command of their own.
     #[derive(Debug, clap::Parser)]
@@ -111,20 +111,20 @@ mod tests {
         arguments: SwarmArguments,
     }
 
-    fn swarm(line: &str) -> Result<Swarm, Refusal> {
+    fn swarm(line: &str) -> Result<Swarm, Rejection> {
         let line: Line = parse(line.split_whitespace().map(Into::into))?;
         read(line.arguments)
     }
 
     #[test]
-    fn a_thousand_seeds_from_the_first_on_all_cores_are_the_default() {
+    fn the_default_is_a_thousand_seeds_from_1_on_all_cores() {
         let swarm = swarm("-w broadcast").expect("good");
-        assert_eq!((swarm.workload, swarm.seeds, swarm.first_seed), (Kind::Broadcast, 1000, 1));
+        assert_eq!((swarm.workload, swarm.seeds, swarm.first_seed), (WorkloadKind::Broadcast, 1000, 1));
         assert!(swarm.jobs > 0 && swarm.time_limit.is_none() && swarm.arguments.is_empty());
     }
 
     #[test]
-    fn every_number_can_be_given_and_nodes_have_arguments() {
+    fn options_set_every_number_and_the_arguments_of_the_nodes() {
         let line = "-w g-set --seeds 5 --first-seed 70 --jobs 3 --time-limit 4 -- --max-staleness 1s";
         let swarm = swarm(line).expect("good");
         assert_eq!((swarm.seeds, swarm.first_seed, swarm.jobs, swarm.time_limit), (5, 70, 3, Some(4)));
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_arguments_are_refused() {
+    fn bad_arguments_are_rejected() {
         for line in [
             "",
             "-w ecko",
@@ -143,8 +143,8 @@ mod tests {
             "-w echo --rate 5",
             "-w echo -- --fast",
         ] {
-            assert!(matches!(swarm(line), Err(Refusal::Errors(errors)) if errors.len() == 1), "{line}");
+            assert!(matches!(swarm(line), Err(Rejection::Errors(errors)) if errors.len() == 1), "{line}");
         }
-        assert!(matches!(swarm("--help"), Err(Refusal::Help(text)) if text.contains("--first-seed")));
+        assert!(matches!(swarm("--help"), Err(Rejection::Help(text)) if text.contains("--first-seed")));
     }
 }

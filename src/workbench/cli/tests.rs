@@ -1,53 +1,53 @@
-//! Command lines from end to end: exit status, what is printed, what is left in the store.
+//! Command lines from end to end: exit status, output, and files in the store.
 
 use super::*;
 
-struct Ran {
+struct CommandResult {
     status: u8,
     page: String,
     store: tempfile::TempDir,
 }
 
-impl Ran {
+impl CommandResult {
     fn file(&self, name: &str) -> String {
         let path = self.store.path().join("latest").join(name);
         std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 }
 
-/// Runs `gloomers` with these arguments, runs kept in `store`; returns its exit status and what it printed.
+/// Runs `gloomers` with these arguments and this folder for runs; returns its exit status and output.
 pub(in crate::workbench) fn gloomers(line: &str, store: &Path) -> (u8, String) {
     let mut page = Vec::new();
     let mut output = Output { page: &mut page, colours: false, store };
     let status = match parse(line.split_whitespace().map(Into::into)).map(|Gloomers { command }| command) {
         Ok(Command::Reporting(command)) => super::run(command, &mut output),
         Ok(Command::Node(_)) => panic!("a node is tested as a process"),
-        Err(refusal) => refuse(&refusal, output.page),
+        Err(rejection) => reject(&rejection, output.page),
     };
     (status.expect("memory can be written"), String::from_utf8_lossy(&page).into_owned())
 }
 
-fn run(line: &str) -> Ran {
+fn run(line: &str) -> CommandResult {
     let store = tempfile::tempdir().expect("a folder");
     let (status, page) = gloomers(&format!("test {line}"), store.path());
-    Ran { status, page, store }
+    CommandResult { status, page, store }
 }
 
 #[test]
 fn bad_arguments_end_with_254_one_mistake_a_line() {
-    let ran = run("-w echo --rate x --latency x");
-    assert_eq!((ran.status, ran.page.lines().count()), (BAD_ARGUMENTS, 2), "{}", ran.page);
-    let ran = run("-w broadcast --virtual-time -- --max-staleness soon");
-    assert_eq!(ran.status, BAD_ARGUMENTS);
-    assert!(ran.page.contains("\"soon\" is not a duration"), "{}", ran.page);
+    let result = run("-w echo --rate x --latency x");
+    assert_eq!((result.status, result.page.lines().count()), (BAD_ARGUMENTS, 2), "{}", result.page);
+    let result = run("-w broadcast --virtual-time -- --max-staleness soon");
+    assert_eq!(result.status, BAD_ARGUMENTS);
+    assert!(result.page.contains("\"soon\" is not a duration"), "{}", result.page);
 }
 
 #[test]
-fn the_default_workload_needs_more_threads_than_the_default_and_that_is_said_before_anything_starts() {
-    let ran = run("");
-    assert_eq!((ran.status, ran.page.lines().count()), (BAD_ARGUMENTS, 1), "{}", ran.page);
-    assert!(ran.page.contains("--concurrency of 2n"), "{}", ran.page);
-    assert_eq!(std::fs::read_dir(ran.store.path()).expect("a folder").count(), 0, "no run, no folder");
+fn the_default_workload_needs_more_threads_than_the_default_which_is_an_error_before_anything_starts() {
+    let result = run("");
+    assert_eq!((result.status, result.page.lines().count()), (BAD_ARGUMENTS, 1), "{}", result.page);
+    assert!(result.page.contains("--concurrency of 2n"), "{}", result.page);
+    assert_eq!(std::fs::read_dir(result.store.path()).expect("a folder").count(), 0, "no run, no folder");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn help_lists_the_commands_and_the_workloads_a_line_each() {
     let printed = |line: &str| gloomers(line, Path::new("unused"));
     let (status, help) = printed("--help");
     assert_eq!(status, VALID);
-    let workloads = crate::workbench::workload::Kind::ALL.map(crate::workbench::workload::Kind::name);
+    let workloads = crate::workbench::workload::WorkloadKind::ALL.map(crate::workbench::workload::WorkloadKind::name);
     for name in ["test", "check", "challenges", "swarm", "node"].into_iter().chain(workloads) {
         let line = help.lines().find(|line| line.starts_with(&format!("  {name} ")));
         assert!(line.is_some_and(|line| line.trim().len() > name.len() + 10), "{name}: {help}");
@@ -71,58 +71,58 @@ fn help_lists_the_commands_and_the_workloads_a_line_each() {
 
 #[test]
 fn help_ends_with_0() {
-    let ran = run("--help");
-    assert_eq!(ran.status, VALID);
-    assert!(ran.page.contains("--workload"), "{}", ran.page);
+    let result = run("--help");
+    assert_eq!(result.status, VALID);
+    assert!(result.page.contains("--workload"), "{}", result.page);
 }
 
 #[test]
 fn an_executable_that_does_not_exist_ends_with_255_after_the_seed() {
-    let ran = run("-w echo --seed 7 --bin /nonexistent/node");
-    assert_eq!(ran.status, BROKEN);
-    assert!(ran.page.starts_with("seed            7\n/nonexistent/node cannot be executed"), "{}", ran.page);
+    let result = run("-w echo --seed 7 --bin /nonexistent/node");
+    assert_eq!(result.status, BROKEN);
+    assert!(result.page.starts_with("seed            7\n/nonexistent/node cannot be executed"), "{}", result.page);
 }
 
 #[test]
 fn the_summary_comes_last_before_maelstroms_closing_line_and_the_results_only_if_asked_for() {
     let line = "-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 1 --rate 10 --latency 20";
-    let ran = run(line);
-    assert_eq!(ran.status, VALID, "{}", ran.page);
-    assert!(ran.page.starts_with("seed            3\nverdict         valid\nmain phase      "), "{}", ran.page);
-    let last: Vec<_> = ran.page.lines().rev().take(3).collect();
+    let result = run(line);
+    assert_eq!(result.status, VALID, "{}", result.page);
+    assert!(result.page.starts_with("seed            3\nverdict         valid\nmain phase      "), "{}", result.page);
+    let last: Vec<_> = result.page.lines().rev().take(3).collect();
     assert_eq!(last[..2], ["Everything looks good! ヽ(‘ー`)ノ", ""]);
-    assert!(last[2].starts_with("results         "), "{}", ran.page);
-    assert!(!ran.page.contains(":valid?"), "{}", ran.page);
-    let ran = run(&format!("{line} --verbose"));
-    assert!(ran.page.starts_with("seed            3\n\n{:perf"), "{}", ran.page);
-    assert!(ran.page.contains(" :valid? true}\n\nverdict         valid\n"), "{}", ran.page);
-    let results = ran.file("results.edn");
-    assert!(ran.page.contains(&results), "the results are printed as they are stored");
+    assert!(last[2].starts_with("results         "), "{}", result.page);
+    assert!(!result.page.contains(":valid?"), "{}", result.page);
+    let result = run(&format!("{line} --verbose"));
+    assert!(result.page.starts_with("seed            3\n\n{:perf"), "{}", result.page);
+    assert!(result.page.contains(" :valid? true}\n\nverdict         valid\n"), "{}", result.page);
+    let results = result.file("results.edn");
+    assert!(result.page.contains(&results), "the results are printed as they are stored");
     let wanted = ":gloomers {:seed 3,\n            :clock :virtual,\n            :main-phase {:lasted ";
     assert!(results.contains(wanted), "{results}");
     assert!(results.contains(":delivery-error {:mean 0.0, :p99 0.0, :max 0.0}"), "{results}");
-    assert!(ran.file("results.json").contains("\"seed\": 3"));
-    assert_eq!(ran.file("history.txt").lines().count(), ran.file("history.edn").lines().count());
+    assert!(result.file("results.json").contains("\"seed\": 3"));
+    assert_eq!(result.file("history.txt").lines().count(), result.file("history.edn").lines().count());
 }
 
 #[test]
 fn a_verdict_decides_the_exit_status() {
     let virtual_echo = "-w echo --virtual-time --seed 1 --node-count 1 --time-limit 1";
     assert_eq!(run(virtual_echo).status, VALID);
-    let ran = run("-w broadcast --virtual-time --seed 1 --node-count 2 --time-limit 1 --rate 0");
-    assert_eq!(ran.status, 2, "{}", ran.page);
-    assert!(ran.page.contains("verdict         unknown, because of workload\n"), "{}", ran.page);
+    let result = run("-w broadcast --virtual-time --seed 1 --node-count 2 --time-limit 1 --rate 0");
+    assert_eq!(result.status, 2, "{}", result.page);
+    assert!(result.page.contains("verdict         unknown, because of workload\n"), "{}", result.page);
 }
 
 #[test]
 fn several_tests_count_their_seeds_up() {
-    let ran = run("-w echo --virtual-time --seed 8 --node-count 1 --time-limit 1 --test-count 2");
-    let seeds: Vec<_> = ran.page.lines().filter(|line| line.starts_with("seed ")).collect();
+    let result = run("-w echo --virtual-time --seed 8 --node-count 1 --time-limit 1 --test-count 2");
+    let seeds: Vec<_> = result.page.lines().filter(|line| line.starts_with("seed ")).collect();
     assert_eq!(seeds, ["seed            8", "seed            9"]);
 }
 
 #[test]
-fn challenges_take_few_options() {
+fn challenges_have_their_own_options() {
     let status = |line: &str| gloomers(&format!("challenges {line}"), Path::new("unused"));
     assert_eq!(status("--seed x").0, BAD_ARGUMENTS);
     let (help, text) = status("--help");
@@ -131,14 +131,14 @@ fn challenges_take_few_options() {
 
 #[test]
 fn with_json_there_is_one_document_on_the_page_and_nothing_else() {
-    let ran = run("-w echo --virtual-time --seed 3 --node-count 1 --time-limit 1 --rate 10 --no-ssh --json");
-    assert_eq!((ran.status, ran.page.lines().count()), (VALID, 1), "{}", ran.page);
-    let page: serde_json::Value = serde_json::from_str(&ran.page).expect("JSON");
-    let stored: serde_json::Value = serde_json::from_str(&ran.file("results.json")).expect("JSON");
+    let result = run("-w echo --virtual-time --seed 3 --node-count 1 --time-limit 1 --rate 10 --no-ssh --json");
+    assert_eq!((result.status, result.page.lines().count()), (VALID, 1), "{}", result.page);
+    let page: serde_json::Value = serde_json::from_str(&result.page).expect("JSON");
+    let stored: serde_json::Value = serde_json::from_str(&result.file("results.json")).expect("JSON");
     assert_eq!(page, stored);
-    let ran = run("-w echo --bin /nonexistent/node --json");
-    let page: serde_json::Value = serde_json::from_str(&ran.page).expect("JSON");
-    assert_eq!((ran.status, &page["valid"]), (BROKEN, &serde_json::Value::Null));
+    let result = run("-w echo --bin /nonexistent/node --json");
+    let page: serde_json::Value = serde_json::from_str(&result.page).expect("JSON");
+    assert_eq!((result.status, &page["valid"]), (BROKEN, &serde_json::Value::Null));
     assert!(page["error"].as_str().is_some_and(|why| why.contains("cannot be executed")), "{page}");
 }
 
@@ -147,16 +147,16 @@ const UNAVAILABLE: &str = "-w unique-ids --virtual-time --seed 3 --node-count 3 
                            --nemesis kill --nemesis-interval 1 --availability total";
 
 #[test]
-fn a_failed_test_says_which_check_failed_why_and_what_to_look_at() {
-    let ran = run(UNAVAILABLE);
-    assert_eq!(ran.status, crate::workbench::report::finish::INVALID, "{}", ran.page);
-    assert!(ran.page.contains("verdict         invalid, because of availability\n"), "{}", ran.page);
-    assert!(ran.page.contains(" % of the operations succeeded, less than was demanded\n"), "{}", ran.page);
-    let files = ran.page.lines().find_map(|line| line.strip_prefix("look at         ")).expect("files to look at");
+fn a_failed_test_reports_which_check_failed_why_and_what_to_look_at() {
+    let result = run(UNAVAILABLE);
+    assert_eq!(result.status, crate::workbench::report::finish::INVALID, "{}", result.page);
+    assert!(result.page.contains("verdict         invalid, because of availability\n"), "{}", result.page);
+    assert!(result.page.contains(" % of the operations succeeded, less than was demanded\n"), "{}", result.page);
+    let files = result.page.lines().find_map(|line| line.strip_prefix("look at         ")).expect("files to look at");
     for file in files.split(", ") {
-        assert!(ran.store.path().join("latest").join(file).exists(), "{file}");
+        assert!(result.store.path().join("latest").join(file).exists(), "{file}");
     }
-    assert!(ran.file("report.html").contains("less than was demanded"));
+    assert!(result.file("report.html").contains("less than was demanded"));
 }
 
 #[test]

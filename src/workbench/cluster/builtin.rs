@@ -6,7 +6,7 @@ use crate::event_loop;
 use crate::node::{Node, Options as _};
 use crate::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::workbench::cluster::simulated::SimulatedCluster;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 /// Makes a cluster in virtual time: the number of nodes, the seed and the command line of each are given.
 pub(crate) type Factory = fn(usize, u64, &[String]) -> Result<SimulatedCluster, String>;
@@ -34,18 +34,18 @@ impl Builtin {
 
     /// The node for a workload.
     #[must_use]
-    pub const fn of(workload: Kind) -> Self {
+    pub const fn of(workload: WorkloadKind) -> Self {
         match workload {
-            Kind::Broadcast => Self::new::<Broadcast>(),
-            Kind::Echo => Self::new::<Echo>(),
-            Kind::GCounter => Self::new::<GCounter>(),
-            Kind::GSet => Self::new::<GSet>(),
-            Kind::Kafka => Self::new::<Kafka>(),
-            Kind::LinKv => Self::new::<LinKv>(),
-            Kind::PnCounter => Self::new::<PnCounter>(),
-            Kind::TxnListAppend => Self::new::<ListAppend>(),
-            Kind::TxnRwRegister => Self::new::<Txn>(),
-            Kind::UniqueIds => Self::new::<UniqueIds>(),
+            WorkloadKind::Broadcast => Self::new::<Broadcast>(),
+            WorkloadKind::Echo => Self::new::<Echo>(),
+            WorkloadKind::GCounter => Self::new::<GCounter>(),
+            WorkloadKind::GSet => Self::new::<GSet>(),
+            WorkloadKind::Kafka => Self::new::<Kafka>(),
+            WorkloadKind::LinKv => Self::new::<LinKv>(),
+            WorkloadKind::PnCounter => Self::new::<PnCounter>(),
+            WorkloadKind::TxnListAppend => Self::new::<ListAppend>(),
+            WorkloadKind::TxnRwRegister => Self::new::<Txn>(),
+            WorkloadKind::UniqueIds => Self::new::<UniqueIds>(),
         }
     }
 
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_node_judges_its_own_arguments() {
-        let broadcast = Builtin::of(Kind::Broadcast);
+        let broadcast = Builtin::of(WorkloadKind::Broadcast);
         let arguments = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(broadcast.check(&arguments("--max-staleness 1s")), Ok(()));
         assert!(broadcast.check(&arguments("--max-staleness soon")).is_err());

@@ -184,12 +184,12 @@ mod tests {
     use std::io::{BufReader, Read};
 
     use super::*;
-    use crate::workbench::history::{Kind, Process};
+    use crate::workbench::history::{OpKind, Process};
 
     fn read(value: Ints) -> Op {
         let value = Value::Ints(value);
         let (process, f) = (Process::Client(0), "read".into());
-        Op { index: 0, time: 0, kind: Kind::Ok, process, f, value, error: None, extra: vec![] }
+        Op { index: 0, time: 0, kind: OpKind::Ok, process, f, value, error: None, extra: vec![] }
     }
 
     fn unpacked(bytes: &[u8]) -> String {

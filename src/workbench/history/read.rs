@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use super::{History, Kind, Op, Process};
+use super::{History, Op, OpKind, Process};
 use crate::workbench::edn::{ReadError, Reader, Value};
 
 /// Why a text is no history.
@@ -192,12 +192,12 @@ fn natural(value: &Value) -> Option<u64> {
     value.as_int().and_then(|number| u64::try_from(number).ok())
 }
 
-fn kind_of(value: &Value) -> Option<Kind> {
+fn kind_of(value: &Value) -> Option<OpKind> {
     match value.as_keyword()? {
-        "invoke" => Some(Kind::Invoke),
-        "ok" => Some(Kind::Ok),
-        "fail" => Some(Kind::Fail),
-        "info" => Some(Kind::Info),
+        "invoke" => Some(OpKind::Invoke),
+        "ok" => Some(OpKind::Ok),
+        "fail" => Some(OpKind::Fail),
+        "info" => Some(OpKind::Info),
         _ => None,
     }
 }
@@ -221,7 +221,7 @@ mod tests {
         for text in [map.to_owned(), format!("#jepsen.history.Op{map}"), format!("[{map}]")] {
             let history: History = text.parse().expect("a history");
             let [op] = history.ops() else { panic!("one operation") };
-            assert_eq!((op.index, op.time, op.kind, op.process), (4, -1, Kind::Ok, Process::Client(3)));
+            assert_eq!((op.index, op.time, op.kind, op.process), (4, -1, OpKind::Ok, Process::Client(3)));
             assert_eq!(op.error, Some(Value::keyword("net-timeout")));
             assert!(op.is_final());
         }

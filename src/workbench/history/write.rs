@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::{History, Kind, Op, Process};
+use super::{History, Op, OpKind, Process};
 use crate::workbench::edn::Value;
 
-impl Kind {
+impl OpKind {
     /// The name of the kind, as in `:invoke`.
     #[must_use]
     pub const fn name(self) -> &'static str {

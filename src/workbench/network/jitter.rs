@@ -179,7 +179,7 @@ mod tests {
     use crate::workbench::cluster::builtin::Builtin;
     use crate::workbench::network::{Journal, Latency, Shape};
     use crate::workbench::test::{TestConfig, Unwatched, run};
-    use crate::workbench::workload::Kind;
+    use crate::workbench::workload::WorkloadKind;
 
     /// How many of a hundred messages between servers took at most so many ms more than 99, in the three journals,
     /// without their first second, in which a virtual machine warms up.
@@ -190,7 +190,7 @@ mod tests {
 
     fn journal(jitter: Jitter, seed: u64) -> Journal {
         let config = TestConfig {
-            workload: Kind::Broadcast,
+            workload: WorkloadKind::Broadcast,
             nodes: TestConfig::numbered(25),
             concurrency: 25,
             time_limit: Duration::from_secs(20),

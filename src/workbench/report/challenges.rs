@@ -1,5 +1,5 @@
-//! The challenges of Gossip Glomers (protocol §16), in order, with a few harder ones between them: what to run, what
-//! it must come to, and the best that anybody else has published.
+//! The challenges of Gossip Glomers (protocol §16) and a few harder ones: the command, the limits, and the best
+//! published results.
 
 mod table;
 
@@ -8,7 +8,7 @@ use crate::workbench::check::stats::Tally;
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::results::Results;
 use crate::workbench::test::TestConfig;
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 pub use table::{Form, Table};
 
@@ -22,24 +22,24 @@ pub struct Challenge {
     pub options: &'static str,
     /// The command line of each node.
     pub arguments: &'static str,
-    /// What is demanded, where that is no figure but the verdict.
+    /// What the verdict demands, for challenges without limits.
     pub demand: &'static str,
-    /// What is demanded in figures, beside the verdict.
+    /// The metrics to be met beside the verdict.
     pub limits: Metrics,
-    /// The best published figures.
+    /// The best published metrics of others.
     pub best: &'static str,
 }
 
-/// What running a challenge came to.
+/// The result of running a challenge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
-    /// The verdict, in which counts what `--strict` demands.
+    /// The verdict, in which the strict checks count.
     pub verdict: Verdict,
-    /// The figures.
-    pub figures: Metrics,
-    /// Whether the main phase began about as many operations as were asked for.
+    /// The metrics.
+    pub metrics: Metrics,
+    /// Whether the main phase began about as many operations as requested.
     pub complete: bool,
-    /// How many operations succeeded, and how many there were; those not counted that crash on purpose.
+    /// How many operations succeeded, and how many there were, without those that need not succeed.
     pub answered: (usize, usize),
 }
 
@@ -187,37 +187,36 @@ impl Challenge {
         if arguments.is_empty() { (*options).to_owned() } else { format!("{options} -- {arguments}") }
     }
 
-    /// Whether a run has the conditions for which those of [`Challenge::efficiency`] are meant.
+    /// Whether a run has the conditions of the challenges of [`Challenge::efficiency`].
     #[must_use]
     pub fn measures(options: &TestConfig) -> bool {
         let at_rate = (options.rate - 100.0).abs() < f64::EPSILON;
         let latency_ms = options.latency.mean_ms;
-        options.workload == Kind::Broadcast && options.nodes.len() == 25 && latency_ms == 100 && at_rate
+        options.workload == WorkloadKind::Broadcast && options.nodes.len() == 25 && latency_ms == 100 && at_rate
     }
 
-    /// Those that set limits to what a broadcast costs and how long it takes.
+    /// The challenges that limit messages per operation and latency of a broadcast.
     pub fn efficiency() -> impl Iterator<Item = &'static Self> {
         ALL.iter().filter(|challenge| challenge.limits.max_ms.is_some())
     }
 
-    /// Whether an attempt does everything that is demanded, about as many operations as were asked for, and answers
-    /// every request.
+    /// Whether an attempt is valid, complete and within the limits, and every operation succeeded.
     #[must_use]
     pub fn is_met(&self, attempt: &Attempt) -> bool {
         let (ok, count) = attempt.answered;
-        attempt.verdict == Verdict::True && attempt.figures.meet(&self.limits) && attempt.complete && ok == count
+        attempt.verdict == Verdict::True && attempt.metrics.meet(&self.limits) && attempt.complete && ok == count
     }
 }
 
 impl Attempt {
-    /// What the results of a run say.
+    /// Extracts it from the results of a run.
     #[must_use]
     pub fn of(results: &Results) -> Self {
         let count = |of: fn(Tally) -> usize| results.stats.expected_to_succeed().map(|(_, tally)| of(tally)).sum();
         let extended = results.extended.as_ref();
         Self {
             verdict: results.verdict().merge(results.strict()),
-            figures: Metrics::of(results),
+            metrics: Metrics::of(results),
             complete: extended.is_none_or(|extended| extended.throughput.shortfall().is_none()),
             answered: (count(|tally| tally.ok), count(Tally::all)),
         }

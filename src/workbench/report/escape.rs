@@ -1,10 +1,10 @@
-//! Text from anywhere inside HTML, SVG and XML.
+//! Escapes text for HTML, SVG and XML.
 
 use std::fmt::{self, Display, Write as _};
 
 pub use crate::workbench::quote::cut;
 
-/// Text that shows as it is, between tags and in quoted attributes. A control character, which XML forbids, becomes
+/// Escaped text, for use between tags and in quoted attributes. A control character, which XML forbids, becomes
 /// U+FFFD.
 #[derive(Debug, Clone, Copy)]
 pub struct Escaped<'a>(pub &'a str);
@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_in_a_text_is_markup() {
+    fn markup_and_control_characters_are_escaped() {
         let hostile = "</script><b a='1' b=\"2\">&amp;\u{0}\u{1b}\n";
         let escaped = "&lt;/script&gt;&lt;b a=&#39;1&#39; b=&quot;2&quot;&gt;&amp;amp;\u{fffd}\u{fffd}&#10;";
         assert_eq!(Escaped(hostile).to_string(), escaped);

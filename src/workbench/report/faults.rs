@@ -1,33 +1,33 @@
-//! When the nemesis made trouble, as the history tells it.
+//! The intervals in which faults were active, from the nemesis operations of a history.
 
 use crate::workbench::history::{History, Op, Process};
 use crate::workbench::nemesis::{Fault, Turn};
 
-/// A time in which something was wrong.
+/// An interval in which a fault was active.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FaultSpan {
-    /// What.
+    /// The fault.
     pub(super) fault: Fault,
-    /// What kind of it, as the nemesis wanted it: `majority`, ...
+    /// Its target as the nemesis invoked it: `majority`, ...
     pub(super) kind: String,
-    /// From when on, in microseconds of the history.
+    /// Its start, in microseconds of the history.
     pub(super) from_us: i64,
-    /// Until when: the end of the history, if it was never put right.
+    /// Its end; that of the history, if it was never healed.
     pub(super) to_us: i64,
 }
 
-/// How often the end of a fault is told: asked for, and done.
-const TELLINGS: u8 = 2;
+/// The nemesis operation that ends a fault is in the history twice: its invocation and its completion.
+const ENTRIES: u8 = 2;
 
-/// The last fault of a name, and how often its end is still to be told.
+/// The latest interval of a fault, and how many entries of its end are still to come.
 struct Latest {
     fault: Fault,
     place: usize,
-    tellings: u8,
+    entries_left: u8,
 }
 
-/// The faults of a run by their beginning. Each operation stands in the history twice, asked for and done: a fault
-/// lasts from the first to the last.
+/// The faults of a run in the order of their starts. A fault lasts from the invocation that begins it to the completion
+/// of the operation that ends it.
 pub(super) fn faults(history: &History) -> Vec<FaultSpan> {
     let end_us = history.ops().last().map_or(0, |op| op.time / 1000);
     let mut faults: Vec<FaultSpan> = Vec::new();
@@ -35,16 +35,16 @@ pub(super) fn faults(history: &History) -> Vec<FaultSpan> {
     for op in history.ops().iter().filter(|op| op.process == Process::Nemesis) {
         let Some(turn) = Turn::of(&op.f) else { continue };
         let fault = turn.fault();
-        let latest = latest_of.iter_mut().find(|latest| latest.fault == fault && latest.tellings > 0);
+        let latest = latest_of.iter_mut().find(|latest| latest.fault == fault && latest.entries_left > 0);
         match (turn, latest) {
-            // Begun already, or put right when nothing was wrong.
+            // Active already, or healed when nothing was wrong.
             (Turn::Begins(_), Some(_)) | (Turn::Ends(_), None) => {}
             (Turn::Begins(_), None) => {
-                latest_of.push(Latest { fault, place: faults.len(), tellings: TELLINGS });
-                faults.push(begun(fault, op, end_us));
+                latest_of.push(Latest { fault, place: faults.len(), entries_left: ENTRIES });
+                faults.push(span(fault, op, end_us));
             }
             (Turn::Ends(_), Some(latest)) => {
-                latest.tellings -= 1;
+                latest.entries_left -= 1;
                 faults[latest.place].to_us = op.time / 1000;
             }
         }
@@ -52,7 +52,7 @@ pub(super) fn faults(history: &History) -> Vec<FaultSpan> {
     faults
 }
 
-fn begun(fault: Fault, op: &Op, end_us: i64) -> FaultSpan {
+fn span(fault: Fault, op: &Op, end_us: i64) -> FaultSpan {
     let kind = op.value.as_keyword().map_or_else(|| op.value.to_string(), str::to_owned);
     FaultSpan { fault, kind, from_us: op.time / 1000, to_us: end_us }
 }
@@ -62,11 +62,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_lasts_until_it_is_put_right_or_the_history_ends() {
+    fn a_fault_lasts_until_it_is_healed_or_the_history_ends() {
         let line = |(i, (ms, f, value)): (usize, &(i64, &str, &str))| {
             format!("{{:index {i}, :time {ms}000000, :type :info, :process :nemesis, :f :{f}, :value {value}}}\n")
         };
-        let told = [
+        let ops = [
             (1, "start-partition", ":majority"),
             (1, "start-partition", "[:isolated {}]"),
             (2, "kill", ":one"),
@@ -85,9 +85,9 @@ mod tests {
             (11, "start-slow", ":minority"),
             (12, "stop-slow", ":all"),
         ];
-        let history: History = told.iter().enumerate().map(line).collect::<String>().parse().expect("a history");
+        let history: History = ops.iter().enumerate().map(line).collect::<String>().parse().expect("a history");
         let faults = faults(&history);
-        let seen: Vec<_> =
+        let found: Vec<_> =
             faults.iter().map(|fault| (fault.fault.name(), &*fault.kind, fault.from_us, fault.to_us)).collect();
         let expected = [
             ("partition", "majority", 1_000, 5_000),
@@ -96,6 +96,6 @@ mod tests {
             ("pause", "all", 9_000, 12_000),
             ("slow", "minority", 11_000, 12_000),
         ];
-        assert_eq!(seen, expected);
+        assert_eq!(found, expected);
     }
 }

@@ -1,4 +1,4 @@
-//! What is left of a test when it is over: files, a report, and an exit status.
+//! Finishes a test: writes its files, prints the report, and determines the exit status.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -34,21 +34,21 @@ pub const INTERRUPTED: u8 = 130;
 /// A test could not be run to its end.
 pub const BROKEN: u8 = 255;
 
-/// As many nodes that died are named in the last line.
-const NAMED: usize = 3;
+/// The maximum number of crashed nodes that the last line names.
+const MAX_NAMED: usize = 3;
 
 /// How results are judged and reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportOptions {
-    /// Whether what Maelstrom does not see makes the test a failure.
+    /// Whether violations that Maelstrom does not report fail the test.
     pub strict: bool,
-    /// Whether to print the results as JSON, and nothing else.
+    /// Whether to print the results as JSON and nothing else.
     pub json: bool,
     /// Whether to print the whole map of results before the summary.
     pub verbose: bool,
-    /// Where to leave what the checks found as `JUnit` XML.
+    /// The file for the outcomes of the checks as `JUnit` XML.
     pub junit: Option<PathBuf>,
-    /// How long the checkers may search when the run is over.
+    /// How long the checkers may search after the run.
     pub check_timeout: Duration,
 }
 
@@ -58,38 +58,37 @@ impl Default for ReportOptions {
     }
 }
 
-/// What came of a run.
+/// A finished run.
 #[derive(Debug)]
-pub struct Conclusion {
+pub struct Finished {
     /// The exit status.
     pub status: u8,
-    /// The results, unless a node died.
+    /// The results, unless a node crashed.
     pub results: Option<Results>,
 }
 
-/// Writes the files of the run, reports its outcome to `page` and finds the exit status of protocol §4.7. Files that
-/// cannot be written are named there, and change nothing else.
+/// Writes the files of a run, prints the report to `page` and returns the exit status of protocol §4.7. Files that
+/// cannot be written are named in the report, and change nothing else.
 ///
-/// A node that died leaves a history without a verdict. What a test that was cut short had gathered is judged all the
-/// same. Everything under `:gloomers` is ours; `:valid?` stays what Maelstrom would say, also where a muted node makes
-/// the test a failure.
+/// If a node crashed, there is a history but no verdict. If the test was cut short, the history up to then is checked.
+/// `:valid?` is always Maelstrom's verdict, also where `--strict` fails the test.
 ///
 /// # Errors
 /// When the page cannot be written.
 #[cfg(feature = "workbench")]
-pub fn conclude(
+pub fn finish(
     mut outcome: Outcome,
     options: &TestConfig,
     report: &ReportOptions,
     store: &mut Store,
     page: &mut dyn Write,
     colours: bool,
-) -> io::Result<Conclusion> {
+) -> io::Result<Finished> {
     let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
     let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
     let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
     outcome.remarks.extend(store.write_history(&history));
-    let picture = |store: &mut Store, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
+    let write_page = |store: &mut Store, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
         let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
         let throughput = &outcome.throughput;
         let remarks: Vec<_> = cut_short.iter().chain(&outcome.remarks).cloned().chain(remarks).collect();
@@ -99,9 +98,9 @@ pub fn conclude(
     };
     if !outcome.crashes.is_empty() {
         let crashed = |crash: &Crash| format!("{} crashed with {}.", crash.node, crash.status);
-        picture(store, None, None, outcome.crashes.iter().map(crashed).collect());
+        write_page(store, None, None, outcome.crashes.iter().map(crashed).collect());
         let why = deaths(&outcome.crashes, options.nodes.len());
-        broken(options, report, &why, page)?;
+        report_broken(options, report, &why, page)?;
         if !report.json {
             for crash in &outcome.crashes {
                 report_crash(crash, page)?;
@@ -112,26 +111,26 @@ pub fn conclude(
             writeln!(page, "There is no verdict: {why}. The history is in {}", store.folder().display())?;
         }
         let status = outcome.cut_short.as_ref().map_or(BROKEN, status_of);
-        return Ok(Conclusion { status, results: None });
+        return Ok(Finished { status, results: None });
     }
     let results = results(&history, &outcome, options, time_limit(report.check_timeout));
     let edn = results.to_edn();
     store.write_results(&edn);
-    let (verdict, status) = ruling(&results, report.strict);
+    let (verdict, status) = verdict_and_status(&results, report.strict);
     let status = outcome.cut_short.as_ref().map_or(status, status_of);
-    let words = results.explanation();
+    let explanation = results.explanation();
     let outcomes = outcomes(&results, report.strict);
-    let told_apart = |outcome: &&CheckOutcome| matches!(outcome.check, Check::Muted | Check::Unread);
-    let failed = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::True && !told_apart(outcome));
+    let is_reported_below = |outcome: &&CheckOutcome| matches!(outcome.check, Check::Muted | Check::Unread);
+    let failed = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::True && !is_reported_below(outcome));
     let remarks =
         failed.map(|outcome| format!("{} is {}: {}", outcome.check.name(), outcome.verdict.word(), outcome.why));
     let short = outcome.throughput.shortfall().map(|why| format!("The test is shorter than asked for: {why}."));
     let muted = outcome.muted.iter().map(Muted::in_words);
     let unread = outcome.unread.iter().map(Unread::in_words);
-    let told = |error: &&OperationError| verdict != Verdict::True || !error.is_ordinary;
-    let errors: Vec<_> = outcome.errors.iter().filter(told).map(ToString::to_string).collect();
+    let is_relevant = |error: &&OperationError| verdict != Verdict::True || !error.is_ordinary;
+    let errors: Vec<_> = outcome.errors.iter().filter(is_relevant).map(ToString::to_string).collect();
     let remarks = short.into_iter().chain(muted).chain(unread).chain(remarks).chain(errors.iter().cloned());
-    picture(store, Some(&results), Some(verdict), remarks.chain(words.iter().cloned()).collect());
+    write_page(store, Some(&results), Some(verdict), remarks.chain(explanation.iter().cloned()).collect());
     if let Some(file) = &report.junit {
         let workload = options.workload.name();
         let broken = cut_short.as_deref();
@@ -145,7 +144,7 @@ pub fn conclude(
         for why in store.missing() {
             writeln!(io::stderr(), "{why}").ok();
         }
-        return Ok(Conclusion { status, results: Some(results) });
+        return Ok(Finished { status, results: Some(results) });
     }
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
@@ -160,18 +159,18 @@ pub fn conclude(
         missing: store.missing().to_vec(),
     };
     let printed = report.verbose.then_some(&edn);
-    tell(page, &words, printed, &summary(&results, &outcomes, &facts, colours), &closing)?;
-    Ok(Conclusion { status, results: Some(results) })
+    print_report(page, &explanation, printed, &summary(&results, &outcomes, &facts, colours), &closing)?;
+    Ok(Finished { status, results: Some(results) })
 }
 
-/// Prints what a run came to, the summary last, where people look: before it what the checker of the workload has to
-/// say, and the whole map of `results` if that is wanted; after it the line on which scripts rely.
+/// Prints the report of a run: the whole map of `results` if given, the explanations of the violations, the summary,
+/// and the closing line on which scripts rely.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn tell(
+pub fn print_report(
     page: &mut dyn Write,
-    words: &[String],
+    explanation: &[String],
     results: Option<&Value>,
     summary: &str,
     closing: &str,
@@ -179,16 +178,16 @@ pub fn tell(
     if let Some(results) = results {
         writeln!(page, "\n{}", edn::pretty(&abridged(results)))?;
     }
-    for line in words {
+    for line in explanation {
         writeln!(page, "{line}")?;
     }
-    if results.is_some() || !words.is_empty() {
+    if results.is_some() || !explanation.is_empty() {
         writeln!(page)?;
     }
     writeln!(page, "{summary}\n{closing}")
 }
 
-/// What people must know of results that end before the test did.
+/// The warning above the results of a test that was cut short.
 fn cut_short(failure: &TestError, seconds: f64) -> String {
     format!(
         "The test was cut short after {seconds:.1} s ({failure}). What it had gathered is judged, but faults were not \
@@ -200,40 +199,40 @@ const fn status_of(failure: &TestError) -> u8 {
     if let TestError::Halt(Halt::Interrupted) = failure { INTERRUPTED } else { BROKEN }
 }
 
-/// Which nodes died, how and when, in one line.
+/// Which nodes crashed, how and when, in one line.
 fn deaths(crashes: &[Crash], nodes: usize) -> String {
     let died =
         |crash: &Crash| format!("{} died after {:.1} s ({})", crash.node, crash.after.as_secs_f64(), crash.status);
-    let named: Vec<_> = crashes.iter().take(NAMED).map(died).collect();
-    let more = crashes.len().saturating_sub(NAMED);
+    let named: Vec<_> = crashes.iter().take(MAX_NAMED).map(died).collect();
+    let more = crashes.len().saturating_sub(MAX_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     let all = if crashes.len() == nodes && nodes > 1 { "every node is dead: " } else { "" };
     format!("{all}{}{more}", named.join(", "))
 }
 
-/// The results of a test; the history has been taken out of the outcome.
+/// Checks a test, whose history has been taken out of the outcome.
 #[must_use]
 pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budget: Budget) -> Results {
     let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
-    let rules = check::Options { availability, consistency_models, budget };
+    let check_options = check::Options { availability, consistency_models, budget };
     let extended = Extended::of(outcome, options);
-    Results { extended: Some(extended), ..judge(options.workload.name(), history, &rules, &outcome.counts) }
+    Results { extended: Some(extended), ..judge(options.workload.name(), history, &check_options, &outcome.counts) }
 }
 
-/// A budget that is spent so long from now, by the clock of this machine.
+/// A budget that is exhausted after this real time from now on.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "a host: no state machine runs any more, and checkers read no clock")]
+#[expect(clippy::disallowed_methods, reason = "part of a host: no state machine is running, checkers read no clock")]
 pub fn time_limit(limit: Duration) -> Budget {
     let begun = Instant::now();
     Budget::until(move || begun.elapsed() >= limit)
 }
 
-/// Tells programs that a test has no verdict and why: as JSON, or as `JUnit` XML, if that was asked for.
+/// Reports as JSON and `JUnit` XML, where requested, that a test has no verdict and why.
 ///
 /// # Errors
 /// When the page cannot be written.
 #[cfg(feature = "workbench")]
-pub fn broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
+pub fn report_broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
     if let Some(file) = &report.junit {
         let workload = options.workload.name();
         let suite = Suite { workload, seed: options.seed, seconds: 0.0, outcomes: &[], broken: Some(why), output: &[] };
@@ -248,9 +247,9 @@ pub fn broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mu
     Ok(())
 }
 
-/// The verdict to announce, in which a strict test counts what Maelstrom does not see, and its exit status.
+/// The verdict, in which the strict checks count if `strict` is set, and its exit status.
 #[must_use]
-pub fn ruling(results: &Results, strict: bool) -> (Verdict, u8) {
+pub fn verdict_and_status(results: &Results, strict: bool) -> (Verdict, u8) {
     let failed = strict && results.strict() == Verdict::False;
     let verdict = if failed { Verdict::False } else { results.verdict() };
     let status = match verdict {
@@ -261,7 +260,7 @@ pub fn ruling(results: &Results, strict: bool) -> (Verdict, u8) {
     (verdict, status)
 }
 
-/// Tells how a node died, as Maelstrom does (protocol §1.9).
+/// Prints how a node crashed, as Maelstrom does (protocol §1.9).
 fn report_crash(crash: &Crash, page: &mut dyn Write) -> io::Result<()> {
     writeln!(page, "Node {} crashed with {}. Before crashing, it wrote to STDOUT:", crash.node, crash.status)?;
     for line in &crash.output_tail.stdout {

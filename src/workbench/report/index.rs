@@ -1,7 +1,7 @@
-//! `store/index.html`: the runs of a store, newest first, each with its verdict, its main figures and its report.
+//! `store/index.html`: the runs of a store, newest first, each with its verdict, its metrics and its report.
 //!
-//! A static page that works from a file. Each run leaves its row as `index.json` in its own folder and then writes the
-//! page anew from all rows that lie in the store, one run at a time: so no run is lost where two end at once.
+//! A static page that works from a file. Each run writes its row to `index.json` in its own folder and then, holding a
+//! lock, regenerates the page from the rows of all folders, so that no run is lost when two end at once.
 
 use std::fmt::{self, Display, Write as _};
 use std::fs::{self, File};
@@ -19,19 +19,19 @@ use crate::workbench::report::escape::Escaped;
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::results::Results;
 
-/// As many runs are listed, the newest first.
+/// The maximum number of runs in the list; the newest are kept.
 const MOST: usize = 500;
 
 /// The file of a run's row, in the folder of the run.
 pub(super) const ROW: &str = "index.json";
 
-/// What the page says of a run beside its name.
+/// What the page shows of a run beside its name.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Row {
-    /// In words, as the report has it.
+    /// As on the report's page.
     verdict: String,
     seed: u64,
-    /// How many operations succeeded, failed, and may have happened.
+    /// The numbers of operations that succeeded, failed, and are indeterminate.
     operations: Option<[usize; 3]>,
     metrics: Metrics,
 }
@@ -54,17 +54,17 @@ impl Row {
 /// A run in the store.
 struct Entry {
     workload: String,
-    /// Of its folder.
+    /// The name of its folder.
     name: String,
     start_ns: i128,
 }
 
-/// Writes the page anew, whole or not at all. `folder` is that of a run, for the file until it takes its place.
+/// Regenerates the page atomically. `folder`, that of a run, holds the new file until it is renamed.
 ///
 /// # Errors
-/// If the store cannot be read or the page not be written.
+/// If the store cannot be read or the page cannot be written.
 pub(super) fn update(root: &Path, folder: &Path) -> io::Result<()> {
-    // Where a file system has no locks, the page of two runs that end at once may lack one until the next.
+    // On a file system without locks, the page may lack one of two runs that end at once, until the next run.
     let lock = File::open(root)?;
     retry_on_intr(|| flock(&lock, FlockOperation::LockExclusive)).ok();
     let fresh = folder.join(".index.html");
@@ -108,18 +108,18 @@ fn write_row(page: &mut String, root: &Path, Entry { workload, name, .. }: &Entr
         Escaped(verdict)
     )?;
     let counts = row.as_ref().and_then(|row| row.operations);
-    let counts = counts.map_or([None; 3], |counts| counts.map(Some)).map(Figure);
+    let counts = counts.map_or([None; 3], |counts| counts.map(Some)).map(Cell);
     let Metrics { msgs_per_op, median_ms, max_ms } = row.as_ref().map(|row| row.metrics).unwrap_or_default();
-    let seed = Figure(row.as_ref().map(|row| row.seed));
+    let seed = Cell(row.as_ref().map(|row| row.seed));
     let [ok, fail, info] = counts;
-    let [messages, median, max] = [msgs_per_op, median_ms, max_ms].map(Figure);
+    let [messages, median, max] = [msgs_per_op, median_ms, max_ms].map(Cell);
     writeln!(page, "{ok}{fail}{info}{messages}{median}{max}{seed}<td><a href=\"{link}\">files</a></td></tr>")
 }
 
-/// The cell of a number, if there is one.
-struct Figure<T>(Option<T>);
+/// A table cell with a number, empty if there is none.
+struct Cell<T>(Option<T>);
 
-impl<T: Display> Display for Figure<T> {
+impl<T: Display> Display for Cell<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(number) => write!(f, "<td class=\"figure\">{number}</td>"),
@@ -128,7 +128,7 @@ impl<T: Display> Display for Figure<T> {
     }
 }
 
-/// A name as a part of a URL: every byte but letters, digits and `-`, `.`, `_` as `%` and two digits.
+/// A percent-encoded segment of a URL: all bytes are encoded but ASCII letters, digits, `-`, `.` and `_`.
 struct Encoded<'a>(&'a str);
 
 impl Display for Encoded<'_> {
@@ -140,7 +140,7 @@ impl Display for Encoded<'_> {
     }
 }
 
-/// When the run of a folder began, in nanoseconds since 1970; nothing, if it is not named as `store` names folders.
+/// The start of the run in a folder, in nanoseconds since 1970; `None` if `store` does not name folders like that.
 fn start_of(name: &str) -> Option<i128> {
     let number = |from: usize, count: usize| -> Option<u32> {
         let digits = name.get(from..from + count)?;
@@ -159,12 +159,12 @@ fn start_of(name: &str) -> Option<i128> {
     (name.len() == 24).then(|| local.total_nanoseconds() - offset_s * 1_000_000_000)
 }
 
-/// The names of the folders in a folder, not of links to folders.
+/// The names of the folders in a folder, without symbolic links.
 fn folders(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // What is not UTF-8 is none of ours.
+        // The store names its folders in UTF-8.
         if entry.file_type()?.is_dir()
             && let Ok(name) = entry.file_name().into_string()
         {
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_are_listed_by_their_start_the_newest_first_each_with_its_verdict_and_figures() {
+    fn runs_are_listed_by_their_start_the_newest_first_each_with_its_verdict_and_metrics() {
         let root = tempfile::tempdir().expect("a folder");
         // In the afternoon in the west it is later than in the evening in the east.
         make(root.path(), "echo/20260101T170000.000-0500", Some("valid"));
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_any_name_is_text_and_a_relative_link() {
+    fn the_name_of_a_folder_is_escaped_in_text_and_in_its_relative_link() {
         let root = tempfile::tempdir().expect("a folder");
         make(root.path(), "javascript:alert('\"<b> %é/20260101T170000.000+0000", Some("<i>"));
         let page = page(root.path()).expect("a page");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_runs_the_newest_are_listed_and_the_page_says_so() {
+    fn of_too_many_runs_only_the_newest_are_listed_and_the_page_states_so() {
         let root = tempfile::tempdir().expect("a folder");
         for ms in 0..=MOST {
             make(root.path(), &format!("echo/20260101T170000.{ms:03}+0000"), None);

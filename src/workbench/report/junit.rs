@@ -1,4 +1,4 @@
-//! A run as `JUnit` XML, which tools for continuous integration read: a test case for each check.
+//! A run as `JUnit` XML for continuous integration: a test case for each check.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -16,18 +16,18 @@ pub struct Suite<'a> {
     pub workload: &'a str,
     /// Its seed.
     pub seed: u64,
-    /// How long it took in the time of its nodes.
+    /// The duration of the history.
     pub seconds: f64,
-    /// What its checks came to.
+    /// The outcomes of its checks.
     pub outcomes: &'a [CheckOutcome],
-    /// Why it has no verdict: then no check found anything.
+    /// Why the test broke off, if it did.
     pub broken: Option<&'a str>,
-    /// Further lines for people, whatever the checks found.
+    /// Further lines for `<system-out>`.
     pub output: &'a [String],
 }
 
 impl Suite<'_> {
-    /// Writes the file, in the place of one that may be there.
+    /// Writes the file, replacing any that exists.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn each_check_is_a_test_case_and_says_why_it_failed() {
+    fn each_check_is_a_test_case_with_the_reason_of_its_failure() {
         let outcomes = [
             outcome(Check::Stats, Verdict::True, ""),
             outcome(Check::Workload, Verdict::False, "lost: \"<a>\" & 'b'\u{1b}"),

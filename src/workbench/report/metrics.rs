@@ -1,9 +1,9 @@
-//! The figures by which solutions are compared: what a run cost, and how fresh it was.
+//! The metrics by which solutions are compared: messages per operation and stable latency.
 
 use crate::workbench::check::net::NetReport;
 use crate::workbench::report::results::Results;
 
-/// What a run came to, or what a challenge allows: as far as there is such a figure.
+/// What was measured in a run, or the limits of a challenge; `None` for a metric that does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Metrics {
     /// Messages between servers for each operation of a client.
@@ -15,7 +15,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// The figures of a run.
+    /// The metrics of a run.
     #[must_use]
     pub fn of(results: &Results) -> Self {
         let latency = |level| stable_latency_ms(results, level);
@@ -26,7 +26,7 @@ impl Metrics {
         }
     }
 
-    /// Each figure beside its limit and its unit, where there is a limit.
+    /// Each metric that has a limit, with the limit and its unit.
     pub fn against(&self, limits: &Self) -> impl Iterator<Item = (Option<f64>, f64, &'static str)> + use<> {
         let all = [
             (self.msgs_per_op, limits.msgs_per_op, " msgs/op"),
@@ -36,21 +36,21 @@ impl Metrics {
         all.into_iter().filter_map(|(measured, limit, unit)| Some((measured, limit?, unit)))
     }
 
-    /// Whether every figure that is limited stays below its limit.
+    /// Whether every metric that has a limit is below it.
     #[must_use]
     pub fn meet(&self, limits: &Self) -> bool {
         self.against(limits).all(|(measured, limit, _)| measured.is_some_and(|measured| measured < limit))
     }
 }
 
-/// A quantile of the stable latencies, of those that Maelstrom reports.
+/// A quantile of the stable latencies, at one of the levels that Maelstrom reports.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a test")]
 pub fn stable_latency_ms(results: &Results, quantile: f64) -> Option<f64> {
     Some(results.workload.stable_latencies()?.at(quantile)? as f64)
 }
 
-/// Rounded to three decimals, as much as one run can tell.
+/// Rounds to three decimals, the precision of a single run.
 fn thousandths(number: f64) -> f64 {
     (number * 1e3).round() / 1e3
 }

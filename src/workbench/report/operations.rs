@@ -1,43 +1,44 @@
-//! Operations as points in time, their quantiles and their rate: what plots show, computed once for all of them.
+//! The data of the charts of operations: points, latency quantiles and rates.
 
 use std::collections::HashSet;
 
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Process};
+use crate::workbench::history::{History, OpKind, Process};
 
-/// As many operations are drawn one by one. Of more, the first [`FIRST`] are, and then one for all of one name and
-/// outcome that would lie upon each other on a grid of so many columns and rows; quantiles and rates count every one.
-pub(super) const MOST: usize = 20_000;
+/// The maximum number of operations that are all drawn. Of more, the first [`FIRST`] are drawn, and then one for each
+/// name, outcome and cell of a grid with this many columns and rows; quantiles and rates still count all.
+pub(super) const MAX_DRAWN: usize = 20_000;
 const FIRST: usize = 10_000;
 const COLUMNS: i64 = 400;
-const ROWS_PER_TENFOLD: f64 = 8.0;
+const ROWS_PER_DECADE: f64 = 8.0;
 
-/// At most so many windows of time; each is one of these lengths.
-const WINDOWS: i64 = 50;
-const LENGTHS_MS: [i64; 12] = [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000];
+/// Time is divided into at most this many windows of one of these lengths.
+const MAX_WINDOWS: i64 = 50;
+const WINDOW_LENGTHS_MS: [i64; 12] =
+    [50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 30_000, 60_000, 300_000, 3_600_000];
 
-/// The quantiles that are followed over time.
+/// The latency quantiles of each window.
 pub(super) const QUANTILES: [f64; 4] = [0.5, 0.95, 0.99, 1.0];
 
-/// How an operation ended, in the order of legends.
-pub(super) const OUTCOMES: [Kind; 3] = [Kind::Ok, Kind::Info, Kind::Fail];
+/// The outcomes of operations, in the order of the legend.
+pub(super) const OUTCOMES: [OpKind; 3] = [OpKind::Ok, OpKind::Info, OpKind::Fail];
 
 /// One operation of a client.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Point<'a> {
-    /// Its name, by its place among [`Operations::names`].
+    /// Index of its name in [`Operations::names`].
     pub(super) name: usize,
-    /// How it ended, by its place among [`OUTCOMES`].
+    /// Index of its outcome in [`OUTCOMES`].
     pub(super) outcome: usize,
-    /// When it began, in microseconds of the history.
+    /// The time of its invocation in the history.
     pub(super) start_us: i64,
-    /// How long it took; until the end of the history, if it never ended.
+    /// Its latency; until the end of the history if it never completed.
     pub(super) took_us: i64,
-    /// Who performed it.
+    /// The client process.
     pub(super) process: u64,
     /// The value of its completion.
     pub(super) value: &'a Value,
-    /// Why it did not succeed.
+    /// The error of an operation that did not succeed.
     pub(super) error: Option<&'a Value>,
 }
 
@@ -46,18 +47,18 @@ pub(super) struct Point<'a> {
 pub(super) struct Operations<'a> {
     /// Names, in the order in which they first occur.
     pub(super) names: Vec<&'a str>,
-    /// In the order of their beginnings.
+    /// In the order of their invocations.
     pub(super) points: Vec<Point<'a>>,
     /// The time of the last line of the history.
     pub(super) end_us: i64,
 }
 
-/// Something counted or measured in each window of time.
+/// A value for each window of time.
 #[derive(Debug, PartialEq)]
 pub(super) struct Windows<T> {
     /// The length of a window.
     pub(super) length_us: i64,
-    /// For each window, from the zero of the history on.
+    /// For each window, from time zero of the history.
     pub(super) values: Vec<T>,
 }
 
@@ -71,7 +72,7 @@ impl<'a> Operations<'a> {
                 names.push(&begun.f);
                 names.len() - 1
             });
-            let kind = ended.map_or(Kind::Info, |op| op.kind);
+            let kind = ended.map_or(OpKind::Info, |op| op.kind);
             let outcome = OUTCOMES.iter().position(|outcome| *outcome == kind).unwrap_or_default();
             let Process::Client(process) = begun.process else { continue };
             let start_us = begun.time / 1000;
@@ -82,19 +83,19 @@ impl<'a> Operations<'a> {
         Self { names, points, end_us }
     }
 
-    /// The operations to draw: all, or where there are too many, after the first one for each place of the chart.
+    /// The operations to draw; see [`MAX_DRAWN`].
     pub(super) fn drawn(&self) -> Vec<&Point<'a>> {
-        if self.points.len() <= MOST {
+        if self.points.len() <= MAX_DRAWN {
             return self.points.iter().collect();
         }
         let mut taken = HashSet::new();
         let column = |point: &Point<'_>| point.start_us.saturating_mul(COLUMNS) / self.end_us.max(1);
-        let place = |point: &Point<'_>| (point.name, point.outcome, column(point), row(point.took_us));
+        let cell = |point: &Point<'_>| (point.name, point.outcome, column(point), row(point.took_us));
         let (first, rest) = self.points.split_at(FIRST);
-        first.iter().chain(rest.iter().filter(|point| taken.insert(place(point)))).collect()
+        first.iter().chain(rest.iter().filter(|point| taken.insert(cell(point)))).collect()
     }
 
-    /// The [`QUANTILES`] of what the operations took, by the window in which they began; nothing where none did.
+    /// The [`QUANTILES`] of the latencies of the operations invoked in each window; `None` where there were none.
     pub(super) fn quantiles(&self) -> Windows<Option<[i64; QUANTILES.len()]>> {
         let Windows { length_us, values } = self.gather(|point| point.took_us);
         let of = |mut took: Vec<i64>| {
@@ -105,7 +106,7 @@ impl<'a> Operations<'a> {
         Windows { length_us, values: values.into_iter().map(of).collect() }
     }
 
-    /// Completions a second of each name and outcome, by the window in which they happened.
+    /// Completions a second of each name and outcome, by the window of the completion.
     pub(super) fn rates(&self) -> Windows<Vec<[f64; OUTCOMES.len()]>> {
         let length_us = self.window_us();
         let mut values = vec![vec![[0.0; OUTCOMES.len()]; self.names.len()]; self.windows()];
@@ -126,8 +127,8 @@ impl<'a> Operations<'a> {
     }
 
     fn window_us(&self) -> i64 {
-        let fits = |length_ms: &i64| self.end_us / (length_ms * 1000) < WINDOWS;
-        LENGTHS_MS.into_iter().find(fits).unwrap_or(self.end_us / WINDOWS / 1000 + 1) * 1000
+        let fits = |length_ms: &i64| self.end_us / (length_ms * 1000) < MAX_WINDOWS;
+        WINDOW_LENGTHS_MS.into_iter().find(fits).unwrap_or(self.end_us / MAX_WINDOWS / 1000 + 1) * 1000
     }
 
     fn windows(&self) -> usize {
@@ -135,14 +136,14 @@ impl<'a> Operations<'a> {
     }
 }
 
-/// The row of the grid: as many to each tenfold, as on a logarithmic axis.
+/// The row of a latency on the grid, whose axis is logarithmic.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "a row is small and need not be exact"
 )]
 fn row(took_us: i64) -> i64 {
-    ((took_us.max(1) as f64).log10() * ROWS_PER_TENFOLD) as i64
+    ((took_us.max(1) as f64).log10() * ROWS_PER_DECADE) as i64
 }
 
 #[expect(
@@ -195,8 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn of_very_many_operations_those_that_would_hide_each_other_are_drawn_once() {
-        let history = history(MOST + 1);
+    fn of_very_many_operations_one_is_drawn_for_each_cell_of_the_grid() {
+        let history = history(MAX_DRAWN + 1);
         let operations = Operations::of(&history);
         let drawn = operations.drawn().len();
         assert!(drawn > FIRST + 200 && drawn < FIRST + 1_000, "{drawn}");
@@ -209,7 +210,7 @@ mod tests {
         let history = text.parse().expect("a history");
         let operations = Operations::of(&history);
         let [point] = operations.points[..] else { panic!("{operations:?}") };
-        assert_eq!((OUTCOMES[point.outcome], point.took_us), (Kind::Info, 8));
+        assert_eq!((OUTCOMES[point.outcome], point.took_us), (OpKind::Info, 8));
     }
 
     #[test]

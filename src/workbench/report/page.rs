@@ -1,7 +1,7 @@
-//! `report.html`: a page of its own, which needs no network and works from a file.
+//! `report.html`: a self-contained page, which works from a file and without a network.
 //!
-//! What it shows is JSON inside it, in columns; nothing that came from a node is ever markup. Its size is bounded by
-//! the bounds on operations and messages drawn, and by [`BODY`] and [`VALUE`].
+//! The data are embedded as JSON, in columns; text from nodes never becomes markup. The size of the page is bounded by
+//! the limits on operations and messages drawn, and by [`MAX_BODY_CHARS`] and [`MAX_VALUE_CHARS`].
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,15 +22,15 @@ use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::summary::abridged;
 use crate::workbench::services::Services;
 
-/// As many characters of a message's body are shown.
-const BODY: usize = 400;
-/// As many characters of an operation's value, and so many elements of a long one.
-const VALUE: usize = 80;
-const ELEMENTS: usize = 12;
-/// As many links are shown in the matrix, the busiest ones: all of 141 nodes that all talk to each other.
-const LINKS: usize = 20_000;
-/// As many stable latencies are shown, evenly chosen among the sorted.
-const LATENCIES: usize = 20_000;
+/// The maximum length of a message's body.
+const MAX_BODY_CHARS: usize = 400;
+/// The maximum length of an operation's value, and the maximum number of elements of a list of integers.
+const MAX_VALUE_CHARS: usize = 80;
+const MAX_ELEMENTS: usize = 12;
+/// The maximum number of links in the matrix, of which the busiest are kept: those of 141 fully connected nodes.
+const MAX_LINKS: usize = 20_000;
+/// The maximum number of stable latencies, of which evenly spaced ones are kept.
+const MAX_LATENCIES: usize = 20_000;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
@@ -55,10 +55,10 @@ struct Page<'a> {
     setting: Vec<(&'static str, String)>,
     results: Option<Value>,
     challenges: Vec<(&'static str, Metrics)>,
-    /// Whether the run was one that the challenges' limits are meant for.
+    /// Whether the limits of the challenges apply to the run.
     challenged: bool,
     end_us: i64,
-    /// How many clients work at a time: the process numbers of each differ by this.
+    /// The number of concurrent clients, by which the process numbers of one client differ.
     clients: usize,
     operations: Drawn<'a>,
     quantiles: Quantiles,
@@ -109,7 +109,7 @@ struct Links {
 struct Messages<'a> {
     total: usize,
     names: Vec<&'a str>,
-    /// For each name its lane.
+    /// The lane of each name.
     lane: Vec<usize>,
     types: Vec<Cow<'a, str>>,
     id: Vec<u64>,
@@ -118,10 +118,10 @@ struct Messages<'a> {
     kind: Vec<usize>,
     sent_us: Vec<i64>,
     arrived_us: Vec<Option<i64>>,
-    /// Second arrivals, by the place of the message.
+    /// Arrivals of duplicates, with the index of the message.
     again_us: Vec<(usize, i64)>,
     body: Vec<&'a str>,
-    /// Bodies that were cut: the place of the message, and how many bytes it had.
+    /// Bodies that were cut: the index of the message, and its length in bytes.
     cut: Vec<(usize, usize)>,
 }
 
@@ -197,15 +197,15 @@ fn drawn<'a>(operations: &'a Operations<'a>) -> Drawn<'a> {
     }
 }
 
-/// The beginning of a value.
+/// A value, cut to [`MAX_ELEMENTS`] or [`MAX_VALUE_CHARS`].
 pub(super) fn brief(value: &Value) -> String {
     if let Value::Ints(ints) = value
-        && ints.len() > ELEMENTS
+        && ints.len() > MAX_ELEMENTS
     {
-        let shown = ints.iter().take(ELEMENTS).map(Value::Int).collect::<Value>().to_string();
+        let shown = ints.iter().take(MAX_ELEMENTS).map(Value::Int).collect::<Value>().to_string();
         return format!("{} …] ({} elements)", shown.trim_end_matches(']'), ints.len());
     }
-    cut(&value.to_string(), VALUE)
+    cut(&value.to_string(), MAX_VALUE_CHARS)
 }
 
 fn staleness(run: &Run<'_>) -> Vec<i64> {
@@ -213,21 +213,26 @@ fn staleness(run: &Run<'_>) -> Vec<i64> {
         return Vec::new();
     }
     let latencies = set_full::stable_latencies(run.history);
-    if latencies.len() <= LATENCIES {
+    if latencies.len() <= MAX_LATENCIES {
         return latencies;
     }
     let last = latencies.len() - 1;
-    (0..LATENCIES).map(|index| latencies[index * last / (LATENCIES - 1)]).collect()
+    (0..MAX_LATENCIES).map(|index| latencies[index * last / (MAX_LATENCIES - 1)]).collect()
 }
 
-/// Clients, nodes, and the services that were spoken to.
+/// The names of the lanes: clients, nodes, and the services that were used.
 fn lanes<'a>(run: &Run<'a>) -> Vec<&'a str> {
     let nodes = run.options.nodes.iter().map(String::as_str);
     let lanes = std::iter::once(CLIENTS).chain(nodes).chain(Services::NAMES);
-    let spoken = |lane: usize| run.journal.links().any(|(from, to, _)| lane_of(from) == lane || lane_of(to) == lane);
-    let quiet = run.options.nodes.len() + 1;
-    let services: Vec<_> = (quiet..quiet + Services::NAMES.len()).filter(|lane| spoken(*lane)).collect();
-    lanes.enumerate().filter(|(lane, _)| *lane < quiet || services.contains(lane)).map(|(_, name)| name).collect()
+    let is_used = |lane: usize| run.journal.links().any(|(from, to, _)| lane_of(from) == lane || lane_of(to) == lane);
+    let first_service = run.options.nodes.len() + 1;
+    let services: Vec<_> =
+        (first_service..first_service + Services::NAMES.len()).filter(|lane| is_used(*lane)).collect();
+    lanes
+        .enumerate()
+        .filter(|(lane, _)| *lane < first_service || services.contains(lane))
+        .map(|(_, name)| name)
+        .collect()
 }
 
 const fn lane_of(end: End) -> usize {
@@ -240,7 +245,7 @@ const fn lane_of(end: End) -> usize {
 fn links(run: &Run<'_>) -> Links {
     let lanes = lanes(run);
     let nodes = run.options.nodes.len();
-    // Lanes of silent services are left out, those behind them move up.
+    // Unused services have no lanes, so that those after them move up.
     let place = |end: End| match end {
         End::Receiver(index) if index >= nodes => {
             let name = Services::NAMES[index - nodes];
@@ -250,9 +255,9 @@ fn links(run: &Run<'_>) -> Links {
     };
     let mut cells: Vec<_> = run.journal.links().map(|(from, to, count)| (place(from), place(to), count)).collect();
     let total = cells.len();
-    if total > LINKS {
+    if total > MAX_LINKS {
         cells.sort_unstable_by_key(|(from, to, count)| (std::cmp::Reverse(*count), *from, *to));
-        cells.truncate(LINKS);
+        cells.truncate(MAX_LINKS);
     }
     Links { total, cells }
 }
@@ -274,7 +279,7 @@ fn messages<'a>(run: &Run<'a>, lanes: &[&'a str]) -> Messages<'a> {
         messages.dest.push(name(&passage.dest));
         let kind = passage.kind().unwrap_or("?".into());
         let kind = *types.entry(kind).or_insert_with_key(|kind| {
-            messages.types.push(cut(kind, VALUE).into());
+            messages.types.push(cut(kind, MAX_VALUE_CHARS).into());
             messages.types.len() - 1
         });
         messages.kind.push(kind);
@@ -282,7 +287,7 @@ fn messages<'a>(run: &Run<'a>, lanes: &[&'a str]) -> Messages<'a> {
         messages.sent_us.push(journal.us(passage.sent));
         messages.arrived_us.push(passage.arrived.first().map(|time| journal.us(*time)));
         messages.again_us.extend(passage.arrived.get(1).map(|time| (place, journal.us(*time))));
-        let end = passage.body.char_indices().nth(BODY).map(|(end, _)| end);
+        let end = passage.body.char_indices().nth(MAX_BODY_CHARS).map(|(end, _)| end);
         messages.body.push(&passage.body[..end.unwrap_or(passage.body.len())]);
         messages.cut.extend(end.map(|_| (place, passage.body.len())));
     }

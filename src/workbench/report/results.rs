@@ -1,4 +1,4 @@
-//! What all checkers found of a run, and what only a run of ours knows.
+//! The results of a run: the reports of all checkers, and what this workbench measures beyond Maelstrom.
 
 use crate::time::Duration;
 use crate::workbench::check::availability::{self, AvailabilityReport};
@@ -14,21 +14,21 @@ use crate::workbench::test::{Convergence, Lateness, OperationErrors, Outcome, Ou
 /// The results of a run: the report of each checker.
 #[derive(Debug)]
 pub struct Results {
-    /// The exceptions that clients ran into.
+    /// Exceptions of clients.
     pub exceptions: ExceptionsReport,
-    /// How the operations ended.
+    /// Counts of operations by outcome.
     pub stats: StatsReport,
-    /// Whether enough of them succeeded.
+    /// Whether enough operations succeeded.
     pub availability: AvailabilityReport,
-    /// The messages; nothing, where only the history is known.
+    /// Message counts; `None` for a stored history, which does not record them.
     pub net: Option<NetReport>,
-    /// What the checker of the workload found.
+    /// The report of the workload's checker.
     pub workload: Box<dyn CheckReport>,
-    /// What Maelstrom does not report; nothing, where only the history is known.
+    /// What Maelstrom does not report; `None` for a stored history.
     pub extended: Option<Extended>,
 }
 
-/// The results of a run of `workload`, whose messages were counted in `counts`.
+/// Runs every checker on the history of a run of `workload`, which exchanged `counts` messages.
 #[must_use]
 pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Results {
     Results {
@@ -41,7 +41,7 @@ pub fn judge(workload: &str, history: &History, options: &Options, counts: &net:
     }
 }
 
-/// The checks of a run, in the order of the results; the last are made by `--strict` alone.
+/// The checks of a run, in the order of the results; see [`Check::is_strict`] for the last four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Check {
     /// Plots, which are always valid.
@@ -58,18 +58,18 @@ pub enum Check {
     Net,
     /// [`Results::workload`]
     Workload,
-    /// Our own verdict on the workload.
+    /// [`CheckReport::extended_verdict`] of the workload.
     Gloomers,
-    /// Whether the replicas were equal in the end.
+    /// Whether the replicas had converged at the end.
     Converged,
-    /// Whether every node was heard to the end.
+    /// Whether the output of every node was processed to the end.
     Muted,
-    /// Whether every message was read to its end.
+    /// Whether no node printed anything after a message on the same line.
     Unread,
 }
 
 impl Check {
-    /// The name in the results.
+    /// The key in the results.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ impl Check {
         }
     }
 
-    /// Whether `--strict` alone asks for it.
+    /// Whether it counts only under `--strict`.
     #[must_use]
     pub const fn is_strict(self) -> bool {
         matches!(self, Self::Gloomers | Self::Converged | Self::Muted | Self::Unread)
@@ -95,61 +95,61 @@ impl Check {
 }
 
 impl Results {
-    /// The reports by check.
+    /// The report of each check, except those for which [`Check::is_strict`] holds.
     pub fn reports(&self) -> impl Iterator<Item = (Check, &dyn CheckReport)> {
-        let pictures = [(Check::Perf, &Pictures::Plots), (Check::Timeline, &Pictures::Timeline)];
-        let pictures = pictures.map(|(check, pictures)| (check, pictures as &dyn CheckReport));
+        let plots = [(Check::Perf, &Plots::Perf), (Check::Timeline, &Plots::Timeline)];
+        let plots = plots.map(|(check, plots)| (check, plots as &dyn CheckReport));
         let before: [(Check, &dyn CheckReport); 3] = [
             (Check::Exceptions, &self.exceptions),
             (Check::Stats, &self.stats),
             (Check::Availability, &self.availability),
         ];
         let net = self.net.as_ref().map(|net| (Check::Net, net as &dyn CheckReport));
-        pictures.into_iter().chain(before).chain(net).chain([(Check::Workload, &*self.workload)])
+        plots.into_iter().chain(before).chain(net).chain([(Check::Workload, &*self.workload)])
     }
 
-    /// What Maelstrom says of the run.
+    /// Maelstrom's verdict on the run.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.reports().map(|(_, report)| report.verdict()).fold(Verdict::True, Verdict::merge)
     }
 
-    /// What `--strict` says besides: whether anything is wrong that Maelstrom does not see.
+    /// The verdict of the checks that only `--strict` counts.
     #[must_use]
     pub fn strict(&self) -> Verdict {
-        let is_well = |extended: &Extended| {
-            let apart = matches!(extended.convergence, Some(Convergence::Different(_)));
-            extended.muted.is_empty() && extended.unread.is_empty() && !apart
+        let is_clean = |extended: &Extended| {
+            let diverged = matches!(extended.convergence, Some(Convergence::Different(_)));
+            extended.muted.is_empty() && extended.unread.is_empty() && !diverged
         };
-        let unseen = self.workload.extended_verdict() == Some(Verdict::False);
-        Verdict::from(!unseen && self.extended.as_ref().is_none_or(is_well))
+        let is_invalid = self.workload.extended_verdict() == Some(Verdict::False);
+        Verdict::from(!is_invalid && self.extended.as_ref().is_none_or(is_clean))
     }
 
-    /// What the checker of the workload found, for people: lines, a paragraph for each violation.
+    /// The violations that the workload's checker found, as lines of text: a blank line precedes each paragraph.
     #[must_use]
     pub fn explanation(&self) -> Vec<String> {
         let paragraphs = self.workload.explanation().into_iter();
         paragraphs.flat_map(|lines| std::iter::once(String::new()).chain(lines)).collect()
     }
 
-    /// The whole map of results, as in `results.edn`; JSON is made of it.
+    /// The whole map of results, as in `results.edn` and `results.json`.
     #[must_use]
     pub fn to_edn(&self) -> Value {
         let parts = self.reports().map(|(check, report)| (check.name(), report.to_edn()));
         let extended = self.extended.as_ref().map(|extended| (Check::Gloomers.name(), extended.to_edn()));
         let all = parts.chain(extended).chain([("valid?", self.verdict().to_value())]);
-        Value::Map(all.map(|(key, part)| (Value::keyword(key), part)).collect())
+        Value::record(all)
     }
 }
 
-/// The checkers of Maelstrom that draw pictures.
+/// Maelstrom's plotting checkers, which are always valid.
 #[derive(Debug)]
-enum Pictures {
-    Plots,
+enum Plots {
+    Perf,
     Timeline,
 }
 
-impl CheckReport for Pictures {
+impl CheckReport for Plots {
     fn verdict(&self) -> Verdict {
         Verdict::True
     }
@@ -157,38 +157,38 @@ impl CheckReport for Pictures {
     fn to_edn(&self) -> Value {
         let plot = || Value::record([("valid?", true.into())]);
         match self {
-            Self::Plots => Value::record([("latency-graph", plot()), ("rate-graph", plot()), ("valid?", true.into())]),
+            Self::Perf => Value::record([("latency-graph", plot()), ("rate-graph", plot()), ("valid?", true.into())]),
             Self::Timeline => plot(),
         }
     }
 }
 
-/// What a run of ours knows that Maelstrom does not report.
+/// What a run records beyond Maelstrom's results; `:gloomers` in the results.
 #[derive(Debug, Clone)]
 pub struct Extended {
-    /// What decided every random choice.
+    /// The seed of every random choice.
     pub seed: u64,
     /// Whether time was virtual.
     pub virtual_time: bool,
     /// How messages reached nodes.
     pub delivery: Delivery,
-    /// What the main phase did of what was asked.
+    /// How many of the requested operations the main phase began.
     pub throughput: Throughput,
-    /// How late the workbench was: the machine's doing, not the nodes'.
+    /// How late the workbench delivered messages, which is due to the machine and not to the nodes.
     pub delivery_error: DeliveryError,
-    /// Nodes whose output was ignored from some line on.
+    /// Nodes whose output was ignored from a malformed line on.
     pub muted: Vec<Muted>,
-    /// Nodes that printed more after a message, which nobody read.
+    /// Nodes that printed more after a message on the same line, which was ignored.
     pub unread: Vec<Unread>,
-    /// Why operations did not end well.
+    /// Errors of operations, by operation and reason.
     pub errors: OperationErrors,
-    /// Nodes that last read an old state of seq-kv.
+    /// Nodes whose last read of seq-kv returned an old state.
     pub outdated: Vec<Outdated>,
-    /// Whether all replicas were equal in the end, where that was looked at.
+    /// Whether all replicas were equal at the end; `None` if they were not compared.
     pub convergence: Option<Convergence>,
-    /// What cut the test short.
+    /// Why the test ended early.
     pub cut_short: Option<String>,
-    /// What else people have to know, a line each.
+    /// Further notes for the summary, a line each.
     pub remarks: Vec<String>,
 }
 
@@ -196,11 +196,11 @@ pub struct Extended {
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[expect(clippy::struct_field_names, reason = "a bare number carries its unit last")]
 pub struct DeliveryError {
-    /// On average.
+    /// The mean.
     pub mean_ms: f64,
-    /// All but one of a hundred.
+    /// The 99th percentile.
     pub p99_ms: f64,
-    /// At worst.
+    /// The maximum.
     pub max_ms: f64,
 }
 
@@ -212,7 +212,7 @@ impl DeliveryError {
 }
 
 impl Extended {
-    /// What the outcome of a test tells.
+    /// Extracts it from the outcome of a test.
     #[must_use]
     pub fn of(outcome: &Outcome, config: &TestConfig) -> Self {
         Self {
@@ -267,7 +267,7 @@ impl Extended {
             Some(Convergence::Equal) => vec![("converged", true.into())],
             Some(Convergence::Different(first)) => vec![("converged", false.into()), ("difference", first.to_edn())],
         };
-        let told = [
+        let entries = [
             ("seed", seed),
             ("clock", Value::keyword(clock)),
             ("main-phase", main_phase(&self.throughput)),
@@ -280,23 +280,23 @@ impl Extended {
         ];
         let cut_short = self.cut_short.as_ref().map(|failure| ("cut-short", Value::str(failure.as_str())));
         let remarks = (!self.remarks.is_empty()).then(|| ("remarks", Value::lines(self.remarks.clone())));
-        let told = told.into_iter().chain(converged).chain(cut_short).chain(remarks);
-        Value::Map(told.map(|(key, value)| (Value::keyword(key), value)).collect())
+        let entries = entries.into_iter().chain(converged).chain(cut_short).chain(remarks);
+        Value::record(entries)
     }
 }
 
-/// What the main phase did of what was asked, times in seconds.
+/// The `:main-phase` entry; times in seconds.
 fn main_phase(throughput: &Throughput) -> Value {
     let Throughput { asked, begun, lasted, saturated, .. } = throughput;
     let seconds = |time: &Duration| Value::Float((time.as_secs_f64() * 1e3).round() / 1e3);
     let shortfall = throughput.shortfall().map(|why| ("shortfall", Value::str(why)));
-    let told = [
+    let entries = [
         ("lasted", seconds(lasted)),
         ("asked", Value::Float(*asked)),
         ("begun", Value::Int(i64::try_from(*begun).unwrap_or(i64::MAX))),
         ("saturated", seconds(saturated)),
     ];
-    Value::Map(told.into_iter().chain(shortfall).map(|(key, value)| (Value::keyword(key), value)).collect())
+    Value::record(entries.into_iter().chain(shortfall))
 }
 
 #[cfg(test)]

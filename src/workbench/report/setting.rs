@@ -1,10 +1,10 @@
-//! What a run was asked to do, in words.
+//! The configuration of a run as names and values for the page.
 
 use super::Run;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
 
-/// Names and values, the defaults of what matters little left out.
+/// Names and values; rarely used options appear only if they are not at their defaults.
 pub(super) fn setting(run: &Run<'_>) -> Vec<(&'static str, String)> {
     let options = run.options;
     let latency = match (options.latency.mean_ms, options.latency.shape) {

@@ -1,8 +1,8 @@
-//! Where a run leaves its files, laid out as Maelstrom does (protocol §14.1).
+//! The files of a run, laid out as Maelstrom does (protocol §14.1).
 //!
 //! `store/<workload>/<start>/` holds the files of a run. `store/current` points at the run that began last,
-//! `store/latest` and `store/<workload>/latest` at the last one that was over. What cannot be written is remembered for
-//! the report, and does not end the test.
+//! `store/latest` and `store/<workload>/latest` at the one that finished last. Write errors are collected for the report
+//! and do not end the test.
 
 use std::env;
 use std::fs::{self, File};
@@ -17,17 +17,17 @@ use super::index;
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
 
-/// The folder of all runs, below the directory in which the command was started.
+/// The folder of all runs, in the current directory.
 pub const ROOT: &str = "store";
 
-/// A history whose lists hold more elements, each counted as often as it is listed, is written compressed: as text it
-/// would take more than about 100 MB, twice.
+/// A history whose lists hold more elements in all is written compressed: as text it would take more than about 100 MB,
+/// twice.
 const MOST_LISTED: usize = 20_000_000;
 
-/// How the names of compressed files end.
+/// The extension of compressed files.
 pub const COMPRESSED: &str = ".zst";
 
-/// How many later names to try when a run began in the very millisecond of another.
+/// How many later names to try when runs began in the same millisecond.
 const MAX_COLLISIONS: u32 = 100;
 
 /// The folder of one run.
@@ -39,15 +39,15 @@ pub struct Store {
     missing: Missing,
 }
 
-/// What could not be written, in words.
+/// The errors of the store.
 #[derive(Debug)]
 enum Missing {
-    /// There is no folder to write to.
+    /// The folder could not be created.
     Everything(String),
     These(Vec<String>),
 }
 
-/// A file or folder of the store could not be made.
+/// A file or folder of the store could not be written.
 #[derive(Debug, Error)]
 #[error("cannot {action} {}: {source}; is the disk full, or the directory not yours?", path.display())]
 pub struct StoreError {
@@ -57,7 +57,7 @@ pub struct StoreError {
 }
 
 impl Store {
-    /// Makes the folder of a run that begins now, with its `node-logs`, and points `current` at it.
+    /// Creates the folder of a run that begins now, with its `node-logs`, and points `current` at it.
     #[must_use]
     pub fn create(root: &Path, workload: &str) -> Self {
         Self::create_at(root, workload, &now())
@@ -76,7 +76,7 @@ impl Store {
         store
     }
 
-    /// What of this run is missing in its folder, and why.
+    /// The files of this run that could not be written, and why.
     #[must_use]
     pub fn missing(&self) -> &[String] {
         match &self.missing {
@@ -85,7 +85,7 @@ impl Store {
         }
     }
 
-    /// Remembers something else that could not be written.
+    /// Adds another error.
     pub fn miss(&mut self, why: String) {
         match &mut self.missing {
             Missing::These(missing) => missing.push(why),
@@ -119,8 +119,8 @@ impl Store {
         self.path("node-logs")
     }
 
-    /// Writes `history.edn` and `history.txt`, compressed where they would be very long, and points both `latest` at
-    /// this run. Returns what is to be said about that.
+    /// Writes `history.edn` and `history.txt`, compressed if they would be very long, and points both `latest` links at
+    /// this run. Returns a note for the summary if they are compressed.
     pub fn write_history(&mut self, history: &History) -> Option<String> {
         let listed = history.listed();
         let is_long = listed > MOST_LISTED;
@@ -150,7 +150,7 @@ impl Store {
         });
     }
 
-    /// Writes a file of the run, whole or not at all.
+    /// Writes a file of the run; a partial file is removed.
     pub fn write(&mut self, name: &str, contents: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) {
         self.attempt(|store| {
             let path = store.path(name);
@@ -160,22 +160,21 @@ impl Store {
                 file.flush()
             };
             write().map_err(|error| {
-                // Half a file would be taken for a whole one, and others need its room.
+                // A partial file could be mistaken for a complete one, and takes space that other files need.
                 fs::remove_file(&path).ok();
                 because("write", &path)(error)
             })
         });
     }
 
-    /// Writes the list of all runs anew.
+    /// Regenerates the list of all runs.
     pub fn update_index(&mut self) {
         self.attempt(|store| {
             index::update(&store.root, &store.folder).map_err(because("write", &store.root.join("index.html")))
         });
     }
 
-    /// Points a link at this run. The new link takes the place of the old in one step, so that a reader never
-    /// finds none.
+    /// Points a symbolic link at this run, atomically.
     fn point(&mut self, name: &str) {
         self.attempt(|store| {
             let link = store.root.join(name);
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_to_the_run_they_are_named_for() {
+    fn current_is_the_run_that_began_last_and_latest_the_one_that_finished_last() {
         let root = tempfile::tempdir().expect("a folder");
         let mut first = Store::create_at(root.path(), "echo", &start());
         first.write_history(&History::default());
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_leaves_its_history_and_results() {
+    fn history_and_results_are_written_as_edn_text_and_json() {
         let root = tempfile::tempdir().expect("a folder");
         let mut store = Store::create(root.path(), "echo");
         let line = "{:index 0, :time 5, :type :invoke, :process 0, :f :echo, :value \"a\"}\n";
@@ -292,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_a_folder_misses_everything_for_one_reason() {
+    fn a_folder_that_cannot_be_created_is_one_error() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let mut store = Store::create(file.path(), "echo");
         store.write_history(&History::default());
@@ -302,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_whole_is_not_there_and_is_named() {
+    fn a_partial_file_is_removed_and_named() {
         let root = tempfile::tempdir().expect("a folder");
         let mut store = Store::create(root.path(), "echo");
         store.write("half", |file| {

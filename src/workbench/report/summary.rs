@@ -1,4 +1,4 @@
-//! What a person wants to know about a run, before the whole map of results.
+//! The summary of a run for the terminal.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -13,29 +13,29 @@ use crate::workbench::report::results::{Check, DeliveryError, Results};
 use crate::workbench::report::violations::CheckOutcome;
 use crate::workbench::test::{Convergence, Throughput};
 
-/// What the results do not tell about a run.
+/// What the summary shows beside the results.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// What people must know of results that end before the test did.
+    /// The warning of a test that was cut short.
     pub cut_short: Option<String>,
-    /// Whether it is a run for which the limits of the challenges are meant.
+    /// Whether the limits of the challenges apply to the run.
     pub is_measured: bool,
-    /// Whether it left files; a history that is judged where it lies may lie alone.
+    /// Whether the run wrote its files to `folder`; a stored history that is checked may be there alone.
     pub has_files: bool,
-    /// Where its files are.
+    /// The folder of the run.
     pub folder: PathBuf,
-    /// What is missing there, and why.
+    /// The files that could not be written, and why.
     pub missing: Vec<String>,
 }
 
-/// A longer list in the results is abridged on the page, to so many values.
+/// A list of more than [`MAX_LISTED`] values is abridged to [`LISTED`].
 const MAX_LISTED: usize = 16;
 const LISTED: usize = 8;
 
-/// Where the values of the summary begin.
+/// The column at which the values of the summary begin.
 const LABEL_WIDTH: usize = 16;
 
-/// A few aligned lines, each with its newline; in colours if asked.
+/// Aligned lines, each with its newline, in ANSI colours if `colours` is set.
 #[must_use]
 pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colours: bool) -> String {
     let mut page = Page { text: String::new(), colours };
@@ -48,8 +48,8 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
         page.muted(muted);
     }
     let failed = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::True);
-    let (strict, blamed): (Vec<_>, Vec<_>) = failed.partition(|outcome| outcome.check.is_strict());
-    page.verdict(results.verdict(), &blamed);
+    let (strict, invalid): (Vec<_>, Vec<_>) = failed.partition(|outcome| outcome.check.is_strict());
+    page.verdict(results.verdict(), &invalid);
     for outcome in &strict {
         let failed = page.paint(Colour::Red, "failed");
         let why = if outcome.check == Check::Muted {
@@ -72,17 +72,17 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
     for unread in extended.into_iter().flat_map(|extended| &extended.unread) {
         page.line("unread output", &unread.in_words());
     }
-    let figures = Metrics::of(results);
+    let metrics = Metrics::of(results);
     if let Some(latencies) = results.workload.stable_latencies() {
         let shown = latencies.iter().filter(|(level, _)| *level > 0.0).map(|(level, ms)| format!("{level}: {ms}"));
         page.line("stable latency", &format!("{} ms", shown.collect::<Vec<_>>().join(", ")));
     }
-    if let Some(msgs_per_op) = figures.msgs_per_op {
+    if let Some(msgs_per_op) = metrics.msgs_per_op {
         page.line("server messages", &format!("{msgs_per_op} per operation"));
     }
     if facts.is_measured {
         for challenge in Challenge::efficiency() {
-            page.challenge(challenge, &figures);
+            page.challenge(challenge, &metrics);
         }
     }
     if let Some(extended) = extended {
@@ -98,7 +98,7 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
         page.line("missing", &why);
     }
     let mut look_at: Vec<&str> = Vec::new();
-    for file in blamed.into_iter().chain(strict).flat_map(|outcome| &outcome.look_at) {
+    for file in invalid.into_iter().chain(strict).flat_map(|outcome| &outcome.look_at) {
         if !look_at.contains(&&**file) {
             look_at.push(file);
         }
@@ -109,7 +109,7 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
     page.text
 }
 
-/// The last line of a run, on which scripts rely (protocol §14.4).
+/// Maelstrom's last line, on which scripts rely (protocol §14.4).
 #[must_use]
 pub const fn closing_line(verdict: Verdict) -> &'static str {
     match verdict {
@@ -161,19 +161,19 @@ impl Page {
         .expect("a string takes everything");
     }
 
-    fn verdict(&mut self, verdict: Verdict, blamed: &[&CheckOutcome]) {
+    fn verdict(&mut self, verdict: Verdict, invalid: &[&CheckOutcome]) {
         let colour = match verdict {
             Verdict::True => Colour::Green,
             Verdict::Unknown => Colour::Yellow,
             Verdict::False => Colour::Red,
         };
         let mut text = self.paint(colour, verdict.word());
-        if !blamed.is_empty() {
-            let checks: Vec<_> = blamed.iter().map(|outcome| outcome.check.name()).collect();
+        if !invalid.is_empty() {
+            let checks: Vec<_> = invalid.iter().map(|outcome| outcome.check.name()).collect();
             text = format!("{text}, because of {}", checks.join(", "));
         }
         self.line("verdict", &text);
-        for CheckOutcome { check, why, .. } in blamed.iter().filter(|outcome| !outcome.why.is_empty()) {
+        for CheckOutcome { check, why, .. } in invalid.iter().filter(|outcome| !outcome.why.is_empty()) {
             self.line("", &format!("{}: {why}", check.name()));
         }
     }
@@ -187,7 +187,7 @@ impl Page {
         self.line("main phase", &text);
     }
 
-    /// Whether all nodes answered alike when all was over.
+    /// Whether all replicas were equal at the end.
     fn convergence(&mut self, convergence: Option<&Convergence>) {
         let text = match convergence {
             None => return,
@@ -205,20 +205,20 @@ impl Page {
         }
     }
 
-    fn challenge(&mut self, challenge: &Challenge, figures: &Metrics) {
-        let parts = figures.against(&challenge.limits).map(|(measured, limit, unit)| match measured {
+    fn challenge(&mut self, challenge: &Challenge, metrics: &Metrics) {
+        let parts = metrics.against(&challenge.limits).map(|(measured, limit, unit)| match measured {
             Some(measured) if measured < limit => format!("{measured} < {limit}{unit}"),
             Some(measured) => self.paint(Colour::Red, &format!("{measured} ≥ {limit}{unit}")),
             None => self.paint(Colour::Red, &format!("? < {limit}{unit}")),
         });
         let parts: Vec<_> = parts.collect();
-        let met = figures.meet(&challenge.limits);
+        let met = metrics.meet(&challenge.limits);
         let outcome = if met { self.paint(Colour::Green, "met") } else { self.paint(Colour::Red, "not met") };
         self.line(&format!("challenge {}", challenge.name), &format!("{outcome}: {}", parts.join(", ")));
     }
 }
 
-/// The results for the page: of a long list of plain values only the beginning. The file has them all.
+/// The results with long lists abridged; `results.edn` has them in full.
 #[must_use]
 pub fn abridged(results: &Value) -> Value {
     if let Value::Map(entries) = results {
@@ -240,19 +240,19 @@ mod tests {
     use crate::time::Duration;
     use crate::workbench::network::BadLine;
     use crate::workbench::quote::quote;
-    use crate::workbench::report::tests::{Said, judged, unjudged};
+    use crate::workbench::report::tests::{FixedReport, results, results_without_checker};
     use crate::workbench::report::violations::outcomes;
 
     fn facts() -> Facts {
         Facts { is_measured: true, has_files: true, folder: "store/here".into(), ..Facts::default() }
     }
 
-    fn told(results: &Results, facts: &Facts) -> String {
+    fn summarized(results: &Results, facts: &Facts) -> String {
         summary(results, &outcomes(results, false), facts, false)
     }
 
     #[test]
-    fn a_run_of_challenge_3d_is_held_against_its_limits() {
+    fn a_run_of_challenge_3d_is_compared_with_its_limits() {
         let expected = "\
 verdict         valid
 main phase      0 of about 0 operations in 0.0 s
@@ -263,17 +263,17 @@ challenge 3d    met: 1.138 < 30 msgs/op, 232 < 400 ms median, 459 < 600 ms max
 challenge 3e    met: 1.138 < 20 msgs/op, 232 < 1000 ms median, 459 < 2000 ms max
 results         store/here
 ";
-        assert_eq!(told(&judged(Said::default()), &facts()), expected);
+        assert_eq!(summarized(&results(FixedReport::default()), &facts()), expected);
     }
 
     #[test]
-    fn a_main_phase_that_did_too_little_says_so_loudly() {
+    fn a_main_phase_with_too_few_operations_is_marked() {
         let phase = |begun| {
             let limit = Duration::from_secs(20);
             let throughput = Throughput { asked: 2000.0, begun, lasted: limit, limit, ..Throughput::default() };
-            let mut results = judged(Said::default());
+            let mut results = results(FixedReport::default());
             results.extended.as_mut().expect("a run").throughput = throughput;
-            let text = told(&results, &facts());
+            let text = summarized(&results, &facts());
             text.lines().find(|line| line.starts_with("main phase")).expect("a line").to_owned()
         };
         assert_eq!(phase(1969), "main phase      1969 of about 2000 operations in 20.0 s");
@@ -283,20 +283,23 @@ results         store/here
 
     #[test]
     fn a_limit_that_is_reached_is_not_met() {
-        let text = told(&judged(Said { latencies: Some([0, 232, 429, 447, 600]), ..Said::default() }), &facts());
+        let text = summarized(
+            &results(FixedReport { latencies: Some([0, 232, 429, 447, 600]), ..FixedReport::default() }),
+            &facts(),
+        );
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("challenge")).collect();
         assert_eq!(lines[0], "challenge 3d    not met: 1.138 < 30 msgs/op, 232 < 400 ms median, 600 ≥ 600 ms max");
         assert!(lines[1].contains(" met:") && !lines[1].contains("not met"), "{}", lines[1]);
-        assert!(!told(&judged(Said::default()), &Facts::default()).contains("challenge"));
+        assert!(!summarized(&results(FixedReport::default()), &Facts::default()).contains("challenge"));
     }
 
     #[test]
     fn a_muted_node_is_announced_first_with_the_line_that_muted_it() {
         let line = quote("hello\x1b \"x\"");
         let muted = Muted { node: "n1".into(), line, reason: BadLine::Empty, late_reply: false };
-        let mut results = judged(Said::default());
+        let mut results = results(FixedReport::default());
         results.extended.as_mut().expect("a run").muted.push(muted);
-        let text = told(&results, &facts());
+        let text = summarized(&results, &facts());
         let expected = concat!(
             "!!! NODE n1 WAS MUTED: it printed an empty line on stdout; ",
             "write exactly one line end after each message:\n    hello\\u{1b} \"x\"\n"
@@ -305,10 +308,10 @@ results         store/here
     }
 
     #[test]
-    fn a_verdict_names_the_parts_to_blame_and_why() {
-        let text = told(&unjudged(), &facts());
+    fn an_invalid_verdict_names_the_failed_checks_and_why() {
+        let text = summarized(&results_without_checker(), &facts());
         assert!(text.starts_with("verdict         invalid, because of stats, workload\n"), "{text}");
-        assert!(text.contains("                workload: no checker knows the workload \"x\"\n"), "{text}");
+        assert!(text.contains("                workload: there is no checker for the workload \"x\"\n"), "{text}");
         assert!(text.ends_with("\nlook at         history.txt, report.html, node-logs, results.edn\n"), "{text}");
     }
 
@@ -321,13 +324,13 @@ results         store/here
 
     #[test]
     fn colours_appear_only_if_asked() {
-        let results = judged(Said::default());
-        assert!(!told(&results, &facts()).contains('\x1b'));
+        let results = results(FixedReport::default());
+        assert!(!summarized(&results, &facts()).contains('\x1b'));
         assert!(summary(&results, &[], &facts(), true).contains("\x1b[32mvalid\x1b[0m"));
     }
 
     #[test]
-    fn scripts_find_the_line_they_look_for() {
+    fn the_closing_line_begins_like_maelstroms() {
         assert!(closing_line(Verdict::True).starts_with("Everything looks good!"));
         assert!(closing_line(Verdict::False).starts_with("Analysis invalid!"));
     }

@@ -1,4 +1,4 @@
-//! Pictures of small runs, hostile ones among them. How the page looks and answers is tested in a browser.
+//! Reports of small runs, some with hostile text. How the page looks and behaves is tested in a browser.
 
 use std::ffi::OsString;
 
@@ -19,27 +19,33 @@ use crate::workbench::report::results::{Check, DeliveryError, Extended, judge};
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Convergence, Difference, OperationErrors, Outdated};
 
-/// What a checker says in a test.
+/// A report with fixed contents in place of a checker's.
 #[derive(Debug, Clone)]
-pub(super) struct Said {
+pub(super) struct FixedReport {
     pub(super) verdict: Verdict,
-    pub(super) ours: Option<Verdict>,
+    pub(super) extended_verdict: Option<Verdict>,
     pub(super) violations: Vec<Violation>,
-    pub(super) unseen: Vec<Violation>,
+    pub(super) extended_violations: Vec<Violation>,
     pub(super) latencies: Option<[i64; 5]>,
 }
 
-impl Default for Said {
+impl Default for FixedReport {
     fn default() -> Self {
         let latencies = Some([0, 232, 429, 447, 459]);
-        Self { verdict: Verdict::True, ours: None, violations: Vec::new(), unseen: Vec::new(), latencies }
+        Self {
+            verdict: Verdict::True,
+            extended_verdict: None,
+            violations: Vec::new(),
+            extended_violations: Vec::new(),
+            latencies,
+        }
     }
 }
 
 #[derive(Debug)]
-struct SaidReport(Said, Option<Quantiles>);
+struct FixedReportWithLatencies(FixedReport, Option<Quantiles>);
 
-impl CheckReport for SaidReport {
+impl CheckReport for FixedReportWithLatencies {
     fn verdict(&self) -> Verdict {
         self.0.verdict
     }
@@ -53,11 +59,11 @@ impl CheckReport for SaidReport {
     }
 
     fn extended_verdict(&self) -> Option<Verdict> {
-        self.0.ours
+        self.0.extended_verdict
     }
 
-    fn unseen(&self) -> Vec<Violation> {
-        self.0.unseen.clone()
+    fn extended_violations(&self) -> Vec<Violation> {
+        self.0.extended_violations.clone()
     }
 
     fn stable_latencies(&self) -> Option<&Quantiles> {
@@ -70,16 +76,16 @@ pub(super) fn violation(anomaly: &'static str, sentence: &str) -> Violation {
     Violation { anomaly, count: 1, sentence: sentence.to_owned() }
 }
 
-/// The results of a run in which the checker of the workload said so.
-pub(super) fn judged(said: Said) -> Results {
+/// The results of a run whose workload has this report.
+pub(super) fn results(report: FixedReport) -> Results {
     let total = Tally { ok: 1979, fail: 0, info: 2 };
     let counts = Counts { servers: Traffic { msg: 1138, ..Traffic::default() }, ..Counts::default() };
-    let latencies = said.latencies.map(Quantiles::from);
+    let latencies = report.latencies.map(Quantiles::from);
     let delivery_error = DeliveryError { mean_ms: 0.0, p99_ms: 0.0, max_ms: 0.0 };
     Results {
         stats: StatsReport { total, ..StatsReport::default() },
         net: Some(NetReport { counts, invocations: 1000 }),
-        workload: Box::new(SaidReport(said, latencies)),
+        workload: Box::new(FixedReportWithLatencies(report, latencies)),
         extended: Some(Extended {
             seed: 7,
             virtual_time: true,
@@ -94,12 +100,12 @@ pub(super) fn judged(said: Said) -> Results {
             cut_short: None,
             remarks: Vec::new(),
         }),
-        ..unjudged()
+        ..results_without_checker()
     }
 }
 
-/// The results of a history of one operation that failed, of a workload that nobody knows.
-pub(super) fn unjudged() -> Results {
+/// The results of a history of one failed operation, of a workload that has no checker.
+pub(super) fn results_without_checker() -> Results {
     let lines = "{:index 0, :time 0, :type :invoke, :process 0, :f :cas, :value nil}
                  {:index 1, :time 5, :type :fail, :process 0, :f :cas, :value nil}";
     judge("x", &lines.parse().expect("a history"), &check::Options::default(), &Counts::default())
@@ -107,7 +113,7 @@ pub(super) fn unjudged() -> Results {
 
 #[test]
 fn every_check_has_an_outcome_and_a_valid_one_no_reason() {
-    let outcomes = outcomes(&judged(Said::default()), false);
+    let outcomes = outcomes(&results(FixedReport::default()), false);
     let valid = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::True && outcome.why.is_empty());
     let checks: Vec<_> = valid.map(|outcome| outcome.check.name()).collect();
     assert_eq!(checks, ["perf", "timeline", "exceptions", "stats", "availability", "net", "workload"]);
@@ -120,26 +126,28 @@ fn a_failure_says_why() {
         assert_ne!(outcome.verdict, Verdict::True);
         outcome.why
     };
-    assert_eq!(why(&unjudged(), Check::Stats), "not one of 1 operations cas succeeded");
+    assert_eq!(why(&results_without_checker(), Check::Stats), "not one of 1 operations cas succeeded");
     let wanted = Some(Availability::Total);
-    let unavailable = Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..unjudged() };
+    let unavailable =
+        Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..results_without_checker() };
     let expected = "92.5 % of the operations succeeded, less than was demanded";
     assert_eq!(why(&unavailable, Check::Availability), expected);
     let violations = vec![violation("lost", "one"), violation("failed", "two")];
     let outdated = Outdated { node: "n1".into(), state: Duration::ZERO, read: Duration::from_secs(31) };
-    let mut invalid = judged(Said { verdict: Verdict::False, violations, ..Said::default() });
+    let mut invalid = results(FixedReport { verdict: Verdict::False, violations, ..FixedReport::default() });
     invalid.extended.as_mut().expect("a run").outdated.push(outdated.clone());
     let why = why(&invalid, Check::Workload);
     assert!(why.starts_with("one; two; n1 read seq-kv's state of 0.0 s at 31.0 s"), "{why}");
-    let mut valid = judged(Said::default());
+    let mut valid = results(FixedReport::default());
     valid.extended.as_mut().expect("a run").outdated.push(outdated);
-    assert!(outcomes(&valid, false).iter().all(|outcome| outcome.why.is_empty()), "a valid one can bear them");
+    assert!(outcomes(&valid, false).iter().all(|outcome| outcome.why.is_empty()), "a valid one needs no reason");
 }
 
 #[test]
 fn a_strict_test_has_more_checks() {
-    let unseen = vec![violation("invented", "values that nobody had added (1): 9")];
-    let mut results = judged(Said { ours: Some(Verdict::False), unseen, ..Said::default() });
+    let extended_violations = vec![violation("invented", "values that nobody had added (1): 9")];
+    let mut results =
+        results(FixedReport { extended_verdict: Some(Verdict::False), extended_violations, ..FixedReport::default() });
     let extended = results.extended.as_mut().expect("a run");
     let alone = [("n0".to_owned(), vec![Value::Int(1)]), ("n1".to_owned(), Vec::new())];
     let difference = Difference::Values { key: Value::Int(3), alone };
@@ -159,14 +167,18 @@ fn a_strict_test_has_more_checks() {
 }
 
 #[test]
-fn what_maelstrom_sees_too_is_no_matter_of_strictness() {
-    let results = judged(Said { verdict: Verdict::False, ours: Some(Verdict::False), ..Said::default() });
+fn a_violation_that_maelstrom_reports_does_not_fail_the_strict_check_too() {
+    let results = results(FixedReport {
+        verdict: Verdict::False,
+        extended_verdict: Some(Verdict::False),
+        ..FixedReport::default()
+    });
     let outcomes = outcomes(&results, true);
-    let ours = outcomes.iter().find(|outcome| outcome.check == Check::Gloomers).expect("a check");
-    assert_eq!((ours.verdict, &*ours.why), (Verdict::True, ""));
+    let extended_verdict = outcomes.iter().find(|outcome| outcome.check == Check::Gloomers).expect("a check");
+    assert_eq!((extended_verdict.verdict, &*extended_verdict.why), (Verdict::True, ""));
 }
 
-/// A network of two nodes on which these bodies went from the first to the second.
+/// A network of two nodes on which the first has sent these bodies to the second.
 fn network(bodies: &[String]) -> Network {
     let latency = Latency { shape: Shape::Constant, mean_ms: 0 };
     let conditions = Conditions { latency, delivery: Delivery::Free, loss: 0.0, duplication: 0.0 };
@@ -180,8 +192,8 @@ fn network(bodies: &[String]) -> Network {
     network
 }
 
-/// Writes the pictures of a run and hands out the reader of its files.
-fn pictures(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&str) -> String + use<> {
+/// Writes the page of a run; the returned function reads its files.
+fn written(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&str) -> String + use<> {
     let root = tempfile::tempdir().expect("a folder");
     let mut store = Store::create(root.path(), "g-set");
     let line = "-w g-set --node-count 2 --seed 7 --latency-dist uniform --latency 3";
@@ -200,7 +212,7 @@ fn pictures(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(
     }
 }
 
-/// What is embedded in a page.
+/// The data embedded in a page.
 fn data(page: &str) -> Json {
     let (_, rest) = page.split_once("<script type=\"application/json\" id=\"data\">").expect("data begin");
     let (data, _) = rest.split_once("</script>").expect("data end");
@@ -219,7 +231,7 @@ fn a_page_holds_operations_and_messages_in_columns() {
     let mut network = network(&["{\"type\":\"tell\"}".into()]);
     let arrival = network.take(1, Time::from_millis(12)).expect("arrived");
     drop(arrival);
-    let data = data(&pictures(network, HISTORY, &[])("report.html"));
+    let data = data(&written(network, HISTORY, &[])("report.html"));
     let expected = serde_json::json!({
         "total": 2, "names": ["add", "read"], "outcomes": ["ok", "info", "fail"], "name": [0, 1], "outcome": [0, 0],
         "start_us": [1000, 4000], "took_us": [2000, 5000], "process": [0, 1], "value": ["5", "[5]"],
@@ -237,11 +249,11 @@ fn a_page_holds_operations_and_messages_in_columns() {
 }
 
 #[test]
-fn nothing_that_a_node_says_becomes_markup() {
+fn text_from_nodes_never_becomes_markup() {
     let evil = "</script><!--<script>alert(1)</script>\" onload='x' \\u0000 ]]>&";
     let body = format!("{{\"type\":\"{}\"}}", evil.replace('"', "\\\""));
     let history = HISTORY.replace("[5]", &format!("[\"{}\"]", evil.replace('"', "\\\"").replace("\\u0000", "")));
-    let read = pictures(network(std::slice::from_ref(&body)), &history, &[evil.to_owned()]);
+    let read = written(network(std::slice::from_ref(&body)), &history, &[evil.to_owned()]);
     let page = read("report.html");
     assert_eq!(page.matches("</script>").count(), 2, "the page's own");
     assert_eq!(page.matches("<!--").count(), 0);
@@ -250,9 +262,9 @@ fn nothing_that_a_node_says_becomes_markup() {
 }
 
 #[test]
-fn a_long_body_is_cut_and_its_length_told() {
+fn a_long_body_is_cut_and_its_length_kept() {
     let body = format!("{{\"value\":\"{}\",\"type\":\"long\"}}", "é".repeat(5_000));
-    let data = data(&pictures(network(std::slice::from_ref(&body)), HISTORY, &[])("report.html"));
+    let data = data(&written(network(std::slice::from_ref(&body)), HISTORY, &[])("report.html"));
     let messages = &data["messages"];
     assert_eq!(messages["body"][0].as_str().map(|text| text.chars().count()), Some(400));
     assert_eq!(messages["cut"], serde_json::json!([[0, body.len()]]));
@@ -260,9 +272,9 @@ fn a_long_body_is_cut_and_its_length_told() {
 }
 
 #[test]
-fn a_run_with_very_many_messages_has_a_page_of_a_few_megabytes_that_says_what_it_leaves_out() {
+fn the_page_of_a_run_with_very_many_messages_is_bounded_and_states_their_total() {
     let bodies = vec![format!("{{\"type\":\"{}\"}}", "x".repeat(600)); 25_000];
-    let read = pictures(network(&bodies), HISTORY, &[]);
+    let read = written(network(&bodies), HISTORY, &[]);
     let page = read("report.html");
     let data = data(&page);
     assert_eq!(data["messages"]["total"], 25_000);
@@ -271,7 +283,7 @@ fn a_run_with_very_many_messages_has_a_page_of_a_few_megabytes_that_says_what_it
 }
 
 #[test]
-fn a_history_without_operations_has_pictures_too() {
-    let read = pictures(network(&[]), "", &["n1 crashed.".into()]);
+fn a_history_without_operations_has_a_page_too() {
+    let read = written(network(&[]), "", &["n1 crashed.".into()]);
     assert_eq!(data(&read("report.html"))["operations"]["total"], 0);
 }

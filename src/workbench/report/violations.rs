@@ -1,4 +1,4 @@
-//! What each check of a run came to: whether it failed, why, and where to look.
+//! The outcome of each check of a run: its verdict, the reason, and the files that show more.
 
 use crate::workbench::check::stats::StatsReport;
 use crate::workbench::check::{CheckReport, Verdict, Violation};
@@ -6,28 +6,27 @@ use crate::workbench::network::{Muted, Unread};
 use crate::workbench::report::results::{Check, Extended, Results};
 use crate::workbench::test::Convergence;
 
-/// What one check came to.
+/// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckOutcome {
     /// The check.
     pub check: Check,
     /// Its verdict.
     pub verdict: Verdict,
-    /// Why it is not valid.
+    /// Why it is not valid; empty if it is.
     pub why: String,
-    /// Files that show more, in the folder of the run.
+    /// Files in the folder of the run that show more.
     pub look_at: Vec<String>,
 }
 
-/// The outcome of each check in the results, in their order; in a strict test, our own verdict, replicas that differ,
-/// muted nodes and output that nobody read are checks, too.
+/// The outcome of each check, in the order of the results, followed by the strict checks if `strict` is set.
 #[must_use]
 pub fn outcomes(results: &Results, strict: bool) -> Vec<CheckOutcome> {
     let extended = results.extended.as_ref();
     let mut outcomes: Vec<_> = results.reports().map(|(check, report)| outcome(check, report, results)).collect();
     if strict {
-        outcomes.extend(results.workload.extended_verdict().map(|verdict| unseen(verdict, &*results.workload)));
-        outcomes.extend(extended.into_iter().flat_map(strictly));
+        outcomes.extend(results.workload.extended_verdict().map(|verdict| of_workload(verdict, &*results.workload)));
+        outcomes.extend(extended.into_iter().flat_map(of_run));
     }
     outcomes
 }
@@ -39,7 +38,7 @@ fn outcome(check: Check, report: &dyn CheckReport, results: &Results) -> CheckOu
         why = with_reasons(&results.stats, extended);
     }
     if check == Check::Workload && !why.is_empty() {
-        // Reads of the past explain a workload that is not valid; one that is can bear them.
+        // Outdated reads can explain an invalid workload; to a valid one they do no harm.
         let outdated = extended.into_iter().flat_map(|extended| &extended.outdated);
         why.extend(outdated.map(|outdated| format!("; {outdated}")));
     }
@@ -52,30 +51,31 @@ fn outcome(check: Check, report: &dyn CheckReport, results: &Results) -> CheckOu
     CheckOutcome { check, verdict: report.verdict(), why, look_at: files(&look_at) }
 }
 
-/// The operations that never succeeded, each with the errors that they met.
+/// The operations that never succeeded, each with its errors.
 fn with_reasons(stats: &StatsReport, extended: Option<&Extended>) -> String {
-    let told = stats.never_succeeded().zip(stats.violations()).map(|((f, _), violation)| {
+    let sentences = stats.never_succeeded().zip(stats.violations()).map(|((f, _), violation)| {
         let errors = extended.into_iter().flat_map(|extended| extended.errors.iter());
         let reasons: Vec<_> = errors.filter(|error| error.f == f).map(ToString::to_string).collect();
         let colon = if reasons.is_empty() { "" } else { ": " };
         format!("{}{colon}{}", violation.sentence, reasons.join("; "))
     });
-    told.collect::<Vec<_>>().join("; ")
+    sentences.collect::<Vec<_>>().join("; ")
 }
 
-/// Our own verdict on the workload, as far as it rests on what Maelstrom does not see.
-fn unseen(verdict: Verdict, workload: &dyn CheckReport) -> CheckOutcome {
-    let unseen = workload.unseen();
-    let verdict = if unseen.is_empty() { Verdict::True } else { verdict };
+/// The strict check of the workload, which counts only violations that Maelstrom does not report.
+fn of_workload(verdict: Verdict, workload: &dyn CheckReport) -> CheckOutcome {
+    let violations = workload.extended_violations();
+    let verdict = if violations.is_empty() { Verdict::True } else { verdict };
     let why = if verdict == Verdict::True {
         String::new()
     } else {
-        format!("what Maelstrom does not see: {}", joined(&unseen))
+        format!("what Maelstrom does not see: {}", joined(&violations))
     };
     CheckOutcome { check: Check::Gloomers, verdict, why, look_at: files(&["results.edn", "report.html"]) }
 }
 
-fn strictly(extended: &Extended) -> Vec<CheckOutcome> {
+/// The strict checks that do not depend on the workload: convergence, muted nodes, unread output.
+fn of_run(extended: &Extended) -> Vec<CheckOutcome> {
     let Extended { muted, unread, convergence, .. } = extended;
     let mut outcomes = Vec::new();
     if let Some(convergence) = convergence {

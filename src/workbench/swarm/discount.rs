@@ -1,56 +1,58 @@
-//! What a killed node said is not held against the living.
+//! Discounts the replies of nodes that were killed later.
 //!
-//! Nodes that stand on the replicated log keep it in memory: what only a killed node held is lost, though it was
-//! acknowledged or read there. So whatever a process answered that was killed later counts as of unknown outcome, which
-//! every checker understands. What a node that lived to the end said must hold: it had it, and so must everyone.
+//! Nodes on the replicated log keep it in memory: an operation that only a killed node had is lost, though it was
+//! acknowledged or read there. So a completion by a node that is killed later becomes indeterminate (`:info`), which
+//! every checker handles. Replies of a node that was never killed afterwards are kept.
 //!
-//! The order of the values of a register is of that kind: a process that outlives its node may see a key go back to
-//! what the other nodes hold. Maelstrom infers no such orders, so of transactions only our own judgement is discounted.
+//! The order of the values of a register can be lost in the same way: a process whose node is restarted may see a key
+//! revert to what the other nodes have. Since Maelstrom does not infer such orders, only the extended checks of
+//! transactions use the discounted history.
 
 use std::collections::BTreeMap;
 
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op, Process};
+use crate::workbench::history::{History, Op, OpKind, Process};
 use crate::workbench::nemesis::{Fault, Turn};
 use crate::workbench::test::TestConfig;
 use crate::workbench::workload;
 
-/// What a killed node of a workload may take with it that a judgement asks for.
+/// What a killed node of a workload can lose that the checks require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Loss {
     /// Nothing.
     Nothing,
-    /// The order of values, which only we ask for.
+    /// The order of values, which only the extended checks require.
     Order,
-    /// Values, for which Maelstrom asks as well.
+    /// Values, which Maelstrom's checks require, too.
     Values,
 }
 
 impl Loss {
-    pub(super) const fn of(workload: workload::Kind) -> Self {
+    pub(super) const fn of(workload: workload::WorkloadKind) -> Self {
         match workload {
-            workload::Kind::Broadcast | workload::Kind::GSet | workload::Kind::PnCounter | workload::Kind::Kafka => {
-                Self::Values
-            }
-            workload::Kind::TxnRwRegister => Self::Order,
-            workload::Kind::Echo
-            | workload::Kind::UniqueIds
-            | workload::Kind::GCounter
-            | workload::Kind::LinKv
-            | workload::Kind::TxnListAppend => Self::Nothing,
+            workload::WorkloadKind::Broadcast
+            | workload::WorkloadKind::GSet
+            | workload::WorkloadKind::PnCounter
+            | workload::WorkloadKind::Kafka => Self::Values,
+            workload::WorkloadKind::TxnRwRegister => Self::Order,
+            workload::WorkloadKind::Echo
+            | workload::WorkloadKind::UniqueIds
+            | workload::WorkloadKind::GCounter
+            | workload::WorkloadKind::LinKv
+            | workload::WorkloadKind::TxnListAppend => Self::Nothing,
         }
     }
 }
 
-/// The history in which answers of processes that were killed later are of unknown outcome.
+/// The history in which successful operations on nodes that were killed later are indeterminate.
 pub(super) fn discounted(history: &History, options: &TestConfig) -> History {
     let killed = last_kills(history);
-    let pardon = |(position, op): (usize, &Op)| {
-        let dies = node_of(op, options)
+    let discount = |(position, op): (usize, &Op)| {
+        let is_killed = node_of(op, options)
             .is_some_and(|node| killed.get(options.nodes[node].as_str()).is_some_and(|last| position < *last));
         match history.partner(position).map(|partner| &history.ops()[partner]) {
-            Some(invocation) if dies && op.kind == Kind::Ok => Op {
-                kind: Kind::Info,
+            Some(invocation) if is_killed && op.kind == OpKind::Ok => Op {
+                kind: OpKind::Info,
                 value: invocation.value.clone(),
                 error: Some(Value::keyword("killed-later")),
                 ..op.clone()
@@ -58,7 +60,7 @@ pub(super) fn discounted(history: &History, options: &TestConfig) -> History {
             Some(_) | None => op.clone(),
         }
     };
-    history.ops().iter().enumerate().map(pardon).collect()
+    history.ops().iter().enumerate().map(discount).collect()
 }
 
 /// The node that a client's operation went to.
@@ -68,7 +70,7 @@ pub(super) fn node_of(op: &Op, options: &TestConfig) -> Option<usize> {
     Some(thread % options.nodes.len())
 }
 
-/// For each node that was ever killed, where in the history it last was.
+/// The position in the history at which each killed node was last killed.
 fn last_kills(history: &History) -> BTreeMap<&str, usize> {
     let mut last = BTreeMap::new();
     let is_kill = |op: &Op| op.process == Process::Nemesis && Turn::of(&op.f) == Some(Turn::Begins(Fault::Kill));
@@ -86,13 +88,13 @@ fn last_kills(history: &History) -> BTreeMap<&str, usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Kind::{Info, Invoke, Ok};
+    use OpKind::{Info, Invoke, Ok};
 
     use crate::workbench::check::txn::check_register;
     use crate::workbench::check::{Budget, CheckReport as _, Verdict};
 
     #[test]
-    fn what_a_node_answered_before_it_was_killed_is_of_unknown_outcome() {
+    fn replies_of_a_node_before_its_last_kill_are_indeterminate() {
         let history: History = "
             {:index 0, :time 1, :type :invoke, :process 0, :f :broadcast, :value 7}
             {:index 1, :time 2, :type :ok, :process 0, :f :broadcast, :value 7}
@@ -112,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn the_order_in_which_a_killed_node_saw_values_says_nothing() {
-        // n1 took its 2 of key 5 with it, so that its process saw the 1 of n0 after it; its 2 of key 6 was known.
+    fn the_order_in_which_a_killed_node_saw_values_is_discounted() {
+        // n1 lost its 2 of key 5, so that its process then read the 1 of n0; its 2 of key 6 had been replicated.
         let lines = [
             "0 :invoke [[:w 5 1] [:w 6 1]]",
             "0 :ok [[:w 5 1] [:w 6 1]]",
@@ -136,11 +138,11 @@ mod tests {
         };
         let history: History = lines.iter().enumerate().map(line).collect::<String>().parse().expect("a history");
         let options = TestConfig { nodes: TestConfig::numbered(2), concurrency: 4, ..TestConfig::default() };
-        let ours = |history: &History| {
+        let extended = |history: &History| {
             let result = check_register(history, &["read-uncommitted".to_owned()], &Budget::Steps).expect("judged");
             result.extended_verdict()
         };
-        assert_eq!(ours(&history), Some(Verdict::False), "a process that saw 2 sees 1 again: G0");
-        assert_eq!(ours(&discounted(&history, &options)), Some(Verdict::True));
+        assert_eq!(extended(&history), Some(Verdict::False), "a process that saw 2 sees 1 again: G0");
+        assert_eq!(extended(&discounted(&history, &options)), Some(Verdict::True));
     }
 }

@@ -1,4 +1,4 @@
-//! What a seed draws: small clusters mostly, for some seconds, and half of all faults.
+//! Generates the scenario of a seed: mostly small clusters, for some seconds, each with about half of the faults.
 
 use chacha20::ChaCha8Rng;
 use rand::seq::IndexedRandom as _;
@@ -8,12 +8,12 @@ use super::scenario::Scenario;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
-/// The test itself draws from other streams of the same seed.
+/// The random stream of the scenario; the test uses other streams of the same seed.
 const STREAM: u64 = 16;
 
-/// One cluster in so many is a large one, where the workload takes that.
+/// One cluster in this many is large, if the workload supports it.
 const LARGE_ONE_IN: u32 = 25;
 const LARGE: usize = 25;
 
@@ -23,39 +23,42 @@ const SHAPES: [Shape; 4] = [Shape::Constant, Shape::Constant, Shape::Uniform, Sh
 const JITTERS: [Jitter; 4] = [Jitter::None, Jitter::None, Jitter::Quiet, Jitter::Busy];
 const DELIVERIES: [Delivery; 3] = [Delivery::Held, Delivery::Held, Delivery::Free];
 
-/// What a workload can bear.
-struct Habits {
-    most_nodes: usize,
+/// The limits on the scenarios of a workload.
+struct Limits {
+    max_nodes: usize,
     threads: usize,
     faults: &'static [Fault],
-    /// Whether messages may arrive twice. A service does what it is asked once for each copy, which no node can help.
+    /// Whether messages may be duplicated. A service executes a duplicated request twice, which no node can prevent.
     duplication: bool,
     model: Option<&'static str>,
 }
 
-impl Habits {
-    fn of(workload: Kind) -> Self {
-        let usual = Self { most_nodes: 10, threads: 1, faults: &Fault::ALL, duplication: true, model: None };
+impl Limits {
+    fn of(workload: WorkloadKind) -> Self {
+        let default = Self { max_nodes: 10, threads: 1, faults: &Fault::ALL, duplication: true, model: None };
         match workload {
-            // Its checker wants every request answered, and who is away answers none.
-            Kind::Echo => Self { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..usual },
-            Kind::Broadcast | Kind::GSet | Kind::PnCounter | Kind::UniqueIds => usual,
-            Kind::Kafka => Self { most_nodes: 5, threads: 2, ..usual },
-            Kind::LinKv => Self { most_nodes: 5, threads: 2, duplication: false, ..usual },
-            Kind::GCounter | Kind::TxnListAppend => Self { most_nodes: 5, duplication: false, ..usual },
-            Kind::TxnRwRegister => Self { most_nodes: 5, model: Some("read-committed"), ..usual },
+            // Its checker requires a reply to every request, which a killed or paused node cannot give.
+            WorkloadKind::Echo => Self { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..default },
+            WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::PnCounter | WorkloadKind::UniqueIds => default,
+            WorkloadKind::Kafka => Self { max_nodes: 5, threads: 2, ..default },
+            WorkloadKind::LinKv => Self { max_nodes: 5, threads: 2, duplication: false, ..default },
+            WorkloadKind::GCounter | WorkloadKind::TxnListAppend => {
+                Self { max_nodes: 5, duplication: false, ..default }
+            }
+            WorkloadKind::TxnRwRegister => Self { max_nodes: 5, model: Some("read-committed"), ..default },
         }
     }
 }
 
 /// The scenario of a seed.
-pub(super) fn scenario(workload: Kind, seed: u64) -> Scenario {
+pub(super) fn scenario(workload: WorkloadKind, seed: u64) -> Scenario {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(STREAM);
     let rng = &mut rng;
-    let Habits { most_nodes, threads, faults, duplication, model } = Habits::of(workload);
-    let large = rng.random_ratio(1, LARGE_ONE_IN) && matches!(workload, Kind::Broadcast | Kind::GSet | Kind::UniqueIds);
-    let nodes = if large { LARGE } else { rng.random_range(2..=most_nodes) };
+    let Limits { max_nodes, threads, faults, duplication, model } = Limits::of(workload);
+    let large = rng.random_ratio(1, LARGE_ONE_IN)
+        && matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::UniqueIds);
+    let nodes = if large { LARGE } else { rng.random_range(2..=max_nodes) };
     let latency_ms = one_of(&LATENCIES_MS, rng);
     let shape = one_of(&SHAPES, rng);
     Scenario {
@@ -82,7 +85,7 @@ fn one_of<T: Copy>(choices: &[T], rng: &mut ChaCha8Rng) -> T {
     *choices.choose(rng).expect("there are some")
 }
 
-/// Nothing half of the time, or up to a fifth.
+/// Zero for half of the seeds, else from 1 to 20.
 fn percent(rng: &mut ChaCha8Rng) -> u32 {
     if rng.random() { rng.random_range(1..=20) } else { 0 }
 }
@@ -95,8 +98,8 @@ mod tests {
     use crate::workbench::cli::options::Options;
 
     #[test]
-    fn every_seed_of_every_workload_draws_a_good_test_whose_command_line_says_the_same() {
-        for workload in Kind::ALL {
+    fn every_scenario_is_valid_and_equals_the_test_of_its_command_line() {
+        for workload in WorkloadKind::ALL {
             for seed in 0..100 {
                 let scenario = scenario(workload, seed);
                 let words = scenario.to_arguments().into_iter().map(OsString::from);
@@ -107,11 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_strikes_half_of_the_seeds_and_few_clusters_are_large() {
-        let drawn: Vec<_> = (0..1000).map(|seed| scenario(Kind::Broadcast, seed)).collect();
+    fn each_fault_is_in_half_of_the_scenarios_and_few_clusters_are_large() {
+        let drawn: Vec<_> = (0..1000).map(|seed| scenario(WorkloadKind::Broadcast, seed)).collect();
         for fault in Fault::ALL {
-            let struck = drawn.iter().filter(|scenario| scenario.faults.contains(&fault)).count();
-            assert!((450..550).contains(&struck), "{fault:?}: {struck}");
+            let with_fault = drawn.iter().filter(|scenario| scenario.faults.contains(&fault)).count();
+            assert!((450..550).contains(&with_fault), "{fault:?}: {with_fault}");
         }
         for jitter in [Jitter::Quiet, Jitter::Busy] {
             let late = drawn.iter().filter(|scenario| scenario.jitter == jitter).count();

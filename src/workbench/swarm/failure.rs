@@ -1,37 +1,36 @@
-//! What is wrong with a trial: in words, and of which kind.
+//! The failure of a case: its kind and its description.
 //!
-//! Two failures are of one kind if the same check found the same anomalies, in whatever values: what has another one is
-//! another failure.
+//! Two failures are of one kind if the same check found the same anomalies, whatever the values.
 
 use std::fmt;
 
 use crate::workbench::check::txn::Anomaly;
 use crate::workbench::check::{Verdict, Violation};
 
-/// How much of what a checker found is quoted.
+/// The maximum length of a quotation from a checker's report, in characters.
 const MAX_QUOTE: usize = 120;
 
-/// What is wrong with a trial.
+/// The failure of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The check that found it.
+    /// The check that failed.
     check: &'static str,
     /// The names of the anomalies.
     anomalies: Vec<&'static str>,
-    /// What it found, for people.
-    told: String,
+    /// The description.
+    description: String,
 }
 
 impl Failure {
-    pub(super) fn new(check: &'static str, told: impl Into<String>) -> Self {
-        Self { check, anomalies: Vec::new(), told: told.into() }
+    pub(super) fn new(check: &'static str, description: impl Into<String>) -> Self {
+        Self { check, anomalies: Vec::new(), description: description.into() }
     }
 
-    /// What a check found.
+    /// The failure of a checker that found violations.
     pub(super) fn of(check: &'static str, violations: &[Violation]) -> Self {
         let sentences: Vec<_> = violations.iter().map(|violation| &*violation.sentence).collect();
-        let told = format!("{check}: {}", quote(&sentences.join("; ")));
-        Self { check, anomalies: violations.iter().map(|violation| violation.anomaly).collect(), told }
+        let description = format!("{check}: {}", quote(&sentences.join("; ")));
+        Self { check, anomalies: violations.iter().map(|violation| violation.anomaly).collect(), description }
     }
 
     /// Whether the same check found the same anomalies.
@@ -43,22 +42,22 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told)
+        f.write_str(&self.description)
     }
 }
 
-/// What a checker says.
+/// The judgement of a checker.
 #[derive(Debug, PartialEq)]
 pub(super) enum Judgement {
     Valid,
-    /// There was nothing to judge, or too much to search.
+    /// There was nothing to check, or too much to search.
     Undecided,
     Invalid(Failure),
 }
 
 impl Judgement {
-    /// What `check` says. That nothing succeeded which could be judged is an anomaly to Jepsen; here most nodes may
-    /// have been away.
+    /// The judgement of `check`. Elle reports it as an anomaly if no transaction could be checked; here, where most
+    /// nodes may have been down, that is undecided.
     pub(super) fn of(check: &'static str, verdict: Verdict, violations: &[Violation]) -> Self {
         match verdict {
             Verdict::True => Self::Valid,
@@ -78,7 +77,7 @@ impl Judgement {
     }
 }
 
-/// The beginning of a text that may be long.
+/// A text, cut to [`MAX_QUOTE`].
 pub(super) fn quote(text: &str) -> String {
     let short: String = text.chars().take(MAX_QUOTE).collect();
     let more = if short.len() < text.len() { "..." } else { "" };
@@ -99,22 +98,22 @@ mod tests {
     }
 
     #[test]
-    fn the_same_anomalies_in_other_values_are_of_one_kind() {
+    fn the_same_anomalies_with_other_values_are_of_one_kind() {
         let lost = |sentence| Failure::of("invalid", &[violation("lost", sentence)]);
         assert!(lost("values lost (2): 1, 2").is_like(&lost("values lost (1): 7")));
         assert_eq!(lost("values lost (2): 1, 2").to_string(), "invalid: values lost (2): 1, 2");
     }
 
     #[test]
-    fn another_check_and_another_anomaly_are_of_another_kind() {
+    fn other_checks_and_other_anomalies_are_of_another_kind() {
         let unseen = failure("invalid", &["unseen"]);
         assert!(!unseen.is_like(&failure("invalid", &["lost-write"])));
         assert!(!unseen.is_like(&failure("invalid", &["lost-write", "unseen"])));
-        assert!(!unseen.is_like(&failure("ours", &["unseen"])));
+        assert!(!unseen.is_like(&failure("extended checks", &["unseen"])));
     }
 
     #[test]
-    fn a_graph_without_transactions_decides_nothing_but_beside_a_cycle_counts() {
+    fn an_empty_graph_is_undecided_unless_there_are_other_anomalies() {
         let judgement = |anomalies: &[&'static str]| {
             let violations: Vec<_> = anomalies.iter().map(|anomaly| violation(anomaly, anomaly)).collect();
             Judgement::of("invalid", Verdict::False, &violations)
@@ -124,8 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn a_long_finding_is_cut() {
-        let told = Failure::of("invalid", &[violation("lost", &"1, ".repeat(1000))]).to_string();
-        assert!(told.ends_with("...") && told.len() < 2 * MAX_QUOTE, "{told}");
+    fn a_long_description_is_cut() {
+        let description = Failure::of("invalid", &[violation("lost", &"1, ".repeat(1000))]).to_string();
+        assert!(description.ends_with("...") && description.len() < 2 * MAX_QUOTE, "{description}");
     }
 }

@@ -1,35 +1,34 @@
-//! Makes a failing scenario smaller, as long as it still fails in the same way.
+//! Shrinks a failing scenario to a smaller one that fails in the same way.
 //!
-//! Greedy: the first of the simpler scenarios that fails in the same way is taken, and all begins anew from
-//! there, until none has. Another failure says nothing about this one. Fewer faults, no
-//! loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. A simpler test takes another
-//! course, so each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
+//! Greedy: takes the first simpler scenario that fails in the same way and starts over from there, until there is none.
+//! Fewer faults, no loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. Since a
+//! simpler test takes another course, each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
 
 use super::failure::Failure;
 use super::scenario::Scenario;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
 
-/// A scenario is shrunk in at most this many tries.
+/// The maximum number of scenarios that are run to shrink one.
 pub const MAX_TRIES: usize = 300;
 
-/// A simpler scenario is tried with so many seeds: its own, and the next ones.
+/// The number of seeds with which a simpler scenario is tried: its own, and the next ones.
 const SEEDS: u64 = 3;
 
 /// A smaller scenario that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shrunk {
-    /// The smallest that was found.
+    /// The smallest one found.
     pub scenario: Scenario,
-    /// What is wrong there.
-    pub fault: Failure,
-    /// How many scenarios were tried.
+    /// Its failure.
+    pub failure: Failure,
+    /// The number of scenarios that were run.
     pub tries: usize,
 }
 
-/// Shrinks a scenario that fails with `fault`; `fails` says what is wrong with another.
-pub(super) fn shrink(failing: &Scenario, fault: &Failure, fails: impl Fn(&Scenario) -> Option<Failure>) -> Shrunk {
-    let mut best = Shrunk { scenario: failing.clone(), fault: fault.clone(), tries: 0 };
+/// Shrinks a scenario that fails with `failure`; `run` runs another one and returns its failure, if any.
+pub(super) fn shrink(failing: &Scenario, failure: &Failure, run: impl Fn(&Scenario) -> Option<Failure>) -> Shrunk {
+    let mut best = Shrunk { scenario: failing.clone(), failure: failure.clone(), tries: 0 };
     loop {
         let seed = best.scenario.seed;
         let seeded = |scenario: Scenario| (0..SEEDS).map(move |more| (scenario.clone(), seed.wrapping_add(more)));
@@ -40,17 +39,17 @@ pub(super) fn shrink(failing: &Scenario, fault: &Failure, fails: impl Fn(&Scenar
             }
             best.tries += 1;
             let scenario = Scenario { seed, ..scenario };
-            if let Some(fault) = fails(&scenario).filter(|found| found.is_like(fault)) {
-                smaller = Some((scenario, fault));
+            if let Some(failure) = run(&scenario).filter(|found| found.is_like(failure)) {
+                smaller = Some((scenario, failure));
                 break;
             }
         }
-        let Some((scenario, fault)) = smaller else { return best };
-        best = Shrunk { scenario, fault, ..best };
+        let Some((scenario, failure)) = smaller else { return best };
+        best = Shrunk { scenario, failure, ..best };
     }
 }
 
-/// Simpler scenarios, each by one step.
+/// The scenarios that are simpler in one parameter.
 fn simpler(from: &Scenario) -> Vec<Scenario> {
     let mut all = Vec::new();
     for fault in &from.faults {
@@ -87,7 +86,7 @@ fn simpler(from: &Scenario) -> Vec<Scenario> {
     all
 }
 
-/// Smaller numbers: the least, half of it, one less.
+/// Smaller numbers to try: the least, half of it, one less.
 fn steps(from: u64, least: u64) -> Vec<u64> {
     let mut steps = vec![least, from / 2, from.saturating_sub(1)];
     steps.retain(|step| (least..from).contains(step));
@@ -100,10 +99,10 @@ mod tests {
     use super::super::draw;
     use super::*;
     use crate::workbench::nemesis::Fault;
-    use crate::workbench::workload::Kind;
+    use crate::workbench::workload::WorkloadKind;
 
     fn shrunk(fails: impl Fn(&Scenario) -> bool) -> Shrunk {
-        let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
+        let mut drawn = (0..).map(|seed| draw::scenario(WorkloadKind::Broadcast, seed));
         let failing = drawn.find(|scenario| scenario.nodes == 25 && fails(scenario)).expect("some seed draws it");
         shrink(&failing, &failure("fails"), |scenario| fails(scenario).then(|| failure("fails")))
     }
@@ -113,16 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_in_another_way_is_not_taken() {
-        let mut drawn = (0..).map(|seed| draw::scenario(Kind::Broadcast, seed));
+    fn a_scenario_that_fails_in_another_way_is_not_taken() {
+        let mut drawn = (0..).map(|seed| draw::scenario(WorkloadKind::Broadcast, seed));
         let drawn = drawn.find(|scenario| scenario.nodes >= 5).expect("some seed draws it");
         let fails = |scenario: &Scenario| Some(failure(if scenario.nodes >= 4 { "lost" } else { "muted" }));
-        let Shrunk { scenario, fault, .. } = shrink(&drawn, &failure("lost"), fails);
-        assert_eq!((scenario.nodes, scenario.rate, fault), (4, 1, failure("lost")));
+        let Shrunk { scenario, failure: found, .. } = shrink(&drawn, &failure("lost"), fails);
+        assert_eq!((scenario.nodes, scenario.rate, found), (4, 1, failure("lost")));
     }
 
     #[test]
-    fn only_what_the_failure_needs_is_left() {
+    fn parameters_that_the_failure_does_not_need_are_at_their_minimum() {
         let needs = |scenario: &Scenario| scenario.faults.contains(&Fault::Kill) && scenario.nodes >= 3;
         let Shrunk { scenario, tries, .. } = shrunk(needs);
         assert!(tries < MAX_TRIES, "{tries}");
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_after_its_tries_and_is_the_same_each_time() {
+    fn shrinking_is_bounded_and_deterministic() {
         let odd = |scenario: &Scenario| scenario.seed % 7 < 6 && u64::from(scenario.rate) * scenario.time_limit_s > 5;
         let first = shrunk(odd);
         assert!(first.tries <= MAX_TRIES && odd(&first.scenario));

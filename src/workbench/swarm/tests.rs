@@ -1,4 +1,4 @@
-//! What a swarm of tests finds, and that everybody finds the same.
+//! Swarms of the nodes of this crate find no failures, and their reports are deterministic.
 
 mod mutants;
 
@@ -11,32 +11,33 @@ use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::report::finish::VALID;
 use crate::workbench::test::{Unwatched, run};
 
-fn swarm(workload: Kind, seeds: u64, jobs: usize) -> Swarm {
+fn swarm(workload: WorkloadKind, seeds: u64, jobs: usize) -> Swarm {
     Swarm { workload, seeds, first_seed: 1, jobs, time_limit: None, arguments: Vec::new() }
 }
 
 /// The nodes of this crate.
-fn good(workload: Kind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
+fn builtin_nodes(workload: WorkloadKind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
     let builtin = Builtin::of(workload);
     move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
 }
 
-fn said(line: &str) -> (u8, String) {
+fn run_swarm(line: &str) -> (u8, String) {
     gloomers(&format!("swarm {line}"), "unused".as_ref())
 }
 
 #[test]
-fn the_nodes_of_every_workload_stand_a_few_seeds() {
-    for workload in Kind::ALL {
-        let findings = swarm(workload, 8, 2).run(&good(workload), &|_| {}, &|| false);
-        assert!(findings.failures.is_empty(), "{findings}");
-        assert!(findings.operations > 0);
+fn the_nodes_of_every_workload_pass_a_few_seeds() {
+    for workload in WorkloadKind::ALL {
+        let report = swarm(workload, 8, 2).run(&builtin_nodes(workload), &|_| {}, &|| false);
+        assert!(report.failures.is_empty(), "{report}");
+        assert!(report.operations > 0);
     }
 }
 
 #[test]
-fn two_messages_of_one_instant_that_change_places_leave_nobody_behind() {
-    // The second said whom the node follows now; taken for the older one, it was never told the last value.
+fn messages_of_one_instant_that_are_reordered_leave_no_node_behind() {
+    // Regression: the second message, which named the node's new hub, was taken for the older one, so that the node never
+    // received the last value.
     let scenario = Scenario {
         nodes: 9,
         rate: 10,
@@ -48,15 +49,15 @@ fn two_messages_of_one_instant_that_change_places_leave_nobody_behind() {
         duplication_percent: 20,
         faults: vec![Fault::Skew],
         interval_ms: 2000,
-        ..swarm(Kind::PnCounter, 1, 1).scenario(470)
+        ..swarm(WorkloadKind::PnCounter, 1, 1).scenario(470)
     };
-    assert_eq!(attempt(&scenario, &good(Kind::PnCounter)).fault, None, "{scenario}");
+    assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::PnCounter)).failure, None, "{scenario}");
 }
 
 #[test]
-fn a_life_that_gave_no_offset_counts_for_nothing_that_the_next_one_does_not_know() {
-    // Its vector made others show messages, and lin-kv had not heard of it: the next incarnation took itself for the
-    // first.
+fn an_incarnation_that_assigned_no_offset_does_not_make_messages_stable() {
+    // Regression: its vector made messages stable on other nodes although it was not recorded in lin-kv, so that the next
+    // incarnation took itself for the first.
     let scenario = Scenario {
         nodes: 2,
         rate: 10,
@@ -68,14 +69,14 @@ fn a_life_that_gave_no_offset_counts_for_nothing_that_the_next_one_does_not_know
         duplication_percent: 0,
         faults: vec![Fault::Partition, Fault::Kill],
         interval_ms: 1400,
-        ..swarm(Kind::Kafka, 1, 1).scenario(7000)
+        ..swarm(WorkloadKind::Kafka, 1, 1).scenario(7000)
     };
-    assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+    assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::Kafka)).failure, None, "{scenario}");
 }
 
 #[test]
-fn a_hub_finds_followers_again_that_have_nothing_to_say() {
-    // It doubted them during the cut, they did not doubt it after the heal, and no message was owed either way.
+fn a_hub_reconnects_to_idle_followers_after_a_partition() {
+    // Regression: the hub suspected them, they did not suspect the hub, and neither side had a message to send.
     let scenario = Scenario {
         nodes: 5,
         rate: 40,
@@ -87,21 +88,21 @@ fn a_hub_finds_followers_again_that_have_nothing_to_say() {
         duplication_percent: 0,
         faults: vec![Fault::Partition, Fault::Skew],
         interval_ms: 3900,
-        ..swarm(Kind::Kafka, 1, 1).scenario(2712)
+        ..swarm(WorkloadKind::Kafka, 1, 1).scenario(2712)
     };
-    assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+    assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::Kafka)).failure, None, "{scenario}");
 }
 
 #[test]
-fn what_has_become_stable_is_said_again_when_it_was_lost() {
-    // The message carried nothing else, so nobody waited for its acknowledgement.
-    let usual = |seed| Scenario {
+fn a_lost_stability_update_is_retransmitted() {
+    // Regression: the message carried nothing else, so that its acknowledgement was not awaited.
+    let base = |seed| Scenario {
         nodes: 4,
         latency_ms: 0,
         shape: Shape::Constant,
         delivery: Delivery::Held,
         duplication_percent: 0,
-        ..swarm(Kind::Kafka, 1, 1).scenario(seed)
+        ..swarm(WorkloadKind::Kafka, 1, 1).scenario(seed)
     };
     let cut = Scenario {
         rate: 9,
@@ -109,7 +110,7 @@ fn what_has_become_stable_is_said_again_when_it_was_lost() {
         loss_percent: 0,
         faults: vec![Fault::OneWay, Fault::Pause, Fault::Skew],
         interval_ms: 4000,
-        ..usual(7490)
+        ..base(7490)
     };
     let lost = Scenario {
         rate: 14,
@@ -117,16 +118,16 @@ fn what_has_become_stable_is_said_again_when_it_was_lost() {
         loss_percent: 5,
         faults: vec![Fault::Pause, Fault::Slow, Fault::Skew],
         interval_ms: 3000,
-        ..usual(1_099_511_628_954)
+        ..base(1_099_511_628_954)
     };
     for scenario in [cut, lost] {
-        assert_eq!(attempt(&scenario, &good(Kind::Kafka)).fault, None, "{scenario}");
+        assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::Kafka)).failure, None, "{scenario}");
     }
 }
 
 #[test]
-fn what_is_lost_behind_a_pause_is_sent_again_in_time() {
-    // The hub had been stopped for so long that a round trip was thought to take many seconds.
+fn messages_lost_after_a_long_pause_are_retransmitted_in_time() {
+    // Regression: the pause of the hub raised the round-trip estimate to many seconds.
     let scenario = Scenario {
         nodes: 4,
         rate: 10,
@@ -138,14 +139,14 @@ fn what_is_lost_behind_a_pause_is_sent_again_in_time() {
         duplication_percent: 14,
         faults: vec![Fault::Pause, Fault::Kill, Fault::Slow],
         interval_ms: 2100,
-        ..swarm(Kind::Broadcast, 1, 1).scenario(5361)
+        ..swarm(WorkloadKind::Broadcast, 1, 1).scenario(5361)
     };
-    assert_eq!(attempt(&scenario, &good(Kind::Broadcast)).fault, None, "{scenario}");
+    assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::Broadcast)).failure, None, "{scenario}");
 }
 
 #[test]
-fn registers_that_a_killed_node_took_with_it_go_back_without_a_fault() {
-    // A process saw what the others held after what its own node had lost, and so those values seemed to come later.
+fn registers_that_revert_because_a_node_was_killed_are_no_failure() {
+    // A process read the values of other nodes after those that its own node had lost, so that the former seemed newer.
     let many = Scenario {
         nodes: 4,
         rate: 20,
@@ -157,7 +158,7 @@ fn registers_that_a_killed_node_took_with_it_go_back_without_a_fault() {
         duplication_percent: 0,
         faults: vec![Fault::Kill],
         interval_ms: 1500,
-        ..swarm(Kind::TxnRwRegister, 1, 1).scenario(500_459)
+        ..swarm(WorkloadKind::TxnRwRegister, 1, 1).scenario(500_459)
     };
     let few = Scenario {
         rate: 5,
@@ -168,20 +169,20 @@ fn registers_that_a_killed_node_took_with_it_go_back_without_a_fault() {
         ..many.clone()
     };
     for scenario in [many, few] {
-        assert_eq!(attempt(&scenario, &good(Kind::TxnRwRegister)).fault, None, "{scenario}");
+        assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::TxnRwRegister)).failure, None, "{scenario}");
     }
 }
 
 #[test]
-fn findings_do_not_depend_on_the_number_of_threads() {
-    let nodes = good(Kind::Broadcast);
-    let alone = swarm(Kind::Broadcast, 12, 1).run(&nodes, &|_| {}, &|| false);
-    assert_eq!(alone, swarm(Kind::Broadcast, 12, 5).run(&nodes, &|_| {}, &|| false));
+fn the_report_does_not_depend_on_the_number_of_threads() {
+    let nodes = builtin_nodes(WorkloadKind::Broadcast);
+    let alone = swarm(WorkloadKind::Broadcast, 12, 1).run(&nodes, &|_| {}, &|| false);
+    assert_eq!(alone, swarm(WorkloadKind::Broadcast, 12, 5).run(&nodes, &|_| {}, &|| false));
 }
 
 #[test]
-fn the_page_ends_with_a_table_and_names_the_commands_of_the_worst() {
-    let (status, page) = said("-w broadcast --seeds 5 --first-seed 20 --jobs 2 --time-limit 3");
+fn the_output_has_the_commands_of_the_worst_cases_and_ends_with_a_table() {
+    let (status, page) = run_swarm("-w broadcast --seeds 5 --first-seed 20 --jobs 2 --time-limit 3");
     assert_eq!(status, VALID, "{page}");
     assert!(page.contains("\nworkload        broadcast\nseeds           5, 20 to 24\noperations      "), "{page}");
     assert!(page.contains("\nfailures        0\ntook            "), "{page}");
@@ -192,14 +193,15 @@ fn the_page_ends_with_a_table_and_names_the_commands_of_the_worst() {
 
 #[test]
 fn bad_arguments_end_with_254_and_help_with_0() {
-    assert_eq!(said("-w ecko").0, BAD_ARGUMENTS);
-    assert_eq!(said("--help").0, VALID);
+    assert_eq!(run_swarm("-w ecko").0, BAD_ARGUMENTS);
+    assert_eq!(run_swarm("--help").0, VALID);
 }
 
 /// The history of a scenario, as bytes.
 fn history(scenario: &Scenario) -> Vec<u8> {
     let config = scenario.config();
-    let mut nodes = good(config.workload)(config.nodes.len(), config.seed, &config.arguments).expect("good");
+    let mut nodes =
+        builtin_nodes(config.workload)(config.nodes.len(), config.seed, &config.arguments).expect("valid arguments");
     let mut workload = config.workload.begin(&config.terms());
     let outcome = run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");
     let history: crate::workbench::history::History = outcome.history.into_iter().collect();
@@ -210,7 +212,7 @@ fn history(scenario: &Scenario) -> Vec<u8> {
 
 #[test]
 fn the_printed_command_replays_the_test_to_the_byte() {
-    for workload in [Kind::Broadcast, Kind::Kafka, Kind::TxnRwRegister] {
+    for workload in [WorkloadKind::Broadcast, WorkloadKind::Kafka, WorkloadKind::TxnRwRegister] {
         let swarm = Swarm { arguments: vec!["--max-staleness".into(), "1s".into()], ..swarm(workload, 1, 1) };
         for seed in 1..4 {
             let scenario = swarm.scenario(seed);

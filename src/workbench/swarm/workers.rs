@@ -1,12 +1,12 @@
-//! Threads that share work out, and give the results back in order.
+//! A parallel map over scoped threads.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What `work` makes of each item, in their order, by so many threads; of the first items only, if `is_over` becomes
-/// true before the last has begun.
-pub(super) fn share<T: Sync, R: Send + Sync>(
+/// The results of `work` for all items, in their order. Once `is_over` returns true no further item is begun, and the
+/// results are those of the items before.
+pub(super) fn parallel_map<T: Sync, R: Send + Sync>(
     threads: usize,
     items: &[T],
     is_over: &(dyn Fn() -> bool + Sync),
@@ -35,7 +35,7 @@ mod tests {
         let numbers: Vec<u64> = (0..100).collect();
         let squares: Vec<u64> = numbers.iter().map(|number| number * number).collect();
         for threads in [1, 2, 7, 200] {
-            assert_eq!(share(threads, &numbers, &|| false, |number| number * number), squares);
+            assert_eq!(parallel_map(threads, &numbers, &|| false, |number| number * number), squares);
         }
     }
 
@@ -45,7 +45,8 @@ mod tests {
         for threads in [1, 2, 7] {
             let begun = AtomicUsize::new(0);
             let is_over = || begun.load(Ordering::Relaxed) >= 10;
-            let done = share(threads, &numbers, &is_over, |number| (begun.fetch_add(1, Ordering::Relaxed), *number).1);
+            let done =
+                parallel_map(threads, &numbers, &is_over, |number| (begun.fetch_add(1, Ordering::Relaxed), *number).1);
             assert_eq!(done, numbers[..begun.into_inner()]);
             assert!((10..10 + threads).contains(&done.len()), "{}", done.len());
         }

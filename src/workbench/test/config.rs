@@ -13,7 +13,7 @@ use crate::workbench::network::{Conditions, Delivery, Latency, Shape};
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::INIT_TIMEOUT;
 use crate::workbench::workload::topology::Topology;
-use crate::workbench::workload::{Kind, Terms};
+use crate::workbench::workload::{Terms, WorkloadKind};
 
 /// Thirty years: twice as long still fits every clock.
 const FOREVER: Duration = Duration::from_secs(1_000_000_000);
@@ -37,7 +37,7 @@ const INTERVALS: Range<Duration> = Duration::from_millis(1)..FOREVER;
 #[derive(Debug, Clone, PartialEq)]
 pub struct TestConfig {
     /// The workload.
-    pub workload: Kind,
+    pub workload: WorkloadKind,
     /// The nodes' ids, in order.
     pub nodes: Vec<String>,
     /// The command line of each node.
@@ -86,7 +86,7 @@ pub struct TestConfig {
 impl Default for TestConfig {
     fn default() -> Self {
         Self {
-            workload: Kind::LinKv,
+            workload: WorkloadKind::LinKv,
             nodes: (1..=5).map(|number| format!("n{number}")).collect(),
             arguments: Vec::new(),
             concurrency: 5,

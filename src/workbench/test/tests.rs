@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::time::Time;
 use crate::workbench::edn::Value;
-use crate::workbench::history::{Kind, Process};
+use crate::workbench::history::{OpKind, Process};
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Latency, Shape, Traffic};
 use crate::workbench::workload::{self, Terms};
@@ -175,20 +175,20 @@ fn broadcast(count: usize) -> impl FnMut(usize) -> Script {
     }
 }
 
-fn test(config: &TestConfig, kind: workload::Kind, cluster: &mut Scripted) -> Result<Outcome, TestError> {
+fn test(config: &TestConfig, kind: workload::WorkloadKind, cluster: &mut Scripted) -> Result<Outcome, TestError> {
     run(config, &mut *kind.begin(&Terms::default()), cluster, &mut Unwatched)
 }
 
-fn count(outcome: &Outcome, kind: Kind) -> usize {
+fn count(outcome: &Outcome, kind: OpKind) -> usize {
     outcome.history.iter().filter(|op| op.kind == kind && op.process != Process::Nemesis).count()
 }
 
 #[test]
 fn a_whole_echo_test_passes_in_virtual_time() {
-    let outcome = test(&config(3), workload::Kind::Echo, &mut Scripted::new(3, echo)).expect("it runs");
-    let invoked = count(&outcome, Kind::Invoke);
+    let outcome = test(&config(3), workload::WorkloadKind::Echo, &mut Scripted::new(3, echo)).expect("it runs");
+    let invoked = count(&outcome, OpKind::Invoke);
     assert!((740..870).contains(&invoked), "{invoked}");
-    assert_eq!(count(&outcome, Kind::Ok), invoked);
+    assert_eq!(count(&outcome, OpKind::Ok), invoked);
     let messages = 2 * invoked + 6;
     assert_eq!(outcome.counts.clients, Traffic { send: messages, recv: messages, msg: messages });
     assert_eq!(outcome.counts.servers, Traffic::default());
@@ -201,7 +201,7 @@ fn a_whole_echo_test_passes_in_virtual_time() {
 fn the_same_seed_gives_the_same_history_and_another_another() {
     let history = |seed| {
         let config = TestConfig { seed, nemesis: vec![Fault::Partition], ..config(5) };
-        test(&config, workload::Kind::Broadcast, &mut Scripted::new(5, broadcast(5))).expect("it runs").history
+        test(&config, workload::WorkloadKind::Broadcast, &mut Scripted::new(5, broadcast(5))).expect("it runs").history
     };
     assert!(history(1) == history(1));
     assert!(history(1) != history(2));
@@ -210,16 +210,16 @@ fn the_same_seed_gives_the_same_history_and_another_another() {
 #[test]
 fn broadcast_sets_up_a_topology_and_reads_once_per_thread_ten_seconds_after_the_end() {
     let mut cluster = Scripted::new(5, broadcast(5));
-    let outcome = test(&config(5), workload::Kind::Broadcast, &mut cluster).expect("it runs");
+    let outcome = test(&config(5), workload::WorkloadKind::Broadcast, &mut cluster).expect("it runs");
     let (before, last): (Vec<_>, Vec<_>) = outcome.history.iter().partition(|op| op.extra.is_empty());
     assert_eq!(last.len(), 10);
     assert!(last[0].time - before[before.len() - 1].time >= 10_000_000_000);
-    let told = outcome.history.iter().filter(|op| op.f == "broadcast" && op.kind == Kind::Ok).count();
-    for op in last.iter().filter(|op| op.kind == Kind::Ok) {
+    let told = outcome.history.iter().filter(|op| op.f == "broadcast" && op.kind == OpKind::Ok).count();
+    for op in last.iter().filter(|op| op.kind == OpKind::Ok) {
         assert!(matches!(&op.value, Value::Ints(seen) if seen.len() == told));
     }
     assert_eq!(outcome.counts.servers.msg, 4 * told);
-    assert_eq!(outcome.counts.clients.msg, 20 + 2 * count(&outcome, Kind::Invoke));
+    assert_eq!(outcome.counts.clients.msg, 20 + 2 * count(&outcome, OpKind::Invoke));
 }
 
 #[test]
@@ -228,13 +228,13 @@ fn clients_are_delayed_by_held_messages_only_under_held_delivery() {
         let latency = Latency { shape: Shape::Constant, mean_ms: 100 };
         let config = TestConfig { latency, delivery, ..config(5) };
         let mut cluster = Scripted::new(5, broadcast(5));
-        let history = test(&config, workload::Kind::Broadcast, &mut cluster).expect("it runs").history;
+        let history = test(&config, workload::WorkloadKind::Broadcast, &mut cluster).expect("it runs").history;
         let mut begun = std::collections::BTreeMap::new();
         let mut slowest = 0;
         for op in &history {
             match op.kind {
-                Kind::Invoke => drop(begun.insert(op.process, op.time)),
-                Kind::Ok | Kind::Fail | Kind::Info => slowest = slowest.max(op.time - begun[&op.process]),
+                OpKind::Invoke => drop(begun.insert(op.process, op.time)),
+                OpKind::Ok | OpKind::Fail | OpKind::Info => slowest = slowest.max(op.time - begun[&op.process]),
             }
         }
         slowest / 1_000_000
@@ -247,7 +247,7 @@ fn clients_are_delayed_by_held_messages_only_under_held_delivery() {
 fn partitions_cut_what_passes_between_nodes_and_end_with_a_heal() {
     let config = TestConfig { nemesis: vec![Fault::Partition], ..config(5) };
     let mut cluster = Scripted::new(5, broadcast(5));
-    let outcome = test(&config, workload::Kind::Broadcast, &mut cluster).expect("it runs");
+    let outcome = test(&config, workload::WorkloadKind::Broadcast, &mut cluster).expect("it runs");
     assert!(outcome.counts.servers.recv < outcome.counts.servers.send);
     assert_eq!(outcome.counts.clients.recv, outcome.counts.clients.send);
     let acts: Vec<_> = outcome.history.iter().filter(|op| op.process == Process::Nemesis).collect();
@@ -268,11 +268,11 @@ fn a_late_reply_to_a_replaced_client_mutes_the_node() {
             if asked.len() == 2 { vec![reply(&asked[0], json!({"type": "echo_ok", "echo": 1}))] } else { vec![] }
         })
     };
-    let outcome = test(&config(1), workload::Kind::Echo, &mut Scripted::new(1, script)).expect("it runs");
+    let outcome = test(&config(1), workload::WorkloadKind::Echo, &mut Scripted::new(1, script)).expect("it runs");
     assert_eq!(outcome.muted.len(), 1);
     assert!(outcome.muted[0].late_reply);
-    let infos: Vec<_> = outcome.history.iter().filter(|op| op.kind == Kind::Info).collect();
-    assert_eq!(infos.len(), count(&outcome, Kind::Invoke));
+    let infos: Vec<_> = outcome.history.iter().filter(|op| op.kind == OpKind::Info).collect();
+    assert_eq!(infos.len(), count(&outcome, OpKind::Invoke));
     assert_eq!(infos[0].error, Some(Value::Keyword("net-timeout".into())));
     assert_eq!((infos[0].process, infos[1].process), (Process::Client(0), Process::Client(1)));
 }
@@ -291,8 +291,8 @@ fn a_reusable_client_goes_on_after_a_time_out() {
             Vec::new()
         })
     };
-    let outcome = test(&config(1), workload::Kind::UniqueIds, &mut Scripted::new(1, script)).expect("it runs");
-    assert_eq!(count(&outcome, Kind::Info), 2, "five seconds each, and none begins after eight");
+    let outcome = test(&config(1), workload::WorkloadKind::UniqueIds, &mut Scripted::new(1, script)).expect("it runs");
+    assert_eq!(count(&outcome, OpKind::Info), 2, "five seconds each, and none begins after eight");
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn silence_garbage_or_an_error_instead_of_init_ok_ends_the_test() {
             Box::new(move |message| if body.is_null() { vec![] } else { vec![reply(message, body.clone())] })
         };
         let mut cluster = Scripted::new(2, script);
-        let failure = test(&config(2), workload::Kind::Echo, &mut cluster).expect_err("not initialised");
+        let failure = test(&config(2), workload::WorkloadKind::Echo, &mut cluster).expect_err("not initialised");
         assert!(matches!(failure, TestError::Unready { node, .. } if node == "n0"));
     }
 }
@@ -313,7 +313,7 @@ fn a_node_found_dead_at_the_end_is_a_crash_with_a_history() {
     let config = TestConfig { time_limit: Duration::from_secs(1), ..config(2) };
     let mut cluster = Scripted::new(2, echo);
     cluster.frail = Some(1);
-    let outcome = test(&config, workload::Kind::Echo, &mut cluster);
+    let outcome = test(&config, workload::WorkloadKind::Echo, &mut cluster);
     assert!(outcome.is_ok_and(|outcome| outcome.crashes.len() == 1 && !outcome.history.is_empty()));
 }
 
@@ -321,10 +321,10 @@ fn a_node_found_dead_at_the_end_is_a_crash_with_a_history() {
 fn a_node_that_takes_no_line_holds_up_its_own_deliveries_and_loses_none() {
     let mut cluster = Scripted::new(2, echo);
     cluster.full_until = Time::from_millis(3_005);
-    let outcome = test(&config(2), workload::Kind::Echo, &mut cluster).expect("it runs");
+    let outcome = test(&config(2), workload::WorkloadKind::Echo, &mut cluster).expect("it runs");
     assert_eq!(outcome.lateness.max, Duration::from_secs(3));
     assert_eq!(outcome.lateness.p99(), Duration::ZERO, "all but the first node's init");
-    assert_eq!(count(&outcome, Kind::Ok), count(&outcome, Kind::Invoke));
+    assert_eq!(count(&outcome, OpKind::Ok), count(&outcome, OpKind::Invoke));
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn killed_nodes_are_given_init_again_and_nobody_is_down_in_the_final_phase() {
     let config =
         TestConfig { nemesis: vec![Fault::Kill, Fault::Pause], time_limit: Duration::from_secs(60), ..config(5) };
     let mut cluster = Scripted::new(5, broadcast(5));
-    let outcome = test(&config, workload::Kind::Broadcast, &mut cluster).expect("it runs");
+    let outcome = test(&config, workload::WorkloadKind::Broadcast, &mut cluster).expect("it runs");
     assert!(outcome.crashes.is_empty(), "{:?}", outcome.crashes);
     let acts: Vec<_> = outcome.history.iter().filter(|op| op.process == Process::Nemesis).collect();
     for pair in acts.chunks(2) {
@@ -348,8 +348,8 @@ fn killed_nodes_are_given_init_again_and_nobody_is_down_in_the_final_phase() {
     assert!(said("kill", "killed") > 0);
     assert_eq!(said("kill", "killed"), said("start", "started"));
     assert!(said("pause", "paused") > 0);
-    assert_eq!(outcome.history.iter().filter(|op| op.is_final() && op.kind == Kind::Ok).count(), 5);
-    assert!(count(&outcome, Kind::Info) + count(&outcome, Kind::Fail) > 0, "somebody asked in vain");
+    assert_eq!(outcome.history.iter().filter(|op| op.is_final() && op.kind == OpKind::Ok).count(), 5);
+    assert!(count(&outcome, OpKind::Info) + count(&outcome, OpKind::Fail) > 0, "somebody asked in vain");
 }
 
 #[test]
@@ -357,6 +357,6 @@ fn a_node_that_died_by_itself_is_not_restarted_by_the_nemesis() {
     let config = TestConfig { nemesis: vec![Fault::Kill], time_limit: Duration::from_secs(30), ..config(3) };
     let mut cluster = Scripted::new(3, echo);
     cluster.frail = Some(1);
-    let outcome = test(&config, workload::Kind::Echo, &mut cluster).expect("it runs");
+    let outcome = test(&config, workload::WorkloadKind::Echo, &mut cluster).expect("it runs");
     assert_eq!(outcome.crashes.iter().map(|crash| &*crash.node).collect::<Vec<_>>(), ["n1"]);
 }

@@ -6,7 +6,7 @@ use crate::time::Time;
 use crate::workbench::cluster::Cluster;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
-use crate::workbench::history::{Kind, Op, Process};
+use crate::workbench::history::{Op, OpKind, Process};
 use crate::workbench::workload::client::{ClientReply, Schema};
 use crate::workbench::workload::{Act, Invocation, Workload};
 
@@ -22,7 +22,7 @@ pub(super) struct Recorder {
 
 /// One line of the history, without its time and index.
 struct Entry {
-    kind: Kind,
+    kind: OpKind,
     process: Process,
     f: &'static str,
     value: Value,
@@ -32,7 +32,7 @@ struct Entry {
 
 /// How an operation ended.
 struct End {
-    kind: Kind,
+    kind: OpKind,
     f: &'static str,
     value: Value,
     error: Option<Value>,
@@ -41,7 +41,7 @@ struct End {
 
 impl Recorder {
     pub(super) fn nemesis(&mut self, f: &'static str, value: Value, now: Time, watch: &mut dyn Watch) {
-        let (kind, process) = (Kind::Info, Process::Nemesis);
+        let (kind, process) = (OpKind::Info, Process::Nemesis);
         self.write(Entry { kind, process, f, value, error: None, extra: Vec::new() }, now, watch);
     }
 
@@ -100,7 +100,7 @@ impl Workers {
             workload.on_client(thread);
         }
         let entry = Entry {
-            kind: Kind::Invoke,
+            kind: OpKind::Invoke,
             process: Process::Client(worker.process),
             f: invocation.f,
             value: invocation.value.clone(),
@@ -158,8 +158,8 @@ impl Workers {
                 }
                 return;
             }
-            Act::Done(value) => (Kind::Ok, value),
-            Act::Crash => (Kind::Info, invocation.value),
+            Act::Done(value) => (OpKind::Ok, value),
+            Act::Crash => (OpKind::Info, invocation.value),
         };
         let end = End { kind, f: invocation.f, value, error: None, extra: invocation.marks };
         self.complete(thread, end, workload, router, recorder);
@@ -178,7 +178,7 @@ impl Workers {
         let worker = &mut self.workers[thread];
         let End { kind, f, value, error, extra } = end;
         let entry = Entry { kind, process: Process::Client(worker.process), f, value, error, extra };
-        if kind == Kind::Info {
+        if kind == OpKind::Info {
             worker.process += count;
             worker.spent = !workload.error_policy().reusable;
         }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
-use crate::workbench::history::Kind;
+use crate::workbench::history::OpKind;
 use crate::workbench::json;
 use crate::workbench::network::Array;
 use crate::workbench::quote::quote;
@@ -80,8 +80,8 @@ pub struct ErrorPolicy {
 /// An operation that did not succeed, as the history records it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OperationFailure {
-    /// [`Kind::Fail`] or [`Kind::Info`].
-    pub kind: Kind,
+    /// [`OpKind::Fail`] or [`OpKind::Info`].
+    pub kind: OpKind,
     /// The `:error`.
     pub error: Value,
     /// The `:exception`, where there is one.
@@ -126,7 +126,7 @@ impl ErrorPolicy {
     }
 
     fn failure(&self, f: &str, reason: Reason) -> OperationFailure {
-        let unsure = if self.idempotent.contains(&f) { Kind::Fail } else { Kind::Info };
+        let unsure = if self.idempotent.contains(&f) { OpKind::Fail } else { OpKind::Info };
         let understood =
             |kind, error, reason| OperationFailure { kind, error, exception: None, reason: Box::new(reason) };
         match &reason {
@@ -141,7 +141,7 @@ impl ErrorPolicy {
                     let text = if let Value::Str(text) = text { format!(": {text}") } else { String::new() };
                     return exception(&format!("RPC error {name}{text}"), reason);
                 }
-                let kind = if definite { Kind::Fail } else { unsure };
+                let kind = if definite { OpKind::Fail } else { unsure };
                 let error = Value::Vector(vec![keyword(name), text.clone()]);
                 understood(kind, error, reason)
             }
@@ -246,7 +246,7 @@ fn exception(message: &str, reason: Reason) -> OperationFailure {
         (keyword("message"), text.clone()),
     ]);
     OperationFailure {
-        kind: Kind::Info,
+        kind: OpKind::Info,
         error: Value::Str(format!("indeterminate: {message}").into()),
         exception: Some(Value::Map(vec![(keyword("via"), Value::Vector(vec![via])), (keyword("cause"), text)])),
         reason: Box::new(reason),

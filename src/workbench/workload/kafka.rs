@@ -16,7 +16,7 @@ use super::{Act, ConvergenceProbe, Invocation, Last, Terms, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::{Stagger, Threads};
-use crate::workbench::history::{Kind, Op};
+use crate::workbench::history::{Op, OpKind};
 use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_integer};
 use catch_up::CatchUp;
 use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
@@ -183,7 +183,7 @@ impl Workload for Kafka {
     }
 
     fn on_completion(&mut self, thread: usize, op: &Op) {
-        if op.kind != Kind::Ok {
+        if op.kind != OpKind::Ok {
             return;
         }
         let (sent, polled) = (highest_sent(op), highest_polled(op));

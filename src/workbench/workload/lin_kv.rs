@@ -12,7 +12,7 @@ use super::{Act, Invocation, Terms, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
-use crate::workbench::history::{Kind, Op};
+use crate::workbench::history::{Op, OpKind};
 use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, is_anything};
 
 /// Values are below this.
@@ -133,7 +133,7 @@ impl Workload for LinKv {
 
     fn on_completion(&mut self, thread: usize, op: &Op) {
         let group = thread / (2 * self.nodes);
-        if op.kind != Kind::Info || group >= self.groups.len() {
+        if op.kind != OpKind::Info || group >= self.groups.len() {
             return;
         }
         self.groups[group].processes += 1;
@@ -204,14 +204,14 @@ mod tests {
     #[test]
     fn a_key_is_retired_when_more_than_20_processes_have_had_to_do_with_it() {
         let mut lin_kv = on(5, 20);
-        let (kind, process) = (Kind::Info, Process::Client(0));
+        let (kind, process) = (OpKind::Info, Process::Client(0));
         let (value, error, extra) = (Value::Nil, None, Vec::new());
         let info = Op { index: 0, time: 0, kind, process, f: "cas".into(), value, error, extra };
         for crashes in 1..=11 {
             let keys: Vec<_> = lin_kv.groups.iter().map(|group| group.key).collect();
             assert_eq!(keys, [0, 1], "before crash {crashes}");
             lin_kv.on_completion(3, &info);
-            lin_kv.on_completion(3, &Op { kind: Kind::Fail, ..info.clone() });
+            lin_kv.on_completion(3, &Op { kind: OpKind::Fail, ..info.clone() });
         }
         assert_eq!((lin_kv.groups[0].key, lin_kv.groups[1].key), (2, 1));
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::draw::{Clients, Dice};
 use super::{Said, compare, verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
 /// Clients of a counter that may miscount.
 struct Sloppy {
@@ -23,10 +23,10 @@ impl Clients for Sloppy {
         ("add", delta, false)
     }
 
-    fn answer(&mut self, _: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value) {
-        let kind = dice.one_of(&[Kind::Ok, Kind::Ok, Kind::Ok, Kind::Info, Kind::Info, Kind::Fail]);
+    fn answer(&mut self, _: u64, f: &str, asked: &Value, dice: &mut Dice) -> (OpKind, Value) {
+        let kind = dice.one_of(&[OpKind::Ok, OpKind::Ok, OpKind::Ok, OpKind::Info, OpKind::Info, OpKind::Fail]);
         if f == "add" {
-            let happens = kind == Kind::Ok || kind == Kind::Info && dice.chance(0.5);
+            let happens = kind == OpKind::Ok || kind == OpKind::Info && dice.chance(0.5);
             self.sum += asked.as_int().filter(|_| happens).unwrap_or_default();
             return (kind, asked.clone());
         }
@@ -41,12 +41,12 @@ impl Clients for Sloppy {
 }
 
 fn oracle(history: &History) -> Said {
-    let with = |kind: Kind, f: &str| {
+    let with = |kind: OpKind, f: &str| {
         let ops = history.ops().iter().filter(|op| op.is_client());
         ops.filter(|op| op.kind == kind && op.f == f).collect::<Vec<&Op>>()
     };
-    let finals: Vec<&Op> = with(Kind::Ok, "read").into_iter().filter(|op| op.is_final()).collect();
-    let (certain, open) = (with(Kind::Ok, "add"), with(Kind::Info, "add"));
+    let finals: Vec<&Op> = with(OpKind::Ok, "read").into_iter().filter(|op| op.is_final()).collect();
+    let (certain, open) = (with(OpKind::Ok, "add"), with(OpKind::Info, "add"));
     if certain.iter().chain(&open).chain(&finals).any(|op| op.value.as_int().is_none()) {
         return Said::Unjudgeable;
     }

@@ -4,7 +4,7 @@ use chacha20::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op, Process};
+use crate::workbench::history::{History, Op, OpKind, Process};
 
 /// A source of chance.
 pub(super) struct Dice(ChaCha8Rng);
@@ -41,7 +41,7 @@ pub(super) trait Clients {
     /// The next operation of a process: its name, its value and whether it is a final one.
     fn ask(&mut self, process: u64, dice: &mut Dice) -> (&'static str, Value, bool);
     /// How it ends.
-    fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value);
+    fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (OpKind, Value);
 }
 
 /// No history has so many operations: an oracle may try every order, or every subset, of them.
@@ -77,19 +77,19 @@ pub(super) fn draw<C: Clients>(seed: u64, clients: impl Fn(&mut Dice) -> C) -> H
             extra: if is_final { vec![(Value::keyword("final?"), true.into())] } else { Vec::new() },
         };
         if dice.chance(0.02) {
-            history.push(op(Kind::Info, Process::Nemesis, "start-partition", Value::Nil, false));
+            history.push(op(OpKind::Info, Process::Nemesis, "start-partition", Value::Nil, false));
         }
         let process = names[thread];
         match open[thread].take() {
             Some(Open { .. }) if left == 0 && dice.chance(0.1) => {} // the run ends before it does
             Some(Open { f, value, is_final }) => {
                 let (kind, mut told) = clients.answer(process, f, &value, &mut dice);
-                if kind == Kind::Info {
+                if kind == OpKind::Info {
                     names[thread] += threads as u64;
                     told = value;
                 }
                 let mut op = op(kind, Process::Client(process), f, told, is_final);
-                if kind == Kind::Info {
+                if kind == OpKind::Info {
                     op.error = Some(Value::keyword(dice.one_of(&["net-timeout", "crash"])));
                 }
                 history.push(op);
@@ -97,7 +97,7 @@ pub(super) fn draw<C: Clients>(seed: u64, clients: impl Fn(&mut Dice) -> C) -> H
             None if left > 0 => {
                 left -= 1;
                 let (f, value, is_final) = clients.ask(process, &mut dice);
-                history.push(op(Kind::Invoke, Process::Client(process), f, value.clone(), is_final));
+                history.push(op(OpKind::Invoke, Process::Client(process), f, value.clone(), is_final));
                 open[thread] = Some(Open { f, value, is_final });
             }
             None => {}

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::draw::{Clients, Dice};
 use super::{Said, compare, verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op, Process};
+use crate::workbench::history::{History, Op, OpKind, Process};
 
 /// Clients of two logs that may lose, repeat, reorder and mix up messages.
 struct Sloppy {
@@ -77,22 +77,31 @@ impl Clients for Sloppy {
         }
     }
 
-    fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value) {
-        let kind = dice.one_of(&[Kind::Ok, Kind::Ok, Kind::Ok, Kind::Ok, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info]);
+    fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (OpKind, Value) {
+        let kind = dice.one_of(&[
+            OpKind::Ok,
+            OpKind::Ok,
+            OpKind::Ok,
+            OpKind::Ok,
+            OpKind::Ok,
+            OpKind::Ok,
+            OpKind::Fail,
+            OpKind::Info,
+        ]);
         match f {
-            "poll" if kind == Kind::Ok => (kind, self.poll(process, dice)),
+            "poll" if kind == OpKind::Ok => (kind, self.poll(process, dice)),
             "send" => {
                 let sent = parts(asked);
                 let (key, message) = (sent[0][1].clone(), sent[0][2].as_int().expect("a message"));
                 let log = &mut self.logs[usize::from(key.as_str() == Some("b"))];
                 let offset = log.last().map_or(-1, |(offset, _)| *offset) + dice.one_of(&[1, 1, 2]);
                 let offset = if dice.chance(self.wrong / 2.0) { dice.between(0, offset) } else { offset };
-                let lost = dice.chance(self.wrong / 2.0) || kind == Kind::Fail && dice.chance(0.9);
-                if !lost && (kind != Kind::Info || dice.chance(0.5)) {
+                let lost = dice.chance(self.wrong / 2.0) || kind == OpKind::Fail && dice.chance(0.9);
+                if !lost && (kind != OpKind::Info || dice.chance(0.5)) {
                     log.push((offset, message));
                     log.sort_unstable();
                 }
-                let told = if kind == Kind::Ok { Value::ints(vec![offset, message]) } else { Value::Int(message) };
+                let told = if kind == OpKind::Ok { Value::ints(vec![offset, message]) } else { Value::Int(message) };
                 (kind, send(&key, told))
             }
             _ => (kind, asked.clone()),
@@ -118,7 +127,7 @@ struct Done<'a> {
 }
 
 impl Done<'_> {
-    fn is(&self, kind: Kind) -> bool {
+    fn is(&self, kind: OpKind) -> bool {
         self.op.kind == kind
     }
 
@@ -195,13 +204,13 @@ impl Log<'_> {
 }
 
 fn is_seen(all: &[Done<'_>], key: &str, message: i64) -> bool {
-    all.iter().any(|done| done.is(Kind::Ok) && done.polls(key, message))
+    all.iter().any(|done| done.is(OpKind::Ok) && done.polls(key, message))
 }
 
 /// Whether what was sent is certainly in the log.
 fn is_certain(all: &[Done<'_>], done: &Done<'_>) -> bool {
     let seen = || done.sent.iter().any(|(key, message, _)| is_seen(all, key, *message));
-    done.is(Kind::Ok) || done.is(Kind::Info) && seen()
+    done.is(OpKind::Ok) || done.is(OpKind::Info) && seen()
 }
 
 fn log<'a>(all: &[Done<'_>], key: &'a str) -> Log<'a> {
@@ -240,10 +249,11 @@ fn of_contents(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
             errors.push(("lost-write", format!("{key} {message}")));
         }
     }
-    for done in all.iter().filter(|done| done.is(Kind::Ok)) {
+    for done in all.iter().filter(|done| done.is(OpKind::Ok)) {
         for (_, message) in done.pairs(key) {
-            let failed =
-                |other: &Done<'_>| other.is(Kind::Fail) && other.sent.iter().any(|(k, m, _)| k == key && *m == message);
+            let failed = |other: &Done<'_>| {
+                other.is(OpKind::Fail) && other.sent.iter().any(|(k, m, _)| k == key && *m == message)
+            };
             if all.iter().any(failed) {
                 errors.push(("G1a", format!("{key} {message}")));
             }
@@ -267,7 +277,7 @@ fn of_order(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
         // Whether the process has had the log since.
         let kept = |since: usize| {
             all[since..at].iter().all(|done| {
-                let other = done.process != later.process || done.is(Kind::Fail);
+                let other = done.process != later.process || done.is(OpKind::Fail);
                 other || done.assigned.as_ref().is_none_or(|keys| keys.iter().any(|known| known == key))
             })
         };
@@ -276,7 +286,7 @@ fn of_order(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
             before.filter(|at| kept(*at)).map(|at| &all[at])
         };
         if later.polled.iter().any(|(known, _)| known == key) {
-            let polled = |done: &Done<'_>| done.is(Kind::Ok) && done.polled.iter().any(|(known, _)| known == key);
+            let polled = |done: &Done<'_>| done.is(OpKind::Ok) && done.polled.iter().any(|(known, _)| known == key);
             if let Some(earlier) = before(&polled) {
                 let [from, to] = [earlier.pairs(key).last().copied(), later.pairs(key).first().copied()];
                 match log.distance(from.map(|pair| pair.1), to.map(|pair| pair.1)) {
@@ -286,7 +296,7 @@ fn of_order(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
                 }
             }
         }
-        let sent_here = |done: &Done<'_>| !done.is(Kind::Fail) && done.sent.iter().any(|(known, ..)| known == key);
+        let sent_here = |done: &Done<'_>| !done.is(OpKind::Fail) && done.sent.iter().any(|(known, ..)| known == key);
         if let Some(earlier) = before(&sent_here).filter(|_| sent_here(later)) {
             let message = |done: &Done<'_>| done.sent.as_ref().map(|(_, message, _)| *message);
             let distance = log.distance(message(earlier), message(later));
@@ -301,7 +311,7 @@ fn of_order(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
 fn cycles(all: &[Done<'_>]) -> (usize, bool) {
     let txns: Vec<&Done<'_>> = all.iter().filter(|done| done.assigned.is_none()).collect();
     let follows = |a: &Done<'_>, b: &Done<'_>| {
-        let in_time = a.is(Kind::Ok) && a.op.index < b.begun.index;
+        let in_time = a.is(OpKind::Ok) && a.op.index < b.begun.index;
         in_time || a.sent.iter().any(|(key, message, _)| b.polls(key, *message))
     };
     let mut reach: Vec<Vec<bool>> = txns.iter().map(|a| txns.iter().map(|b| follows(a, b)).collect()).collect();
@@ -321,10 +331,10 @@ fn cycles(all: &[Done<'_>]) -> (usize, bool) {
 /// How long before a poll began there was more in the log than its process had seen, at most.
 fn worst_lag(all: &[Done<'_>]) -> i64 {
     let mut worst = 0;
-    for (at, poll) in all.iter().enumerate().filter(|(_, done)| done.op.f == "poll" && done.is(Kind::Ok)) {
+    for (at, poll) in all.iter().enumerate().filter(|(_, done)| done.op.f == "poll" && done.is(OpKind::Ok)) {
         for key in KEYS {
             // What the process knew: from where the log was assigned last and not before, or from the beginning.
-            let mine = || all[..=at].iter().filter(|done| done.process == poll.process && done.is(Kind::Ok));
+            let mine = || all[..=at].iter().filter(|done| done.process == poll.process && done.is(OpKind::Ok));
             let mut place: Option<i64> = None;
             for done in mine() {
                 if let Some(keys) = &done.assigned {
@@ -334,7 +344,7 @@ fn worst_lag(all: &[Done<'_>]) -> i64 {
                 }
             }
             let Some(place) = place else { continue };
-            let told = |done: &&Done<'_>| !done.is(Kind::Fail) && done.highest(key).is_some_and(|high| high > place);
+            let told = |done: &&Done<'_>| !done.is(OpKind::Fail) && done.highest(key).is_some_and(|high| high > place);
             let first = all.iter().find(told).map(|done| done.op.time);
             worst = worst.max(first.map_or(0, |first| poll.begun.time - first));
         }
@@ -371,7 +381,7 @@ fn oracle(history: &History) -> Said {
     if !any && history.invocation_count() > 0 {
         errors.push(("empty-transaction-graph", String::new()));
     }
-    let oks = || all.iter().filter(|done| done.is(Kind::Ok) && done.assigned.is_none());
+    let oks = || all.iter().filter(|done| done.is(OpKind::Ok) && done.assigned.is_none());
     let acknowledged = oks().filter_map(|done| done.sent.as_ref());
     for (key, message, _) in acknowledged.filter(|(key, message, _)| !is_seen(&all, key, *message)) {
         errors.push(("unseen", format!("{key} {message}")));
@@ -388,7 +398,7 @@ fn oracle(history: &History) -> Said {
             }
         }
     }
-    let infos = all.iter().filter(|done| done.is(Kind::Info) && done.assigned.is_none());
+    let infos = all.iter().filter(|done| done.is(OpKind::Info) && done.assigned.is_none());
     let mut causes: Vec<Value> = Vec::new();
     for cause in infos.filter_map(|done| done.op.error.clone()) {
         if !causes.contains(&cause) {

@@ -3,7 +3,7 @@
 use super::draw::{Clients, Dice};
 use super::{Said, compare, verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
 /// Clients of registers that may be stale, and of which operations of unknown outcome may have happened.
 struct Sloppy {
@@ -39,7 +39,7 @@ impl Clients for Sloppy {
         }
     }
 
-    fn answer(&mut self, _: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value) {
+    fn answer(&mut self, _: u64, f: &str, asked: &Value, dice: &mut Dice) -> (OpKind, Value) {
         let asked_for = numbers(asked);
         let key = asked_for[0].expect("a key");
         let held = &mut self.held[usize::from(key == 1)];
@@ -50,11 +50,11 @@ impl Clients for Sloppy {
             *held = *asked_for.last().expect("a value");
         }
         match f {
-            _ if unheard => (Kind::Info, asked.clone()),
-            "read" if dice.chance(self.stale) => (Kind::Ok, pair(key, number(Some(dice.between(0, 3))))),
-            "read" => (Kind::Ok, pair(key, number(*held))),
-            _ if fits => (Kind::Ok, asked.clone()),
-            _ => (Kind::Fail, asked.clone()),
+            _ if unheard => (OpKind::Info, asked.clone()),
+            "read" if dice.chance(self.stale) => (OpKind::Ok, pair(key, number(Some(dice.between(0, 3))))),
+            "read" => (OpKind::Ok, pair(key, number(*held))),
+            _ if fits => (OpKind::Ok, asked.clone()),
+            _ => (OpKind::Fail, asked.clone()),
         }
     }
 }
@@ -73,8 +73,8 @@ fn calls(history: &History, key: i64, until: usize) -> Vec<Call<'_>> {
     let calls = begun.filter_map(|begun| {
         let end = history.partner(begun);
         match end.map(|end| (end, ops[end].kind)) {
-            Some((_, Kind::Fail)) => None,
-            Some((end, Kind::Ok)) if end <= until => Some(Call { op: &ops[end], begun, ended: Some(end) }),
+            Some((_, OpKind::Fail)) => None,
+            Some((end, OpKind::Ok)) if end <= until => Some(Call { op: &ops[end], begun, ended: Some(end) }),
             Some(_) | None => Some(Call { op: &ops[begun], begun, ended: None }),
         }
     });
@@ -102,7 +102,7 @@ fn explained(left: &[&Call<'_>], held: Option<i64>) -> bool {
 /// Where the first operation on a key ends that no order explains.
 fn violation(history: &History, key: i64) -> Option<usize> {
     let ops = history.ops();
-    let ends = (0..ops.len()).filter(|at| ops[*at].is_client() && ops[*at].kind == Kind::Ok);
+    let ends = (0..ops.len()).filter(|at| ops[*at].is_client() && ops[*at].kind == OpKind::Ok);
     ends.filter(|at| numbers(&ops[*at].value)[0] == Some(key)).find(|end| {
         let calls = calls(history, key, *end);
         !explained(&calls.iter().collect::<Vec<_>>(), None)

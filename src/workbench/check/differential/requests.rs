@@ -6,7 +6,7 @@ use super::super::{Availability, CheckReport as _, availability, stats};
 use super::draw::{Clients, Dice, draw};
 use super::{Said, compare, setting, verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
 /// Clients that are not always told what they should be.
 struct Sloppy {
@@ -26,18 +26,18 @@ impl Clients for Sloppy {
         (f, value, false)
     }
 
-    fn answer(&mut self, _: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value) {
+    fn answer(&mut self, _: u64, f: &str, asked: &Value, dice: &mut Dice) -> (OpKind, Value) {
         if dice.chance(self.unanswered) {
-            return (dice.one_of(&[Kind::Fail, Kind::Info]), asked.clone());
+            return (dice.one_of(&[OpKind::Fail, OpKind::Info]), asked.clone());
         }
         if f == "echo" {
             let wrong = [Value::str("Please echo 1"), Value::Nil, Value::Int(3)];
             let echo = if dice.chance(self.wrong) { &wrong[dice.below(3)] } else { asked }.clone();
-            return (Kind::Ok, Value::record([("type", Value::str("echo_ok")), ("echo", echo)]));
+            return (OpKind::Ok, Value::record([("type", Value::str("echo_ok")), ("echo", echo)]));
         }
         self.next += 1;
         let id = if dice.chance(self.wrong) { dice.between(0, self.next) } else { self.next };
-        (Kind::Ok, if dice.chance(self.strings) { Value::str(id.to_string()) } else { Value::Int(id) })
+        (OpKind::Ok, if dice.chance(self.strings) { Value::str(id.to_string()) } else { Value::Int(id) })
     }
 }
 
@@ -53,11 +53,11 @@ fn sloppy(f: &'static [&'static str]) -> impl Fn(&mut Dice) -> Sloppy {
 
 fn end_of<'a>(history: &'a History, begun: &Op) -> Option<&'a Op> {
     let later = history.ops().iter().filter(|op| op.index > begun.index && op.process == begun.process);
-    later.take(1).find(|op| op.kind != Kind::Invoke)
+    later.take(1).find(|op| op.kind != OpKind::Invoke)
 }
 
 fn echoes(history: &History) -> Said {
-    let begun = history.ops().iter().filter(|op| op.is_client() && op.kind == Kind::Invoke);
+    let begun = history.ops().iter().filter(|op| op.is_client() && op.kind == OpKind::Invoke);
     let errors = begun.filter_map(|op| {
         let told = end_of(history, op).map_or(Value::Nil, |end| end.value.clone());
         let same = told.get("echo").is_some_and(|echo| echo.to_string() == op.value.to_string());
@@ -70,8 +70,8 @@ fn echoes(history: &History) -> Said {
 }
 
 fn unique_ids(history: &History) -> Said {
-    let of = |kind: Kind| history.ops().iter().filter(move |op| op.is_client() && op.kind == kind);
-    let ids: Vec<&Value> = of(Kind::Ok).map(|op| &op.value).collect();
+    let of = |kind: OpKind| history.ops().iter().filter(move |op| op.is_client() && op.kind == kind);
+    let ids: Vec<&Value> = of(OpKind::Ok).map(|op| &op.value).collect();
     let mut numbers: Vec<i64> = ids.iter().filter_map(|id| id.as_int()).collect();
     let mut texts: Vec<&str> = ids.iter().filter_map(|id| id.as_str()).collect();
     if !numbers.is_empty() && !texts.is_empty() {
@@ -91,7 +91,7 @@ fn unique_ids(history: &History) -> Said {
     let range = [sorted.first(), sorted.last()].map(|id| id.cloned().unwrap_or_default());
     Said::Result(vec![
         ("valid?", twice.is_empty().into()),
-        ("attempted-count", Value::count(of(Kind::Invoke).count())),
+        ("attempted-count", Value::count(of(OpKind::Invoke).count())),
         ("acknowledged-count", Value::count(ids.len())),
         ("duplicated-count", Value::count(twice.len())),
         ("duplicated", Value::Map(listed)),
@@ -118,21 +118,21 @@ fn every_name_of_an_operation_needs_a_success_and_all_together_a_share() {
     let mut met = BTreeSet::new();
     for seed in first..first + count {
         let history = draw(seed, sloppy(&["echo", "generate", "crash"]));
-        let ends = |f: Option<&str>, kind: Option<Kind>| {
-            let ops = history.ops().iter().filter(|op| op.is_client() && op.kind != Kind::Invoke);
+        let ends = |f: Option<&str>, kind: Option<OpKind>| {
+            let ops = history.ops().iter().filter(|op| op.is_client() && op.kind != OpKind::Invoke);
             ops.filter(|op| f.is_none_or(|f| op.f == f) && kind.is_none_or(|kind| op.kind == kind)).count()
         };
         let entries = |f: Option<&str>, valid: bool| {
             [
                 (Value::keyword("valid?"), valid.into()),
                 (Value::keyword("count"), Value::count(ends(f, None))),
-                (Value::keyword("ok-count"), Value::count(ends(f, Some(Kind::Ok)))),
-                (Value::keyword("fail-count"), Value::count(ends(f, Some(Kind::Fail)))),
-                (Value::keyword("info-count"), Value::count(ends(f, Some(Kind::Info)))),
+                (Value::keyword("ok-count"), Value::count(ends(f, Some(OpKind::Ok)))),
+                (Value::keyword("fail-count"), Value::count(ends(f, Some(OpKind::Fail)))),
+                (Value::keyword("info-count"), Value::count(ends(f, Some(OpKind::Info)))),
             ]
         };
         let names: Vec<&str> = ["echo", "generate", "crash"].into_iter().filter(|f| ends(Some(f), None) > 0).collect();
-        let works = |f: &&str| ends(Some(f), Some(Kind::Ok)) > 0;
+        let works = |f: &&str| ends(Some(f), Some(OpKind::Ok)) > 0;
         let valid = names.iter().all(|f| works(f) || *f == "crash");
         let by_f = names
             .iter()
@@ -142,8 +142,8 @@ fn every_name_of_an_operation_needs_a_success_and_all_together_a_share() {
         let found = stats::check(&history).to_edn();
         assert!(found.same(&Value::Map(expected.clone())), "seed {seed}: {found}, not {}", Value::Map(expected));
 
-        let begun = history.ops().iter().filter(|op| op.is_client() && op.kind == Kind::Invoke).count();
-        let fine = ends(None, Some(Kind::Ok));
+        let begun = history.ops().iter().filter(|op| op.is_client() && op.kind == OpKind::Invoke).count();
+        let fine = ends(None, Some(OpKind::Ok));
         for (wanted, enough) in [
             (None, true),
             (Some(Availability::Total), fine == begun),

@@ -3,7 +3,7 @@
 use super::draw::{Clients, Dice};
 use super::{Said, compare, ints, verdict};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
 /// Clients of a set that may lose, forget or repeat elements.
 struct Sloppy {
@@ -26,14 +26,14 @@ impl Clients for Sloppy {
         (self.add, Value::Int(if again { dice.between(-2, 4) } else { self.next }), false)
     }
 
-    fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (Kind, Value) {
-        let kind = dice.one_of(&[Kind::Ok, Kind::Ok, Kind::Ok, Kind::Ok, Kind::Fail, Kind::Info]);
+    fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (OpKind, Value) {
+        let kind = dice.one_of(&[OpKind::Ok, OpKind::Ok, OpKind::Ok, OpKind::Ok, OpKind::Fail, OpKind::Info]);
         if f != "read" {
-            let lost = dice.chance(self.misses) || kind != Kind::Ok && dice.chance(0.5);
+            let lost = dice.chance(self.misses) || kind != OpKind::Ok && dice.chance(0.5);
             self.held.extend(asked.as_int().filter(|_| !lost));
             return (kind, asked.clone());
         }
-        if kind != Kind::Ok || dice.chance(0.02) {
+        if kind != OpKind::Ok || dice.chance(0.02) {
             return (kind, Value::Nil);
         }
         let mut seen: Vec<i64> = if self.in_order {
@@ -67,9 +67,9 @@ fn fate<'a>(history: &'a History, element: i64, add: &str) -> Fate<'a> {
     let ops = history.ops();
     // Whoever adds it again begins its story again.
     let begun =
-        (0..ops.len()).filter(|at| ops[*at].f == add && ops[*at].kind == Kind::Invoke && ops[*at].value == value);
+        (0..ops.len()).filter(|at| ops[*at].f == add && ops[*at].kind == OpKind::Invoke && ops[*at].value == value);
     let begun = begun.max().expect("it was added");
-    let oks: Vec<usize> = (begun..ops.len()).filter(|at| ops[*at].is_client() && ops[*at].kind == Kind::Ok).collect();
+    let oks: Vec<usize> = (begun..ops.len()).filter(|at| ops[*at].is_client() && ops[*at].kind == OpKind::Ok).collect();
     let has = |at: &usize| ops[*at].value.items().is_some_and(|mut items| items.any(|item| *item == value));
     let is_read = |at: &usize| ops[*at].f == "read";
     let confirms = |at: &usize| if is_read(at) { has(at) } else { ops[*at].value == value };
@@ -92,7 +92,7 @@ fn fate<'a>(history: &'a History, element: i64, add: &str) -> Fate<'a> {
 }
 
 fn oracle(history: &History, add: &str) -> Said {
-    let begun = history.ops().iter().filter(|op| op.f == add && op.kind == Kind::Invoke);
+    let begun = history.ops().iter().filter(|op| op.f == add && op.kind == OpKind::Invoke);
     let mut elements: Vec<i64> = begun.filter_map(|op| op.value.as_int()).collect();
     elements.sort_unstable();
     elements.dedup();

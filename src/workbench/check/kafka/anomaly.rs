@@ -280,7 +280,7 @@ impl Sequence {
             [op] => entries.push(("op", op.to_value())),
             ops => entries.push(("ops", Value::Vector(ops.iter().map(Op::to_value).collect()))),
         }
-        Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
+        Value::record(entries)
     }
 
     fn sentence(&self, anomaly: LogAnomaly) -> String {

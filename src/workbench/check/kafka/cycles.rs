@@ -6,7 +6,7 @@
 
 use super::record::{Place, Record, Step};
 use super::{Errors, LogAnomaly, LogCase};
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 
 /// From the end of a poll to the beginning of a send of what it brought, by positions in the history; where several
 /// overlap, from the first end to the last beginning.
@@ -33,7 +33,7 @@ pub(super) fn find(record: &Record<'_>, history: &History, errors: &mut Errors) 
         errors.entry(LogAnomaly::CycleExists).or_default().push(LogCase::CycleExists { indices });
     }
     let txns = || record.steps.iter().filter(|step| step.is_txn);
-    let first_end = txns().filter(|step| step.is(Kind::Ok)).map(|step| step.span.1).min();
+    let first_end = txns().filter(|step| step.is(OpKind::Ok)).map(|step| step.span.1).min();
     let last_begin = txns().map(|step| step.span.0).max();
     let in_time = matches!((first_end, last_begin), (Some(end), Some(begin)) if end < begin);
     if !in_time && record.readers.is_empty() && history.invocation_count() > 0 {
@@ -47,7 +47,7 @@ fn spans(record: &Record<'_>) -> Vec<Span> {
     let mut spans = Vec::new();
     for (place, readers) in &record.readers {
         let Some(writer) = record.writers.get(place) else { continue };
-        for reader in readers.iter().filter(|reader| record.steps[**reader].is(Kind::Ok)) {
+        for reader in readers.iter().filter(|reader| record.steps[**reader].is(OpKind::Ok)) {
             let (start, end) = (record.steps[*reader].span.1, record.steps[*writer].span.0);
             if start < end {
                 spans.push(Span { start, end, place: *place, reader: *reader, writer: *writer });
@@ -67,7 +67,7 @@ fn spans(record: &Record<'_>) -> Vec<Span> {
 
 /// The steps that come after the start of a span and, since time is turned back, also before its end.
 fn component<'r, 'a>(record: &'r Record<'a>, span: Span) -> Vec<&'r Step<'a>> {
-    let is_before = |step: &Step<'_>| step.is_txn && step.is(Kind::Ok) && step.span.1 < span.end;
+    let is_before = |step: &Step<'_>| step.is_txn && step.is(OpKind::Ok) && step.span.1 < span.end;
     let is_after = |step: &Step<'_>| step.is_txn && step.span.0 > span.start;
     let is_polled_before = |step: &Step<'_>| {
         let mut readers = step.sends.iter().filter_map(|(place, _)| record.readers.get(place)).flatten();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::record::Record;
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind};
+use crate::workbench::history::{History, OpKind};
 
 /// Offsets of one log that were heard of, each higher than the one before, and when.
 #[derive(Default)]
@@ -57,14 +57,14 @@ impl Lag {
 /// The greatest lag, the last of several as great.
 pub(super) fn worst(record: &Record<'_>, history: &History) -> Option<Lag> {
     let mut growth: BTreeMap<usize, Growth> = BTreeMap::new();
-    for step in record.steps.iter().filter(|step| step.is_txn && !step.is(Kind::Fail)) {
+    for step in record.steps.iter().filter(|step| step.is_txn && !step.is(OpKind::Fail)) {
         for (key, offset) in step.highest() {
             growth.entry(key).or_default().heard_of(offset, step.op.time);
         }
     }
     let mut consumers: BTreeMap<u64, BTreeMap<usize, i64>> = BTreeMap::new();
     let mut worst: Option<(i64, i64, u64, usize)> = None;
-    for step in record.steps.iter().filter(|step| step.is(Kind::Ok)) {
+    for step in record.steps.iter().filter(|step| step.is(OpKind::Ok)) {
         let consumer = consumers.entry(step.process).or_default();
         if !step.is_txn {
             let assigned = step.assigned.iter();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::ids::Ids;
 use super::{Errors, LogAnomaly, LogCase, Unjudgeable, UnseenMessages};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Op, Process};
+use crate::workbench::history::{History, Op, OpKind, Process};
 
 /// A log and a message in it, by their numbers.
 pub(super) type Place = (usize, usize);
@@ -30,7 +30,7 @@ pub(super) struct Step<'a> {
 }
 
 impl Step<'_> {
-    pub(super) fn is(&self, kind: Kind) -> bool {
+    pub(super) fn is(&self, kind: OpKind) -> bool {
         self.op.kind == kind
     }
 
@@ -79,7 +79,7 @@ pub(super) struct Record<'a> {
 impl<'a> Record<'a> {
     pub(super) fn of(history: &'a History) -> Result<Self, Unjudgeable> {
         let mut record = Self::default();
-        for (position, op) in history.client_ops().filter(|(_, op)| op.kind != Kind::Invoke) {
+        for (position, op) in history.client_ops().filter(|(_, op)| op.kind != OpKind::Invoke) {
             let (Some(begun), Process::Client(process)) = (history.partner(position), op.process) else { continue };
             let is_txn = matches!(&*op.f, "send" | "poll" | "txn");
             if !is_txn && !matches!(&*op.f, "assign" | "subscribe") {
@@ -153,7 +153,7 @@ impl<'a> Record<'a> {
             }
             for place in step.reads() {
                 self.readers.entry(place).or_default().push(index);
-                if step.is(Kind::Ok) {
+                if step.is(OpKind::Ok) {
                     self.seen.insert(place);
                 }
             }
@@ -178,7 +178,7 @@ impl<'a> Record<'a> {
 
     /// Whether what it sent certainly is in its log: it succeeded, or somebody has seen some of it.
     pub(super) fn has_taken_effect(&self, step: &Step<'_>) -> bool {
-        step.is(Kind::Ok) || step.is(Kind::Info) && step.sends.iter().any(|(place, _)| self.seen.contains(place))
+        step.is(OpKind::Ok) || step.is(OpKind::Info) && step.sends.iter().any(|(place, _)| self.seen.contains(place))
     }
 
     /// Messages that were read though their sends failed.
@@ -186,11 +186,11 @@ impl<'a> Record<'a> {
         let failed: BTreeSet<Place> = self
             .steps
             .iter()
-            .filter(|step| step.is(Kind::Fail))
+            .filter(|step| step.is(OpKind::Fail))
             .flat_map(|step| &step.sends)
             .map(|(at, _)| *at)
             .collect();
-        for step in self.steps.iter().filter(|step| step.is(Kind::Ok)) {
+        for step in self.steps.iter().filter(|step| step.is(OpKind::Ok)) {
             for place in step.reads().filter(|place| failed.contains(place)) {
                 errors.entry(LogAnomaly::AbortedRead).or_default().push(LogCase::AbortedRead {
                     key: self.keys[place.0].clone(),
@@ -218,7 +218,7 @@ impl<'a> Record<'a> {
 
     /// What was acknowledged and never seen, when the last send or poll succeeded.
     pub(super) fn unseen(&self) -> Result<Option<UnseenMessages>, Unjudgeable> {
-        let oks = || self.steps.iter().filter(|step| step.is_txn && step.is(Kind::Ok));
+        let oks = || self.steps.iter().filter(|step| step.is_txn && step.is(OpKind::Ok));
         let mut unseen: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for (key, message) in oks().flat_map(|step| &step.sends).map(|(place, _)| *place) {
             if !self.seen.contains(&(key, message)) {

@@ -8,7 +8,7 @@ use super::orders::Orders;
 use super::record::{Record, Step};
 use super::{Errors, LogAnomaly, LogCase};
 use crate::workbench::edn::Value;
-use crate::workbench::history::Kind;
+use crate::workbench::history::OpKind;
 
 /// Two messages of a log that should lie next to each other, or one after the other.
 struct Pair {
@@ -120,7 +120,7 @@ pub(super) fn between_polls(record: &Record<'_>, orders: &Orders, errors: &mut E
                     let pair = Pair { key: *key, first: *first, second: pairs.first().map(|(_, message)| *message) };
                     poll_after(before, step, &pair, record, orders, errors);
                 }
-                if step.is(Kind::Ok) {
+                if step.is(OpKind::Ok) {
                     latest.insert(*key, (step, pairs.last().map(|(_, message)| *message)));
                 }
             }
@@ -129,7 +129,7 @@ pub(super) fn between_polls(record: &Record<'_>, orders: &Orders, errors: &mut E
 }
 
 fn reassign(latest: &mut Latest<'_, '_>, step: &Step<'_>) {
-    if !step.is(Kind::Fail) {
+    if !step.is(OpKind::Fail) {
         latest.retain(|key, _| step.assigned.contains(key));
     }
 }
@@ -159,7 +159,7 @@ pub(super) fn between_sends(record: &Record<'_>, orders: &Orders, errors: &mut E
                 reassign(&mut latest, step);
                 continue;
             }
-            if step.is(Kind::Fail) {
+            if step.is(OpKind::Fail) {
                 continue;
             }
             for (key, messages) in step.writes() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::workbench::check::Unjudgeable;
 use crate::workbench::edn::{Identity, Value};
-use crate::workbench::history::{History, Kind, Op};
+use crate::workbench::history::{History, Op, OpKind};
 
 /// What a call does to the register, whose values are numbered; 0 is nil.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,11 +124,11 @@ pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeab
     let mut places: BTreeMap<Identity, usize> = BTreeMap::new();
     let mut keys: Vec<(Value, Calls)> = Vec::new();
     for (position, op) in history.client_ops() {
-        if op.kind != Kind::Invoke {
+        if op.kind != OpKind::Invoke {
             continue;
         }
         let completion = history.partner(position).map(|at| (at, &history.ops()[at]));
-        let seen = completion.filter(|(_, completion)| completion.kind == Kind::Ok);
+        let seen = completion.filter(|(_, completion)| completion.kind == OpKind::Ok);
         let told = seen.map_or(op, |(_, completion)| completion);
         let mut pair = told.value.items().filter(|pair| pair.len() == 2).into_iter().flatten();
         let (Some(key), Some(value)) = (pair.next(), pair.next()) else {
@@ -138,7 +138,7 @@ pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeab
             keys.push((key.into_owned(), Calls::new()));
             keys.len() - 1
         });
-        if completion.is_none_or(|(_, completion)| completion.kind != Kind::Fail) {
+        if completion.is_none_or(|(_, completion)| completion.kind != OpKind::Fail) {
             keys[place].1.push(told, &value, position, seen.map(|(at, _)| at))?;
         }
     }

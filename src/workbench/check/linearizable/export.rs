@@ -52,7 +52,7 @@ impl CheckReport for LinearizableReport {
         if !windows.is_empty() {
             result.push(("gloomers", Value::record([("windows", Value::Map(windows))])));
         }
-        Value::Map(result.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
+        Value::record(result)
     }
 
     fn violations(&self) -> Vec<Violation> {

@@ -1,6 +1,6 @@
-//! The report of a set for its readers.
+//! The report of a set as results, violations and explanations.
 
-use super::{SetReport, Stale, Unseen};
+use super::{SetReport, SetViolation, Stale};
 use crate::workbench::check::{CheckReport, Quantiles, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
@@ -34,10 +34,9 @@ impl CheckReport for SetReport {
             // Maelstrom looks for duplicates within a read with a test that never fires (protocol §13.3).
             ("duplicated-count", Some(Value::Int(0))),
             ("duplicated", Some(Value::Map(vec![]))),
-            ("gloomers", Some(self.unseen_to_edn())),
+            ("gloomers", Some(self.extended_to_edn())),
         ];
-        let present = entries.into_iter().filter_map(|(key, value)| value.map(|value| (Value::keyword(key), value)));
-        Value::Map(present.collect())
+        Value::record(entries.into_iter().filter_map(|(key, value)| Some((key, value?))))
     }
 
     fn violations(&self) -> Vec<Violation> {
@@ -52,20 +51,20 @@ impl CheckReport for SetReport {
     }
 
     fn extended_verdict(&self) -> Option<Verdict> {
-        Some(Verdict::from(self.unseen.is_empty()))
+        Some(Verdict::from(self.extended.is_empty()))
     }
 
-    fn unseen(&self) -> Vec<Violation> {
-        let listed = |unseen: &Unseen| {
-            let Unseen { anomaly, cases } = unseen;
+    fn extended_violations(&self) -> Vec<Violation> {
+        let listed = |violation: &SetViolation| {
+            let SetViolation { anomaly, cases } = violation;
             let values = cases.iter().map(|case| &case.value);
             Violation::listed(anomaly.name(), anomaly.in_words(), cases.len(), values)
         };
-        self.unseen.iter().filter_map(listed).collect()
+        self.extended.iter().filter_map(listed).collect()
     }
 
     fn explanation(&self) -> Vec<Vec<String>> {
-        self.unseen.iter().flat_map(|unseen| unseen.sentences().map(|sentence| vec![sentence])).collect()
+        self.extended.iter().flat_map(|violation| violation.sentences().map(|sentence| vec![sentence])).collect()
     }
 
     fn stable_latencies(&self) -> Option<&Quantiles> {
@@ -74,15 +73,15 @@ impl CheckReport for SetReport {
 }
 
 impl SetReport {
-    fn unseen_to_edn(&self) -> Value {
-        let told = self.unseen.iter().map(|unseen| {
-            let sentences = unseen.sentences().map(|sentence| Value::lines(vec![sentence]));
-            (Value::keyword(unseen.anomaly.name()), Value::Vector(sentences.collect()))
+    fn extended_to_edn(&self) -> Value {
+        let sentences = self.extended.iter().map(|violation| {
+            let sentences = violation.sentences().map(|sentence| Value::lines(vec![sentence]));
+            (Value::keyword(violation.anomaly.name()), Value::Vector(sentences.collect()))
         });
-        let kinds = self.unseen.iter().map(|unseen| (unseen.anomaly.name(), unseen.to_edn()));
-        let told = (!self.unseen.is_empty()).then(|| ("in-words", Value::Map(told.collect())));
-        let entries = std::iter::once(("valid?", self.unseen.is_empty().into())).chain(kinds).chain(told);
-        Value::Map(entries.map(|(key, value)| (Value::keyword(key), value)).collect())
+        let anomalies = self.extended.iter().map(|violation| (violation.anomaly.name(), violation.to_edn()));
+        let sentences = (!self.extended.is_empty()).then(|| ("in-words", Value::Map(sentences.collect())));
+        let is_valid = ("valid?", self.extended.is_empty().into());
+        Value::record(std::iter::once(is_valid).chain(anomalies).chain(sentences))
     }
 }
 

@@ -1,6 +1,6 @@
-//! Small histories with every fate that an element can have.
+//! Small histories with every outcome of an element.
 
-mod unseen;
+mod extended;
 
 use super::super::tests::history;
 use super::*;

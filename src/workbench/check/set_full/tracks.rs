@@ -1,26 +1,26 @@
-//! Reads of one growing list after the other, of which only what is new in each is looked at.
+//! Sequences of reads of a growing list, of which each visits only the elements that are new.
 //!
-//! A replica that lists its elements in the order in which it came to know them is read as a list that grows at its
-//! end. Its reads make a track. Where an element comes in, and when the reads began, say which of them had it and which
-//! had not: the columns of the elements are brought up to date once for all reads of a track, when it ends.
+//! A replica that lists elements in the order in which it received them returns lists of which each begins with the one
+//! before. Such reads form a track. The first read that returned an element decides which reads of the track had it, so
+//! that the state of the elements is updated once for all reads, when the track ends.
 
 use crate::workbench::edn::Ints;
 
-/// As many lists are followed at once: one for each replica of a large cluster.
-const MOST: usize = 128;
+/// The maximum number of concurrent tracks: one for each replica of a large cluster.
+const MAX_TRACKS: usize = 128;
 
-/// The reads of one list while it grows.
+/// Reads of which each returned the list of the one before, with more elements at its end.
 pub(super) struct Track {
     list: Ints,
-    /// Of each element, by its number, the first read that had it, from one; zero if none had, as if it is not there.
+    /// For each element, by its id, the first read that returned it, counted from one; zero or absent if none did.
     first: Vec<u32>,
-    /// Where each read ended, and where it began, counted from one.
+    /// The positions of the completion and of the invocation of each read, counted from one.
     reads: Vec<(usize, usize)>,
 }
 
 impl Track {
-    /// Takes the next read, of a list that begins with the one before; `id` numbers the elements. Nothing, if one has
-    /// no number or stands there twice. Otherwise `learn` hears of each that is new.
+    /// Adds a read of a list that begins with the one before, and returns the ids of its new elements; `None` if an
+    /// element has no id or occurs twice.
     fn grow(&mut self, list: &Ints, read: (usize, usize), id: impl Fn(i64) -> Option<usize>) -> Option<Vec<usize>> {
         let number = u32::try_from(self.reads.len() + 1).ok()?;
         let mut new = Vec::new();
@@ -40,8 +40,8 @@ impl Track {
         Some(new)
     }
 
-    /// Of an element whose add began at a position, where the last read began that had it, and the last one that had
-    /// it not, counted from one; of those that ended after the add began.
+    /// The positions, counted from one, at which the last read was invoked that returned an element, and the last that
+    /// did not; among the reads that completed after its add was invoked, at `begun`.
     pub(super) fn last(&self, begun: usize, id: usize, latest: &Latest) -> [usize; 2] {
         let start = self.reads.partition_point(|(end, _)| *end < begun);
         let end = self.reads.len();
@@ -55,7 +55,7 @@ impl Track {
     }
 }
 
-/// The greatest of any numbers that stand one after the other: of all that are 1, 2, 4, 8, ... long.
+/// Range maxima in constant time: a sparse table, with a row of maxima for each window length 1, 2, 4, 8, ...
 pub(super) struct Latest(Vec<Vec<usize>>);
 
 impl Latest {
@@ -72,7 +72,7 @@ impl Latest {
         Self(rows)
     }
 
-    /// The greatest from `start` to before `end`; zero of none.
+    /// The maximum from `start` to before `end`; zero of an empty range.
     fn within(&self, start: usize, end: usize) -> usize {
         let Some(row) = end.saturating_sub(start).checked_ilog2() else { return 0 };
         let (row, length) = (&self.0[row as usize], 1 << row);
@@ -80,13 +80,13 @@ impl Latest {
     }
 }
 
-/// The lists that are followed, the latest first.
+/// The current tracks, the most recently read first.
 #[derive(Default)]
 pub(super) struct Tracks(Vec<Track>);
 
 impl Tracks {
-    /// Follows a read of a list. Returns the numbers of the elements that the list had not had before, or nothing if it
-    /// must be looked at as a whole; and a track that ended, for [`Elements`](super::Elements) to take it over.
+    /// Adds a read to the track that it continues, or to a new one. Returns the ids of its new elements, or `None` if
+    /// the list must be visited as a whole; and the track that ended, if any.
     pub(super) fn follow(
         &mut self,
         list: &Ints,
@@ -102,7 +102,7 @@ impl Tracks {
             return (None, (!track.reads.is_empty()).then_some(track));
         }
         self.0.insert(0, track);
-        (new, if self.0.len() > MOST { self.0.pop() } else { None })
+        (new, if self.0.len() > MAX_TRACKS { self.0.pop() } else { None })
     }
 
     /// Ends all tracks.

@@ -6,7 +6,7 @@ use super::graph::{PROCESS, REALTIME, RW, WR, WW};
 
 macro_rules! anomalies {
     ($($variant:ident = $name:literal,)*) => {
-        /// An anomaly under Elle's name, in the order of the names; the last of ours say what Elle does not look for.
+        /// An anomaly, by Elle's name, in the order of the names; also those of [`EXTENDED`].
         #[allow(missing_docs, reason = "their names are defined by Adya (1999) and by Elle, in plain words below")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Anomaly {
@@ -81,17 +81,16 @@ anomalies! {
     StrongSnapshotIsolationCycleExists = "strong-snapshot-isolation-cycle-exists",
 }
 
-/// Anomalies that are a reason for doubt, not for a verdict: there was nothing to judge, or the search for cycles did
-/// not come to its end.
-pub(super) const DOUBTS: [Anomaly; 2] = [Anomaly::EmptyGraph, Anomaly::Timeout];
-/// What no model allows, and Maelstrom does not look for: a read saw what nobody wrote, or an answer is of other steps
-/// than those that were asked for.
-pub(super) const OURS: [Anomaly; 2] = [Anomaly::Invented, Anomaly::ChangedAnswer];
+/// Anomalies that leave the verdict undecided: nothing to check, or an unfinished search for cycles.
+pub(super) const UNDECIDED: [Anomaly; 2] = [Anomaly::EmptyGraph, Anomaly::Timeout];
+/// Anomalies that every model prohibits and Maelstrom does not detect: a read of a value that was never written, and a
+/// reply with other steps than the request.
+pub(super) const EXTENDED: [Anomaly; 2] = [Anomaly::Invented, Anomaly::ChangedAnswer];
 
 /// A set of anomalies.
 pub(super) type Anomalies = BTreeSet<Anomaly>;
 
-/// Each anomaly with those that it is a case of.
+/// Each anomaly with those that it implies.
 const IMPLIED: [(Anomaly, &[Anomaly]); 30] = [
     (Anomaly::G0, &[Anomaly::G1c, Anomaly::G0Process]),
     (Anomaly::G0Process, &[Anomaly::G1cProcess, Anomaly::G0Realtime]),
@@ -131,14 +130,14 @@ const IMPLIED: [(Anomaly, &[Anomaly]); 30] = [
     (Anomaly::DirtyUpdate, &[Anomaly::G1a]),
 ];
 
-/// Lost update stands apart: it is a case of two things that no cycle search reports.
+/// Lost update is separate because it is not found by the search for cycles.
 const LOST_UPDATE: (Anomaly, &[Anomaly]) = (Anomaly::LostUpdate, &[Anomaly::G2Item, Anomaly::G2]);
 
 fn relations() -> impl Iterator<Item = (Anomaly, &'static [Anomaly])> {
     IMPLIED.into_iter().chain([LOST_UPDATE])
 }
 
-/// The anomalies and everything that they are cases of.
+/// The anomalies and all that they imply.
 pub(super) fn implied_by(anomalies: impl IntoIterator<Item = Anomaly>) -> Anomalies {
     let mut found = Anomalies::new();
     let mut open: Vec<_> = anomalies.into_iter().collect();
@@ -150,7 +149,7 @@ pub(super) fn implied_by(anomalies: impl IntoIterator<Item = Anomaly>) -> Anomal
     found
 }
 
-/// The anomalies and everything that is a case of one.
+/// The anomalies and all that imply one of them.
 pub(super) fn implying(anomalies: impl IntoIterator<Item = Anomaly>) -> Anomalies {
     let mut found = Anomalies::new();
     let mut open: Vec<_> = anomalies.into_iter().collect();
@@ -162,7 +161,7 @@ pub(super) fn implying(anomalies: impl IntoIterator<Item = Anomaly>) -> Anomalie
     found
 }
 
-/// How many edges of the kind read-write a cycle has.
+/// The number of read-write edges (anti-dependencies) of a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Antis {
     /// None.

@@ -8,7 +8,7 @@ use super::graph::{Edges, Graph, PROCESS, REALTIME, RW, WR, WW};
 use super::steps::{Why, writes};
 use super::transactions::{Action, Transactions};
 use super::{MAX_EDGES, Unjudgeable, bounded};
-use crate::workbench::history::Kind;
+use crate::workbench::history::OpKind;
 
 pub(super) use anomalies::find;
 
@@ -55,7 +55,7 @@ impl<'a> Append<'a> {
                             lists.entry(step.key).or_default().insert((list.len(), list));
                         }
                         // An answer that never came is no sight of the initial state.
-                        if transaction.kind == Kind::Ok || seen.is_some() {
+                        if transaction.kind == OpKind::Ok || seen.is_some() {
                             new.readers.entry((step.key, list.last().copied())).or_default().push(number);
                         }
                     }

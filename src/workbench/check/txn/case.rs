@@ -181,7 +181,7 @@ impl TxnCase {
             }
             Self::Changed { op, asked, .. } => vec![("op", op.to_value()), ("asked", asked.clone())],
         };
-        record(entries)
+        Value::record(entries)
     }
 
     /// The case for people.
@@ -283,9 +283,9 @@ impl CycleEdge {
     fn to_edn(&self, from: &Op, dialect: Dialect) -> Value {
         let kind = ("type", Value::keyword(self.dependency.name()));
         match (self.dependency, &self.reason) {
-            (Dependency::Realtime, _) => record(vec![kind, ("a'", from.to_value()), ("b", self.began.to_value())]),
-            (Dependency::Process, _) => record(vec![kind, ("process", from.process.to_value())]),
-            (_, None) => record(vec![kind]),
+            (Dependency::Realtime, _) => Value::record([kind, ("a'", from.to_value()), ("b", self.began.to_value())]),
+            (Dependency::Process, _) => Value::record([kind, ("process", from.process.to_value())]),
+            (_, None) => Value::record([kind]),
             (dependency, Some(Reason { key, value, next, steps })) => {
                 let initial = || if dialect.is_list() { Value::keyword("elle.list-append/init") } else { Value::Nil };
                 let place = |place: Option<usize>| place.map_or(Value::Nil, Value::count);
@@ -294,7 +294,7 @@ impl CycleEdge {
                 let first = dialect.is_list() || dependency == Dependency::Wr;
                 entries.insert(if first { 0 } else { entries.len() }, kind);
                 entries.extend([("a-mop-index", place(steps.0)), ("b-mop-index", place(steps.1))]);
-                record(entries)
+                Value::record(entries)
             }
         }
     }
@@ -418,8 +418,4 @@ pub(super) fn quoted(value: &Value) -> String {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }
-}
-
-pub(super) fn record(entries: Vec<(&'static str, Value)>) -> Value {
-    Value::Map(entries.into_iter().map(|(key, value)| (Value::keyword(key), value)).collect())
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::anomaly::Anomaly;
 use super::case::{Expected, TxnCase, quoted};
-use super::findings::Findings;
+use super::collector::Collector;
 use super::graph::{Components, Edges, Graph, NOWHERE, PROCESS, REALTIME, RW, WR, WW};
 use super::steps::{Why, aborted, intermediate, lost_updates, writes};
 use super::transactions::{Action, Step, Transaction, Transactions};
@@ -16,9 +16,9 @@ use super::{MAX_EDGES, Subject, Unjudgeable, bounded};
 use crate::workbench::edn::Value;
 
 /// Maelstrom tells a read where an edge is both that and an overwriting, as every overwriting it knows is.
-pub(super) const MAELSTROMS: [u8; 5] = [WR, WW, RW, PROCESS, REALTIME];
+pub(super) const MAELSTROM_PREFERENCE: [u8; 5] = [WR, WW, RW, PROCESS, REALTIME];
 /// We tell the overwriting.
-pub(super) const OURS: [u8; 5] = [WW, WR, RW, PROCESS, REALTIME];
+pub(super) const EXTENDED_PREFERENCE: [u8; 5] = [WW, WR, RW, PROCESS, REALTIME];
 
 /// A value of a key; none is nil.
 type Version = Option<u32>;
@@ -221,7 +221,7 @@ fn cycles_of(pairs: &BTreeSet<(Version, u32)>) -> Vec<Vec<u32>> {
     let number =
         |value: u32| values.binary_search(&value).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(NOWHERE);
     let edges = pairs.iter().filter_map(|(before, after)| Some((number((*before)?), number(*after), WW)));
-    let graph = Graph::new(values.len(), edges.filter(|(a, b, _)| a != b).collect(), &OURS);
+    let graph = Graph::new(values.len(), edges.filter(|(a, b, _)| a != b).collect(), &EXTENDED_PREFERENCE);
     let large = Components::of_graph(&graph, |_| true).large();
     large.into_iter().map(|cycle| cycle.into_iter().map(|at| values[at as usize]).collect()).collect()
 }
@@ -244,12 +244,12 @@ pub(super) fn place(transactions: &Transactions, from: u32, to: u32, label: u8, 
 }
 
 /// Adds what is wrong without any cycle.
-pub(super) fn find(register: &Register, subject: Subject<'_>, findings: &mut Findings<'_>) {
+pub(super) fn find(register: &Register, subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
     for (key, cycle) in &register.cyclic {
         let values = cycle.iter().map(|value| transactions.value(*value).clone()).collect();
         let case = TxnCase::CyclicVersions { key: transactions.key(*key).clone(), values };
-        findings.add(Anomaly::CyclicVersions, case);
+        collector.add(Anomaly::CyclicVersions, case);
     }
     let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
     for (number, transaction) in transactions.acknowledged() {
@@ -267,16 +267,16 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, findings: &mut Fin
             if let Some(expected) = expected.filter(|expected| is_internal && seen != Some(*expected)) {
                 is_internal = false;
                 let expected = Expected::Exactly(transactions.value(expected).clone());
-                findings.add(Anomaly::Internal, TxnCase::Internal { op: subject.op(number), place, expected });
+                collector.add(Anomaly::Internal, TxnCase::Internal { op: subject.op(number), place, expected });
             }
             let Some(value) = seen else { continue };
             if let Some(writer) = aborted.get(&(step.key, value)) {
-                findings.add(Anomaly::G1a, subject.dirty(number, place, *writer, None));
+                collector.add(Anomaly::G1a, subject.dirty(number, place, *writer, None));
             }
             if let Some(writer) = intermediate.get(&(step.key, value)).filter(|writer| **writer != transaction.end) {
-                findings.add(Anomaly::G1b, subject.dirty(number, place, *writer, None));
+                collector.add(Anomaly::G1b, subject.dirty(number, place, *writer, None));
             }
         }
     }
-    lost_updates(subject, findings);
+    lost_updates(subject, collector);
 }

@@ -1,32 +1,31 @@
-//! The report of transactions for its readers: Maelstrom's verdict under its keys, and ours.
+//! The report of transactions: Maelstrom's results, and the extended ones under `:gloomers`.
 
 use super::anomaly::{Anomalies, Anomaly};
-use super::case::record;
-use super::findings::{Findings, Found, MAX_TOLD, reported, verdict};
+use super::collector::{Collector, Found, MAX_EXPLAINED, reported, verdict};
 use super::models::boundary;
 use super::transactions::Dialect;
 use crate::workbench::check::{CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
 
-/// What is wrong with transactions.
+/// The anomalies of a history of transactions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TxnReport {
     pub(super) dialect: Dialect,
-    /// Why nothing could be decided.
+    /// Why Maelstrom's rules cannot decide.
     pub(super) error: Option<String>,
-    pub(super) theirs: Judgement,
-    /// Every anomaly that Maelstrom's rules find, whether it counts or not.
+    pub(super) maelstrom: Judgement,
+    /// All anomalies that Maelstrom's rules detect, prohibited or not.
     pub(super) found: Found,
-    /// Our own judgement, and what it knows beyond `found`; nothing if it has nothing to say.
-    pub(super) ours: Option<Judgement>,
-    pub(super) ours_found: Found,
+    /// The extended judgement, and the anomalies that it adds to `found` or replaces; `None` if there is nothing to add.
+    pub(super) extended: Option<Judgement>,
+    pub(super) extended_found: Found,
 }
 
-/// What a set of anomalies comes to.
+/// The verdict on a set of anomalies.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Judgement {
     pub(super) verdict: Verdict,
-    /// The anomalies that count.
+    /// The anomalies to report.
     pub(super) reported: Vec<Anomaly>,
 }
 
@@ -35,53 +34,53 @@ impl Judgement {
         Self { verdict: verdict(found, prohibited), reported: reported(found, prohibited) }
     }
 
-    /// Nothing could be decided.
+    /// Undecided.
     pub(super) const fn none() -> Self {
         Self { verdict: Verdict::Unknown, reported: Vec::new() }
     }
 }
 
 impl TxnReport {
-    /// Maelstrom's side of the report.
-    pub(super) fn of(findings: Findings<'_>, dialect: Dialect, prohibited: &Anomalies) -> Self {
-        let theirs = Judgement::of(&findings.found, prohibited);
-        let doubt = findings.unsearched.filter(|_| theirs.verdict == Verdict::Unknown);
-        let error = doubt.map(|unsearched| unsearched.to_string());
-        Self { dialect, error, theirs, found: findings.found, ours: None, ours_found: Found::new() }
+    /// The report without extended results.
+    pub(super) fn of(collector: Collector<'_>, dialect: Dialect, prohibited: &Anomalies) -> Self {
+        let maelstrom = Judgement::of(&collector.found, prohibited);
+        let unsearched = collector.unsearched.filter(|_| maelstrom.verdict == Verdict::Unknown);
+        let error = unsearched.map(|unsearched| unsearched.to_string());
+        Self { dialect, error, maelstrom, found: collector.found, extended: None, extended_found: Found::new() }
     }
 
-    /// The cases that our judgement knows of an anomaly.
-    fn our_cases(&self, anomaly: Anomaly) -> &[super::case::TxnCase] {
-        self.ours_found.get(&anomaly).or_else(|| self.found.get(&anomaly)).map_or(&[], Vec::as_slice)
+    /// The cases of an anomaly by the extended rules.
+    fn cases(&self, anomaly: Anomaly) -> &[super::case::TxnCase] {
+        self.extended_found.get(&anomaly).or_else(|| self.found.get(&anomaly)).map_or(&[], Vec::as_slice)
     }
 
-    /// The cases of an anomaly in words: how many there are and what it means, and the first of them.
+    /// An anomaly in words: how many cases there are and what it means, followed by the first cases.
     fn paragraphs(&self, anomaly: Anomaly) -> Vec<Vec<String>> {
-        let cases = self.our_cases(anomaly);
+        let cases = self.cases(anomaly);
         let mut heading = vec![heading(anomaly, cases.len())];
         let mut paragraphs = Vec::new();
-        for case in cases.iter().take(MAX_TOLD) {
+        for case in cases.iter().take(MAX_EXPLAINED) {
             heading.extend(case.lines(anomaly, self.dialect));
             paragraphs.push(std::mem::take(&mut heading));
         }
         paragraphs
     }
 
-    fn ours_to_edn(&self, ours: &Judgement) -> Value {
-        let counts = ours
+    fn extended_to_edn(&self, extended: &Judgement) -> Value {
+        let counts = extended
             .reported
             .iter()
-            .map(|anomaly| (Value::keyword(anomaly.name()), Value::count(self.our_cases(*anomaly).len())));
-        let words = ours.reported.iter().map(|anomaly| {
+            .map(|anomaly| (Value::keyword(anomaly.name()), Value::count(self.cases(*anomaly).len())));
+        let words = extended.reported.iter().map(|anomaly| {
             let paragraphs = self.paragraphs(*anomaly).into_iter().map(Value::lines).collect();
             (Value::keyword(anomaly.name()), Value::Vector(paragraphs))
         });
-        if ours.reported.is_empty() {
-            return record(vec![("valid?", ours.verdict.to_value())]);
+        if extended.reported.is_empty() {
+            return Value::record([("valid?", extended.verdict.to_value())]);
         }
-        record(vec![
-            ("valid?", ours.verdict.to_value()),
-            ("anomaly-types", keywords(&ours.reported)),
+        Value::record([
+            ("valid?", extended.verdict.to_value()),
+            ("anomaly-types", keywords(&extended.reported)),
             ("counts", Value::Map(counts.collect())),
             ("in-words", Value::Map(words.collect())),
         ])
@@ -90,11 +89,11 @@ impl TxnReport {
 
 impl CheckReport for TxnReport {
     fn verdict(&self) -> Verdict {
-        self.theirs.verdict
+        self.maelstrom.verdict
     }
 
     fn to_edn(&self) -> Value {
-        let Judgement { verdict, reported } = &self.theirs;
+        let Judgement { verdict, reported } = &self.maelstrom;
         let mut result = vec![("valid?", verdict.to_value())];
         if !reported.is_empty() {
             let anomalies = reported.iter().map(|anomaly| {
@@ -114,31 +113,31 @@ impl CheckReport for TxnReport {
             result.extend([("anomaly-types", keywords(&[])), ("anomalies", Value::Nil)]);
         }
         result.extend(self.error.as_ref().map(|error| ("error", Value::str(error.as_str()))));
-        result.extend(self.ours.as_ref().map(|ours| ("gloomers", self.ours_to_edn(ours))));
-        record(result)
+        result.extend(self.extended.as_ref().map(|extended| ("gloomers", self.extended_to_edn(extended))));
+        Value::record(result)
     }
 
     fn violations(&self) -> Vec<Violation> {
         if let Some(error) = &self.error {
             return vec![Violation { anomaly: "undecided", count: 1, sentence: error.clone() }];
         }
-        let counts = self.theirs.reported.iter().map(|anomaly| (*anomaly, self.found[anomaly].len()));
+        let counts = self.maelstrom.reported.iter().map(|anomaly| (*anomaly, self.found[anomaly].len()));
         counts.map(|(anomaly, count)| violation(anomaly, count)).collect()
     }
 
     fn extended_verdict(&self) -> Option<Verdict> {
-        self.ours.as_ref().map(|ours| ours.verdict)
+        self.extended.as_ref().map(|extended| extended.verdict)
     }
 
-    fn unseen(&self) -> Vec<Violation> {
-        let ours = self.ours.iter().flat_map(|ours| &ours.reported);
-        let unseen = ours.filter(|anomaly| !self.theirs.reported.contains(anomaly));
-        unseen.map(|anomaly| violation(*anomaly, self.our_cases(*anomaly).len())).collect()
+    fn extended_violations(&self) -> Vec<Violation> {
+        let extended = self.extended.iter().flat_map(|extended| &extended.reported);
+        let undetected = extended.filter(|anomaly| !self.maelstrom.reported.contains(anomaly));
+        undetected.map(|anomaly| violation(*anomaly, self.cases(*anomaly).len())).collect()
     }
 
     fn explanation(&self) -> Vec<Vec<String>> {
-        let ours = self.ours.iter().flat_map(|ours| &ours.reported);
-        ours.flat_map(|anomaly| self.paragraphs(*anomaly)).collect()
+        let extended = self.extended.iter().flat_map(|extended| &extended.reported);
+        extended.flat_map(|anomaly| self.paragraphs(*anomaly)).collect()
     }
 }
 

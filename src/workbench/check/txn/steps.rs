@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::Subject;
 use super::anomaly::Anomaly;
 use super::case::TxnCase;
-use super::findings::Findings;
+use super::collector::Collector;
 use super::transactions::{Action, Step, Transaction, Transactions};
 use crate::workbench::edn::Value;
-use crate::workbench::history::{Kind, Op};
+use crate::workbench::history::{Op, OpKind};
 
 /// Why a transaction depends on another: a key, the value that both know, the value that took its place, and the
 /// steps that show it.
@@ -42,7 +42,7 @@ impl Subject<'_> {
 }
 
 /// Adds the values in acknowledged reads that nobody was ever asked to write, or said to have written.
-pub(super) fn invented(subject: Subject<'_>, findings: &mut Findings<'_>) {
+pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
     let mut written: HashSet<(u32, u32)> = HashSet::new();
     for (_, steps) in transactions.attempts() {
@@ -56,7 +56,7 @@ pub(super) fn invented(subject: Subject<'_>, findings: &mut Findings<'_>) {
                 if told.insert((step.key, *value)) {
                     let (key, value) = (transactions.key(step.key).clone(), transactions.value(*value).clone());
                     let case = TxnCase::Invented { op: subject.op(number), place, key, value };
-                    findings.add(Anomaly::Invented, case);
+                    collector.add(Anomaly::Invented, case);
                 }
             }
         }
@@ -66,7 +66,7 @@ pub(super) fn invented(subject: Subject<'_>, findings: &mut Findings<'_>) {
 /// Adds every acknowledged transaction whose answer is not of the steps asked for. Maelstrom takes the answer for the
 /// transaction and never looks at the question: a node that leaves writes out, or does other steps, is judged by what
 /// it claims.
-pub(super) fn changed_answers(subject: Subject<'_>, findings: &mut Findings<'_>) {
+pub(super) fn changed_answers(subject: Subject<'_>, collector: &mut Collector<'_>) {
     let begun = |transaction: &Transaction| transaction.begin != transaction.end;
     for (number, transaction) in subject.transactions.acknowledged().filter(|(_, transaction)| begun(transaction)) {
         let pairs = transaction.asked.iter().zip(&transaction.steps).enumerate();
@@ -74,7 +74,7 @@ pub(super) fn changed_answers(subject: Subject<'_>, findings: &mut Findings<'_>)
         let wrong: Vec<usize> = wrong.collect();
         if !wrong.is_empty() || transaction.asked.len() != transaction.steps.len() {
             let asked = subject.history.ops()[transaction.begin].value.clone();
-            findings.add(Anomaly::ChangedAnswer, TxnCase::Changed { op: subject.op(number), asked, wrong });
+            collector.add(Anomaly::ChangedAnswer, TxnCase::Changed { op: subject.op(number), asked, wrong });
         }
     }
 }
@@ -96,7 +96,7 @@ pub(super) fn writes(steps: &[Step]) -> impl Iterator<Item = (u32, u32)> {
 
 /// Where in the history the transaction failed that wrote a value.
 pub(super) fn aborted(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
-    let failed = transactions.all.iter().filter(|transaction| transaction.kind == Kind::Fail);
+    let failed = transactions.all.iter().filter(|transaction| transaction.kind == OpKind::Fail);
     failed.flat_map(|failed| writes(&failed.steps).map(|write| (write, failed.end))).collect()
 }
 
@@ -116,7 +116,7 @@ pub(super) fn intermediate(transactions: &Transactions) -> HashMap<(u32, u32), u
 }
 
 /// Adds the values that two or more acknowledged transactions read and then overwrote.
-pub(super) fn lost_updates(subject: Subject<'_>, findings: &mut Findings<'_>) {
+pub(super) fn lost_updates(subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
     let mut groups: BTreeMap<(u32, Option<&[u32]>), Vec<u32>> = BTreeMap::new();
     for (number, transaction) in transactions.acknowledged() {
@@ -145,6 +145,6 @@ pub(super) fn lost_updates(subject: Subject<'_>, findings: &mut Findings<'_>) {
             (Some(value), false) => value.first().map_or(Value::Nil, |value| transactions.value(*value).clone()),
         };
         let txns = group.iter().map(|number| subject.op(*number)).collect();
-        findings.add(Anomaly::LostUpdate, TxnCase::LostUpdate { key: key.clone(), value, txns });
+        collector.add(Anomaly::LostUpdate, TxnCase::LostUpdate { key: key.clone(), value, txns });
     }
 }

@@ -179,7 +179,7 @@ fn each_anomaly_is_found_as_itself_and_forbidden_by_its_models() {
         assert!(types(&result).iter().any(|name| name == anomaly), "{anomaly}: {result}");
         let cases = result.get("anomalies").and_then(|anomalies| anomalies.get(anomaly)).and_then(Value::items);
         assert!(cases.is_some_and(|cases| cases.len() > 0), "{anomaly}: {result}");
-        let words = result.get("gloomers").and_then(|ours| ours.get("in-words")?.get(anomaly));
+        let words = result.get("gloomers").and_then(|extended| extended.get("in-words")?.get(anomaly));
         assert!(words.is_some(), "{anomaly} in words: {result}");
         if !allows.is_empty() {
             let result = appended(&lines, allows);
@@ -249,9 +249,9 @@ fn an_invented_element_leaves_maelstrom_in_doubt_but_not_us() {
     let result =
         appended(&serial(&["0 ok [[:append 1 1]]", "1 ok [[:r 1 [1]]]", "1 ok [[:r 1 [1 9]]]"]), "read-uncommitted");
     assert_eq!(Verdict::of(&result), Verdict::Unknown);
-    let ours = result.get("gloomers").expect("told");
-    assert_eq!(Verdict::of(ours), Verdict::False);
-    assert_eq!(types(ours), ["invented-value"]);
+    let extended = result.get("gloomers").expect("told");
+    assert_eq!(Verdict::of(extended), Verdict::False);
+    assert_eq!(types(extended), ["invented-value"]);
 }
 
 #[test]

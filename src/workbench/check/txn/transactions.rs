@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::workbench::check::Unjudgeable;
 use crate::workbench::check::ids::Ids;
 use crate::workbench::edn::Value;
-use crate::workbench::history::{History, Kind, Process};
+use crate::workbench::history::{History, OpKind, Process};
 
 /// What a step of a transaction did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub(super) struct Transaction {
     pub(super) end: usize,
     /// Where it began.
     pub(super) begin: usize,
-    pub(super) kind: Kind,
+    pub(super) kind: OpKind,
     pub(super) process: Process,
     /// What it was asked to do; nothing if its beginning is not known.
     pub(super) asked: Vec<Step>,
@@ -82,7 +82,7 @@ impl Transactions {
             let steps = op.value.items().ok_or_else(|| Unjudgeable::malformed(op, "it is no list of steps"))?;
             let steps: Result<Vec<_>, _> = steps.map(|step| read.step(&step)).collect();
             let steps = steps.map_err(|problem| Unjudgeable::malformed(op, problem))?;
-            if op.kind == Kind::Invoke {
+            if op.kind == OpKind::Invoke {
                 for step in &steps {
                     if let Action::Write(value) = step.action
                         && writers.insert((step.key, value), position).is_some()
@@ -99,7 +99,7 @@ impl Transactions {
         }
         for (begin, asked) in unanswered {
             let (process, steps) = (history.ops()[begin].process, asked.clone());
-            read.into.all.push(Transaction { end: begin, begin, kind: Kind::Info, process, asked, steps });
+            read.into.all.push(Transaction { end: begin, begin, kind: OpKind::Info, process, asked, steps });
         }
         Ok(read.into)
     }
@@ -134,12 +134,12 @@ impl Transactions {
 
     /// Those that were acknowledged.
     pub(super) fn acknowledged(&self) -> impl Iterator<Item = (u32, &Transaction)> {
-        self.numbered().filter(|(_, transaction)| transaction.kind == Kind::Ok)
+        self.numbered().filter(|(_, transaction)| transaction.kind == OpKind::Ok)
     }
 
     /// Those that happened or may have.
     pub(super) fn possible(&self) -> impl Iterator<Item = (u32, &Transaction)> {
-        self.numbered().filter(|(_, transaction)| transaction.kind != Kind::Fail)
+        self.numbered().filter(|(_, transaction)| transaction.kind != OpKind::Fail)
     }
 
     /// Every transaction as it was asked for and as it ended, in the order of the history.

@@ -1,4 +1,4 @@
-//! Stored histories judged from the command line.
+//! Checks of stored histories from the command line.
 
 use super::*;
 use crate::workbench::cli::tests::gloomers;
@@ -22,7 +22,7 @@ const MISREAD: [&str; 2] = [
     "{:index 2, :time 3, :type :invoke, :process 1, :f :read, :value [0 nil]}",
     "{:index 3, :time 4, :type :ok, :process 1, :f :read, :value [0 3]}",
 ];
-/// Nobody wrote what is read here, which Maelstrom does not mind.
+/// A read of a value that was never written, which Maelstrom does not report.
 const INVENTED: [&str; 4] = [
     "{:index 0, :time 1, :type :invoke, :process 0, :f :txn, :value [[:w 1 1]]}",
     "{:index 1, :time 2, :type :ok, :process 0, :f :txn, :value [[:w 1 1]]}",
@@ -36,25 +36,25 @@ fn a_valid_history_ends_with_0_and_maelstroms_closing_line() {
         let (status, page) = run(&WRITE, arguments);
         assert_eq!(status, VALID, "{page}");
         assert!(page.trim_end().ends_with("Everything looks good! ヽ(‘ー`)ノ"), "{page}");
-        assert!(!page.contains(":net"), "a history does not tell how many messages there were: {page}");
+        assert!(!page.contains(":net"), "a history does not contain the number of messages: {page}");
     }
 }
 
 #[test]
-fn an_invalid_history_ends_with_1_and_draws_why() {
+fn an_invalid_history_ends_with_1_and_a_drawing_of_the_violation() {
     let (status, page) = run(&[WRITE, MISREAD].concat(), "HISTORY -w lin-kv");
     assert_eq!(status, INVALID);
     assert!(page.contains("1 read → 3"), "{page}");
 }
 
-/// A broadcast that nobody reads.
+/// A broadcast that is never read.
 const UNREAD: [&str; 2] = [
     "{:index 0, :time 1, :type :invoke, :process 0, :f :broadcast, :value 4}",
     "{:index 1, :time 2, :type :ok, :process 0, :f :broadcast, :value 4}",
 ];
 
 #[test]
-fn what_cannot_be_decided_ends_with_2() {
+fn an_undecided_history_ends_with_2() {
     let (status, page) = run(&UNREAD, "HISTORY -w broadcast");
     assert_eq!(status, UNKNOWN, "{page}");
 }
@@ -89,7 +89,7 @@ fn operations_that_do_not_pair_end_with_2_and_why_also_in_a_strict_check() {
 }
 
 #[test]
-fn strictness_makes_our_own_verdict_count() {
+fn the_extended_verdict_counts_only_if_strict() {
     let arguments = "HISTORY -w txn-rw-register --consistency-models strict-serializable";
     let (status, page) = run(&INVENTED, arguments);
     assert_eq!(status, VALID, "{page}");
@@ -98,7 +98,7 @@ fn strictness_makes_our_own_verdict_count() {
 }
 
 #[test]
-fn a_search_for_an_order_ends_when_its_time_is_over_and_says_how_far_it_came() {
+fn a_search_ends_at_the_time_limit_and_reports_its_progress() {
     let writes: Vec<_> = ["invoke", "ok"]
         .into_iter()
         .flat_map(|kind| (0..14).map(move |n| format!("{{:type :{kind}, :process {n}, :f :write, :value [7 {n}]}}")))
@@ -119,7 +119,7 @@ fn results_are_printed_as_json_if_asked() {
 }
 
 #[test]
-fn a_bad_command_line_and_what_is_no_history_end_with_254() {
+fn bad_arguments_and_files_that_are_no_history_end_with_254() {
     let typo = "HISTORY -w echo --consistency-models serialisable";
     for arguments in ["", "HISTORY", "HISTORY -w ecko", "HISTORY -w echo --availability much", typo] {
         assert_eq!(run(&WRITE, arguments).0, BAD_ARGUMENTS, "{arguments}");

@@ -1,22 +1,22 @@
-//! The options as the command line knows them. Values are text here: they are checked all together, so that every
-//! mistake is reported at once and in Maelstrom's words.
+//! The options as clap parses them. Values stay text, since all are validated together, so that every error is reported
+//! at once and in Maelstrom's words.
 
 use clap::Parser;
 
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 
 const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, \
     --virtual-time, --strict, --quiet, --verbose, --json, --junit, --check-timeout.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided, 254 for bad arguments, \
     255 for a test that broke off, 130 for Ctrl-C.";
 
-/// The workloads, a line each.
+/// The list of workloads for the help, a line each.
 pub(in crate::workbench::cli) fn workloads() -> String {
-    let line = |kind: Kind| format!("\n  {:<16} {}", kind.name(), kind.about());
-    format!("Workloads:{}", Kind::ALL.map(line).concat())
+    let line = |kind: WorkloadKind| format!("\n  {:<16} {}", kind.name(), kind.about());
+    format!("Workloads:{}", WorkloadKind::ALL.map(line).concat())
 }
 
-/// Runs a workload against nodes and judges them as Maelstrom does
+/// Runs a workload against nodes and checks them as Maelstrom does
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[expect(clippy::doc_markdown, reason = "a help text is no Markdown")]
@@ -122,7 +122,7 @@ pub(in crate::workbench::cli) struct TestArguments {
     pub(super) arguments: Vec<String>,
 }
 
-/// How a history is judged and reported, by `test` and by `check`.
+/// How a history is checked and reported; common to `test` and `check`.
 #[derive(Debug, clap::Args)]
 pub(in crate::workbench::cli) struct JudgementArguments {
     /// Demanded availability: total, or a number from 0 to 1
@@ -145,7 +145,7 @@ pub(in crate::workbench::cli) struct JudgementArguments {
     pub(super) verbose: bool,
 }
 
-/// Options that are accepted for the sake of old command lines.
+/// Options of Maelstrom that are accepted and ignored.
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(super) struct IgnoredArguments {

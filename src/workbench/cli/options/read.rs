@@ -1,10 +1,10 @@
-//! From the text of arguments to options, or everything that is wrong with them.
+//! Validates arguments: converts them to options, or lists all errors in them.
 
 use std::ops::Range;
 use std::path::Path;
 
 use super::arguments::{JudgementArguments, TestArguments};
-use super::{Options, Refusal, did_you_mean};
+use super::{Options, Rejection, did_you_mean};
 use crate::time::Duration;
 use crate::workbench::check::{Availability, txn};
 use crate::workbench::cluster::builtin::Builtin;
@@ -13,27 +13,27 @@ use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::report::finish::ReportOptions;
 use crate::workbench::test::{MAX_NODES, Problem, TestConfig, requirement};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 use crate::workbench::workload::topology::Topology;
 
 const TIMEOUTS_S: Range<f64> = 0.0..1e9;
 const TIMEOUT: &str = "Must be a number of seconds from 0 to a thousand million";
 
-/// Maelstrom's words for a value that will not do.
+/// Maelstrom's message for an invalid value.
 fn invalid(option: &str, text: &str, must: &str) -> String {
     format!("Failed to validate \"--{option} {text}\": {must}")
 }
 
-/// Reads texts, and remembers what is wrong with them.
+/// Converts values of options and collects the errors.
 #[derive(Default)]
 struct Reader<'a> {
-    /// Options that were read, with their texts.
+    /// The options that were given, with their texts.
     given: Vec<(&'static str, &'a str)>,
     errors: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    /// Sets what an option is for, if it is given; `read` makes a value of its text or says what it must be.
+    /// Sets `slot` if the option is given; `read` converts its text, or returns the requirement that it violates.
     fn set<T>(
         &mut self,
         slot: &mut T,
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The same for numbers, whose range is checked later.
+    /// Sets a number, whose range is checked later.
     fn number<T>(
         &mut self,
         slot: &mut T,
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
         self.set(slot, option, text, |text| read(text).ok_or_else(|| requirement(option)));
     }
 
-    /// The same for one of a few.
+    /// Sets one of several choices.
     fn choice<T: Copy>(
         &mut self,
         slot: &mut T,
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         });
     }
 
-    /// A problem of a whole configuration in the words of a command line.
+    /// The message for a problem of the whole configuration.
     fn in_words(&self, problem: Problem) -> String {
         match problem {
             Problem::Value(option, must) => {
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The nodes of protocol §4.3: file, then list or count, then single ones; none when none is given.
+    /// The nodes in the order of protocol §4.3: file, then list or count, then single ones; empty if none are given.
     fn nodes(&mut self, arguments: &TestArguments) -> Vec<String> {
         let mut nodes = Vec::new();
         if let Some(file) = &arguments.nodes_file {
@@ -114,13 +114,13 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The parts of a list: as Maelstrom's splitter, which drops what is empty at the end only.
+/// The elements of a list, split as Maelstrom does, which drops empty ones only at the end.
 fn listed(list: &str) -> impl Iterator<Item = &str> {
     list.trim_end_matches([',', ' ']).split(',').map(str::trim)
 }
 
-/// Options out of arguments, or everything that is wrong with them.
-pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Options, Refusal> {
+/// Converts arguments to options, or lists all errors.
+pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Options, Rejection> {
     let mut reader = Reader::default();
     let mut config = TestConfig { virtual_time: arguments.virtual_time, ..TestConfig::default() };
     let workload = arguments.workload.as_deref().map_or(Ok(config.workload), workload_named);
@@ -187,7 +187,7 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
         reader.errors.extend(misfit);
     }
     if !reader.errors.is_empty() {
-        return Err(Refusal::Errors(reader.errors));
+        return Err(Rejection::Errors(reader.errors));
     }
     Ok(Options {
         config,
@@ -203,8 +203,8 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
     })
 }
 
-/// Why there is no node, or it does not take its arguments, as far as that can be told before it starts.
-fn node_problem(workload: Kind, arguments: &TestArguments) -> Option<String> {
+/// The error if there is no node, or the built-in node rejects its arguments.
+fn node_problem(workload: WorkloadKind, arguments: &TestArguments) -> Option<String> {
     match (&arguments.bin, arguments.virtual_time) {
         (Some(_), true) => Some("--virtual-time is for the built-in nodes; leave out --bin".to_owned()),
         (Some(_), false) => None,
@@ -212,7 +212,7 @@ fn node_problem(workload: Kind, arguments: &TestArguments) -> Option<String> {
     }
 }
 
-/// What `check` is asked for beside the history, or everything that is wrong with it.
+/// Converts the arguments that `check` and `test` have in common, or lists all errors.
 pub(in crate::workbench::cli) fn judgement(
     arguments: &JudgementArguments,
 ) -> Result<(Option<Availability>, Vec<String>, ReportOptions), Vec<String>> {
@@ -251,7 +251,7 @@ fn finite(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-/// A finite number, or a ratio of two integers: what Maelstrom's reader makes a number of.
+/// A finite number or a ratio of two integers, as Maelstrom reads them.
 fn number(text: &str) -> Option<f64> {
     let Some((over, under)) = text.split_once('/') else { return finite(text) };
     let integer = |text: &str| text.parse::<i32>().ok().map(f64::from);
@@ -259,12 +259,12 @@ fn number(text: &str) -> Option<f64> {
     ratio.is_finite().then_some(ratio)
 }
 
-/// So many seconds.
+/// A number of seconds.
 fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number(text)?).ok()
 }
 
-/// The faults of a list, each once.
+/// The faults of a list, without duplicates.
 fn faults(text: &str) -> Result<Vec<Fault>, String> {
     let mut faults = Vec::new();
     for name in listed(text) {
@@ -280,8 +280,8 @@ fn faults(text: &str) -> Result<Vec<Fault>, String> {
     Ok(faults)
 }
 
-/// The consistency models that a text names, split as Maelstrom does: it wants white space on both sides of a comma
-/// (protocol §4.6). All must be known: a test is not run for a verdict that it cannot have.
+/// A list of consistency models, split as Maelstrom does, which requires white space on both sides of a comma (protocol
+/// §4.6). Unknown names are an error, since the test could have no verdict.
 fn consistency_models(text: &str) -> Result<Vec<String>, String> {
     let names = split(text);
     let Err(problem) = txn::check_models(&names) else { return Ok(names) };
@@ -303,8 +303,8 @@ fn split(text: &str) -> Vec<String> {
     names
 }
 
-/// The workload of this name, or that there is none.
-pub(in crate::workbench::cli) fn workload_named(name: &str) -> Result<Kind, String> {
-    let hint = || did_you_mean(name, &Kind::ALL.map(Kind::name));
-    Kind::named(name).map_err(|error| error + &hint())
+/// The workload of this name, or an error with a suggestion.
+pub(in crate::workbench::cli) fn workload_named(name: &str) -> Result<WorkloadKind, String> {
+    let hint = || did_you_mean(name, &WorkloadKind::ALL.map(WorkloadKind::name));
+    WorkloadKind::named(name).map_err(|error| error + &hint())
 }

@@ -1,4 +1,4 @@
-//! Command lines, and what becomes of them.
+//! Command lines, and the options or errors that they yield.
 
 use super::*;
 use crate::time::Duration;
@@ -6,10 +6,10 @@ use crate::workbench::check::Availability;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Latency, Shape};
-use crate::workbench::workload::Kind;
+use crate::workbench::workload::WorkloadKind;
 use crate::workbench::workload::topology::Topology;
 
-fn parse(line: &str) -> Result<Options, Refusal> {
+fn parse(line: &str) -> Result<Options, Rejection> {
     Options::parse(line.split_whitespace().map(OsString::from))
 }
 
@@ -19,13 +19,13 @@ fn good(line: &str) -> TestConfig {
 
 fn errors(line: &str) -> Vec<String> {
     match parse(line) {
-        Err(Refusal::Errors(errors)) => errors,
+        Err(Rejection::Errors(errors)) => errors,
         other => panic!("{line}: {other:?}"),
     }
 }
 
 #[test]
-fn defaults_are_those_of_the_reference() {
+fn defaults_are_maelstroms() {
     let Options { config: options, bin, test_count, .. } = parse("-w echo").expect("good");
     assert_eq!(options.nodes, ["n1", "n2", "n3", "n4", "n5"]);
     assert_eq!((options.concurrency, options.rate, options.time_limit), (5, 5.0, Duration::from_secs(60)));
@@ -82,7 +82,7 @@ fn nodes_come_from_the_file_then_the_list_then_single_ones() {
 }
 
 #[test]
-fn a_node_may_have_any_name_that_nobody_else_has() {
+fn names_of_nodes_are_arbitrary_but_unique() {
     let nodes = ["c", "cat", "c01", "c+1", "c1x", "C1", "n/1", "–"].map(str::to_owned);
     let words = ["-w", "echo", "--nodes", &nodes.join(",")].map(OsString::from);
     assert_eq!(Options::parse(words).expect("good").config.nodes, nodes);
@@ -102,23 +102,26 @@ fn a_node_may_have_any_name_that_nobody_else_has() {
 #[test]
 fn an_argument_that_begins_with_a_typographic_dash_is_named() {
     for dash in ['\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2015}', '\u{2212}'] {
-        for (typed, meant) in [("-nemesis", "--nemesis"), ("nemesis", "--nemesis"), ("w", "-w")] {
+        for (typed, suggestion) in [("-nemesis", "--nemesis"), ("nemesis", "--nemesis"), ("w", "-w")] {
             let errors = errors(&format!("-w echo {dash}{typed} partition"));
             let code = format!("U+{:04X}", u32::from(dash));
-            let told = errors.len() == 1 && errors[0].contains(&format!("\"{dash}{typed}\""));
-            assert!(told && errors[0].contains(&code) && errors[0].contains(&format!("\"{meant}\"")), "{errors:?}");
+            let is_reported = errors.len() == 1 && errors[0].contains(&format!("\"{dash}{typed}\""));
+            assert!(
+                is_reported && errors[0].contains(&code) && errors[0].contains(&format!("\"{suggestion}\"")),
+                "{errors:?}"
+            );
         }
     }
     assert_eq!(errors("-w broadcast -- \u{2013}-max-staleness 1s").len(), 1, "nor does the node want it");
 }
 
 #[test]
-fn what_is_not_an_option_goes_to_the_node() {
+fn positional_arguments_are_for_the_node() {
     assert_eq!(good("one -w echo --bin /x two -- --fast 3").arguments, ["one", "two", "--fast", "3"]);
 }
 
 #[test]
-fn mistakes_are_told_in_maelstroms_words() {
+fn errors_have_maelstroms_wording() {
     assert_eq!(errors("-w echo --foo"), ["Unknown option: \"--foo\""]);
     assert_eq!(
         errors("-w echo --latency-dist x"),
@@ -128,8 +131,8 @@ fn mistakes_are_told_in_maelstroms_words() {
 }
 
 #[test]
-fn a_typo_is_told_what_may_have_been_meant() {
-    for (line, meant) in [
+fn a_mistyped_option_gets_a_suggestion() {
+    for (line, suggestion) in [
         ("--ratee 5", "--rate"),
         ("-w ecko", "echo"),
         ("--topology gird", "grid"),
@@ -140,14 +143,14 @@ fn a_typo_is_told_what_may_have_been_meant() {
     ] {
         let errors = errors(line);
         assert!(
-            errors.iter().any(|error| error.ends_with(&format!("did you mean \"{meant}\"?"))),
+            errors.iter().any(|error| error.ends_with(&format!("did you mean \"{suggestion}\"?"))),
             "{line}: {errors:?}"
         );
     }
 }
 
 #[test]
-fn what_a_run_would_refuse_is_refused_before_anything_starts() {
+fn unfit_options_are_rejected_before_anything_starts() {
     for (line, why) in [
         ("", "choose a --concurrency of 2n"),
         ("-w lin-kv --concurrency 3n", "choose a --concurrency of 2n"),
@@ -160,24 +163,24 @@ fn what_a_run_would_refuse_is_refused_before_anything_starts() {
         let errors = errors(line);
         assert!(errors.len() == 1 && errors[0].contains(why), "{line}: {errors:?}");
     }
-    assert_eq!(good("--concurrency 2n").workload, Kind::LinKv);
+    assert_eq!(good("--concurrency 2n").workload, WorkloadKind::LinKv);
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let errors = errors("-w echo --rate -1 --time-limit 0 --latency x --topology ring --nemesis fire --loss 2");
     assert_eq!(errors.len(), 6, "{errors:?}");
 }
 
 #[test]
-fn a_simulation_is_made_of_a_command_line_or_told_every_mistake() {
+fn a_command_line_makes_a_simulation_or_reports_all_errors() {
     let failure = Simulation::command("-w echo --rate x --latency x").map(drop).expect_err("two mistakes").to_string();
     assert!(failure.contains("\"--rate x\"") && failure.contains("\"--latency x\""), "{failure}");
-    assert_eq!(Simulation::command("-w kafka").map(|simulation| simulation.workload()).ok(), Some(Kind::Kafka));
+    assert_eq!(Simulation::command("-w kafka").map(|simulation| simulation.workload()).ok(), Some(WorkloadKind::Kafka));
 }
 
 #[test]
-fn numbers_outside_their_range_are_refused() {
+fn numbers_outside_their_range_are_rejected() {
     for bad in [
         "--node-count 0",
         "--node-count 10001",
@@ -226,7 +229,7 @@ fn numbers_outside_their_range_are_refused() {
 }
 
 #[test]
-fn jitter_is_for_virtual_time_and_names_its_level() {
+fn jitter_requires_virtual_time_and_a_level() {
     assert_eq!(good("-w echo --virtual-time").jitter, Jitter::None);
     assert_eq!(good("-w echo --virtual-time --jitter busy").jitter, Jitter::Busy);
     assert_eq!(good("-w echo --jitter none").jitter, Jitter::None);
@@ -237,7 +240,7 @@ fn jitter_is_for_virtual_time_and_names_its_level() {
 }
 
 #[test]
-fn a_misspelt_workload_is_told_those_there_are_and_lin_kv_is_the_one_by_default() {
+fn an_unknown_workload_lists_the_known_ones_and_lin_kv_is_the_default() {
     let all =
         "broadcast, echo, g-counter, g-set, kafka, lin-kv, pn-counter, txn-list-append, txn-rw-register, unique-ids";
     let hint = "did you mean \"echo\"?";
@@ -251,7 +254,7 @@ fn options_without_effect_are_accepted_with_a_note() {
 }
 
 #[test]
-fn a_node_is_looked_for_before_anything_starts() {
+fn the_executable_is_checked_before_anything_starts() {
     assert_eq!(
         errors("-w echo --virtual-time --bin /x"),
         ["--virtual-time is for the built-in nodes; leave out --bin"]
@@ -261,10 +264,10 @@ fn a_node_is_looked_for_before_anything_starts() {
 }
 
 #[test]
-fn help_is_help() {
-    let Err(Refusal::Help(text)) = parse("--help") else { panic!("no help") };
+fn help_is_not_an_error() {
+    let Err(Rejection::Help(text)) = parse("--help") else { panic!("no help") };
     assert!(text.contains("--latency-dist"), "{text}");
-    for kind in Kind::ALL {
+    for kind in WorkloadKind::ALL {
         let line = text.lines().find(|line| line.trim_start().starts_with(kind.name()));
         assert!(line.is_some_and(|line| line.ends_with(kind.about())), "{}: {text}", kind.name());
     }
@@ -278,7 +281,7 @@ fn models_are_split_only_at_a_comma_between_spaces() {
     };
     assert_eq!(models("PL-2 , prefix ,\tserializable").expect("good"), ["PL-2", "prefix", "serializable"]);
     for text in ["PL-2,prefix", "PL-2, prefix", "PL-2 ,prefix", "PL-2 , prefix ", ""] {
-        let Err(Refusal::Errors(errors)) = models(text) else { panic!("{text:?} is taken") };
+        let Err(Rejection::Errors(errors)) = models(text) else { panic!("{text:?} is taken") };
         assert!(errors[0].contains(&format!("\"--consistency-models {text}\"")), "{errors:?}");
         assert!(
             errors[0].contains("1SR, PL-1, PL-2, PL-2+, ") && errors[0].contains("writes-follow-reads"),
@@ -288,10 +291,10 @@ fn models_are_split_only_at_a_comma_between_spaces() {
 }
 
 #[test]
-fn an_unknown_model_is_refused_for_every_workload() {
-    for workload in Kind::ALL {
+fn an_unknown_model_is_rejected_for_every_workload() {
+    for workload in WorkloadKind::ALL {
         let line = ["-w", workload.name(), "--concurrency", "10", "--consistency-models", "serialisable"];
-        let Err(Refusal::Errors(errors)) = Options::parse(line.map(OsString::from)) else { panic!("{workload:?}") };
+        let Err(Rejection::Errors(errors)) = Options::parse(line.map(OsString::from)) else { panic!("{workload:?}") };
         assert!(errors.iter().any(|error| error.contains("\"serialisable\"")), "{errors:?}");
     }
 }

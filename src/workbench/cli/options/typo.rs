@@ -1,4 +1,4 @@
-//! Command lines that are read and refused alike by every command, and what somebody who mistyped may have meant.
+//! Parsing of command lines for all commands, and suggestions for mistyped names.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -7,16 +7,16 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Parser};
 
-/// Why there are no options.
+/// A command line that is not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// Help was asked for: print it, and end with status 0.
+pub enum Rejection {
+    /// The requested help or version, to be printed with exit status 0.
     Help(String),
-    /// Something is wrong: print each, and end with status 254.
+    /// Errors, to be printed with exit status 254.
     Errors(Vec<String>),
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Help(help) => f.write_str(help),
@@ -25,13 +25,15 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The arguments that follow the name of a command. Of an option that is given twice, the last counts, and what follows
-/// an option is its value, whatever it begins with.
-pub(in crate::workbench::cli) fn parse<T: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<T, Refusal> {
+/// Parses arguments. Of an option that is given twice the last counts, and the value of an option may begin with a
+/// hyphen.
+pub(in crate::workbench::cli) fn parse<T: Parser>(
+    arguments: impl IntoIterator<Item = OsString>,
+) -> Result<T, Rejection> {
     let arguments: Vec<_> = arguments.into_iter().collect();
     let dashed: Vec<_> = arguments.iter().filter_map(|argument| typographic_dash(argument)).collect();
     if !dashed.is_empty() {
-        return Err(Refusal::Errors(dashed));
+        return Err(Rejection::Errors(dashed));
     }
     let takes_any = |arg: Arg| {
         let takes_any = arg.get_long().is_some() && arg.get_action().takes_values();
@@ -40,11 +42,11 @@ pub(in crate::workbench::cli) fn parse<T: Parser>(arguments: impl IntoIterator<I
     let command = T::command().args_override_self(true).mut_args(takes_any);
     let name = OsString::from(command.get_name());
     let matches = command.try_get_matches_from(std::iter::once(name).chain(arguments));
-    matches.and_then(|mut matches| T::from_arg_matches_mut(&mut matches)).map_err(|error| refusal(&error))
+    matches.and_then(|mut matches| T::from_arg_matches_mut(&mut matches)).map_err(|error| rejection(&error))
 }
 
-/// What is wrong with an argument that begins with a dash from a web page or a word processor: to Maelstrom, and to
-/// every other program, it is no option but an argument for the node.
+/// The error of an argument that begins with a typographic dash, as copied from a web page; taken literally, it would
+/// be an argument for the node instead of an option.
 fn typographic_dash(argument: &OsStr) -> Option<String> {
     let text = argument.to_string_lossy();
     let is_dash = |letter: char| matches!(letter, '\u{2010}'..='\u{2015}' | '\u{2212}');
@@ -57,7 +59,7 @@ fn typographic_dash(argument: &OsStr) -> Option<String> {
     ))
 }
 
-/// The end of a sentence about a name that is none: the one of the names that is close to it.
+/// The end of a message about an unknown name: a similar one, if any.
 pub(in crate::workbench::cli) fn did_you_mean(text: &str, names: &[&'static str]) -> String {
     let names = PossibleValuesParser::new(names.iter().copied());
     let error = names.parse_ref(&Command::new(""), None, OsStr::new(text)).err();
@@ -68,7 +70,7 @@ fn hint(name: Option<String>) -> String {
     name.map_or_else(String::new, |name| format!("; did you mean \"{name}\"?"))
 }
 
-/// The text of a context of an error, or the first of several.
+/// The first text of an error's context.
 fn first(value: &ContextValue) -> Option<String> {
     if let ContextValue::Strings(texts) = value {
         return texts.first().cloned();
@@ -76,16 +78,16 @@ fn first(value: &ContextValue) -> Option<String> {
     if let ContextValue::String(text) = value { Some(text.clone()) } else { None }
 }
 
-/// What a command line that cannot be read comes to.
-fn refusal(error: &clap::Error) -> Refusal {
+/// Converts an error of clap.
+fn rejection(error: &clap::Error) -> Rejection {
     let text = |kind| error.get(kind).and_then(first);
     let argument = text(ContextKind::InvalidArg).unwrap_or_default().replace(['<', '>'], "");
     let is = |kind| error.kind() == kind;
     if is(ErrorKind::DisplayHelp) || is(ErrorKind::DisplayVersion) {
-        return Refusal::Help(error.to_string());
+        return Rejection::Help(error.to_string());
     }
     let no_value = text(ContextKind::InvalidValue).is_none_or(|value| value.is_empty());
-    Refusal::Errors(vec![if is(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
+    Rejection::Errors(vec![if is(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
         error.to_string()
     } else if is(ErrorKind::UnknownArgument) {
         format!("Unknown option: \"{argument}\"{}", hint(text(ContextKind::SuggestedArg)))

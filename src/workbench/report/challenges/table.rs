@@ -1,31 +1,31 @@
-//! The table of the challenges, a line at a time: for a terminal, or for the README.
+//! The table of the challenges, a line at a time, as text or Markdown.
 
 use super::{ALL, Attempt, Challenge};
 use crate::workbench::check::Verdict;
 use crate::workbench::report::metrics::Metrics;
 
-/// How the table looks.
+/// The format of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Aligned columns, the command last since it is long.
+    /// Aligned columns for a terminal, with the long commands last.
     Text,
     /// Markdown, as in the README.
     Markdown,
 }
 
-/// The columns of the README: title, and whether it is aligned to the right.
+/// The titles of the columns, in the order of the README.
 const COLUMNS: [&str; 6] = ["challenge", "command", "verdict", "limit", "measured", "best published"];
 
-/// The widest that an attempt may be told in; its columns are printed before it is known.
+/// The widths of the columns whose contents are not known when the first line is printed.
 const MEASURED_WIDTH: usize = 29;
 const VERDICT_WIDTH: usize = 14;
 
-/// Makes the lines of the table.
+/// Formats the lines of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct Table(pub Form);
 
 impl Table {
-    /// What stands above the first challenge.
+    /// The header.
     #[must_use]
     pub fn head(self) -> String {
         let titles = self.line(COLUMNS.map(str::to_owned));
@@ -35,7 +35,7 @@ impl Table {
         }
     }
 
-    /// The line of a challenge; without an attempt it could not be run.
+    /// The line of a challenge; `None` for one that could not be run.
     #[must_use]
     pub fn row(self, challenge: &Challenge, attempt: Option<&Attempt>) -> String {
         let command = challenge.command();
@@ -63,7 +63,7 @@ impl Table {
     }
 }
 
-/// The verdict, and whether the limits are met where the verdict alone does not say.
+/// The verdict, and whether the limits are met.
 fn verdict(challenge: &Challenge, attempt: Option<&Attempt>) -> &'static str {
     let Some(attempt) = attempt else { return "not run" };
     let limited = challenge.limits != Metrics::default();
@@ -77,21 +77,21 @@ fn verdict(challenge: &Challenge, attempt: Option<&Attempt>) -> &'static str {
 }
 
 fn limit(challenge: &Challenge) -> String {
-    let figures = figures(&challenge.limits);
-    if figures.is_empty() { challenge.demand.to_owned() } else { figures }
+    let metrics = format_metrics(&challenge.limits);
+    if metrics.is_empty() { challenge.demand.to_owned() } else { metrics }
 }
 
-/// Metrics where there are any; how many operations succeeded where there are none, or where not all did.
+/// The metrics, if any; and how many operations succeeded, if there are none or not all did.
 fn measured(attempt: &Attempt) -> String {
-    let Attempt { figures: found, answered: (ok, count), .. } = attempt;
+    let Attempt { metrics: found, answered: (ok, count), .. } = attempt;
     let costs = found.msgs_per_op.is_some_and(|cost| cost > 0.0) || found.median_ms.is_some();
-    let figures = costs.then(|| figures(found));
+    let metrics = costs.then(|| format_metrics(found));
     let answered = (!costs || ok < count).then(|| format!("{ok} of {count} ok"));
     let short = (!attempt.complete).then(|| "too few operations".to_owned());
-    figures.into_iter().chain(answered).chain(short).collect::<Vec<_>>().join(", ")
+    metrics.into_iter().chain(answered).chain(short).collect::<Vec<_>>().join(", ")
 }
 
-fn figures(Metrics { msgs_per_op, median_ms, max_ms }: &Metrics) -> String {
+fn format_metrics(Metrics { msgs_per_op, median_ms, max_ms }: &Metrics) -> String {
     let cost = msgs_per_op.map(|cost| format!("{cost} msgs/op"));
     let latency = median_ms.zip(*max_ms).map(|(median, max)| format!("{median} / {max} ms"));
     cost.into_iter().chain(latency).collect::<Vec<_>>().join(", ")
@@ -102,8 +102,8 @@ mod tests {
     use super::*;
 
     fn attempt(msgs_per_op: f64) -> Attempt {
-        let figures = Metrics { msgs_per_op: Some(msgs_per_op), median_ms: Some(232.0), max_ms: Some(459.0) };
-        Attempt { verdict: Verdict::True, figures, complete: true, answered: (53, 53) }
+        let metrics = Metrics { msgs_per_op: Some(msgs_per_op), median_ms: Some(232.0), max_ms: Some(459.0) };
+        Attempt { verdict: Verdict::True, metrics, complete: true, answered: (53, 53) }
     }
 
     fn challenge(name: &str) -> &'static Challenge {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_tells_what_is_demanded_what_was_measured_and_what_others_reach() {
+    fn a_row_has_the_limits_the_measured_metrics_and_the_best_published_ones() {
         let table = Table(Form::Markdown);
         let row = table.row(challenge("3d"), Some(&attempt(1.138)));
         let expected = "| 3d | `-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100` | valid, met \
@@ -128,7 +128,7 @@ mod tests {
         assert!(table.row(challenge("3e"), None).contains("100 -- --max-staleness 1700ms` | not run |"));
         let none = Metrics { msgs_per_op: Some(0.0), ..Metrics::default() };
         let echoed =
-            |ok| table.row(challenge("1"), Some(&Attempt { figures: none, answered: (ok, 53), ..attempt(0.0) }));
+            |ok| table.row(challenge("1"), Some(&Attempt { metrics: none, answered: (ok, 53), ..attempt(0.0) }));
         assert!(echoed(53).ends_with("| valid | every request answered | 53 of 53 ok | |\n"), "{}", echoed(53));
         assert!(echoed(52).contains("| valid, missed |"), "{}", echoed(52));
         let row = table.row(challenge("1"), Some(&Attempt { verdict: Verdict::Unknown, ..attempt(0.0) }));
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_line_has_the_columns_of_the_head() {
+    fn every_line_has_the_columns_of_the_header() {
         let lines = |form| {
             let table = Table(form);
             let rows = ALL.iter().map(move |challenge| table.row(challenge, Some(&attempt(12.345))));

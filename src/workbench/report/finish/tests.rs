@@ -37,12 +37,12 @@ fn muted() -> Muted {
     Muted { node: "n1".into(), line: "hello".into(), reason: BadLine::NotAnObject, late_reply: false }
 }
 
-fn concluded(outcome: Outcome, line: &str) -> (u8, String, tempfile::TempDir) {
+fn finished(outcome: Outcome, line: &str) -> (u8, String, tempfile::TempDir) {
     let root = tempfile::tempdir().expect("a folder");
     let mut store = Store::create(root.path(), "unique-ids");
     let mut page = Vec::new();
-    let Conclusion { status, .. } =
-        conclude(outcome, &options(line).config, &options(line).report, &mut store, &mut page, false).expect("written");
+    let Finished { status, .. } =
+        finish(outcome, &options(line).config, &options(line).report, &mut store, &mut page, false).expect("written");
     (status, String::from_utf8(page).expect("text"), root)
 }
 
@@ -51,7 +51,7 @@ fn a_dead_node_leaves_a_history_but_no_verdict() {
     let output_tail = OutputTail { stdout: vec!["out".into()], stderr: vec!["oh no".into()] };
     let crash =
         Crash { node: "n2".into(), status: "exit status: 3".into(), after: Duration::from_millis(4_200), output_tail };
-    let (status, page, root) = concluded(Outcome { crashes: vec![crash], ..outcome() }, "-w unique-ids");
+    let (status, page, root) = finished(Outcome { crashes: vec![crash], ..outcome() }, "-w unique-ids");
     assert_eq!(status, BROKEN);
     assert!(page.starts_with("Node n2 crashed with exit status: 3. Before"), "{page}");
     assert!(page.contains("And to STDERR:\n    oh no\n"), "{page}");
@@ -83,7 +83,7 @@ fn a_test_that_was_cut_short_is_judged_and_marked_everywhere() {
     ] {
         let why = failure.to_string();
         let cut = Outcome { cut_short: Some(failure), ..outcome() };
-        let (status, page, root) = concluded(cut, "-w unique-ids");
+        let (status, page, root) = finished(cut, "-w unique-ids");
         assert_eq!(status, wanted, "{page}");
         assert!(page.starts_with(&format!("!!! CUT SHORT: The test was cut short after 0.0 s ({why})")), "{page}");
         assert_eq!(page.lines().last(), Some(closing));
@@ -103,8 +103,8 @@ fn what_is_missing_and_what_else_is_to_be_known_are_in_the_summary() {
     let noted = Outcome { remarks: vec!["the log of n1 holds the first 64 MiB".into()], ..outcome() };
     let mut page = Vec::new();
     let line = "-w unique-ids --junit /nonexistent/junit.xml";
-    let Conclusion { status, results } =
-        conclude(noted, &options(line).config, &options(line).report, &mut store, &mut page, false).expect("written");
+    let Finished { status, results } =
+        finish(noted, &options(line).config, &options(line).report, &mut store, &mut page, false).expect("written");
     let page = String::from_utf8(page).expect("text");
     assert_eq!(status, VALID, "{page}");
     assert!(page.contains("note            the log of n1 holds the first 64 MiB\n"), "{page}");
@@ -119,7 +119,7 @@ fn a_muted_node_fails_only_a_strict_test_and_never_changes_maelstroms_verdict() 
     for (line, wanted, closing) in
         [("-w unique-ids", VALID, "looks good"), ("-w unique-ids --strict", INVALID, "invalid!")]
     {
-        let (status, page, root) = concluded(Outcome { muted: vec![muted()], ..outcome() }, line);
+        let (status, page, root) = finished(Outcome { muted: vec![muted()], ..outcome() }, line);
         assert_eq!(status, wanted, "{page}");
         assert!(page.contains("NODE n1 WAS MUTED") && page.lines().last().is_some_and(|last| last.contains(closing)));
         let results = std::fs::read_to_string(root.path().join("latest/results.edn")).expect("results");
@@ -139,6 +139,6 @@ fn lateness_is_reported_in_milliseconds() {
     for us in [100, 100, 2_500] {
         late.lateness.add(Duration::from_micros(us));
     }
-    let (_, page, _) = concluded(late, "-w unique-ids");
+    let (_, page, _) = finished(late, "-w unique-ids");
     assert!(page.contains("delivery error  0.9 ms mean, 2.5 ms p99, 2.5 ms max\n"), "{page}");
 }

@@ -1,8 +1,8 @@
-//! Bugs planted on purpose, which the swarm must find, on seeds that the node without them stands.
+//! Nodes with deliberate bugs, which the swarm must find, on seeds that the nodes without them pass.
 
 use serde_json::{Value as Json, json};
 
-use super::{good, swarm};
+use super::{builtin_nodes, swarm};
 use crate::engine::StateMachine;
 use crate::engine::{Engine, EngineConfig};
 use crate::gossip::Settings;
@@ -12,15 +12,15 @@ use crate::wire::PADDING;
 use crate::workbench::cluster::simulated::SimulatedCluster;
 use crate::workbench::swarm::report::Failing;
 use crate::workbench::swarm::shrink::MAX_TRIES;
-use crate::workbench::swarm::{NodeFactory, SwarmReport, attempt};
-use crate::workbench::workload::Kind;
+use crate::workbench::swarm::{NodeFactory, SwarmReport, run_case};
+use crate::workbench::workload::WorkloadKind;
 
 fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
     Engine::new(EngineConfig { incarnation, seed, options: Settings::default() })
 }
 
-/// The swarm finds the mutant and shrinks it, and finds nothing else: without the bug, all is well.
-fn assert_found(workload: Kind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmReport {
+/// Asserts that the swarm finds and shrinks a failure of the mutant, and none of the correct nodes.
+fn assert_found(workload: WorkloadKind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmReport {
     let swarm = swarm(workload, seeds, 2);
     let found = swarm.run(mutant, &|_| {}, &|| false);
     let first = found.failures.first().unwrap_or_else(|| panic!("not found\n{found}"));
@@ -31,10 +31,10 @@ fn assert_found(workload: Kind, mutant: &NodeFactory<'_>, seeds: u64) -> SwarmRe
     };
     let (small, large) = (size(&shrunk.scenario), size(&first.scenario));
     assert!(small.0 < large.0 && small.1 <= large.1 && small.2 <= large.2, "{found}");
-    assert_eq!(attempt(&shrunk.scenario, mutant).fault.as_ref(), Some(&shrunk.fault), "{found}");
-    assert!(shrunk.fault.is_like(&first.fault), "{found}");
-    let findings = swarm.run(&good(workload), &|_| {}, &|| false);
-    assert!(findings.failures.is_empty(), "{findings}");
+    assert_eq!(run_case(&shrunk.scenario, mutant).failure.as_ref(), Some(&shrunk.failure), "{found}");
+    assert!(shrunk.failure.is_like(&first.failure), "{found}");
+    let report = swarm.run(&builtin_nodes(workload), &|_| {}, &|| false);
+    assert!(report.failures.is_empty(), "{report}");
     found
 }
 
@@ -86,7 +86,7 @@ fn an_acknowledgement_before_the_merge_is_found() {
             Box::new(AcknowledgesFirst { engine: broadcast(incarnation, seed), unmerged: None })
         }))
     };
-    assert_found(Kind::Broadcast, &mutant, 10);
+    assert_found(WorkloadKind::Broadcast, &mutant, 10);
 }
 
 #[test]
@@ -94,25 +94,25 @@ fn a_restart_that_reuses_numbers_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
         Ok(SimulatedCluster::with_factory(count, seed, |_, _, seed| Box::new(broadcast(1_700_000_000_000_000, seed))))
     };
-    assert_found(Kind::Broadcast, &mutant, 10);
+    assert_found(WorkloadKind::Broadcast, &mutant, 10);
 }
 
-/// The first node tells the second one no operations in its rounds, as if it knew them all.
+/// The first node sends the second one no operations in its rounds, as if it had acknowledged them all.
 struct Forgets {
     engine: Engine<Broadcast>,
-    /// What it says, without that.
-    said: Vec<u8>,
+    /// The output without those operations.
+    output: Vec<u8>,
 }
 
 impl Forgets {
-    fn listen(&mut self) {
+    fn filter_output(&mut self) {
         for line in self.engine.output().split_inclusive(|byte| *byte == b'\n') {
             let mut message: Json = serde_json::from_slice(line).expect("a message");
             if message["src"] == "n0" && message["dest"] == "n1" && message["body"]["type"] == "gossip" {
                 message["body"]["ops"] = json!([]);
-                self.said.extend_from_slice(format!("{message}\n").as_bytes());
+                self.output.extend_from_slice(format!("{message}\n").as_bytes());
             } else {
-                self.said.extend_from_slice(line);
+                self.output.extend_from_slice(line);
             }
         }
         self.engine.output().clear();
@@ -122,12 +122,12 @@ impl Forgets {
 impl StateMachine for Forgets {
     fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         self.engine.on_lines(buffer, lines, now);
-        self.listen();
+        self.filter_output();
     }
 
     fn on_deadline(&mut self, now: Time) {
         self.engine.on_deadline(now);
-        self.listen();
+        self.filter_output();
     }
 
     fn next_deadline(&self) -> Option<Time> {
@@ -135,7 +135,7 @@ impl StateMachine for Forgets {
     }
 
     fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.said
+        &mut self.output
     }
 }
 
@@ -143,25 +143,25 @@ impl StateMachine for Forgets {
 fn a_hub_that_forgets_one_follower_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
         Ok(SimulatedCluster::with_factory(count, seed, |_, incarnation, seed| {
-            Box::new(Forgets { engine: broadcast(incarnation, seed), said: Vec::new() })
+            Box::new(Forgets { engine: broadcast(incarnation, seed), output: Vec::new() })
         }))
     };
-    assert_found(Kind::Broadcast, &mutant, 10);
+    assert_found(WorkloadKind::Broadcast, &mutant, 10);
 }
 
-/// A node that hears what other replicas say in other words.
-struct Mishears<M> {
+/// A node that misreads the messages of other replicas.
+struct Misreads<M> {
     engine: M,
-    mishear: Box<dyn FnMut(&mut Json)>,
+    misread: Box<dyn FnMut(&mut Json)>,
 }
 
-impl<M: StateMachine> StateMachine for Mishears<M> {
+impl<M: StateMachine> StateMachine for Misreads<M> {
     fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         let mut message: Json = serde_json::from_slice(&buffer[..lines]).expect("a message");
         if message["body"]["type"] != "gossip" {
             return self.engine.on_lines(buffer, lines, now);
         }
-        (self.mishear)(&mut message["body"]);
+        (self.misread)(&mut message["body"]);
         let mut line = format!("{message}\n").into_bytes();
         let length = line.len();
         line.resize(length + PADDING, 0);
@@ -181,16 +181,16 @@ impl<M: StateMachine> StateMachine for Mishears<M> {
     }
 }
 
-/// More than the transactions that a node carries out between two that it hears of.
+/// More than the number of transactions that a node executes between two that it receives.
 const LATER: u64 = 1 << 20;
 
 #[test]
-fn registers_that_keep_what_came_last_are_found() {
-    // Whatever comes is given a time after all that was before, and not the one at which it was written.
+fn registers_that_keep_the_value_received_last_are_found() {
+    // A received transaction gets a time after all earlier ones instead of the one at which it was executed.
     let last = || {
         let mut time = 0;
-        move |said: &mut Json| {
-            let runs = said["ops"].as_array_mut().into_iter().flatten();
+        move |message: &mut Json| {
+            let runs = message["ops"].as_array_mut().into_iter().flatten();
             for transaction in runs.flat_map(|run| run.as_array_mut().into_iter().flatten().skip(3)) {
                 time += LATER;
                 transaction[0] = json!(time);
@@ -200,28 +200,28 @@ fn registers_that_keep_what_came_last_are_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
         Ok(SimulatedCluster::with_factory(count, seed, move |_, incarnation, seed| {
             let engine = Engine::<Txn>::new(EngineConfig { incarnation, seed, options: Settings::default() });
-            Box::new(Mishears { engine, mishear: Box::new(last()) })
+            Box::new(Misreads { engine, misread: Box::new(last()) })
         }))
     };
-    let found = assert_found(Kind::TxnRwRegister, &mutant, 10);
-    // No model that is checked asks replicas to be equal.
-    let differ = |failing: &Failing| failing.fault.to_string().starts_with("the replicas differ in the end");
+    let found = assert_found(WorkloadKind::TxnRwRegister, &mutant, 10);
+    // The consistency model does not require replicas to converge.
+    let differ = |failing: &Failing| failing.failure.to_string().starts_with("the replicas differ in the end");
     assert!(found.failures.iter().any(differ), "{found}");
 }
 
 #[test]
-fn a_poll_that_shows_what_is_not_stable_yet_is_found() {
-    // What the hub holds is taken for what everyone holds.
-    let early = |said: &mut Json| {
-        if !said["have"].is_null() {
-            said["stable"] = said["have"].clone();
+fn a_poll_that_returns_messages_before_they_are_stable_is_found() {
+    // What the hub has is taken for what all nodes have.
+    let early = |message: &mut Json| {
+        if !message["have"].is_null() {
+            message["stable"] = message["have"].clone();
         }
     };
     let mutant = |count: usize, seed: u64, _: &[String]| {
         Ok(SimulatedCluster::with_factory(count, seed, move |_, incarnation, seed| {
             let engine = Engine::<Kafka>::new(EngineConfig { incarnation, seed, options: Settings::default() });
-            Box::new(Mishears { engine, mishear: Box::new(early) })
+            Box::new(Misreads { engine, misread: Box::new(early) })
         }))
     };
-    assert_found(Kind::Kafka, &mutant, 10);
+    assert_found(WorkloadKind::Kafka, &mutant, 10);
 }

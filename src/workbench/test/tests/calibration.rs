@@ -24,12 +24,12 @@ fn figures(script: impl Fn(&mut Scripted)) -> Metrics {
         let config = TestConfig { latency, seed, time_limit: Duration::from_secs(20), ..config(NODES) };
         let mut cluster = Scripted::new(0, |_| unreachable!("added below"));
         script(&mut cluster);
-        let outcome = test(&config, workload::Kind::Broadcast, &mut cluster).expect("it runs");
+        let outcome = test(&config, workload::WorkloadKind::Broadcast, &mut cluster).expect("it runs");
         let stable = stable_latencies_ms(&outcome.history);
         let at = |share: usize| stable[stable.len() * share / 100] as f64 / SEEDS as f64;
         sum.median += at(50);
         sum.high += at(99);
-        sum.messages += outcome.counts.servers.msg as f64 / count(&outcome, Kind::Invoke) as f64 / SEEDS as f64;
+        sum.messages += outcome.counts.servers.msg as f64 / count(&outcome, OpKind::Invoke) as f64 / SEEDS as f64;
     }
     sum
 }
@@ -42,8 +42,8 @@ fn stable_latencies_ms(history: &[Op]) -> Vec<i64> {
     let mut told = 0;
     for op in history {
         match (op.kind, &*op.f, &op.value) {
-            (Kind::Ok, "broadcast", Value::Int(value)) => drop(known.entry(*value).or_insert(op.time)),
-            (Kind::Ok, "read", Value::Ints(seen)) => {
+            (OpKind::Ok, "broadcast", Value::Int(value)) => drop(known.entry(*value).or_insert(op.time)),
+            (OpKind::Ok, "read", Value::Ints(seen)) => {
                 let mut missing = vec![true; told];
                 for value in seen {
                     known.entry(value).or_insert(op.time);
@@ -55,7 +55,7 @@ fn stable_latencies_ms(history: &[Op]) -> Vec<i64> {
                     *last = read.max(*last);
                 }
             }
-            (Kind::Invoke, f, _) => {
+            (OpKind::Invoke, f, _) => {
                 told += usize::from(f == "broadcast");
                 begun.insert(op.process, op);
             }

@@ -35,7 +35,7 @@ fn silence(asked: usize, bodies: &[&str]) -> String {
     MAPPED.judge("read", answer, &READ_OK).expect_err("no answer").reason.to_string()
 }
 
-fn failure(policy: &ErrorPolicy, f: &str, body: &str) -> (Kind, Value, bool) {
+fn failure(policy: &ErrorPolicy, f: &str, body: &str) -> (OpKind, Value, bool) {
     let answer = receive(body).expect("it answers the request");
     let failure = policy.judge(f, answer, &READ_OK).expect_err("it is no good");
     (failure.kind, failure.error, failure.exception.is_some())
@@ -146,7 +146,7 @@ fn a_reply_in_shape_passes_with_its_fields() {
 
 #[test]
 fn a_time_out_is_a_failure_only_where_nothing_can_have_happened() {
-    for (f, kind) in [("broadcast", Kind::Info), ("read", Kind::Fail)] {
+    for (f, kind) in [("broadcast", OpKind::Info), ("read", OpKind::Fail)] {
         let failure = MAPPED.judge(f, timed_out(), &READ_OK).expect_err("timed out");
         assert_eq!((failure.kind, failure.error), (kind, Value::Keyword("net-timeout".into())));
     }
@@ -158,7 +158,7 @@ fn a_definite_error_is_a_failure_of_any_operation() {
     for f in ["broadcast", "read"] {
         assert_eq!(
             failure(&MAPPED, f, body),
-            (Kind::Fail, named("precondition-failed", Value::Str("no".into())), false)
+            (OpKind::Fail, named("precondition-failed", Value::Str("no".into())), false)
         );
     }
     let untold = r#"{"type":"error","code":11,"in_reply_to":1}"#;
@@ -170,8 +170,8 @@ fn an_indefinite_or_unknown_error_is_indeterminate() {
     for (code, name) in [("13", "crash"), ("0", "timeout"), ("1000", "unknown"), ("\"x\"", "unknown")] {
         let body = format!(r#"{{"type":"error","code":{code},"text":"t","in_reply_to":1}}"#);
         let error = named(name, Value::Str("t".into()));
-        assert_eq!(failure(&MAPPED, "broadcast", &body), (Kind::Info, error.clone(), false));
-        assert_eq!(failure(&MAPPED, "read", &body), (Kind::Fail, error, false));
+        assert_eq!(failure(&MAPPED, "broadcast", &body), (OpKind::Info, error.clone(), false));
+        assert_eq!(failure(&MAPPED, "read", &body), (OpKind::Fail, error, false));
     }
 }
 
@@ -179,7 +179,7 @@ fn an_indefinite_or_unknown_error_is_indeterminate() {
 fn the_code_decides_which_errors_are_definite() {
     for (code, name, definite) in CODES {
         let body = format!(r#"{{"type":"error","code":{code},"in_reply_to":1}}"#);
-        let kind = if definite { Kind::Fail } else { Kind::Info };
+        let kind = if definite { OpKind::Fail } else { OpKind::Info };
         assert_eq!(failure(&MAPPED, "broadcast", &body), (kind, named(name, Value::Nil), false));
     }
 }
@@ -195,7 +195,7 @@ fn a_reply_out_of_shape_is_indeterminate_even_for_a_read() {
         r#"{"messages":[],"in_reply_to":1}"#,
     ] {
         let (kind, error, raised) = failure(&MAPPED, "read", body);
-        assert_eq!((kind, raised), (Kind::Info, true), "{body}");
+        assert_eq!((kind, raised), (OpKind::Info, true), "{body}");
         assert!(matches!(error, Value::Str(text) if text.starts_with("indeterminate: Malformed RPC response. ")));
     }
 }
@@ -209,8 +209,8 @@ fn null_passes_for_a_list() {
 #[test]
 fn without_mapping_every_trouble_is_an_exception() {
     let timed_out = RAISED.judge("read", timed_out(), &READ_OK).expect_err("timed out");
-    assert_eq!((timed_out.kind, timed_out.exception.is_some()), (Kind::Info, true));
+    assert_eq!((timed_out.kind, timed_out.exception.is_some()), (OpKind::Info, true));
     let (kind, error, raised) = failure(&RAISED, "add", r#"{"type":"error","code":22,"in_reply_to":1}"#);
-    assert_eq!((kind, raised), (Kind::Info, true));
+    assert_eq!((kind, raised), (OpKind::Info, true));
     assert!(matches!(error, Value::Str(text) if text.starts_with("indeterminate: ")));
 }

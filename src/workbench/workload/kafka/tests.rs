@@ -25,7 +25,7 @@ fn done(act: Act) -> String {
 }
 
 fn op(f: &'static str, text: &str) -> Op {
-    let (kind, process) = (Kind::Ok, Process::Client(0));
+    let (kind, process) = (OpKind::Ok, Process::Client(0));
     Op { index: 0, time: 0, kind, process, f: f.into(), value: value(text), error: None, extra: Vec::new() }
 }
 

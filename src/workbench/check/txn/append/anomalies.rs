@@ -7,42 +7,42 @@ use super::Append;
 use crate::workbench::check::txn::Subject;
 use crate::workbench::check::txn::anomaly::Anomaly;
 use crate::workbench::check::txn::case::{Expected, TxnCase};
-use crate::workbench::check::txn::findings::Findings;
+use crate::workbench::check::txn::collector::Collector;
 use crate::workbench::check::txn::steps::{aborted, intermediate, lost_updates};
 use crate::workbench::check::txn::transactions::{Action, Transaction};
-use crate::workbench::history::Kind;
+use crate::workbench::history::OpKind;
 
 /// Adds all of them.
-pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findings<'_>) {
+pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
     let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
     for (number, transaction) in transactions.possible() {
         for (place, step) in transaction.steps.iter().enumerate() {
             let Action::Read(Some(list)) = &step.action else { continue };
-            duplicates(subject, number, place, list, findings);
-            if transaction.kind != Kind::Ok {
+            duplicates(subject, number, place, list, collector);
+            if transaction.kind != OpKind::Ok {
                 continue;
             }
             for element in list {
                 let Some(writer) = aborted.get(&(step.key, *element)) else { continue };
-                findings.add(Anomaly::G1a, subject.dirty(number, place, *writer, Some(*element)));
+                collector.add(Anomaly::G1a, subject.dirty(number, place, *writer, Some(*element)));
             }
             let writer = list.last().and_then(|last| intermediate.get(&(step.key, *last)));
             if let Some(writer) = writer.filter(|writer| **writer != transaction.end) {
-                findings.add(Anomaly::G1b, subject.dirty(number, place, *writer, list.last().copied()));
+                collector.add(Anomaly::G1b, subject.dirty(number, place, *writer, list.last().copied()));
             }
         }
-        if transaction.kind == Kind::Ok {
-            internal(subject, number, transaction, findings);
-            future_read(subject, number, transaction, findings);
+        if transaction.kind == OpKind::Ok {
+            internal(subject, number, transaction, collector);
+            future_read(subject, number, transaction, collector);
         }
     }
-    incompatible_orders(append, subject, findings);
-    dirty_updates(append, subject, findings);
-    lost_updates(subject, findings);
+    incompatible_orders(append, subject, collector);
+    dirty_updates(append, subject, collector);
+    lost_updates(subject, collector);
 }
 
-fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], findings: &mut Findings<'_>) {
+fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], collector: &mut Collector<'_>) {
     let mut sorted = list.to_vec();
     sorted.sort_unstable();
     if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
@@ -55,7 +55,7 @@ fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], fin
     let counts = counts.into_iter().filter(|(_, count)| *count > 1);
     let counts = counts.map(|(element, count)| (subject.transactions.value(element).clone(), count)).collect();
     let case = TxnCase::Duplicates { op: subject.op(number), place, counts };
-    findings.add(Anomaly::DuplicateElements, case);
+    collector.add(Anomaly::DuplicateElements, case);
 }
 
 /// What a transaction must find at a key: the end of the list, and whether that is all of it.
@@ -64,7 +64,7 @@ struct Known {
     whole: bool,
 }
 
-fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, findings: &mut Findings<'_>) {
+fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, collector: &mut Collector<'_>) {
     let mut state: HashMap<u32, Option<Known>> = HashMap::new();
     for (place, step) in transaction.steps.iter().enumerate() {
         match &step.action {
@@ -85,7 +85,7 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, findin
                             Expected::EndsWith(known.collect())
                         };
                         let case = TxnCase::Internal { op: subject.op(number), place, expected };
-                        findings.add(Anomaly::Internal, case);
+                        collector.add(Anomaly::Internal, case);
                         return;
                     }
                 }
@@ -96,7 +96,7 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, findin
     }
 }
 
-fn future_read(subject: Subject<'_>, number: u32, transaction: &Transaction, findings: &mut Findings<'_>) {
+fn future_read(subject: Subject<'_>, number: u32, transaction: &Transaction, collector: &mut Collector<'_>) {
     for (later, step) in transaction.steps.iter().enumerate() {
         let Action::Write(element) = step.action else { continue };
         let read = transaction.steps[..later].iter().position(|read| {
@@ -104,24 +104,24 @@ fn future_read(subject: Subject<'_>, number: u32, transaction: &Transaction, fin
         });
         if let Some(place) = read {
             let element = subject.transactions.value(element).clone();
-            findings.add(Anomaly::FutureRead, TxnCase::FutureRead { op: subject.op(number), place, element });
+            collector.add(Anomaly::FutureRead, TxnCase::FutureRead { op: subject.op(number), place, element });
             return;
         }
     }
 }
 
-fn incompatible_orders(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findings<'_>) {
+fn incompatible_orders(append: &Append<'_>, subject: Subject<'_>, collector: &mut Collector<'_>) {
     for (key, lists) in &append.lists {
         let Some(pair) = lists.windows(2).find(|pair| !pair[1].starts_with(pair[0])) else { continue };
         let (transactions, key) = (subject.transactions, subject.transactions.key(*key));
         let (one, other) = (transactions.list(pair[0]), transactions.list(pair[1]));
         let case = TxnCase::IncompatibleOrder { key: key.clone(), values: [one, other] };
-        findings.add(Anomaly::IncompatibleOrder, case);
+        collector.add(Anomaly::IncompatibleOrder, case);
     }
 }
 
 /// Committed appends to lists that hold aborted ones.
-fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findings<'_>) {
+fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
     let writers: HashMap<(u32, u32), u32> =
         transactions.writes().map(|(key, value, writer)| ((key, value), writer)).collect();
@@ -129,12 +129,12 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findi
         let (mut last, mut values): (Option<u32>, Vec<u32>) = (None, Vec::new());
         for value in order {
             let Some(writer) = writers.get(&(*key, *value)).copied() else { continue };
-            let was_aborted = last.is_some_and(|last| transactions.of(last).kind == Kind::Fail);
+            let was_aborted = last.is_some_and(|last| transactions.of(last).kind == OpKind::Fail);
             values.push(*value);
             match transactions.of(writer).kind {
-                Kind::Ok => {
+                OpKind::Ok => {
                     if let Some(last) = last.filter(|_| was_aborted) {
-                        findings.add(
+                        collector.add(
                             Anomaly::DirtyUpdate,
                             TxnCase::DirtyUpdate {
                                 key: transactions.key(*key).clone(),
@@ -146,8 +146,8 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, findings: &mut Findi
                     }
                     (last, values) = (Some(writer), vec![*value]);
                 }
-                Kind::Fail if !was_aborted => (last, values) = (Some(writer), vec![*value]),
-                Kind::Fail | Kind::Info | Kind::Invoke => {}
+                OpKind::Fail if !was_aborted => (last, values) = (Some(writer), vec![*value]),
+                OpKind::Fail | OpKind::Info | OpKind::Invoke => {}
             }
         }
     }

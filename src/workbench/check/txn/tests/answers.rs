@@ -1,6 +1,6 @@
 //! Answers that are not of the steps asked for: what Maelstrom makes of them, and what we say.
 
-use super::registers::{ours, written, written_report};
+use super::registers::{extended, written, written_report};
 use super::*;
 
 /// A read of key 1 by process 9, which begins before anything ends.
@@ -63,7 +63,7 @@ fn models_are_ruled_out_by_everything_found() {
 fn a_value_that_was_asked_for_but_not_answered_is_not_invented() {
     for (seen, invented) in [("1", false), ("3", true)] {
         let result = written(&beside_a_read("[[:w 1 1]]", "ok txn []", seen), "read-committed");
-        let (verdict, types) = ours(&result);
+        let (verdict, types) = extended(&result);
         assert!(verdict == Verdict::False && types.contains(&"changed-answer".to_owned()), "{result}");
         assert_eq!(types.contains(&"invented-value".to_owned()), invented, "{result}");
     }
@@ -81,8 +81,8 @@ fn the_longest_list_must_have_its_appends_in_answers_or_nothing_is_decided() {
     lines.extend(serial(&["3 ok [[:r 1 [7]]]"]));
     let result = appended(&lines, "read-committed");
     assert_eq!((Verdict::of(&result), types(&result)), (Verdict::False, vec!["incompatible-order".to_owned()]));
-    let ours = result.get("gloomers").map(types).unwrap_or_default();
-    assert_eq!(ours, ["incompatible-order", "invented-value"]);
+    let extended = result.get("gloomers").map(types).unwrap_or_default();
+    assert_eq!(extended, ["incompatible-order", "invented-value"]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn answers_that_differ_from_what_was_asked_are_told_step_by_step() {
 #[test]
 fn what_only_began_or_only_ended_has_no_answer_to_compare() {
     let lines = ["0 invoke txn [[:w 1 1]]", "1 ok txn [[:w 2 1]]"].map(str::to_owned);
-    assert!(!ours(&written(&lines, "read-uncommitted")).1.contains(&"changed-answer".to_owned()));
+    assert!(!extended(&written(&lines, "read-uncommitted")).1.contains(&"changed-answer".to_owned()));
 }
 
 #[test]
@@ -170,8 +170,8 @@ fn every_case_is_counted_though_few_are_told() {
     all.extend(read.iter().map(String::as_str));
     let result = written(&concurrent(&all), "read-committed");
     assert_eq!(cases(&result, "G1b").len(), 9);
-    let ours = result.get("gloomers").expect("always there");
-    assert_eq!(ours.get("counts").map(ToString::to_string), Some("{:G1b 9}".to_owned()));
+    let extended = result.get("gloomers").expect("always there");
+    assert_eq!(extended.get("counts").map(ToString::to_string), Some("{:G1b 9}".to_owned()));
     let words = written_report(&concurrent(&all), "read-committed").explanation().concat();
     assert_eq!(words[0], "9 × G1b: a read saw another transaction halfway");
     assert_eq!(words.iter().filter(|line| line.contains(", step 1: read key 1 as 1, in the middle of ")).count(), 3);
@@ -196,10 +196,10 @@ fn changed_answers_are_told_though_nothing_can_be_decided() {
     let report = written_report(&lines, "read-committed");
     assert_eq!((report.verdict(), report.extended_verdict()), (Verdict::Unknown, Some(Verdict::False)));
     assert_eq!(report.violations()[0].sentence, "null was written to key 8 more than once");
-    let [changed] = &report.unseen()[..] else { panic!("{report:?}") };
+    let [changed] = &report.extended_violations()[..] else { panic!("{report:?}") };
     assert_eq!((changed.anomaly, changed.count), ("changed-answer", 2));
     let result = report.to_edn();
-    assert!(result.get("error").is_some() && types(result.get("gloomers").expect("ours")) == ["changed-answer"]);
+    assert!(result.get("error").is_some() && types(result.get("gloomers").expect("extended")) == ["changed-answer"]);
 }
 
 #[test]
@@ -207,9 +207,9 @@ fn what_maelstrom_sees_is_not_told_as_unseen() {
     let lines = beside_a_read("[[:w 1 1] [:w 1 2]]", "ok txn [[:w 1 1] [:w 1 2]]", "1");
     let report = written_report(&lines, "read-committed");
     assert_eq!((report.verdict(), report.extended_verdict()), (Verdict::False, Some(Verdict::False)));
-    assert_eq!(report.unseen(), []);
+    assert_eq!(report.extended_violations(), []);
     let invented = written_report(&beside_a_read("[[:w 1 1]]", "ok txn [[:w 1 1]]", "9"), "read-committed");
-    assert_eq!(invented.unseen()[0].sentence, "1 × invented-value: a read saw what nobody ever wrote");
+    assert_eq!(invented.extended_violations()[0].sentence, "1 × invented-value: a read saw what nobody ever wrote");
 }
 
 #[test]

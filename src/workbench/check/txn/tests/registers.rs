@@ -10,9 +10,9 @@ pub(super) fn written_report(lines: &[String], model: &str) -> TxnReport {
     judged(check_register, lines, model).unwrap_or_else(|error| panic!("{error}"))
 }
 
-pub(super) fn ours(result: &Value) -> (Verdict, Vec<String>) {
-    let ours = result.get("gloomers").expect("registers are always judged twice");
-    (Verdict::of(ours), types(ours))
+pub(super) fn extended(result: &Value) -> (Verdict, Vec<String>) {
+    let extended = result.get("gloomers").expect("registers are always judged twice");
+    (Verdict::of(extended), types(extended))
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn each_anomaly_is_found_as_itself_and_forbidden_by_its_models() {
         let result = written(&lines, forbids);
         assert_eq!(Verdict::of(&result), Verdict::False, "{anomaly}: {result}");
         assert!(types(&result).iter().any(|name| name == anomaly), "{anomaly}: {result}");
-        assert_eq!(ours(&result).0, Verdict::False, "{anomaly}: {result}");
+        assert_eq!(extended(&result).0, Verdict::False, "{anomaly}: {result}");
         assert!(!types(&written(&lines, allows)).iter().any(|name| name == anomaly), "{allows} allows {anomaly}");
     }
 }
@@ -106,14 +106,14 @@ fn writes_that_overtake_each_other_escape_maelstrom_but_not_us() {
     lines.extend(serial(&["2 ok [[:r 1 1] [:r 2 1]]", "2 ok [[:r 1 2] [:r 2 2]]"]));
     let result = written(&lines, "read-uncommitted");
     assert_eq!(Verdict::of(&result), Verdict::True, "{result}");
-    assert_eq!(ours(&result), (Verdict::False, vec!["G0".to_owned()]));
+    assert_eq!(extended(&result), (Verdict::False, vec!["G0".to_owned()]));
 }
 
 #[test]
 fn a_process_that_sees_a_key_go_back_says_nothing_of_its_order() {
     let mut lines = concurrent(&["0 ok [[:w 1 1] [:w 2 2]]", "1 ok [[:w 1 2] [:w 2 1]]"]);
     lines.extend(serial(&["2 ok [[:r 1 1] [:r 2 1]]", "2 ok [[:r 1 2] [:r 2 2]]", "2 ok [[:r 1 1]]"]));
-    assert_eq!(ours(&written(&lines, "read-uncommitted")).0, Verdict::True);
+    assert_eq!(extended(&written(&lines, "read-uncommitted")).0, Verdict::True);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn an_invented_value_escapes_maelstrom_but_not_us() {
     let lines = serial(&["0 ok [[:w 1 1]]", "1 ok [[:r 1 1]]", "1 ok [[:r 1 9]]"]);
     let result = written(&lines, "read-committed");
     assert_eq!(Verdict::of(&result), Verdict::True);
-    assert_eq!(ours(&result), (Verdict::False, vec!["invented-value".to_owned()]));
+    assert_eq!(extended(&result), (Verdict::False, vec!["invented-value".to_owned()]));
 }
 
 #[test]

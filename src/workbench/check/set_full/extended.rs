@@ -1,8 +1,8 @@
-//! What Maelstrom passes over in reads of a growing set (protocol §13.3), as a verdict of our own beside its.
+//! Extended checks of a growing set: anomalies that Maelstrom does not report (protocol §13.3).
 //!
-//! Its test for values listed twice never fires, it skips values that nobody adds and forgives those whose add failed
-//! (by the protocol that means "never", §2.4; an add of unknown outcome may be read), and of the reads at the end only
-//! the last invoked decides, so that a value may be missing on every other node.
+//! Maelstrom's check for duplicates never fires; it ignores values that were never added and accepts those whose add
+//! failed (which by §2.4 means that it never happens; an add of unknown outcome may be read); and of the final reads
+//! only the one invoked last decides, so that a value may be missing on every other node.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,29 +11,29 @@ use crate::workbench::check::ids::Ids;
 use crate::workbench::edn::{Identity, Value};
 use crate::workbench::history::{History, Process};
 
-/// How many cases of a kind are told in words.
-const MAX_TOLD: usize = 3;
+/// The maximum number of cases of an anomaly that are explained in words.
+const MAX_EXPLAINED: usize = 3;
 
-/// g-set does not mark its final reads. They follow ten seconds of quiet; clocks are granted one of them.
+/// g-set does not mark its final reads, which follow ten seconds without operations; one second allows for clock skew.
 const QUIET_NS: i64 = 9_000_000_000;
 
-/// Values that stood more than once in a read, by their numbers.
+/// Values that occurred more than once in a read, by their ids.
 #[derive(Default)]
-pub(super) struct Copies(BTreeMap<usize, Copied>);
+pub(super) struct Duplicates(BTreeMap<usize, Duplicate>);
 
-struct Copied {
-    /// The last read with copies, and how many it has so far.
+struct Duplicate {
+    /// The last read in which the value is duplicated, and how often it has occurred there so far.
     read: usize,
     times: usize,
-    /// The most there were in one read, and where that ended.
+    /// The maximum in one read, and the position at which that read completed.
     most: usize,
     position: usize,
 }
 
-impl Copies {
-    /// A read, the one completed at `position`, has a value once more.
+impl Duplicates {
+    /// Counts a further occurrence of a value in a read, completed at `position`.
     pub(super) fn add(&mut self, id: usize, read: usize, position: usize) {
-        let copied = self.0.entry(id).or_insert(Copied { read, times: 1, most: 0, position });
+        let copied = self.0.entry(id).or_insert(Duplicate { read, times: 1, most: 0, position });
         if copied.read != read {
             (copied.read, copied.times) = (read, 1);
         }
@@ -44,34 +44,35 @@ impl Copies {
     }
 }
 
-/// Values that nobody had begun to add when a read listed them.
+/// Values whose add had not been invoked when a read returned them.
 #[derive(Default)]
-pub(super) struct Strangers {
+pub(super) struct Invented {
     ids: Ids,
-    /// With each the position of the first read that listed it, and the number of the last.
+    /// Each with the position of the first read that returned it, and the number of the last.
     seen: Vec<(Value, usize, usize)>,
-    copies: Copies,
+    duplicates: Duplicates,
 }
 
-impl Strangers {
+impl Invented {
     pub(super) fn see(&mut self, value: &Value, read: usize, position: usize) {
         let id = self.ids.intern(value);
         match self.seen.get_mut(id) {
             None => self.seen.push((value.clone(), position, read)),
-            Some((_, _, last)) if *last == read => self.copies.add(id, read, position),
+            Some((_, _, last)) if *last == read => self.duplicates.add(id, read, position),
             Some((_, _, last)) => *last = read,
         }
     }
 }
 
-/// Which reads show what each node has in the end.
-pub(super) enum Finals {
+/// Which reads return the final state of each node.
+pub(super) enum FinalReads {
+    /// Those with `:final? true`.
     Marked,
     /// Those invoked from this time on.
     From(i64),
 }
 
-impl Finals {
+impl FinalReads {
     pub(super) fn of(history: &History) -> Self {
         let ops = history.ops();
         if ops.iter().any(|op| op.f == "read" && op.is_final()) {
@@ -81,7 +82,7 @@ impl Finals {
         Self::From(last.map_or(0, |op| op.time).saturating_add(QUIET_NS))
     }
 
-    pub(super) fn have(&self, history: &History, invocation: usize) -> bool {
+    pub(super) fn contain(&self, history: &History, invocation: usize) -> bool {
         let op = &history.ops()[invocation];
         match self {
             Self::Marked => op.is_final(),
@@ -90,21 +91,21 @@ impl Finals {
     }
 }
 
-/// What may be wrong with the elements of a set.
+/// The anomalies of a set that Maelstrom does not report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SetAnomaly {
-    /// A read lists a value more than once.
+    /// A read returned a value more than once.
     Duplicated,
-    /// A read lists a value that nobody had begun to add.
+    /// A read returned a value whose add had not been invoked.
     Invented,
-    /// A read lists a value whose add failed.
+    /// A read returned a value whose add failed.
     Failed,
-    /// A final read misses a value that was known.
+    /// A final read missed a value that was known.
     Missing,
 }
 
 impl SetAnomaly {
-    /// The name in the results.
+    /// The key in the results.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -115,7 +116,7 @@ impl SetAnomaly {
         }
     }
 
-    /// For people.
+    /// A description for the summary.
     pub(super) const fn in_words(self) -> &'static str {
         match self {
             Self::Duplicated => "values given more than once",
@@ -126,12 +127,12 @@ impl SetAnomaly {
     }
 }
 
-/// The values with one anomaly, in their order if they have one.
+/// The values with an anomaly, sorted if they can be.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unseen {
+pub struct SetViolation {
     /// The anomaly.
     pub anomaly: SetAnomaly,
-    /// Each value once.
+    /// One case for each value.
     pub cases: Vec<SetCase>,
 }
 
@@ -140,16 +141,16 @@ pub struct Unseen {
 pub struct SetCase {
     /// The value.
     pub value: Value,
-    /// How often it stands in the read.
+    /// How often it occurs in the read.
     pub times: usize,
-    /// Who completed the read that shows it, and at which index of the history.
+    /// The process of the read that shows it, and the index of its completion.
     pub read: (Process, u64),
 }
 
-impl Unseen {
+impl SetViolation {
     /// A sentence for each of the first cases.
     pub(super) fn sentences(&self) -> impl Iterator<Item = String> + '_ {
-        self.cases.iter().take(MAX_TOLD).map(|case| {
+        self.cases.iter().take(MAX_EXPLAINED).map(|case| {
             let SetCase { value, times, read: (process, index) } = case;
             let (name, value) = (self.anomaly.name(), value.to_json());
             let read = format!("the read that process {} completed at index {index}", process.to_value());
@@ -168,7 +169,7 @@ impl Unseen {
         })
     }
 
-    /// The values; of those listed more than once, with how often.
+    /// The values, of duplicates with their counts.
     pub(super) fn to_edn(&self) -> Value {
         let values = self.cases.iter().map(|case| case.value.clone());
         if self.anomaly == SetAnomaly::Duplicated {
@@ -179,27 +180,27 @@ impl Unseen {
     }
 }
 
-/// A value, the position of the read that shows what is wrong with it, and how often it stands there.
+/// A value, the position of the read that shows the anomaly, and how often the value occurs there.
 struct Case {
     value: Value,
     position: usize,
     times: usize,
 }
 
-/// What is wrong that Maelstrom passes over, each anomaly only if there is any.
-pub(super) fn find(history: &History, elements: &Elements<'_>) -> Vec<Unseen> {
+/// The violations, one for each anomaly that occurs.
+pub(super) fn find(history: &History, elements: &Elements<'_>) -> Vec<SetViolation> {
     let ids = || 0..elements.value.len();
     let case = |id: usize, position: usize| Case { value: elements.value[id].clone(), position, times: 1 };
-    // Without an acknowledgement only a read can have made it known.
+    // Since no add was acknowledged, only a read can have made it known.
     let failed = ids().filter(|id| elements.known[*id] > 0 && elements.failed[*id] == elements.begun[*id]);
     let failed = failed.map(|id| case(id, elements.known[id] - 1));
     let missing = ids().filter(|id| elements.missed[*id] > 0 && elements.outcome(*id) != Outcome::Lost);
     let missing = missing.map(|id| case(id, elements.missed[id] - 1));
-    let strangers = &elements.strangers;
-    let invented = strangers.seen.iter();
+    let never_added = &elements.invented;
+    let invented = never_added.seen.iter();
     let invented = invented.map(|(value, position, _)| Case { value: value.clone(), position: *position, times: 1 });
     let found = [
-        (SetAnomaly::Duplicated, copied(elements, strangers)),
+        (SetAnomaly::Duplicated, duplicated(elements, never_added)),
         (SetAnomaly::Invented, invented.collect()),
         (SetAnomaly::Failed, failed.collect()),
         (SetAnomaly::Missing, missing.collect()),
@@ -209,18 +210,23 @@ pub(super) fn find(history: &History, elements: &Elements<'_>) -> Vec<Unseen> {
         SetCase { value, times, read: (op.process, op.index) }
     };
     let found = found.into_iter().filter(|(_, cases)| !cases.is_empty());
-    found.map(|(anomaly, cases)| Unseen { anomaly, cases: in_order(cases).into_iter().map(shown).collect() }).collect()
+    found
+        .map(|(anomaly, cases)| SetViolation { anomaly, cases: in_order(cases).into_iter().map(shown).collect() })
+        .collect()
 }
 
-fn copied(elements: &Elements<'_>, strangers: &Strangers) -> Vec<Case> {
-    let case =
-        |value: &Value, copied: &Copied| Case { value: value.clone(), position: copied.position, times: copied.most };
-    let added = elements.copies.0.iter().map(|(id, copied)| case(elements.value[*id], copied));
-    let others = strangers.copies.0.iter().map(|(id, copied)| case(&strangers.seen[*id].0, copied));
+fn duplicated(elements: &Elements<'_>, invented: &Invented) -> Vec<Case> {
+    let case = |value: &Value, &Duplicate { position, most, .. }: &Duplicate| Case {
+        value: value.clone(),
+        position,
+        times: most,
+    };
+    let added = elements.duplicates.0.iter().map(|(id, duplicate)| case(elements.value[*id], duplicate));
+    let others = invented.duplicates.0.iter().map(|(id, duplicate)| case(&invented.seen[*id].0, duplicate));
     added.chain(others).collect()
 }
 
-/// Each value once, the most frequent case of it, in the order of the values if they have one.
+/// For each value its most frequent case, sorted by value if the values can be.
 fn in_order(cases: Vec<Case>) -> Vec<Case> {
     let mut order = Vec::with_capacity(cases.len());
     let mut by_value: HashMap<Identity, Case> = HashMap::with_capacity(cases.len());

@@ -1,9 +1,9 @@
-//! Gathers the anomalies of a history, and judges by them.
+//! Collects the anomalies of a history, and determines the verdict.
 
 use std::collections::BTreeMap;
 
 use super::Subject;
-use super::anomaly::{Anomalies, Anomaly, DOUBTS, OURS};
+use super::anomaly::{Anomalies, Anomaly, EXTENDED, UNDECIDED};
 use super::case::{Component, Cycle, CycleEdge, Dependency, Reason, TxnCase};
 use super::cycles::{self, Unsearched, search};
 use super::graph::{Graph, PROCESS, REALTIME, RW, WR, WW};
@@ -12,21 +12,21 @@ use super::steps::Why;
 use crate::workbench::check::Verdict;
 use crate::workbench::history::Op;
 
-/// How many cases of an anomaly are told in words.
-pub(super) const MAX_TOLD: usize = 3;
+/// The maximum number of cases of an anomaly that are explained in words.
+pub(super) const MAX_EXPLAINED: usize = 3;
 
 /// Anomalies with their cases.
 pub(super) type Found = BTreeMap<Anomaly, Vec<TxnCase>>;
 
 /// The anomalies of a history.
-pub(super) struct Findings<'a> {
+pub(super) struct Collector<'a> {
     subject: Subject<'a>,
     pub(super) found: Found,
-    /// How far the search for cycles came, if it did not come to its end.
+    /// The progress of the search for cycles, if it did not finish.
     pub(super) unsearched: Option<Unsearched>,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> Collector<'a> {
     pub(super) const fn new(subject: Subject<'a>) -> Self {
         Self { subject, found: BTreeMap::new(), unsearched: None }
     }
@@ -64,7 +64,7 @@ impl<'a> Findings<'a> {
             dependencies: labels.map(dependency).collect(),
             hops: component.hops,
             indices: ends.into_iter().map(|end| self.subject.history.ops()[end].index).collect(),
-            first: ops().take(MAX_TOLD).collect(),
+            first: ops().take(MAX_EXPLAINED).collect(),
         }
     }
 
@@ -99,18 +99,19 @@ const fn dependency(label: u8) -> Dependency {
     }
 }
 
-/// Those worth a report: what is prohibited or a doubt, but no bare existence of a cycle where something plainer rules
-/// out the same.
+/// The anomalies to report: those that are prohibited or leave the verdict undecided, without a `-cycle-exists` whose
+/// model another anomaly rules out.
 pub(super) fn reported(found: &Found, prohibited: &Anomalies) -> Vec<Anomaly> {
-    let worth = |anomaly: &Anomaly| prohibited.contains(anomaly) || DOUBTS.contains(anomaly) || OURS.contains(anomaly);
+    let worth =
+        |anomaly: &Anomaly| prohibited.contains(anomaly) || UNDECIDED.contains(anomaly) || EXTENDED.contains(anomaly);
     let all = || found.keys().copied().filter(worth);
     let impossible = ruled_out(all().filter(|anomaly| anomaly.existence().is_none()));
     all().filter(|name| name.existence().is_none_or(|existence| !impossible.contains(existence.model))).collect()
 }
 
-/// What anomalies come to: invalid if one is prohibited, unknown if there is a doubt.
+/// Invalid if a prohibited anomaly was found, unknown if another one is to be reported.
 pub(super) fn verdict(found: &Found, prohibited: &Anomalies) -> Verdict {
-    if found.keys().any(|anomaly| prohibited.contains(anomaly) || OURS.contains(anomaly)) {
+    if found.keys().any(|anomaly| prohibited.contains(anomaly) || EXTENDED.contains(anomaly)) {
         Verdict::False
     } else if reported(found, prohibited).is_empty() {
         Verdict::True

@@ -1,7 +1,7 @@
-//! What Maelstrom passes over.
+//! Anomalies that Maelstrom does not report.
 
 use super::*;
-use crate::workbench::check::set_full::unseen::SetAnomaly;
+use crate::workbench::check::set_full::extended::SetAnomaly;
 
 const ADDED: [&str; 2] = ["0 invoke add 7", "0 ok add 7"];
 
@@ -9,8 +9,8 @@ fn read(values: &str) -> Vec<String> {
     vec!["1 invoke read nil".to_owned(), format!("1 ok read {values}")]
 }
 
-/// Our part of the result over an acknowledged 7 and more.
-fn ours(more: &[String]) -> Value {
+/// `:gloomers` in the results of a history of an acknowledged add of 7 and `more`.
+fn extended(more: &[String]) -> Value {
     let lines: Vec<_> = ADDED.into_iter().chain(more.iter().map(String::as_str)).collect();
     result(&lines).get("gloomers").expect("always there").clone()
 }
@@ -26,31 +26,31 @@ fn marked(lines: &[&str], finals: &[usize]) -> SetReport {
 
 #[test]
 fn a_value_listed_twice_in_one_read_is_duplicated_with_the_most_copies_of_a_read() {
-    let ours = ours(&[read("[7 7]"), read("[7 7 7]"), read("[7 7]")].concat());
+    let extended = extended(&[read("[7 7]"), read("[7 7 7]"), read("[7 7]")].concat());
     let expected = "{:valid? false, :duplicated {7 3}, :in-words {:duplicated \
         [[\"duplicated: 7 stands 3 times in the read that process 1 completed at index 5\"]]}}";
-    assert_eq!(ours.to_string(), expected);
+    assert_eq!(extended.to_string(), expected);
 }
 
 #[test]
 fn a_value_in_two_reads_is_no_duplicate() {
-    assert_eq!(ours(&[read("[7]"), read("[7]")].concat()).to_string(), "{:valid? true}");
+    assert_eq!(extended(&[read("[7]"), read("[7]")].concat()).to_string(), "{:valid? true}");
 }
 
 #[test]
-fn values_that_nobody_adds_are_invented_and_told_once_each() {
-    let ours = ours(&[read("[9 7 -1]"), read("[7 9 9 \"x\"]")].concat());
-    assert_eq!(Verdict::of(&ours), Verdict::False);
-    assert_eq!(field(&ours, "invented"), "(9 -1 \"x\")", "values without an order stay as they came");
-    assert_eq!(field(&ours, "duplicated"), "{9 2}");
+fn values_that_are_never_added_are_invented_and_reported_once_each() {
+    let extended = extended(&[read("[9 7 -1]"), read("[7 9 9 \"x\"]")].concat());
+    assert_eq!(Verdict::of(&extended), Verdict::False);
+    assert_eq!(field(&extended, "invented"), "(9 -1 \"x\")", "values without an order stay as they came");
+    assert_eq!(field(&extended, "duplicated"), "{9 2}");
 }
 
 #[test]
 fn a_value_read_before_its_add_began_is_invented() {
     let add = ["0 invoke add 8".to_owned(), "0 ok add 8".to_owned()];
-    let early = ours(&[&read("[8 7]")[..], &add, &read("[7 8]")].concat());
+    let early = extended(&[&read("[8 7]")[..], &add, &read("[7 8]")].concat());
     assert_eq!(field(&early, "invented"), "(8)");
-    let late = ours(&[&read("[7]")[..1], &add[..1], &read("[8 7]")[1..], &add[1..], &read("[7 8]")].concat());
+    let late = extended(&[&read("[7]")[..1], &add[..1], &read("[8 7]")[1..], &add[1..], &read("[7 8]")].concat());
     assert_eq!(late.to_string(), "{:valid? true}");
 }
 
@@ -61,17 +61,17 @@ fn a_value_whose_add_failed_must_not_be_read_but_one_of_unknown_outcome_may() {
     {
         let add = |outcome: &&str| ["2 invoke add 8".to_owned(), format!("2 {outcome} add 8")];
         let adds: Vec<_> = outcomes.iter().flat_map(add).collect();
-        let ours = ours(&[adds, read("[7 8]")].concat());
-        assert_eq!(field(&ours, "failed"), expected, "{outcomes:?}");
-        assert_eq!(Verdict::of(&ours), Verdict::from(expected == "absent"), "{outcomes:?}");
+        let extended = extended(&[adds, read("[7 8]")].concat());
+        assert_eq!(field(&extended, "failed"), expected, "{outcomes:?}");
+        assert_eq!(Verdict::of(&extended), Verdict::from(expected == "absent"), "{outcomes:?}");
     }
 }
 
 #[test]
-fn an_add_that_fails_after_a_read_saw_its_value_is_told_too() {
+fn a_value_whose_add_fails_after_a_read_returned_it_is_reported_too() {
     let [begin, end] = ["2 invoke add 8", "2 fail add 8"].map(|line| vec![line.to_owned()]);
-    let ours = ours(&[begin, read("[8 7]"), end].concat());
-    assert_eq!(field(&ours, "failed"), "(8)");
+    let extended = extended(&[begin, read("[8 7]"), end].concat());
+    assert_eq!(field(&extended, "failed"), "(8)");
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn a_value_that_one_final_read_misses_is_missing_though_a_later_one_has_it() {
     let lines = [&ADDED[..], &reads].concat();
     let result = marked(&lines, &[2, 3, 4, 5]);
     assert_eq!((result.verdict(), result.extended_verdict()), (Verdict::True, Some(Verdict::False)));
-    let [Unseen { anomaly: SetAnomaly::Missing, cases }] = &result.unseen[..] else { panic!("{result:?}") };
+    let [SetViolation { anomaly: SetAnomaly::Missing, cases }] = &result.extended[..] else { panic!("{result:?}") };
     assert_eq!(cases.iter().map(|case| &case.value).collect::<Vec<_>>(), [&Value::Int(7)]);
-    let told = result.explanation();
-    assert!(told[0][0].contains("process 1 completed at index 4"), "{told:?}");
-    assert_eq!(marked(&lines, &[3, 5]).unseen, [], "a read on the way may be late");
+    let explanation = result.explanation();
+    assert!(explanation[0][0].contains("process 1 completed at index 4"), "{explanation:?}");
+    assert_eq!(marked(&lines, &[3, 5]).extended, [], "a read before the final ones may be stale");
 }
 
 #[test]
@@ -107,8 +107,8 @@ fn reads_after_nine_quiet_seconds_are_final_where_none_is_marked() {
 }
 
 #[test]
-fn what_maelstrom_calls_lost_is_left_to_it() {
+fn what_maelstrom_reports_as_lost_is_not_reported_again() {
     let lines = [&ADDED[..], &["1 invoke read nil", "1 ok read []"]].concat();
     let result = marked(&lines, &[2, 3]);
-    assert_eq!((&result.lost[..], &result.unseen[..]), (&[Value::Int(7)][..], &[][..]));
+    assert_eq!((&result.lost[..], &result.extended[..]), (&[Value::Int(7)][..], &[][..]));
 }
