@@ -100,7 +100,7 @@ fn one(options: &Options, seed: u64, interrupts: &Interrupts, desk: &mut Output<
     };
     let mut store = create_store(desk, options);
     let ran = if options.virtual_time {
-        in_virtual_time(options, seed, interrupts)?
+        in_virtual_time(options, seed, program, &store, interrupts)?
     } else {
         in_real_time(options, seed, program, &store, interrupts)?
     };
@@ -166,14 +166,28 @@ fn in_real_time(
     Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut processes, &mut progress))
 }
 
-fn in_virtual_time(options: &Options, seed: u64, interrupts: &Interrupts) -> io::Result<Result<Outcome, TestError>> {
-    let nodes = Builtin::of(options.workload.name())
-        .and_then(|node| node.engines(options.nodes.len(), seed, &options.arguments));
-    let mut simulation = nodes.map_err(io::Error::other)?;
-    let others_write = options.log_net_send || options.log_net_recv;
+fn in_virtual_time(
+    options: &Options,
+    seed: u64,
+    program: PathBuf,
+    store: &Store,
+    interrupts: &Interrupts,
+) -> io::Result<Result<Outcome, TestError>> {
+    let others_write = options.log_net_send || options.log_net_recv || (options.log_stderr && options.bin.is_some());
     let progress = Progress::new(options.time_limit, options.quiet, others_write).in_virtual_time();
     let mut progress = progress.until(interrupts.catch());
     let mut workload = options.workload.begin(&options.terms());
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    if options.bin.is_some() {
+        use crate::workbench::cluster::traced::TracedCluster;
+        let arguments = options.arguments.clone();
+        let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: options.log_stderr };
+        let mut programs = TracedCluster::new(launch, options.nodes.clone(), seed)?;
+        return Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut programs, &mut progress));
+    }
+    let nodes = Builtin::of(options.workload.name())
+        .and_then(|node| node.engines(options.nodes.len(), seed, &options.arguments));
+    let mut simulation = nodes.map_err(io::Error::other)?;
     Ok(run_as_far_as_possible(&options.plan(seed), &mut *workload, &mut simulation, &mut progress))
 }
 

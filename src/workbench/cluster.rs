@@ -6,6 +6,8 @@
 pub mod builtin;
 pub mod processes;
 pub mod simulated;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod traced;
 
 use std::io;
 
@@ -19,6 +21,17 @@ pub enum Status {
     Alive,
     /// It has ended by itself, in the way described: `exit status: 1`.
     Dead(String),
+}
+
+/// Whether programs can run in virtual time on this kind of machine.
+///
+/// # Errors
+/// Why they cannot, in a sentence.
+pub fn can_trace() -> Result<(), String> {
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Ok(());
+    }
+    Err("--virtual-time with --bin needs Linux on an x86-64 processor; leave out --virtual-time, or --bin".into())
 }
 
 /// Why waiting ended early and for good.

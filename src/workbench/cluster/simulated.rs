@@ -3,7 +3,7 @@
 //! Handling costs no time, except on a node that has been made slow; time passes only in [`Cluster::wait`], straight to
 //! the next thing that happens. So a run is decided by its seed alone.
 
-mod clock;
+pub(super) mod clock;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -18,7 +18,7 @@ use crate::workbench::network::jitter::Delays;
 use clock::Clock;
 
 /// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
-const EPOCH_US: u64 = 1_700_000_000_000_000;
+pub(super) const EPOCH_US: u64 = 1_700_000_000_000_000;
 
 /// Bytes that wait for a node before its deliveries stand still, as in the pipe of a process.
 const PIPE: usize = 64 << 10;

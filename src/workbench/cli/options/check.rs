@@ -11,6 +11,7 @@ use super::{Options, Refusal, did_you_mean};
 use crate::time::Duration;
 use crate::workbench::check::{Availability, txn};
 use crate::workbench::cluster::builtin::Builtin;
+use crate::workbench::cluster::can_trace;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Latency, Shape};
@@ -123,7 +124,7 @@ impl Checks<'_> {
     fn node(&mut self, options: &Options) {
         let builtin = Builtin::of(options.workload.name());
         let fault = match (&options.bin, options.virtual_time) {
-            (Some(_), true) => Err("--virtual-time is for the built-in nodes; leave out --bin".to_owned()),
+            (Some(_), true) => can_trace(),
             (Some(_), false) => Ok(()),
             (None, true) => builtin.and_then(|node| node.check(&options.arguments)),
             (None, false) => builtin
