@@ -47,7 +47,7 @@ impl Tracer {
             | libc::SYS_sysinfo => return self.clock_call(thread, call),
             libc::SYS_clock_settime => Decision::Return(-i64::from(libc::EPERM)),
             libc::SYS_sched_yield => self.spin(thread, READINGS, Decision::Yield),
-            libc::SYS_wait4 | libc::SYS_waitid => return self.wait_call(thread, call),
+            libc::SYS_wait4 | libc::SYS_waitid => self.wait_call(thread, call),
             libc::SYS_pause | libc::SYS_rt_sigsuspend | libc::SYS_rt_sigtimedwait => {
                 return self.await_signal(thread, call);
             }
@@ -170,36 +170,55 @@ impl Tracer {
     }
 
     /// `wait4` and `waitid`.
-    fn wait_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
-        let Thread { process, node, .. } = self.threads[thread];
+    fn wait_call(&mut self, thread: ThreadId, call: &Call) -> Decision {
+        let process = self.threads[thread].process;
         let is_wait4 = call.number == libc::SYS_wait4;
-        let (which, options) = if is_wait4 {
-            (call.arguments[0].cast_signed() as i32, call.arguments[2])
-        } else {
-            // P_PID is 1; all other kinds are taken for any child.
-            (if call.arguments[0] == 1 { call.arguments[1].cast_signed() as i32 } else { -1 }, call.arguments[3])
-        };
-        let wanted = if which > 0 {
-            let Some(child) = self.process_inside(node, which) else {
-                return Ok(Decision::Return(-i64::from(libc::ECHILD)));
-            };
-            Some(self.processes[child].pid)
-        } else {
-            None
-        };
-        let change = wanted.map(|pid| (usize::from(!is_wait4), pid.cast_unsigned().into()));
-        let is_there = self.children(process, wanted);
-        let info = (!is_wait4).then(|| call.arguments[2]);
-        let pass = Decision::PassUntilExit(AtExit::Awaited { info }, change);
+        let options = call.arguments[if is_wait4 { 2 } else { 3 }];
+        let (wanted, pass) = self.awaited(thread, call);
+        let Some(wanted) = wanted else { return Decision::Return(-i64::from(libc::ECHILD)) };
         let waits_for_end = is_wait4 || options & WEXITED != 0;
-        match is_there {
-            Children::Living if options & WNOHANG != 0 || !waits_for_end => Ok(self.spin(thread, SPINS, pass)),
+        match self.children(process, wanted) {
+            Children::Living if options & WNOHANG != 0 || !waits_for_end => self.spin(thread, SPINS, pass),
             Children::Living => {
                 self.rest(thread);
-                Ok(Decision::Park(Waiting::Child(wanted), None, AtDue::Run, None))
+                Decision::Park(Waiting::Child(wanted), None, AtDue::Run, None)
             }
-            Children::Ended | Children::None => Ok(pass),
+            Children::Ended | Children::None => pass,
         }
+    }
+
+    /// The child for which a call waits, by its number outside, or any; `None` if there is none of that number. And how
+    /// the call runs.
+    fn awaited(&self, thread: ThreadId, call: &Call) -> (Option<Option<i32>>, Decision) {
+        let node = self.threads[thread].node;
+        let is_wait4 = call.number == libc::SYS_wait4;
+        let index = usize::from(!is_wait4);
+        let info = (!is_wait4).then(|| call.arguments[2]);
+        // For waitid, P_PID is 1 and P_PGID is 2; wait4 has the number of a group below zero.
+        let number = call.arguments[index].cast_signed() as i32;
+        let (one, group) = if is_wait4 {
+            (number > 0, number < -1)
+        } else {
+            (call.arguments[0] == 1, call.arguments[0] == 2 && number != 0)
+        };
+        let found = self.process_inside(node, number.abs()).map(|found| self.processes[found].pid);
+        let outside = found.map(|pid| if number < 0 { -pid } else { pid });
+        let outside = outside.filter(|_| one || group).map(|pid| (index, i64::from(pid).cast_unsigned()));
+        let wanted = if one { found.map(Some) } else { Some(None) };
+        (wanted, Decision::PassUntilExit(AtExit::Awaited { info }, outside))
+    }
+
+    /// Has a parked call run; returns what it waited for.
+    pub(super) fn let_run(&mut self, thread: ThreadId) -> io::Result<Option<Parked>> {
+        if let State::Parked(Parked { call, .. }) = &self.threads[thread].state
+            && matches!(call.number, libc::SYS_wait4 | libc::SYS_waitid)
+        {
+            let call = *call;
+            if let (_, Decision::PassUntilExit(at_exit, change)) = self.awaited(thread, &call) {
+                self.pass_until_exit(thread, &call, at_exit, change)?;
+            }
+        }
+        Ok(self.make_ready(thread, Resume::On))
     }
 
     /// What is true of the children of a process: all, or the one with this number outside.
@@ -232,7 +251,7 @@ impl Tracer {
                 continue;
             }
             if std::mem::take(&mut self.computers[node].signalled) {
-                any |= self.deliver_signals(node);
+                any |= self.deliver_signals(node)?;
             }
             any |= self.recheck_descriptors(node)?;
             for thread in self.threads_of(node) {
@@ -242,7 +261,7 @@ impl Tracer {
                     continue;
                 };
                 if !matches!(self.children(process, wanted), Children::Living) {
-                    self.run_again(thread)?;
+                    self.let_run(thread)?;
                     any = true;
                 }
             }
@@ -260,8 +279,8 @@ impl Tracer {
                 self.pass_until_exit(thread, &call, at_exit, change)?;
                 self.make_ready(thread, Resume::On);
             }
-            Decision::Return(value) => self.make_ready(thread, Resume::Return(value)),
-            Decision::Pass | Decision::Yield | Decision::Park(..) => self.make_ready(thread, Resume::On),
+            Decision::Return(value) => drop(self.make_ready(thread, Resume::Return(value))),
+            Decision::Pass | Decision::Yield | Decision::Park(..) => drop(self.make_ready(thread, Resume::On)),
         }
         Ok(())
     }
@@ -271,7 +290,7 @@ impl Tracer {
         let State::Parked(Parked { at_due, .. }) = self.threads[thread].state else { return Ok(()) };
         let memory = &self.processes[self.threads[thread].process].memory;
         let resume = match at_due {
-            AtDue::Run => Resume::On,
+            AtDue::Run => return self.let_run(thread).map(drop),
             AtDue::Return(value) => Resume::Return(value),
             AtDue::NoEvents { entries, count } => {
                 for entry in 0..count {

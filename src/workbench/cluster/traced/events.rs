@@ -102,7 +102,7 @@ impl Tracer {
                 // What wait4 returns, waitid writes down.
                 let pid = match info {
                     _ if result < 0 => 0,
-                    Some(info) if info != 0 => self.processes[process].memory.read_u32(info + 12)?.cast_signed(),
+                    Some(info) if info != 0 => self.processes[process].memory.read_u32(info + 16)?.cast_signed(),
                     Some(_) => 0,
                     None => pid_t::try_from(result).unwrap_or_default(),
                 };
@@ -111,7 +111,7 @@ impl Tracer {
                     if info.is_none() {
                         result = number.into();
                     } else if let Some(info) = info {
-                        self.processes[process].memory.write(info + 12, &number.to_ne_bytes())?;
+                        self.processes[process].memory.write(info + 16, &number.to_ne_bytes())?;
                     }
                     if let Life::Ended(status) = self.processes[child].life
                         && !std::fs::exists(format!("/proc/{pid}")).unwrap_or(true)

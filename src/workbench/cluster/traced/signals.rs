@@ -89,7 +89,7 @@ impl Tracer {
     }
 
     /// Lets the parked threads of a node into their calls for which a signal has come; returns whether there were any.
-    pub(super) fn deliver_signals(&mut self, node: usize) -> bool {
+    pub(super) fn deliver_signals(&mut self, node: usize) -> io::Result<bool> {
         let (mut any, mut taken) = (false, (usize::MAX, 0));
         for thread in self.threads_of(node) {
             let Thread { tid, process, state: State::Parked(parked), .. } = &self.threads[thread] else { continue };
@@ -102,20 +102,12 @@ impl Tracer {
             let wanted = (signals.own | signals.shared & !taken.1) & ((!blocked & !signals.ignored) | awaited);
             if wanted != 0 {
                 taken.1 |= wanted;
-                self.interrupt(thread);
+                // The kernel will interrupt the call.
+                self.threads[thread].interrupted = self.let_run(thread)?;
                 any = true;
             }
         }
-        any
-    }
-
-    /// Lets a parked thread into its call, which the kernel will interrupt.
-    fn interrupt(&mut self, thread: ThreadId) {
-        self.make_ready(thread, Resume::On);
-        let state = std::mem::replace(&mut self.threads[thread].state, State::Ready(Resume::On));
-        if let State::Parked(parked) = state {
-            self.threads[thread].interrupted = Some(parked);
-        }
+        Ok(any)
     }
 
     /// `kill` and its relatives: numbers are those of the node, and nobody outside is reached.

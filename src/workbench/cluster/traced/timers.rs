@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::time::{Itimerspec, TimerfdTimerFlags, Timespec, timerfd_settime};
 
-use super::process::{Decision, ProcessId, Thread, ThreadId};
+use super::process::{Decision, Parked, ProcessId, Resume, State, Thread, ThreadId};
 use super::registers::Call;
 use super::system;
 use super::tracer::{Tracer, unless_gone};
@@ -284,6 +284,19 @@ impl Tracer {
         let pid = self.processes[process].pid;
         let text = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}")).ok()?;
         text.lines().find_map(|line| line.strip_prefix("clockid: ")?.parse().ok())
+    }
+
+    /// A descriptor is ready for which a thread waits: its call runs, unless it reads a timer.
+    pub(super) fn run_again_if_timer(&mut self, thread: ThreadId) -> io::Result<()> {
+        let Thread { process, state: State::Parked(Parked { call, .. }), .. } = &self.threads[thread] else {
+            return Ok(());
+        };
+        let which = Which::Descriptor(call.arguments[0] as i32);
+        if call.number == libc::SYS_read && self.timers.all.contains_key(&(*process, which)) {
+            return self.run_again(thread);
+        }
+        self.make_ready(thread, Resume::On);
+        Ok(())
     }
 
     /// A read of a descriptor that is a timer which has expired: how often is known here.

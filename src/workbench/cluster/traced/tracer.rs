@@ -308,11 +308,14 @@ impl Tracer {
         Ok(self.is_anyone_ready())
     }
 
-    /// Has a thread go on when it is its turn.
-    pub(super) fn make_ready(&mut self, thread: ThreadId, resume: Resume) {
+    /// Has a thread go on when it is its turn; returns what it waited for.
+    pub(super) fn make_ready(&mut self, thread: ThreadId, resume: Resume) -> Option<Parked> {
         self.forget_due(thread);
-        self.threads[thread].state = State::Ready(resume);
         self.ready.push(thread);
+        match std::mem::replace(&mut self.threads[thread].state, State::Ready(resume)) {
+            State::Parked(parked) => Some(parked),
+            _ => None,
+        }
     }
 
     /// The place of who waits now behind all who wait already.

@@ -161,7 +161,7 @@ impl Tracer {
             }
         }
         for thread in &ready {
-            self.make_ready(*thread, super::process::Resume::On);
+            self.run_again_if_timer(*thread)?;
         }
         Ok(!ready.is_empty())
     }
