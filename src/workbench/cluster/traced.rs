@@ -4,6 +4,8 @@
 //! when every thread waits, straight to the next thing that happens. At one instant, what is delivered comes before
 //! time-outs. `docs/programs-in-virtual-time.md` tells what is exact and what is not.
 
+#![expect(clippy::cast_possible_truncation, reason = "of a register, the kernel too reads the half that it needs")]
+
 mod clocks;
 mod decide;
 mod events;

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use rand::Rng as _;
 
+use super::decide::READINGS;
 use super::process::{Decision, ProcessId, Thread, ThreadId};
 use super::registers::Call;
 use super::tracer::Tracer;
@@ -17,8 +18,6 @@ use crate::workbench::cluster::simulated::EPOCH_US;
 
 /// What monotonic clocks show at the beginning: some programs take zero for "never".
 const UPTIME: Duration = Duration::from_secs(1_000);
-/// See `READINGS` in [`super::decide`].
-const READINGS: u32 = 100;
 /// Entries of the auxiliary vector.
 const AT_RANDOM: u64 = 25;
 const AT_SYSINFO_EHDR: u64 = 33;

@@ -10,9 +10,9 @@ use super::tracer::Tracer;
 use crate::time::{Duration, Time};
 
 /// From so many questions in vain on, a thread sleeps before each: time has to pass for whoever waits for that.
-const SPINS: u32 = 16;
+pub(super) const SPINS: u32 = 16;
 /// The same for what is also asked for other reasons: yielding, and reading a clock.
-const READINGS: u32 = 100;
+pub(super) const READINGS: u32 = 100;
 /// The first and the longest of these naps, which double.
 const FIRST_NAP: Duration = Duration::from_micros(1);
 const LONGEST_NAP: Duration = Duration::from_millis(1);
@@ -103,7 +103,7 @@ impl Tracer {
             | libc::SYS_tkill
             | libc::SYS_tgkill
             | libc::SYS_rt_sigqueueinfo
-            | libc::SYS_rt_tgsigqueueinfo => return self.kill_call(thread, call),
+            | libc::SYS_rt_tgsigqueueinfo => self.kill_call(thread, call),
             libc::SYS_prlimit64 | libc::SYS_pidfd_open => {
                 match self.process_inside(node, call.arguments[0].cast_signed() as i32) {
                     Some(other) => {
@@ -175,7 +175,7 @@ impl Tracer {
         let is_wait4 = call.number == libc::SYS_wait4;
         let options = call.arguments[if is_wait4 { 2 } else { 3 }];
         let (wanted, pass) = self.awaited(thread, call);
-        let Some(wanted) = wanted else { return Decision::Return(-i64::from(libc::ECHILD)) };
+        let Ok(wanted) = wanted else { return Decision::Return(-i64::from(libc::ECHILD)) };
         let waits_for_end = is_wait4 || options & WEXITED != 0;
         match self.children(process, wanted) {
             Children::Living if options & WNOHANG != 0 || !waits_for_end => self.spin(thread, SPINS, pass),
@@ -187,9 +187,9 @@ impl Tracer {
         }
     }
 
-    /// The child for which a call waits, by its number outside, or any; `None` if there is none of that number. And how
-    /// the call runs.
-    fn awaited(&self, thread: ThreadId, call: &Call) -> (Option<Option<i32>>, Decision) {
+    /// The child for which a call waits, by its number outside, or any; the error is that there is none of that number.
+    /// And how the call runs.
+    fn awaited(&self, thread: ThreadId, call: &Call) -> (Result<Option<i32>, NoSuchChild>, Decision) {
         let node = self.threads[thread].node;
         let is_wait4 = call.number == libc::SYS_wait4;
         let index = usize::from(!is_wait4);
@@ -204,7 +204,7 @@ impl Tracer {
         let found = self.process_inside(node, number.abs()).map(|found| self.processes[found].pid);
         let outside = found.map(|pid| if number < 0 { -pid } else { pid });
         let outside = outside.filter(|_| one || group).map(|pid| (index, i64::from(pid).cast_unsigned()));
-        let wanted = if one { found.map(Some) } else { Some(None) };
+        let wanted = if one { found.map(Some).ok_or(NoSuchChild) } else { Ok(None) };
         (wanted, Decision::PassUntilExit(AtExit::Awaited { info }, outside))
     }
 
@@ -322,6 +322,9 @@ impl Tracer {
         Ok(Some(self.shown(node) + Duration::new(seconds.cast_unsigned(), u32::try_from(nanos).unwrap_or_default())))
     }
 }
+
+/// A call waits for a process that is not there.
+struct NoSuchChild;
 
 /// What is true of the children of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -271,7 +271,7 @@ impl Tracer {
     fn on_exit(&mut self, thread: ThreadId) -> io::Result<()> {
         let Thread { tid, process, .. } = self.threads[thread];
         let status = system::event_message(tid)?;
-        let alone = status & 0x7f == 0 && Call::of(tid)?.number == libc::SYS_exit;
+        let alone = libc::WIFEXITED(status as i32) && Call::of(tid)?.number == libc::SYS_exit;
         let Process { pid, .. } = self.processes[process];
         system::resume(tid, Go::On, 0).or_else(unless_gone)?;
         let others = self.processes[process].threads.iter().any(|other| *other != thread);
@@ -284,7 +284,8 @@ impl Tracer {
             self.processes[process].threads.retain(|other| *other != thread);
             self.lose(thread);
             // The kernel has cleared a word and woken who waits there, but waiters are here.
-            return self.look_again(process);
+            self.look_again(process);
+            return Ok(());
         }
         self.bury(process)
     }
@@ -317,7 +318,11 @@ impl Tracer {
             self.by_tid.remove(&tid);
             self.processes[process].threads.retain(|other| *other != thread);
             self.lose(thread);
-            return self.look_again(process);
+            if libc::WIFSIGNALED(status) {
+                return self.bury(process);
+            }
+            self.look_again(process);
+            return Ok(());
         }
         for thread in std::mem::take(&mut self.processes[process].threads) {
             self.lose(thread);

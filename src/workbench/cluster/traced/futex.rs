@@ -2,13 +2,12 @@
 
 use std::io;
 
+use super::decide::SPINS;
 use super::process::{AtDue, Decision, Parked, ProcessId, Resume, State, ThreadId, Waiting};
 use super::registers::Call;
 use super::tracer::Tracer;
 use crate::time::Time;
 
-/// See `SPINS` in [`super::decide`].
-const SPINS: u32 = 16;
 const WAIT: i32 = 0;
 const WAKE: i32 = 1;
 const REQUEUE: i32 = 3;
@@ -49,7 +48,7 @@ impl Tracer {
                     (WAIT, timeout) => self.relative(thread, timeout)?,
                     (_, timeout) => self.absolute(thread, timeout, clock.cast_unsigned().into())?,
                 };
-                self.wait_at(thread, Waiting::Futex { address, bits, word }, due)
+                Ok(self.wait_at(thread, Waiting::Futex { address, bits, word }, due))
             }
             WAKE => woken(self.wake(process, address, count, ANY)),
             WAKE_BITSET => woken(self.wake(process, address, count, last as u32)),
@@ -88,7 +87,7 @@ impl Tracer {
                     timeout => self.absolute(thread, timeout, clock.cast_unsigned().into())?,
                 };
                 // Nobody is to look at this word again but who unlocks it.
-                self.wait_at(thread, Waiting::Futex { address, bits: ANY, word: word | WAITERS }, due)
+                Ok(self.wait_at(thread, Waiting::Futex { address, bits: ANY, word: word | WAITERS }, due))
             }
             UNLOCK_PI => {
                 let waiters = self.waiters(process, address, ANY);
@@ -102,24 +101,23 @@ impl Tracer {
         }
     }
 
-    fn wait_at(&mut self, thread: ThreadId, waiting: Waiting, due: Option<Time>) -> io::Result<Decision> {
+    fn wait_at(&mut self, thread: ThreadId, waiting: Waiting, due: Option<Time>) -> Decision {
         let timed_out = -i64::from(libc::ETIMEDOUT);
         if due.is_some_and(|due| due <= self.shown(self.threads[thread].node)) {
-            return Ok(self.spin(thread, SPINS, Decision::Return(timed_out)));
+            return self.spin(thread, SPINS, Decision::Return(timed_out));
         }
         self.rest(thread);
         let turn = self.next_turn();
         self.threads[thread].turn = turn;
-        Ok(Decision::Park(waiting, due, AtDue::Return(timed_out), None))
+        Decision::Park(waiting, due, AtDue::Return(timed_out), None)
     }
 
     /// The threads that wait at an address, in the order in which they came.
     fn waiters(&self, process: ProcessId, at: u64, wanted: u32) -> Vec<ThreadId> {
-        let waits = |thread: &ThreadId| match &self.threads[*thread].state {
-            State::Parked(Parked { waiting: Waiting::Futex { address, bits, .. }, .. }) => {
-                *address == at && bits & wanted != 0
-            }
-            _ => false,
+        let waits = |thread: &ThreadId| {
+            matches!(&self.threads[*thread].state,
+                State::Parked(Parked { waiting: Waiting::Futex { address, bits, .. }, .. })
+                    if *address == at && bits & wanted != 0)
         };
         let mut waiters: Vec<_> = self.processes[process].threads.iter().copied().filter(waits).collect();
         waiters.sort_unstable_by_key(|thread| self.threads[*thread].turn);
@@ -153,7 +151,7 @@ impl Tracer {
     }
 
     /// Wakes the threads of a process at whose words the kernel has written: it clears one where a thread ends.
-    pub(super) fn look_again(&mut self, process: ProcessId) -> io::Result<()> {
+    pub(super) fn look_again(&mut self, process: ProcessId) {
         for thread in self.processes[process].threads.clone() {
             if let State::Parked(Parked { waiting: Waiting::Futex { address, word, .. }, .. }) =
                 self.threads[thread].state
@@ -162,7 +160,6 @@ impl Tracer {
                 self.make_ready(thread, Resume::Return(0));
             }
         }
-        Ok(())
     }
 }
 

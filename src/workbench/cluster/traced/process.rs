@@ -142,6 +142,7 @@ pub(super) struct Thread {
 }
 
 /// Where a thread is.
+#[expect(clippy::large_enum_variant, reason = "threads are few, and most are parked")]
 pub(super) enum State {
     /// It is stopped, and can go on.
     Ready(Resume),

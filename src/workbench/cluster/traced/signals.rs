@@ -111,38 +111,31 @@ impl Tracer {
     }
 
     /// `kill` and its relatives: numbers are those of the node, and nobody outside is reached.
-    pub(super) fn kill_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
+    pub(super) fn kill_call(&mut self, thread: ThreadId, call: &Call) -> Decision {
         let Thread { node, process, .. } = self.threads[thread];
         let number = |index: usize| call.arguments[index].cast_signed() as c_int;
         let result = match call.number {
-            libc::SYS_kill => self.kill_process(node, process, number(0), number(1)),
-            libc::SYS_rt_sigqueueinfo => self.kill_process(node, process, number(0), number(1)),
+            libc::SYS_kill | libc::SYS_rt_sigqueueinfo => self.kill_process(node, process, number(0), number(1)),
             libc::SYS_tkill => self.kill_thread(node, number(0), number(1)),
             _ => self.kill_thread(node, number(1), number(2)),
         };
         self.computers[node].signalled = true;
         self.computers[node].dirty = true;
-        match result {
-            Ok(()) => Ok(Decision::Return(0)),
-            Err(error) => Ok(Decision::Return(-i64::from(error.raw_os_error().unwrap_or(libc::ESRCH)))),
-        }
+        let error = result.err().map(|error| -i64::from(error.raw_os_error().unwrap_or(libc::ESRCH)));
+        Decision::Return(error.unwrap_or(0))
     }
 
     fn kill_process(&mut self, node: usize, from: usize, number: pid_t, signal: c_int) -> io::Result<()> {
-        let targets: Vec<_> = match number {
-            1.. => self.process_inside(node, number).into_iter().collect(),
-            _ => {
-                let group = match number {
-                    0 => group_of(self.processes[from].pid),
-                    -1 => None,
-                    _ => self.process_inside(node, -number).map(|leader| self.processes[leader].pid),
-                };
-                if group.is_none() && number != -1 {
-                    return Err(io::Error::from_raw_os_error(libc::ESRCH));
-                }
-                let all = self.computers[node].processes.iter().copied();
-                all.filter(|process| group.is_none() || group_of(self.processes[*process].pid) == group).collect()
-            }
+        let targets: Vec<_> = if number > 0 {
+            self.process_inside(node, number).into_iter().collect()
+        } else {
+            let group = match number {
+                0 => group_of(self.processes[from].pid),
+                -1 => None,
+                _ => self.process_inside(node, -number).map(|leader| self.processes[leader].pid),
+            };
+            let all = self.computers[node].processes.iter().copied();
+            all.filter(|process| number == -1 || group_of(self.processes[*process].pid) == group).collect()
         };
         if targets.is_empty() {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));

@@ -174,8 +174,8 @@ impl Ticks {
             check(libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer).into())?;
             let ticks = Self(timer);
             let interval = libc::timespec { tv_sec: 0, tv_nsec: interval_ms * 1_000_000 };
-            let times = libc::itimerspec { it_interval: interval, it_value: interval };
-            check(libc::timer_settime(timer, 0, &raw const times, std::ptr::null_mut()).into())?;
+            let period = libc::itimerspec { it_interval: interval, it_value: interval };
+            check(libc::timer_settime(timer, 0, &raw const period, std::ptr::null_mut()).into())?;
             Ok(ticks)
         }
     }

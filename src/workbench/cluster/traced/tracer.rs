@@ -41,6 +41,7 @@ pub(super) struct Deviations {
 }
 
 /// The computer of a node, which outlives its processes.
+#[expect(clippy::struct_excessive_bools, reason = "each is a note to look at something")]
 pub(super) struct Computer {
     pub(super) clock: Clock,
     /// How far its wall clock was set forward.
@@ -254,7 +255,7 @@ impl Tracer {
                 "{}: it has computed for {} s without a pause, which takes no time here; the last that it asked of the \
                  system was {call}. If it waits for the clock in a loop, run it in real time",
                 self.describe(thread),
-                u64::from(HOPELESS) * SPIN_CPU.as_millis() as u64 / 1000,
+                (SPIN_CPU * HOPELESS).as_secs(),
             )));
         }
         self.now = self.now + SPIN_STEP;
@@ -314,7 +315,7 @@ impl Tracer {
         self.ready.push(thread);
         match std::mem::replace(&mut self.threads[thread].state, State::Ready(resume)) {
             State::Parked(parked) => Some(parked),
-            _ => None,
+            State::Ready(_) | State::Running | State::Lending | State::Untracked | State::Gone => None,
         }
     }
 

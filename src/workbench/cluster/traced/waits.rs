@@ -5,13 +5,12 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::decide::SPINS;
 use super::process::{AtDue, Decision, Parked, State, Thread, ThreadId, Waiting};
 use super::registers::Call;
 use super::tracer::Tracer;
 use crate::time::{Duration, Time};
 
-/// See `SPINS` in [`super::decide`].
-const SPINS: u32 = 16;
 /// As many descriptors as `select` may name.
 const MAX_SELECTED: usize = 1024;
 /// `TIMER_ABSTIME`.
