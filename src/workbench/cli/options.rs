@@ -80,7 +80,7 @@ pub struct Options {
     pub duplication: f64,
     /// How late everything is, in virtual time.
     pub jitter: Jitter,
-    /// Whether to run the built-in nodes in this process and in no time.
+    /// Whether to run the built-in nodes in this process, or programs under control of it, in no time.
     pub virtual_time: bool,
     /// Whether what Maelstrom does not see makes the test a failure.
     pub strict: bool,

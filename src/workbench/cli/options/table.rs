@@ -58,7 +58,7 @@ const FLAGS: [(&str, &str); 12] = [
     ("log-stderr", "Repeat what nodes write to stderr"),
     ("log-net-send", "Report each message when it is sent"),
     ("log-net-recv", "Report each message when it is received"),
-    ("virtual-time", "Run the built-in nodes in this process, in no time, the same for the same seed"),
+    ("virtual-time", "Run without waiting, the same for the same seed; with --bin, on Linux and x86-64 only"),
     ("strict", "Bad lines, replicas that differ, and what else Maelstrom does not see, fail the test"),
     ("quiet", "Show no progress"),
     ("verbose", "Print the whole map of results before the summary; it is in results.edn in any case"),
