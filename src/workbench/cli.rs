@@ -194,7 +194,7 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
     };
     let mut store = create_store(output, config);
     let ran = if config.virtual_time {
-        in_virtual_time(options, interrupts)?
+        in_virtual_time(options, program, &store, interrupts)?
     } else {
         in_real_time(options, program, &store, interrupts)?
     };
@@ -255,12 +255,29 @@ fn in_real_time(
     Ok(run_as_far_as_possible(config, &mut *workload, &mut processes, &mut progress))
 }
 
-fn in_virtual_time(options: &Options, interrupts: &Interrupts) -> io::Result<Result<Outcome, TestError>> {
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    expect(unused_variables, reason = "programs are traced on Linux and x86-64 only")
+)]
+fn in_virtual_time(
+    options: &Options,
+    program: PathBuf,
+    store: &Store,
+    interrupts: &Interrupts,
+) -> io::Result<Result<Outcome, TestError>> {
     let config = &options.config;
-    let nodes = Builtin::of(config.workload).engines(config.nodes.len(), config.seed, &config.arguments);
-    let mut simulation = nodes.map_err(io::Error::other)?;
     let mut progress = Progress::new(options).in_virtual_time().until(interrupts.catch());
     let mut workload = config.workload.begin(&config.terms());
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    if options.bin.is_some() {
+        use crate::workbench::cluster::traced::TracedCluster;
+        let arguments = config.arguments.clone();
+        let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: options.log_stderr };
+        let mut programs = TracedCluster::new(launch, config.nodes.clone(), config.seed)?;
+        return Ok(run_as_far_as_possible(config, &mut *workload, &mut programs, &mut progress));
+    }
+    let nodes = Builtin::of(config.workload).engines(config.nodes.len(), config.seed, &config.arguments);
+    let mut simulation = nodes.map_err(io::Error::other)?;
     Ok(run_as_far_as_possible(config, &mut *workload, &mut simulation, &mut progress))
 }
 

@@ -7,6 +7,8 @@ pub mod builtin;
 #[cfg(feature = "workbench")]
 pub mod processes;
 pub mod simulated;
+#[cfg(all(feature = "workbench", target_os = "linux", target_arch = "x86_64"))]
+pub mod traced;
 
 use std::io;
 
@@ -20,6 +22,18 @@ pub enum Status {
     Alive,
     /// It has ended; the text says how: `exit status: 1`.
     Dead(String),
+}
+
+/// Whether programs can run in virtual time on this kind of machine.
+///
+/// # Errors
+/// Why they cannot, in a sentence.
+#[cfg(feature = "workbench")]
+pub fn can_trace() -> Result<(), String> {
+    if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        return Ok(());
+    }
+    Err("--virtual-time with --bin needs Linux on an x86-64 processor; leave out --virtual-time, or --bin".into())
 }
 
 /// Why a test has to stop.

@@ -5,10 +5,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "a host: this is where the clock is read")]
 
-mod child;
-mod executable;
+pub(super) mod child;
+pub(super) mod executable;
 mod interrupts;
-mod log;
+pub(super) mod log;
 mod reaper;
 
 use std::collections::{BTreeMap, VecDeque};

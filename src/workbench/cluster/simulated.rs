@@ -3,7 +3,7 @@
 //! Handling takes no time, except on a slow node; time advances only in [`Cluster::wait`], straight to the next event.
 //! So the seed alone decides a run.
 
-mod clock;
+pub(super) mod clock;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -18,7 +18,7 @@ use crate::workbench::network::jitter::Delays;
 use clock::Clock;
 
 /// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
-const EPOCH_US: u64 = 1_700_000_000_000_000;
+pub(super) const EPOCH_US: u64 = 1_700_000_000_000_000;
 
 /// How many bytes may wait for a node before its deliveries wait, as in the pipe of a process.
 const PIPE: usize = 64 << 10;

@@ -109,7 +109,7 @@ pub(in crate::workbench::cli) struct TestArguments {
     /// Report each message when it is received
     #[arg(long)]
     pub(super) log_net_recv: bool,
-    /// Run the built-in nodes in this process, in no time, the same for the same seed
+    /// Run without waiting, the same for the same seed; with --bin, on Linux and x86-64 only
     #[arg(long)]
     pub(super) virtual_time: bool,
     /// Show no progress

@@ -8,6 +8,7 @@ use super::{Options, Rejection, did_you_mean};
 use crate::time::Duration;
 use crate::workbench::check::{Availability, txn};
 use crate::workbench::cluster::builtin::Builtin;
+use crate::workbench::cluster::can_trace;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
@@ -206,7 +207,7 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
 /// The error if there is no node, or the built-in node rejects its arguments.
 fn node_problem(workload: WorkloadKind, arguments: &TestArguments) -> Option<String> {
     match (&arguments.bin, arguments.virtual_time) {
-        (Some(_), true) => Some("--virtual-time is for the built-in nodes; leave out --bin".to_owned()),
+        (Some(_), true) => can_trace().err(),
         (Some(_), false) => None,
         (None, _) => Builtin::of(workload).check(&arguments.arguments).err(),
     }

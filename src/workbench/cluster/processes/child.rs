@@ -27,9 +27,9 @@ const STDOUT_READS: usize = 16;
 /// The same for stderr, which is not urgent.
 const STDERR_READS: usize = 1;
 /// How often a pipe is read before it is closed: Linux lets none hold more than 1 MiB.
-const WHOLE_PIPE: usize = 16;
+pub(in crate::workbench::cluster) const WHOLE_PIPE: usize = 16;
 /// Longer lines on stderr are truncated.
-const LONGEST_STDERR: usize = 64 << 10;
+pub(in crate::workbench::cluster) const LONGEST_STDERR: usize = 64 << 10;
 
 /// The life cycle of a process.
 #[derive(Clone, Copy)]
@@ -235,21 +235,21 @@ fn exit_status(status: &WaitIdStatus) -> ExitStatus {
 }
 
 /// A stream that a node writes.
-pub(super) struct Output {
+pub(in crate::workbench::cluster) struct Output {
     pipe: Option<Receiver>,
     /// Whether there may be more to read.
-    pub(super) ready: bool,
-    lines: Lines,
-    recent: Recent,
+    pub(in crate::workbench::cluster) ready: bool,
+    pub(in crate::workbench::cluster) lines: Lines,
+    pub(in crate::workbench::cluster) recent: Recent,
 }
 
 impl Output {
-    fn new(pipe: Option<Receiver>, lines: Lines) -> Self {
+    pub(in crate::workbench::cluster) fn new(pipe: Option<Receiver>, lines: Lines) -> Self {
         Self { pipe, ready: false, lines, recent: Recent::default() }
     }
 
     /// Reads at most `reads` times; `ready` stays set if there may be more.
-    fn read(
+    pub(in crate::workbench::cluster) fn read(
         &mut self,
         reads: usize,
         chunk: &mut [u8],
@@ -282,14 +282,14 @@ impl Output {
         }
     }
 
-    fn close(&mut self) {
+    pub(in crate::workbench::cluster) fn close(&mut self) {
         (self.pipe, self.ready) = (None, false);
     }
 }
 
 /// The last lines of a stream.
 #[derive(Default)]
-struct Recent(VecDeque<Vec<u8>>);
+pub(in crate::workbench::cluster) struct Recent(VecDeque<Vec<u8>>);
 
 impl Recent {
     fn keep(&mut self, line: &[u8]) {
@@ -299,7 +299,7 @@ impl Recent {
         self.0.push_back(kept);
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(in crate::workbench::cluster) fn lines(&self) -> Vec<String> {
         self.0.iter().map(|line| printable(&String::from_utf8_lossy(line))).collect()
     }
 }

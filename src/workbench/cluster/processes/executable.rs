@@ -11,7 +11,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 /// What executes a file without a `#!` line.
-pub(super) const SHELL: &str = "/bin/sh";
+pub(in crate::workbench::cluster) const SHELL: &str = "/bin/sh";
 /// How much of a script's first line Linux reads, in bytes.
 const FIRST_LINE: u64 = 256;
 
@@ -51,7 +51,7 @@ pub fn executable(path: &Path) -> Result<PathBuf, String> {
 
 /// What reads a program's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RunBy {
+pub(in crate::workbench::cluster) enum RunBy {
     /// The system: a binary, or a script whose first line names its interpreter.
     System,
     /// [`SHELL`], as the file has no such line.
@@ -59,7 +59,10 @@ pub(super) enum RunBy {
 }
 
 /// Starts a program; one that is in no format that the system knows is taken for a shell script, as Java does it.
-pub(super) fn spawn(program: &Path, prepare: impl Fn(&mut Command)) -> io::Result<(Child, RunBy)> {
+pub(in crate::workbench::cluster) fn spawn(
+    program: &Path,
+    prepare: impl Fn(&mut Command),
+) -> io::Result<(Child, RunBy)> {
     let start = |mut command: Command| {
         prepare(&mut command);
         command.spawn()

@@ -8,12 +8,12 @@ use std::path::Path;
 
 /// The maximum size of a log: enough for a node that logs every message of a long test. 25 logs of a runaway program
 /// take 1.6 GB.
-pub(super) const LOG_BYTES: u64 = 64 << 20;
+pub(in crate::workbench::cluster) const LOG_BYTES: u64 = 64 << 20;
 
-pub(super) struct Log {
+pub(in crate::workbench::cluster) struct Log {
     state: State,
     /// Bytes that it does not hold.
-    pub(super) left_out: u64,
+    pub(in crate::workbench::cluster) left_out: u64,
 }
 
 enum State {
@@ -25,14 +25,14 @@ enum State {
 
 /// Why a log does not hold everything.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Gap {
+pub(in crate::workbench::cluster) enum Gap {
     Full,
     Broken(String),
 }
 
 impl Log {
     /// Opens the file for appending.
-    pub(super) fn open(path: &Path) -> Self {
+    pub(in crate::workbench::cluster) fn open(path: &Path) -> Self {
         let open = || {
             let file = OpenOptions::new().create(true).append(true).open(path)?;
             let length = file.metadata()?.len();
@@ -41,7 +41,7 @@ impl Log {
         Self { state: open().unwrap_or_else(State::Broken), left_out: 0 }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8]) {
+    pub(in crate::workbench::cluster) fn write(&mut self, bytes: &[u8]) {
         let State::Open(file, room) = &mut self.state else {
             self.left_out += bytes.len() as u64;
             return;
@@ -61,7 +61,7 @@ impl Log {
         }
     }
 
-    pub(super) fn gap(&self) -> Option<Gap> {
+    pub(in crate::workbench::cluster) fn gap(&self) -> Option<Gap> {
         match &self.state {
             State::Open(..) => None,
             State::Full => Some(Gap::Full),
@@ -72,7 +72,7 @@ impl Log {
 
 impl Gap {
     /// A sentence about the nodes whose logs have this gap.
-    pub(super) fn in_words(&self, nodes: &[&str], left_out: u64) -> String {
+    pub(in crate::workbench::cluster) fn in_words(&self, nodes: &[&str], left_out: u64) -> String {
         let whose = match nodes {
             [one] => format!("the log of {one}"),
             nodes => format!("the log of each of {}", nodes.join(", ")),

@@ -7,7 +7,7 @@ const TRUE_RATE: u64 = 1_000_000;
 
 /// A monotonic function from true time to the time that the clock shows.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(in crate::workbench::cluster) struct Clock {
     /// When its rate last changed, and what it showed then.
     since: Time,
     shown: Time,
@@ -17,20 +17,21 @@ pub(super) struct Clock {
 
 impl Clock {
     /// A clock that shows the true time.
-    pub(super) const RIGHT: Self = Self { since: Time::ZERO, shown: Time::ZERO, rate: TRUE_RATE };
+    pub(in crate::workbench::cluster) const RIGHT: Self =
+        Self { since: Time::ZERO, shown: Time::ZERO, rate: TRUE_RATE };
 
     /// What it shows.
-    pub(super) fn at(&self, now: Time) -> Time {
+    pub(in crate::workbench::cluster) fn at(&self, now: Time) -> Time {
         self.shown + scaled(now.since(self.since), self.rate, TRUE_RATE, false)
     }
 
     /// The first instant at which it shows `time`, which it has not shown before its last change.
-    pub(super) fn when(&self, time: Time) -> Time {
+    pub(in crate::workbench::cluster) fn when(&self, time: Time) -> Time {
         self.since + scaled(time.since(self.shown), TRUE_RATE, self.rate, true)
     }
 
     /// Changes the rate from `now` on by this many millionths of the true rate; it always stays positive.
-    pub(super) fn run(&mut self, now: Time, faster_ppm: i32) {
+    pub(in crate::workbench::cluster) fn run(&mut self, now: Time, faster_ppm: i32) {
         (self.shown, self.since) = (self.at(now), now);
         self.rate = TRUE_RATE.saturating_add_signed(faster_ppm.into()).max(1);
     }

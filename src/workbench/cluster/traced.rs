@@ -1,0 +1,453 @@
+//! Any program in virtual time: real processes whose every call that waits, or asks for time or chance, is answered here.
+//!
+//! The programs run unmodified under ptrace, one thread at a time over all nodes. Computing takes no time; time passes
+//! when every thread waits, straight to the next thing that happens. At one instant, what is delivered comes before
+//! time-outs. `docs/programs-in-virtual-time.md` tells what is exact and what is not.
+
+#![expect(clippy::cast_possible_truncation, reason = "of a register, the kernel too reads the half that it needs")]
+
+mod clocks;
+mod decide;
+mod events;
+mod filter;
+mod futex;
+mod process;
+mod registers;
+mod signals;
+mod system;
+mod timers;
+mod tracer;
+mod waits;
+
+use std::collections::VecDeque;
+use std::io::{self, Write as _};
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+
+use mio::unix::pipe::{Receiver, Sender};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
+
+use crate::time::{Duration, Time};
+use crate::workbench::cluster::processes::Launch;
+use crate::workbench::cluster::processes::child::{LONGEST_STDERR, Output, WHOLE_PIPE};
+use crate::workbench::cluster::processes::executable::{RunBy, SHELL, spawn};
+use crate::workbench::cluster::processes::log::Log;
+use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
+use crate::workbench::network::Lines;
+use crate::workbench::network::jitter::Delays;
+use process::{Life, Resume};
+use system::Waited;
+use tracer::Tracer;
+
+/// What a pipe holds: the most that Linux lets anybody ask for. Nobody reads while a program writes.
+const PIPE: usize = 1 << 20;
+/// Bytes that wait for a node before its deliveries stand still, as in the pipe of a process in real time.
+const WAITING: usize = 64 << 10;
+/// Bytes read from a pipe at a time.
+const CHUNK: usize = 64 << 10;
+
+/// Programs in virtual time. All are killed when it is dropped, and by the kernel if it never is.
+pub struct TracedCluster {
+    tracer: Tracer,
+    launch: Launch,
+    names: Vec<String>,
+    hosts: Vec<Host>,
+    dead: VecDeque<usize>,
+    chunk: Vec<u8>,
+    /// The processors on which this thread may run; meanwhile it runs on one, which it shares with all programs.
+    processors: Option<CpuSet>,
+    /// Whether this thread had blocked `SIGCHLD`, which every stop of a program would raise.
+    had_blocked: bool,
+}
+
+/// The pipes of a node.
+struct Host {
+    pipes: Option<Pipes>,
+    log: Option<Log>,
+    by: RunBy,
+    /// How late a line is read.
+    lag: Duration,
+    waking: Duration,
+}
+
+struct Pipes {
+    stdin: Option<Sender>,
+    /// Lines that are to be read, and when.
+    lines: VecDeque<(Time, Vec<u8>)>,
+    /// What stdin has not taken of those that were due.
+    outgoing: Vec<u8>,
+    stdout: Output,
+    stderr: Output,
+}
+
+impl std::fmt::Debug for TracedCluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TracedCluster").field("names", &self.names).finish_non_exhaustive()
+    }
+}
+
+impl TracedCluster {
+    /// Nodes of these names, none of them started yet.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a timer.
+    pub fn new(launch: Launch, names: Vec<String>, seed: u64) -> io::Result<Self> {
+        let zero = Duration::ZERO;
+        let host = || Host { pipes: None, log: None, by: RunBy::System, lag: zero, waking: zero };
+        // A stop costs three times as much across processors.
+        let processors = sched_getaffinity(None).ok();
+        let mut one = CpuSet::new();
+        one.set(sched_getcpu());
+        sched_setaffinity(None, &one).ok();
+        Ok(Self {
+            tracer: Tracer::new(names.clone(), seed)?,
+            launch,
+            hosts: names.iter().map(|_| host()).collect(),
+            names,
+            dead: VecDeque::new(),
+            chunk: vec![0; CHUNK],
+            processors,
+            had_blocked: system::block_signal(libc::SIGCHLD, true),
+        })
+    }
+
+    /// Writes the lines that are due; returns whether any was.
+    fn feed(&mut self) -> bool {
+        let mut any = false;
+        for (node, host) in self.hosts.iter_mut().enumerate() {
+            let Some(pipes) = &mut host.pipes else { continue };
+            let before = pipes.outgoing.len();
+            while pipes.lines.front().is_some_and(|(due, _)| *due <= self.tracer.now)
+                && let Some((_, line)) = pipes.lines.pop_front()
+            {
+                pipes.outgoing.extend_from_slice(&line);
+            }
+            if pipes.outgoing.len() > before {
+                host.waking = self.tracer.delays.waking();
+                self.tracer.computers[node].waking = host.waking;
+            }
+            if pipes.flush() {
+                self.tracer.computers[node].dirty = true;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Reads what nodes have written; returns whether there was a line, or a node has ended.
+    fn drain(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> bool {
+        let (mut any, now) = (false, self.tracer.now);
+        for node in 0..self.hosts.len() {
+            if !std::mem::take(&mut self.tracer.computers[node].wrote) {
+                continue;
+            }
+            self.read(node, &mut |line| {
+                any = true;
+                on_line(node, now, line);
+            });
+        }
+        self.dead.extend(self.tracer.ended.drain(..));
+        any || !self.dead.is_empty()
+    }
+
+    fn read(&mut self, node: usize, on_line: &mut dyn FnMut(&[u8])) {
+        let Host { pipes: Some(pipes), log, .. } = &mut self.hosts[node] else { return };
+        let (name, log_stderr) = (&self.names[node], self.launch.log_stderr);
+        pipes.stdout.read(WHOLE_PIPE, &mut self.chunk, |_| {}, on_line);
+        let report = |line: &[u8]| {
+            if log_stderr {
+                writeln!(io::stderr(), "{name} stderr: {}", String::from_utf8_lossy(line)).ok();
+            }
+        };
+        let keep = |bytes: &[u8]| {
+            if let Some(log) = log {
+                log.write(bytes);
+            }
+        };
+        pipes.stderr.read(WHOLE_PIPE, &mut self.chunk, keep, report);
+    }
+
+    /// When the next line is read by a node.
+    fn next_line(&self) -> Option<Time> {
+        self.hosts.iter().filter_map(|host| Some(host.pipes.as_ref()?.lines.front()?.0)).min()
+    }
+}
+
+impl Pipes {
+    /// Writes what is outgoing, as far as the pipe takes it; returns whether it took anything.
+    fn flush(&mut self) -> bool {
+        let mut written = 0;
+        while written < self.outgoing.len() {
+            let Some(stdin) = &mut self.stdin else { break };
+            match stdin.write(&self.outgoing[written..]) {
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => self.stdin = None,
+            }
+        }
+        self.outgoing.drain(..written);
+        if self.stdin.is_none() {
+            self.outgoing.clear();
+        }
+        written > 0
+    }
+}
+
+impl Cluster for TracedCluster {
+    fn now(&self) -> Time {
+        self.tracer.now
+    }
+
+    fn start(&mut self, node: usize) -> io::Result<()> {
+        self.kill(node);
+        let (mut process, by) = spawn(&self.launch.program, |command| {
+            command
+                .args(&self.launch.arguments)
+                .current_dir(std::env::temp_dir())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .process_group(0);
+            system::traced_from_the_start(command, &filter::FILTER);
+        })
+        .map_err(explained)?;
+        let host = &mut self.hosts[node];
+        host.by = by;
+        if host.log.is_none() {
+            let path: PathBuf = self.launch.logs.join(format!("{}.log", self.names[node].replace('/', "_")));
+            host.log = Some(Log::open(&path));
+        }
+        let stdin = process.stdin.take().map(Sender::from);
+        let stdout = process.stdout.take().map(Receiver::from);
+        let stderr = process.stderr.take().map(Receiver::from);
+        if let Some(pipe) = &stdin {
+            pipe.set_nonblocking(true)?;
+            rustix::pipe::fcntl_setpipe_size(pipe, PIPE).ok();
+        }
+        for pipe in stdout.iter().chain(&stderr) {
+            pipe.set_nonblocking(true)?;
+            rustix::pipe::fcntl_setpipe_size(pipe, PIPE).ok();
+        }
+        host.pipes = Some(Pipes {
+            stdin,
+            lines: VecDeque::new(),
+            outgoing: Vec::new(),
+            stdout: Output::new(stdout, Lines::default()),
+            stderr: Output::new(stderr, Lines::up_to(LONGEST_STDERR)),
+        });
+        self.tracer.begin(node, i32::try_from(process.id()).map_err(io::Error::other)?)
+    }
+
+    fn accepts(&self, node: usize) -> bool {
+        self.hosts[node].pipes.as_ref().is_none_or(|pipes| {
+            let waiting: usize = pipes.lines.iter().map(|(_, line)| line.len()).sum();
+            waiting == 0 && pipes.outgoing.is_empty() || waiting + pipes.outgoing.len() < WAITING
+        })
+    }
+
+    fn deliver(&mut self, node: usize, line: &[u8]) {
+        let now = self.tracer.now;
+        let host = &mut self.hosts[node];
+        let Some(pipes) = &mut host.pipes else { return };
+        let due = match pipes.lines.back() {
+            None => self.tracer.delays.node(node, now + host.lag + host.waking),
+            Some((last, _)) => (*last).max(now + host.lag),
+        };
+        pipes.lines.push_back((due, line.to_vec()));
+    }
+
+    fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
+        loop {
+            self.feed();
+            self.tracer.run()?;
+            if self.drain(on_line) {
+                return Ok(());
+            }
+            if until.is_some_and(|until| until <= self.tracer.now) {
+                return Ok(());
+            }
+            let next = self.tracer.next_due().into_iter().chain(self.next_line()).min();
+            let is_anyone_ready = self.tracer.is_anyone_ready();
+            match next.filter(|next| is_anyone_ready || until.is_none_or(|until| *next < until)) {
+                // A thread that computes goes on at its turn.
+                _ if is_anyone_ready => {
+                    if next.is_some_and(|next| next <= self.tracer.now) && !self.feed() {
+                        self.tracer.wake_due()?;
+                    }
+                }
+                Some(next) => {
+                    self.tracer.now = self.tracer.now.max(next);
+                    if !self.feed() {
+                        self.tracer.wake_due()?;
+                    }
+                }
+                None => {
+                    let Some(until) = until else {
+                        return Err(Halt::Io(io::Error::other("nothing will ever happen again: every node is idle")));
+                    };
+                    self.tracer.now = self.tracer.now.max(until);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn kill(&mut self, node: usize) {
+        self.tracer.kill(node);
+        self.read(node, &mut |_| {});
+        if let Some(pipes) = &mut self.hosts[node].pipes {
+            pipes.stdin = None;
+            pipes.lines.clear();
+            pipes.outgoing.clear();
+            pipes.stdout.close();
+            pipes.stderr.close();
+        }
+    }
+
+    fn pause(&mut self, node: usize) {
+        self.tracer.set_paused(node, true);
+    }
+
+    fn resume(&mut self, node: usize) {
+        self.tracer.set_paused(node, false);
+    }
+
+    fn slow(&mut self, node: usize, lag: Duration) {
+        let now = self.tracer.now;
+        let host = &mut self.hosts[node];
+        host.lag = lag;
+        // What came before is not read after what comes now.
+        for (due, _) in host.pipes.iter_mut().flat_map(|pipes| &mut pipes.lines) {
+            *due = (*due).min(now + lag);
+        }
+        self.tracer.computers[node].lag = lag;
+        self.tracer.reschedule(node);
+    }
+
+    fn skew(&mut self, node: usize, skew: Skew) {
+        let now = self.tracer.now;
+        let computer = &mut self.tracer.computers[node];
+        computer.clock.run(now, skew.faster_ppm);
+        computer.ahead += skew.ahead;
+        self.tracer.reschedule(node);
+    }
+
+    fn delay(&mut self, delays: Delays) {
+        self.tracer.delays = delays;
+        for host in &mut self.hosts {
+            host.waking = self.tracer.delays.waking();
+        }
+    }
+
+    fn status(&mut self, node: usize) -> Status {
+        let by = match self.hosts[node].by {
+            RunBy::System => String::new(),
+            RunBy::Shell => format!("; it has no #! line, so {SHELL} ran it"),
+        };
+        match self.tracer.computers[node].root.map(|root| self.tracer.processes[root].life) {
+            None => Status::Dead("never started".into()),
+            Some(Life::Lives) => Status::Alive,
+            Some(Life::Ended(status) | Life::Gone(status)) => {
+                Status::Dead(format!("{}{by}", ExitStatus::from_raw(status)))
+            }
+        }
+    }
+
+    fn unfinished(&self, node: usize) -> &[u8] {
+        self.hosts[node].pipes.as_ref().map_or(&[], |pipes| pipes.stdout.lines.unfinished())
+    }
+
+    fn output_tail(&self, node: usize) -> OutputTail {
+        let tail =
+            |pipes: &Pipes| OutputTail { stdout: pipes.stdout.recent.lines(), stderr: pipes.stderr.recent.lines() };
+        self.hosts[node].pipes.as_ref().map(tail).unwrap_or_default()
+    }
+
+    fn take_dead(&mut self) -> Option<usize> {
+        self.dead.pop_front()
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let logs = self.names.iter().zip(&self.hosts).filter_map(|(name, host)| {
+            let log = host.log.as_ref()?;
+            Some(log.gap()?.in_words(&[name], log.left_out))
+        });
+        logs.chain([self.tracer.deviations.in_words()]).collect()
+    }
+}
+
+impl Drop for TracedCluster {
+    fn drop(&mut self) {
+        for node in 0..self.hosts.len() {
+            self.kill(node);
+        }
+        if !self.had_blocked {
+            system::block_signal(libc::SIGCHLD, false);
+        }
+        if let Some(processors) = &self.processors {
+            sched_setaffinity(None, processors).ok();
+        }
+    }
+}
+
+/// Why a program cannot be run in virtual time.
+fn explained(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EINVAL | libc::ENOSYS) => io::Error::other(format!(
+            "this system does not let one process control another (ptrace or seccomp: {error}), as some containers do \
+             not; leave out --virtual-time, or allow it (docker run --cap-add SYS_PTRACE)"
+        )),
+        _ => error,
+    }
+}
+
+impl Tracer {
+    /// A node's program has been started, and stops before its first instruction.
+    fn begin(&mut self, node: usize, pid: i32) -> io::Result<()> {
+        while system::wait(pid, true)? == Waited::Nothing {}
+        system::set_options(pid)?;
+        let thread = self.add_process(node, pid, None)?;
+        let process = self.threads[thread].process;
+        self.computers[node].root = Some(process);
+        self.on_program(process)?;
+        self.make_ready(thread, Resume::On);
+        Ok(())
+    }
+
+    /// Ends all that runs on a node.
+    fn kill(&mut self, node: usize) {
+        let all = self.computers[node].processes.clone();
+        let living: Vec<_> = all.into_iter().filter(|p| self.processes[*p].life == Life::Lives).collect();
+        for process in &living {
+            signals::kill_now(self.processes[*process].pid);
+        }
+        for process in living {
+            // What fails here has failed to exist.
+            self.bury(process).ok();
+        }
+        self.computers[node].processes.clear();
+        self.computers[node].paused = false;
+        self.ended.retain(|ended| *ended != node);
+    }
+}
+
+impl tracer::Deviations {
+    /// What people are told of them.
+    fn in_words(&self) -> String {
+        let mut said = Vec::new();
+        if self.interrupted > 0 {
+            said.push(format!("{} times a thread that computed for 100 ms was interrupted", self.interrupted));
+        }
+        if let (1.., call) = (self.untracked, self.call) {
+            let call = call.map_or_else(|| "a system call".into(), filter::name);
+            said.push(format!("{} times a thread waited where it is not seen ({call})", self.untracked));
+        }
+        if said.is_empty() {
+            return "the real clock decided nothing: the same seed gives the same test".into();
+        }
+        format!("the real clock decided something, so the same seed may not give the same test: {}", said.join(", "))
+    }
+}

@@ -1,0 +1,292 @@
+//! What programs are told of the time: their node's clock, in system calls and in the vDSO.
+//!
+//! The functions by which a program reads the clock without a system call are replaced: those of its copy of the vDSO
+//! page by a few instructions that copy a time which the tracer writes beside them, others by plain system calls.
+
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::LazyLock;
+
+use rand::Rng as _;
+
+use super::decide::READINGS;
+use super::process::{Decision, ProcessId, Thread, ThreadId};
+use super::registers::Call;
+use super::tracer::Tracer;
+use crate::time::{Duration, Time};
+use crate::workbench::cluster::simulated::EPOCH_US;
+
+/// What monotonic clocks show at the beginning: some programs take zero for "never".
+const UPTIME: Duration = Duration::from_secs(1_000);
+/// Entries of the auxiliary vector.
+const AT_RANDOM: u64 = 25;
+const AT_SYSINFO_EHDR: u64 = 33;
+/// `clock_gettime` as a function: rdi is the clock, rsi the place for the time. Clocks 0 and 5 show the time of day, 1, 4,
+/// 6 and 7 the time since the start; other clocks are a system call. The four words of the table follow.
+const READ_CLOCK: [u8; 72] = [
+    0x83, 0xff, 0x07, // cmp edi, 7
+    0x77, 0x2f, // ja system
+    0xb8, 0xf3, 0x00, 0x00, 0x00, // mov eax, 11110011b
+    0x0f, 0xa3, 0xf8, // bt eax, edi
+    0x73, 0x25, // jnc system
+    0x48, 0x8d, 0x05, 0x32, 0x00, 0x00, 0x00, // lea rax, [table]
+    0x85, 0xff, // test edi, edi
+    0x74, 0x09, // je copy
+    0x83, 0xff, 0x05, // cmp edi, 5
+    0x74, 0x04, // je copy
+    0x48, 0x83, 0xc0, 0x10, // add rax, 16
+    0x48, 0x8b, 0x10, // copy: mov rdx, [rax]
+    0x48, 0x89, 0x16, // mov [rsi], rdx
+    0x48, 0x8b, 0x50, 0x08, // mov rdx, [rax + 8]
+    0x48, 0x89, 0x56, 0x08, // mov [rsi + 8], rdx
+    0x31, 0xc0, // xor eax, eax
+    0xc3, // ret
+    0xb8, 0xe4, 0x00, 0x00, 0x00, // system: mov eax, 228
+    0x0f, 0x05, // syscall
+    0xc3, // ret
+    0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+];
+
+/// The functions of the vDSO, and the system calls that do the same.
+const FUNCTIONS: [(&str, u32); 6] = [
+    ("__vdso_clock_gettime", 228),
+    ("__vdso_gettimeofday", 96),
+    ("__vdso_time", 201),
+    ("__vdso_clock_getres", 229),
+    ("__vdso_getcpu", 309),
+    // It must not draw anything itself: no such call, so that the C library draws by the system call.
+    ("__vdso_getrandom", u32::MAX),
+];
+
+/// What is written into a copy of the vDSO, and where: distances from its beginning.
+struct Patches {
+    writes: Vec<(u64, Vec<u8>)>,
+    table: u64,
+}
+
+/// The vDSO of this machine is the same in every process, but for its address.
+static PATCHES: LazyLock<Option<Patches>> = LazyLock::new(patches);
+
+fn patches() -> Option<Patches> {
+    let auxiliary = std::fs::read("/proc/self/auxv").ok()?;
+    let start = auxiliary_entry(&auxiliary, AT_SYSINFO_EHDR)?;
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let range = maps.lines().find(|line| line.ends_with("[vdso]"))?.split(' ').next()?;
+    let end = u64::from_str_radix(range.split_once('-')?.1, 16).ok()?;
+    let mut image = vec![0; usize::try_from(end - start).ok()?];
+    std::fs::File::open("/proc/self/mem").ok()?.read_exact_at(&mut image, start).ok()?;
+    // What follows the last byte of the file in its last page is free.
+    let used = image.iter().rposition(|byte| *byte != 0)? + 1;
+    let place = used.next_multiple_of(64);
+    if place + READ_CLOCK.len() + 32 > image.len() {
+        return None;
+    }
+    let mut writes = vec![(u64::try_from(place).ok()?, READ_CLOCK.to_vec())];
+    for (name, number) in FUNCTIONS {
+        let Some(at) = symbol(&image, name) else { continue };
+        let code = if number == 228 {
+            let distance = i32::try_from(place).ok()? - i32::try_from(at).ok()? - 5;
+            [&[0xe9][..], &distance.to_le_bytes()].concat()
+        } else if number == u32::MAX {
+            [&[0xb8][..], &(-libc::ENOSYS).to_le_bytes(), &[0xc3]].concat()
+        } else {
+            [&[0xb8][..], &number.to_le_bytes(), &[0x0f, 0x05, 0xc3]].concat()
+        };
+        writes.push((at, code));
+    }
+    Some(Patches { writes, table: u64::try_from(place + READ_CLOCK.len()).ok()? })
+}
+
+/// The address of a function in a shared object that lies in memory as in its file.
+fn symbol(image: &[u8], name: &str) -> Option<u64> {
+    let u64_at = |at: usize| Some(u64::from_le_bytes(image.get(at..at + 8)?.try_into().ok()?));
+    let u32_at = |at: usize| Some(u32::from_le_bytes(image.get(at..at + 4)?.try_into().ok()?));
+    let u16_at = |at: usize| Some(u16::from_le_bytes(image.get(at..at + 2)?.try_into().ok()?));
+    let index = |value: u64| usize::try_from(value).ok();
+    let (sections, count) = (index(u64_at(40)?)?, usize::from(u16_at(60)?));
+    let section = |number: usize| sections + number * 64;
+    // The table of dynamic symbols has type 11; it names the section with its strings.
+    let table = (0..count).map(section).find(|at| u32_at(at + 4) == Some(11))?;
+    let (at, size) = (index(u64_at(table + 24)?)?, index(u64_at(table + 32)?)?);
+    let strings = index(u64_at(section(usize::try_from(u32_at(table + 40)?).ok()?) + 24)?)?;
+    (at..at + size).step_by(24).find_map(|entry| {
+        let text = image.get(strings + usize::try_from(u32_at(entry)?).ok()?..)?;
+        let found = text.strip_prefix(name.as_bytes())?.first() == Some(&0);
+        found.then(|| u64_at(entry + 8)).flatten()
+    })
+}
+
+/// An entry of an auxiliary vector.
+fn auxiliary_entry(vector: &[u8], wanted: u64) -> Option<u64> {
+    let mut numbers = vector.chunks_exact(8).map(|bytes| u64::from_ne_bytes(bytes.try_into().unwrap_or_default()));
+    while let (Some(key), Some(value)) = (numbers.next(), numbers.next()) {
+        if key == wanted {
+            return Some(value);
+        }
+    }
+    None
+}
+
+impl Tracer {
+    /// Nanoseconds on the clock of a node that counts from its start.
+    pub(super) fn monotonic_ns(&self, node: usize) -> u64 {
+        (self.shown(node) + UPTIME).as_nanos()
+    }
+
+    /// Nanoseconds since 1970 on the clock of a node.
+    fn real_ns(&self, node: usize) -> u64 {
+        EPOCH_US * 1_000 + (self.shown(node) + self.computers[node].ahead).as_nanos()
+    }
+
+    /// What a clock shows a process, in nanoseconds; `None` if there is no such clock.
+    fn reading(&self, process: ProcessId, clock: i32) -> Option<u64> {
+        let node = self.processes[process].node;
+        match clock {
+            libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_COARSE | libc::CLOCK_REALTIME_ALARM | libc::CLOCK_TAI => {
+                Some(self.real_ns(node))
+            }
+            libc::CLOCK_MONOTONIC
+            | libc::CLOCK_MONOTONIC_RAW
+            | libc::CLOCK_MONOTONIC_COARSE
+            | libc::CLOCK_BOOTTIME
+            | libc::CLOCK_BOOTTIME_ALARM => Some(self.monotonic_ns(node)),
+            libc::CLOCK_PROCESS_CPUTIME_ID | libc::CLOCK_THREAD_CPUTIME_ID | ..0 => Some(self.processor_ns(process)),
+            _ => None,
+        }
+    }
+
+    /// Processor time, of which a process is told that it had all since it began.
+    fn processor_ns(&self, process: ProcessId) -> u64 {
+        let life = self.now.since(self.processes[process].born);
+        u64::try_from(life.as_nanos()).unwrap_or(u64::MAX).saturating_add(1_000_000)
+    }
+
+    /// When a clock of a node shows the time that stands at this address, on its clock that counts from zero.
+    pub(super) fn absolute(&self, thread: ThreadId, address: u64, clock: u64) -> io::Result<Option<Time>> {
+        let Thread { process, node, .. } = self.threads[thread];
+        let (seconds, nanos) = self.processes[process].memory.read_pair(address)?;
+        if !(0..1_000_000_000).contains(&nanos) {
+            return Err(io::Error::from_raw_os_error(libc::EFAULT));
+        }
+        let seconds = u64::try_from(seconds).unwrap_or_default();
+        let wanted = Duration::from_secs(seconds).saturating_add(nanoseconds(nanos));
+        let wanted = u64::try_from(wanted.as_nanos()).unwrap_or(u64::MAX);
+        let Some(reading) = self.reading(process, clock as i32) else { return Ok(None) };
+        Ok(Some(self.shown(node) + Duration::from_nanos(wanted.saturating_sub(reading))))
+    }
+
+    /// Calls that ask for the time.
+    pub(super) fn clock_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
+        let Thread { process, node, .. } = self.threads[thread];
+        let [first, second, ..] = call.arguments;
+        let memory = &self.processes[process].memory;
+        let real = self.real_ns(node);
+        let split = |ns: u64, unit: u64| (signed(ns / 1_000_000_000), signed(ns % 1_000_000_000 / unit));
+        let result = match call.number {
+            libc::SYS_clock_gettime => {
+                let Some(reading) = self.reading(process, first as i32) else { return Ok(Decision::Pass) };
+                memory.write_pair(second, split(reading, 1))?;
+                0
+            }
+            libc::SYS_gettimeofday => {
+                if first != 0 {
+                    memory.write_pair(first, split(real, 1_000))?;
+                }
+                if second != 0 {
+                    memory.write(second, &[0; 8])?;
+                }
+                0
+            }
+            libc::SYS_time => {
+                let seconds = signed(real / 1_000_000_000);
+                if first != 0 {
+                    memory.write(first, &seconds.to_ne_bytes())?;
+                }
+                seconds
+            }
+            libc::SYS_times => {
+                // In ticks of 10 ms: its own time as a user, and as the system, and the same of its children.
+                let ticks = self.processor_ns(process) / 10_000_000;
+                if first != 0 {
+                    memory.write_pair(first, (signed(ticks), 0))?;
+                    memory.write_pair(first + 16, (0, 0))?;
+                }
+                signed(self.monotonic_ns(node) / 10_000_000)
+            }
+            libc::SYS_getrusage => {
+                let mut usage = [0; 144];
+                let (seconds, micros) = split(self.processor_ns(process), 1_000);
+                usage[..8].copy_from_slice(&seconds.to_ne_bytes());
+                usage[8..16].copy_from_slice(&micros.to_ne_bytes());
+                // The most memory that it had, in KiB: a number that says nothing.
+                usage[32..40].copy_from_slice(&10_240_i64.to_ne_bytes());
+                memory.write(second, &usage)?;
+                0
+            }
+            // A machine of 8 GiB, half of it free.
+            _ => {
+                let mut info = [0; 112];
+                info[..8].copy_from_slice(&(self.monotonic_ns(node) / 1_000_000_000).to_ne_bytes());
+                info[32..40].copy_from_slice(&(8_u64 << 30).to_ne_bytes());
+                info[40..48].copy_from_slice(&(4_u64 << 30).to_ne_bytes());
+                info[80..82].copy_from_slice(&100_u16.to_ne_bytes());
+                info[104..108].copy_from_slice(&1_u32.to_ne_bytes());
+                memory.write(first, &info)?;
+                0
+            }
+        };
+        Ok(self.spin(thread, READINGS, Decision::Return(result)))
+    }
+
+    /// Prepares a process that has just executed a program: its clock, and the chance that it was given.
+    pub(super) fn replace_clock(&mut self, process: ProcessId) -> io::Result<()> {
+        let auxiliary = std::fs::read(format!("/proc/{}/auxv", self.processes[process].pid))?;
+        let node = self.processes[process].node;
+        if let Some(address) = auxiliary_entry(&auxiliary, AT_RANDOM) {
+            let mut bytes = [0; 16];
+            self.computers[node].rng.fill_bytes(&mut bytes);
+            self.processes[process].memory.write(address, &bytes)?;
+        }
+        self.processes[process].clock_table = None;
+        let Some(start) = auxiliary_entry(&auxiliary, AT_SYSINFO_EHDR) else { return Ok(()) };
+        let Some(patches) = &*PATCHES else {
+            return Err(io::Error::other("the clock of this system (its vDSO) has an unknown form"));
+        };
+        for (at, code) in &patches.writes {
+            self.processes[process].memory.write(start + at, code)?;
+        }
+        self.processes[process].clock_table = Some(start + patches.table);
+        self.processes[process].table = [u64::MAX; 4];
+        self.show_time(process)
+    }
+
+    /// Writes the time where a process reads it, unless it stands there.
+    pub(super) fn show_time(&mut self, process: ProcessId) -> io::Result<()> {
+        let Some(address) = self.processes[process].clock_table else { return Ok(()) };
+        let node = self.processes[process].node;
+        let (real, monotonic) = (self.real_ns(node), self.monotonic_ns(node));
+        let second = 1_000_000_000;
+        let table = [real / second, real % second, monotonic / second, monotonic % second];
+        if table == self.processes[process].table {
+            return Ok(());
+        }
+        self.processes[process].table = table;
+        let mut bytes = [0; 32];
+        for (place, word) in bytes.chunks_exact_mut(8).zip(table) {
+            place.copy_from_slice(&word.to_ne_bytes());
+        }
+        match self.processes[process].memory.write(address, &bytes) {
+            // It has been killed, which its end will tell.
+            Err(error) if error.kind() == io::ErrorKind::WriteZero || error.raw_os_error() == Some(libc::EIO) => Ok(()),
+            written => written,
+        }
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn nanoseconds(nanos: i64) -> Duration {
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or_default())
+}

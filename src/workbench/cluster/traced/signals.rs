@@ -1,0 +1,194 @@
+//! Signals are the kernel's: who is parked and does not block one is let into its call, which the kernel interrupts.
+
+use std::io;
+
+use libc::{c_int, pid_t};
+
+use super::process::{AtDue, Decision, Life, Parked, Resume, State, Thread, ThreadId, Waiting};
+use super::registers::Call;
+use super::system;
+use super::tracer::{Tracer, unless_gone};
+
+/// Signals that do nothing unless they are caught.
+const HARMLESS: u64 = bit(libc::SIGCHLD) | bit(libc::SIGURG) | bit(libc::SIGWINCH) | bit(libc::SIGCONT);
+/// Instructions that read the cycle counter.
+const RDTSC: [u8; 2] = [0x0f, 0x31];
+const RDTSCP: [u8; 3] = [0x0f, 0x01, 0xf9];
+
+/// The bit of a signal in a set.
+pub(super) const fn bit(signal: c_int) -> u64 {
+    1 << (signal - 1)
+}
+
+/// The signals of a thread, as sets.
+struct Signals {
+    /// For the thread alone, and for whichever thread of its process takes them.
+    own: u64,
+    shared: u64,
+    blocked: u64,
+    ignored: u64,
+}
+
+impl Signals {
+    fn of(pid: pid_t, tid: pid_t) -> Option<Self> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/status")).ok()?;
+        let set = |name: &str| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(":\t"))?;
+            u64::from_str_radix(value, 16).ok()
+        };
+        let ignored = set("SigIgn")? | (HARMLESS & !set("SigCgt")?);
+        Some(Self { own: set("SigPnd")?, shared: set("ShdPnd")?, blocked: set("SigBlk")?, ignored })
+    }
+}
+
+impl Tracer {
+    /// A signal is about to be delivered.
+    pub(super) fn on_signal(&mut self, thread: ThreadId, signal: c_int) -> io::Result<Option<Resume>> {
+        let Thread { process, .. } = self.threads[thread];
+        match signal {
+            libc::SIGSEGV if self.read_cycles(thread)? => return Ok(Some(Resume::On)),
+            // A stopped thread would never stop again for us. This is also how one is interrupted.
+            libc::SIGSTOP => {
+                self.preempt(thread)?;
+                return Ok(None);
+            }
+            libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => return Ok(Some(Resume::On)),
+            _ => {}
+        }
+        // The kernel has told a sleeper how much is left, by its own clock.
+        if let Some(Parked { call, due: Some(due), .. }) = self.threads[thread].interrupted.take()
+            && let Some(left_at) = match call.number {
+                libc::SYS_nanosleep => Some(call.arguments[1]),
+                libc::SYS_clock_nanosleep if call.arguments[1] == 0 => Some(call.arguments[3]),
+                _ => None,
+            }
+            && left_at != 0
+        {
+            let left = due.shown.since(self.shown(self.threads[thread].node));
+            let left = (left.as_secs().cast_signed(), left.subsec_nanos().into());
+            self.processes[process].memory.write_pair(left_at, left)?;
+        }
+        Ok(Some(Resume::Signal(signal)))
+    }
+
+    /// Whether a thread has stopped at an instruction that reads the cycle counter; it has been told the time then.
+    fn read_cycles(&mut self, thread: ThreadId) -> io::Result<bool> {
+        let Thread { tid, process, node, .. } = self.threads[thread];
+        let call = Call::of(tid)?;
+        let memory = &self.processes[process].memory;
+        let Ok(code) = memory.read::<2>(call.position()) else { return Ok(false) };
+        let (length, processor) = if code == RDTSC {
+            (2, None)
+        } else if memory.read::<3>(call.position()).is_ok_and(|code| code == RDTSCP) {
+            (3, Some(0))
+        } else {
+            return Ok(false);
+        };
+        call.count_cycles(tid, length, self.monotonic_ns(node), processor)?;
+        Ok(true)
+    }
+
+    /// Lets the parked threads of a node into their calls for which a signal has come; returns whether there were any.
+    pub(super) fn deliver_signals(&mut self, node: usize) -> io::Result<bool> {
+        let (mut any, mut taken) = (false, (usize::MAX, 0));
+        for thread in self.threads_of(node) {
+            let Thread { tid, process, state: State::Parked(parked), .. } = &self.threads[thread] else { continue };
+            if taken.0 != *process {
+                taken = (*process, 0);
+            }
+            let Some(signals) = Signals::of(self.processes[*process].pid, *tid) else { continue };
+            let blocked = parked.mask.unwrap_or(signals.blocked);
+            let awaited = if let Waiting::Signals(set) = parked.waiting { set } else { 0 };
+            let wanted = (signals.own | signals.shared & !taken.1) & ((!blocked & !signals.ignored) | awaited);
+            if wanted != 0 {
+                taken.1 |= wanted;
+                // The kernel will interrupt the call.
+                self.threads[thread].interrupted = self.let_run(thread)?;
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    /// `kill` and its relatives: numbers are those of the node, and nobody outside is reached.
+    pub(super) fn kill_call(&mut self, thread: ThreadId, call: &Call) -> Decision {
+        let Thread { node, process, .. } = self.threads[thread];
+        let number = |index: usize| call.arguments[index].cast_signed() as c_int;
+        let result = match call.number {
+            libc::SYS_kill | libc::SYS_rt_sigqueueinfo => self.kill_process(node, process, number(0), number(1)),
+            libc::SYS_tkill => self.kill_thread(node, number(0), number(1)),
+            _ => self.kill_thread(node, number(1), number(2)),
+        };
+        self.computers[node].signalled = true;
+        self.computers[node].dirty = true;
+        let error = result.err().map(|error| -i64::from(error.raw_os_error().unwrap_or(libc::ESRCH)));
+        Decision::Return(error.unwrap_or(0))
+    }
+
+    fn kill_process(&mut self, node: usize, from: usize, number: pid_t, signal: c_int) -> io::Result<()> {
+        let targets: Vec<_> = if number > 0 {
+            self.process_inside(node, number).into_iter().collect()
+        } else {
+            let group = match number {
+                0 => group_of(self.processes[from].pid),
+                -1 => None,
+                _ => self.process_inside(node, -number).map(|leader| self.processes[leader].pid),
+            };
+            let all = self.computers[node].processes.iter().copied();
+            all.filter(|process| number == -1 || group_of(self.processes[*process].pid) == group).collect()
+        };
+        if targets.is_empty() {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+        for target in targets {
+            // One that has ended and not been awaited can be sent anything.
+            if self.processes[target].life == Life::Lives && signal != libc::SIGSTOP {
+                system::signal_process(self.processes[target].pid, signal)?;
+                if signal == libc::SIGKILL && target != from {
+                    self.bury(target)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn kill_thread(&self, node: usize, number: pid_t, signal: c_int) -> io::Result<()> {
+        let target = self.threads_of(node).into_iter().find(|thread| self.threads[*thread].virtual_tid == number);
+        let target = target.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
+        let Thread { tid, process, .. } = self.threads[target];
+        system::signal_thread(self.processes[process].pid, tid, signal)
+    }
+
+    /// A call that waits for signals only.
+    pub(super) fn await_signal(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
+        let Thread { process, node, .. } = self.threads[thread];
+        let memory = &self.processes[process].memory;
+        self.computers[node].signalled = true;
+        Ok(match call.number {
+            libc::SYS_pause => Decision::Park(Waiting::Time, None, AtDue::Run, None),
+            libc::SYS_rt_sigsuspend => {
+                let mask = memory.read_u64(call.arguments[0])?;
+                Decision::Park(Waiting::Time, None, AtDue::Run, Some(mask))
+            }
+            _ => {
+                let set = memory.read_u64(call.arguments[0])?;
+                let timeout = self.relative(thread, call.arguments[2])?;
+                if timeout == Some(self.shown(node)) {
+                    return Ok(Decision::Pass);
+                }
+                Decision::Park(Waiting::Signals(set), timeout, AtDue::Return(-i64::from(libc::EAGAIN)), None)
+            }
+        })
+    }
+}
+
+/// The number outside of the group of a process.
+fn group_of(pid: pid_t) -> Option<pid_t> {
+    let pid = rustix::process::Pid::from_raw(pid)?;
+    rustix::process::getpgid(Some(pid)).ok().map(rustix::process::Pid::as_raw_pid)
+}
+
+/// A process that its node, or the end of the test, kills.
+pub(super) fn kill_now(pid: pid_t) {
+    system::signal_process(pid, libc::SIGKILL).or_else(unless_gone).ok();
+}

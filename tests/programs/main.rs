@@ -1,0 +1,181 @@
+//! Programs in other languages in virtual time: verdicts, exact times, the same bytes from the same seed.
+//!
+//! A language that is not installed is skipped, which its test says on stderr.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
+
+/// What a run printed and left.
+struct Run {
+    status: i32,
+    printed: String,
+    history: String,
+    /// What the first node wrote to stderr.
+    log: String,
+}
+
+/// Runs a test in a folder of its own. Its options follow `gloomers test`.
+fn run(program: &Path, seed: u64, options: &str, arguments: &[&Path]) -> Run {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_gloomers"))
+        .current_dir(folder.path())
+        .args(["test", "--quiet", "--virtual-time", "--bin"])
+        .arg(program)
+        .args(["--seed", &seed.to_string()])
+        .args(options.split_whitespace())
+        .arg("--")
+        .args(arguments)
+        .output()
+        .expect("gloomers runs");
+    let workload = options.split_whitespace().nth(1).expect("a workload comes first");
+    let files = folder.path().join("store").join(workload).join("latest");
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+    Run {
+        status: output.status.code().expect("it ends by itself"),
+        printed: String::from_utf8_lossy(&output.stdout).into_owned(),
+        history: read(files.join("history.edn")),
+        log: read(files.join("node-logs/n0.log")),
+    }
+}
+
+/// A program of the folder, built if it has to be; `None`, and a line that says so, where the language is missing.
+fn program(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
+    let source = Path::new(SOURCES).join(name);
+    let folder = tempfile::tempdir().expect("a folder");
+    let built = folder.path().join("node");
+    let (language, builds): (&str, Option<Vec<&str>>) = match name.rsplit_once('.').expect("an extension").1 {
+        "c" => ("cc", Some(vec!["-O1", "-pthread", "-o"])),
+        "go" => ("go", Some(vec!["build", "-o"])),
+        "py" => ("python3", None),
+        "rb" => ("ruby", None),
+        "js" => ("node", None),
+        other => panic!("no language for .{other}"),
+    };
+    let there = ["--version", "version"].iter().any(|argument| {
+        let output = Command::new(language).arg(argument).output();
+        output.is_ok_and(|output| output.status.success())
+    });
+    if !there {
+        eprintln!("skipped: {name} in virtual time: {language} is not installed");
+        return None;
+    }
+    let Some(arguments) = builds else { return Some((folder, source)) };
+    let status = Command::new(language).args(arguments).arg(&built).arg(&source).status().expect("a compiler");
+    assert!(status.success(), "{language} builds {name}");
+    Some((folder, built))
+}
+
+const SAME: &str = "the real clock decided nothing";
+
+fn is_repeatable(name: &str) {
+    let Some((_folder, program)) = program(name) else { return };
+    let options = "-w broadcast --node-count 3 --rate 20 --time-limit 8 --latency 20 --nemesis partition \
+                   --nemesis-interval 2";
+    let first = run(&program, 7, options, &[]);
+    assert!(first.status == 0 && first.printed.contains(SAME), "{name}: {}", first.printed);
+    for _ in 0..2 {
+        assert_eq!(run(&program, 7, options, &[]).history, first.history, "{name}");
+    }
+    assert_ne!(run(&program, 8, options, &[]).history, first.history, "{name}: another seed");
+}
+
+#[test]
+fn threads_of_python_give_the_same_history_from_the_same_seed() {
+    is_repeatable("node_threads.py");
+}
+
+#[test]
+fn asyncio_gives_the_same_history_from_the_same_seed() {
+    is_repeatable("node_asyncio.py");
+}
+
+#[test]
+fn ruby_gives_the_same_history_from_the_same_seed() {
+    is_repeatable("node.rb");
+}
+
+#[test]
+fn node_js_gives_the_same_history_from_the_same_seed() {
+    is_repeatable("node.js");
+}
+
+#[test]
+fn go_gives_the_same_history_from_the_same_seed() {
+    is_repeatable("node.go");
+}
+
+#[test]
+fn our_own_binary_behaves_as_its_engine_does() {
+    let options = "-w broadcast --node-count 5 --rate 50 --time-limit 10 --latency 100 --json";
+    let gloomers = Path::new(env!("CARGO_BIN_EXE_gloomers"));
+    let program = run(gloomers, 3, options, &["node".as_ref(), "broadcast".as_ref()]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let engines = Command::new(gloomers)
+        .current_dir(folder.path())
+        .args(["test", "--quiet", "--virtual-time", "--seed", "3"])
+        .args(options.split_whitespace())
+        .output()
+        .expect("gloomers runs");
+    let messages = |json: &str| {
+        let results: serde_json::Value = serde_json::from_str(json).expect("JSON");
+        let count = results.pointer("/net/servers/msgs-per-op").and_then(serde_json::Value::as_f64);
+        count.unwrap_or_else(|| panic!("no count of messages in {json}"))
+    };
+    let (ours, theirs) = (messages(&program.printed), messages(&String::from_utf8_lossy(&engines.stdout)));
+    assert!((ours / theirs - 1.0).abs() < 0.02, "{ours} instead of {theirs} messages an operation");
+}
+
+#[test]
+fn every_call_that_waits_takes_its_time_to_the_nanosecond() {
+    let Some((_folder, calls)) = program("calls.c") else { return };
+    let Some((_other, echo)) = program("node_echo.c") else { return };
+    let options = "-w echo --node-count 1 --time-limit 2 --init-timeout 60";
+    let first = run(&calls, 1, options, &[&echo]);
+    let failed: Vec<_> = first.log.lines().filter(|line| line.starts_with("FAILED")).collect();
+    assert!(failed.is_empty() && first.log.contains("all claims made"), "{failed:#?}\n{}", first.printed);
+    assert_eq!(first.status, 0, "{}", first.printed);
+    // Only the write into a full pipe is not seen.
+    assert!(first.printed.contains("1 times a thread waited where it is not seen"), "{}", first.printed);
+    assert_eq!(run(&calls, 1, options, &[&echo]).log, first.log, "also what was drawn by chance");
+}
+
+#[test]
+fn nodes_that_are_killed_paused_slowed_and_skewed_are_so_in_virtual_time() {
+    let Some((_folder, program)) = program("node.go") else { return };
+    let options =
+        "-w echo --node-count 3 --rate 20 --time-limit 30 --nemesis kill,pause,slow,skew --nemesis-interval 3";
+    let first = run(&program, 5, options, &[]);
+    // Echoes that are lost with a node make the test invalid.
+    assert!(first.status == 1 && first.printed.contains(SAME), "{}", first.printed);
+    for event in [":f :kill", ":f :pause", ":start-slow", ":start-skew", ":info"] {
+        assert!(first.history.contains(event), "{event}");
+    }
+    assert_eq!(run(&program, 5, options, &[]).history, first.history);
+}
+
+#[test]
+fn a_node_that_computes_for_ever_is_ended_and_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("node.sh");
+    std::fs::write(&script, "#!/bin/sh\nwhile :; do :; done\n").expect("written");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    let run = run(&script, 1, "-w echo --node-count 1 --time-limit 2 --init-timeout 3600", &[]);
+    assert_eq!(run.status, 255);
+    assert!(run.printed.contains("n0, thread 100 of process 100 (node.sh): it has computed for"), "{}", run.printed);
+}
+
+#[test]
+fn a_node_that_dies_is_told_as_in_real_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("node.sh");
+    for (last, told) in [("exit 3", "exit status: 3"), ("kill -SEGV $$", "SIGSEGV")] {
+        std::fs::write(&script, format!("#!/bin/sh\nread line\nsleep 1\necho so long >&2\n{last}\n")).expect("written");
+        std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+        let run = run(&script, 1, "-w echo --node-count 1 --time-limit 2", &[]);
+        assert!(run.status == 255 && run.printed.contains(told), "{}", run.printed);
+        assert!(run.printed.contains("so long"), "{}", run.printed);
+    }
+}
