@@ -135,7 +135,7 @@ impl Retries {
         Some(retry)
     }
 
-    /// A random number (SplitMix64) for each attempt of each call.
+    /// A random number (`SplitMix64`) for each attempt of each call.
     fn random(&self, id: i64, attempt: u32) -> u64 {
         let mut mixed = self.seed ^ id.cast_unsigned().rotate_left(8) ^ u64::from(attempt);
         mixed = mixed.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -39,7 +39,7 @@ pub(super) struct CheckArguments {
 struct CheckOptions {
     path: PathBuf,
     workload: WorkloadKind,
-    check_options: check::Options,
+    rules: check::Options,
     report: ReportOptions,
 }
 
@@ -64,8 +64,8 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
         }
     };
     let counts = counts(&file.with_file_name("results.edn"));
-    let check_options = check::Options { budget: time_limit(options.report.check_timeout), ..options.check_options };
-    let mut results = judge(options.workload.name(), &history, &check_options, &counts.unwrap_or_default());
+    let rules = check::Options { budget: time_limit(options.report.check_timeout), ..options.rules };
+    let mut results = judge(options.workload.name(), &history, &rules, &counts.unwrap_or_default());
     if counts.is_none() {
         results.net = None;
     }
@@ -122,7 +122,7 @@ fn read(arguments: &CheckArguments) -> Result<CheckOptions, Vec<String>> {
         (Ok((availability, consistency_models, report)), Ok(workload)) => Ok(CheckOptions {
             path: arguments.history.clone(),
             workload,
-            check_options: check::Options { availability, consistency_models, ..check::Options::default() },
+            rules: check::Options { availability, consistency_models, ..check::Options::default() },
             report,
         }),
         (judgement, workload) => Err(judgement.err().into_iter().flatten().chain(workload.err()).collect()),

@@ -158,11 +158,12 @@ fn divergence(history: &History, options: &TestConfig) -> Option<Failure> {
     let (_, agreed) = first?;
     let acknowledged = history.client_ops().map(|(_, op)| op);
     let mut acknowledged = acknowledged.filter(|op| matches!(&*op.f, "add" | "broadcast") && op.kind == OpKind::Ok);
-    let lost = acknowledged.find(|op| {
+    let missing = acknowledged.find(|op| {
         options.workload != workload::WorkloadKind::PnCounter
             && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
     })?;
-    let description = format!("{}, which {} acknowledged, is read nowhere after the heal", lost.value, node(lost));
+    let description =
+        format!("{}, which {} acknowledged, is read nowhere after the heal", missing.value, node(missing));
     Some(Failure::new("lost", description))
 }
 
