@@ -110,10 +110,10 @@ impl Node for Counter {
         out.arm(PERIOD, Look);
     }
 
-    fn on_response(&mut self, call: Call, answer: Response<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Call, response: Response<'_>, out: &mut Outbox<Self>) {
         match call {
             Call::Store => {
-                let stored = kv::written(answer);
+                let stored = kv::written(response);
                 for from in self.storing.drain(..) {
                     match stored {
                         Ok(()) => out.reply(from, "add_ok").end(),
@@ -123,13 +123,13 @@ impl Node for Counter {
                 }
                 self.store(out);
             }
-            Call::Freshen if kv::written(answer).is_ok() => {
+            Call::Freshen if kv::written(response).is_ok() => {
                 for other in (0..self.names.len()).filter(|other| *other != self.me) {
                     SEQ_KV.read(&self.names[other], Call::Read(other), out);
                 }
             }
             Call::Read(other) => {
-                if let Ok(Some(total)) = kv::found::<i64>(answer) {
+                if let Ok(Some(total)) = kv::found::<i64>(response) {
                     self.totals[other] = self.totals[other].max(total);
                 }
             }

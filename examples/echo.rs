@@ -14,15 +14,15 @@ use gossip_gloomers::requests;
 use gossip_gloomers::wire::Json;
 
 requests! {
-    /// What an echo node is asked.
+    /// Requests to an echo node.
     #[derive(Debug)]
     enum Request<'a> {
-        /// Say this again.
+        /// Send this value back.
         "echo" => Echo { echo: Json<'a> },
     }
 }
 
-/// Answers each `echo` with the same value.
+/// Replies to each `echo` with the same value.
 #[derive(Debug)]
 struct Echo;
 
@@ -53,7 +53,7 @@ mod tests {
     use super::Echo;
 
     #[test]
-    fn everything_said_is_said_again() {
+    fn every_value_is_echoed() {
         let report = Simulation::of::<Echo>().nodes(1).run(Workload::Echo).expect("it makes sense");
         assert!(report.is_valid(), "{report:?}");
     }

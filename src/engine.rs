@@ -1,50 +1,52 @@
-//! What every host shares: from lines to handlers and back.
+//! The engine of a node: it turns lines into calls of the node's handlers, and their effects into lines.
 //!
-//! The engine decodes, knows `init`, keeps calls and timers, and collects what handlers say until its host writes it in
-//! one go. It owns no clock and no descriptor: bytes and time come in, bytes and a deadline go out.
+//! It decodes messages, handles `init`, tracks calls and timers, and collects output until its host writes it in one
+//! go. It owns no clock and no file descriptor: bytes and time come in, bytes and a deadline go out.
 
 use memchr::memchr;
 
 use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::{Counters, Due, Names, Outbox, escaped};
 use crate::time::{Duration, Time};
-use crate::wire::{Decode, ErrorCode, Json, MAX_LINE, Message, PADDING, Quote, Reader, Refusal, Sentence, Unreadable};
+use crate::wire::{
+    Decode, DecodeError, ErrorCode, Json, MAX_LINE, Message, PADDING, Quote, Reader, Sentence, Unreadable,
+};
 
-/// Lines to peers and services wait until the first request of a client, which comes when all nodes have answered
-/// `init`, or for this long: a message to a participant that is not registered yet mutes its sender for good
-/// (protocol §1.2).
+/// Upper bound on how long lines to peers and services are held back. They are released by the first request of a
+/// client, which is sent only after all nodes have replied to `init`: a message to a participant that is not registered
+/// yet mutes its sender permanently (protocol §1.2).
 pub const SETTLE: Duration = Duration::from_millis(500);
 
-/// Upper bound on how long a node with timers waits for input. Whatever it reads counts as if it had arrived right
-/// after the previous wake-up: if the process was suspended in between, the client may have timed out, and a reply to
-/// it would mute the node. A node without timers cannot tell.
+/// Upper bound on how long a node with timers waits for input. Input is assumed to have arrived right after the
+/// previous wake-up: if the process was suspended in between, the client may have timed out, and a reply would mute the
+/// node. A node without timers cannot detect a suspension.
 pub const MAX_WAIT: Duration = Duration::from_millis(500);
 
-/// Bytes of messages that are kept when they arrive before `init`; later ones are dropped. Maelstrom delivers some
-/// twenty at 25 nodes.
+/// Maximum number of bytes buffered of messages that arrive before `init`; more are dropped. With 25 nodes, Maelstrom
+/// delivers about twenty such messages.
 pub const MAX_EARLY: usize = 1 << 20;
 
-/// A cluster has at most this many nodes: each takes memory at all others.
+/// Maximum number of nodes in a cluster: each takes memory at all others.
 pub const MAX_NODES: usize = 1 << 14;
 
-/// A node's id has at most this many bytes as JSON text: it stands on every line.
+/// Maximum length of a node's id, in bytes of JSON text: it is part of every line.
 pub const MAX_NODE_ID: usize = 1 << 10;
 
-/// What a host drives: bytes and time in, bytes and a deadline out. [`Engine`] is one.
+/// The interface between a host and what it drives, usually an [`Engine`].
 pub trait StateMachine {
     /// Handles the complete lines in `buffer[..lines]`, each with its `\n`, in place.
     ///
-    /// At least [`PADDING`] bytes follow the lines. They may belong to the next line, so whatever is done to them must
-    /// be undone on return; the lines themselves need not survive. `lines` is not 0.
+    /// At least [`PADDING`] bytes follow the lines. They may belong to the next line, so they must be unchanged on
+    /// return; the lines themselves may be overwritten. `lines` is not 0.
     fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time);
 
     /// Acts on every deadline up to `now`.
     fn on_deadline(&mut self, now: Time);
 
-    /// The next instant at which [`on_deadline`](Self::on_deadline) has something to do.
+    /// When [`on_deadline`](Self::on_deadline) must next be called; `None` if no deadline is set.
     fn next_deadline(&self) -> Option<Time>;
 
-    /// Bytes to be written, whole lines: the state machine appends, the host removes.
+    /// The output buffer: the state machine appends complete lines, the host writes and removes them.
     fn output(&mut self) -> &mut Vec<u8>;
 
     /// Handles a line of `length` bytes that was skipped because it exceeds [`MAX_LINE`]; by default, logs it.
@@ -53,26 +55,27 @@ pub trait StateMachine {
     }
 }
 
-/// What a host gives a node besides its lines.
+/// What a host provides to a node when it starts.
 #[derive(Debug)]
 pub struct EngineConfig<O> {
     /// The wall clock at the start, in microseconds.
     pub incarnation: u64,
-    /// For the node's random choices.
+    /// A seed for the node's random choices.
     pub seed: u64,
-    /// The node's command line.
+    /// The node's parsed command line.
     pub options: O,
 }
 
-/// One node and everything around it that is not a host.
+/// A node with its pending calls, timers and output.
 #[derive(Debug)]
 pub struct Engine<N: Node> {
     node: Option<N>,
     config: EngineConfig<N::Options>,
     out: Outbox<N>,
     reader: Reader,
-    /// Lines that came before `init`.
+    /// Lines that arrived before `init`.
     early: Vec<u8>,
+    /// Whether these are being handled.
     replaying: bool,
 }
 
@@ -80,7 +83,7 @@ impl<N: Node> Engine<N> {
     /// An engine that waits for `init`.
     #[must_use]
     pub fn new(config: EngineConfig<N::Options>) -> Self {
-        // Numbers of an earlier incarnation must not meet answers meant for it.
+        // The ids of calls must differ from those of earlier incarnations, whose responses may yet arrive.
         let first_call = i64::try_from(config.incarnation).unwrap_or_default();
         let seed = config.seed;
         Self {
@@ -93,13 +96,13 @@ impl<N: Node> Engine<N> {
         }
     }
 
-    /// The node, once `init` has made it.
+    /// The node; `None` before `init`.
     #[must_use]
     pub const fn node(&self) -> Option<&N> {
         self.node.as_ref()
     }
 
-    /// What happened that should not have.
+    /// Counts of anomalous events.
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.out.counters()
@@ -113,7 +116,7 @@ impl<N: Node> Engine<N> {
             self.early.push(b'\n');
         }
         let Self { node, config, out, reader, replaying, .. } = self;
-        // Whoever asked before our own init knew nothing of the others'.
+        // A request that arrived before this node's `init` does not show that the others have theirs.
         let all_exist = !*replaying;
         let on_message = |message: &Message<'_>| on_message(node, config, out, all_exist, message);
         let read = reader.read(buffer, len, |message| message.map(on_message));
@@ -134,7 +137,7 @@ impl<N: Node> Engine<N> {
         }
     }
 
-    /// Handles what came before `init`.
+    /// Handles the lines that arrived before `init`.
     fn replay(&mut self) {
         let mut early = std::mem::take(&mut self.early);
         let len = early.len();
@@ -171,18 +174,18 @@ impl<N: Node> StateMachine for Engine<N> {
     fn on_deadline(&mut self, now: Time) {
         let Self { node, out, .. } = self;
         let Some(node) = node else { return };
-        // What these handlers arm without delay waits for the next wake-up, so that input is read in between.
+        // Timers armed here without delay wait for the next wake-up, so that input is read in between.
         for _ in 0..out.on_deadline(now) {
             match out.next_due() {
                 Some(Due::Timer(timer)) => node.on_timer(timer, out),
                 Some(Due::Call(id)) => {
-                    if let Some((call, answer)) = out.give_up(id) {
-                        node.on_response(call, answer, out);
+                    if let Some((call, response)) = out.give_up(id) {
+                        node.on_response(call, response, out);
                     }
                 }
                 Some(Due::Unsent(id, why)) => {
-                    if let Some((call, answer)) = out.unsent(id, why) {
-                        node.on_response(call, answer, out);
+                    if let Some((call, response)) = out.unsent(id, why) {
+                        node.on_response(call, response, out);
                     }
                 }
                 Some(Due::Retry(id)) => out.retry(id),
@@ -221,8 +224,8 @@ fn on_message<N: Node>(
         return Handled::Yes;
     };
     if let Some(id) = message.in_reply_to {
-        if let Some((call, answer)) = out.answered(id, answer(message)) {
-            running.on_response(call, answer, out);
+        if let Some((call, response)) = out.on_response(id, response(message)) {
+            running.on_response(call, response, out);
         }
         return Handled::Yes;
     }
@@ -232,13 +235,13 @@ fn on_message<N: Node>(
     }
     match N::Request::decode(message.kind, message.body) {
         Ok(request) => running.on_request(from, request, out),
-        Err(Refusal::Unknown) if message.kind == "init" => out.reply_regardless(from, "init_ok").end(),
+        Err(DecodeError::UnknownType) if message.kind == "init" => out.reply_regardless(from, "init_ok").end(),
         Err(why) => refuse(out, from, message, why),
     }
     Handled::Yes
 }
 
-/// Lets the node speak to its peers, once.
+/// Releases the messages to peers and services, and calls [`Node::on_settled`] the first time.
 #[cold]
 fn settle<N: Node>(node: &mut N, out: &mut Outbox<N>) {
     if out.settle() {
@@ -246,7 +249,7 @@ fn settle<N: Node>(node: &mut N, out: &mut Outbox<N>) {
     }
 }
 
-fn answer<'a>(message: &Message<'a>) -> Response<'a> {
+fn response<'a>(message: &Message<'a>) -> Response<'a> {
     if message.kind == "error" {
         let code = message.body.get("code").and_then(Json::as_u64).unwrap_or(ErrorCode::CRASH.0);
         let text = message.body.get("text").and_then(Json::as_str).unwrap_or_default();
@@ -258,30 +261,32 @@ fn answer<'a>(message: &Message<'a>) -> Response<'a> {
 
 #[inline]
 fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<ReplyTo> {
-    let from = out.ticket(message.src, message.msg_id);
+    let from = out.reply_to(message.src, message.msg_id);
     if from.is_none() {
-        drop_unnamed(out, message);
+        drop_message(out, message);
     }
     from
 }
 
 #[cold]
-fn drop_unnamed<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
+fn drop_message<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
     out.count().refused += 1;
     let (kind, src) = (Quote::of(message.kind), Quote::of(message.src));
     log::error!("dropped a {kind} message: its sender's id is too long: {src}");
 }
 
 #[cold]
-fn refuse<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, why: Refusal) {
+fn refuse<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, why: DecodeError) {
     out.count().refused += 1;
     let kind = Quote::of(message.kind);
     let (code, text) = match why {
-        Refusal::Unknown => (ErrorCode::NOT_SUPPORTED, format!("this node does not know messages of type {kind}")),
-        Refusal::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {kind} request: {why}")),
+        DecodeError::UnknownType => {
+            (ErrorCode::NOT_SUPPORTED, format!("this node does not know messages of type {kind}"))
+        }
+        DecodeError::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {kind} request: {why}")),
     };
     log::warn!("refused a message from {}: {}", Quote::of(message.src), Sentence(&text));
-    // Two nodes that refuse each other's refusals would never stop.
+    // An error is never answered with an error, or two nodes could go on forever.
     if message.kind != "error" {
         out.reply_error(from, code, &text);
     }
@@ -294,26 +299,26 @@ fn on_init<N: Node>(config: &EngineConfig<N::Options>, out: &mut Outbox<N>, mess
         log::error!("dropped an init: a node's id may have {MAX_NODE_ID} bytes: {}", Quote::of(message.dest));
         return None;
     }
-    out.introduce(Names::anonymous(message.dest));
+    out.set_names(Names::anonymous(message.dest));
     let from = sender(out, message)?;
     let ids = message.body.get("node_ids").and_then(|ids| ids.to::<Vec<Box<str>>>().ok());
     let id = message.body.get("node_id").and_then(Json::as_str);
     let (Some(id), Some(ids)) = (id, ids) else {
-        let why = Refusal::Malformed("node_id must be a string and node_ids an array of strings".into());
+        let why = DecodeError::Malformed("node_id must be a string and node_ids an array of strings".into());
         refuse(out, from, message, why);
         return None;
     };
     if ids.len() > MAX_NODES || ids.iter().any(|id| escaped(id).len() > MAX_NODE_ID) {
         let why = format!("at most {MAX_NODES} nodes, and {MAX_NODE_ID} bytes in the id of each, can be kept");
-        refuse(out, from, message, Refusal::Malformed(why));
+        refuse(out, from, message, DecodeError::Malformed(why));
         return None;
     }
     let names = Names::new(id, ids.clone());
     let Some(me) = names.peer(id) else {
-        refuse(out, from, message, Refusal::Malformed("node_id must be one of node_ids".into()));
+        refuse(out, from, message, DecodeError::Malformed("node_id must be one of node_ids".into()));
         return None;
     };
-    out.introduce(names);
+    out.set_names(names);
     out.settle_after(SETTLE);
     let EngineConfig { incarnation, seed, options } = config;
     let context = NodeContext { me, nodes: &ids, incarnation: *incarnation, seed: *seed, options };

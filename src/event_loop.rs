@@ -1,14 +1,14 @@
-//! The mio loop: the only place with descriptors and a clock.
+//! The mio event loop: the only module with file descriptors and a clock.
 //!
-//! A wake-up reads what stdin holds, hands the complete lines to a [`StateMachine`] in place, fires what is
-//! due, and writes once. While the machine has armed nothing and stdout takes what it is given, there is
-//! only one thing to wait for, so the wait is a blocking `read`: an idle round trip costs two system
-//! calls. The first deadline, or the first full stdout, makes stdin non-blocking for good, and the
-//! round trip costs three: poll, read, write. What cannot be polled (a file) is read blocking, a piece a
-//! wake-up, with timers fired in between. epoll counts in milliseconds, rounded up, so a timer fires up to one late.
+//! A wake-up reads from stdin, passes the complete lines to a [`StateMachine`] in place, handles deadlines, and writes
+//! once. While no deadline is set and stdout is not full, stdin is the only event source, so the loop waits in a
+//! blocking `read`: a round trip costs two system calls. The first deadline, or the first full stdout, makes stdin
+//! non-blocking for the rest of the run, and a round trip costs three: poll, read, write. Input that cannot be polled
+//! (a file) is read blocking, one read per wake-up, with deadlines handled in between. epoll's time-outs are in
+//! milliseconds, rounded up, so a timer fires up to one millisecond late.
 //!
-//! Everything is bounded: a line by [`MAX_LINE`](crate::wire::MAX_LINE), a wake-up by [`READS_PER_WAKE`], what waits
-//! for a stdout that nobody reads by [`PENDING_LIMIT`].
+//! Everything is bounded: a line by [`MAX_LINE`](crate::wire::MAX_LINE), a wake-up by [`READS_PER_WAKE`], and unwritten
+//! output by [`PENDING_LIMIT`].
 
 mod input;
 mod nonblocking;
@@ -27,23 +27,23 @@ use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// The bytes of output that may wait for a full stdout before the machine is left alone.
+/// Bytes of output that may be pending on a full stdout before the machine is paused.
 ///
-/// Up to here reading goes on, so that a peer that writes all its requests before it reads the answers
-/// is served. From here on nothing is read and nothing expires until stdout has taken enough, as if the
-/// process had blocked in `write`. The output exceeds it by what the machine makes of one read.
+/// Below the limit, reading continues, so that a peer may write all its requests before it reads the replies. Above it,
+/// nothing is read and no deadline is handled until stdout has drained, as if the process had blocked in `write`.
+/// Output may exceed the limit by what the machine produces from one read.
 pub const PENDING_LIMIT: usize = 1 << 20;
 
-/// Reads of one wake-up: about a megabyte, so that timers and output wait for no more than its handling.
+/// Maximum number of reads per wake-up: about a megabyte, which bounds how long timers and output are delayed.
 pub const READS_PER_WAKE: usize = 8;
 
-/// The descriptor that an event is about.
+/// The file descriptors that are polled.
 const INPUT: Token = Token(0);
 const OUTPUT: Token = Token(1);
 
-/// Drives `machine` from stdin to stdout, and says how the process is to exit.
+/// Drives `machine` from stdin to stdout; returns the exit code for the process.
 ///
-/// A broken stdout is a failure without a word, because whoever closed it knows.
+/// A closed stdout is a failure without a message; any other I/O error is logged.
 pub fn host<M: StateMachine>(machine: &mut M) -> ExitCode {
     match run(machine) {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,17 +67,17 @@ pub fn run<M: StateMachine>(machine: &mut M) -> io::Result<()> {
 
 /// Drives `machine` from `input` to `output` until `input` ends and all output is written.
 ///
-/// The two must be different descriptors, but may be one open file, as a terminal is. Their flags are
-/// restored on return. Time is zero at the call.
+/// The two must be different descriptors, but may refer to the same open file, such as a terminal. Their flags are
+/// restored on return. The machine's time starts at zero.
 ///
 /// # Errors
 ///
-/// When `input` or `output` fails; [`io::ErrorKind::BrokenPipe`] when nobody can read `output` any more.
+/// `input` or `output` fails; [`io::ErrorKind::BrokenPipe`] if the reading end of `output` was closed.
 pub fn serve<M: StateMachine>(input: BorrowedFd<'_>, output: BorrowedFd<'_>, machine: &mut M) -> io::Result<()> {
     EventLoop::open(input, output)?.serve(machine)
 }
 
-/// The loop's state.
+/// The state of the loop.
 #[derive(Debug)]
 struct EventLoop<'fd> {
     poll: Poll,
@@ -114,7 +114,7 @@ impl<'fd> EventLoop<'fd> {
         Ok(())
     }
 
-    /// Returns when there is something to do.
+    /// Waits for input, writable output or a deadline.
     fn wait<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         let full = self.output.is_full(machine.output());
         let deadline = if full { None } else { machine.next_deadline() };
@@ -131,7 +131,7 @@ impl<'fd> EventLoop<'fd> {
         if may_read && self.input.blocks() { self.input.read() } else { Ok(()) }
     }
 
-    /// Does everything that one wake-up asks for.
+    /// Handles one wake-up.
     fn turn<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         if !self.output.is_full(machine.output()) {
             self.handle(machine)?;
@@ -139,7 +139,7 @@ impl<'fd> EventLoop<'fd> {
         self.output.write(machine.output(), self.poll.registry())
     }
 
-    /// Feeds what was read, and what can be read without waiting, then fires what is due.
+    /// Handles the input that was read or can be read without blocking, then the deadlines.
     fn handle<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         let now = self.now();
         self.input.feed(machine, now);
@@ -159,7 +159,7 @@ impl<'fd> EventLoop<'fd> {
     fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut polled = self.poll.poll(&mut self.events, timeout);
         if polled.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::Interrupted) {
-            // So wakes a process that was stopped: what came meanwhile has to be read before anything expires.
+            // A process that was stopped resumes here: pending input must be read before anything expires.
             polled = self.poll.poll(&mut self.events, Some(Duration::ZERO));
         }
         match polled {

@@ -1,10 +1,9 @@
-//! Typed calls to Maelstrom's services (protocol §8): seq-kv, lin-kv, lww-kv and lin-tso.
+//! Typed clients of Maelstrom's services (protocol §8): seq-kv, lin-kv, lww-kv and lin-tso.
 //!
-//! Keys and values are anything that can be written as JSON. The answer to each call comes to
-//! [`Node::on_response`], where [`found`], [`written`], [`swapped`] and [`timestamp`]
-//! read it.
-//! Each call has a deadline, and is sent again as its [`Policy`] allows. A failure is [definite](CallError::Refused) or
-//! [not](CallError::Unknown): what may yet take effect is never said to have failed.
+//! Keys and values are any type that can be written as JSON. The response to a call is passed to [`Node::on_response`],
+//! where [`found`], [`written`], [`swapped`] or [`timestamp`] interprets it. Each call has a deadline, and is
+//! retransmitted as its [`Policy`] allows. Failures are [definite](CallError::Definite) or
+//! [indefinite](CallError::Indefinite): an operation that may yet take effect never fails definitely.
 //!
 //! ```
 //! use gossip_gloomers::kv::{self, SEQ_KV};
@@ -14,9 +13,9 @@
 //! use gossip_gloomers::wire::ErrorCode;
 //!
 //! requests! {
-//!     /// What the node is asked.
+//!     /// Requests to the node.
 //!     pub enum Request<'a> {
-//!         /// Name the number of visitors.
+//!         /// Read the number of visitors.
 //!         "read" => Read {},
 //!     }
 //! }
@@ -37,10 +36,10 @@
 //!         SEQ_KV.read("visitors", from, out);
 //!     }
 //!
-//!     fn on_response(&mut self, from: ReplyTo, answer: Response<'_>, out: &mut Outbox<Self>) {
-//!         match kv::found::<u64>(answer) {
+//!     fn on_response(&mut self, from: ReplyTo, response: Response<'_>, out: &mut Outbox<Self>) {
+//!         match kv::found::<u64>(response) {
 //!             Ok(count) => out.reply(from, "read_ok").field("value", count.unwrap_or(0)).end(),
-//!             Err(_) => out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "seq-kv does not answer"),
+//!             Err(_) => out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "seq-kv did not respond"),
 //!         }
 //!     }
 //! }
@@ -53,155 +52,156 @@ use crate::wire::{Encode, ErrorCode, Field, Json};
 
 pub use crate::outbox::{Policy, Repetition};
 
-/// Four seconds, as clients wait for five; again after about one second, two, and four. Reads and timestamps are sent
-/// again whenever there is no answer, writes and comparisons only when they were refused for the moment.
-pub const PATIENT: Policy = Policy {
+/// A time-out of 4 s, since clients wait for 5 s, and retries after about 1, 2 and 4 s. Reads and timestamps are
+/// retried whenever there is no response, writes and compare-and-sets only if they failed as temporarily unavailable.
+pub const DEFAULT_POLICY: Policy = Policy {
     timeout: Duration::from_secs(4),
     pause: Duration::from_secs(1),
     longest_pause: Duration::from_secs(4),
     repetition: Repetition::Forbidden,
 };
 
-/// Sequentially consistent keys and values: a node that has written nothing for a while may read what was, up to 31
-/// changes ago (protocol §8.3).
-pub const SEQ_KV: Store = Store { service: Service::SeqKv, policy: PATIENT };
-/// Linearizable keys and values.
-pub const LIN_KV: Store = Store { service: Service::LinKv, policy: PATIENT };
-/// Keys and values where the last write wins, eventually; reads may be of the past, and writes lost (protocol §8.4).
-pub const LWW_KV: Store = Store { service: Service::LwwKv, policy: PATIENT };
+/// The sequentially consistent store: a node that has not written for a while may read a state up to 31 changes old
+/// (protocol §8.3).
+pub const SEQ_KV: KvClient = KvClient { service: Service::SeqKv, policy: DEFAULT_POLICY };
+/// The linearizable store.
+pub const LIN_KV: KvClient = KvClient { service: Service::LinKv, policy: DEFAULT_POLICY };
+/// The eventually consistent store, where the last write wins: reads may be stale and writes lost (protocol §8.4).
+pub const LWW_KV: KvClient = KvClient { service: Service::LwwKv, policy: DEFAULT_POLICY };
 
-/// One of the three services that keep values by key.
+/// A client of one of the three key-value stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Store {
+pub struct KvClient {
     service: Service,
     policy: Policy,
 }
 
-/// What a compare-and-set does about a key that has no value; lww-kv always refuses.
+/// What a compare-and-set does if the key does not exist; with lww-kv, it always fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absent {
-    /// Give it the new value, whatever the old should have been.
+pub enum IfMissing {
+    /// Create the key with the new value, whatever the expected value.
     Create,
-    /// Change nothing.
-    Refuse,
+    /// Change nothing and fail with [`KEY_DOES_NOT_EXIST`](ErrorCode::KEY_DOES_NOT_EXIST).
+    Fail,
 }
 
-impl Store {
-    /// The same service under another policy. Its `repetition` applies to writes and comparisons; reads always repeat.
+impl KvClient {
+    /// The same service with another policy. Its `repetition` applies to writes and compare-and-sets; reads are always
+    /// retried.
     #[must_use]
-    pub const fn with(self, policy: Policy) -> Self {
+    pub const fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 
-    /// Asks for the value of a key; see [`found`].
+    /// Reads a key; see [`found`].
     pub fn read<N: Node>(self, key: impl Encode, call: N::Call, out: &mut Outbox<N>) {
         let policy = Policy { repetition: Repetition::Harmless, ..self.policy };
         out.call_with_retry(self.service, policy, call, "read", |line| line.field("key", key).end());
     }
 
-    /// Gives a key a value; see [`written`].
+    /// Writes a value to a key; see [`written`].
     pub fn write<N: Node>(self, key: impl Encode, value: impl Encode, call: N::Call, out: &mut Outbox<N>) {
         out.call_with_retry(self.service, self.policy, call, "write", |line| {
             line.field("key", key).field("value", value).end();
         });
     }
 
-    /// Gives a key the value `to` if it has the value `from`; see [`swapped`].
+    /// Changes the value of a key to `to` if it is `from`; see [`swapped`].
     pub fn cas<N: Node>(
         self,
         key: impl Encode,
         (from, to): (impl Encode, impl Encode),
-        absent: Absent,
+        missing: IfMissing,
         call: N::Call,
         out: &mut Outbox<N>,
     ) {
         out.call_with_retry(self.service, self.policy, call, "cas", |line| {
             let line = line.field("key", key).field("from", from).field("to", to);
-            match absent {
-                Absent::Create => line.field("create_if_not_exists", true).end(),
-                Absent::Refuse => line.end(),
+            match missing {
+                IfMissing::Create => line.field("create_if_not_exists", true).end(),
+                IfMissing::Fail => line.end(),
             }
         });
     }
 }
 
-/// Asks lin-tso for a timestamp that is greater than any that was answered before; see [`timestamp`].
-pub fn ask_timestamp<N: Node>(policy: Policy, call: N::Call, out: &mut Outbox<N>) {
+/// Requests a timestamp from lin-tso, greater than all returned before; see [`timestamp`].
+pub fn request_timestamp<N: Node>(policy: Policy, call: N::Call, out: &mut Outbox<N>) {
     let policy = Policy { repetition: Repetition::Harmless, ..policy };
     out.call_with_retry(Service::LinTso, policy, call, "ts", |_| {});
 }
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallError {
-    /// It had and will have no effect.
-    Refused(ErrorCode),
-    /// It may have had, or may yet have, its effect.
-    Unknown,
-    /// The answer is not what such a call is answered with, or its value is of another type.
+    /// It has and will have no effect.
+    Definite(ErrorCode),
+    /// It may have taken effect, or may do so yet.
+    Indefinite,
+    /// The reply has an unexpected type or shape.
     Unexpected,
 }
 
-/// What a comparison led to.
+/// The result of a compare-and-set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swap {
     /// The key has the new value.
     Done,
-    /// It had another than the one it should have had.
+    /// The key had another value than the expected one.
     Differs,
-    /// There is no such key.
+    /// The key does not exist.
     Absent,
 }
 
-/// What a [read](Store::read) found; `None` if there is no such key. A [`Json`] takes a value of any type.
+/// The value returned by a [read](KvClient::read); `None` if the key does not exist. [`Json`] accepts any value.
 ///
 /// # Errors
-/// The value is not known.
-pub fn found<'a, T: Field<'a>>(answer: Response<'a>) -> Result<Option<T>, CallError> {
-    match reply(answer, "read_ok") {
+/// The read failed, or the value is not a `T`.
+pub fn found<'a, T: Field<'a>>(response: Response<'a>) -> Result<Option<T>, CallError> {
+    match reply(response, "read_ok") {
         Ok(body) => {
             let value = body.get("value").ok_or(CallError::Unexpected)?;
             T::read(value).map(Some).map_err(|_| CallError::Unexpected)
         }
-        Err(CallError::Refused(ErrorCode::KEY_DOES_NOT_EXIST)) => Ok(None),
+        Err(CallError::Definite(ErrorCode::KEY_DOES_NOT_EXIST)) => Ok(None),
         Err(failure) => Err(failure),
     }
 }
 
-/// Whether a [write](Store::write) was carried out.
+/// The result of a [write](KvClient::write).
 ///
 /// # Errors
-/// It was not, or may not have been.
-pub fn written(answer: Response<'_>) -> Result<(), CallError> {
-    reply(answer, "write_ok").map(drop)
+/// The write failed.
+pub fn written(response: Response<'_>) -> Result<(), CallError> {
+    reply(response, "write_ok").map(drop)
 }
 
-/// What a [comparison](Store::cas) led to.
+/// The result of a [compare-and-set](KvClient::cas).
 ///
 /// # Errors
-/// It is not known.
-pub fn swapped(answer: Response<'_>) -> Result<Swap, CallError> {
-    match reply(answer, "cas_ok") {
+/// The call failed for another reason than those of [`Swap`].
+pub fn swapped(response: Response<'_>) -> Result<Swap, CallError> {
+    match reply(response, "cas_ok") {
         Ok(_) => Ok(Swap::Done),
-        Err(CallError::Refused(ErrorCode::PRECONDITION_FAILED)) => Ok(Swap::Differs),
-        Err(CallError::Refused(ErrorCode::KEY_DOES_NOT_EXIST)) => Ok(Swap::Absent),
+        Err(CallError::Definite(ErrorCode::PRECONDITION_FAILED)) => Ok(Swap::Differs),
+        Err(CallError::Definite(ErrorCode::KEY_DOES_NOT_EXIST)) => Ok(Swap::Absent),
         Err(failure) => Err(failure),
     }
 }
 
-/// The time that lin-tso told.
+/// The timestamp returned by lin-tso.
 ///
 /// # Errors
-/// It told none.
-pub fn timestamp(answer: Response<'_>) -> Result<u64, CallError> {
-    reply(answer, "ts_ok")?.get("ts").and_then(Json::as_u64).ok_or(CallError::Unexpected)
+/// The call failed.
+pub fn timestamp(response: Response<'_>) -> Result<u64, CallError> {
+    reply(response, "ts_ok")?.get("ts").and_then(Json::as_u64).ok_or(CallError::Unexpected)
 }
 
-fn reply<'a>(answer: Response<'a>, expected: &str) -> Result<Json<'a>, CallError> {
-    match answer {
+fn reply<'a>(response: Response<'a>, expected: &str) -> Result<Json<'a>, CallError> {
+    match response {
         Response::Reply { kind, body } if kind == expected => Ok(body),
         Response::Reply { .. } => Err(CallError::Unexpected),
-        Response::Error { code, .. } if code.is_definite() => Err(CallError::Refused(code)),
-        Response::Error { .. } | Response::Expired => Err(CallError::Unknown),
+        Response::Error { code, .. } if code.is_definite() => Err(CallError::Definite(code)),
+        Response::Error { .. } | Response::Expired => Err(CallError::Indefinite),
     }
 }

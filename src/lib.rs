@@ -1,16 +1,16 @@
-//! Nodes for [Maelstrom](https://github.com/jepsen-io/maelstrom), the runtime they stand on, and a workbench that
-//! judges them.
+//! Nodes for [Maelstrom](https://github.com/jepsen-io/maelstrom), the runtime they are built on, and a workbench that
+//! tests them.
 //!
-//! A [`Node`](node::Node) is a state machine: requests, answers and timers come in, and whatever is to be sent goes
-//! into an [`Outbox`](outbox::Outbox). It has no clock, no thread and no descriptor; time is an argument. An
-//! [`Engine`](engine::Engine) puts lines of JSON on one side and handlers on the other, and a host drives the engine:
-//! the [`event_loop`] as a process on stdin and stdout, or a `Simulation` in virtual time. So the node that is tested
-//! is the node that runs, byte for byte.
+//! A [`Node`](node::Node) is a state machine: requests, responses and timers come in, and everything to be sent goes
+//! into an [`Outbox`](outbox::Outbox). It has no clock, no thread and no file descriptor; time is an argument. An
+//! [`Engine`](engine::Engine) translates between lines of JSON and a node's handlers, and a host drives the engine:
+//! the [`event_loop`] as a process on stdin and stdout, or a `Simulation` in virtual time. The code that is tested is
+//! therefore exactly the code that runs.
 //!
 //! `ARCHITECTURE.md` is the map of the repository. Where comments cite `protocol §8.3`, they mean that section of
 //! `docs/protocol.md`, which has the facts about Maelstrom.
 //!
-//! # A whole node
+//! # A complete node
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -21,15 +21,15 @@
 //! use gossip_gloomers::wire::Json;
 //!
 //! requests! {
-//!     /// What an echo node is asked.
+//!     /// Requests to an echo node.
 //!     #[derive(Debug)]
 //!     pub enum Request<'a> {
-//!         /// Say this again.
+//!         /// Send this value back.
 //!         "echo" => Echo { echo: Json<'a> },
 //!     }
 //! }
 //!
-//! /// Answers each `echo` with the same value.
+//! /// Replies to each `echo` with the same value.
 //! #[derive(Debug)]
 //! pub struct Echo;
 //!
@@ -54,12 +54,12 @@
 //! # }
 //! ```
 //!
-//! # Requests, later replies and timers
+//! # Requests, deferred replies and timers
 //!
-//! [`requests!`] declares what a node can be asked: each variant under its `type`, each field of any type that serde
-//! reads, borrowed from the line where it can be. What has another shape never reaches the node; whoever sent it is
-//! told why. A [`ReplyTo`](node::ReplyTo) is the ticket for one reply: copy it, keep it, reply when the time has come.
-//! A timer is a value of the node's own, handed back when it fires.
+//! [`requests!`] declares the requests that a node handles: each variant under its `type`, each field of any type that
+//! serde can deserialize, borrowed from the line where possible. A request of any other shape is answered with an
+//! error and never reaches the node. A [`ReplyTo`](node::ReplyTo) is the address of one reply: copy it, store it,
+//! reply whenever you are ready. A timer is a value of the node's own type, passed back to it when the timer fires.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -70,18 +70,18 @@
 //! use gossip_gloomers::time::Duration;
 //!
 //! requests! {
-//!     /// What a gate is asked.
+//!     /// Requests to a gate.
 //!     pub enum Request<'a> {
-//!         /// Let me through.
+//!         /// Wait until the gate opens.
 //!         "enter" => Enter { name: &'a str, luggage: Option<u32> },
 //!     }
 //! }
 //!
-//! /// The gate opens.
+//! /// The timer that opens the gate.
 //! #[derive(Debug, Clone, Copy)]
 //! pub struct Open;
 //!
-//! /// Opens a second after the first has come, for all who have come by then.
+//! /// Opens one second after the first request, and then replies to every request received so far.
 //! #[derive(Debug, Default)]
 //! pub struct Gate(Vec<(ReplyTo, String)>);
 //!
@@ -104,8 +104,8 @@
 //!     }
 //!
 //!     fn on_timer(&mut self, _: Open, out: &mut Outbox<Self>) {
-//!         for (from, who) in self.0.drain(..) {
-//!             out.reply(from, "enter_ok").field("welcome", who).end();
+//!         for (from, guest) in self.0.drain(..) {
+//!             out.reply(from, "enter_ok").field("welcome", guest).end();
 //!         }
 //!     }
 //! }
@@ -113,11 +113,11 @@
 //!
 //! # Calls and services
 //!
-//! [`Outbox::call`](outbox::Outbox::call) asks a [`Peer`](node::Peer) or one of Maelstrom's services
-//! ([`Service`](node::Service)), with a deadline and a value of the node's own that says what the answer will mean.
-//! Exactly one [`Response`](node::Response) comes for each call: a reply, an error, or that the deadline has passed.
-//! Nothing blocks, and there are no callbacks. For the services, [`kv`] has the calls and reads the answers: it sends
-//! again what may be sent again, and keeps apart what failed and what may yet happen.
+//! [`Outbox::call`](outbox::Outbox::call) sends a request to a [`Peer`](node::Peer) or to one of Maelstrom's services
+//! ([`Service`](node::Service)), with a deadline and a value of the node's own type that identifies the call. Each
+//! call gets exactly one [`Response`](node::Response): a reply, an error, or the notice that the deadline has passed.
+//! Nothing blocks, and there are no callbacks. [`kv`] is a typed client of the services: it retries what may safely be
+//! retried, and distinguishes definite failures from indefinite ones.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -129,25 +129,22 @@
 //! use gossip_gloomers::wire::{ErrorCode, Json};
 //!
 //! requests! {
-//!     /// What a librarian is asked.
+//!     /// Requests to a proxy.
 //!     pub enum Request<'a> {
-//!         /// The value of this key in lin-kv.
+//!         /// Read the value of this key in lin-kv.
 //!         "look_up" => LookUp { key: &'a str },
 //!     }
 //! }
 //!
-//! /// Who asked for what lin-kv is asked.
-//! #[derive(Debug, Clone, Copy)]
-//! pub struct For(ReplyTo);
-//!
-//! /// Asks the service lin-kv on behalf of others.
+//! /// Forwards reads to the service lin-kv.
 //! #[derive(Debug)]
-//! pub struct Librarian;
+//! pub struct Proxy;
 //!
-//! impl Node for Librarian {
+//! impl Node for Proxy {
 //!     type Request<'a> = Request<'a>;
 //!     type Timer = Infallible;
-//!     type Call = For;
+//!     /// The request that the call was made for.
+//!     type Call = ReplyTo;
 //!     type Options = ();
 //!
 //!     fn start(_: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
@@ -156,15 +153,15 @@
 //!
 //!     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
 //!         let Request::LookUp { key } = request;
-//!         LIN_KV.read(key, For(from), out);
+//!         LIN_KV.read(key, from, out);
 //!     }
 //!
-//!     fn on_response(&mut self, For(from): For, answer: Response<'_>, out: &mut Outbox<Self>) {
-//!         match kv::found::<Json<'_>>(answer) {
+//!     fn on_response(&mut self, from: ReplyTo, response: Response<'_>, out: &mut Outbox<Self>) {
+//!         match kv::found::<Json<'_>>(response) {
 //!             Ok(Some(value)) => out.reply(from, "look_up_ok").field("value", value).end(),
-//!             Ok(None) => out.reply_error(from, ErrorCode::KEY_DOES_NOT_EXIST, "nothing is known of it"),
-//!             Err(CallError::Refused(code)) => out.reply_error(from, code, "lin-kv refuses"),
-//!             Err(_) => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv has not answered"),
+//!             Ok(None) => out.reply_error(from, ErrorCode::KEY_DOES_NOT_EXIST, "no such key"),
+//!             Err(CallError::Definite(code)) => out.reply_error(from, code, "lin-kv failed"),
+//!             Err(_) => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv did not respond"),
 //!         }
 //!     }
 //! }
@@ -172,10 +169,11 @@
 //!
 //! # The replicated log
 //!
-//! Most nodes need one thing of each other: that all of them come to hold what any of them was told. [`gossip`] does
-//! that, through partitions, losses and restarts, at about one message an operation for 25 nodes and far less at higher
-//! rates. A node says what an [operation](gossip::Operation) is and what it does to the node's [`View`](gossip::View);
-//! [`Replicated`](gossip::Replicated) applies the operations of all nodes to it, each once, in any order.
+//! Most nodes need one service of their peers: that every operation made at one node eventually reaches all of them.
+//! [`gossip`] provides it across partitions, message loss and restarts, for about one message per operation with 25
+//! nodes, and far less at higher rates. A node defines an [operation](gossip::Operation) and its effect on the node's
+//! [`View`](gossip::View); [`Replicated`](gossip::Replicated) applies the operations of all nodes to the view, each
+//! exactly once, in any order.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -186,13 +184,13 @@
 //! use gossip_gloomers::requests;
 //!
 //! requests! {
-//!     /// What a counter is asked.
+//!     /// Requests to a counter.
 //!     pub enum Request<'a> {
-//!         /// Count this much more.
+//!         /// Add this to the counter.
 //!         "add" => Add { delta: i64 },
-//!         /// What is the total?
+//!         /// Read the counter.
 //!         "read" => Read {},
-//!         /// What another replica says.
+//!         /// A message from another replica.
 //!         "gossip" => Gossip(Message<'a>),
 //!     }
 //! }
@@ -210,7 +208,7 @@
 //!     }
 //! }
 //!
-//! /// A counter that every node moves, partitioned or not.
+//! /// A counter that is available at every node, partitioned or not.
 //! #[derive(Debug)]
 //! pub struct Counter(Replicated<Total>);
 //!
@@ -248,8 +246,8 @@
 //! # Testing a node
 //!
 //! With the feature `simulation`, on by default, `simulation::Simulation` runs any node in virtual time, under the
-//! workloads, networks, faults and checkers of `gloomers test`. A minute of it takes a fraction of a second, a seed
-//! repeats it to the byte, and the report names the calls that do.
+//! workloads, networks, faults and checkers of `gloomers test`. A simulated minute takes a fraction of a second, a run
+//! is reproducible from its seed, and the report prints the builder calls that reproduce it.
 //!
 #![cfg_attr(feature = "simulation", doc = "```")]
 #![cfg_attr(not(feature = "simulation"), doc = "```ignore")]
@@ -266,8 +264,8 @@
 //! }
 //! ```
 //!
-//! The folder `examples` has whole programs with their tests: `echo`, `counter_on_seq_kv`, and `my_gossip`, a broadcast
-//! that does its own gossip with timers and calls. The [`nodes`] of this crate are the next thing to read.
+//! The folder `examples` has complete programs with their tests: `echo`, `counter_on_seq_kv`, and `my_gossip`, a
+//! broadcast node that implements its own gossip with timers and calls. Read the [`nodes`] of this crate next.
 
 pub mod time;
 pub mod wire;

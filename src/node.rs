@@ -1,7 +1,7 @@
-//! The contract of a node: a state machine that answers requests, and nothing else.
+//! The interface of a node: a state machine that handles requests.
 //!
-//! A node computes; its host acts. Time and randomness come in as arguments, everything it says goes into the
-//! [`Outbox`], and no handler blocks, reads a clock or touches a descriptor.
+//! A node does no I/O; its host does. Time and randomness come in as arguments, every message it sends goes into the
+//! [`Outbox`], and no handler blocks, reads a clock or touches a file descriptor.
 
 use std::fmt;
 
@@ -11,33 +11,33 @@ use crate::wire::{Decode, ErrorCode, Json, Quote};
 
 /// A Maelstrom node.
 pub trait Node: Sized {
-    /// What it can be asked, by clients and by peers; see [`requests!`](crate::requests).
+    /// Its requests, from clients and from peers; see [`requests!`](crate::requests).
     type Request<'a>: Decode<'a>;
-    /// What a timer means when it fires.
+    /// Identifies a timer when it fires.
     type Timer: Copy + fmt::Debug;
-    /// What an answer means when it comes.
+    /// Identifies a call when its response arrives.
     type Call: Copy + fmt::Debug;
-    /// What its command line says; `()` takes no arguments.
+    /// Its parsed command line; `()` takes no arguments.
     type Options: Options;
 
-    /// Makes the node, when `init` arrives.
+    /// Creates the node when `init` arrives.
     fn start(context: &NodeContext<'_, Self::Options>, out: &mut Outbox<Self>) -> Self;
 
-    /// Called once, when all peers and services surely exist: the time to speak to them. What is sent to them before is
-    /// held back until then ([`SETTLE`](crate::engine::SETTLE)).
+    /// Called once, when all peers and services are certain to be registered. Messages sent to them earlier are held
+    /// back until then ([`SETTLE`](crate::engine::SETTLE)).
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
         let _ = out;
     }
 
-    /// Handles a request; whoever sent it waits for [`Outbox::reply`] or [`Outbox::reply_error`], now or later.
+    /// Handles a request. Its sender waits for an [`Outbox::reply`] or [`Outbox::reply_error`], now or later.
     fn on_request(&mut self, from: ReplyTo, request: Self::Request<'_>, out: &mut Outbox<Self>);
 
-    /// Handles what came of an [`Outbox::call`]: exactly one answer for each.
-    fn on_response(&mut self, call: Self::Call, answer: Response<'_>, out: &mut Outbox<Self>) {
-        let _ = (call, answer, out);
+    /// Handles the response to an [`Outbox::call`]: exactly one for each call.
+    fn on_response(&mut self, call: Self::Call, response: Response<'_>, out: &mut Outbox<Self>) {
+        let _ = (call, response, out);
     }
 
-    /// Handles a timer that [`Outbox::arm`] set.
+    /// Handles a timer set by [`Outbox::arm`].
     fn on_timer(&mut self, timer: Self::Timer, out: &mut Outbox<Self>) {
         let _ = (timer, out);
     }
@@ -45,10 +45,10 @@ pub trait Node: Sized {
 
 /// A node's command line.
 pub trait Options: Sized {
-    /// Reads the arguments after the program's name.
+    /// Parses the arguments after the program's name.
     ///
     /// # Errors
-    /// An argument is unknown or has a bad value; the text says which, and what is allowed.
+    /// An argument is unknown or has an invalid value; the message names it, and what is allowed.
     fn parse(arguments: &mut dyn Iterator<Item = String>) -> Result<Self, String>;
 }
 
@@ -61,19 +61,19 @@ impl Options for () {
     }
 }
 
-/// Who a node is, this time.
+/// What a node is given when it starts.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NodeContext<'a, O> {
     /// The node itself.
     pub me: Peer,
-    /// The ids of all nodes, itself included, in the order every node is given them; [`Peer`] is an index here.
+    /// The ids of all nodes, itself included, in the same order at every node; a [`Peer`] is an index into it.
     pub nodes: &'a [Box<str>],
-    /// Grows from one incarnation of this node to its next: the host's wall clock at the start, in microseconds.
+    /// Increases with each restart of the node: the host's wall clock at the start, in microseconds.
     pub incarnation: u64,
-    /// For the node's own random choices.
+    /// A seed for the node's random choices.
     pub seed: u64,
-    /// The command line.
+    /// The parsed command line.
     pub options: &'a O,
 }
 
@@ -85,21 +85,21 @@ impl<O> NodeContext<'_, O> {
     }
 }
 
-/// A node of the cluster, by its position in `node_ids`.
+/// A node of the cluster, as its index in `node_ids`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Peer(u32);
 
 impl Peer {
-    /// The peer at a position.
+    /// The peer at an index.
     ///
     /// # Panics
-    /// The position does not fit in 32 bits.
+    /// The index does not fit in 32 bits.
     #[must_use]
     pub fn at(index: usize) -> Self {
         Self(u32::try_from(index).expect("a cluster has fewer than four billion nodes"))
     }
 
-    /// Its position.
+    /// Its index.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
@@ -109,17 +109,17 @@ impl Peer {
 /// One of Maelstrom's services (protocol §8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
-    /// Sequentially consistent keys and values.
+    /// A sequentially consistent key-value store.
     SeqKv,
-    /// Linearizable keys and values.
+    /// A linearizable key-value store.
     LinKv,
-    /// Keys and values where the last write wins, eventually.
+    /// An eventually consistent key-value store; the last write wins.
     LwwKv,
-    /// Linearizable timestamps.
+    /// A linearizable timestamp oracle.
     LinTso,
 }
 
-/// Where a message can be sent without having been asked.
+/// The destination of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A node.
@@ -140,22 +140,22 @@ impl From<Service> for Target {
     }
 }
 
-/// Client ids are kept inside a [`ReplyTo`] when their JSON text has at most this many bytes (Maelstrom's are `c0`,
-/// `c1`, ...); a request from a longer one is refused on stderr.
+/// The longest client id, in bytes of JSON text, that a [`ReplyTo`] can hold (Maelstrom's are `c0`, `c1`, ...). A
+/// request from a longer id is dropped, with a message on stderr.
 pub const MAX_CLIENT_ID: usize = 30;
 
-/// The ticket for one reply: who asked, and under which number. Copy it, keep it, reply later.
+/// The address of one reply: the sender of the request and its `msg_id`. Copy it, store it, reply later.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyTo {
-    pub(crate) who: Who,
+    pub(crate) sender: Sender,
     pub(crate) msg_id: Option<i64>,
     pub(crate) received: Time,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Who {
+pub(crate) enum Sender {
     Peer(Peer),
-    /// Not a node: the id as JSON text without the quotes.
+    /// Not a node: its id as JSON text without the quotes.
     Client {
         len: u8,
         id: [u8; MAX_CLIENT_ID],
@@ -163,29 +163,30 @@ pub(crate) enum Who {
 }
 
 impl ReplyTo {
-    /// The peer that sent this, if it was one.
+    /// The peer that sent the request, if it was one.
     #[must_use]
     pub const fn peer(&self) -> Option<Peer> {
-        match self.who {
-            Who::Peer(peer) => Some(peer),
-            Who::Client { .. } => None,
+        match self.sender {
+            Sender::Peer(peer) => Some(peer),
+            Sender::Client { .. } => None,
         }
     }
 
-    /// When the host received the request, at the earliest: when it last looked for input, if the node has timers.
+    /// The earliest time at which the request may have arrived: when the host last polled its input, if the node has
+    /// timers, else when it read the request.
     #[must_use]
     pub const fn received(&self) -> Time {
         self.received
     }
 
-    /// Whether a reply is expected: the request had a number to quote.
+    /// Whether a reply is expected: the request had a `msg_id`.
     #[must_use]
     pub const fn expects_reply(&self) -> bool {
         self.msg_id.is_some()
     }
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Debug, Clone, Copy)]
 pub enum Response<'a> {
     /// A reply.
@@ -197,11 +198,11 @@ pub enum Response<'a> {
     },
     /// A reply of type `error`.
     Error {
-        /// Why.
+        /// Its code.
         code: ErrorCode,
-        /// In words; often empty.
+        /// Its message; often empty.
         text: &'a str,
     },
-    /// No reply before the call's deadline: the request may or may not take effect. A later reply is dropped.
+    /// No reply before the call's deadline: the request may or may not take effect. A later reply is ignored.
     Expired,
 }

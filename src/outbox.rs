@@ -1,13 +1,14 @@
-//! What a handler leaves behind: lines to send, calls to wait for, timers to fire.
+//! The outbox of a handler: lines to send, pending calls, and timers.
 //!
-//! Everything here is correct by construction: a line ends itself, its addressee exists, and a reply to a client that
-//! has stopped waiting is withheld, because any of these would mute the node in Maelstrom (protocol §1.7).
+//! Its output is correct by construction: a line terminates itself, its destination exists, and a reply to a client
+//! that has stopped waiting is withheld, because violating any of these would mute the node in Maelstrom (protocol
+//! §1.7).
 
 mod retries;
 
 use std::collections::HashMap;
 
-use crate::node::{MAX_CLIENT_ID, Node, Peer, ReplyTo, Response, Service, Target, Who};
+use crate::node::{MAX_CLIENT_ID, Node, Peer, ReplyTo, Response, Sender, Service, Target};
 use crate::time::{Duration, Time};
 use crate::wheel::Wheel;
 use crate::wire::{ErrorCode, Line, Quote, REQUEST, Sentence, TooLarge, write_str};
@@ -15,35 +16,35 @@ use retries::Retries;
 
 pub use retries::{Policy, Repetition};
 
-/// A client's request older than this gets no reply: clients give up 5 s after sending and may then be gone for good.
+/// A client's request older than this gets no reply: clients time out 5 s after sending and may then leave the network.
 /// `init` is exempt, its client waits 10 s.
 pub const REPLY_WITHIN: Duration = Duration::from_secs(4);
 
-/// At most this many calls wait for answers at once; a call beyond it is not sent and expires at once.
+/// Maximum number of pending calls; a call beyond it is not sent and expires at once.
 pub const MAX_CALLS: usize = 1 << 16;
 
-/// At most this many bytes of calls are kept to be sent again; a call beyond it is not sent, and is refused at once.
+/// Maximum number of bytes of calls kept for retransmission; a call beyond it is not sent and fails at once.
 pub const MAX_CALL_BYTES: usize = 256 << 20;
 
-/// What happened that should not have, since the start.
+/// Counts of anomalous events since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
     /// Lines that were not messages.
     pub unreadable: u64,
-    /// Messages refused with an error, or dropped because none could be sent.
+    /// Messages rejected with an error, or dropped because none could be sent.
     pub refused: u64,
-    /// Messages before `init` beyond what is kept.
+    /// Messages dropped because they arrived before `init` and the buffer was full.
     pub early_dropped: u64,
     /// Replies withheld because the client had stopped waiting.
     pub late_replies: u64,
-    /// Answers that came after their call had expired.
-    pub late_answers: u64,
+    /// Responses that arrived after their call had expired.
+    pub late_responses: u64,
     /// Calls beyond [`MAX_CALLS`] or [`MAX_CALL_BYTES`], or too large for a service.
     pub refused_calls: u64,
 }
 
-/// What an entry of the wheel means.
+/// An entry of the timer wheel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Due<T> {
     Timer(T),
@@ -56,37 +57,40 @@ pub(crate) enum Due<T> {
 /// Why a call was not sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Unsent {
-    /// Too many bytes are kept for others.
+    /// [`MAX_CALL_BYTES`] was reached.
     Full,
-    /// No service should be asked so much.
+    /// The request exceeds [`REQUEST`].
     TooLarge(TooLarge),
-    /// It was taken back as it was written: JSON has no such value, or it was longer than any line.
-    TakenBack,
+    /// Its line could not be written: JSON cannot represent a value, or the line exceeded
+    /// [`MAX_LINE`](crate::wire::MAX_LINE).
+    Unwritable,
 }
 
 impl Unsent {
-    /// A definite error: nobody has heard of the call.
-    const fn answer(self) -> Response<'static> {
+    /// A definite error, since the call was never sent.
+    const fn response(self) -> Response<'static> {
         let (code, text) = match self {
             Self::Full => (ErrorCode::TEMPORARILY_UNAVAILABLE, "too many calls wait for answers"),
             Self::TooLarge(what) => (ErrorCode::MALFORMED_REQUEST, what.why()),
-            Self::TakenBack => (ErrorCode::MALFORMED_REQUEST, "no JSON, or too large: a request stores at most 16 MiB"),
+            Self::Unwritable => {
+                (ErrorCode::MALFORMED_REQUEST, "no JSON, or too large: a request stores at most 16 MiB")
+            }
         };
         Response::Error { code, text }
     }
 }
 
-/// The names of the cluster, as a line needs them.
+/// The ids of the cluster's nodes, in the forms that reading and writing lines need.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     nodes: Vec<Box<str>>,
     /// Positions in `nodes`, sorted by id.
     sorted: Vec<u32>,
-    /// Whether an id begins like a client's.
+    /// Whether a node's id starts with `c`, as those of clients do.
     client_like: bool,
     /// `{"src":"me","dest":"`
     source: Vec<u8>,
-    /// The nodes as JSON text, without the quotes.
+    /// The ids of the nodes as JSON text, without the quotes.
     escaped: Vec<Box<[u8]>>,
 }
 
@@ -100,7 +104,7 @@ impl Names {
         Self { nodes, sorted, client_like, source, escaped }
     }
 
-    /// Names for a reply before `init`: only who we were addressed as is known.
+    /// For a reply before `init`, when only the node's own id is known, from the message's `dest`.
     pub(crate) fn anonymous(me: &str) -> Self {
         Self { source: Self::source(me), ..Self::default() }
     }
@@ -122,11 +126,11 @@ impl Names {
         Some(Peer::at(self.sorted[found] as usize))
     }
 
-    /// `None` if the id is too long to keep.
+    /// `None` if the id is longer than [`MAX_CLIENT_ID`].
     #[inline]
-    pub(crate) fn who(&self, id: &str) -> Option<Who> {
+    pub(crate) fn sender(&self, id: &str) -> Option<Sender> {
         if let Some(peer) = self.peer(id) {
-            return Some(Who::Peer(peer));
+            return Some(Sender::Peer(peer));
         }
         let mut inline = [0; MAX_CLIENT_ID];
         let len = if id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
@@ -137,7 +141,7 @@ impl Names {
             inline.get_mut(..text.len())?.copy_from_slice(&text);
             text.len()
         };
-        Some(Who::Client { len: u8::try_from(len).ok()?, id: inline })
+        Some(Sender::Client { len: u8::try_from(len).ok()?, id: inline })
     }
 }
 
@@ -148,17 +152,17 @@ pub(crate) fn escaped(id: &str) -> Vec<u8> {
     text[1..text.len() - 1].to_vec()
 }
 
-/// Everything a handler can do.
+/// Everything that a handler can do: reply, send, call, and set timers.
 #[derive(Debug)]
 pub struct Outbox<N: Node> {
     now: Time,
-    /// When lines last came: what comes at the same time belongs to the same batch.
+    /// When lines last arrived; lines with the same time belong to the same batch.
     batch: Time,
-    /// When the oldest message of the batch may have arrived.
+    /// The earliest time at which a message of the batch may have arrived.
     received: Time,
-    /// Lines that leave at the end of this batch.
+    /// Lines to be written at the end of the batch.
     lines: Vec<u8>,
-    /// Lines to peers and services that wait until these surely exist.
+    /// Lines to peers and services, held back until these are certain to be registered.
     held: Vec<u8>,
     settled: bool,
     names: Names,
@@ -187,7 +191,7 @@ impl<N: Node> Outbox<N> {
         }
     }
 
-    /// Lines have come.
+    /// Starts a batch of lines, or continues that of the same time.
     pub(crate) fn on_lines(&mut self, now: Time) {
         if now != self.batch {
             self.batch = now;
@@ -196,33 +200,33 @@ impl<N: Node> Outbox<N> {
         self.now = now;
     }
 
-    /// A deadline has come; returns how many entries of the wheel there are to look at.
+    /// Advances the time to a deadline; returns the number of entries in the wheel.
     pub(crate) fn on_deadline(&mut self, now: Time) -> usize {
         self.now = now;
         self.wheel.len()
     }
 
-    /// The next thing that is due.
+    /// Removes the next entry that is due.
     pub(crate) fn next_due(&mut self) -> Option<Due<N::Timer>> {
         self.wheel.pop(self.now).map(|(_, due)| due)
     }
 
-    /// When the next thing is due, or the node must look at the time: `max_wait` from now.
+    /// When the next entry is due, at most `max_wait` from now; `None` if the wheel is empty.
     pub(crate) fn next_deadline(&self, max_wait: Duration) -> Option<Time> {
         self.wheel.deadline().map(|deadline| deadline.min(self.now + max_wait))
     }
 
-    /// The lines that leave at the end of this batch.
+    /// The lines to be written at the end of the batch.
     pub(crate) const fn lines(&mut self) -> &mut Vec<u8> {
         &mut self.lines
     }
 
-    /// Learns who is in the cluster.
-    pub(crate) fn introduce(&mut self, names: Names) {
+    /// Sets the ids of the cluster.
+    pub(crate) fn set_names(&mut self, names: Names) {
         self.names = names;
     }
 
-    /// Has [`Due::Settled`] come due `after` this long.
+    /// Schedules [`Due::Settled`].
     pub(crate) fn settle_after(&mut self, after: Duration) {
         self.wheel.arm(self.now + after, Due::Settled);
     }
@@ -231,7 +235,7 @@ impl<N: Node> Outbox<N> {
         self.settled
     }
 
-    /// Lets go of the lines to peers and services; says whether they were held until now.
+    /// Releases the held lines to peers and services; returns whether this was the first call.
     pub(crate) fn settle(&mut self) -> bool {
         let settles = !std::mem::replace(&mut self.settled, true);
         if settles {
@@ -240,10 +244,10 @@ impl<N: Node> Outbox<N> {
         settles
     }
 
-    /// The ticket for a reply to a message of this batch; `None` if the sender's id is too long to keep.
+    /// The address for a reply to a message of this batch; `None` if the sender's id is longer than [`MAX_CLIENT_ID`].
     #[inline]
-    pub(crate) fn ticket(&self, src: &str, msg_id: Option<i64>) -> Option<ReplyTo> {
-        Some(ReplyTo { who: self.names.who(src)?, msg_id, received: self.received })
+    pub(crate) fn reply_to(&self, src: &str, msg_id: Option<i64>) -> Option<ReplyTo> {
+        Some(ReplyTo { sender: self.names.sender(src)?, msg_id, received: self.received })
     }
 
     pub(crate) const fn counters(&self) -> Counters {
@@ -254,7 +258,7 @@ impl<N: Node> Outbox<N> {
         &mut self.counters
     }
 
-    /// When the current batch arrived.
+    /// When the current batch arrived, or the current timer fired.
     #[must_use]
     pub const fn now(&self) -> Time {
         self.now
@@ -265,7 +269,7 @@ impl<N: Node> Outbox<N> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "with its kind known, a reply takes 100 instructions less")]
     pub fn reply(&mut self, to: ReplyTo, kind: &str) -> Line<'_> {
-        let late = matches!(to.who, Who::Client { .. }) && self.now > to.received + REPLY_WITHIN;
+        let late = matches!(to.sender, Sender::Client { .. }) && self.now > to.received + REPLY_WITHIN;
         if late {
             self.withhold(kind);
         }
@@ -283,29 +287,28 @@ impl<N: Node> Outbox<N> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as `reply`")]
     pub(crate) fn reply_regardless(&mut self, to: ReplyTo, kind: &str) -> Line<'_> {
-        let (out, dest) = match &to.who {
-            Who::Peer(peer) if self.settled => (&mut self.lines, &*self.names.escaped[peer.index()]),
-            Who::Peer(peer) => (&mut self.held, &*self.names.escaped[peer.index()]),
-            Who::Client { len, id } => (&mut self.lines, &id[..usize::from(*len)]),
+        let (out, dest) = match &to.sender {
+            Sender::Peer(peer) if self.settled => (&mut self.lines, &*self.names.escaped[peer.index()]),
+            Sender::Peer(peer) => (&mut self.held, &*self.names.escaped[peer.index()]),
+            Sender::Client { len, id } => (&mut self.lines, &id[..usize::from(*len)]),
         };
         let line = Line::begin(out, &self.names.source, dest, kind);
         line.integer(b",\"in_reply_to\":", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
     }
 
-    /// Refuses a request; `text`, one sentence, says why, and is cut at [`MAX_SENTENCE`](crate::wire::MAX_SENTENCE).
+    /// Replies to a request with an error; `text` is truncated at [`MAX_SENTENCE`](crate::wire::MAX_SENTENCE).
     #[cold]
     pub fn reply_error(&mut self, to: ReplyTo, code: ErrorCode, text: &str) {
         self.reply(to, "error").field("code", code.0).field("text", Sentence(text).to_string()).end();
     }
 
-    /// Sends a message that expects no answer.
+    /// Sends a message that expects no reply.
     pub fn send(&mut self, to: Peer, kind: &str) -> Line<'_> {
         let out = if self.settled { &mut self.lines } else { &mut self.held };
         Line::begin(out, &self.names.source, &self.names.escaped[to.index()], kind)
     }
 
-    /// Sends a request; exactly one [`Response`] comes to
-    /// [`Node::on_response`], within `timeout` at the latest.
+    /// Sends a request. [`Node::on_response`] gets exactly one [`Response`] for it, after `timeout` at the latest.
     pub fn call(&mut self, to: impl Into<Target>, timeout: Duration, call: N::Call, kind: &str) -> Line<'_> {
         let id = self.next_call;
         self.next_call += 1;
@@ -328,10 +331,11 @@ impl<N: Node> Outbox<N> {
         line.integer(b",\"msg_id\":", id).discard_if(full)
     }
 
-    /// As [`Self::call`], but the request is sent again as `policy` says, under its old number, so that whichever
-    /// answer comes first counts. A definite error is passed on only if no attempt can have had an effect; if one may
-    /// have had, the call has [expired](Response::Expired). "Temporarily unavailable" is no answer while there is time.
-    /// Fields beyond [`REQUEST`] are not sent, and answered with [`MALFORMED_REQUEST`](ErrorCode::MALFORMED_REQUEST).
+    /// As [`Self::call`], but the request is retransmitted according to `policy`, with the same `msg_id`, and the first
+    /// response counts. A definite error is passed on only if no attempt can have taken effect; if one may have, the
+    /// call [expires](Response::Expired). An attempt that fails as temporarily unavailable is repeated until the
+    /// deadline. A request whose fields exceed [`REQUEST`] is not sent, and fails with
+    /// [`MALFORMED_REQUEST`](ErrorCode::MALFORMED_REQUEST).
     pub fn call_with_retry(
         &mut self,
         to: impl Into<Target>,
@@ -351,7 +355,7 @@ impl<N: Node> Outbox<N> {
         }
         let out = if settled { &mut self.lines } else { &mut self.held };
         let unsent = match out.get(fields_at..) {
-            None => Some(Unsent::TakenBack),
+            None => Some(Unsent::Unwritable),
             Some(fields) => REQUEST.admit(fields).err().map(Unsent::TooLarge),
         };
         let line = &out[start..];
@@ -361,42 +365,42 @@ impl<N: Node> Outbox<N> {
             self.counters.refused_calls += 1;
             self.wheel.arm(self.now, Due::Unsent(id, why));
         } else {
-            let pause = self.retries.keep(id, line, policy);
+            let pause = self.retries.insert(id, line, policy);
             self.wheel.arm(self.now + pause, Due::Retry(id));
         }
     }
 
-    /// The call that was not sent, and what is said to it.
+    /// Removes a call that was not sent; returns it with its response.
     pub(crate) fn unsent(&mut self, id: i64, why: Unsent) -> Option<(N::Call, Response<'static>)> {
-        Some((self.calls.remove(&id)?, why.answer()))
+        Some((self.calls.remove(&id)?, why.response()))
     }
 
-    /// Sends a request again whose answer is still waited for.
+    /// Retransmits a request that is still pending.
     pub(crate) fn retry(&mut self, id: i64) {
-        if let Some((line, pause)) = self.retries.again(id) {
+        if let Some((line, pause)) = self.retries.retry(id) {
             let out = if self.settled { &mut self.lines } else { &mut self.held };
             out.extend_from_slice(line);
             self.wheel.arm(self.now + pause, Due::Retry(id));
         }
     }
 
-    /// The call that an answer ends, and what it says; `None` if nobody waits for it, or it will be tried again.
-    pub(crate) fn answered<'a>(&mut self, id: i64, answer: Response<'a>) -> Option<(N::Call, Response<'a>)> {
+    /// Handles a response; returns the call that it completes. `None` if the call is not pending, or will be retried.
+    pub(crate) fn on_response<'a>(&mut self, id: i64, response: Response<'a>) -> Option<(N::Call, Response<'a>)> {
         if !self.calls.contains_key(&id) {
-            self.counters.late_answers += 1;
+            self.counters.late_responses += 1;
             return None;
         }
-        let answer = self.retries.on_response(id, answer)?;
-        Some((self.calls.remove(&id)?, answer))
+        let response = self.retries.on_response(id, response)?;
+        Some((self.calls.remove(&id)?, response))
     }
 
-    /// The call whose time is over, if it was not answered.
+    /// Handles the deadline of a call; returns the call with its response if it was pending.
     pub(crate) fn give_up(&mut self, id: i64) -> Option<(N::Call, Response<'static>)> {
         let call = self.calls.remove(&id)?;
         Some((call, self.retries.give_up(id)))
     }
 
-    /// Fires [`Node::on_timer`] once, `delay` from now. Timers of equal deadlines fire in the order they were armed.
+    /// Calls [`Node::on_timer`] once, `delay` from now. Timers with equal deadlines fire in the order they were armed.
     pub fn arm(&mut self, delay: Duration, timer: N::Timer) {
         self.wheel.arm(self.now + delay, Due::Timer(timer));
     }

@@ -56,7 +56,7 @@ pub struct Simulation {
     threads: Option<usize>,
     latency: Duration,
     /// How it was made, as its user wrote it.
-    story: String,
+    calls: String,
 }
 
 impl Simulation {
@@ -75,15 +75,15 @@ impl Simulation {
 
     /// A test on the node of this crate for its workload.
     #[cfg(feature = "workbench")]
-    pub(crate) fn configured(config: TestConfig, story: String) -> Self {
+    pub(crate) fn configured(config: TestConfig, calls: String) -> Self {
         let threads = Some(config.concurrency).filter(|threads| *threads != config.nodes.len());
-        let simulation = Self::new(Builtin::of(config.workload).factory, config, story);
+        let simulation = Self::new(Builtin::of(config.workload).factory, config, calls);
         Self { threads, ..simulation }
     }
 
-    fn new(factory: Factory, config: TestConfig, story: String) -> Self {
+    fn new(factory: Factory, config: TestConfig, calls: String) -> Self {
         let latency = Duration::from_millis(config.latency.mean_ms);
-        Self { factory, config, threads: None, latency, story }
+        Self { factory, config, threads: None, latency, calls }
     }
 
     /// The workload of a simulation that is made of a command line.
@@ -93,8 +93,8 @@ impl Simulation {
         self.config.workload
     }
 
-    fn told(mut self, call: fmt::Arguments<'_>) -> Self {
-        self.story = format!("{}.{call}", self.story);
+    fn with_call(mut self, call: fmt::Arguments<'_>) -> Self {
+        self.calls = format!("{}.{call}", self.calls);
         self
     }
 
@@ -102,7 +102,7 @@ impl Simulation {
     #[must_use]
     pub fn nodes(mut self, count: usize) -> Self {
         self.config.nodes = TestConfig::numbered(count);
-        self.told(format_args!("nodes({count})"))
+        self.with_call(format_args!("nodes({count})"))
     }
 
     /// The command line of each node, as [`Options::parse`](crate::node::Options::parse) of its type reads it.
@@ -110,70 +110,70 @@ impl Simulation {
     pub fn arguments<S: Into<String>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.config.arguments = arguments.into_iter().map(Into::into).collect();
         let arguments = self.config.arguments.clone();
-        self.told(format_args!("arguments({arguments:?})"))
+        self.with_call(format_args!("arguments({arguments:?})"))
     }
 
     /// Operations a second, of all clients together.
     #[must_use]
     pub fn rate(mut self, per_second: f64) -> Self {
         self.config.rate = per_second;
-        self.told(format_args!("rate({per_second:?})"))
+        self.with_call(format_args!("rate({per_second:?})"))
     }
 
     /// How long clients go on, before the recovery and the last reads.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.config.time_limit = limit;
-        self.told(format_args!("time_limit({limit:?})"))
+        self.with_call(format_args!("time_limit({limit:?})"))
     }
 
     /// How many clients; the default is one for each node.
     #[must_use]
     pub fn concurrency(mut self, clients: usize) -> Self {
         self.threads = Some(clients);
-        self.told(format_args!("concurrency({clients})"))
+        self.with_call(format_args!("concurrency({clients})"))
     }
 
     /// The mean latency from server to server, in whole milliseconds.
     #[must_use]
     pub fn latency(mut self, mean: Duration) -> Self {
         self.latency = mean;
-        self.told(format_args!("latency({mean:?})"))
+        self.with_call(format_args!("latency({mean:?})"))
     }
 
     /// How latencies are distributed around their mean; the default is that each is the mean.
     #[must_use]
     pub fn latency_shape(mut self, shape: Shape) -> Self {
         self.config.latency.shape = shape;
-        self.told(format_args!("latency_shape(Shape::{shape:?})"))
+        self.with_call(format_args!("latency_shape(Shape::{shape:?})"))
     }
 
     /// Whether a message waits behind the one before, as in Maelstrom, or arrives at its own time.
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.config.delivery = delivery;
-        self.told(format_args!("delivery(Delivery::{delivery:?})"))
+        self.with_call(format_args!("delivery(Delivery::{delivery:?})"))
     }
 
     /// How late messages and nodes are, as on a machine that is quiet or busy; by default, never.
     #[must_use]
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.config.jitter = jitter;
-        self.told(format_args!("jitter(Jitter::{jitter:?})"))
+        self.with_call(format_args!("jitter(Jitter::{jitter:?})"))
     }
 
     /// The probability that a message between servers is lost.
     #[must_use]
     pub fn loss(mut self, probability: f64) -> Self {
         self.config.loss = probability;
-        self.told(format_args!("loss({probability:?})"))
+        self.with_call(format_args!("loss({probability:?})"))
     }
 
     /// The probability that a message between servers arrives twice.
     #[must_use]
     pub fn duplication(mut self, probability: f64) -> Self {
         self.config.duplication = probability;
-        self.told(format_args!("duplication({probability:?})"))
+        self.with_call(format_args!("duplication({probability:?})"))
     }
 
     /// What goes wrong, and the mean time until the next fault begins or the last one ends.
@@ -181,7 +181,7 @@ impl Simulation {
     pub fn faults(mut self, faults: &[Fault], interval: Duration) -> Self {
         self.config.nemesis = faults.to_vec();
         self.config.nemesis_interval = interval;
-        self.told(format_args!("faults(&{faults:?}, {interval:?})"))
+        self.with_call(format_args!("faults(&{faults:?}, {interval:?})"))
     }
 
     /// Cuts the network in parts and heals it again, at this mean interval.
@@ -194,7 +194,7 @@ impl Simulation {
     #[must_use]
     pub fn availability(mut self, availability: Availability) -> Self {
         self.config.availability = Some(availability);
-        self.told(format_args!("availability(Availability::{availability:?})"))
+        self.with_call(format_args!("availability(Availability::{availability:?})"))
     }
 
     /// The consistency models that transactions must satisfy, instead of strict serializability.
@@ -202,28 +202,28 @@ impl Simulation {
     pub fn consistency_models<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.config.consistency_models = names.into_iter().map(Into::into).collect();
         let names = self.config.consistency_models.clone();
-        self.told(format_args!("consistency_models({names:?})"))
+        self.with_call(format_args!("consistency_models({names:?})"))
     }
 
     /// Whom the nodes of broadcast are told to be neighbours of.
     #[must_use]
     pub fn topology(mut self, topology: Topology) -> Self {
         self.config.topology = topology;
-        self.told(format_args!("topology(Topology::{topology:?})"))
+        self.with_call(format_args!("topology(Topology::{topology:?})"))
     }
 
     /// The live keys of transactions and logs, and the writes after which one is retired.
     #[must_use]
     pub fn keys(mut self, live: u64, max_writes: u64) -> Self {
         (self.config.key_count, self.config.max_writes_per_key) = (live, max_writes);
-        self.told(format_args!("keys({live}, {max_writes})"))
+        self.with_call(format_args!("keys({live}, {max_writes})"))
     }
 
     /// The operations of the longest transaction.
     #[must_use]
     pub fn max_txn_length(mut self, operations: u64) -> Self {
         self.config.max_txn_length = operations;
-        self.told(format_args!("max_txn_length({operations})"))
+        self.with_call(format_args!("max_txn_length({operations})"))
     }
 
     /// Decides every random choice.
@@ -238,14 +238,14 @@ impl Simulation {
     /// # Errors
     /// The simulation makes no sense, which [`TestError::Unfit`] explains, or a node did not take part.
     pub fn run(&self, workload: Workload) -> Result<Report, TestError> {
-        self.run_on(&mut self.engines()?, workload, &mut Unwatched)
+        self.run_on(&mut self.cluster()?, workload, &mut Unwatched)
     }
 
     /// The cluster that [`Simulation::run`] starts, for those who want to step between it and the test.
     ///
     /// # Errors
     /// The nodes do not understand their command line.
-    pub fn engines(&self) -> Result<SimulatedCluster, TestError> {
+    pub fn cluster(&self) -> Result<SimulatedCluster, TestError> {
         (self.factory)(self.config.nodes.len(), self.config.seed, &self.config.arguments).map_err(TestError::Unfit)
     }
 
@@ -299,7 +299,7 @@ fn in_words(problem: Problem) -> String {
 /// The calls that make the same simulation.
 impl fmt::Debug for Simulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.seed({})", self.story, self.config.seed)
+        write!(f, "{}.seed({})", self.calls, self.config.seed)
     }
 }
 

@@ -1,15 +1,15 @@
-//! Time as state machines know it: an argument, never a clock.
+//! Instants, which state machines receive as arguments and never read from a clock.
 
 pub use std::time::Duration;
 
 use std::ops::{Add, Sub};
 
-/// An instant: nanoseconds since its host's own zero (the start of the process, or of the simulation).
+/// An instant: nanoseconds since the host's origin (the start of the process, or of the simulation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(u64);
 
 impl Time {
-    /// The host's zero.
+    /// The host's origin.
     pub const ZERO: Self = Self(0);
 
     /// The instant `ns` nanoseconds after zero.
@@ -30,7 +30,7 @@ impl Time {
         self.0
     }
 
-    /// How long ago `earlier` was; zero if it is still to come.
+    /// The time since `earlier`; zero if that is in the future.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

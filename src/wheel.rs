@@ -1,13 +1,13 @@
-//! The timer wheel: what is due when, as a data structure without a clock.
+//! The timer wheel: a priority queue of deadlines.
 //!
 //! A hierarchical wheel (Varghese and Lauck 1987) whose tick is one nanosecond: eleven levels of 64 slots
 //! span all of [`Time`], so there is no overflow list and nothing is rounded. An entry lives at the level
 //! of the highest base-64 digit in which its deadline differs from the cursor; since that holds for
 //! every entry at every moment, equal deadlines always share a slot, the lowest occupied slot holds the
 //! earliest entries, and appending keeps the order in which they were armed. Popping moves the cursor
-//! straight to the earliest deadline, however far, and spreads only that one slot over the levels below.
-//! Arming costs a few instructions; an entry moves at most once a level, in practice twice in its life.
-//! Deadlines behind the cursor, which a host whose time only grows never arms, wait in a small heap.
+//! directly to the earliest deadline, however far, and distributes only that one slot over the levels below.
+//! Arming costs a few instructions; an entry moves at most once per level, in practice twice.
+//! Deadlines behind the cursor, which a host with a monotonic clock never arms, are kept in a heap.
 
 #[cfg(test)]
 mod tests;
@@ -25,14 +25,14 @@ const LEVELS: usize = u64::BITS.div_ceil(DIGIT) as usize;
 /// No entry: the end of a list.
 const NIL: u32 = u32::MAX;
 
-/// Entries of `T`, each with a deadline, that leave in exact order of deadline, then of arming.
+/// A queue of `T`, each with a deadline, in exact order of deadline, then of arming.
 ///
-/// Entries cannot be cancelled: whoever no longer wants one ignores it when it comes. Memory is reused,
-/// so a wheel that has held as many entries before does not allocate.
+/// Entries cannot be cancelled; ignore one that is no longer wanted when it is popped. Memory is reused, so the wheel
+/// allocates only when it holds more entries than ever before.
 #[derive(Debug)]
 pub struct Wheel<T> {
     entries: Vec<Entry<T>>,
-    /// First of the list of unused entries.
+    /// The head of the list of unused entries.
     free: u32,
     len: usize,
     /// Nothing in `due` or `slots` is earlier than this.
@@ -46,7 +46,7 @@ pub struct Wheel<T> {
     levels: u16,
     /// Entries that were armed behind the cursor: deadline, order of arming, index.
     overdue: BinaryHeap<Reverse<(u64, u64, u32)>>,
-    /// How often an entry was armed behind the cursor.
+    /// The number of entries armed behind the cursor so far.
     late: u64,
 }
 
@@ -114,7 +114,7 @@ impl<T: Copy> Wheel<T> {
         self.len == 0
     }
 
-    /// Arms an entry for `at`, which may be past; O(1), or O(log n) if earlier than an entry already popped.
+    /// Arms an entry for `at`, which may be in the past; O(1), or O(log n) if earlier than an entry already popped.
     ///
     /// # Panics
     ///
@@ -169,7 +169,7 @@ impl<T: Copy> Wheel<T> {
         Some(popped)
     }
 
-    /// Moves the cursor to the earliest deadline, if that is not after `now`, and spreads its slot.
+    /// Moves the cursor to the earliest deadline, if that is not after `now`, and redistributes its slot.
     fn advance(&mut self, now: u64) -> Option<()> {
         let (level, digit) = self.first()?;
         let slot = &mut self.slots[level][digit];
@@ -223,7 +223,7 @@ impl<T: Copy> Wheel<T> {
         self.entries[index as usize].next = NIL;
     }
 
-    /// Takes the first of the entries that are due, of which there is one.
+    /// Takes the first of the entries that are due; there must be one.
     fn shift(&mut self) -> u32 {
         let index = self.due.head;
         self.due.head = self.entries[index as usize].next;

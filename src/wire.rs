@@ -16,7 +16,7 @@ mod writer;
 
 pub(crate) use bound::HANDED_ON;
 pub use bound::{Bound, MAX_LINE, MAX_REPLY, REQUEST, TooLarge, UNANSWERABLE};
-pub use decode::{Decode, Field, Refusal, missing};
+pub use decode::{Decode, DecodeError, Field, missing};
 pub use deserialize::Malformed;
 pub use json::{Entries, Items, Json};
 pub(crate) use quote::Sentence;
@@ -26,11 +26,11 @@ pub(crate) use text::{Array, elements};
 pub use writer::{Encode, Line, Raw};
 pub(crate) use writer::{write_int, write_signed, write_str};
 
-/// Spare bytes that must follow the lines in a buffer that is parsed in place; their content does not
-/// matter and is left as it was.
+/// Bytes that must follow the lines in a buffer that is parsed in place; their content does not matter and is left
+/// unchanged.
 pub const PADDING: usize = simd_json::INPUT_PADDING;
 
-/// Why a request was not carried out (protocol §2.3).
+/// The code of an error reply (protocol §2.3).
 ///
 /// A *definite* error says that the request had and will have no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,21 +43,21 @@ impl ErrorCode {
     pub const NODE_NOT_FOUND: Self = Self(1);
     /// The node does not know this type of message.
     pub const NOT_SUPPORTED: Self = Self(10);
-    /// Try again later, or elsewhere.
+    /// Try again later, or at another node.
     pub const TEMPORARILY_UNAVAILABLE: Self = Self(11);
-    /// The body has not the shape its type demands.
+    /// The body does not have the shape its type demands.
     pub const MALFORMED_REQUEST: Self = Self(12);
-    /// Something broke; indefinite.
+    /// An internal error; indefinite.
     pub const CRASH: Self = Self(13);
-    /// Given up, for a reason the others do not name.
+    /// Aborted, for a reason no other code covers.
     pub const ABORT: Self = Self(14);
-    /// The key is absent.
+    /// The key does not exist.
     pub const KEY_DOES_NOT_EXIST: Self = Self(20);
-    /// The key is present.
+    /// The key exists already.
     pub const KEY_ALREADY_EXISTS: Self = Self(21);
     /// The value is not the expected one.
     pub const PRECONDITION_FAILED: Self = Self(22);
-    /// The transaction collided with another.
+    /// The transaction conflicts with another.
     pub const TXN_CONFLICT: Self = Self(30);
 
     /// Whether the request certainly had no effect.

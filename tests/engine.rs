@@ -318,7 +318,7 @@ fn an_error_message_is_never_answered_with_an_error() {
     let mut host = Host::<Probe>::started();
     assert_eq!(host.tell(&line("n1", "n0", r#"{"type":"error","code":10,"text":"?","msg_id":3}"#)), []);
     assert_eq!(host.tell(&line("n1", "n0", r#"{"type":"error","code":10,"text":"?","in_reply_to":3}"#)), []);
-    assert_eq!(host.engine.counters().late_answers, 1);
+    assert_eq!(host.engine.counters().late_responses, 1);
 }
 
 #[test]
@@ -399,7 +399,7 @@ fn an_answer_finds_its_call() {
     let said = host.tell(&line("lin-kv", "n0", &reply));
     assert_eq!((said[0].integer("in_reply_to"), &said[0].body["outcome"]), (Some(1), &json!("read_ok Some(4)")));
     assert_eq!(host.tell(&line("lin-kv", "n0", &reply)), [], "an answer counts once");
-    assert_eq!(host.engine.counters().late_answers, 1);
+    assert_eq!(host.engine.counters().late_responses, 1);
     assert_eq!(host.pass(Duration::from_secs(2)), [], "an answered call does not expire");
 }
 
@@ -423,7 +423,7 @@ fn a_call_without_an_answer_expires_and_what_comes_later_is_dropped() {
     assert_eq!(host.pass(Duration::from_millis(1))[0].body["outcome"], json!("expired"));
     let late = line("n1", "n0", &format!(r#"{{"type":"ok","in_reply_to":{number}}}"#));
     assert_eq!(host.tell(&late), []);
-    assert_eq!(host.engine.counters().late_answers, 1);
+    assert_eq!(host.engine.counters().late_responses, 1);
 }
 
 #[test]

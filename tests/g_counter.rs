@@ -5,7 +5,7 @@ mod protocol;
 
 use std::time::Duration;
 
-use gossip_gloomers::kv::PATIENT;
+use gossip_gloomers::kv::DEFAULT_POLICY;
 use gossip_gloomers::nodes::GCounter;
 use host::{Host, init, line};
 use protocol::Spoken;
@@ -86,7 +86,7 @@ fn commit(bench: &mut Bench) -> Spoken {
 
 /// Lets the commit expire; what the node asks then.
 fn expire(bench: &mut Bench) -> Vec<Spoken> {
-    let mut said = bench.host.pass(PATIENT.timeout);
+    let mut said = bench.host.pass(DEFAULT_POLICY.timeout);
     said.retain(|request| request.kind() != "cas");
     assert!(said.len() == 1 && said[0].kind() == "write", "{said:?}");
     said

@@ -1,4 +1,4 @@
-//! Typed calls to the services: what goes out, when it goes out again, and how answers are read.
+//! Typed clients of the services: their requests, retransmissions, and how responses are interpreted.
 
 mod host;
 mod protocol;
@@ -6,7 +6,7 @@ mod protocol;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use gossip_gloomers::kv::{self, Absent, LIN_KV, LWW_KV, PATIENT, Policy, Repetition, SEQ_KV, Store};
+use gossip_gloomers::kv::{self, DEFAULT_POLICY, IfMissing, KvClient, LIN_KV, LWW_KV, Policy, Repetition, SEQ_KV};
 use gossip_gloomers::node::{Node, NodeContext, ReplyTo, Response};
 use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
@@ -16,16 +16,16 @@ use protocol::Spoken;
 use serde_json::json;
 
 requests! {
-    /// What a client has the node ask.
+    /// Requests that the node forwards to a service.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// A value.
+        /// Read the key.
         "read" => Read { store: &'a str },
-        /// A value, now.
+        /// Write the key.
         "write" => Write { store: &'a str, value: Json<'a> },
-        /// A value, if.
+        /// Compare and set the key.
         "cas" => Cas { store: &'a str, from: Json<'a>, to: Json<'a>, create: bool },
-        /// The time.
+        /// Request a timestamp.
         "ts" => Ts {},
     }
 }
@@ -38,21 +38,21 @@ enum Call {
     Timestamp,
 }
 
-/// Takes down in words what came of each call.
+/// A node that records the outcome of each call as text.
 #[derive(Debug, Default)]
-struct Asker(Vec<String>);
+struct Proxy(Vec<String>);
 
-fn store(name: &str) -> Store {
+fn store(name: &str) -> KvClient {
     match name {
         "seq-kv" => SEQ_KV,
-        "seq-kv, new values" => SEQ_KV.with(Policy { repetition: Repetition::Detected, ..PATIENT }),
+        "seq-kv, new values" => SEQ_KV.with_policy(Policy { repetition: Repetition::Detected, ..DEFAULT_POLICY }),
         "lin-kv" => LIN_KV,
         "lww-kv" => LWW_KV,
         other => panic!("{other}"),
     }
 }
 
-impl Node for Asker {
+impl Node for Proxy {
     type Request<'a> = Request<'a>;
     type Timer = Infallible;
     type Call = Call;
@@ -67,45 +67,45 @@ impl Node for Asker {
             Request::Read { store: name } => store(name).read("k", Call::Read, out),
             Request::Write { store: name, value } => store(name).write("k", value, Call::Write, out),
             Request::Cas { store: name, from, to, create } => {
-                let absent = if create { Absent::Create } else { Absent::Refuse };
-                store(name).cas(["k", "2"], (from, to), absent, Call::Cas, out);
+                let missing = if create { IfMissing::Create } else { IfMissing::Fail };
+                store(name).cas(["k", "2"], (from, to), missing, Call::Cas, out);
             }
-            Request::Ts {} => kv::ask_timestamp(PATIENT, Call::Timestamp, out),
+            Request::Ts {} => kv::request_timestamp(DEFAULT_POLICY, Call::Timestamp, out),
         }
     }
 
-    fn on_response(&mut self, call: Call, answer: Response<'_>, _: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Call, response: Response<'_>, _: &mut Outbox<Self>) {
         self.0.push(match call {
-            Call::Read => format!("{:?}", kv::found::<i64>(answer)),
-            Call::Write => format!("{:?}", kv::written(answer)),
-            Call::Cas => format!("{:?}", kv::swapped(answer)),
-            Call::Timestamp => format!("{:?}", kv::timestamp(answer)),
+            Call::Read => format!("{:?}", kv::found::<i64>(response)),
+            Call::Write => format!("{:?}", kv::written(response)),
+            Call::Cas => format!("{:?}", kv::swapped(response)),
+            Call::Timestamp => format!("{:?}", kv::timestamp(response)),
         });
     }
 }
 
-/// A node that has been asked to do something, and the one line that it sent.
-fn asked(body: &str) -> (Host<Asker>, Spoken) {
-    let mut host = Host::<Asker>::started();
+/// A node that has received a request, and the one line that it sent.
+fn asked(body: &str) -> (Host<Proxy>, Spoken) {
+    let mut host = Host::<Proxy>::started();
     let mut said = host.tell(&line("c1", "n0", body));
     assert_eq!(said.len(), 1, "{said:?}");
     (host, said.remove(0))
 }
 
-/// What the node takes an answer for.
-fn outcome(request: &str, answer: &str) -> String {
+/// How the node interprets a response.
+fn outcome(request: &str, response: &str) -> String {
     let (mut host, call) = asked(request);
-    reply(&mut host, &call, answer);
+    reply(&mut host, &call, response);
     outcomes(&host).concat()
 }
 
-fn reply(host: &mut Host<Asker>, call: &Spoken, answer: &str) {
+fn reply(host: &mut Host<Proxy>, call: &Spoken, response: &str) {
     let id = call.integer("msg_id").expect("a call has a number");
-    let said = host.tell(&line(&call.dest, "n0", &format!(r#"{{{answer},"in_reply_to":{id}}}"#)));
+    let said = host.tell(&line(&call.dest, "n0", &format!(r#"{{{response},"in_reply_to":{id}}}"#)));
     assert_eq!(said, [], "nothing follows");
 }
 
-fn outcomes(host: &Host<Asker>) -> &[String] {
+fn outcomes(host: &Host<Proxy>) -> &[String] {
     &host.engine.node().expect("it lives").0
 }
 
@@ -135,7 +135,7 @@ fn calls_are_written_as_the_services_read_them() {
 }
 
 #[test]
-fn answers_are_read_as_what_they_say() {
+fn responses_are_interpreted() {
     assert_eq!(outcome(READ, r#""type":"read_ok","value":7"#), "Ok(Some(7))");
     assert_eq!(outcome(READ, r#""type":"error","code":20"#), "Ok(None)");
     assert_eq!(outcome(WRITE, r#""type":"write_ok""#), "Ok(())");
@@ -146,25 +146,25 @@ fn answers_are_read_as_what_they_say() {
 }
 
 #[test]
-fn definite_failures_and_others_are_kept_apart() {
-    assert_eq!(outcome(WRITE, r#""type":"error","code":10"#), "Err(Refused(ErrorCode(10)))");
-    assert_eq!(outcome(WRITE, r#""type":"error","code":13"#), "Err(Unknown)");
-    assert_eq!(outcome(CAS, r#""type":"error","code":4711"#), "Err(Unknown)");
+fn definite_failures_are_distinguished_from_indefinite_ones() {
+    assert_eq!(outcome(WRITE, r#""type":"error","code":10"#), "Err(Definite(ErrorCode(10)))");
+    assert_eq!(outcome(WRITE, r#""type":"error","code":13"#), "Err(Indefinite)");
+    assert_eq!(outcome(CAS, r#""type":"error","code":4711"#), "Err(Indefinite)");
     for nonsense in [r#""type":"write_ok""#, r#""type":"read_ok""#, r#""type":"read_ok","value":"seven""#] {
         assert_eq!(outcome(READ, nonsense), "Err(Unexpected)");
     }
 }
 
 #[test]
-fn what_may_be_sent_twice_is_sent_again_under_its_number_until_it_expires() {
+fn an_idempotent_request_is_retransmitted_with_the_same_id_until_it_expires() {
     for request in [READ, NEW_CAS] {
         let (mut host, call) = asked(request);
-        let again = host.pass(PATIENT.timeout.saturating_sub(Duration::from_millis(1)));
+        let again = host.pass(DEFAULT_POLICY.timeout.saturating_sub(Duration::from_millis(1)));
         assert!((2..=3).contains(&again.len()), "{again:?}");
         assert!(again.iter().all(|again| *again == call), "{again:?}");
         assert_eq!(outcomes(&host), [""; 0]);
         host.pass(Duration::from_millis(1));
-        assert_eq!(outcomes(&host), ["Err(Unknown)"]);
+        assert_eq!(outcomes(&host), ["Err(Indefinite)"]);
         assert_eq!(host.pass(Duration::from_secs(60)), [], "it is over");
         reply(&mut host, &call, r#""type":"cas_ok""#);
         assert_eq!(outcomes(&host).len(), 1, "one answer for each call");
@@ -172,11 +172,11 @@ fn what_may_be_sent_twice_is_sent_again_under_its_number_until_it_expires() {
 }
 
 #[test]
-fn what_might_be_done_twice_is_sent_once_unless_it_was_refused() {
+fn any_other_request_is_sent_once_unless_it_failed_definitely() {
     for request in [WRITE, CAS] {
         let (mut host, call) = asked(request);
         assert_eq!(host.pass(Duration::from_secs(60)), []);
-        assert_eq!(outcomes(&host), ["Err(Unknown)"]);
+        assert_eq!(outcomes(&host), ["Err(Indefinite)"]);
         let (mut host, refused) = asked(request);
         assert_eq!(refused, call);
         reply(&mut host, &refused, BUSY);
@@ -189,11 +189,11 @@ fn what_might_be_done_twice_is_sent_once_unless_it_was_refused() {
 }
 
 #[test]
-fn a_refusal_after_an_attempt_nobody_has_heard_of_is_not_a_failure() {
+fn an_error_after_an_attempt_without_response_is_indefinite() {
     let (mut host, call) = asked(NEW_CAS);
     assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is sent again");
     reply(&mut host, &call, REFUSED);
-    assert_eq!(outcomes(&host), ["Err(Unknown)"], "the first attempt may be why");
+    assert_eq!(outcomes(&host), ["Err(Indefinite)"], "the first attempt may be why");
     let (mut host, call) = asked(READ);
     assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is sent again");
     reply(&mut host, &call, r#""type":"error","code":20"#);
@@ -201,11 +201,11 @@ fn a_refusal_after_an_attempt_nobody_has_heard_of_is_not_a_failure() {
 }
 
 #[test]
-fn a_call_that_was_only_ever_refused_has_failed() {
+fn a_call_whose_attempts_all_failed_definitely_fails_definitely() {
     let (mut host, call) = asked(CAS);
     for _ in 0..8 {
         reply(&mut host, &call, BUSY);
         host.pass(Duration::from_millis(500));
     }
-    assert_eq!(outcomes(&host), ["Err(Refused(ErrorCode(11)))"]);
+    assert_eq!(outcomes(&host), ["Err(Definite(ErrorCode(11)))"]);
 }

@@ -39,7 +39,7 @@ pub(crate) fn measure(options: &str, seeds: u64) -> Result<Vec<Metrics>, Trouble
 fn one(options: &str, seed: u64) -> Result<Metrics, Trouble> {
     let simulation = Simulation::command(options)?.seed(seed);
     let mut scales = Scales::default();
-    let report = simulation.run_on(&mut simulation.engines()?, simulation.workload(), &mut scales)?;
+    let report = simulation.run_on(&mut simulation.cluster()?, simulation.workload(), &mut scales)?;
     if !report.muted().is_empty() {
         return Err(format!("not every node took part: {:?}", report.muted()).into());
     }

@@ -1,8 +1,8 @@
-//! Stdin: one buffer, in which lines are found and handed on without being copied.
+//! Stdin: one buffer, whose lines are handled in place.
 //!
-//! `buffer[start..end]` is what was read and not yet handled, at most a part of a line once
-//! [`Input::feed`] is done. It moves to the front only when the room behind it becomes small, so a line moves at
-//! most once, plus what the buffer's doubling costs a long one.
+//! `buffer[start..end]` is the input not yet handled: at most a partial line after [`Input::feed`]. It moves to the
+//! front only when the room behind it becomes small, so a line moves at most once, not counting the doubling of the
+//! buffer for a long one.
 
 use super::INPUT;
 use super::nonblocking::NonBlocking;
@@ -17,11 +17,12 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// The buffer's usual size: twice a pipe, so that one read empties the pipe and, being short, says so.
+/// The initial size of the buffer: twice the capacity of a pipe, so that one read drains the pipe and is short, which
+/// shows that no more input is there.
 const BUFFER: usize = 128 << 10;
-/// The room below which a part of a line moves to the front, or the buffer doubles: a pipe.
+/// The capacity of a pipe; with less room, a partial line moves to the front, or the buffer doubles.
 const MIN_ROOM: usize = 64 << 10;
-/// The size above which a buffer shrinks again: frequent long lines keep it, giant ones do not.
+/// A buffer larger than this shrinks again when it is drained.
 const KEPT_BUFFER: usize = 1 << 20;
 /// The size that holds the longest line and its newline.
 const MAX_BUFFER: usize = MAX_LINE + 1 + PADDING;
@@ -29,11 +30,11 @@ const MAX_BUFFER: usize = MAX_LINE + 1 + PADDING;
 /// How the descriptor is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
-    /// Blocking, until there is more than one thing to wait for.
+    /// Blocking, while stdin is the only event source.
     Blocking,
-    /// Non-blocking, when mio says so.
+    /// Non-blocking, when mio reports it readable.
     Polled,
-    /// Blocking, because there is no other way.
+    /// Blocking, because it cannot be polled.
     Unpollable,
 }
 
@@ -44,9 +45,9 @@ pub(super) struct Input<'fd> {
     flags: NonBlocking<'fd>,
     file_type: FileType,
     mode: Mode,
-    /// Whether a polled descriptor may hold something.
+    /// Whether a polled descriptor may be readable.
     ready: bool,
-    /// Whether the other side has closed, so that only the end of file ends the reading.
+    /// Whether the other side has closed: reads go on until the end of file.
     closed: bool,
     ended: bool,
     /// Always longer than `end` by at least the padding.
@@ -80,22 +81,22 @@ impl<'fd> Input<'fd> {
         })
     }
 
-    /// Whether everything there will ever be has been read.
+    /// Whether the end of the input was reached.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether reading makes sense now.
+    /// Whether the input may be readable.
     pub(super) fn is_ready(&self) -> bool {
         self.ready && !self.ended
     }
 
-    /// Whether a read may wait.
+    /// Whether a read may block.
     pub(super) fn blocks(&self) -> bool {
         self.mode != Mode::Polled
     }
 
-    /// From now on, wait for input only where other things can be waited for too, if that is possible.
+    /// Switches to polling, if the descriptor can be polled.
     pub(super) fn stop_blocking(&mut self, registry: &Registry) -> io::Result<()> {
         if self.mode != Mode::Blocking || self.ended {
             return Ok(());
@@ -106,7 +107,7 @@ impl<'fd> Input<'fd> {
         if pollable {
             self.flags.set()?;
             self.mode = Mode::Polled;
-            // Registration reports what is there already.
+            // Registration also reports input that is already there.
             self.ready = false;
         } else {
             self.mode = Mode::Unpollable;
@@ -120,7 +121,7 @@ impl<'fd> Input<'fd> {
         self.closed |= event.is_read_closed();
     }
 
-    /// Reads once; what was read before must have been fed.
+    /// Reads once; earlier input must have been passed to [`Input::feed`].
     pub(super) fn read(&mut self) -> io::Result<()> {
         self.make_room();
         let limit = self.buffer.len() - PADDING;
@@ -129,23 +130,23 @@ impl<'fd> Input<'fd> {
             Ok(0) => self.finish(),
             Ok(length) => {
                 if self.mode == Mode::Polled {
-                    // A terminal gives one line at a time, however many there are.
+                    // A read from a terminal returns one line, however many are there.
                     let stream = matches!(self.file_type, FileType::Fifo | FileType::Socket);
                     self.ready = length == room.len() || self.closed || !stream;
                 }
                 self.append(length);
             }
             Err(Errno::INTR) => {}
-            // While blocking, too: the flag may have been set for a terminal's output, or by somebody else.
+            // Also in blocking mode: the flag may have been set through the terminal's output, or by another process.
             Err(Errno::AGAIN) if self.mode != Mode::Unpollable => self.ready = false,
-            // A terminal that was hung up.
+            // The terminal has hung up.
             Err(Errno::IO) if self.file_type == FileType::CharacterDevice => self.finish(),
             Err(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    /// Hands the complete lines to the machine.
+    /// Passes the complete lines to the machine.
     pub(super) fn feed<M: StateMachine>(&mut self, machine: &mut M, now: Time) {
         if let Some(length) = self.skipped.take() {
             machine.on_oversize(length);
@@ -164,7 +165,7 @@ impl<'fd> Input<'fd> {
         }
     }
 
-    /// Makes sure that there is room for a good read, or for the rest of the longest line.
+    /// Makes room for [`MIN_ROOM`] bytes, or for the rest of the longest line.
     fn make_room(&mut self) {
         if self.room() < MIN_ROOM && self.start > 0 {
             self.move_to_front();
@@ -207,7 +208,7 @@ impl<'fd> Input<'fd> {
         }
     }
 
-    /// Ends the last line, if nothing else did.
+    /// Handles the end of the input; terminates a last line without a newline.
     fn finish(&mut self) {
         self.ended = true;
         self.skipped = self.skipping.take();
@@ -218,7 +219,7 @@ impl<'fd> Input<'fd> {
         }
     }
 
-    /// Forgets what is in the buffer.
+    /// Empties the buffer.
     fn rewind(&mut self) {
         (self.start, self.lines, self.end) = (0, 0, 0);
     }

@@ -1,21 +1,21 @@
-//! `O_NONBLOCK`, borrowed: the flag belongs to the open file, which other processes may share.
+//! Setting `O_NONBLOCK`, and restoring it: the flag belongs to the open file, which other processes may share.
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use std::io;
 use std::os::fd::BorrowedFd;
 
-/// A descriptor whose open file blocks again, if it did before, once this is dropped.
+/// A guard that restores the blocking mode of a descriptor when it is dropped.
 #[derive(Debug)]
 pub(super) struct NonBlocking<'fd> {
     fd: BorrowedFd<'fd>,
-    /// Whether the flag was set here, and not by somebody who will want to find it.
-    ours: bool,
+    /// Whether the flag was set here, and so must be cleared.
+    was_set: bool,
 }
 
 impl<'fd> NonBlocking<'fd> {
-    /// A descriptor as it is.
+    /// A guard that has not changed the descriptor.
     pub(super) fn not_yet(fd: BorrowedFd<'fd>) -> Self {
-        Self { fd, ours: false }
+        Self { fd, was_set: false }
     }
 
     /// Sets the flag unless it is set.
@@ -23,7 +23,7 @@ impl<'fd> NonBlocking<'fd> {
         let flags = fcntl_getfl(self.fd)?;
         if !flags.contains(OFlags::NONBLOCK) {
             fcntl_setfl(self.fd, flags | OFlags::NONBLOCK)?;
-            self.ours = true;
+            self.was_set = true;
         }
         Ok(())
     }
@@ -31,10 +31,10 @@ impl<'fd> NonBlocking<'fd> {
 
 impl Drop for NonBlocking<'_> {
     fn drop(&mut self) {
-        if self.ours
+        if self.was_set
             && let Ok(flags) = fcntl_getfl(self.fd)
         {
-            // Nobody is left to tell of a failure.
+            // `drop` cannot report an error.
             let _ = fcntl_setfl(self.fd, flags - OFlags::NONBLOCK);
         }
     }

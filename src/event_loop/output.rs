@@ -1,4 +1,4 @@
-//! Stdout: what the machine has produced, in as few writes as it takes.
+//! Stdout: writes the machine's output, in as few system calls as possible.
 
 use super::nonblocking::NonBlocking;
 use super::{OUTPUT, PENDING_LIMIT};
@@ -9,20 +9,20 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// The capacity to which an empty output shrinks after giant lines.
+/// Upper bound on the capacity that an empty output buffer keeps.
 const KEPT_OUTPUT: usize = 1 << 20;
 
 /// The descriptor lines go to.
 #[derive(Debug)]
 pub(super) struct Output<'fd> {
     fd: BorrowedFd<'fd>,
-    /// Held for what it does when dropped.
+    /// Restores the blocking mode when it is dropped.
     _flags: NonBlocking<'fd>,
-    /// How much of the machine's output is written and not yet removed.
+    /// Bytes of the machine's output that are written and not yet removed.
     written: usize,
-    /// Whether it took no more, and mio has not said otherwise since.
+    /// Whether the last write would have blocked, and mio has not reported it writable since.
     stuck: bool,
-    /// Whether mio watches it: from the first time it is stuck, since it says nothing while there is room.
+    /// Whether it is registered with mio, as it is from the first time it is stuck.
     watched: bool,
 }
 
@@ -35,12 +35,12 @@ impl<'fd> Output<'fd> {
         Ok(Self { fd, _flags: flags, written: 0, stuck: false, watched: false })
     }
 
-    /// Whether output waits until the descriptor takes more.
+    /// Whether output is pending until the descriptor becomes writable.
     pub(super) fn is_stuck(&self) -> bool {
         self.stuck
     }
 
-    /// Whether so much waits that no more should be produced.
+    /// Whether [`PENDING_LIMIT`] is reached.
     pub(super) fn is_full(&self, pending: &[u8]) -> bool {
         pending.len() - self.written >= PENDING_LIMIT
     }
@@ -49,7 +49,7 @@ impl<'fd> Output<'fd> {
         self.stuck = false;
     }
 
-    /// Writes and removes as much of `pending` as the descriptor takes.
+    /// Writes and removes as much of `pending` as the descriptor accepts.
     pub(super) fn write(&mut self, pending: &mut Vec<u8>, registry: &Registry) -> io::Result<()> {
         while !self.stuck && self.written < pending.len() {
             match rustix::io::write(self.fd, &pending[self.written..]) {
@@ -65,7 +65,7 @@ impl<'fd> Output<'fd> {
             pending.shrink_to(KEPT_OUTPUT);
             self.written = 0;
         } else if self.written > pending.len() / 2 {
-            // Less moves than was written, so a byte moves at most once on average.
+            // Fewer bytes move than were written, so each moves at most once on average.
             pending.drain(..self.written);
             self.written = 0;
         }

@@ -1,4 +1,4 @@
-//! A node as a process: its command line, its birth, and its voice on stderr.
+//! A node as a process: its command line, its configuration, and its log on stderr.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
@@ -12,7 +12,7 @@ use super::host;
 use crate::engine::{Engine, EngineConfig};
 use crate::node::{Node, Options};
 
-/// What a node says on stderr unless `RUST_LOG` is `off`, `error`, `warn`, `info`, `debug` or `trace`.
+/// The log level unless `RUST_LOG` is `off`, `error`, `warn`, `info`, `debug` or `trace`.
 const DEFAULT_LEVEL: LevelFilter = LevelFilter::Warn;
 
 /// Runs a node with this process's command line, from stdin to stdout, until stdin ends.
@@ -21,7 +21,7 @@ pub fn main<N: Node>() -> ExitCode {
     main_with::<N>(&mut std::env::args().skip(1))
 }
 
-/// As [`main`], with a command line of one's own.
+/// As [`main`], with the given arguments.
 #[must_use]
 pub fn main_with<N: Node>(arguments: &mut dyn Iterator<Item = String>) -> ExitCode {
     let level = std::env::var("RUST_LOG").ok().and_then(|level| level.parse().ok()).unwrap_or(DEFAULT_LEVEL);
@@ -63,7 +63,7 @@ impl Log for Stderr {
                 Level::Debug => "debug",
                 Level::Trace => "trace",
             };
-            // Nobody is left to tell if stderr is gone.
+            // There is nowhere to report that stderr is closed.
             writeln!(std::io::stderr().lock(), "{level}: {}", record.args()).ok();
         }
     }

@@ -1,4 +1,4 @@
-//! Challenge 3: every value told to one node is read at all.
+//! Challenge 3: every value sent to one node is eventually read at all nodes.
 
 use super::set::{Protocol, Set, SetRequest};
 use crate::gossip::Message;
@@ -6,16 +6,16 @@ use crate::requests;
 use crate::wire::Json;
 
 requests! {
-    /// What a broadcast node is asked.
+    /// Requests to a broadcast node.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Tell everyone.
+        /// Broadcast this value.
         "broadcast" => Broadcast { message: Json<'a> },
-        /// Name every value heard of.
+        /// Read all values.
         "read" => Read {},
-        /// Advice on whom to talk to, which this node does not need.
+        /// Suggested neighbours, which this node ignores.
         "topology" => Topology {},
-        /// What another replica says.
+        /// A message from another replica.
         "gossip" => Gossip(Message<'a>),
     }
 }

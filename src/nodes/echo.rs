@@ -1,4 +1,4 @@
-//! Challenge 1: says everything again.
+//! Challenge 1: echo.
 
 use std::convert::Infallible;
 
@@ -8,15 +8,15 @@ use crate::requests;
 use crate::wire::Json;
 
 requests! {
-    /// What an echo node is asked.
+    /// Requests to an echo node.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Say this again.
+        /// Send this value back.
         "echo" => Echo { echo: Json<'a> },
     }
 }
 
-/// Answers each `echo` with the same value.
+/// Replies to each `echo` with the same value.
 #[derive(Debug)]
 pub struct Echo;
 

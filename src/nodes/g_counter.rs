@@ -1,65 +1,65 @@
-//! A counter on seq-kv: each node keeps the sum of its own adds under its own key, and names the sum of all.
+//! A counter on seq-kv: each node stores the sum of its own adds under its own key, and reads return the total.
 //!
-//! A node is the only writer of its key, so nobody is ever in its way. The adds that wait are committed in one step, by
-//! a compare-and-set from the last value stored, and acknowledged when they are stored, so that what was acknowledged
-//! outlives the node. Every value is a new one (it carries its number and the incarnation that wrote it): a write of a
-//! former incarnation that is still on its way cannot take a later one back, and a node that never heard what became of
-//! its write can look.
+//! A node is the only writer of its key, so writes never conflict. Pending adds are committed together, by a
+//! compare-and-set from the last stored value, and acknowledged once they are stored, so that acknowledged adds survive
+//! the node. Stored values never repeat (each has a number and the incarnation that wrote it): a delayed write of an
+//! earlier incarnation cannot overwrite a later one, and a node whose write got no response can read whether it took
+//! effect.
 //!
-//! Reads are answered at once, from what is known. What others have stored is asked for once in a while, and always
-//! after something new was written, because only then may seq-kv not answer from before that (protocol §8.3).
+//! Reads are answered at once from the last known sums. The sums of the others are refreshed periodically, always after
+//! a write of this node, because seq-kv may otherwise return a state from before it (protocol §8.3).
 //!
-//! A commit costs two messages; a look at `n` nodes 2 (n - 1), and two more where nothing was committed since the last.
+//! A commit costs two messages; a refresh of `n` nodes 2 (n - 1), and two more if nothing was committed since the last.
 
 use serde::{Deserialize, Serialize};
 
-use crate::kv::{self, Absent, Policy, Repetition, SEQ_KV, Store, Swap};
+use crate::kv::{self, IfMissing, KvClient, Policy, Repetition, SEQ_KV, Swap};
 use crate::node::{Node, NodeContext, Peer, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::time::{Duration, Time};
 use crate::wire::ErrorCode;
 
-/// The least time from one look at the others to the next, with up to four nodes; with more, in proportion, so that the
-/// messages of all grow no faster than the nodes' number until [`MAX_INTERVAL`].
+/// Lower bound on the time between refreshes, with up to four nodes. With more it grows in proportion, so that the
+/// total number of messages grows linearly with the nodes, up to [`MAX_INTERVAL`].
 pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
-/// The most: while looks find nothing new, the interval doubles up to this.
+/// Upper bound on the time between refreshes; it doubles up to this while refreshes find nothing new.
 pub const MAX_INTERVAL: Duration = Duration::from_secs(3);
 
-/// At most this many requests wait for seq-kv; later ones are refused.
+/// Maximum number of requests that wait for seq-kv; more are rejected.
 pub const MAX_WAITING: usize = 1 << 16;
 
-/// Nothing that is written here is written twice, so everything may be sent again.
-const STORE: Store = SEQ_KV.with(Policy { repetition: Repetition::Detected, ..kv::PATIENT });
+/// The store; no value is written twice, so every request may be retransmitted.
+const STORE: KvClient = SEQ_KV.with_policy(Policy { repetition: Repetition::Detected, ..kv::DEFAULT_POLICY });
 
 requests! {
-    /// What a counter is asked.
+    /// Requests to a counter.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Count this much more.
+        /// Add this to the counter.
         "add" => Add { delta: i64 },
-        /// Name the total.
+        /// Read the total.
         "read" => Read {},
     }
 }
 
-/// What is asked of seq-kv.
+/// A call to seq-kv.
 #[derive(Debug, Clone, Copy)]
 pub enum Call {
     /// Store the new sum.
     Commit,
-    /// Write something new, so that the look which follows is not one at the past.
+    /// Write a new value, so that the reads that follow are not stale.
     Freshen,
-    /// Name a node's sum.
-    Look(Peer),
+    /// Read a node's sum.
+    Read(Peer),
 }
 
-/// A node's value: the sum of its adds, how many values it had before, and the incarnation that wrote it.
+/// A stored value: the sum of a node's adds, the number of earlier values, and the incarnation that wrote it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored(i64, u64, u64);
 
 impl Stored {
-    /// Reads the larger number as the later value; a node without a key has number 0.
+    /// Takes over a later value, one with a larger number; returns whether it was later. A missing key has number 0.
     fn advance(&mut self, found: Self) -> bool {
         let is_later = found.1 > self.1;
         if is_later {
@@ -69,15 +69,14 @@ impl Stored {
     }
 }
 
-/// Whether the node may write, and what it does.
+/// The state of the node's own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// What it stored last is not known: an earlier incarnation may have stored something, or a commit was not
-    /// answered.
-    Unsure,
-    /// What it stored last is known.
+    /// The stored value is unknown: an earlier incarnation may have stored one, or a commit failed.
+    Unknown,
+    /// The stored value is known.
     Idle,
-    /// This is being stored.
+    /// This value is being stored.
     Committing(Stored),
 }
 
@@ -90,31 +89,31 @@ pub struct GCounter {
     /// The latest known value of each node.
     known: Box<[Stored]>,
     stage: Stage,
-    /// A commit of unknown outcome.
-    doubtful: Option<Stored>,
+    /// A commit whose outcome is unknown.
+    indefinite: Option<Stored>,
     adds: Vec<(ReplyTo, i64)>,
     committing: Vec<(ReplyTo, i64)>,
-    /// Reads that came before the first look was over.
+    /// Reads that wait for the first refresh; `None` after it.
     reads: Option<Vec<ReplyTo>>,
-    looks: Looks,
+    refresh: Refresh,
 }
 
-/// How the others are watched.
+/// The periodic refresh of the other nodes' sums.
 #[derive(Debug)]
-struct Looks {
+struct Refresh {
     least: Duration,
     interval: Duration,
     began: Time,
     /// When the next one is due.
     next: Time,
-    /// Answers that are still to come.
+    /// The number of pending calls.
     outstanding: usize,
-    /// Values written that are there only to be new.
+    /// The key of [`Call::Freshen`], and the number of writes to it.
     scratch: Box<str>,
     writes: u64,
-    /// Whether a commit was stored since the last look.
+    /// Whether a commit was stored since the last refresh.
     fresh: bool,
-    /// Whether this look has found something new, and whether a key could not be read.
+    /// Whether this refresh has found a new value, and whether a call failed.
     news: bool,
     failed: bool,
 }
@@ -128,8 +127,8 @@ impl GCounter {
         self.known.iter().fold(0, |sum, stored| sum.saturating_add(stored.0))
     }
 
-    /// Begins to commit the adds that wait, unless others are being committed. Those of an attempt that came to nothing
-    /// are tried again by themselves: the attempt may still arrive, and must then be this very write.
+    /// Starts to commit the pending adds, unless a commit is under way. The adds of a failed commit are retried without
+    /// later ones: the failed attempt may still take effect, and must then be indistinguishable from the retry.
     fn commit(&mut self, out: &mut Outbox<Self>) {
         if self.stage != Stage::Idle {
             return;
@@ -144,19 +143,19 @@ impl GCounter {
         let sum = self.committing.iter().fold(from.0, |sum, (_, delta)| sum.saturating_add(*delta));
         let to = Stored(sum, from.1 + 1, self.incarnation);
         self.stage = Stage::Committing(to);
-        STORE.cas(&*self.keys[self.me.index()], (from, to), Absent::Create, Call::Commit, out);
+        STORE.cas(&*self.keys[self.me.index()], (from, to), IfMissing::Create, Call::Commit, out);
     }
 
-    fn on_commit(&mut self, answer: Response<'_>, out: &mut Outbox<Self>) {
+    fn on_commit(&mut self, response: Response<'_>, out: &mut Outbox<Self>) {
         let Stage::Committing(to) = self.stage else { return };
-        if kv::swapped(answer) == Ok(Swap::Done) {
-            self.looks.fresh = true;
+        if kv::swapped(response) == Ok(Swap::Done) {
+            self.refresh.fresh = true;
             self.committed(to, out);
         } else {
-            // Also after a definite refusal: it may have been about the past.
-            self.stage = Stage::Unsure;
-            self.doubtful = Some(to);
-            self.look(out);
+            // Even after a definite error: seq-kv may have compared with a stale value.
+            self.stage = Stage::Unknown;
+            self.indefinite = Some(to);
+            self.start_refresh(out);
         }
     }
 
@@ -169,91 +168,91 @@ impl GCounter {
         self.commit(out);
     }
 
-    /// Asks for what is stored, unless that is being done.
-    fn look(&mut self, out: &mut Outbox<Self>) {
-        let is_alone = self.keys.len() == 1 && self.stage != Stage::Unsure;
-        if self.looks.outstanding > 0 || is_alone {
+    /// Starts a refresh, unless one is under way.
+    fn start_refresh(&mut self, out: &mut Outbox<Self>) {
+        let is_alone = self.keys.len() == 1 && self.stage != Stage::Unknown;
+        if self.refresh.outstanding > 0 || is_alone {
             return;
         }
-        self.looks.began = out.now();
-        (self.looks.news, self.looks.failed) = (false, false);
-        if std::mem::take(&mut self.looks.fresh) && self.stage != Stage::Unsure {
+        self.refresh.began = out.now();
+        (self.refresh.news, self.refresh.failed) = (false, false);
+        if std::mem::take(&mut self.refresh.fresh) && self.stage != Stage::Unknown {
             self.read(out);
         } else {
-            self.looks.writes += 1;
-            self.looks.outstanding = 1;
-            STORE.write(&*self.looks.scratch, [self.incarnation, self.looks.writes], Call::Freshen, out);
+            self.refresh.writes += 1;
+            self.refresh.outstanding = 1;
+            STORE.write(&*self.refresh.scratch, [self.incarnation, self.refresh.writes], Call::Freshen, out);
         }
     }
 
-    /// Reads what the others have stored, and what the node itself has if that is not known.
+    /// Reads the keys of the others, and the node's own if its value is unknown.
     fn read(&mut self, out: &mut Outbox<Self>) {
         for (index, key) in self.keys.iter().enumerate() {
             let peer = Peer::at(index);
-            if peer != self.me || self.stage == Stage::Unsure {
-                self.looks.outstanding += 1;
-                STORE.read(&**key, Call::Look(peer), out);
+            if peer != self.me || self.stage == Stage::Unknown {
+                self.refresh.outstanding += 1;
+                STORE.read(&**key, Call::Read(peer), out);
             }
         }
     }
 
-    fn on_look(&mut self, peer: Peer, answer: Response<'_>, out: &mut Outbox<Self>) {
-        self.looks.outstanding -= 1;
-        match kv::found::<Stored>(answer) {
+    fn on_read(&mut self, peer: Peer, response: Response<'_>, out: &mut Outbox<Self>) {
+        self.refresh.outstanding -= 1;
+        match kv::found::<Stored>(response) {
             Ok(found) => {
                 let found = found.unwrap_or_default();
-                self.looks.news |= self.known[peer.index()].advance(found);
-                if peer == self.me && self.stage == Stage::Unsure {
-                    self.settle(out);
+                self.refresh.news |= self.known[peer.index()].advance(found);
+                if peer == self.me && self.stage == Stage::Unknown {
+                    self.on_own_value(out);
                 }
             }
-            Err(_) => self.looks.failed = true,
+            Err(_) => self.refresh.failed = true,
         }
-        if self.looks.outstanding == 0 {
-            self.looked(out);
+        if self.refresh.outstanding == 0 {
+            self.finish_refresh(out);
         }
     }
 
-    /// What the node stored last has become known.
-    fn settle(&mut self, out: &mut Outbox<Self>) {
+    /// Handles the node's own stored value becoming known.
+    fn on_own_value(&mut self, out: &mut Outbox<Self>) {
         let stored = *self.own();
         self.stage = Stage::Idle;
-        if self.doubtful.take() == Some(stored) {
+        if self.indefinite.take() == Some(stored) {
             self.committed(stored, out);
         } else {
             self.commit(out);
         }
     }
 
-    fn looked(&mut self, out: &mut Outbox<Self>) {
-        if !self.looks.failed {
+    fn finish_refresh(&mut self, out: &mut Outbox<Self>) {
+        if !self.refresh.failed {
             let total = self.total();
             for from in self.reads.take().into_iter().flatten() {
                 out.reply(from, "read_ok").field("value", total).end();
             }
         }
-        let looks = &mut self.looks;
-        looks.interval = if looks.news || looks.fresh || looks.failed {
-            looks.least
+        let refresh = &mut self.refresh;
+        refresh.interval = if refresh.news || refresh.fresh || refresh.failed {
+            refresh.least
         } else {
-            (2 * looks.interval).min(MAX_INTERVAL)
+            (2 * refresh.interval).min(MAX_INTERVAL)
         };
-        looks.next = looks.began + looks.interval;
-        if self.stage == Stage::Unsure && !looks.failed {
-            // A commit failed meanwhile.
-            looks.next = out.now();
+        refresh.next = refresh.began + refresh.interval;
+        if self.stage == Stage::Unknown && !refresh.failed {
+            // A commit failed during this refresh.
+            refresh.next = out.now();
         }
-        out.arm(looks.next.since(out.now()), ());
+        out.arm(refresh.next.since(out.now()), ());
     }
 
-    fn refuse(from: ReplyTo, out: &mut Outbox<Self>) {
+    fn reject(from: ReplyTo, out: &mut Outbox<Self>) {
         out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "too many requests wait for seq-kv");
     }
 }
 
 impl Node for GCounter {
     type Request<'a> = Request<'a>;
-    /// Time to look at the others.
+    /// Starts a refresh.
     type Timer = ();
     type Call = Call;
     type Options = ();
@@ -261,7 +260,7 @@ impl Node for GCounter {
     fn start(context: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
         let count = u32::try_from(context.nodes.len()).unwrap_or(u32::MAX);
         let least = (MIN_INTERVAL * count / 4).clamp(MIN_INTERVAL, MAX_INTERVAL);
-        let looks = Looks {
+        let refresh = Refresh {
             least,
             interval: least,
             began: Time::ZERO,
@@ -278,23 +277,23 @@ impl Node for GCounter {
             incarnation: context.incarnation,
             keys: context.nodes.into(),
             known: vec![Stored::default(); context.nodes.len()].into(),
-            stage: Stage::Unsure,
-            doubtful: None,
+            stage: Stage::Unknown,
+            indefinite: None,
             adds: Vec::new(),
             committing: Vec::new(),
             reads: Some(Vec::new()),
-            looks,
+            refresh,
         }
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
-        self.look(out);
+        self.start_refresh(out);
     }
 
     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         match request {
             Request::Add { delta: 0 } => out.reply(from, "add_ok").end(),
-            Request::Add { .. } if self.adds.len() >= MAX_WAITING => Self::refuse(from, out),
+            Request::Add { .. } if self.adds.len() >= MAX_WAITING => Self::reject(from, out),
             Request::Add { delta } => {
                 self.adds.push((from, delta));
                 self.commit(out);
@@ -302,7 +301,7 @@ impl Node for GCounter {
             Request::Read {} => {
                 let total = self.total();
                 match &mut self.reads {
-                    Some(reads) if reads.len() >= MAX_WAITING => Self::refuse(from, out),
+                    Some(reads) if reads.len() >= MAX_WAITING => Self::reject(from, out),
                     Some(reads) => reads.push(from),
                     None => out.reply(from, "read_ok").field("value", total).end(),
                 }
@@ -310,26 +309,26 @@ impl Node for GCounter {
         }
     }
 
-    fn on_response(&mut self, call: Call, answer: Response<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, call: Call, response: Response<'_>, out: &mut Outbox<Self>) {
         match call {
-            Call::Commit => self.on_commit(answer, out),
+            Call::Commit => self.on_commit(response, out),
             Call::Freshen => {
-                self.looks.outstanding = 0;
-                if kv::written(answer).is_ok() {
+                self.refresh.outstanding = 0;
+                if kv::written(response).is_ok() {
                     self.read(out);
                 } else {
-                    self.looks.failed = true;
-                    self.looked(out);
+                    self.refresh.failed = true;
+                    self.finish_refresh(out);
                 }
             }
-            Call::Look(peer) => self.on_look(peer, answer, out),
+            Call::Read(peer) => self.on_read(peer, response, out),
         }
     }
 
     fn on_timer(&mut self, (): (), out: &mut Outbox<Self>) {
-        // A look that was not planned may have come in between.
-        if self.looks.next <= out.now() {
-            self.look(out);
+        // A refresh for another reason may have moved the next one.
+        if self.refresh.next <= out.now() {
+            self.start_refresh(out);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Maelstrom's g-set workload: a set to which every node adds and from which none removes.
+//! Maelstrom's g-set workload: a grow-only set.
 
 use super::set::{Protocol, Set, SetRequest};
 use crate::gossip::Message;
@@ -6,14 +6,14 @@ use crate::requests;
 use crate::wire::Json;
 
 requests! {
-    /// What a g-set node is asked.
+    /// Requests to a g-set node.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Put this into the set.
+        /// Add this element.
         "add" => Add { element: Json<'a> },
-        /// Name every element.
+        /// Read all elements.
         "read" => Read {},
-        /// What another replica says.
+        /// A message from another replica.
         "gossip" => Gossip(Message<'a>),
     }
 }

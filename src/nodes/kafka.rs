@@ -20,7 +20,7 @@ use smallvec::SmallVec;
 use super::waiting::Waiting;
 use crate::gossip::log::Origin;
 use crate::gossip::{Message, Operation, Replicated, Settings, Tick, View};
-use crate::kv::{self, Absent, CallError, LIN_KV, Policy, Repetition, Store, Swap};
+use crate::kv::{self, CallError, IfMissing, KvClient, LIN_KV, Policy, Repetition, Swap};
 use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
@@ -53,7 +53,7 @@ requests! {
 }
 
 /// An incarnation may ask again: once its name is stored it stays, and the answer is the same.
-const REGISTER: Store = LIN_KV.with(Policy { repetition: Repetition::Harmless, ..kv::PATIENT });
+const REGISTER: KvClient = LIN_KV.with_policy(Policy { repetition: Repetition::Harmless, ..kv::DEFAULT_POLICY });
 
 /// The call that asks to be the first incarnation of the node.
 #[derive(Debug, Clone, Copy)]
@@ -372,7 +372,7 @@ impl Kafka {
     /// Asks to be the first incarnation of this node.
     fn enrol(&self, out: &mut Outbox<Self>) {
         let incarnation = self.log.me().incarnation;
-        REGISTER.cas(&*self.name, (incarnation, incarnation), Absent::Create, Enrol, out);
+        REGISTER.cas(&*self.name, (incarnation, incarnation), IfMissing::Create, Enrol, out);
     }
 }
 
@@ -418,9 +418,9 @@ impl Node for Kafka {
         }
     }
 
-    fn on_response(&mut self, _: Enrol, answer: Response<'_>, out: &mut Outbox<Self>) {
-        match kv::swapped(answer) {
-            Err(CallError::Unknown) => self.enrol(out),
+    fn on_response(&mut self, _: Enrol, response: Response<'_>, out: &mut Outbox<Self>) {
+        match kv::swapped(response) {
+            Err(CallError::Indefinite) => self.enrol(out),
             Ok(Swap::Done) => {
                 self.log.track_stability(out);
                 self.go_on(out);

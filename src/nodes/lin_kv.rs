@@ -1,36 +1,36 @@
-//! Registers, by asking the lin-kv service: each request is passed on, and its answer passed back.
+//! A proxy of the service lin-kv: each request is forwarded, and the response passed back.
 //!
-//! Two messages a request.
+//! Costs two messages per request.
 
 use std::convert::Infallible;
 
-use crate::kv::{Absent, LIN_KV};
+use crate::kv::{IfMissing, LIN_KV};
 use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::{ErrorCode, Json};
 
 requests! {
-    /// What a node is asked.
+    /// Requests to the node.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Name the value of a key.
+        /// Read a key.
         "read" => Read { key: Json<'a> },
-        /// Give a key a value.
+        /// Write a key.
         "write" => Write { key: Json<'a>, value: Json<'a> },
-        /// Give a key a value if it has this one.
+        /// Compare and set a key.
         "cas" => Cas { key: Json<'a>, from: Json<'a>, to: Json<'a> },
     }
 }
 
-/// A node that keeps nothing.
+/// A stateless node.
 #[derive(Debug)]
 pub struct LinKv;
 
 impl Node for LinKv {
     type Request<'a> = Request<'a>;
     type Timer = Infallible;
-    /// Who waits for the answer.
+    /// The request that is forwarded.
     type Call = ReplyTo;
     type Options = ();
 
@@ -42,12 +42,12 @@ impl Node for LinKv {
         match request {
             Request::Read { key } => LIN_KV.read(key, from, out),
             Request::Write { key, value } => LIN_KV.write(key, value, from, out),
-            Request::Cas { key, from: old, to: new } => LIN_KV.cas(key, (old, new), Absent::Refuse, from, out),
+            Request::Cas { key, from: old, to: new } => LIN_KV.cas(key, (old, new), IfMissing::Fail, from, out),
         }
     }
 
-    fn on_response(&mut self, from: ReplyTo, answer: Response<'_>, out: &mut Outbox<Self>) {
-        match answer {
+    fn on_response(&mut self, from: ReplyTo, response: Response<'_>, out: &mut Outbox<Self>) {
+        match response {
             Response::Reply { kind: "write_ok", .. } => out.reply(from, "write_ok").end(),
             Response::Reply { kind: "cas_ok", .. } => out.reply(from, "cas_ok").end(),
             Response::Reply { body, .. } => match body.get("value") {

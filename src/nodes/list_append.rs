@@ -12,7 +12,7 @@ mod database;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::waiting::{MAX_WAITING, MAX_WAITING_BYTES};
-use crate::kv::{Absent, LIN_KV};
+use crate::kv::{IfMissing, LIN_KV};
 use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
@@ -117,7 +117,7 @@ impl ListAppend {
         let changes = self.batch.iter().map(|transaction| &transaction.changes[1..transaction.changes.len() - 1]);
         let changes: Vec<_> = changes.filter(|changes| !changes.is_empty()).collect();
         let batch = [b"[".as_slice(), &changes.join(&b','), b"]"].concat();
-        LIN_KV.cas(self.place, ((), Raw(&batch)), Absent::Create, Call::Append, out);
+        LIN_KV.cas(self.place, ((), Raw(&batch)), IfMissing::Create, Call::Append, out);
         if self.wary > 0 {
             self.look(out);
         }
@@ -252,16 +252,16 @@ impl Node for ListAppend {
         self.begin(out);
     }
 
-    fn on_response(&mut self, call: Call, answer: Response<'_>, out: &mut Outbox<Self>) {
-        match (call, answer) {
+    fn on_response(&mut self, call: Call, response: Response<'_>, out: &mut Outbox<Self>) {
+        match (call, response) {
             (Call::Append, Response::Reply { .. }) => self.won(out),
             (Call::Append, Response::Error { code: ErrorCode::PRECONDITION_FAILED, .. }) => self.lost(out),
             (Call::Append, Response::Error { code, text }) => self.give_up(code, text, out),
             (Call::Append, Response::Expired) => {
                 self.give_up(ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done", out);
             }
-            (Call::Read(place), answer) => {
-                if let Response::Reply { body, .. } = answer
+            (Call::Read(place), response) => {
+                if let Response::Reply { body, .. } = response
                     && place >= self.place
                     && let Some(ops) = body.get("value").and_then(micro_ops)
                 {

@@ -1,6 +1,6 @@
-//! A counter that every node raises and lowers, and that all agree on in the end: the sum of the operations of the log.
+//! A counter that can be incremented and decremented at every node: the sum of the operations of the replicated log.
 //!
-//! Adds and reads are answered at once, partitioned or not.
+//! Adds and reads are always answered at once from the local replica.
 
 use std::convert::Infallible;
 
@@ -11,14 +11,14 @@ use crate::outbox::Outbox;
 use crate::requests;
 
 requests! {
-    /// What a counter is asked.
+    /// Requests to a counter.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Raise the counter, or lower it.
+        /// Add this to the counter.
         "add" => Add { delta: i64 },
-        /// Name its value.
+        /// Read the counter.
         "read" => Read {},
-        /// What another replica says.
+        /// A message from another replica.
         "gossip" => Gossip(Message<'a>),
     }
 }

@@ -1,4 +1,4 @@
-//! A set that grows at every node and is read at any, in the words of a workload: a view on the replicated log.
+//! A grow-only set, a view on the replicated log, generic over the workload's requests and replies.
 
 use std::convert::Infallible;
 use std::fmt::Debug;
@@ -10,26 +10,26 @@ use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::wire::{Decode, ErrorCode, Json, MAX_REPLY, Raw, UNANSWERABLE};
 
-/// How a workload words its requests.
+/// The messages of a workload.
 pub trait Protocol: Debug {
-    /// What the node is asked.
+    /// Its requests.
     type Request<'a>: Decode<'a> + Into<SetRequest<'a>>;
 }
 
-/// What a request comes to, and the words in which to answer.
+/// A request independent of the workload, with what its reply needs.
 #[derive(Debug)]
 pub enum SetRequest<'a> {
-    /// Add this value; the type of the reply.
+    /// Add this value; the `type` of the reply.
     Add(Json<'a>, &'static str),
-    /// Name every value; the field of the reply that lists them.
+    /// Read all values; the field of the reply that lists them.
     Read(&'static str),
-    /// Nothing but a reply of this type.
+    /// Only reply, with this `type`.
     Nothing(&'static str),
-    /// Hear another replica.
+    /// A message from another replica.
     Gossip(Message<'a>),
 }
 
-/// A node that keeps such a set.
+/// A node with a replica of the set.
 #[derive(Debug)]
 pub struct Set<P> {
     log: Replicated<Values>,
@@ -39,13 +39,13 @@ pub struct Set<P> {
 }
 
 impl<P> Set<P> {
-    /// How many values it holds.
+    /// The number of values.
     #[must_use]
     pub fn len(&self) -> usize {
         self.log.view().len()
     }
 
-    /// Whether it holds none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,8 +1,8 @@
-//! Challenge 2: ids that no two requests ever share.
+//! Challenge 2: unique ids.
 //!
-//! An id is the node's name, the tag of this incarnation of it, and a count: unique across nodes, restarts and
-//! partitions without a message. The tag is the wall clock at the start and sixteen random bits, should the clock be
-//! set back.
+//! An id consists of the node's id, a tag of its incarnation, and a counter: unique across nodes, restarts and
+//! partitions without any messages. The tag is the wall clock at the start, and sixteen random bits in case the clock
+//! is set back.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -12,18 +12,18 @@ use crate::outbox::Outbox;
 use crate::requests;
 
 requests! {
-    /// What a unique-ids node is asked.
+    /// Requests to a unique-ids node.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Make an id.
+        /// Generate an id.
         "generate" => Generate {},
     }
 }
 
-/// Makes ids like `n1-63f8a1b2c3d4e5f6-42`: strings, all of them.
+/// Generates strings like `n1-63f8a1b2c3d4e5f6-42`.
 #[derive(Debug)]
 pub struct UniqueIds {
-    /// The latest id; its count is rewritten in place.
+    /// The latest id; its counter is overwritten in place.
     id: String,
     prefix: usize,
     count: u64,

@@ -1,16 +1,16 @@
-//! Requests that cannot be carried out yet, in the order in which they came.
+//! A bounded queue of requests that cannot be handled yet.
 
 use std::collections::VecDeque;
 
 use crate::node::ReplyTo;
 
-/// At most this many requests wait; later ones are refused.
+/// Maximum number of requests that wait; more are rejected.
 pub(super) const MAX_WAITING: usize = 4096;
 
-/// And at most this many bytes of them.
+/// Maximum total length of these requests, in bytes.
 pub(super) const MAX_WAITING_BYTES: usize = 256 << 20;
 
-/// Who waits, and with what.
+/// The queue: senders and the text of their requests, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     requests: VecDeque<(ReplyTo, Box<[u8]>)>,
@@ -18,41 +18,41 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Keeps a request, unless there are too many; says whether it is kept.
-    pub(super) fn keep(&mut self, sender: ReplyTo, text: &[u8]) -> bool {
+    /// Appends a request; returns `false` if there is no room for it.
+    pub(super) fn keep(&mut self, from: ReplyTo, text: &[u8]) -> bool {
         let has_room = self.requests.len() < MAX_WAITING && self.bytes + text.len() <= MAX_WAITING_BYTES;
         if has_room {
             self.bytes += text.len();
-            self.requests.push_back((sender, text.into()));
+            self.requests.push_back((from, text.into()));
         }
         has_room
     }
 
-    /// The one that came first.
+    /// Removes the oldest request.
     pub(super) fn take(&mut self) -> Option<(ReplyTo, Box<[u8]>)> {
-        let (sender, text) = self.requests.pop_front()?;
+        let (from, text) = self.requests.pop_front()?;
         self.bytes -= text.len();
-        Some((sender, text))
+        Some((from, text))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::Who;
+    use crate::node::Sender;
     use crate::time::Time;
 
     #[test]
-    fn no_more_waits_than_the_bounds_allow_and_what_is_taken_makes_room() {
-        let who = Who::Client { len: 0, id: Default::default() };
-        let sender = ReplyTo { who, msg_id: None, received: Time::ZERO };
+    fn the_queue_is_bounded_and_taking_makes_room() {
+        let client = Sender::Client { len: 0, id: Default::default() };
+        let from = ReplyTo { sender: client, msg_id: None, received: Time::ZERO };
         let mut waiting = Waiting::default();
-        let kept = (0..=MAX_WAITING).filter(|_| waiting.keep(sender, b"1")).count();
+        let kept = (0..=MAX_WAITING).filter(|_| waiting.keep(from, b"1")).count();
         assert_eq!(kept, MAX_WAITING);
         let mut waiting = Waiting::default();
         let half = vec![b'1'; MAX_WAITING_BYTES / 2];
-        assert!(waiting.keep(sender, &half) && waiting.keep(sender, &half) && !waiting.keep(sender, b"1"));
+        assert!(waiting.keep(from, &half) && waiting.keep(from, &half) && !waiting.keep(from, b"1"));
         assert_eq!(waiting.take().map(|(_, text)| text.len()), Some(half.len()));
-        assert!(waiting.keep(sender, b"1"));
+        assert!(waiting.keep(from, b"1"));
     }
 }

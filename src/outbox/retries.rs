@@ -1,4 +1,4 @@
-//! Calls that are sent again: the text of each, and what is known of its effect.
+//! Calls that are retransmitted: the line of each, and whether it may have taken effect.
 
 use std::collections::HashMap;
 
@@ -9,88 +9,89 @@ use crate::node::Response;
 use crate::time::Duration;
 use crate::wire::ErrorCode;
 
-/// How long an answer is waited for, and when the request is sent again.
+/// The deadline of a call, and when its request is retransmitted.
 ///
-/// The pauses between attempts double from `pause` up to `longest_pause`, each varied by up to a half either way, so
-/// that nodes which fail together do not come back together.
+/// The pauses between attempts double from `pause` up to `longest_pause`, with a jitter of ±50 %, so that nodes that
+/// fail together do not retry together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// How long until the call expires, whatever was tried.
+    /// When the call expires, however many attempts were made.
     pub timeout: Duration,
     /// The mean pause before the second attempt.
     pub pause: Duration,
     /// The longest mean pause between two attempts.
     pub longest_pause: Duration,
-    /// What sending the request twice would do.
+    /// The effect of executing the request twice.
     pub repetition: Repetition,
 }
 
-/// What it means when a request is carried out twice.
+/// The effect of executing a request twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repetition {
-    /// It has no effect at all, so that an error is always about the latest state: a read.
+    /// The request has no effect at all, like a read; its error is always definite.
     Harmless,
-    /// The second time fails or changes nothing: a compare-and-set to a value that there has never been.
+    /// The second execution fails or changes nothing, like a compare-and-set to a value that was never used before.
     Detected,
-    /// It might be done twice, so it is sent again only when it was certainly not done.
+    /// The second execution may take effect again, so a request is repeated only after an error that is definite.
     Forbidden,
 }
 
 impl Policy {
-    /// The pause after so many attempts; `chance` is any random number.
-    fn pause_after(&self, attempts: u32, chance: u64) -> Duration {
+    /// The pause after so many attempts; `random` is uniformly distributed.
+    fn pause_after(&self, attempts: u32, random: u64) -> Duration {
         let doubled = self.pause.saturating_mul(1 << (attempts - 1).min(20));
         let mean = doubled.min(self.longest_pause);
-        mean / 2 + mean.mul_f64(u32::try_from(chance >> 32).map_or(0.5, f64::from) / f64::from(u32::MAX))
+        mean / 2 + mean.mul_f64(u32::try_from(random >> 32).map_or(0.5, f64::from) / f64::from(u32::MAX))
     }
 }
 
 #[derive(Debug)]
 struct Retry {
-    /// Most are short: these are kept in place.
+    /// Most are short, and stored inline.
     line: SmallVec<[u8; 256]>,
     policy: Policy,
     attempts: u32,
-    /// Whether the latest attempt was refused without any effect.
+    /// Whether the latest attempt failed definitely.
     refused: bool,
-    /// Whether an attempt was made of which nobody has heard, and another after it.
+    /// Whether an earlier attempt had no response, and so may yet take effect.
     uncertain: bool,
 }
 
-/// All calls that may be sent again, by their numbers.
+/// The pending calls with a [`Policy`], by `msg_id`.
 #[derive(Debug)]
 pub(crate) struct Retries {
-    waiting: HashMap<i64, Retry>,
-    /// How many bytes their lines have in all.
+    pending: HashMap<i64, Retry>,
+    /// The total length of their lines.
     bytes: usize,
     seed: u64,
 }
 
 impl Retries {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { waiting: HashMap::new(), bytes: 0, seed }
+        Self { pending: HashMap::new(), bytes: 0, seed }
     }
 
-    /// Whether a line of so many bytes can be kept.
+    /// Whether a line of this length can be stored.
     pub(crate) fn has_room(&self, bytes: usize) -> bool {
         self.bytes + bytes <= MAX_CALL_BYTES
     }
 
-    /// Takes note of a first attempt; returns how long to wait with the second.
-    pub(crate) fn keep(&mut self, id: i64, line: &[u8], policy: Policy) -> Duration {
+    /// Stores a call after its first attempt; returns the pause before the second.
+    pub(crate) fn insert(&mut self, id: i64, line: &[u8], policy: Policy) -> Duration {
         self.bytes += line.len();
         let line = SmallVec::from_slice(line);
-        self.waiting.insert(id, Retry { line, policy, attempts: 1, refused: false, uncertain: false });
-        policy.pause_after(1, self.chance(id, 1))
+        self.pending.insert(id, Retry { line, policy, attempts: 1, refused: false, uncertain: false });
+        policy.pause_after(1, self.random(id, 1))
     }
 
-    /// What to send now, if anything, and how long to wait with the next attempt; `None` when it was answered.
-    pub(crate) fn again(&mut self, id: i64) -> Option<(&[u8], Duration)> {
-        let attempts = self.waiting.get(&id)?.attempts + 1;
-        let chance = self.chance(id, attempts);
-        let retry = self.waiting.get_mut(&id)?;
+    /// The line to send now, empty if the request must not be repeated yet, and the pause before the next attempt;
+    /// `None` if the call is not pending.
+    pub(crate) fn retry(&mut self, id: i64) -> Option<(&[u8], Duration)> {
+        let attempts = self.pending.get(&id)?.attempts + 1;
+        let random = self.random(id, attempts);
+        let retry = self.pending.get_mut(&id)?;
         retry.attempts = attempts;
-        let pause = retry.policy.pause_after(attempts, chance);
+        let pause = retry.policy.pause_after(attempts, random);
         if !retry.refused && retry.policy.repetition == Repetition::Forbidden {
             return Some((&[], pause));
         }
@@ -99,13 +100,13 @@ impl Retries {
         Some((&retry.line, pause))
     }
 
-    /// What an answer to a call says about the call; `None` when it will be tried again.
-    pub(crate) fn on_response<'a>(&mut self, id: i64, answer: Response<'a>) -> Option<Response<'a>> {
-        if self.waiting.is_empty() {
-            return Some(answer);
+    /// Translates a response to one attempt into the response to the call; `None` if the call will be retried.
+    pub(crate) fn on_response<'a>(&mut self, id: i64, response: Response<'a>) -> Option<Response<'a>> {
+        if self.pending.is_empty() {
+            return Some(response);
         }
-        let Some(retry) = self.waiting.get_mut(&id) else { return Some(answer) };
-        let code = match answer {
+        let Some(retry) = self.pending.get_mut(&id) else { return Some(response) };
+        let code = match response {
             Response::Error { code, .. } => Some(code),
             Response::Reply { .. } | Response::Expired => None,
         };
@@ -115,10 +116,10 @@ impl Retries {
         }
         let doubtful = retry.uncertain && retry.policy.repetition != Repetition::Harmless;
         self.forget(id);
-        Some(if doubtful && code.is_some_and(ErrorCode::is_definite) { Response::Expired } else { answer })
+        Some(if doubtful && code.is_some_and(ErrorCode::is_definite) { Response::Expired } else { response })
     }
 
-    /// What to say of a call whose time is over.
+    /// The response to a call whose deadline has passed.
     pub(crate) fn give_up(&mut self, id: i64) -> Response<'static> {
         match self.forget(id) {
             Some(Retry { refused: true, uncertain: false, .. }) => {
@@ -129,13 +130,13 @@ impl Retries {
     }
 
     fn forget(&mut self, id: i64) -> Option<Retry> {
-        let retry = self.waiting.remove(&id)?;
+        let retry = self.pending.remove(&id)?;
         self.bytes -= retry.line.len();
         Some(retry)
     }
 
-    /// A random number (splitmix64), different for each attempt of each call.
-    fn chance(&self, id: i64, attempt: u32) -> u64 {
+    /// A random number (SplitMix64) for each attempt of each call.
+    fn random(&self, id: i64, attempt: u32) -> u64 {
         let mut mixed = self.seed ^ id.cast_unsigned().rotate_left(8) ^ u64::from(attempt);
         mixed = mixed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -159,7 +160,7 @@ mod tests {
 
     fn kept(repetition: Repetition) -> Retries {
         let mut retries = Retries::new(7);
-        retries.keep(1, b"cas\n", Policy { repetition, ..POLICY });
+        retries.insert(1, b"cas\n", Policy { repetition, ..POLICY });
         retries
     }
 
@@ -170,7 +171,7 @@ mod tests {
             assert_eq!(POLICY.pause_after(attempts, 0), mean / 2);
             assert_eq!(POLICY.pause_after(attempts, u64::MAX), mean / 2 + mean);
         }
-        let pauses = |seed| (0..64).map(|id| Retries::new(seed).keep(id, b"", POLICY)).collect::<Vec<_>>();
+        let pauses = |seed| (0..64).map(|id| Retries::new(seed).insert(id, b"", POLICY)).collect::<Vec<_>>();
         assert_eq!(pauses(1), pauses(1));
         assert_ne!(pauses(1), pauses(2));
         let mut different = pauses(1);
@@ -180,24 +181,24 @@ mod tests {
     }
 
     #[test]
-    fn an_error_after_an_attempt_that_nobody_has_heard_of_is_no_failure() {
+    fn an_error_after_an_attempt_without_response_is_indefinite() {
         for (repetition, failed) in [(Repetition::Detected, false), (Repetition::Harmless, true)] {
             let mut retries = kept(repetition);
-            assert_eq!(retries.again(1).expect("it waits").0, b"cas\n");
+            assert_eq!(retries.retry(1).expect("it is pending").0, b"cas\n");
             let answer = retries.on_response(1, DIFFERS).expect("an answer");
             assert_eq!(matches!(answer, Response::Error { .. }), failed, "{answer:?}");
-            assert!(retries.again(1).is_none(), "it was answered");
+            assert!(retries.retry(1).is_none(), "it was answered");
         }
         assert!(matches!(kept(Repetition::Detected).on_response(1, DIFFERS), Some(Response::Error { .. })));
     }
 
     #[test]
-    fn what_must_not_be_done_twice_is_sent_again_only_after_a_refusal() {
+    fn a_request_that_must_not_be_repeated_is_retried_only_after_a_definite_error() {
         let mut retries = kept(Repetition::Forbidden);
-        assert_eq!(retries.again(1).expect("it waits").0, b"");
+        assert_eq!(retries.retry(1).expect("it is pending").0, b"");
         assert!(retries.on_response(1, BUSY).is_none(), "it will be tried again");
-        assert_eq!(retries.again(1).expect("it waits").0, b"cas\n");
-        assert_eq!(retries.again(1).expect("it waits").0, b"");
+        assert_eq!(retries.retry(1).expect("it is pending").0, b"cas\n");
+        assert_eq!(retries.retry(1).expect("it is pending").0, b"");
         assert!(
             matches!(retries.on_response(1, DIFFERS), Some(Response::Error { .. })),
             "the refused attempt had no effect"
@@ -205,19 +206,19 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_was_only_ever_refused_has_failed_and_any_other_has_expired() {
+    fn a_call_fails_definitely_if_all_attempts_did_and_expires_otherwise() {
         assert!(matches!(kept(Repetition::Detected).give_up(1), Response::Expired));
         let mut retries = kept(Repetition::Detected);
         retries.on_response(1, BUSY);
         assert!(matches!(retries.give_up(1), Response::Error { .. }));
         let mut retries = kept(Repetition::Detected);
-        retries.again(1);
+        retries.retry(1);
         retries.on_response(1, BUSY);
         assert!(matches!(retries.give_up(1), Response::Expired), "the first attempt may still have an effect");
     }
 
     #[test]
-    fn lines_are_kept_up_to_a_bound_and_an_answer_makes_room() {
+    fn lines_are_stored_up_to_a_bound_and_a_response_frees_their_room() {
         let mut retries = kept(Repetition::Detected);
         let most = MAX_CALL_BYTES - b"cas\n".len();
         assert!(retries.has_room(most) && !retries.has_room(most + 1));

@@ -4,12 +4,13 @@ use std::fmt;
 
 use super::Verdict;
 use crate::time::Duration;
-use crate::workbench::check::{Budget, Results};
+use crate::workbench::check::Budget;
 use crate::workbench::edn::{Value, pretty};
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Muted};
 use crate::workbench::report::finish::results;
 use crate::workbench::report::metrics::{Metrics, stable_latency_ms};
+use crate::workbench::report::results::Results;
 use crate::workbench::report::summary::abridged;
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Outcome, TestConfig};

@@ -1,11 +1,11 @@
-//! The wheel against a sorted map, over millions of random steps.
+//! The wheel compared with a sorted set, over millions of random steps.
 
 use super::Wheel;
 use crate::time::{Duration, Time};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-/// A wheel, and beside it what it must do.
+/// A wheel and its reference implementation.
 #[derive(Default)]
 struct Twin {
     wheel: Wheel<u64>,

@@ -1,44 +1,43 @@
-//! How much one message may hold, so that whoever it is meant for can read it.
+//! Bounds on the size and nesting of messages, so that every receiver can parse what is sent to it.
 
 use super::reader::MAX_DEPTH;
 
-/// The longest line that is handled, its newline not counted: more than the largest read of any workload. A longer one
-/// is never written.
+/// The longest line that is read or written, in bytes without its newline: more than the largest read of any workload.
 pub const MAX_LINE: usize = 64 << 20;
 
-/// A limit for a JSON text.
+/// A limit on a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
-    /// Its length.
+    /// Maximum length, in bytes.
     pub bytes: usize,
-    /// How deep arrays and objects nest in it.
+    /// Maximum nesting of arrays and objects.
     pub depth: usize,
 }
 
-/// What one request leaves in a log or asks of a service: a fourth of a line, so that it can still be read with all
-/// that goes with it, and if others write its numbers in longer ways.
+/// The bound on what one request appends to a log or sends to a service: a quarter of a line, which leaves room for the
+/// envelope, and for receivers that write its numbers in a longer form.
 pub const REQUEST: Bound = Bound { bytes: MAX_LINE / 4, depth: 100 };
 
-/// What a reply's fields may take: a line less what goes around them, above all two ids.
+/// Bytes available to the fields of a reply: a line less its envelope, of which the two ids are the largest part.
 pub const MAX_REPLY: usize = MAX_LINE - (8 << 10);
 
-/// What to tell whoever asks for more than [`MAX_REPLY`].
+/// The error message for a reply that would exceed [`MAX_REPLY`].
 pub const UNANSWERABLE: &str = "the answer would be larger than a line may be, 64 MiB (67108864 bytes)";
 
-/// What replicas hand on for each other, wrapped once more each time.
+/// The bound on orphaned operations, which each forwarding wraps in one more array.
 pub(crate) const HANDED_ON: Bound = Bound { bytes: MAX_LINE / 2, depth: MAX_DEPTH - 8 };
 
-/// Why a text is not admitted.
+/// Which limit of a [`Bound`] a text exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TooLarge {
-    /// It has more bytes than it may.
+    /// Its length.
     Long,
-    /// It nests deeper than it may.
+    /// Its nesting.
     Deep,
 }
 
 impl TooLarge {
-    /// What to tell whoever wanted more than [`REQUEST`] allows.
+    /// The error message for a request that exceeds [`REQUEST`].
     #[must_use]
     pub const fn why(self) -> &'static str {
         match self {
@@ -49,11 +48,10 @@ impl TooLarge {
 }
 
 impl Bound {
-    /// Whether a JSON text is within the bound: the one function that everything passes on its way into a log or to a
-    /// service.
+    /// Checks a JSON text. Everything that is appended to a log or sent to a service is checked here.
     ///
     /// # Errors
-    /// It is not.
+    /// The text exceeds the bound.
     #[inline]
     pub fn admit(self, text: &[u8]) -> Result<(), TooLarge> {
         // Each level takes two bytes.
@@ -93,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_of_the_bound_is_the_bound() {
+    fn error_messages_state_the_actual_bounds() {
         assert!(TooLarge::Long.why().contains(&format!("({} bytes)", REQUEST.bytes)));
         assert!(TooLarge::Long.why().contains(&format!(" {} MiB", REQUEST.bytes >> 20)));
         assert!(UNANSWERABLE.contains(&format!(" {} MiB ({MAX_LINE} bytes)", MAX_LINE >> 20)));
@@ -110,7 +108,7 @@ mod tests {
         for depth in 0..100 {
             let expected = if depth <= 10 { Ok(()) } else { Err(TooLarge::Deep) };
             assert_eq!(bound.admit(nested(depth).as_bytes()), expected, "{depth}");
-            // Brackets of a text are not counted, and those that were closed no more.
+            // Brackets inside strings do not count, nor do those already closed.
             let wide = format!(r#"[{{"[[":"\"[[[[[[[[["}},{},{}]"#, nested(2), nested(depth));
             let expected = if depth < 10 { Ok(()) } else { Err(TooLarge::Deep) };
             assert_eq!(bound.admit(wide.as_bytes()), expected, "{wide}");

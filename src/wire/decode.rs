@@ -1,4 +1,4 @@
-//! From a body to a typed request, dispatched on `type` before anything else is read.
+//! Decoding of a body into a typed request, dispatched on `type` before any other field is read.
 
 use std::fmt;
 
@@ -7,42 +7,42 @@ use serde::de::{self, Visitor};
 use super::deserialize::Malformed;
 use super::json::Json;
 
-/// Why a message was refused; the engine answers with the matching error code.
+/// Why a body is not a request of the node; the engine replies with the matching error code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Refusal {
-    /// The node does not know this `type` (error 10).
-    Unknown,
-    /// The body has not the shape its type demands (error 12).
+pub enum DecodeError {
+    /// The node does not handle this `type` (error 10).
+    UnknownType,
+    /// The body does not have the shape its type demands (error 12); the text says why.
     Malformed(String),
 }
 
-impl Refusal {
-    /// A field is missing or of the wrong type.
+impl DecodeError {
+    /// A field is missing or has the wrong type.
     #[must_use]
     pub fn field(name: &str, why: &dyn fmt::Display) -> Self {
         Self::Malformed(format!("{name}: {why}"))
     }
 }
 
-/// A request that can be read from a message; [`requests!`](crate::requests) writes the implementation.
+/// A request that can be decoded from a message; [`requests!`](crate::requests) generates the implementation.
 pub trait Decode<'a>: Sized {
-    /// Reads a body of type `kind`.
+    /// Decodes a body of type `kind`.
     ///
     /// # Errors
-    /// The type is unknown, or the body has not its shape.
-    fn decode(kind: &str, body: Json<'a>) -> Result<Self, Refusal>;
+    /// The type is unknown, or the body does not have its shape.
+    fn decode(kind: &str, body: Json<'a>) -> Result<Self, DecodeError>;
 }
 
-/// A field of a request: every `Deserialize` type, and [`Json`] for any value.
+/// A field of a request: any `Deserialize` type, or [`Json`] for an arbitrary value.
 pub trait Field<'a>: Sized {
     /// Reads the field.
     ///
     /// # Errors
-    /// The value is of another type.
+    /// The value has the wrong type.
     fn read(value: Json<'a>) -> Result<Self, Malformed>;
 
-    /// What an absent field means.
+    /// The value of an absent field.
     ///
     /// # Errors
     /// The field is required.
@@ -69,7 +69,7 @@ impl<'a, T: de::Deserialize<'a>> Field<'a> for T {
     }
 }
 
-/// The error of a required field that is not there.
+/// The error for an absent required field.
 ///
 /// # Errors
 /// Always.
@@ -77,7 +77,7 @@ pub fn missing<T>(what: &str) -> Result<T, Malformed> {
     Err(de::Error::custom(format_args!("{what} missing")))
 }
 
-/// Reads as `None`, and as nothing else.
+/// Deserializes as `None` only.
 struct Absent;
 
 impl<'a> de::Deserializer<'a> for Absent {
@@ -98,22 +98,22 @@ impl<'a> de::Deserializer<'a> for Absent {
     }
 }
 
-/// Declares what a node can be asked: an enum, each variant under the `type` it has on the wire.
+/// Declares the requests of a node: an enum, each variant with the `type` it has on the wire.
 ///
-/// A field is any `Deserialize` type, borrowed from the line where it can be (`&'a str`), or
-/// [`Json<'a>`](crate::wire::Json) for a value of any type; an `Option` may be absent. Keys that no field names are
-/// ignored. A variant in round brackets reads the whole body as one [`Field`](crate::wire::Field). The lifetime must be
-/// written even if nothing borrows.
+/// A field is any `Deserialize` type, borrowed from the line where possible (`&'a str`), or
+/// [`Json<'a>`](crate::wire::Json) for an arbitrary value; an `Option` may be absent. Unknown keys are ignored. A tuple
+/// variant decodes the whole body as one [`Field`](crate::wire::Field). The lifetime must be written even if nothing
+/// borrows.
 ///
 /// ```
 /// use gossip_gloomers::{requests, wire::Json};
 ///
 /// requests! {
-///     /// What the node is asked.
+///     /// Requests to a set.
 ///     pub enum Request<'a> {
-///         /// Keep this value.
+///         /// Add this value.
 ///         "add" => Add { element: Json<'a> },
-///         /// Name all values.
+///         /// Read all values.
 ///         "read" => Read {},
 ///     }
 /// }
@@ -148,7 +148,7 @@ macro_rules! requests {
 
         impl<$context> $crate::wire::Decode<$context> for $name<$context> {
             #[allow(unused_mut, unused_variables, reason = "a request without fields reads none")]
-            fn decode(kind: &str, body: $crate::wire::Json<$context>) -> Result<Self, $crate::wire::Refusal> {
+            fn decode(kind: &str, body: $crate::wire::Json<$context>) -> Result<Self, $crate::wire::DecodeError> {
                 match kind {
                     $(
                         $kind => {
@@ -168,18 +168,18 @@ macro_rules! requests {
                                             Some(value) => $crate::wire::Field::read(value),
                                             None => $crate::wire::Field::absent(),
                                         }
-                                        .map_err(|why| $crate::wire::Refusal::field(stringify!($field), &why))?,
+                                        .map_err(|why| $crate::wire::DecodeError::field(stringify!($field), &why))?,
                                     )*
                                 })
                             )?
                             $(
                                 <$whole as $crate::wire::Field>::read(body)
                                     .map(Self::$variant)
-                                    .map_err(|why| $crate::wire::Refusal::Malformed(why.to_string()))
+                                    .map_err(|why| $crate::wire::DecodeError::Malformed(why.to_string()))
                             )?
                         }
                     )*
-                    _ => Err($crate::wire::Refusal::Unknown),
+                    _ => Err($crate::wire::DecodeError::UnknownType),
                 }
             }
         }

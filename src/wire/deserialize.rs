@@ -1,4 +1,4 @@
-//! serde over the tape: any `Deserialize` type can be read from a [`Json`] value.
+//! A serde deserializer over the tape: any `Deserialize` type can be read from a [`Json`] value.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use simd_json::{Node, StaticNode};
 use super::json::{Entries, Items, Json};
 use super::quote::{Quote, Sentence};
 
-/// A value has not the shape its reader wanted; the text says how.
+/// A value does not have the expected shape; the text says how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(String);
 
@@ -42,7 +42,7 @@ impl de::Error for Malformed {
     }
 }
 
-/// What was found instead, in serde's words; a text is quoted.
+/// The unexpected value, as serde prints it; a string is quoted and truncated.
 struct Found<'a>(Unexpected<'a>);
 
 impl fmt::Display for Found<'_> {
@@ -127,8 +127,8 @@ impl<'a> de::SeqAccess<'a> for Elements<'a> {
     }
 }
 
-/// The entries of an object. A map takes the last value of a repeated key by itself, a struct would refuse it: of its
-/// fields only the last is shown.
+/// The entries of an object. A map keeps the last value of a repeated key by itself; a derived struct would reject the
+/// repetition, so only the last value of each of its fields is visited.
 struct Fields<'a> {
     entries: Entries<'a>,
     value: Option<Json<'a>>,
@@ -141,8 +141,8 @@ impl<'a> Fields<'a> {
         Self { entries, value: None, known }
     }
 
-    /// Whether the field follows once more: at the latest where it does, so all searches together pass each entry once
-    /// for each field.
+    /// Whether the field occurs again later. A search ends at the next occurrence, so all searches together visit each
+    /// entry at most once per field.
     fn is_repeated(&self, key: &str) -> bool {
         self.known.contains(&key) && self.entries.clone().any(|(next, _)| next == key)
     }
@@ -167,7 +167,7 @@ impl<'a> de::MapAccess<'a> for Fields<'a> {
     }
 }
 
-/// A key of an object: text, or the number or truth that it was written from.
+/// A key of an object: a string, or the number or boolean it was written from.
 struct Key<'a>(&'a str);
 
 macro_rules! parsed {

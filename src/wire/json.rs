@@ -1,4 +1,4 @@
-//! A JSON value as the line it arrived in holds it: a view on the parser's tape.
+//! A JSON value, borrowed from the line it arrived in: a view on the parser's tape.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use smallvec::SmallVec;
 use super::deserialize::Malformed;
 use super::writer::{write_f64, write_int, write_signed, write_str};
 
-/// Any JSON value, borrowed from a line. Copying it copies a reference.
+/// Any JSON value, borrowed from a line; a copy is a reference.
 ///
-/// Integers are exact from `i64::MIN` to `u64::MAX`, other numbers are `f64`; a line with an integer
-/// beyond that does not parse.
+/// Integers are exact from `i64::MIN` to `u64::MAX`, other numbers are `f64`; a line with an integer outside that range
+/// does not parse.
 #[derive(Clone, Copy)]
 pub struct Json<'a>(
     /// Starts with the value's nodes; others may follow.
@@ -66,7 +66,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    /// A truth value.
+    /// A boolean.
     #[must_use]
     pub fn as_bool(self) -> Option<bool> {
         if let Node::Static(StaticNode::Bool(truth)) = self.head() { Some(truth) } else { None }
@@ -84,14 +84,14 @@ impl<'a> Json<'a> {
         if let Node::Array { count, .. } = self.head() { Some(Items(self.inside(count))) } else { None }
     }
 
-    /// The entries of an object, in the order of the line; a repeated key appears repeatedly, and the last one counts,
-    /// as it does for Maelstrom.
+    /// The entries of an object, in the order of the line, repeated keys included. The last value of a repeated key is
+    /// the one that counts, as in Maelstrom.
     #[must_use]
     pub fn entries(self) -> Option<Entries<'a>> {
         if let Node::Object { count, .. } = self.head() { Some(Entries(self.inside(count))) } else { None }
     }
 
-    /// The entries of an object, sorted by key, each key once: where it is repeated, with its last value.
+    /// The entries of an object, sorted by key, each key once with its last value.
     #[must_use]
     pub fn distinct_entries(self) -> Option<impl Iterator<Item = (&'a str, Json<'a>)>> {
         let mut entries: SmallVec<[_; 16]> = self.entries()?.collect();
@@ -112,15 +112,15 @@ impl<'a> Json<'a> {
         self.entries()?.filter(|(name, _)| *name == key).last().map(|(_, value)| value)
     }
 
-    /// Reads the value into a type of serde's.
+    /// Deserializes the value.
     ///
     /// # Errors
-    /// The value has not the shape of `T`.
+    /// The value does not have the shape of `T`.
     pub fn to<T: serde::Deserialize<'a>>(self) -> Result<T, Malformed> {
         T::deserialize(self)
     }
 
-    /// Appends the value as JSON text without white space: equal texts mean equal values.
+    /// Appends the value as JSON text without white space; equal texts mean equal values.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "most values are integers, and many come in a row")]
     pub fn write(self, out: &mut Vec<u8>) {
@@ -175,7 +175,7 @@ impl fmt::Debug for Json<'_> {
     }
 }
 
-/// The elements of an array, one after the other.
+/// An iterator over the elements of an array.
 #[derive(Debug, Clone, Default)]
 pub struct Items<'a>(pub(super) &'a [Node<'a>]);
 
@@ -189,7 +189,7 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// The entries of an object, one after the other.
+/// An iterator over the entries of an object.
 #[derive(Debug, Clone)]
 pub struct Entries<'a>(pub(super) &'a [Node<'a>]);
 

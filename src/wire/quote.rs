@@ -1,14 +1,14 @@
-//! Words of others on stderr and in errors: cut, saying how long the whole was.
+//! Quotation of untrusted input in log lines and error messages: escaped, and truncated with its full length.
 
 use std::fmt;
 
-/// At most this many bytes of a text from outside are quoted: enough to recognise it by.
+/// Maximum number of bytes quoted of untrusted input: enough to recognise it.
 pub const MAX_QUOTE: usize = 200;
 
-/// At most this many bytes has a sentence that others may have made, or in which they are quoted.
+/// Maximum length, in bytes, of an error message that contains untrusted input.
 pub const MAX_SENTENCE: usize = 1000;
 
-/// A text from outside, or bytes that should be one: in quotation marks and escaped, so that it stays on its line.
+/// Displays untrusted text or bytes in quotation marks, escaped so that they stay on one line.
 #[derive(Debug, Clone, Copy)]
 pub struct Quote<'a>(&'a [u8]);
 
@@ -27,7 +27,7 @@ impl fmt::Display for Quote<'_> {
     }
 }
 
-/// A whole sentence, as it stands.
+/// Displays an error message unquoted, truncated at [`MAX_SENTENCE`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sentence<'a>(pub(crate) &'a str);
 
@@ -38,7 +38,7 @@ impl fmt::Display for Sentence<'_> {
     }
 }
 
-/// How much there is where not all is shown.
+/// The full length of a truncated text.
 struct Whole(Option<usize>);
 
 impl fmt::Display for Whole {
@@ -47,12 +47,12 @@ impl fmt::Display for Whole {
     }
 }
 
-/// What is shown of a text: it ends with a character.
+/// Truncates a text at a character boundary.
 fn cut(text: &[u8], limit: usize) -> (&[u8], Whole) {
     if text.len() <= limit {
         return (text, Whole(None));
     }
-    // A character has at most four bytes, of which all but the first begin like this.
+    // A UTF-8 character has at most four bytes; all but the first start with the bits 10.
     let is_inside = |at: usize| text[at] & 0b1100_0000 == 0b1000_0000;
     let end = (limit - 3..=limit).rev().find(|at| !is_inside(*at)).unwrap_or(limit);
     (&text[..end], Whole(Some(text.len())))
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_at_a_character_and_its_length_told() {
+    fn a_long_text_is_cut_at_a_character_boundary_and_its_length_stated() {
         for character in ["x", "é", "€", "😀"] {
             for before in 0..4 {
                 let text = "-".repeat(before) + &character.repeat(MAX_QUOTE + 1);

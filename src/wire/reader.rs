@@ -1,4 +1,4 @@
-//! Lines in: the envelope of a message, and a view of its body.
+//! Parsing of lines: the envelope of a message, and a view of its body.
 
 use std::fmt;
 use std::mem;
@@ -8,14 +8,14 @@ use simd_json::{Buffers, Node, Tape};
 use super::PADDING;
 use super::json::Json;
 
-/// How deep arrays and objects may nest in a line; deeper ones are refused, so that what walks a value
-/// recursively needs little stack.
+/// Maximum nesting of arrays and objects in a line; a deeper line is rejected, which bounds the stack that recursion
+/// over a value needs.
 pub const MAX_DEPTH: usize = 128;
 
-/// Buffers that a line of up to this many bytes needs are kept for the next line.
+/// Buffers are reused after a line of up to this many bytes, and freed after a longer one.
 const KEPT_LINE: usize = 1 << 20;
 
-/// The parser with its buffers, which are used again for every line.
+/// The parser and its buffers, which are reused from line to line.
 pub struct Reader {
     buffers: Buffers,
     tape: Tape<'static>,
@@ -37,9 +37,9 @@ impl Default for Reader {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// It is not JSON (or nests too deeply, or has an integer beyond 64 bits).
+    /// It is not JSON, nests too deeply, or has an integer beyond 64 bits.
     Syntax(String),
-    /// It is JSON but lacks what every message has.
+    /// It is JSON but not a message.
     Shape(&'static str),
 }
 
@@ -56,15 +56,15 @@ impl fmt::Display for Unreadable {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Message<'a> {
-    /// Who sent it.
+    /// The sender.
     pub src: &'a str,
-    /// Who is meant.
+    /// The receiver.
     pub dest: &'a str,
     /// The body's `type`.
     pub kind: &'a str,
-    /// The number that a reply must quote.
+    /// The id that a reply must quote in `in_reply_to`.
     pub msg_id: Option<i64>,
-    /// The number of the request that this answers.
+    /// The `msg_id` of the request that this replies to.
     pub in_reply_to: Option<i64>,
     /// The body, an object.
     pub body: Json<'a>,
@@ -73,7 +73,7 @@ pub struct Message<'a> {
 impl Reader {
     /// Parses the line `buffer[..len]` in place and hands the message in it to `handle`.
     ///
-    /// [`PADDING`] more bytes must follow `len` in `buffer`; they are left as they were.
+    /// At least [`PADDING`] bytes must follow the line in `buffer`; they are left unchanged.
     ///
     /// # Panics
     /// The padding is missing.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{Decode, Encode, Json, MAX_DEPTH, Message, PADDING, Reader, Refusal, Unreadable};
+use super::{Decode, DecodeError, Encode, Json, MAX_DEPTH, Message, PADDING, Reader, Unreadable};
 use crate::requests;
 
 fn read<R>(line: &str, handle: impl FnOnce(Result<&Message<'_>, Unreadable>) -> R) -> R {
@@ -147,7 +147,7 @@ enum Choice {
     A(u8),
 }
 
-fn decoded<R>(kind: &str, body: &str, look: impl FnOnce(Result<Request<'_>, Refusal>) -> R) -> R {
+fn decoded<R>(kind: &str, body: &str, look: impl FnOnce(Result<Request<'_>, DecodeError>) -> R) -> R {
     with_body(body, |message| look(Request::decode(kind, message.body)))
 }
 
@@ -199,11 +199,11 @@ fn a_field_that_does_not_fit_is_named() {
         ("all", r#"{"more":true}"#, "level"),
     ] {
         decoded(kind, body, |request| match request {
-            Err(Refusal::Malformed(why)) => assert!(why.contains(field), "{body}: {why}"),
+            Err(DecodeError::Malformed(why)) => assert!(why.contains(field), "{body}: {why}"),
             other => panic!("{body}: {other:?}"),
         });
     }
-    decoded("halt", "{}", |request| assert_eq!(request, Err(Refusal::Unknown)));
+    decoded("halt", "{}", |request| assert_eq!(request, Err(DecodeError::UnknownType)));
 }
 
 #[test]

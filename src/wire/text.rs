@@ -1,7 +1,7 @@
-//! Arrays as JSON text: their elements as they stand, without a parser. What is read is known to be well-formed,
+//! JSON arrays as text: reading their elements as slices, and writing them. The input is known to be well-formed,
 //! because this crate wrote it.
 
-/// The texts of the elements of an array; nothing if the text is no array.
+/// The texts of the elements of an array; empty if the text is not an array.
 pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     let inner = array.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")).unwrap_or_default();
     let mut rest = (!inner.is_empty()).then_some(inner);
@@ -13,7 +13,7 @@ pub(crate) fn elements(array: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Where the first value ends: at a comma outside of strings and brackets, or with the text.
+/// The end of the first value: a comma outside of strings and brackets, or the end of the text.
 fn end_of_value(text: &[u8]) -> usize {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for (at, byte) in text.iter().enumerate() {
@@ -33,7 +33,7 @@ fn end_of_value(text: &[u8]) -> usize {
     text.len()
 }
 
-/// An array being written, element by element.
+/// A JSON array being written.
 pub(crate) struct Array<'o> {
     out: &'o mut Vec<u8>,
     start: usize,
@@ -46,7 +46,7 @@ impl<'o> Array<'o> {
         Self { out, start }
     }
 
-    /// Adds the value whose text `write` appends.
+    /// Adds an element, whose text `write` appends.
     pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         if self.out.len() > self.start {
             self.out.push(b',');
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_array_has_no_elements() {
+    fn a_text_that_is_not_an_array_has_no_elements() {
         for text in ["", "1", "{\"a\":1}", "[", "\"[1]\""] {
             assert_eq!(split(text), [""; 0], "{text}");
         }

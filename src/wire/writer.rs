@@ -1,6 +1,6 @@
-//! Lines out: an envelope written by hand, with the fields serialised straight inside it.
+//! Writing of lines: the envelope is written by hand, and fields are serialized directly into it.
 //!
-//! A [`Line`] finishes itself when it is dropped, so that no torn line can ever reach stdout.
+//! A [`Line`] completes itself when it is dropped, so that an incomplete line can never reach stdout.
 
 use std::io::Write as _;
 
@@ -12,16 +12,16 @@ use super::bound::MAX_LINE;
 use super::json::Json;
 use super::quote::{Quote, Sentence};
 
-/// A value of a body's field: every `Serialize` type, [`Json`], and [`Raw`].
+/// A value that can be written as JSON: any `Serialize` type, [`Json`] or [`Raw`].
 pub trait Encode {
     /// Appends the value as JSON.
     ///
     /// # Errors
-    /// JSON has no such value (a map whose keys are not strings or numbers).
+    /// JSON cannot represent the value, for instance a map whose keys are neither strings nor numbers.
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unwritable>;
 }
 
-/// JSON has no such value; the text says what was wrong.
+/// JSON cannot represent a value; the text says why.
 #[derive(Debug)]
 pub struct Unwritable(String);
 
@@ -46,7 +46,7 @@ impl Encode for Json<'_> {
     }
 }
 
-/// Bytes that already are one JSON value on one line, copied as they are.
+/// The text of one JSON value without newlines, copied unchanged.
 #[derive(Debug, Clone, Copy)]
 pub struct Raw<'a>(pub &'a [u8]);
 
@@ -58,11 +58,10 @@ impl Encode for Raw<'_> {
     }
 }
 
-/// A message being written: add the body's fields, then let it drop.
+/// A message being written: add the fields of its body, then drop it.
 ///
-/// A field that cannot be written takes the whole line back, with a message on stderr; so does [`Line::discard`]. One
-/// that would be longer than [`MAX_LINE`], so that its addressee could not read it, is not sent either: a reply becomes
-/// the [indefinite](ErrorCode::CRASH) error that says so.
+/// If a field cannot be written, the message is not sent and the error is logged. A message longer than [`MAX_LINE`] is
+/// not sent either; if it is a reply, an [indefinite error](ErrorCode::CRASH) is sent in its place.
 #[must_use = "fields are added to it; `end` ends it"]
 #[derive(Debug)]
 pub struct Line<'o> {
@@ -85,7 +84,7 @@ impl<'o> Line<'o> {
         Self { out, start, keep: true }
     }
 
-    /// Adds a field. Keys must differ; `type`, `msg_id` and `in_reply_to` are the runtime's.
+    /// Adds a field. Keys must be distinct; `type`, `msg_id` and `in_reply_to` are reserved.
     #[expect(clippy::needless_pass_by_value, reason = "values are written in place, `field(\"count\", 1)`")]
     pub fn field(self, key: &str, value: impl Encode) -> Self {
         let mut line = self;
@@ -108,7 +107,7 @@ impl<'o> Line<'o> {
         self
     }
 
-    /// Adds a field of the runtime's own, its key written with all that surrounds it: `,"msg_id":`.
+    /// Adds an integer field; `key` includes its punctuation: `,"msg_id":`.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as `begin`")]
     pub(crate) fn integer(self, key: &[u8], number: i64) -> Self {
@@ -117,21 +116,21 @@ impl<'o> Line<'o> {
         self
     }
 
-    /// Ends the line; letting it drop does the same.
+    /// Completes the line, as dropping it does.
     #[inline]
     pub fn end(self) {}
 
-    /// Sends nothing after all.
+    /// Cancels the message.
     pub fn discard(mut self) {
         self.keep = false;
     }
 
-    /// Where the next byte goes, in the buffer that holds the line.
+    /// The offset of the next byte in the buffer that holds the line.
     pub(crate) fn end_so_far(&self) -> usize {
         self.out.len()
     }
 
-    /// Takes back a line that nobody could read; a reply is answered all the same.
+    /// Removes a line that exceeds [`MAX_LINE`], and replaces a reply by an error.
     #[cold]
     fn replace(&mut self) {
         const KIND: &[u8] = b"\"body\":{\"type\":\"";
@@ -139,7 +138,7 @@ impl<'o> Line<'o> {
         let line = &self.out[self.start..];
         let bytes = line.len() - 1;
         log::error!("a message of {bytes} bytes was not sent, a line may have {MAX_LINE}: {}", Quote::of(line));
-        // Ids are escaped, so the first is the body's.
+        // Ids are escaped, so the first match is that of the body.
         let after = |start: usize, what: &[u8]| memmem::find(&line[start..], what).map(|at| start + at + what.len());
         let kind = after(0, KIND).unwrap_or_default();
         let answers =
@@ -184,7 +183,7 @@ pub(crate) fn write_int(out: &mut Vec<u8>, number: u64) {
         Ok(number) if number < 100_000_000 => {
             let (digits, len) = eight_digits(number);
             let end = out.len() + len;
-            // Eight bytes always, so that it is one store.
+            // Always eight bytes, so that it is a single store.
             out.extend_from_slice(&digits);
             out.truncate(end);
         }
@@ -205,7 +204,7 @@ fn write_long(out: &mut Vec<u8>, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-/// The digits of a number below 10^8, and how many there are: fours, pairs and digits are split side by side in one
+/// The digits of a number below 10^8 and their count: groups of four, pairs and digits are split in parallel within one
 /// word (Khuong 2017).
 #[inline]
 const fn eight_digits(number: u32) -> ([u8; 8], usize) {
@@ -222,7 +221,7 @@ const fn eight_digits(number: u32) -> ([u8; 8], usize) {
     (((digits + ZEROS) >> (8 * leading)).to_le_bytes(), 8 - leading as usize)
 }
 
-/// Appends the shortest decimal that reads back as `number`; JSON has no infinities, they become `null`.
+/// Appends the shortest decimal that parses as `number`; infinities and NaN, which JSON lacks, become `null`.
 pub(crate) fn write_f64(out: &mut Vec<u8>, number: f64) {
     if number.is_finite() {
         write!(out, "{number:?}").expect("writing to a Vec cannot fail");
@@ -257,7 +256,7 @@ pub(crate) fn write_str(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
-/// Appends `text` as it stands between the quotes of a JSON string.
+/// Appends `text` as the content of a JSON string.
 #[inline]
 fn write_text(out: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
@@ -284,15 +283,15 @@ fn write_escaped(out: &mut Vec<u8>, mut rest: &[u8], mut at: usize) {
     out.extend_from_slice(rest);
 }
 
-/// Where the first byte is that does not stand for itself.
+/// The index of the first byte that must be escaped.
 fn first_escaped(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.as_chunks();
     let plain = 8 * words.iter().position(|word| !is_plain(*word)).unwrap_or(words.len());
     bytes[plain..].iter().position(|byte| ESCAPES[usize::from(*byte)] != 0).map(|at| plain + at)
 }
 
-/// Whether all eight bytes stand for themselves: a byte borrows from its highest bit what it lacks to a subtrahend
-/// (Mycroft 1987).
+/// Whether none of the eight bytes must be escaped. Subtracting a limit from all bytes at once sets the high bit of
+/// those below it (Mycroft 1987).
 const fn is_plain(word: [u8; 8]) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
@@ -336,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn every_byte_is_escaped_wherever_it_stands_and_no_other() {
+    fn exactly_the_required_bytes_are_escaped_at_every_position() {
         for byte in 0..0x80 {
             for at in 0..24 {
                 let mut plain = "é~ !#[]/aé~ !#[]/aé~ !#[]".to_owned();
@@ -364,21 +363,21 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_nobody_could_read_is_not_written_and_a_reply_becomes_an_error() {
+    fn a_line_beyond_the_bound_is_not_written_and_a_reply_becomes_an_error() {
         let source = b"{\"src\":\"n0\",\"dest\":\"";
         let long = |line: Line<'_>, more: usize| {
             let fill = MAX_LINE + more - (line.out.len() - line.start) - r#","f":""}}"#.len();
             line.field("f", "x".repeat(fill)).end();
         };
         let mut out = b"kept\n".to_vec();
-        long(Line::begin(&mut out, source, b"n1", "tell"), 1);
-        long(Line::begin(&mut out, source, b"n1", "ask").integer(b",\"msg_id\":", 7), 1);
+        long(Line::begin(&mut out, source, b"n1", "gossip"), 1);
+        long(Line::begin(&mut out, source, b"n1", "read").integer(b",\"msg_id\":", 7), 1);
         assert_eq!(out, b"kept\n");
         long(Line::begin(&mut out, source, b"c1", "read_ok").integer(b",\"in_reply_to\":", -7), 1);
-        let said = String::from_utf8(out).expect("JSON is UTF-8");
+        let written = String::from_utf8(out).expect("JSON is UTF-8");
         let text = format!("the reply would have {} bytes, a line may have {MAX_LINE}", MAX_LINE + 1);
         let body = format!(r#"{{"type":"error","in_reply_to":-7,"code":13,"text":"{text}"}}"#);
-        assert_eq!(said, format!("kept\n{{\"src\":\"n0\",\"dest\":\"c1\",\"body\":{body}}}\n"));
+        assert_eq!(written, format!("kept\n{{\"src\":\"n0\",\"dest\":\"c1\",\"body\":{body}}}\n"));
         let mut out = Vec::new();
         long(Line::begin(&mut out, source, b"c1", "read_ok").integer(b",\"in_reply_to\":", 7), 0);
         assert_eq!(out.len(), MAX_LINE + 1, "the longest line and its newline");

@@ -14,9 +14,6 @@ mod ids;
 pub mod kafka;
 pub mod linearizable;
 pub mod net;
-#[cfg(test)]
-mod recorded_runs;
-mod results;
 pub mod set_full;
 pub mod shape;
 pub mod stats;
@@ -28,7 +25,6 @@ use thiserror::Error;
 
 pub use availability::Availability;
 pub use budget::Budget;
-pub use results::{Check, DeliveryError, Extended, Results};
 pub use verdict::{CheckReport, Quantiles, Verdict, Violation};
 
 use crate::workbench::edn::{Incomparable, Value};
@@ -128,19 +124,6 @@ impl Unjudgeable {
     }
 }
 
-/// Runs every checker on the history of a run of `workload`, which exchanged `counts` messages.
-#[must_use]
-pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Results {
-    Results {
-        exceptions: exceptions::check(history),
-        stats: stats::check(history),
-        availability: availability::check(history, options.availability),
-        net: Some(net::check(counts, history.invocation_count())),
-        workload: check_workload(workload, history, options).unwrap_or_else(|problem| Box::new(problem)),
-        extended: None,
-    }
-}
-
 /// Runs the checker of a workload.
 ///
 /// # Errors
@@ -189,11 +172,11 @@ fn share(part: usize, whole: usize) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::workbench) mod tests {
     use super::*;
 
     /// A history from operations written as `process type f value`, a millisecond apart.
-    pub(super) fn history(lines: &[&str]) -> History {
+    pub(in crate::workbench) fn history(lines: &[&str]) -> History {
         let ops = lines.iter().enumerate().map(|(i, line)| {
             let [process, kind, f, value] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
             format!(
@@ -202,46 +185,5 @@ mod tests {
             )
         });
         ops.collect::<String>().parse().unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    #[test]
-    fn results_have_their_parts_in_the_order_of_maelstrom() {
-        let history = history(&["0 invoke generate nil", "0 ok generate 1"]);
-        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
-        let edn = results.to_edn();
-        let keys: Vec<_> = edn.entries().expect("a map").iter().map(|(key, _)| key.to_string()).collect();
-        let expected = [":perf", ":timeline", ":exceptions", ":stats", ":availability", ":net", ":workload", ":valid?"];
-        assert_eq!(keys, expected);
-        assert_eq!(results.verdict(), Verdict::True);
-    }
-
-    #[test]
-    fn a_checker_that_cannot_decide_makes_the_run_unknown() {
-        let history =
-            history(&["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate \"a\""]);
-        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
-        let workload = results.workload.to_edn().to_string();
-        assert_eq!(workload, "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
-        assert_eq!(results.verdict(), Verdict::Unknown);
-    }
-
-    #[test]
-    fn operations_that_do_not_pair_make_every_workload_unknown() {
-        let stray = ["0 invoke generate nil", "0 ok generate 1", "0 ok generate 2"];
-        let twice = ["0 invoke generate nil", "0 invoke generate nil", "0 ok generate 1"];
-        for (lines, why) in [(stray, "has no operation under way"), (twice, "is not over")] {
-            let results = judge("unique-ids", &history(&lines), &Options::default(), &net::Counts::default());
-            assert_eq!(results.verdict(), Verdict::Unknown);
-            let why_not = &results.workload.violations()[0].sentence;
-            assert!(why_not.contains("index") && why_not.contains(why), "{why_not}");
-        }
-    }
-
-    #[test]
-    fn false_outranks_unknown() {
-        let history = history(&["0 invoke read nil", "0 fail read nil"]);
-        let results = judge("no-such", &history, &Options::default(), &net::Counts::default());
-        assert_eq!((results.workload.verdict(), results.stats.verdict()), (Verdict::Unknown, Verdict::False));
-        assert_eq!(results.verdict(), Verdict::False);
     }
 }

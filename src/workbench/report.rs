@@ -17,6 +17,9 @@ pub mod metrics;
 mod operations;
 #[cfg(feature = "workbench")]
 mod page;
+#[cfg(test)]
+mod recorded_runs;
+pub mod results;
 #[cfg(feature = "workbench")]
 mod setting;
 #[cfg(feature = "workbench")]
@@ -24,9 +27,11 @@ pub mod store;
 pub mod summary;
 pub mod violations;
 
-use crate::workbench::check::{Results, Verdict};
+use crate::workbench::check::Verdict;
+
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Journal};
+use crate::workbench::report::results::Results;
 #[cfg(feature = "workbench")]
 use crate::workbench::report::store::Store;
 use crate::workbench::test::{TestConfig, Throughput};

@@ -75,7 +75,7 @@ impl Fixture {
     /// Runs it, and records which node holds what.
     pub(crate) fn run_watched(&self, seed: u64) -> (Outcome, RecordingCluster) {
         let simulation = self.simulation.clone().seed(seed);
-        let mut recording = RecordingCluster::of(simulation.engines().expect("the arguments are good"));
+        let mut recording = RecordingCluster::of(simulation.cluster().expect("the arguments are good"));
         let report = simulation.run_on(&mut recording, self.workload, &mut Unwatched);
         (self.outcome(report.unwrap_or_else(|failure| panic!("{simulation:?}: {failure}"))), recording)
     }

@@ -185,12 +185,14 @@ impl<'a> Elements<'a> {
         }
     }
 
-    /// Handles a read, invoked at `invocation` and completed at `position`, if it continues a growing list, so that only
-    /// its new elements need to be visited; returns whether it does.
+    /// Handles a read, invoked at `invocation` and completed at `position`, if it continues a growing list, so that
+    /// only its new elements need to be visited; returns whether it does.
     fn follow(&mut self, value: &Value, position: usize, invocation: usize) -> bool {
         let Value::Ints(list) = value else { return false };
         let (new, ended) = self.tracks.follow(list, (position, invocation + 1), |int| self.ids.of_int(int));
-        ended.iter().for_each(|track| self.end_track(track));
+        if let Some(track) = &ended {
+            self.end_track(track);
+        }
         for id in new.iter().flatten() {
             self.learn(*id, position);
         }

@@ -2,8 +2,8 @@
 //! txn-list-append and txn-rw-register.
 //!
 //! A cycle means that no order of the transactions explains what they read; the kinds of its edges determine the
-//! anomaly, and the consistency models under test determine which anomalies are violations. Maelstrom's verdict is under
-//! its keys; anomalies that it does not detect, and all anomalies in words, are under `:gloomers`.
+//! anomaly, and the consistency models under test determine which anomalies are violations. Maelstrom's verdict is
+//! under its keys; anomalies that it does not detect, and all anomalies in words, are under `:gloomers`.
 
 mod anomaly;
 mod append;

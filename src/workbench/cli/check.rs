@@ -8,11 +8,12 @@ use clap::Args;
 
 use super::{BAD_ARGUMENTS, Output, reject};
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{self, judge, shape};
+use crate::workbench::check::{self, shape};
 use crate::workbench::cli::options::{JudgementArguments, Rejection, judgement, workload_named, workloads};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
 use crate::workbench::report::finish::{ReportOptions, print_report, time_limit, verdict_and_status};
+use crate::workbench::report::results::judge;
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::report::violations::outcomes;

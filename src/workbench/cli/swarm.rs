@@ -13,8 +13,8 @@ use crate::workbench::cluster::processes::Interrupts;
 use crate::workbench::report::finish::{INTERRUPTED, INVALID, UNKNOWN, VALID};
 use crate::workbench::swarm::{CaseOutcome, Swarm, print_command_on_panic};
 
-const AFTER: &str = "Each seed determines the cluster, the rate, the network, the faults and the jitter. Each test must \
-    be valid, and all nodes must agree after the heal. Replies of a node that is killed later are treated as \
+const AFTER: &str = "Each seed determines the cluster, the rate, the network, the faults and the jitter. Each test \
+    must be valid, and all nodes must agree after the heal. Replies of a node that is killed later are treated as \
     indeterminate, since it may have lost what it acknowledged. The first three failures are shrunk to smaller ones of \
     the same kind, in at most 300 tries each.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments, \

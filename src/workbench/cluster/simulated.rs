@@ -55,7 +55,7 @@ struct NodeProcess {
     machine: Box<dyn StateMachine>,
     /// When the process started, on the node's own clock.
     started: Time,
-    /// Its entry in the wake_ups.
+    /// Its entry in `wake_ups`.
     waking: Option<Time>,
     paused: bool,
     /// Unread lines, and when they will be read unless the process is paused.

@@ -32,8 +32,8 @@ struct Known {
 }
 
 impl Lists {
-    /// The list with which `text` begins, and its length in bytes; `None` if it is short or has other elements than plain
-    /// integers. A prefix in common with a cached list costs only a comparison of bytes.
+    /// The list with which `text` begins, and its length in bytes; `None` if it is short or has other elements than
+    /// plain integers. A prefix in common with a cached list costs only a comparison of bytes.
     pub fn read(&mut self, text: &str, separator: Separator) -> Option<(Ints, usize)> {
         let text = text.as_bytes();
         if text.first() != Some(&b'[') || memchr::memchr(b']', text.get(..SHORTEST)?).is_some() {

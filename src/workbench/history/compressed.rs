@@ -1,7 +1,7 @@
 //! Writes long histories as Zstandard, in time proportional to their operations instead of their text.
 //!
-//! A read of a growing set repeats an earlier read, whose place in the text is known, so that it is written as a copy of
-//! the earlier one and the new elements. A general compressor would search gigabytes of text for it. Any `zstd`
+//! A read of a growing set repeats an earlier read, whose place in the text is known, so that it is written as a copy
+//! of the earlier one and the new elements. A general compressor would search gigabytes of text for it. Any `zstd`
 //! decompresses the file; the format is RFC 8878, of which this uses raw blocks and blocks of a single copy.
 
 use std::io::{self, Write};

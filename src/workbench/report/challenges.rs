@@ -3,9 +3,10 @@
 
 mod table;
 
+use crate::workbench::check::Verdict;
 use crate::workbench::check::stats::Tally;
-use crate::workbench::check::{Results, Verdict};
 use crate::workbench::report::metrics::Metrics;
+use crate::workbench::report::results::Results;
 use crate::workbench::test::TestConfig;
 use crate::workbench::workload::WorkloadKind;
 

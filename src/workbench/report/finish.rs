@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::time::Duration;
-use crate::workbench::check::{self, Budget, Check, Extended, Results, Verdict, judge};
+use crate::workbench::check::{self, Budget, Verdict};
 use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
@@ -14,6 +14,7 @@ use crate::workbench::network::{Muted, Unread};
 use crate::workbench::report::challenges::Challenge;
 #[cfg(feature = "workbench")]
 use crate::workbench::report::junit::Suite;
+use crate::workbench::report::results::{Check, Extended, Results, judge};
 #[cfg(feature = "workbench")]
 use crate::workbench::report::store::Store;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};

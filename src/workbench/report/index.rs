@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use tz::UtcDateTime;
 
 use super::Run;
-use crate::workbench::check::{Results, Verdict};
+use crate::workbench::check::Verdict;
 use crate::workbench::report::escape::Escaped;
 use crate::workbench::report::metrics::Metrics;
+use crate::workbench::report::results::Results;
 
 /// The maximum number of runs in the list; the newest are kept.
 const MOST: usize = 500;

@@ -85,7 +85,7 @@ fn case(cases: &mut String, workload: &str, check: &str, outcome: Option<(&str, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workbench::check::Check;
+    use crate::workbench::report::results::Check;
 
     fn outcome(check: Check, verdict: Verdict, why: &str) -> CheckOutcome {
         CheckOutcome { check, verdict, why: why.into(), look_at: vec!["report.html".into()] }

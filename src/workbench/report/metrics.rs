@@ -1,7 +1,7 @@
 //! The metrics by which solutions are compared: messages per operation and stable latency.
 
-use crate::workbench::check::Results;
 use crate::workbench::check::net::NetReport;
+use crate::workbench::report::results::Results;
 
 /// What was measured in a run, or the limits of a challenge; `None` for a metric that does not apply.
 #[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, serde::Deserialize)]

@@ -1,8 +1,8 @@
 //! The files of a run, laid out as Maelstrom does (protocol §14.1).
 //!
 //! `store/<workload>/<start>/` holds the files of a run. `store/current` points at the run that began last,
-//! `store/latest` and `store/<workload>/latest` at the one that finished last. Write errors are collected for the report
-//! and do not end the test.
+//! `store/latest` and `store/<workload>/latest` at the one that finished last. Write errors are collected for the
+//! report and do not end the test.
 
 use std::env;
 use std::fs::{self, File};

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use crate::workbench::check::Verdict;
 use crate::workbench::check::stats::Tally;
-use crate::workbench::check::{Check, DeliveryError, Results, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::network::Muted;
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::metrics::Metrics;
+use crate::workbench::report::results::{Check, DeliveryError, Results};
 use crate::workbench::report::violations::CheckOutcome;
 use crate::workbench::test::{Convergence, Throughput};
 

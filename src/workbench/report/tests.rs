@@ -11,12 +11,11 @@ use crate::time::{Duration, Time};
 use crate::workbench::check::availability::AvailabilityReport;
 use crate::workbench::check::net::{NetReport, Traffic};
 use crate::workbench::check::stats::{StatsReport, Tally};
-use crate::workbench::check::{
-    self, Availability, Check, CheckReport, DeliveryError, Extended, Quantiles, Violation, judge,
-};
+use crate::workbench::check::{self, Availability, CheckReport, Quantiles, Violation};
 use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::network::{BadLine, Conditions, Delivery, Latency, Muted, Network, Shape, Unread};
+use crate::workbench::report::results::{Check, DeliveryError, Extended, judge};
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Convergence, Difference, OperationErrors, Outdated};
 

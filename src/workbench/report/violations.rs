@@ -1,8 +1,9 @@
 //! The outcome of each check of a run: its verdict, the reason, and the files that show more.
 
 use crate::workbench::check::stats::StatsReport;
-use crate::workbench::check::{Check, CheckReport, Extended, Results, Verdict, Violation};
+use crate::workbench::check::{CheckReport, Verdict, Violation};
 use crate::workbench::network::{Muted, Unread};
+use crate::workbench::report::results::{Check, Extended, Results};
 use crate::workbench::test::Convergence;
 
 /// The outcome of one check.

@@ -36,8 +36,8 @@ fn the_nodes_of_every_workload_pass_a_few_seeds() {
 
 #[test]
 fn messages_of_one_instant_that_are_reordered_leave_no_node_behind() {
-    // Regression: the second message, which named the node's new hub, was taken for the older one, so that the node never
-    // received the last value.
+    // Regression: the second message, which named the node's new hub, was taken for the older one, so that the node
+    // never received the last value.
     let scenario = Scenario {
         nodes: 9,
         rate: 10,
@@ -56,8 +56,8 @@ fn messages_of_one_instant_that_are_reordered_leave_no_node_behind() {
 
 #[test]
 fn an_incarnation_that_assigned_no_offset_does_not_make_messages_stable() {
-    // Regression: its vector made messages stable on other nodes although it was not recorded in lin-kv, so that the next
-    // incarnation took itself for the first.
+    // Regression: its vector made messages stable on other nodes although it was not recorded in lin-kv, so that the
+    // next incarnation took itself for the first.
     let scenario = Scenario {
         nodes: 2,
         rate: 10,

@@ -35,7 +35,7 @@ impl Throughput {
     #[must_use]
     pub fn in_words(&self) -> String {
         let Self { asked, begun, lasted, .. } = self;
-        let decimals = usize::from(*asked < 10.0);
+        let decimals = usize::from(*asked < 10.0 && asked.fract() > 0.0);
         format!("{begun} of about {asked:.decimals$} operations in {:.1} s", lasted.as_secs_f64())
     }
 

@@ -27,24 +27,24 @@ impl Growth {
 /// How far a poll lagged behind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lag {
-    /// When the poll began, in nanoseconds.
-    pub time: i64,
+    /// When the poll began.
+    pub time_ns: i64,
     /// Whose it was.
     pub process: u64,
     /// The log.
     pub key: Value,
-    /// By how much, in nanoseconds.
-    pub lag: i64,
+    /// By how much.
+    pub behind_ns: i64,
 }
 
 impl Lag {
     /// As Maelstrom writes it, in seconds.
     pub(super) fn to_edn(&self) -> Value {
         Value::record([
-            ("time", seconds(self.time)),
+            ("time", seconds(self.time_ns)),
             ("process", Value::Int(self.process.cast_signed())),
             ("key", self.key.clone()),
-            ("lag", seconds(self.lag)),
+            ("lag", seconds(self.behind_ns)),
         ])
     }
 
@@ -91,7 +91,7 @@ pub(super) fn worst(record: &Record<'_>, history: &History) -> Option<Lag> {
         }
     }
     let (lag, time, process, key) = worst?;
-    Some(Lag { time, process, key: record.keys[key].clone(), lag })
+    Some(Lag { time_ns: time, process, key: record.keys[key].clone(), behind_ns: lag })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "seconds of a test")]

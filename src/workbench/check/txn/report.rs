@@ -16,7 +16,8 @@ pub struct TxnReport {
     pub(super) maelstrom: Judgement,
     /// All anomalies that Maelstrom's rules detect, prohibited or not.
     pub(super) found: Found,
-    /// The extended judgement, and the anomalies that it adds to `found` or replaces; `None` if there is nothing to add.
+    /// The extended judgement, and the anomalies that it adds to `found` or replaces; `None` if there is nothing to
+    /// add.
     pub(super) extended: Option<Judgement>,
     pub(super) extended_found: Found,
 }

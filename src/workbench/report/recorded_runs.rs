@@ -4,9 +4,10 @@
 mod recordings;
 
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{Availability, Options, Verdict, judge};
+use crate::workbench::check::{Availability, Options, Verdict};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
+use crate::workbench::report::results::judge;
 use recordings::{Run, runs};
 
 const WORKLOADS: [&str; 8] = ["echo", "unique-ids", "broadcast", "g-set", "g-counter", "pn-counter", "kafka", "lin-kv"];

@@ -1,12 +1,13 @@
 //! The results of a run: the reports of all checkers, and what this workbench measures beyond Maelstrom.
 
-use super::availability::AvailabilityReport;
-use super::exceptions::ExceptionsReport;
-use super::net::NetReport;
-use super::stats::StatsReport;
-use super::{CheckReport, Verdict};
 use crate::time::Duration;
+use crate::workbench::check::availability::{self, AvailabilityReport};
+use crate::workbench::check::exceptions::{self, ExceptionsReport};
+use crate::workbench::check::net::{self, NetReport};
+use crate::workbench::check::stats::{self, StatsReport};
+use crate::workbench::check::{CheckReport, Options, Verdict, check_workload};
 use crate::workbench::edn::Value;
+use crate::workbench::history::History;
 use crate::workbench::network::{Delivery, Muted, Unread};
 use crate::workbench::test::{Convergence, Lateness, OperationErrors, Outcome, Outdated, TestConfig, Throughput};
 
@@ -25,6 +26,19 @@ pub struct Results {
     pub workload: Box<dyn CheckReport>,
     /// What Maelstrom does not report; `None` for a stored history.
     pub extended: Option<Extended>,
+}
+
+/// Runs every checker on the history of a run of `workload`, which exchanged `counts` messages.
+#[must_use]
+pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Results {
+    Results {
+        exceptions: exceptions::check(history),
+        stats: stats::check(history),
+        availability: availability::check(history, options.availability),
+        net: Some(net::check(counts, history.invocation_count())),
+        workload: check_workload(workload, history, options).unwrap_or_else(|problem| Box::new(problem)),
+        extended: None,
+    }
 }
 
 /// The checks of a run, in the order of the results; see [`Check::is_strict`] for the last four.
@@ -180,6 +194,7 @@ pub struct Extended {
 
 /// How late messages were delivered, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "a bare number carries its unit last")]
 pub struct DeliveryError {
     /// The mean.
     pub mean_ms: f64,
@@ -282,4 +297,51 @@ fn main_phase(throughput: &Throughput) -> Value {
         ("saturated", seconds(saturated)),
     ];
     Value::record(entries.into_iter().chain(shortfall))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workbench::check::tests::history;
+
+    #[test]
+    fn results_have_their_parts_in_the_order_of_maelstrom() {
+        let history = history(&["0 invoke generate nil", "0 ok generate 1"]);
+        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let edn = results.to_edn();
+        let keys: Vec<_> = edn.entries().expect("a map").iter().map(|(key, _)| key.to_string()).collect();
+        let expected = [":perf", ":timeline", ":exceptions", ":stats", ":availability", ":net", ":workload", ":valid?"];
+        assert_eq!(keys, expected);
+        assert_eq!(results.verdict(), Verdict::True);
+    }
+
+    #[test]
+    fn a_checker_that_cannot_decide_makes_the_run_unknown() {
+        let history =
+            history(&["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate \"a\""]);
+        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let workload = results.workload.to_edn().to_string();
+        assert_eq!(workload, "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
+        assert_eq!(results.verdict(), Verdict::Unknown);
+    }
+
+    #[test]
+    fn operations_that_do_not_pair_make_every_workload_unknown() {
+        let stray = ["0 invoke generate nil", "0 ok generate 1", "0 ok generate 2"];
+        let twice = ["0 invoke generate nil", "0 invoke generate nil", "0 ok generate 1"];
+        for (lines, why) in [(stray, "has no operation under way"), (twice, "is not over")] {
+            let results = judge("unique-ids", &history(&lines), &Options::default(), &net::Counts::default());
+            assert_eq!(results.verdict(), Verdict::Unknown);
+            let why_not = &results.workload.violations()[0].sentence;
+            assert!(why_not.contains("index") && why_not.contains(why), "{why_not}");
+        }
+    }
+
+    #[test]
+    fn false_outranks_unknown() {
+        let history = history(&["0 invoke read nil", "0 fail read nil"]);
+        let results = judge("no-such", &history, &Options::default(), &net::Counts::default());
+        assert_eq!((results.workload.verdict(), results.stats.verdict()), (Verdict::Unknown, Verdict::False));
+        assert_eq!(results.verdict(), Verdict::False);
+    }
 }
