@@ -1,9 +1,8 @@
-//! EDN, the notation of Maelstrom's histories and results.
+//! EDN, the format of Maelstrom's histories and results.
 //!
-//! Entries of a map keep the order in which they were written, because results are read by people: the EDN
-//! crates at hand sort them, which is why there is a reader here. Numbers in a notation that no checker
-//! needs (ratios, decimals, hexadecimal) and characters are symbols of their own text, so they print as
-//! they were read.
+//! Maps keep the order of their entries, since people read the results; the available EDN crates sort them. Characters,
+//! and numbers in notations that no checker needs (ratios, decimals, hexadecimal), are kept as symbols, so that they
+//! print as they were read.
 
 mod ints;
 mod json;
@@ -45,8 +44,7 @@ pub enum Value {
     List(Vec<Value>),
     /// `[1 2]`
     Vector(Vec<Value>),
-    /// `[1 2]` where every element is an integer: for the long reads of broadcast, which share what they have in
-    /// common.
+    /// `[1 2]` with integers only: for the long reads of broadcast, which share common prefixes.
     Ints(Ints),
     /// `{:a 1}`, in the order written
     Map(Vec<(Value, Value)>),
@@ -79,13 +77,13 @@ impl Value {
         Self::Vector(lines.into_iter().map(Self::str).collect())
     }
 
-    /// A number of things.
+    /// A count as an integer.
     #[must_use]
     pub fn count(n: usize) -> Self {
         Self::Int(i64::try_from(n).unwrap_or(i64::MAX))
     }
 
-    /// A 32-bit float as Clojure prints it: the shortest decimal that tells it from its neighbours.
+    /// A 32-bit float as Clojure prints it: the shortest decimal that identifies it.
     #[must_use]
     pub fn single(number: f32) -> Self {
         Self::Float(number.to_string().parse().unwrap_or_else(|_| f64::from(number)))
@@ -97,13 +95,13 @@ impl Value {
         Self::Map(entries.into_iter().map(|(key, value)| (Self::keyword(key), value)).collect())
     }
 
-    /// What a map holds under a keyword.
+    /// The value of a keyword in a map.
     #[must_use]
     pub fn get(&self, keyword: &str) -> Option<&Self> {
         self.entries()?.iter().find_map(|(key, value)| (key.as_keyword() == Some(keyword)).then_some(value))
     }
 
-    /// What a map holds under any key.
+    /// The value of any key in a map.
     #[must_use]
     pub fn entry(&self, wanted: &Self) -> Option<&Self> {
         self.entries()?.iter().find_map(|(key, value)| key.same(wanted).then_some(value))
@@ -183,7 +181,7 @@ impl From<&str> for Value {
     }
 }
 
-/// The vector of some values: [`Value::Ints`] if they all are integers.
+/// A vector: [`Value::Ints`] if all values are integers.
 impl FromIterator<Value> for Value {
     fn from_iter<I: IntoIterator<Item = Self>>(values: I) -> Self {
         let mut values = values.into_iter();
@@ -249,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tagged_map_is_looked_into() {
+    fn get_looks_into_a_tagged_map() {
         let op = read("#jepsen.history.Op{:index 3}").expect("valid");
         assert_eq!(op.get("index").and_then(Value::as_int), Some(3));
     }

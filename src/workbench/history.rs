@@ -1,4 +1,4 @@
-//! What clients and the nemesis did and saw, in order.
+//! Histories: the invocations and completions of clients and nemesis, in order.
 
 #[cfg(feature = "workbench")]
 mod compressed;
@@ -14,16 +14,16 @@ pub use read::HistoryError;
 
 use crate::workbench::edn::Value;
 
-/// How far an operation is.
+/// The type of a line in a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpKind {
-    /// It begins.
+    /// The operation begins.
     Invoke,
-    /// It took effect.
+    /// The operation took effect.
     Ok,
-    /// It did not, and never will.
+    /// The operation did not take effect, and never will.
     Fail,
-    /// It may have, or may yet (and everything the nemesis does).
+    /// Indeterminate: it may have taken effect, or may still do so; also every operation of the nemesis.
     Info,
 }
 
@@ -43,11 +43,11 @@ pub struct Op {
     pub index: u64,
     /// Nanoseconds since every node answered `init` (protocol §5, step 5).
     pub time: i64,
-    /// Invocation or outcome.
+    /// Invocation or type of completion.
     pub kind: OpKind,
-    /// Who.
+    /// The process that performs it.
     pub process: Process,
-    /// What: `broadcast`, `read`, `start-partition`, ... without the colon.
+    /// The function: `broadcast`, `read`, `start-partition`, ... without the colon.
     pub f: Cow<'static, str>,
     /// The operation's value; its meaning depends on `f`.
     pub value: Value,
@@ -64,7 +64,7 @@ impl Op {
         matches!(self.process, Process::Client(_))
     }
 
-    /// Whether a client begins something here.
+    /// Whether it is the invocation of a client.
     #[must_use]
     pub fn is_invocation(&self) -> bool {
         self.is_client() && self.kind == OpKind::Invoke
@@ -76,39 +76,39 @@ impl Op {
         self.extra("final?").is_some_and(|value| *value == Value::Bool(true))
     }
 
-    /// What a further key holds.
+    /// The value of a further key.
     #[must_use]
     pub fn extra(&self, keyword: &str) -> Option<&Value> {
         self.extra.iter().find_map(|(key, value)| (key.as_keyword() == Some(keyword)).then_some(value))
     }
 }
 
-/// Beginnings and ends of operations that do not match: no run leaves them, and no checker can make sense of them.
+/// An invocation or completion without its counterpart: not possible in a run, and an error for every checker.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unpaired {
-    /// Something ends that did not begin.
+    /// A completion without an invocation.
     #[error("the :{kind} at index {index} ends nothing: process {process} has no operation under way")]
     NothingUnderWay {
-        /// The index of the end.
+        /// The index of the completion.
         index: u64,
         /// `ok`, `fail` or `info`.
         kind: &'static str,
-        /// Whose it is.
+        /// Its process.
         process: u64,
     },
-    /// A process begins an operation while another one is under way.
+    /// An invocation by a process whose previous operation has not completed.
     #[error("process {process} begins an operation at index {index}, but the one from index {running} is not over")]
     Busy {
-        /// The index of the second beginning.
+        /// The index of the second invocation.
         index: u64,
         /// The index of the first.
         running: u64,
-        /// Whose they are.
+        /// Their process.
         process: u64,
     },
 }
 
-/// The operations of a run in order, and which completion belongs to which invocation.
+/// The operations of a run in order, with each invocation paired with its completion.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     ops: Vec<Op>,
@@ -126,7 +126,7 @@ impl History {
         index
     }
 
-    /// Appends an operation that has its index already. A process has one open invocation at a time: its
+    /// Appends an operation that already has its index. A process has one open invocation at a time: its
     /// next operation that is not an invocation completes it.
     fn append(&mut self, op: Op) {
         let position = self.ops.len();
@@ -159,36 +159,36 @@ impl History {
         &self.ops
     }
 
-    /// Of an invocation the position of its completion, of a completion that of its invocation.
+    /// The position of the completion of an invocation, or of the invocation of a completion.
     #[must_use]
     pub fn partner(&self, position: usize) -> Option<usize> {
         self.partners.get(position).copied().flatten()
     }
 
-    /// The first beginning or end that matches no other.
+    /// The first invocation or completion without its counterpart.
     #[must_use]
     pub const fn unpaired(&self) -> Option<&Unpaired> {
         self.unpaired.as_ref()
     }
 
-    /// How many elements all lists of integers hold together, each as often as it is listed.
+    /// The sum of the lengths of all lists of integers.
     #[must_use]
     pub fn listed(&self) -> usize {
         self.ops.iter().map(|op| if let Value::Ints(list) = &op.value { list.len() } else { 0 }).sum()
     }
 
-    /// The operations of clients, each with its position.
+    /// The lines of clients, each with its position.
     pub fn client_ops(&self) -> impl Iterator<Item = (usize, &Op)> {
         self.ops.iter().enumerate().filter(|(_, op)| op.is_client())
     }
 
-    /// The invocations of clients, each with its completion if there was one.
+    /// The invocations of clients, each with its completion, if any.
     pub fn pairs(&self) -> impl Iterator<Item = (&Op, Option<&Op>)> {
         let invocations = self.client_ops().filter(|(_, op)| op.kind == OpKind::Invoke);
         invocations.map(|(position, op)| (op, self.partner(position).map(|completion| &self.ops[completion])))
     }
 
-    /// How many invocations clients made.
+    /// The number of invocations by clients.
     #[must_use]
     pub fn invocation_count(&self) -> usize {
         self.ops.iter().filter(|op| op.is_invocation()).count()

@@ -1,7 +1,7 @@
-//! JSON as the workbench reads it: a top level in pieces, and values as a history keeps them.
+//! Reads JSON: the members of an object as text, and values as a history contains them.
 //!
-//! Numbers stay as they were written (an integer beyond 64 bits is still an integer), and a long array of
-//! integers is read without building a value for each.
+//! Numbers keep their notation (an integer beyond 64 bits is still an integer), and a long array of integers is read
+//! without building a value for each.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,14 +12,14 @@ use serde_json::value::RawValue;
 
 use crate::workbench::edn::Value;
 
-/// Nesting beyond this is refused rather than recursed into; `serde_json` has the same bound.
-const DEEPEST: usize = 128;
+/// The maximum depth of nesting, that of `serde_json`; deeper text is an error.
+const MAX_DEPTH: usize = 128;
 
-/// Objects of at most so many members are searched for a key that is given twice without a table.
-const FEW: usize = 16;
+/// Objects of at most this many members are searched for duplicate keys without a hash map.
+const MAX_LINEAR: usize = 16;
 
-/// The members of an object in the order written, each value as its own text. A key stands there once: of a key that
-/// is given twice the last value counts, as Maelstrom's parser has it.
+/// The members of an object in the order written, each value as text. Of a duplicate key the last value counts, as in
+/// Maelstrom's parser.
 pub type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 struct Object<'a>(Members<'a>);
@@ -49,9 +49,9 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// Each key once, where it came first, with the value that came last.
+/// Each key once, at its first place, with its last value.
 fn last_of_each(members: Members<'_>) -> Members<'_> {
-    let has_table = members.len() > FEW;
+    let has_table = members.len() > MAX_LINEAR;
     let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
     let mut kept: Members<'_> = Vec::with_capacity(members.len());
     for (key, value) in members {
@@ -106,7 +106,7 @@ pub fn value(text: &str) -> Result<Value, serde_json::Error> {
 }
 
 fn nested(text: &str, depth: usize) -> Result<Value, serde_json::Error> {
-    if depth > DEEPEST {
+    if depth > MAX_DEPTH {
         return Err(serde_json::Error::custom("nested too deeply"));
     }
     let text = text.trim();
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(read.iter().map(|(key, value)| (&**key, value.get())).collect::<Vec<_>>(), expected);
         let inner = Value::Map(vec![(Value::Str("c".into()), Value::ints(vec![2]))]);
         assert_eq!(value(text).ok().and_then(|map| map.entries().map(|entries| entries[1].1.clone())), Some(inner));
-        for count in [FEW / 2, FEW] {
+        for count in [MAX_LINEAR / 2, MAX_LINEAR] {
             let twice: Vec<_> = (0..2 * count).map(|n| format!("\"k{}\":{n}", n % count)).collect();
             let read = value(&format!("{{{}}}", twice.join(","))).expect("an object");
             let values: Vec<_> = read.entries().expect("a map").iter().map(|(_, value)| value.as_int()).collect();

@@ -1,18 +1,17 @@
-//! Quotes of what others wrote: on one line, in characters that show, and no longer than people read.
+//! Quotes untrusted text: on one line, in visible characters, and of limited length.
 
 use std::fmt::Write as _;
 
-/// At most so many characters of a text are quoted. A message of Maelstrom's workloads stays whole, unless it carries
-/// long lists.
-pub const LONGEST: usize = 400;
+/// The maximum length of a quote in characters: enough for a message of Maelstrom's workloads without long lists.
+pub const MAX_QUOTE: usize = 400;
 
-/// A text as it is quoted to people. What commands a terminal or does not show is escaped; of a text that is too long
-/// only the beginning stands there, with the length of the whole.
+/// Quotes a text. Control characters and invisible ones are escaped; a text that is too long is cut, with its full
+/// length appended.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    let mut quote = String::with_capacity(text.len().min(LONGEST));
+    let mut quote = String::with_capacity(text.len().min(MAX_QUOTE));
     for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
+        if count == MAX_QUOTE {
             write!(quote, "… ({} bytes in all)", text.len()).expect("a string takes everything");
             break;
         }
@@ -21,7 +20,7 @@ pub fn quote(text: &str) -> String {
     quote
 }
 
-/// The beginning of a text: at most so many characters, and an ellipsis if any were left out.
+/// A text cut to `most` characters, with an ellipsis if any were cut.
 #[must_use]
 pub fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -30,7 +29,7 @@ pub fn cut(text: &str, most: usize) -> String {
     }
 }
 
-/// Whether a character shows and changes neither the terminal nor the direction of the text around it.
+/// Whether a character is visible and affects neither the terminal nor the direction of the text around it.
 fn is_visible(c: char) -> bool {
     let is_format = matches!(
         c,
@@ -44,15 +43,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quote_is_one_line_that_commands_no_terminal_and_hides_nothing() {
+    fn control_and_invisible_characters_are_escaped() {
         assert_eq!(quote("a\x1b[31m\nb \u{202e}é"), "a\\u{1b}[31m\\nb \\u{202e}é");
         assert_eq!(quote("\u{feff}{}"), "\\u{feff}{}");
     }
 
     #[test]
-    fn a_long_text_is_cut_between_characters_and_its_length_is_told() {
-        assert_eq!(quote(&"é".repeat(LONGEST)), "é".repeat(LONGEST));
-        let cut = quote(&"é".repeat(LONGEST + 1));
-        assert_eq!(cut, format!("{}… ({} bytes in all)", "é".repeat(LONGEST), 2 * LONGEST + 2));
+    fn a_long_text_is_cut_between_characters_and_followed_by_its_length() {
+        assert_eq!(quote(&"é".repeat(MAX_QUOTE)), "é".repeat(MAX_QUOTE));
+        let cut = quote(&"é".repeat(MAX_QUOTE + 1));
+        assert_eq!(cut, format!("{}… ({} bytes in all)", "é".repeat(MAX_QUOTE), 2 * MAX_QUOTE + 2));
     }
 }

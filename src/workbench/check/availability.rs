@@ -1,10 +1,10 @@
-//! Demands that a share of the operations succeed (protocol §12.3).
+//! Checks that the required fraction of the operations succeeds (protocol §12.3).
 
 use super::{CheckReport, Verdict, Violation, share};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 
-/// The share of operations that must succeed.
+/// The fraction of operations that must succeed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Availability {
     /// All of them.
@@ -23,16 +23,16 @@ impl Availability {
     }
 }
 
-/// How many operations succeeded.
+/// The measured availability, and the required one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AvailabilityReport {
-    /// The share of those that succeeded.
+    /// The fraction that succeeded.
     pub ok_fraction: f32,
-    /// What was demanded.
+    /// The required fraction.
     pub wanted: Option<Availability>,
 }
 
-/// Invalid if fewer operations succeeded than wanted.
+/// Checks availability: invalid if fewer operations succeeded than required.
 #[must_use]
 pub fn check(history: &History, wanted: Option<Availability>) -> AvailabilityReport {
     let invocations = history.invocation_count();

@@ -1,25 +1,25 @@
-//! How long a search may go on that could take for ever.
+//! The budget of searches that can take exponential time.
 
 use std::fmt;
 use std::rc::Rc;
 
-/// When a checker has to give up. Checkers read no clock: a host that has one says when time is over.
+/// When a checker has to give up. Checkers read no clock; a host with a clock provides the deadline.
 #[derive(Clone, Default)]
 pub enum Budget {
-    /// After so many steps as each search has a bound for: the same on every machine.
+    /// After the number of steps that each search sets: deterministic on every machine.
     #[default]
     Steps,
-    /// When this says so, which is asked now and then; the bounds on memory hold all the same.
+    /// When this function returns true; it is called now and then. The limits on memory still apply.
     Until(Rc<dyn Fn() -> bool>),
 }
 
 impl Budget {
-    /// Until a host says that time is over.
+    /// Until a function of the host returns true.
     pub fn until(is_over: impl Fn() -> bool + 'static) -> Self {
         Self::Until(Rc::new(is_over))
     }
 
-    /// Whether to give up now, whatever has been done so far.
+    /// Whether the deadline of the host has passed.
     #[must_use]
     pub fn is_over(&self) -> bool {
         match self {
@@ -28,7 +28,7 @@ impl Budget {
         }
     }
 
-    /// How many steps a search may take that has this bound.
+    /// The maximum number of steps of a search with this limit.
     pub(super) const fn steps(&self, bound: u64) -> u64 {
         match self {
             Self::Steps => bound,

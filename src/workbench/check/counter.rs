@@ -1,28 +1,28 @@
-//! Sums up what was added to a counter (protocol §13.4): g-counter and pn-counter.
+//! Checks the final reads of a counter against the sum of its adds (protocol §13.4): g-counter and pn-counter.
 //!
-//! An add of unknown outcome counts or does not, so the final reads may be any sum of the certain adds and some of the
-//! others. The sums are kept as intervals, of which small numbers need few.
+//! An indeterminate add may count or not, so a final read may be the sum of all acknowledged adds and any subset of the
+//! indeterminate ones. The possible sums are kept as intervals, of which small deltas need few.
 
 use super::verdict::brief_list;
 use super::{CheckReport, Unjudgeable, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 
-/// What the final reads saw, and what they may have seen.
+/// The final reads and the possible sums.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CounterReport {
     /// The values of all final reads.
     pub final_reads: Vec<i64>,
-    /// The sums that are possible, as intervals in order.
+    /// The possible sums, as sorted intervals.
     pub acceptable: Vec<(i64, i64)>,
-    /// The final reads that saw none of them.
+    /// The final reads that returned none of them.
     pub wrong: Vec<Op>,
 }
 
-/// Invalid if a final read is no possible sum.
+/// Checks a counter: invalid if a final read is not a possible sum.
 ///
 /// # Errors
-/// If an add that counts, or a final read, has no integer of 64 bits.
+/// If the value of an add or of a final read is not a 64-bit integer.
 pub fn check(history: &History) -> Result<CounterReport, Unjudgeable> {
     let with = |kind: OpKind, f: &'static str| {
         let ops = history.client_ops().map(|(_, op)| op);
@@ -46,7 +46,7 @@ fn integer(op: &Op) -> Result<i64, Unjudgeable> {
     op.value.as_int().ok_or_else(|| Unjudgeable::malformed(op, "a counter knows integers of 64 bits only"))
 }
 
-/// The sums, and the sums increased by `delta`, as disjoint intervals with gaps between, in order.
+/// The union of the sums and the sums increased by `delta`, as sorted, maximal intervals.
 fn with_or_without(sums: &[(i64, i64)], delta: i64) -> Vec<(i64, i64)> {
     let shifted = sums.iter().map(|(low, high)| (low.saturating_add(delta), high.saturating_add(delta)));
     let mut all: Vec<_> = sums.iter().copied().chain(shifted).collect();

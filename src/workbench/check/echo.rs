@@ -6,25 +6,25 @@ use super::{CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 
-/// How many wrong answers are told in words.
+/// The maximum number of wrong replies that are explained in words.
 const MAX_TOLD: usize = 3;
 
-/// A request that was not answered by itself.
+/// A request whose reply does not echo it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WrongEcho {
-    /// What was sent.
+    /// The value of the request.
     pub sent: Value,
-    /// The whole answer; nil if there was none.
+    /// The whole reply; nil if there was none.
     pub received: Value,
     /// Whether it was acknowledged.
     pub answered: bool,
 }
 
-/// The requests that were not answered by themselves.
+/// The requests whose replies do not echo them.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct EchoReport(pub Vec<WrongEcho>);
 
-/// Invalid if any request was not answered by itself.
+/// Checks echoes: invalid if any reply is missing or wrong.
 #[must_use]
 pub fn check(history: &History) -> EchoReport {
     let wrong = history.pairs().filter_map(|(invocation, completion)| {

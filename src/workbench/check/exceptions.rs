@@ -1,4 +1,4 @@
-//! Groups the exceptions that clients ran into (protocol §12.4).
+//! Groups the exceptions of clients by class (protocol §12.4).
 //!
 //! An exception is the map that Clojure's `Throwable->map` gives, under the operation's key `:exception`;
 //! its class is the `:type` of the first entry of its `:via`.
@@ -12,9 +12,9 @@ use crate::workbench::history::{History, Op, OpKind};
 pub struct Exceptions {
     /// The class.
     pub class: Value,
-    /// How many.
+    /// Their number.
     pub count: usize,
-    /// The first operation that met one.
+    /// The first operation with one.
     pub example: Op,
 }
 

@@ -1,4 +1,4 @@
-//! Dense numbers for elements, in the order of their first appearance.
+//! Interns elements as dense ids, in the order of their first appearance.
 
 use std::collections::HashMap;
 
@@ -13,14 +13,14 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Default)]
 pub(in super::super) struct Ids {
-    /// Of each small integer its number, or [`NONE`].
+    /// The id of each small integer, or [`NONE`].
     small: Vec<u32>,
     others: HashMap<Identity, usize>,
     count: usize,
 }
 
 impl Ids {
-    /// The number of a value, which is given the next one if it has none.
+    /// The id of a value, which gets the next one if it is new.
     pub(in super::super) fn intern(&mut self, value: &Value) -> usize {
         if let Some(id) = self.of(value) {
             return id;

@@ -1,7 +1,7 @@
 //! Follows every message of every log (protocol §13.6): kafka.
 //!
-//! What completed sends and polls say of offsets gives each log its order; against it every poll and every send is
-//! held.
+//! The offsets in completed sends and polls determine the order of each log, against which all polls and sends are
+//! checked.
 
 mod anomaly;
 mod cycles;
@@ -21,38 +21,38 @@ use record::Record;
 pub use anomaly::{LogAnomaly, LogCase, UnseenMessages};
 pub use lag::Lag;
 
-/// How many errors of a kind are told in words.
-const MAX_TOLD: usize = 3;
+/// The maximum number of errors of a kind that are explained in words.
+const MAX_EXPLAINED: usize = 3;
 
-/// What is wrong with the logs.
+/// The anomalies of the logs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KafkaReport {
     /// The greatest lag of a poll; none if nobody polled.
     pub worst_lag: Option<Lag>,
     /// The errors of each kind.
     pub errors: BTreeMap<LogAnomaly, LogErrors>,
-    /// What was acknowledged and never seen.
+    /// Acknowledged messages that were never polled.
     pub unseen: Option<UnseenMessages>,
-    /// Why operations have no certain outcome, each reason once.
+    /// The distinct errors of indeterminate operations.
     pub info_causes: Vec<Value>,
 }
 
 /// The errors of one kind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogErrors {
-    /// How many there are.
+    /// Their number.
     pub count: usize,
-    /// The most telling of them.
+    /// The first or gravest of them.
     pub cases: Vec<LogCase>,
 }
 
 /// All errors, by kind.
 type Errors = BTreeMap<LogAnomaly, Vec<LogCase>>;
 
-/// Invalid if there is any error that is not allowed.
+/// Checks logs: invalid if there is any error that is not allowed.
 ///
 /// # Errors
-/// If a poll brought what nobody sent, or an offset is no natural number.
+/// If a poll returned a message that was never sent, or an offset is not a natural number.
 pub fn check(history: &History) -> Result<KafkaReport, Unjudgeable> {
     let record = Record::of(history)?;
     let orders = Orders::of(&record);
@@ -74,7 +74,7 @@ pub fn check(history: &History) -> Result<KafkaReport, Unjudgeable> {
     })
 }
 
-/// How many errors of a kind there are, and the most telling of them.
+/// Counts the errors of a kind, and selects those to show.
 fn condensed(anomaly: LogAnomaly, mut cases: Vec<LogCase>) -> LogErrors {
     let count = cases.len();
     if let Some(shown) = anomaly.shown() {
@@ -87,7 +87,7 @@ fn condensed(anomaly: LogAnomaly, mut cases: Vec<LogCase>) -> LogErrors {
     LogErrors { count, cases }
 }
 
-/// Why operations have no certain outcome, each reason once.
+/// The distinct errors of indeterminate operations.
 fn causes(history: &History) -> Vec<Value> {
     let mut causes: Vec<Value> = Vec::new();
     for op in history.ops().iter().filter(|op| op.kind == OpKind::Info && matches!(&*op.f, "txn" | "send" | "poll")) {
@@ -100,7 +100,7 @@ fn causes(history: &History) -> Vec<Value> {
 }
 
 impl KafkaReport {
-    /// The kinds of errors there are, in the order of their names.
+    /// The kinds of errors found, in the order of their names.
     pub fn anomalies(&self) -> impl Iterator<Item = LogAnomaly> + '_ {
         self.errors.keys().copied().chain(self.unseen.iter().map(|_| LogAnomaly::Unseen))
     }
@@ -116,13 +116,13 @@ impl KafkaReport {
         }
     }
 
-    /// The first errors of a kind, a sentence each.
+    /// A sentence for each of the first errors of a kind.
     fn sentences(&self, anomaly: LogAnomaly) -> Vec<String> {
         let sentences: Vec<String> = match &self.unseen {
-            Some(unseen) if anomaly == LogAnomaly::Unseen => unseen.sentences().take(MAX_TOLD).collect(),
+            Some(unseen) if anomaly == LogAnomaly::Unseen => unseen.sentences().take(MAX_EXPLAINED).collect(),
             _ => {
                 let cases = self.errors.get(&anomaly).into_iter().flat_map(|errors| &errors.cases);
-                cases.take(MAX_TOLD).map(|case| case.sentence(anomaly)).collect()
+                cases.take(MAX_EXPLAINED).map(|case| case.sentence(anomaly)).collect()
             }
         };
         sentences.into_iter().map(|sentence| format!("{}: {sentence}", anomaly.name())).collect()
@@ -156,15 +156,15 @@ impl CheckReport for KafkaReport {
             entries.push((anomaly.name(), Value::record(shown)));
         }
         entries.extend(self.unseen.iter().map(|unseen| (LogAnomaly::Unseen.name(), unseen.to_edn())));
-        let told: Vec<_> = self
+        let sentences_by_kind: Vec<_> = self
             .anomalies()
             .map(|anomaly| {
                 let sentences = self.sentences(anomaly).into_iter().map(|sentence| Value::lines(vec![sentence]));
                 (Value::keyword(anomaly.name()), Value::Vector(sentences.collect()))
             })
             .collect();
-        if !told.is_empty() {
-            entries.push(("gloomers", Value::record([("in-words", Value::Map(told))])));
+        if !sentences_by_kind.is_empty() {
+            entries.push(("gloomers", Value::record([("in-words", Value::Map(sentences_by_kind))])));
         }
         Value::record(entries)
     }

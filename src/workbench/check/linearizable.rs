@@ -1,7 +1,7 @@
-//! Demands that each key be one linearizable register (protocol §13.5): lin-kv.
+//! Checks that each key is a linearizable register (protocol §13.5): lin-kv.
 //!
-//! Keys are judged apart, for linearizability is local. The search and its bounds are in `search`; a key on which
-//! it gives up is `:unknown`. A violation comes with the shortest window of operations that no order explains,
+//! Keys are checked separately, since linearizability is local. The search and its limits are in `search`; a key on
+//! which it gives up is `:unknown`. A violation is shown by the shortest window of operations that no order explains,
 //! drawn as text, under `:gloomers`.
 
 mod calls;
@@ -17,13 +17,13 @@ use super::{Budget, Unjudgeable};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op};
 
-/// How many configurations and paths a violation lists, and how many keys that could not be decided.
+/// The maximum number of configurations and paths of a violation, and of undecided keys, in the results.
 const MAX_LISTED: usize = 10;
 
-/// What became of each register.
+/// The outcome of each register.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearizableReport {
-    /// The registers in the order of their keys.
+    /// The registers, sorted by key.
     pub keys: Vec<KeyReport>,
 }
 
@@ -32,51 +32,51 @@ pub struct LinearizableReport {
 pub struct KeyReport {
     /// Its key.
     pub key: Value,
-    /// What the search found.
+    /// The outcome of the search.
     pub outcome: KeyOutcome,
 }
 
-/// What the search for an order of the operations on a register found.
+/// The outcome of the search for an order of the operations on a register.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KeyOutcome {
-    /// An order explains everything; some of what is possible at the end.
+    /// Linearizable; some of the possible final configurations.
     Linearizable(Vec<Configuration>),
     /// The search gave up.
     Undecided(GaveUp),
-    /// No order explains an operation.
+    /// Not linearizable.
     Violation(Box<RegisterViolation>),
 }
 
-/// A possible state of affairs.
+/// A possible configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configuration {
-    /// What the register holds.
+    /// The value of the register.
     pub value: Value,
-    /// The operation that happened last.
+    /// The operation that was linearized last.
     pub last: Option<Op>,
-    /// Operations that are under way and have not happened.
+    /// Open operations that are not linearized.
     pub pending: Vec<Op>,
 }
 
-/// An operation that could not have happened before it ended.
+/// An operation that cannot be linearized before its completion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegisterViolation {
     /// The operation.
     pub op: Op,
-    /// The last operation that was acknowledged before.
+    /// The last operation acknowledged before it.
     pub previous_ok: Option<Op>,
-    /// Some of what was possible just before.
+    /// Some of the configurations possible just before its completion.
     pub before: Vec<Configuration>,
-    /// Why it could not happen in each of those.
+    /// Why it cannot be linearized in each of those.
     pub complaints: Vec<String>,
-    /// The shortest window that shows it, drawn.
+    /// A drawing of the shortest window that shows the violation.
     pub window: Vec<String>,
 }
 
-/// Invalid if a key is not linearizable; unknown if none is known not to be, but the search gave up on one.
+/// Checks registers: invalid if a key is not linearizable, else unknown if the search gave up on a key.
 ///
 /// # Errors
-/// If an operation has a value that is no pair of a key and what to do with it.
+/// If the value of an operation is not a pair of a key and an argument.
 pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, Unjudgeable> {
     let of_key = |(key, calls): (Value, Calls)| {
         let configurations = |configs: &[Config]| {
@@ -104,7 +104,7 @@ pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, U
     Ok(LinearizableReport { keys: calls::by_key(history)?.into_iter().map(of_key).collect() })
 }
 
-/// Operations by their completions if they were acknowledged, else by their invocations.
+/// The completion of an operation if it was acknowledged, else its invocation.
 fn configuration(history: &History, calls: &Calls, config: &Config) -> Configuration {
     let op = |call: usize| history.ops()[calls.all[call].end()].clone();
     Configuration {

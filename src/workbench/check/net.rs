@@ -1,16 +1,16 @@
-//! Turns counts of messages into statistics (protocol §7).
+//! Message statistics (protocol §7).
 
 use super::{CheckReport, Verdict, share};
 use crate::workbench::edn::Value;
 
 pub use crate::workbench::network::{Counts, Traffic};
 
-/// How many messages there were, and for how many operations.
+/// Numbers of messages and operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NetReport {
     /// The messages.
     pub counts: Counts,
-    /// The operations that clients invoked.
+    /// The number of operations that clients invoked.
     pub invocations: usize,
 }
 
@@ -21,7 +21,7 @@ pub const fn check(counts: &Counts, invocations: usize) -> NetReport {
 }
 
 impl NetReport {
-    /// Messages between servers for each operation; none where there was no operation.
+    /// Messages between servers per operation; `None` if there was no operation.
     #[must_use]
     pub fn servers_per_op(&self) -> Option<f64> {
         self.per_op(self.counts.servers)?.as_float()

@@ -1,5 +1,5 @@
-//! Whether a history is one of a workload, before anybody judges it: a checker passes over what it does not know, and
-//! would find nothing wrong with the history of another workload, or with none at all.
+//! Checks that a history is one of a workload: a checker ignores unknown operations, so that the history of another
+//! workload, or an empty one, would be valid.
 
 use thiserror::Error;
 
@@ -8,35 +8,35 @@ use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::quote::cut;
 use crate::workbench::workload::WorkloadKind;
 
-/// As many characters of an operation's value are quoted.
+/// The maximum length of a quoted value, in characters.
 const QUOTED: usize = 60;
 
-/// Why a history is none of a workload.
+/// Why a history is not one of a workload.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Foreign {
-    /// Nobody did anything.
+    /// It has no operation of a client.
     #[error("it holds no operation of a client, so there is nothing to judge")]
     Empty,
-    /// An operation is none of the workload.
+    /// It has an operation that the workload does not have.
     #[error("{op} at index {index} is no operation of {workload}, which knows {known}{others}")]
     Operation {
         /// The index of the operation.
         index: u64,
-        /// What it is.
+        /// The operation.
         op: String,
         /// The workload.
         workload: &'static str,
         /// The operations of the workload.
         known: &'static str,
-        /// What the history is instead, as the end of a sentence.
+        /// The workloads whose history it may be, as the end of a sentence.
         others: String,
     },
 }
 
-/// Whether a history may be one of a workload.
+/// Checks that all operations of a history are those of a workload.
 ///
 /// # Errors
-/// Why not.
+/// If there are none, or others.
 pub fn admit(workload: WorkloadKind, history: &History) -> Result<(), Foreign> {
     let foreign = |workload| history.client_ops().map(|(_, op)| op).find(|op| !belongs(workload, op));
     if history.client_ops().next().is_none() {
@@ -46,8 +46,8 @@ pub fn admit(workload: WorkloadKind, history: &History) -> Result<(), Foreign> {
     let others: Vec<_> =
         WorkloadKind::ALL.into_iter().filter(|kind| foreign(*kind).is_none()).map(WorkloadKind::name).collect();
     let others = if others.is_empty() { String::new() } else { format!("; it may be one of {}", others.join(", ")) };
-    let told = format!(":{} :{} {}", op.kind.name(), op.f, cut(&op.value.to_string(), QUOTED));
-    Err(Foreign::Operation { index: op.index, op: told, workload: workload.name(), known: known(workload), others })
+    let text = format!(":{} :{} {}", op.kind.name(), op.f, cut(&op.value.to_string(), QUOTED));
+    Err(Foreign::Operation { index: op.index, op: text, workload: workload.name(), known: known(workload), others })
 }
 
 const fn known(workload: WorkloadKind) -> &'static str {
@@ -67,7 +67,7 @@ const fn known(workload: WorkloadKind) -> &'static str {
     }
 }
 
-/// Whether an operation may be one of a workload.
+/// Whether an operation is one of a workload.
 fn belongs(workload: WorkloadKind, op: &Op) -> bool {
     let (f, value) = (&*op.f, &op.value);
     let seen = |is: fn(&Value) -> bool| op.kind != OpKind::Ok || is(value);
@@ -135,7 +135,7 @@ mod tests {
         admit(workload, &history(lines)).expect_err("foreign").to_string()
     }
 
-    /// Operations of each workload that no other has, but where they are told.
+    /// Operations of each workload, which no other has unless noted.
     const SAMPLES: [(WorkloadKind, &[&str]); 10] = [
         (WorkloadKind::Echo, &["0 invoke echo 1", "0 ok echo {:echo 1}"]),
         (WorkloadKind::UniqueIds, &["0 invoke generate nil", "0 ok generate 1"]),
@@ -159,7 +159,7 @@ mod tests {
     fn a_history_is_admitted_to_its_own_workload_alone() {
         for (own, lines) in SAMPLES {
             for (other, _) in SAMPLES {
-                // What only grows could be what also shrinks.
+                // A history of a growing counter is also one of a counter that may shrink.
                 let both = own == WorkloadKind::GCounter && other == WorkloadKind::PnCounter;
                 assert_eq!(admit(other, &history(lines)).is_ok(), own == other || both, "{own:?} as {other:?}");
             }
@@ -167,11 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_operation_is_told_with_what_it_may_be() {
-        let told = refused(WorkloadKind::LinKv, SAMPLES[2].1);
+    fn the_error_names_the_operation_and_the_workloads_that_have_it() {
+        let error = refused(WorkloadKind::LinKv, SAMPLES[2].1);
         let wanted = ":invoke :broadcast 1 at index 0 is no operation of lin-kv, which knows :read [key value], \
                       :write [key value] and :cas [key [from to]]; it may be one of broadcast";
-        assert_eq!(told, wanted);
+        assert_eq!(error, wanted);
         let long = format!("0 invoke dance {:?}", "x".repeat(1_000));
         assert!(refused(WorkloadKind::Echo, &[&long]).len() < 200, "a quote is short");
     }

@@ -9,14 +9,14 @@ use crate::workbench::history::{History, OpKind};
 /// Operations that need not succeed even once.
 const EXEMPT: [&str; 2] = ["crash", "debug-topic-partitions"];
 
-/// How many operations ended in which way.
+/// Numbers of operations by outcome.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {
-    /// They succeeded.
+    /// The number that succeeded.
     pub ok: usize,
-    /// They did not.
+    /// The number that failed.
     pub fail: usize,
-    /// Nobody knows.
+    /// The number that are indeterminate.
     pub info: usize,
 }
 
@@ -30,7 +30,7 @@ impl Tally {
         }
     }
 
-    /// All of them.
+    /// The sum.
     #[must_use]
     pub const fn all(self) -> usize {
         self.ok + self.fail + self.info
@@ -47,16 +47,16 @@ impl Tally {
     }
 }
 
-/// How the operations of a run ended.
+/// Outcomes of the operations of a run.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct StatsReport {
-    /// All together.
+    /// Of all operations.
     pub total: Tally,
-    /// Those of each name.
+    /// By `f`.
     pub by_f: BTreeMap<Box<str>, Tally>,
 }
 
-/// Invalid if an operation that was issued never succeeded.
+/// Counts operations: invalid if all of one `f` failed or are indeterminate.
 #[must_use]
 pub fn check(history: &History) -> StatsReport {
     let mut report = StatsReport::default();
@@ -71,12 +71,12 @@ pub fn check(history: &History) -> StatsReport {
 }
 
 impl StatsReport {
-    /// The operations of which none succeeded, though one should.
+    /// The `f`s of which no operation succeeded, except those that need not succeed.
     pub fn never_succeeded(&self) -> impl Iterator<Item = (&str, Tally)> {
         self.expected_to_succeed().filter(|(_, tally)| tally.ok == 0)
     }
 
-    /// The operations that are meant to succeed.
+    /// The `f`s that must succeed.
     pub fn expected_to_succeed(&self) -> impl Iterator<Item = (&str, Tally)> {
         self.by_f.iter().map(|(f, tally)| (&**f, *tally)).filter(|(f, _)| !EXEMPT.contains(f))
     }

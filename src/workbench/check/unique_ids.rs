@@ -1,4 +1,4 @@
-//! Demands that no id be given out twice (protocol §13.2).
+//! Checks that generated ids are unique (protocol §13.2).
 
 use std::collections::HashMap;
 
@@ -6,28 +6,28 @@ use super::{CheckReport, Unjudgeable, Verdict, Violation};
 use crate::workbench::edn::{Identity, Value};
 use crate::workbench::history::{History, OpKind};
 
-/// How many of the duplicated ids a result lists.
+/// The maximum number of duplicated ids in the results.
 const MAX_LISTED: usize = 48;
 
-/// The ids that were given out.
+/// The generated ids.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UniqueIdsReport {
-    /// How many were asked for.
+    /// The number of requests.
     pub attempted: usize,
-    /// How many requests were answered.
+    /// The number of acknowledged requests.
     pub acknowledged: usize,
-    /// How many ids were given out more than once.
+    /// The number of duplicated ids.
     pub duplicated_count: usize,
-    /// The most frequent of those, each with how often, in the order of the ids.
+    /// The most frequent of those with their counts, sorted by id.
     pub duplicated: Vec<(Value, usize)>,
     /// The least and the greatest id.
     pub range: Option<(Value, Value)>,
 }
 
-/// Invalid if two acknowledged requests got the same id.
+/// Checks ids: invalid if two acknowledged requests got the same one.
 ///
 /// # Errors
-/// If ids have no order among them, as objects or a mixture of strings and numbers: their range is unknown.
+/// If ids cannot be compared, such as strings with numbers, so that their range is undefined.
 pub fn check(history: &History) -> Result<UniqueIdsReport, Unjudgeable> {
     let requests = || history.client_ops().filter(|(_, op)| op.f == "generate");
     let attempted = requests().filter(|(_, op)| op.kind == OpKind::Invoke).count();
@@ -42,7 +42,7 @@ pub fn check(history: &History) -> Result<UniqueIdsReport, Unjudgeable> {
     })
 }
 
-/// The ids that occur more than once, in the order of their first occurrence, and how often.
+/// The duplicated ids with their counts, in the order of their first occurrence.
 fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
     let mut slots = HashMap::with_capacity(ids.len());
     let mut counts: Vec<(&Value, usize)> = Vec::new();
@@ -57,7 +57,7 @@ fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
     counts.into_iter().filter(|(_, count)| *count > 1).map(|(id, count)| (id.clone(), count)).collect()
 }
 
-/// The most frequent of the duplicated ids with their counts, in the order of the ids.
+/// The most frequent of the duplicated ids with their counts, sorted by id.
 fn most_frequent(duplicated: Vec<(Value, usize)>) -> Result<Vec<(Value, usize)>, Unjudgeable> {
     let counts: HashMap<Identity, usize> = duplicated.iter().map(|(id, count)| (id.identity(), *count)).collect();
     let count_of = |id: &Value| counts.get(&id.identity()).copied().unwrap_or_default();

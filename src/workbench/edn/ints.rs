@@ -1,17 +1,17 @@
-//! Lists of integers that share what they have in common.
+//! Lists of integers that share common prefixes.
 //!
-//! A replica that is read again and again tells a little more each time. Its reads share the blocks of elements that
-//! they begin with, so that a history takes memory for what changed and not for what was read.
+//! Repeated reads of a growing replica share the blocks of elements with which they begin, so that the memory of a
+//! history grows with the changes and not with the lengths of the reads.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Elements of a full block. Larger ones are copied more often while they fill, smaller ones are more to point at.
+/// Elements of a full block. Larger blocks cost more copying while they fill, smaller ones more pointers.
 const BLOCK: usize = 256;
 
 type Block = Arc<[i64]>;
 
-/// A list of integers; cheap to clone, and to make of another list and a few more elements.
+/// A list of integers; cheap to clone, and to extend by a few elements.
 #[derive(Clone, Default)]
 pub struct Ints {
     /// Blocks of exactly [`BLOCK`] elements.
@@ -25,13 +25,13 @@ impl Ints {
         self.full.as_ref().map_or(&[], |blocks| blocks.as_slice())
     }
 
-    /// How many elements there are.
+    /// The number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
         self.full().len() * BLOCK + self.rest.len()
     }
 
-    /// Whether there are none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty() && self.full().is_empty()
@@ -41,7 +41,7 @@ impl Ints {
         self.full().iter().chain(std::iter::once(&self.rest))
     }
 
-    /// The elements from the place `start` on.
+    /// The elements from index `start` on.
     pub fn iter_from(&self, start: usize) -> Iter<'_> {
         let start = start.min(self.len());
         let (block, within) = (start / BLOCK, start % BLOCK);
@@ -58,7 +58,7 @@ impl Ints {
         self.iter_from(0)
     }
 
-    /// The list of the first `keep` elements of this one, and then `more`.
+    /// The list of the first `keep` elements of this one, followed by `more`.
     #[must_use]
     pub fn with(&self, keep: usize, more: &[i64]) -> Self {
         let keep = keep.min(self.len());
@@ -80,7 +80,7 @@ impl Ints {
         Self { full, rest: rest[rest.len() - rest.len() % BLOCK..].into() }
     }
 
-    /// Whether this list is `start` and perhaps more. What both share is not looked at.
+    /// Whether this list begins with `start`. Shared blocks are not compared.
     #[must_use]
     pub fn starts_with(&self, start: &Self) -> bool {
         if start.len() > self.len() {
@@ -96,7 +96,7 @@ impl Ints {
             && (Arc::ptr_eq(begun, &start.rest) || begun.starts_with(&start.rest))
     }
 
-    /// Adds the block of elements, each with how many elements it holds, to those that `count` has met.
+    /// Adds the addresses and lengths of its blocks to `count`.
     #[cfg(test)]
     pub(crate) fn count_blocks(&self, count: &mut std::collections::BTreeMap<*const i64, usize>) {
         for block in self.blocks() {

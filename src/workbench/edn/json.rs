@@ -9,10 +9,10 @@ use serde_json::Number;
 use super::Value;
 
 impl Value {
-    /// The value as JSON text of one line.
+    /// The value as JSON on one line.
     ///
     /// # Panics
-    /// Never: there is no value that JSON cannot show.
+    /// Never: every value has a JSON form.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("every value has a form in JSON")

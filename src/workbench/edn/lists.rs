@@ -1,17 +1,17 @@
-//! Long texts of integers become lists that share their beginnings, without being parsed again.
+//! Parses long lists of integers, sharing common prefixes with earlier lists without parsing them again.
 
 use super::Ints;
 
-/// Shorter texts share nothing worth while.
+/// Shorter texts are not worth sharing.
 const SHORTEST: usize = 256;
 
-/// As many lists are remembered: one for each replica of a large cluster.
+/// The maximum number of lists that are cached: one for each replica of a large cluster.
 const MOST: usize = 128;
 
-/// An integer of so many digits surely fits.
+/// An integer of this many digits fits into an `i64`.
 const MAX_DIGITS: usize = 18;
 
-/// What stands between two elements.
+/// The separator of elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Separator {
     /// `[1,2]` or `[1, 2]`, as in JSON.
@@ -20,7 +20,7 @@ pub enum Separator {
     Space,
 }
 
-/// Lists that were read before, the latest first.
+/// A cache of lists that were read, the latest first.
 #[derive(Debug, Default)]
 pub struct Lists(Vec<Known>);
 
@@ -32,8 +32,8 @@ struct Known {
 }
 
 impl Lists {
-    /// The list that `text` begins with, and how many bytes it takes; nothing if that is short, or anything but plain
-    /// integers. It costs a comparison of bytes as far as a list that was read before begins the same.
+    /// The list with which `text` begins, and its length in bytes; `None` if it is short or has other elements than
+    /// plain integers. A prefix in common with a cached list costs only a comparison of bytes.
     pub fn read(&mut self, text: &str, separator: Separator) -> Option<(Ints, usize)> {
         let text = text.as_bytes();
         if text.first() != Some(&b'[') || memchr::memchr(b']', text.get(..SHORTEST)?).is_some() {
@@ -42,7 +42,7 @@ impl Lists {
         let best = self.0.iter().enumerate().map(|(at, known)| (at, common(&known.text, text)));
         let (best, shared) = best.max_by_key(|(at, shared)| (*shared, usize::MAX - at)).unwrap_or_default();
         let known = self.0.get(best);
-        // Both end an element here.
+        // An element ends here in both.
         let is_end = |of: &[u8]| of.get(shared).is_none_or(|byte| !byte.is_ascii_digit());
         let is_whole = shared > 1 && text[shared - 1].is_ascii_digit() && is_end(text);
         let known = known.filter(|_| shared > 1);
@@ -52,7 +52,7 @@ impl Lists {
             (shared, known.list.len())
         } else {
             let between = if separator == Separator::Comma { b',' } else { b' ' };
-            // The last element that both have may go on differently.
+            // The last common element may continue differently.
             let cut = if is_whole { Some(shared) } else { memchr::memrchr(between, &text[..shared]) };
             cut.map_or((1, 0), |cut| (cut, memchr::memchr_iter(between, &text[..cut]).count() + 1))
         };
@@ -78,7 +78,7 @@ impl Lists {
     }
 }
 
-/// The element at `at`, with what separates it from the one before, and where it ends.
+/// The element at `at` after its separator, and its end.
 fn element(text: &[u8], mut at: usize, separator: Separator, is_first: bool) -> Option<(i64, usize)> {
     if !is_first {
         if *text.get(at)? != (if separator == Separator::Comma { b',' } else { b' ' }) {
@@ -96,7 +96,7 @@ fn element(text: &[u8], mut at: usize, separator: Separator, is_first: bool) -> 
     is_plain.then_some((number, start + digits))
 }
 
-/// How many bytes two texts begin with alike.
+/// The length of the common prefix of two texts.
 fn common(ours: &[u8], theirs: &[u8]) -> usize {
     const STEP: usize = 4096;
     let length = ours.len().min(theirs.len());

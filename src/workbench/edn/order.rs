@@ -1,4 +1,4 @@
-//! When two values are the same, and which comes first, as Clojure sees it.
+//! Equality and order of values, as in Clojure.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Display};
@@ -7,12 +7,12 @@ use thiserror::Error;
 
 use super::Value;
 
-/// Two values that have no order between them, such as a string and a number.
+/// Two values that cannot be compared, such as a string and a number.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0} and {1} cannot be compared")]
 pub struct Incomparable(Box<str>, Box<str>);
 
-/// A value as a key of tables: equal for values that are the [`same`](Value::same), and in some order.
+/// A value as a key of maps: equal for values that are the [`same`](Value::same), in an arbitrary order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity(Box<str>);
 
@@ -36,7 +36,7 @@ impl Value {
         self.identity() == other.identity()
     }
 
-    /// What it is as a key of tables.
+    /// The value as a key of maps.
     #[must_use]
     pub fn identity(&self) -> Identity {
         let mut text = String::new();
@@ -74,7 +74,7 @@ impl Value {
     /// before true, shorter vectors before longer.
     ///
     /// # Errors
-    /// If the values have no order; Clojure throws then.
+    /// If the values cannot be compared; Clojure throws then.
     pub fn compare(&self, other: &Self) -> Result<Ordering, Incomparable> {
         if self.is_nil() || other.is_nil() {
             return Ok(other.is_nil().cmp(&self.is_nil()));
@@ -127,7 +127,7 @@ impl Value {
     /// standard library would not survive a comparison that fails half-way.
     ///
     /// # Errors
-    /// If two of them have no order.
+    /// If two of them cannot be compared.
     pub fn sorted(mut values: Vec<Self>) -> Result<Vec<Self>, Incomparable> {
         if values.len() < 2 {
             return Ok(values);

@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
         Self::knowing(text, Lists::default())
     }
 
-    /// A reader at the beginning of `text`, whose lists share what they have in common with those read before.
+    /// A reader at the beginning of `text`, whose lists share common prefixes with those of `lists`.
     #[must_use]
     pub const fn knowing(text: &'a str, lists: Lists) -> Self {
         Self { text, at: 0, lists }

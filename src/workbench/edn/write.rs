@@ -61,7 +61,7 @@ impl Value {
         }
     }
 
-    /// Whether its first character ends the tag before it.
+    /// Whether its first character delimits a tag before it.
     const fn is_bracketed(&self) -> bool {
         matches!(self, Self::List(_) | Self::Vector(_) | Self::Ints(_) | Self::Map(_))
     }

@@ -1,27 +1,27 @@
-//! Writes long histories as Zstandard, in time that grows with their operations and not with their text.
+//! Writes long histories as Zstandard, in time proportional to their operations instead of their text.
 //!
-//! Reads of a growing set repeat what was written before, and where is known: so each becomes a copy of the read before
-//! and what is new. A compressor would have to look for it in gigabytes of text. Any `zstd` unpacks the file; the
-//! format is RFC 8878, of which this uses raw blocks and blocks that hold one copy.
+//! A read of a growing set repeats an earlier read, whose place in the text is known, so that it is written as a copy
+//! of the earlier one and the new elements. A general compressor would search gigabytes of text for it. Any `zstd`
+//! decompresses the file; the format is RFC 8878, of which this uses raw blocks and blocks of a single copy.
 
 use std::io::{self, Write};
 
 use super::{History, Op};
 use crate::workbench::edn::{Ints, Value};
 
-/// Copies reach back so far; who unpacks the file has to hold as much. By default `zstd` unpacks up to 128 MiB, and
-/// [`ruzstd`] up to 100 MB.
+/// The maximum distance of a copy, which is the memory that a decompressor needs. By default `zstd` accepts up to
+/// 128 MiB, and [`ruzstd`] up to 100 MB.
 const WINDOW: u64 = 1 << WINDOW_LOG;
 const WINDOW_LOG: u8 = 26;
 
-/// A block holds at most so many bytes of text.
+/// The maximum number of bytes of text in a block.
 const BLOCK: u64 = 128 << 10;
 
-/// A copy that is shorter would have another form, and save little.
+/// The minimum length of a copy: a shorter one has another encoding, and saves little.
 const SHORTEST_COPY: u64 = 256;
 
-/// As many lists are remembered: one for each replica of a large cluster.
-const MOST: usize = 128;
+/// The maximum number of lists that are cached: one for each replica of a large cluster.
+const MAX_LISTS: usize = 128;
 
 impl History {
     /// Writes `history.edn`, compressed.
@@ -42,7 +42,7 @@ impl History {
 
     fn compress(&self, to: impl Write, around: impl Fn(&Op, &mut String, &mut String)) -> io::Result<()> {
         let mut frame = Frame::begin(to)?;
-        let mut told = Told::default();
+        let mut lists = WrittenLists::default();
         let (mut before, mut after) = (String::new(), String::new());
         for op in self.ops() {
             before.clear();
@@ -51,7 +51,7 @@ impl History {
             after.push('\n');
             if let Value::Ints(list) = &op.value {
                 frame.text(&before)?;
-                told.write(list, &mut frame)?;
+                lists.write(list, &mut frame)?;
             } else {
                 op.value.write(&mut before);
                 frame.text(&before)?;
@@ -62,11 +62,11 @@ impl History {
     }
 }
 
-/// The lists that were written, the latest first: each with where its elements begin and how long their text is.
+/// A cache of lists that were written, the latest first: each with the offset and the length of its elements' text.
 #[derive(Default)]
-struct Told(Vec<(Ints, u64, u64)>);
+struct WrittenLists(Vec<(Ints, u64, u64)>);
 
-impl Told {
+impl WrittenLists {
     fn write(&mut self, list: &Ints, frame: &mut Frame<impl Write>) -> io::Result<()> {
         frame.text("[")?;
         let at = frame.length;
@@ -88,25 +88,25 @@ impl Told {
             Value::Int(element).write(&mut text);
         }
         frame.text(&text)?;
-        self.0.truncate(MOST - 1);
+        self.0.truncate(MAX_LISTS - 1);
         self.0.insert(0, (list.clone(), at, frame.length - at));
         frame.text("]")
     }
 }
 
-/// A frame of Zstandard while it is written.
+/// Writes a Zstandard frame.
 struct Frame<W: Write> {
     to: W,
-    /// Text of which nothing is written yet.
+    /// Text that is not written yet.
     pending: Vec<u8>,
-    /// How much text there is so far.
+    /// The length of the text so far.
     length: u64,
 }
 
 impl<W: Write> Frame<W> {
     fn begin(mut to: W) -> io::Result<Self> {
         const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-        // Without length, checksum and dictionary; the window is a power of two from 2^10 on.
+        // No content size, checksum or dictionary; the window size is a power of two.
         to.write_all(&MAGIC)?;
         to.write_all(&[0, (WINDOW_LOG - 10) << 3])?;
         Ok(Self { to, pending: Vec::new(), length: 0 })
@@ -123,7 +123,7 @@ impl<W: Write> Frame<W> {
         Ok(())
     }
 
-    /// The head of a block: whether it is the last, its kind, and how long it is.
+    /// The header of a block: whether it is the last, its type, and its size.
     fn head(&mut self, is_last: bool, kind: u32, size: usize) -> io::Result<()> {
         let size = u32::try_from(size).map_err(io::Error::other)?;
         self.to.write_all(&(u32::from(is_last) | kind << 1 | size << 3).to_le_bytes()[..3])
@@ -145,7 +145,7 @@ impl<W: Write> Frame<W> {
         self.length += length;
         let mut left = length;
         while left > 0 {
-            // What remains must not be too short for a copy.
+            // The rest must not be too short for a copy.
             let piece = if left > BLOCK && left < BLOCK + SHORTEST_COPY { BLOCK / 2 } else { left.min(BLOCK) };
             self.copy_piece(distance, piece)?;
             left -= piece;
@@ -153,13 +153,13 @@ impl<W: Write> Frame<W> {
         Ok(())
     }
 
-    /// A block without literals and with one sequence, whose three codes are the only ones of their kind: so none of
-    /// them takes a bit, and only their extra bits follow.
+    /// A block with no literals and one sequence. Its three codes are in RLE mode and so take no bits; only their extra
+    /// bits follow.
     fn copy_piece(&mut self, distance: u64, length: u64) -> io::Result<()> {
-        // The first three offsets mean those used last; matches are at least three long.
+        // Offset values 1 to 3 stand for repeated offsets, so that others are shifted by 3; the minimum match is 3.
         let (offset, matched) = (distance + 3, length - 3);
         let (offset_bits, match_bits) = (offset.ilog2(), matched.ilog2());
-        // Code 43 has seven extra bits, and each further one more.
+        // Match length code 43 has seven extra bits, each further code one more.
         let [offset_code, match_code] = [offset_bits, match_bits + 43 - 7].map(|code| code.to_le_bytes()[0]);
         let extra = (matched - (1 << match_bits)) | ((offset - (1 << offset_bits)) << match_bits);
         let bits = match_bits + offset_bits;
@@ -218,8 +218,8 @@ mod tests {
         history.write_edn_compressed(&mut packed).expect("memory");
         assert!(unpacked(&packed).as_bytes() == plain);
         assert!(packed.len() < plain.len() / 20, "{} of {}", packed.len(), plain.len());
-        let again = History::read_compressed(BufReader::new(&*packed)).expect("ours");
-        let once: History = std::str::from_utf8(&plain).expect("text").parse().expect("ours");
+        let again = History::read_compressed(BufReader::new(&*packed)).expect("a history");
+        let once: History = std::str::from_utf8(&plain).expect("text").parse().expect("a history");
         assert!(again.ops() == once.ops());
         packed.clear();
         plain.clear();

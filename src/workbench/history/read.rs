@@ -1,4 +1,4 @@
-//! Reads `history.edn`, ours or Maelstrom's own.
+//! Reads `history.edn`, of `gloomers` or of Maelstrom.
 
 #[cfg(feature = "workbench")]
 use std::io::Read;
@@ -9,17 +9,17 @@ use thiserror::Error;
 use super::{History, Op, OpKind, Process};
 use crate::workbench::edn::{ReadError, Reader, Value};
 
-/// Why a text is no history.
+/// Why a text is not a history.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HistoryError {
     /// It is not EDN.
     #[error("the history is not EDN: {0}")]
     Edn(#[from] ReadError),
-    /// Its text cannot be unpacked.
+    /// It cannot be decompressed.
     #[cfg(feature = "workbench")]
     #[error("the history cannot be unpacked: {0}")]
     Packed(String),
-    /// It is EDN, but a value in it is no operation.
+    /// It is EDN, but a value in it is not an operation.
     #[error("the operation before the end of line {line} of the history {problem}")]
     Op {
         /// The line on which the operation ends, from 1.
@@ -27,20 +27,20 @@ pub enum HistoryError {
         /// What is wrong with the operation.
         problem: &'static str,
     },
-    /// An operation ends as another than it began.
+    /// The completion of an operation has another `:f` than its invocation.
     #[error("the :{ended} at index {index} of the history ends an operation that began as :{begun}")]
     Turned {
-        /// The index of the end.
+        /// The index of the completion.
         index: u64,
-        /// What begins.
+        /// The `:f` of the invocation.
         begun: String,
-        /// What ends.
+        /// The `:f` of the completion.
         ended: String,
     },
 }
 
 impl HistoryError {
-    /// The same, of a text that so many lines stand before.
+    /// The same error with line numbers increased by the lines before the text.
     fn below(mut self, lines: usize) -> Self {
         if let Self::Op { line, .. } | Self::Edn(ReadError { line, .. }) = &mut self {
             *line += lines;
@@ -61,11 +61,11 @@ impl FromStr for History {
 }
 
 impl History {
-    /// The operations of a file that was compressed with Zstandard, by `gloomers` or by others. Each stands on a line,
-    /// so that the whole text is never held.
+    /// Reads a file compressed with Zstandard, by `gloomers` or another tool, with one operation on each line, so that
+    /// the whole text is never in memory.
     ///
     /// # Errors
-    /// If it cannot be unpacked, or is no history.
+    /// If it cannot be decompressed or is not a history.
     #[cfg(feature = "workbench")]
     pub fn read_compressed(from: impl Read) -> Result<Self, HistoryError> {
         use std::io::{BufRead as _, BufReader};
@@ -98,7 +98,7 @@ impl History {
         Ok(())
     }
 
-    /// The history, unless an operation ends as another than it began.
+    /// The history, unless a completion has another `:f` than its invocation.
     fn in_pairs(self) -> Result<Self, HistoryError> {
         for (begun, ended) in self.pairs() {
             if let Some(ended) = ended.filter(|ended| ended.f != begun.f) {
@@ -128,7 +128,7 @@ impl History {
     }
 }
 
-/// The time of an operation that has none, as Jepsen has it.
+/// The time of an operation without one, as in Jepsen.
 const NO_TIME: i64 = -1;
 
 impl Op {
@@ -183,7 +183,7 @@ impl Op {
     }
 }
 
-/// Keeps what a key holds, which may stand there once.
+/// Sets the value of a key, which may occur only once.
 fn put<T>(place: &mut Option<T>, value: T) -> Result<(), &'static str> {
     if place.replace(value).is_some() { Err("has a key twice") } else { Ok(()) }
 }

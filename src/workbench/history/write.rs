@@ -30,7 +30,7 @@ impl Process {
 }
 
 impl Op {
-    /// The entries that are small.
+    /// The entries other than the value.
     fn head(&self) -> [(&'static str, Value); 5] {
         [
             ("index", Value::Int(i64::try_from(self.index).unwrap_or(i64::MAX))),
@@ -51,7 +51,7 @@ impl Op {
         Value::Tagged("jepsen.history.Op".into(), Box::new(Value::Map(entries)))
     }
 
-    /// Appends the operation as it stands in `history.edn`, without a newline.
+    /// Appends the operation as in `history.edn`, without a newline.
     pub fn write_edn(&self, out: &mut String) {
         self.write_with(out, Self::edn_around_value);
     }
@@ -63,7 +63,7 @@ impl Op {
         out.push_str(&after);
     }
 
-    /// Appends what stands in `history.edn` before the value and what stands after it.
+    /// Appends the text of `history.edn` before and after the value.
     pub(super) fn edn_around_value(&self, out: &mut String, after: &mut String) {
         out.push('{');
         for (key, value) in self.head() {
@@ -93,7 +93,7 @@ impl Op {
         self.write_with(out, Self::txt_around_value);
     }
 
-    /// Appends what stands in `history.txt` before the value and what stands after it.
+    /// Appends the text of `history.txt` before and after the value.
     pub(super) fn txt_around_value(&self, out: &mut String, after: &mut String) {
         let [_, _, kind, process, f] = self.head();
         for (_, value) in [process, kind, f] {

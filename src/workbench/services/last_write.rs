@@ -39,9 +39,9 @@ impl Replica {
     fn merge(&mut self, other: Self) {
         self.clock = self.clock.max(other.clock);
         for (key, theirs) in other.keys {
-            let ours = self.keys.entry(key).or_insert_with(|| theirs.clone());
-            if ours.0 <= theirs.0 {
-                *ours = theirs;
+            let mine = self.keys.entry(key).or_insert_with(|| theirs.clone());
+            if mine.0 <= theirs.0 {
+                *mine = theirs;
             }
         }
     }

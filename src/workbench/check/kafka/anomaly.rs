@@ -1,22 +1,22 @@
-//! What may be wrong with a log: for programs as Maelstrom writes it, and for people in one plain sentence each.
+//! The anomalies of a log, as results in Maelstrom's format and as sentences.
 
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
 use crate::workbench::quote::quote;
 
-/// How many values one sentence lists.
+/// The maximum number of values in a sentence.
 const MAX_LISTED: usize = 8;
 
 /// A kind of error, in the order of the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogAnomaly {
-    /// A poll brought what a failed send sent.
+    /// A poll returned a message whose send failed.
     AbortedRead,
-    /// A poll was over before the send of what it brought began.
+    /// A poll completed before the send of its message was invoked.
     RealtimeCycle,
     /// A message is at several offsets.
     Duplicate,
-    /// Nothing depends on anything.
+    /// The dependency graph is empty.
     EmptyGraph,
     /// Several messages are at one offset.
     InconsistentOffsets,
@@ -24,23 +24,23 @@ pub enum LogAnomaly {
     IntNonmonotonicPoll,
     /// One operation sent backwards.
     IntNonmonotonicSend,
-    /// One operation passed over messages in a poll.
+    /// One operation skipped messages in its polls.
     IntPollSkip,
-    /// Other messages came between those that one operation sent.
+    /// Other messages are between those that one operation sent.
     IntSendSkip,
-    /// Nobody saw a message, though somebody saw a later one.
+    /// A message was never polled, although a later one was.
     LostWrite,
     /// A process polled backwards.
     NonmonotonicPoll,
     /// A process sent backwards.
     NonmonotonicSend,
-    /// A process passed over messages from one poll to the next.
+    /// A process skipped messages from one poll to the next.
     PollSkip,
     /// A transaction polled what it sends itself.
     PrecommittedRead,
-    /// That there is a [`Self::RealtimeCycle`].
+    /// A [`Self::RealtimeCycle`] exists.
     CycleExists,
-    /// A message was acknowledged, and no poll brought it.
+    /// An acknowledged message was never polled.
     Unseen,
 }
 
@@ -73,7 +73,7 @@ impl LogAnomaly {
         matches!(self, Self::IntSendSkip)
     }
 
-    /// Whether messages were passed over; of those errors the gravest are shown, of the others the first.
+    /// Whether messages were skipped; the gravest of those errors are shown, the first of others.
     pub(super) const fn is_skip(self) -> bool {
         matches!(self, Self::IntPollSkip | Self::IntSendSkip | Self::PollSkip)
     }
@@ -105,7 +105,7 @@ pub enum LogCase {
     Duplicate { key: Value, value: Value, offsets: Vec<i64> },
     /// An offset, its place among those of the log, and the messages there.
     InconsistentOffsets { key: Value, offset: i64, index: usize, values: Vec<Value> },
-    /// A message that nobody saw, its place in the log, and the latest message that somebody saw.
+    /// A message that was never polled, its position in the log, and the last message that was polled.
     LostWrite {
         key: Value,
         value: Value,
@@ -120,32 +120,32 @@ pub enum LogCase {
     Sequence(Sequence),
 }
 
-/// Two messages that should lie next to each other, or one after the other.
+/// Two messages that should be adjacent, or in order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequence {
     /// The log.
     pub key: Value,
     /// The messages, or nil.
     pub values: [Value; 2],
-    /// How far the second lies after the first; 1 is right.
+    /// The distance from the first to the second; 1 is correct.
     pub delta: i64,
     /// The messages between them.
     pub skipped: Vec<Value>,
-    /// The one operation that met both, or the two.
+    /// The operation with both messages, or the two operations.
     pub ops: Vec<Op>,
 }
 
-/// What was acknowledged and never seen, when the last send or poll succeeded.
+/// Messages that were acknowledged but not polled by the time of the last successful send or poll.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnseenMessages {
     /// The time of that operation in nanoseconds.
     pub time: i64,
-    /// Of each log how many messages, and the first of them.
+    /// For each log the number of messages, and the first of them.
     pub by_key: Vec<(Value, usize, Vec<Value>)>,
 }
 
 impl LogCase {
-    /// By what the errors of a kind are sorted.
+    /// The sort key of the errors of a kind.
     pub(super) fn rank(&self) -> i64 {
         let length = |length: usize| length.cast_signed() as i64;
         match self {
@@ -352,7 +352,7 @@ impl UnseenMessages {
     }
 }
 
-/// A value, without quotes where it is a text.
+/// A value as text, strings without quotes.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_json(), quote)
 }

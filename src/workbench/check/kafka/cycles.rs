@@ -1,26 +1,26 @@
 //! Cycles among sends and polls.
 //!
-//! Sends depend on nothing and polls only on sends and on time, so each cycle goes back in time from a send to a poll
-//! of what it sent that was over before the send began. Such spans of time that overlap belong to one strongly
-//! connected component, of which Elle shows one cycle; no graph is searched.
+//! Sends depend only on time, and polls on sends and time, so each cycle contains a send and a poll of its message that
+//! completed before the send was invoked. Overlapping spans between such polls and sends belong to one strongly
+//! connected component, of which Elle shows one cycle; no search of a graph is needed.
 
 use super::record::{Place, Record, Step};
 use super::{Errors, LogAnomaly, LogCase};
 use crate::workbench::history::{History, OpKind};
 
-/// From the end of a poll to the beginning of a send of what it brought, by positions in the history; where several
-/// overlap, from the first end to the last beginning.
+/// From the completion of a poll to the invocation of the send of its message, as positions in the history; of
+/// overlapping ones, from the first completion to the last invocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Span {
     start: usize,
     end: usize,
-    /// The message by which it starts, and the steps that polled and sent it.
+    /// The message with which it starts, and the steps that polled and sent it.
     place: Place,
     reader: usize,
     writer: usize,
 }
 
-/// The cycles; and a history in which nothing depends on anything.
+/// The cycles; and whether the dependency graph is empty.
 pub(super) fn find(record: &Record<'_>, history: &History, errors: &mut Errors) {
     for span in spans(record) {
         errors.entry(LogAnomaly::RealtimeCycle).or_default().push(LogCase::RealtimeCycle {

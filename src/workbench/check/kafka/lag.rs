@@ -7,7 +7,7 @@ use super::record::Record;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 
-/// Offsets of one log that were heard of, each higher than the one before, and when.
+/// The increasing highest known offsets of one log, each with the time from which it was known.
 #[derive(Default)]
 struct Growth(Vec<(i64, i64)>);
 
@@ -18,18 +18,18 @@ impl Growth {
         }
     }
 
-    /// When an offset, or a higher one, was first heard of.
+    /// When an offset, or a higher one, was first known.
     fn time_of(&self, offset: i64) -> Option<i64> {
         self.0.get(self.0.partition_point(|(highest, _)| *highest < offset)).map(|(_, time)| *time)
     }
 }
 
-/// How far a poll lagged behind.
+/// The lag of a poll.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lag {
     /// When the poll began.
     pub time_ns: i64,
-    /// Whose it was.
+    /// Its process.
     pub process: u64,
     /// The log.
     pub key: Value,
@@ -54,7 +54,7 @@ impl Lag {
     }
 }
 
-/// The greatest lag, the last of several as great.
+/// The greatest lag; of equal ones the last.
 pub(super) fn worst(record: &Record<'_>, history: &History) -> Option<Lag> {
     let mut growth: BTreeMap<usize, Growth> = BTreeMap::new();
     for step in record.steps.iter().filter(|step| step.is_txn && !step.is(OpKind::Fail)) {

@@ -1,4 +1,4 @@
-//! The order of the messages in each log, as far as anyone has told, and what contradicts it.
+//! The order of the messages in each log, from the offsets in sends and polls, and its contradictions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use crate::workbench::edn::Value;
 /// One log.
 #[derive(Debug, Default)]
 pub(super) struct Order {
-    /// The messages told to be at each offset; there should be one.
+    /// The messages reported at each offset; there should be one.
     offsets: BTreeMap<i64, BTreeSet<usize>>,
-    /// The messages in order, without the offsets of which nothing is known.
+    /// The messages in order, without unknown offsets.
     messages: Vec<usize>,
-    /// The place of each among them.
+    /// The index of each message.
     places: BTreeMap<usize, usize>,
 }
 
@@ -22,10 +22,10 @@ pub(super) struct Order {
 pub(super) struct Orders(BTreeMap<usize, Order>);
 
 impl Orders {
-    /// Polls are believed whatever became of them, sends only if they have taken effect.
+    /// Offsets in polls always count, those in sends only if the send took effect.
     pub(super) fn of(record: &Record<'_>) -> Self {
         let mut orders: BTreeMap<usize, Order> = BTreeMap::new();
-        let mut tell = |(key, message): Place, offset: Option<i64>| {
+        let mut add = |(key, message): Place, offset: Option<i64>| {
             if let Some(offset) = offset {
                 orders.entry(key).or_default().offsets.entry(offset).or_default().insert(message);
             }
@@ -33,12 +33,12 @@ impl Orders {
         for step in &record.steps {
             if record.has_taken_effect(step) {
                 for (place, offset) in &step.sends {
-                    tell(*place, *offset);
+                    add(*place, *offset);
                 }
             }
             for (key, pairs) in &step.polls {
                 for (offset, message) in pairs {
-                    tell((*key, *message), *offset);
+                    add((*key, *message), *offset);
                 }
             }
         }
@@ -49,7 +49,7 @@ impl Orders {
         Self(orders)
     }
 
-    /// How far the second message lies after the first; 1, as it should be, where the place of either is unknown.
+    /// The distance from the first message to the second; 1, the correct one, if either position is unknown.
     pub(super) fn distance(&self, key: usize, first: Option<usize>, second: Option<usize>) -> i64 {
         let place = |message: Option<usize>| self.0.get(&key)?.places.get(&message?).copied();
         match (place(first), place(second)) {
@@ -106,8 +106,8 @@ impl Orders {
         }
     }
 
-    /// Messages that nobody saw, though somebody saw a later one of the same log. Of a message at several places its
-    /// last one decides whether it should have been seen, and its first one what it proves.
+    /// Messages that were never polled although a later one of the same log was. Of a message at several offsets, the
+    /// last one decides whether it should have been polled, and the first one which messages precede it.
     pub(super) fn lost_writes(&self, record: &Record<'_>, errors: &mut Errors) {
         for (key, order) in &self.0 {
             let (mut first, mut last) = (BTreeMap::new(), BTreeMap::new());

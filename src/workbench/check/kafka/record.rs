@@ -1,5 +1,5 @@
-//! What the completed operations of a history sent, polled and assigned, with dense numbers for logs and messages; and
-//! the errors that can be told without the order of a log.
+//! The sends, polls and assignments of a history, with dense ids for logs and messages, and the errors that do not
+//! depend on the order of a log.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::{Errors, LogAnomaly, LogCase, Unjudgeable, UnseenMessages};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
 
-/// A log and a message in it, by their numbers.
+/// A log and a message in it, by their ids.
 pub(super) type Place = (usize, usize);
 
 /// Offsets and messages of one log.
@@ -19,7 +19,7 @@ pub(super) type Pairs = Vec<(Option<i64>, usize)>;
 pub(super) struct Step<'a> {
     pub(super) op: &'a Op,
     pub(super) process: u64,
-    /// Positions in the history: of its beginning, and of its end.
+    /// The positions of its invocation and of its completion.
     pub(super) span: (usize, usize),
     /// Whether it sends or polls, or both; else it assigns.
     pub(super) is_txn: bool,
@@ -34,7 +34,7 @@ impl Step<'_> {
         self.op.kind == kind
     }
 
-    /// Everything it polled.
+    /// All messages that it polled.
     pub(super) fn reads(&self) -> impl Iterator<Item = Place> {
         self.polls.iter().flat_map(|(key, pairs)| pairs.iter().map(|(_, message)| (*key, *message)))
     }
@@ -72,7 +72,7 @@ pub(super) struct Record<'a> {
     pub(super) writers: BTreeMap<Place, usize>,
     /// The steps that polled it.
     pub(super) readers: BTreeMap<Place, Vec<usize>>,
-    /// What successful polls brought.
+    /// The messages returned by successful polls.
     pub(super) seen: BTreeSet<Place>,
 }
 
@@ -176,12 +176,12 @@ impl<'a> Record<'a> {
         self.readers.get(&place).and_then(|readers| readers.first()).map(|index| &self.steps[*index])
     }
 
-    /// Whether what it sent certainly is in its log: it succeeded, or somebody has seen some of it.
+    /// Whether its messages certainly are in their logs: it succeeded, or one of them was polled.
     pub(super) fn has_taken_effect(&self, step: &Step<'_>) -> bool {
         step.is(OpKind::Ok) || step.is(OpKind::Info) && step.sends.iter().any(|(place, _)| self.seen.contains(place))
     }
 
-    /// Messages that were read though their sends failed.
+    /// Messages that were polled although their sends failed.
     pub(super) fn aborted_reads(&self, errors: &mut Errors) {
         let failed: BTreeSet<Place> = self
             .steps
@@ -202,7 +202,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// Transactions that read what they send themselves.
+    /// Transactions that polled messages that they send.
     pub(super) fn precommitted_reads(&self, errors: &mut Errors) {
         for step in &self.steps {
             let sent = |place: &Place| step.sends.iter().any(|(sent, _)| sent == place);
@@ -216,7 +216,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// What was acknowledged and never seen, when the last send or poll succeeded.
+    /// Messages that were acknowledged but not polled by the time of the last successful send or poll.
     pub(super) fn unseen(&self) -> Result<Option<UnseenMessages>, Unjudgeable> {
         let oks = || self.steps.iter().filter(|step| step.is_txn && step.is(OpKind::Ok));
         let mut unseen: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();

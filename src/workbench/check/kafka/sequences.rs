@@ -1,5 +1,5 @@
-//! Whether polls and sends follow the order of the logs: within an operation, and from one operation of a process to
-//! its next.
+//! Checks that polls and sends follow the order of the logs, within an operation and between consecutive operations of
+//! a process.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::{Errors, LogAnomaly, LogCase};
 use crate::workbench::edn::Value;
 use crate::workbench::history::OpKind;
 
-/// Two messages of a log that should lie next to each other, or one after the other.
+/// Two messages of a log that should be adjacent, or in order.
 struct Pair {
     key: usize,
     first: Option<usize>,
@@ -18,7 +18,7 @@ struct Pair {
 }
 
 impl Pair {
-    /// What is wrong with the pair, shown by these steps.
+    /// The error in the pair, shown by these steps.
     fn case(&self, record: &Record<'_>, orders: &Orders, delta: i64, steps: &[&Step<'_>]) -> LogCase {
         let value = |message: Option<usize>| message.map_or(Value::Nil, |message| record.messages[message].clone());
         let between = if delta > 1 { orders.between(self.key, self.first, self.second) } else { &[] };
@@ -32,7 +32,7 @@ impl Pair {
     }
 }
 
-/// A transaction's polls of a log bring neighbours in order, and its sends go to places in order.
+/// Within a transaction, the polls of a log must return adjacent messages in order, and the sends must be in order.
 pub(super) fn within_operations(record: &Record<'_>, orders: &Orders, errors: &mut Errors) {
     for step in &record.steps {
         for (key, pairs) in &step.polls {
@@ -88,7 +88,7 @@ fn by_process<'r, 'a>(record: &'r Record<'a>) -> Vec<Vec<&'r Step<'a>>> {
     processes.into_iter().map(|(_, steps)| steps).collect()
 }
 
-/// Maps of so many entries keep them in the order in which they came.
+/// The maximum size of a Clojure map that keeps its entries in insertion order.
 const IN_ORDER: usize = 8;
 
 /// The hash of an integer in Clojure: 32 bits of Murmur3, here with room to be shifted.
@@ -105,8 +105,8 @@ fn hash(number: u64) -> u64 {
     u64::from(hash ^ hash >> 16)
 }
 
-/// A process goes on polling right after where it left off, as long as the log is assigned to it. A poll that brings
-/// nothing of a log leaves off nowhere.
+/// A process must continue polling at the message after the last one, as long as the log is assigned to it. A poll that
+/// returns nothing of a log does not change the position.
 pub(super) fn between_polls(record: &Record<'_>, orders: &Orders, errors: &mut Errors) {
     for steps in by_process(record) {
         let mut latest = Latest::new();
@@ -150,7 +150,7 @@ fn poll_after(
     errors.entry(anomaly).or_default().push(pair.case(record, orders, delta, &[before, step]));
 }
 
-/// What a process sends to a log lies after what it sent there before.
+/// The messages of a process must be in the log in the order in which it sent them.
 pub(super) fn between_sends(record: &Record<'_>, orders: &Orders, errors: &mut Errors) {
     for steps in by_process(record) {
         let mut latest = Latest::new();

@@ -193,7 +193,7 @@ fn transactions_are_held_to_their_own_order() {
 fn messages_out_of_nowhere_and_impossible_offsets_cannot_be_judged() {
     let judge = |poll: &str| check(&history(&["0 invoke poll [[:poll]]", poll])).expect_err("not judged").to_string();
     let invented = judge("0 ok poll [[:poll {\"k\" [[0 1]]}]]");
-    assert_eq!(invented, "1 was polled from the log \"k\", but nobody sent it there");
+    assert_eq!(invented, "1 was polled from the log \"k\", but was never sent to it");
     assert!(judge("0 ok poll [[:poll {\"k\" [[-1 1]]}]]").contains("index 1"));
 }
 

@@ -1,4 +1,4 @@
-//! The operations on one key as calls with a beginning, an end and an effect, over dense numbers for values.
+//! The operations on one key as calls with invocation, completion and effect, over interned values.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,19 @@ use crate::workbench::check::Unjudgeable;
 use crate::workbench::edn::{Identity, Value};
 use crate::workbench::history::{History, Op, OpKind};
 
-/// What a call does to the register, whose values are numbered; 0 is nil.
+/// The effect of a call on the register, over ids of values; 0 is nil.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Saw this value.
+    /// Returned this value.
     Read(u32),
-    /// Leaves this value.
+    /// Sets this value.
     Write(u32),
-    /// Leaves the second value where the first was.
+    /// Sets the second value if the current one is the first.
     Cas(u32, u32),
 }
 
 impl Effect {
-    /// The value after the effect on `state`; none if it cannot happen there.
+    /// The value after the effect on `state`; `None` if it is not possible there.
     pub(super) fn apply(self, state: u32) -> Option<u32> {
         match self {
             Self::Read(value) => (value == state).then_some(state),
@@ -32,18 +32,18 @@ impl Effect {
     }
 }
 
-/// An operation that happened, or may have.
+/// An operation that took effect, or may have.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
     pub(super) effect: Effect,
-    /// Where in the history it was invoked.
+    /// The position of its invocation.
     pub(super) invocation: usize,
-    /// Where it was acknowledged; one that was not may happen at any later time, or never.
+    /// The position of its acknowledgement; without one, it may take effect at any later time, or never.
     pub(super) completion: Option<usize>,
 }
 
 impl Call {
-    /// Where the history says the most about it.
+    /// The position of its acknowledgement, else of its invocation.
     pub(super) fn end(&self) -> usize {
         self.completion.unwrap_or(self.invocation)
     }
@@ -73,17 +73,17 @@ impl Calls {
         number
     }
 
-    /// The value with this number.
+    /// The value with this id.
     pub(super) fn value(&self, number: u32) -> &Value {
         &self.values[number as usize]
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub(super) fn value_count(&self) -> u32 {
         u32::try_from(self.values.len()).unwrap_or(u32::MAX)
     }
 
-    /// Why a call cannot happen to a register that holds `state`.
+    /// Why a call is not possible on a register with the value `state`.
     pub(super) fn complaint(&self, call: &Call, state: u32) -> String {
         let held = self.value(state);
         match call.effect {
@@ -101,7 +101,7 @@ impl Calls {
         completion: Option<usize>,
     ) -> Result<(), Unjudgeable> {
         let effect = match &*op.f {
-            // A read of nil is legal in every state, and one that was not acknowledged saw nothing.
+            // A read of nil is legal in every state, and an unacknowledged read returned nothing.
             "read" if value.is_nil() || completion.is_none() => return Ok(()),
             "read" => Effect::Read(self.number(value)),
             "write" => Effect::Write(self.number(value)),
@@ -119,7 +119,7 @@ impl Calls {
     }
 }
 
-/// The calls on each key, in the order of the keys, or of their first operations where keys have none.
+/// The calls on each key, sorted by key, or by first operation if the keys cannot be compared.
 pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeable> {
     let mut places: BTreeMap<Identity, usize> = BTreeMap::new();
     let mut keys: Vec<(Value, Calls)> = Vec::new();
@@ -129,17 +129,17 @@ pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeab
         }
         let completion = history.partner(position).map(|at| (at, &history.ops()[at]));
         let seen = completion.filter(|(_, completion)| completion.kind == OpKind::Ok);
-        let told = seen.map_or(op, |(_, completion)| completion);
-        let mut pair = told.value.items().filter(|pair| pair.len() == 2).into_iter().flatten();
+        let line = seen.map_or(op, |(_, completion)| completion);
+        let mut pair = line.value.items().filter(|pair| pair.len() == 2).into_iter().flatten();
         let (Some(key), Some(value)) = (pair.next(), pair.next()) else {
-            return Err(Unjudgeable::malformed(told, "its value is no pair of a key and a value"));
+            return Err(Unjudgeable::malformed(line, "its value is no pair of a key and a value"));
         };
         let place = *places.entry(key.identity()).or_insert_with(|| {
             keys.push((key.into_owned(), Calls::new()));
             keys.len() - 1
         });
         if completion.is_none_or(|(_, completion)| completion.kind != OpKind::Fail) {
-            keys[place].1.push(told, &value, position, seen.map(|(at, _)| at))?;
+            keys[place].1.push(line, &value, position, seen.map(|(at, _)| at))?;
         }
     }
     let order = Value::sorted(keys.iter().map(|(key, _)| key.clone()).collect());

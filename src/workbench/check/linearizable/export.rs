@@ -1,4 +1,4 @@
-//! The report of the registers for its readers.
+//! The report of the registers as results and violations.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ impl LinearizableReport {
         })
     }
 
-    /// How far the search came on the keys that could not be decided, and how many those are.
+    /// The number of undecided keys, and the progress of the search on them.
     fn in_doubt(&self) -> (usize, String) {
         let undecided = self.keys.iter().filter_map(|of_key| match &of_key.outcome {
             KeyOutcome::Undecided(end) => Some(format!("key {}: {end}", of_key.key.to_json())),
@@ -113,7 +113,7 @@ impl KeyReport {
 }
 
 impl RegisterViolation {
-    /// For each state of affairs what happened last, and why the operation could not happen then.
+    /// For each configuration, the operation linearized last, and why the violating operation cannot follow it.
     fn paths(&self) -> impl Iterator<Item = Value> + '_ {
         let step = |op: &Op, model| Value::record([("op", bare(op)), ("model", model)]);
         self.before.iter().zip(&self.complaints).map(move |(config, complaint)| {

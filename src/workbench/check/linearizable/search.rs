@@ -1,12 +1,12 @@
-//! Whether some order of the calls, each between its beginning and its end, explains what they saw.
+//! Searches for an order of the calls, each between its invocation and its completion, that explains their results.
 //!
-//! Just-in-time linearization (Lowe, *Testing for linearizability*, 2017): walk through beginnings and ends with the
-//! set of all configurations that are possible so far, each the register's value and which of the open calls have
-//! happened; a call has to happen only when it ends. Complete, and exponential only in the calls open at once, which
-//! three rules keep few: an open read happens as soon as its value is there; of equal calls that were never
-//! acknowledged the earliest happens first; and a configuration that has used up more of those than another,
-//! otherwise equal one is dropped. Where there are too many configurations all the same, they are tried one by one, in
-//! depth, which finds an order fast if there is one.
+//! Just-in-time linearization (Lowe, *Testing for linearizability*, 2017): walks through invocations and completions
+//! with the set of all possible configurations, each of which is the value of the register and the set of open calls
+//! that are linearized; a call needs to be linearized only at its completion. Complete, and exponential only in the
+//! number of open calls. Three rules prune configurations: an open read is linearized as soon as its value is current;
+//! of equal unacknowledged calls the earliest is linearized first; and a configuration that has linearized more
+//! unacknowledged calls than an otherwise equal one is dropped. If there are still too many configurations, a search in
+//! depth tries them one by one, which is fast if an order exists.
 
 mod deep;
 
@@ -18,43 +18,44 @@ use thiserror::Error;
 use super::calls::{Call, Calls, Effect};
 use crate::workbench::check::Budget;
 
-/// Calls on one key that may be open at once; a bit mask holds them. Maelstrom retires a key after 20 processes.
+/// The maximum number of open calls on one key, the bits of a mask. Maelstrom retires a key after 20 processes.
 pub(super) const MAX_OPEN: usize = 128;
-/// Configurations kept at a time, or on the way in depth: some 100 MB.
+/// The maximum number of configurations in memory: some 100 MB.
 pub(super) const MAX_CONFIGS: usize = 1 << 20;
-/// Steps of the search of one key, first in breadth and then again in depth, where no clock says how long it may take:
-/// some ten seconds. In breadth it is never more, for what that cannot do, the search in depth often can.
+/// The maximum number of steps of the search of one key, in breadth and then again in depth, if no host sets a time
+/// limit: some ten seconds. The search in breadth is always limited, since the one in depth often succeeds where it
+/// does not.
 pub(super) const MAX_STEPS: u64 = 8_000_000;
-/// Steps between two looks at the clock: a millisecond.
+/// Steps between two checks of the deadline: a millisecond.
 const STEPS_A_LOOK: u64 = 1 << 10;
-/// Steps of the search in breadth for what was possible before a value from nowhere: the verdict stands without it.
+/// The maximum number of steps for the configurations before a value without an origin; the verdict does not need them.
 const MAX_STEPS_BEFORE: u64 = 200_000;
 
-/// Which bound ended a search.
+/// The limit that ended a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Bound {
-    /// So many operations were open at once.
+    /// The limit on open operations.
     #[error("more than {MAX_OPEN} operations on this key are open at once; too many to order")]
     Open,
-    /// So many states were possible at once.
+    /// The limit on configurations.
     #[error("more than {MAX_CONFIGS} states are possible at once; too many to follow")]
     Configs,
-    /// The search took so many steps.
+    /// The limit on steps.
     #[error("no answer after {MAX_STEPS} steps of search")]
     Steps,
-    /// The host said that time was over.
+    /// The deadline of the host.
     #[error("no answer within the time limit (--check-timeout SECONDS)")]
     Time,
 }
 
-/// How far a search came before it gave up.
+/// The progress of a search that gave up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GaveUp {
-    /// Why it did.
+    /// Why it gave up.
     pub bound: Bound,
-    /// Of how many acknowledged operations, from the first on, an order is known.
+    /// The number of acknowledged operations, from the first on, for which an order is known.
     pub done: usize,
-    /// How many there are.
+    /// The number of acknowledged operations.
     pub all: usize,
 }
 
@@ -70,19 +71,19 @@ impl Display for GaveUp {
 }
 
 impl GaveUp {
-    /// At one of the events of a history.
+    /// A search that gave up at an event.
     fn at(events: &[Event], at: usize, bound: Bound) -> Self {
         let ends = |events: &[Event]| events.iter().filter(|event| matches!(event, Event::End(_))).count();
         Self { bound, done: ends(&events[..at]), all: ends(events) }
     }
 
-    /// What is known of two searches for the same.
+    /// The greater progress of two searches of the same calls.
     fn and(self, other: Self) -> Self {
         Self { done: self.done.max(other.done), ..other }
     }
 }
 
-/// What a search may still do.
+/// The remaining limits of a search.
 #[derive(Debug)]
 struct Steps<'a> {
     left: u64,
@@ -96,36 +97,36 @@ impl Steps<'_> {
     }
 }
 
-/// A possible state of affairs, for people.
+/// A possible configuration, for the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Config {
     pub(super) state: u32,
-    /// The call that happened last.
+    /// The call that was linearized last.
     pub(super) last: Option<usize>,
-    /// Open calls that have not happened.
+    /// Open calls that are not linearized.
     pub(super) pending: Vec<usize>,
 }
 
-/// A call that could not have happened before it ended.
+/// A call that cannot be linearized before its completion.
 #[derive(Debug)]
 pub(super) struct Violation {
     pub(super) call: usize,
-    /// What was possible just before; nothing if a value came from nowhere and the search for this gave up.
+    /// The configurations possible just before; empty if a value has no origin and the search for them gave up.
     pub(super) frontier: Vec<Config>,
-    /// Whether the call met a value that no call begun by then could have left.
+    /// Whether the call found a value that no call invoked by then could have set.
     pub(super) from_nowhere: bool,
 }
 
 /// The outcome of a search.
 #[derive(Debug)]
 pub(super) enum SearchOutcome {
-    /// What is possible at the end.
+    /// The final configurations.
     Linearizable(Vec<Config>),
     Violation(Violation),
     GaveUp(GaveUp),
 }
 
-/// Something that happens to a call.
+/// The invocation or completion of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
     Begin(usize),
@@ -140,7 +141,7 @@ impl Event {
     }
 }
 
-/// Beginnings and ends in the order of the history.
+/// Invocations and completions in the order of the history.
 pub(super) fn events(calls: &[Call]) -> Vec<Event> {
     let mut events: Vec<(usize, Event)> = Vec::with_capacity(2 * calls.len());
     for (index, call) in calls.iter().enumerate() {
@@ -151,7 +152,7 @@ pub(super) fn events(calls: &[Call]) -> Vec<Event> {
     events.into_iter().map(|(_, event)| event).collect()
 }
 
-/// The first end of a call that met a value which no call begun by then could have left.
+/// The first completion of a call that found a value which no call invoked by then could have set.
 fn from_nowhere(calls: &[Call], events: &[Event]) -> Option<usize> {
     let mut left = HashSet::from([0]);
     events.iter().position(|event| match (*event, calls[event.call()].effect) {
@@ -160,7 +161,7 @@ fn from_nowhere(calls: &[Call], events: &[Event]) -> Option<usize> {
             false
         }
         (Event::Begin(_), Effect::Cas(from, to)) => {
-            // One that leaves what it met is no origin of it.
+            // A call that sets the value that it found is not its origin.
             if from != to {
                 left.insert(to);
             }
@@ -171,7 +172,7 @@ fn from_nowhere(calls: &[Call], events: &[Event]) -> Option<usize> {
     })
 }
 
-/// The register's value, which open calls have happened, and the call that happened last.
+/// The value of the register, the mask of linearized open calls, and the call that was linearized last.
 #[derive(Debug, Clone, Copy)]
 struct State {
     value: u32,
@@ -179,7 +180,7 @@ struct State {
     last: Option<usize>,
 }
 
-/// States, of which none makes another superfluous.
+/// A set of states without those that another dominates.
 #[derive(Debug, Default)]
 struct Frontier {
     states: Vec<State>,
@@ -187,7 +188,7 @@ struct Frontier {
 }
 
 impl Frontier {
-    /// Takes a state unless a better one is here. `loose` marks the calls that were never acknowledged.
+    /// Adds a state unless it is dominated. `loose` is the mask of unacknowledged calls.
     fn insert(&mut self, state: State, loose: u128) -> bool {
         let used = state.done & loose;
         let rivals = self.used.entry((state.value, state.done & !loose)).or_default();
@@ -200,7 +201,7 @@ impl Frontier {
         true
     }
 
-    /// The states that no later one has displaced.
+    /// The states that are not dominated.
     fn into_states(mut self, loose: u128) -> Vec<State> {
         let used = &self.used;
         self.states.retain(|state| {
@@ -211,11 +212,11 @@ impl Frontier {
     }
 }
 
-/// The calls that are open, each in a slot, which is a bit of the masks.
+/// The open calls, each in a slot, the index of its bit in the masks.
 #[derive(Debug, Clone, Default)]
 struct Open {
     slots: Vec<Option<usize>>,
-    /// The slots of calls that were never acknowledged.
+    /// The slots of unacknowledged calls.
     loose: u128,
 }
 
@@ -231,15 +232,15 @@ impl<'a> Search<'a> {
         Self::within(MAX_STEPS, budget)
     }
 
-    /// A search that gives up after so many steps, or when the budget is spent.
+    /// A search that gives up after `steps`, or when the budget is spent.
     pub(super) fn within(left: u64, budget: &'a Budget) -> Self {
         Self { open: Open::default(), steps: Steps { left, budget } }
     }
 
-    /// Searches for an order of all calls on a register that holds nil.
+    /// Searches for an order of all calls on a register that is initially nil.
     pub(super) fn run(mut self, calls: &Calls) -> SearchOutcome {
         let events = events(&calls.all);
-        // To see that no order leads to such a value, a search would have to try them all.
+        // Without this shortcut, the search would have to try all orders to exclude such a value.
         let Some(at) = from_nowhere(&calls.all, &events) else { return self.run_from_nil(&calls.all, &events) };
         self.steps.left = self.steps.left.min(MAX_STEPS_BEFORE);
         let frontier = match self.run_from_nil(&calls.all, &events[..at]) {
@@ -264,8 +265,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Searches for an order of `events` on a register that may hold any value of `values`, where each of the calls
-    /// `open` may have happened already.
+    /// Searches for an order of `events` on a register whose initial value may be any of `values`, where each of the
+    /// calls `open` may be linearized already.
     pub(super) fn run_from_anywhere(
         mut self,
         calls: &[Call],
@@ -327,7 +328,7 @@ impl<'a> Search<'a> {
         SearchOutcome::Linearizable(self.open.for_people(&states))
     }
 
-    /// All that is possible once the call of `bit` has happened, with as little else as that takes.
+    /// The states in which the call of `bit` is linearized, with as few others as possible.
     fn end(&mut self, calls: &[Call], states: &[State], bit: u128) -> Result<Vec<State>, Bound> {
         let (mut explored, mut ended) = (Frontier::default(), Frontier::default());
         let mut queue = VecDeque::new();
@@ -357,7 +358,7 @@ impl<'a> Search<'a> {
 }
 
 impl Open {
-    /// Gives a call a slot.
+    /// Assigns a slot to a call.
     fn begin(&mut self, calls: &[Call], call: usize) -> Option<u128> {
         let slot = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         if slot == MAX_OPEN {
@@ -378,10 +379,10 @@ impl Open {
 
     /// The slot of an open call.
     fn slot(&self, call: usize) -> usize {
-        self.slots.iter().position(|open| *open == Some(call)).expect("a call ends after it began")
+        self.slots.iter().position(|open| *open == Some(call)).expect("a call completes after its invocation")
     }
 
-    /// What follows if the call in a slot happens now, and every read that this satisfies.
+    /// The state after linearizing the call in a slot, and every read that this satisfies.
     fn step(&self, calls: &[Call], state: State, slot: usize) -> Option<State> {
         let call = self.slots[slot].filter(|_| state.done & (1 << slot) == 0)?;
         let effect = calls[call].effect;

@@ -1,7 +1,7 @@
-//! The shortest stretch of a history that shows by itself why a call could not have happened, and its drawing.
+//! The shortest window of a history that shows why a call cannot be linearized, and its drawing.
 //!
-//! A stretch shows it if no order explains its calls even when the register may hold anything at its beginning and
-//! each call open there may have happened already. Reads that are not needed for that are left out.
+//! A window shows it if no order explains its calls, whatever the value of the register at its start and whichever of
+//! the calls open there are linearized already. Reads that are not needed for that are left out.
 
 use std::collections::BTreeSet;
 
@@ -11,40 +11,40 @@ use crate::workbench::check::Budget;
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 
-/// Calls open at the beginning of a window: each doubles the work.
+/// The maximum number of open calls at the start of a window, of which each doubles the work.
 const MAX_OPEN_BEFORE: usize = 8;
-/// Steps of the search for one window; a longer one does not show anything to people.
+/// The maximum number of steps for one window; a drawing that needs more would not be readable.
 const MAX_STEPS: u64 = 200_000;
-/// Events that a window may have.
+/// The maximum number of events of a window.
 const MAX_EVENTS: usize = 1_000;
 
-/// The widest drawing of time; beyond it, events share columns.
+/// The maximum width of the time axis; beyond it, events share columns.
 const MAX_COLUMNS: usize = 64;
 
-/// Why a window ends with a call that could not have happened.
+/// Why the last call of a window cannot be linearized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
-    /// No order explains its calls, whatever the register held before.
+    /// No order explains its calls, whatever the value before it.
     Itself,
-    /// No order explains it and all that happened before.
+    /// No order explains them together with all earlier calls.
     Past,
-    /// The call met a value that none begun by then could have left.
+    /// The call found a value that no call invoked by then could have set.
     Nowhere,
 }
 
 /// A window that ends with the violation.
 #[derive(Debug)]
 pub(super) struct Window {
-    /// The calls in it, by their invocations; the one that could not have happened too.
+    /// Its calls, including the violating one, by invocation.
     pub(super) calls: Vec<usize>,
-    /// The call that could not have happened.
+    /// The violating call.
     pub(super) culprit: usize,
-    /// Where it begins in the history.
+    /// Its first position in the history.
     pub(super) begin: usize,
     reason: Reason,
 }
 
-/// The shortest window found, or the culprit's own time if none shows the violation by itself, or the budget is spent.
+/// The shortest window found; the duration of the violating call if none shows it, or if the budget is spent.
 pub(super) fn shortest(calls: &Calls, violation: &Violation, budget: &Budget) -> Window {
     let all = events(&calls.all);
     let culprit = violation.call;
@@ -73,7 +73,7 @@ fn fails(calls: &Calls, within: &[Event], open: &[usize], budget: &Budget) -> bo
     matches!(outcome, SearchOutcome::Violation(_))
 }
 
-/// The calls that have begun but not ended before an event.
+/// The calls that are open before an event.
 fn open_at(all: &[Event], begin: usize) -> Vec<usize> {
     let mut open = BTreeSet::new();
     for event in &all[..begin] {
@@ -85,7 +85,7 @@ fn open_at(all: &[Event], begin: usize) -> Vec<usize> {
     open.into_iter().collect()
 }
 
-/// Leaves out the reads without which the window still fails: fewer reads are never harder to explain.
+/// Removes the reads that the violation does not need: fewer reads are never harder to explain.
 fn narrowed(calls: &Calls, culprit: usize, mut open: Vec<usize>, mut within: Vec<Event>, budget: &Budget) -> Window {
     let mut reads: Vec<usize> = within.iter().map(|event| event.call()).chain(open.iter().copied()).collect();
     reads.sort_unstable();
@@ -110,7 +110,7 @@ fn window(calls: &Calls, culprit: usize, open: &[usize], within: &[Event], reaso
     Window { culprit, reason, begin: begins.min().unwrap_or_default(), calls: shown.into_iter().collect() }
 }
 
-/// A caption, and a line for each call of the window by its invocation.
+/// A caption, and a line for each call of the window.
 pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Window) -> Vec<String> {
     let culprit = &calls.all[window.culprit];
     let end = culprit.end();
@@ -126,11 +126,12 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
         let rank = moments.partition_point(|moment| *moment < at);
         rank * (columns - 1) / (moments.len() - 1).max(1)
     };
-    let name = |call: &Call| format!("{} {}", history.ops()[call.invocation].process.to_value(), told(calls, call));
+    let name =
+        |call: &Call| format!("{} {}", history.ops()[call.invocation].process.to_value(), call_in_words(calls, call));
     let names: Vec<_> = window.calls.iter().map(|call| name(&calls.all[*call])).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
     let process = history.ops()[culprit.invocation].process.to_value();
-    let mut lines = vec![caption(key, &process, &told(calls, culprit), met(calls, culprit), window.reason)];
+    let mut lines = vec![caption(key, &process, &call_in_words(calls, culprit), met(calls, culprit), window.reason)];
     for (call, name) in window.calls.iter().zip(names) {
         let shown = &calls.all[*call];
         let first = if shown.invocation < window.begin { None } else { Some(column(shown.invocation)) };
@@ -152,9 +153,9 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
     lines
 }
 
-fn caption(key: &Value, process: &Value, told: &str, met: Option<&Value>, reason: Reason) -> String {
+fn caption(key: &Value, process: &Value, call_in_words: &str, met: Option<&Value>, reason: Reason) -> String {
     let key = key.to_json();
-    let unexplained = format!("key {key}: no order of these operations explains process {process}'s {told}");
+    let unexplained = format!("key {key}: no order of these operations explains process {process}'s {call_in_words}");
     match reason {
         Reason::Itself => format!("{unexplained}, whatever the register held before"),
         Reason::Past => format!("{unexplained}, given all that happened before"),
@@ -167,7 +168,7 @@ fn caption(key: &Value, process: &Value, told: &str, met: Option<&Value>, reason
     }
 }
 
-/// The value that a call found in the register, if it tells.
+/// The value that a call found in the register, if it has one.
 fn met<'a>(calls: &'a Calls, call: &Call) -> Option<&'a Value> {
     match call.effect {
         Effect::Read(value) | Effect::Cas(value, _) => Some(calls.value(value)),
@@ -175,8 +176,8 @@ fn met<'a>(calls: &'a Calls, call: &Call) -> Option<&'a Value> {
     }
 }
 
-/// A call as people write it.
-fn told(calls: &Calls, call: &Call) -> String {
+/// A call in words.
+fn call_in_words(calls: &Calls, call: &Call) -> String {
     let doubt = if call.completion.is_none() { " ?" } else { "" };
     let value = |number: u32| calls.value(number).to_json();
     match call.effect {

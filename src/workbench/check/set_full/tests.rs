@@ -163,7 +163,7 @@ fn the_worst_eight_are_described_and_the_later_of_equals_comes_first() {
 #[test]
 fn a_read_without_a_list_cannot_be_judged() {
     let problem = check(&history(&["0 invoke read nil", "0 ok read 5"])).expect_err("no list");
-    assert_eq!(problem.to_string(), "the read completed at index 1 has 5 where a list of elements belongs");
+    assert_eq!(problem.to_string(), "the read completed at index 1 has 5 instead of a list of elements");
 }
 
 #[test]

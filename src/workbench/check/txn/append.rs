@@ -1,4 +1,4 @@
-//! Lists that transactions append to and read (protocol §13.8): a read tells the order of all appends it saw.
+//! Transactions on lists (protocol §13.8): a read reveals the order of all earlier appends.
 
 mod anomalies;
 
@@ -12,21 +12,21 @@ use crate::workbench::history::OpKind;
 
 pub(super) use anomalies::find;
 
-/// Which label tells an edge that has several.
+/// The order of preference among the labels of an edge.
 const PREFERENCE: [u8; 5] = [WW, WR, RW, PROCESS, REALTIME];
 
-/// What reads say about the order of appends, and who did what.
+/// The order of appends to each key, and their readers and writers.
 pub(super) struct Append<'a> {
     transactions: &'a Transactions,
-    /// Of each key the distinct lists that were read, shorter ones first.
+    /// The distinct lists read of each key, shorter ones first.
     lists: BTreeMap<u32, Vec<&'a [u32]>>,
-    /// Of each key the elements in the order of the longest list.
+    /// The elements of each key in the order of the longest list.
     order: BTreeMap<u32, Vec<u32>>,
-    /// The place of an element in that order.
+    /// The index of an element in that order.
     place: HashMap<(u32, u32), usize>,
-    /// Who appended an element, or may have.
+    /// The transaction that appended an element, or may have.
     writers: HashMap<(u32, u32), u32>,
-    /// Who saw a list that ends with an element, or no element.
+    /// The transactions that read a list that ends with an element, or an empty one.
     readers: HashMap<(u32, Option<u32>), Vec<u32>>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Append<'a> {
                         if !list.is_empty() {
                             lists.entry(step.key).or_default().insert((list.len(), list));
                         }
-                        // An answer that never came is no sight of the initial state.
+                        // An unacknowledged read did not read the initial state.
                         if transaction.kind == OpKind::Ok || seen.is_some() {
                             new.readers.entry((step.key, list.last().copied())).or_default().push(number);
                         }
@@ -141,7 +141,7 @@ impl<'a> Append<'a> {
         bounded(self.transactions.all.len(), edges, &PREFERENCE)
     }
 
-    /// Why one transaction depends on another.
+    /// The reason of a dependency.
     pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Why> {
         let (earlier, later) = (self.transactions.of(from), self.transactions.of(to));
         let append_of = |key: u32, element: u32| {

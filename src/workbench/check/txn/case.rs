@@ -1,4 +1,4 @@
-//! One case of an anomaly: for programs as Elle writes it, and in lines for people.
+//! A case of an anomaly, as results in Elle's format and in words.
 
 use std::borrow::Cow;
 
@@ -8,19 +8,19 @@ use super::transactions::Dialect;
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
 
-/// So many letters of a value are quoted: more than a usual transaction has.
+/// The maximum length of a quoted value in characters, more than that of a typical transaction.
 const MAX_QUOTE: usize = 600;
-/// So many steps of an answer that are not those asked for are told one by one.
-const MAX_STEPS_TOLD: usize = 4;
+/// The maximum number of changed steps of a reply that are listed.
+const MAX_STEPS_LISTED: usize = 4;
 
 /// A case of an anomaly, with the transactions that show it, each as the history records its end. Steps of a
 /// transaction are counted from 0.
-#[allow(missing_docs, reason = "each variant says what it holds, under the names of the results")]
+#[allow(missing_docs, reason = "each variant read_as what it holds, under the names of the results")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum TxnCase {
     /// No transaction depends on another.
     EmptyGraph,
-    /// How far the search for cycles came.
+    /// The progress of the unfinished search for cycles.
     Unsearched(Unsearched),
     /// Transactions that come before each other.
     Cycle(Cycle),
@@ -44,11 +44,11 @@ pub enum TxnCase {
     CyclicVersions { key: Value, values: Vec<Value> },
     /// A read of what nobody wrote.
     Invented { op: Op, place: usize, key: Value, value: Value },
-    /// An answer and what was asked for, with the steps that differ.
+    /// An reply and what was asked for, with the steps that differ.
     Changed { op: Op, asked: Value, wrong: Vec<usize> },
 }
 
-/// What a read should have seen.
+/// The expected value of a read.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expected {
     /// This value.
@@ -66,33 +66,33 @@ pub struct Cycle {
     pub edges: Vec<CycleEdge>,
 }
 
-/// Why a transaction comes before another.
+/// The edge from a transaction to the next one in a cycle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CycleEdge {
     /// The kind of dependency.
     pub dependency: Dependency,
-    /// What shows it; nothing for orders of processes and of time.
+    /// The evidence; `None` for process and real-time order.
     pub reason: Option<Reason>,
-    /// The beginning of the later transaction.
+    /// The invocation of the later transaction.
     pub began: Op,
 }
 
 /// Kinds of dependencies between transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dependency {
-    /// The later overwrote what the earlier wrote.
+    /// The later overwrote a value of the earlier.
     Ww,
-    /// The later read what the earlier wrote.
+    /// The later read a value of the earlier.
     Wr,
-    /// The later overwrote what the earlier read.
+    /// The later overwrote a value that the earlier had read.
     Rw,
-    /// One process did the earlier first.
+    /// One process executed both, the earlier first.
     Process,
-    /// The earlier ended before the later began.
+    /// The earlier completed before the later was invoked.
     Realtime,
 }
 
-/// What two transactions know of a key.
+/// The evidence for a dependency, in the versions of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reason {
     /// The key.
@@ -105,12 +105,12 @@ pub struct Reason {
     pub steps: (Option<usize>, Option<usize>),
 }
 
-/// Transactions that depend on each other in circles.
+/// A strongly connected component of transactions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Component {
-    /// The model that this rules out.
+    /// The model that it violates.
     pub model: &'static str,
-    /// The dependencies of which the circles are made.
+    /// The kinds of dependencies of its cycles.
     pub dependencies: Vec<Dependency>,
     /// Whether read-write dependencies may be among them too, but not follow each other.
     pub hops: bool,
@@ -184,7 +184,7 @@ impl TxnCase {
         Value::record(entries)
     }
 
-    /// The case for people.
+    /// The case in words.
     pub(super) fn lines(&self, anomaly: Anomaly, dialect: Dialect) -> Vec<String> {
         let line = match self {
             Self::EmptyGraph => return Vec::new(),
@@ -192,8 +192,8 @@ impl TxnCase {
             Self::Cycle(cycle) => return cycle.lines(),
             Self::Component(component) => return component.lines(),
             Self::Dirty { op, place, own: true, .. } => {
-                let what = "in the middle of what it was asked for itself: its answer changed what was asked";
-                says(op, *place, what)
+                let what = "in the middle of what it was asked for itself: its reply changed what was asked";
+                read_as(op, *place, what)
             }
             Self::Dirty { op, place, writer, element, .. } => {
                 let writer = name(writer);
@@ -205,20 +205,22 @@ impl TxnCase {
                     }
                     (_, None) => format!("the value of {writer}, which was aborted"),
                 };
-                says(op, *place, &what)
+                read_as(op, *place, &what)
             }
-            Self::Duplicates { op, place, .. } => says(op, *place, "which has an element twice"),
+            Self::Duplicates { op, place, .. } => read_as(op, *place, "which has an element twice"),
             Self::Internal { op, place, expected } => match expected {
                 Expected::Exactly(value) => {
-                    says(op, *place, &format!("but its own steps before leave {}", quoted(value)))
+                    read_as(op, *place, &format!("but its own steps before leave {}", quoted(value)))
                 }
                 Expected::EndsWith(end) => {
                     let end: Vec<_> = end.iter().map(quoted).collect();
                     let end = end.join(", ");
-                    says(op, *place, &format!("but after its own steps before the list must end with {end}"))
+                    read_as(op, *place, &format!("but after its own steps before the list must end with {end}"))
                 }
             },
-            Self::FutureRead { op, place, .. } => says(op, *place, "which has an element that it appends only later"),
+            Self::FutureRead { op, place, .. } => {
+                read_as(op, *place, "which has an element that it appends only later")
+            }
             Self::IncompatibleOrder { key, values: [one, other] } => format!(
                 "key {} was read as {} and as {}, of which neither is the beginning of the other",
                 quoted(key),
@@ -242,7 +244,7 @@ impl TxnCase {
                 format!("the values {values} of key {key} were each written over another of them")
             }
             Self::Invented { op, place, value, .. } => {
-                says(op, *place, &format!("but nobody ever wrote {} to it", quoted(value)))
+                read_as(op, *place, &format!("but nobody ever wrote {} to it", quoted(value)))
             }
             Self::Changed { op, asked, wrong } => return changed(op, asked, wrong, dialect),
         };
@@ -299,7 +301,7 @@ impl CycleEdge {
         }
     }
 
-    /// Why transaction `a` comes before `b`.
+    /// Why transaction `a` precedes `b`.
     fn in_words(&self, a: &str, b: &str) -> String {
         let text = |value: &Option<Value>| value.as_ref().map_or("null".to_owned(), quoted);
         match (self.dependency, &self.reason) {
@@ -345,7 +347,7 @@ impl Component {
     }
 }
 
-/// How an answer differs from what was asked for.
+/// How a reply differs from its request.
 fn changed(op: &Op, asked: &Value, wrong: &[usize], dialect: Dialect) -> Vec<String> {
     let count = |value: &Value| value.items().map_or(0, |steps| steps.len());
     let (asked_count, answered) = (count(asked), count(&op.value));
@@ -355,25 +357,25 @@ fn changed(op: &Op, asked: &Value, wrong: &[usize], dialect: Dialect) -> Vec<Str
         let were = if asked_count == 1 { "was" } else { "were" };
         lines.push(format!("answered {answered} {steps} where {asked_count} {were} asked"));
     }
-    // Once a step is missing, all that follow are at other places.
-    let told = if asked_count == answered { MAX_STEPS_TOLD } else { 1 };
+    // After a missing step, all later ones are shifted.
+    let listed = if asked_count == answered { MAX_STEPS_LISTED } else { 1 };
     let difference = |place: &usize| {
-        let (question, answer) = (parts(&step_of(asked, *place)), parts(&step(op, *place)));
-        let (is_read, was_read) = (question.is_read, answer.is_read);
+        let (request, reply) = (parts(&step_of(asked, *place)), parts(&step(op, *place)));
+        let (is_read, was_read) = (request.is_read, reply.is_read);
         let (verb, noun) = if dialect.is_list() { ("append", "an append") } else { ("write", "a write") };
-        let whose = if question.key == answer.key { "it".to_owned() } else { format!("key {}", answer.key) };
+        let whose = if request.key == reply.key { "it".to_owned() } else { format!("key {}", reply.key) };
         let asked = if is_read {
-            format!("read key {}", question.key)
+            format!("read key {}", request.key)
         } else {
-            format!("{verb} {} to key {}", question.value, question.key)
+            format!("{verb} {} to key {}", request.value, request.key)
         };
         let answered =
-            if was_read { format!("a read of {whose}") } else { format!("{noun} of {} to {whose}", answer.value) };
+            if was_read { format!("a read of {whose}") } else { format!("{noun} of {} to {whose}", reply.value) };
         format!("step {}: asked to {asked}, answered {answered}", place + 1)
     };
-    lines.extend(wrong.iter().take(told).map(difference));
-    if asked_count == answered && wrong.len() > told {
-        lines.push(format!("and {} more steps", wrong.len() - told));
+    lines.extend(wrong.iter().take(listed).map(difference));
+    if asked_count == answered && wrong.len() > listed {
+        lines.push(format!("and {} more steps", wrong.len() - listed));
     }
     lines
 }
@@ -400,13 +402,13 @@ fn step(op: &Op, place: usize) -> Value {
     step_of(&op.value, place)
 }
 
-/// A transaction for people: its process, its place in the history, and its steps.
+/// A transaction in words: its process, its index in the history, and its steps.
 fn name(op: &Op) -> String {
     format!("process {}'s transaction {} {}", op.process.to_value(), op.index, quoted(&op.value))
 }
 
 /// A sentence about what a step read.
-fn says(op: &Op, place: usize, what: &str) -> String {
+fn read_as(op: &Op, place: usize, what: &str) -> String {
     let Parts { key, value, .. } = parts(&step(op, place));
     format!("{}, step {}: read key {key} as {value}, {what}", name(op), place + 1)
 }

@@ -1,8 +1,8 @@
 //! Searches a graph of transactions for the worst cycles of each strongly connected component.
 //!
-//! A class of cycles is searched through an edge that it must have: whether there is a way back along the allowed
-//! edges is decided for sixty-four candidates at a time, so the search is complete; of the cycles through the first
-//! candidates the shortest is told.
+//! A class of cycles is searched through an edge that it must have. Whether there is a path back along the allowed
+//! edges is decided for 64 candidates at a time, so the search is complete; the shortest cycle through the first
+//! candidates is reported.
 
 mod ways;
 
@@ -13,7 +13,7 @@ use super::graph::{Components, Edge, Graph, NOWHERE, RW};
 use super::models::{Names, stronger};
 use crate::workbench::check::Budget;
 
-/// Of how many cycles of a class and a component the shortest is told.
+/// The number of cycles of a class and component among which the shortest is selected.
 const MAX_CANDIDATES: usize = 128;
 
 /// A cycle: its transactions, the first again at its end, and the label of each edge.
@@ -34,16 +34,16 @@ pub(super) struct Component {
     pub(super) transactions: Vec<u32>,
 }
 
-/// How many components were searched for all there is to find, where the budget was spent before the last.
+/// The progress of a search whose budget was spent before the last component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
     "no answer within the time limit (--check-timeout SECONDS); of {all} groups of transactions that depend on each \
      other, {done} have been searched for cycles"
 )]
 pub struct Unsearched {
-    /// So many were searched.
+    /// The number of components that were searched.
     pub done: usize,
-    /// So many there are.
+    /// The number of components.
     pub all: usize,
 }
 

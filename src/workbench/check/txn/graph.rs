@@ -1,23 +1,23 @@
 //! A graph of transactions whose edges say why one comes before the other, and its strongly connected components.
 
-/// The later transaction overwrote what the earlier wrote.
+/// The later transaction overwrote a value of the earlier.
 pub(super) const WW: u8 = 1;
-/// The later read what the earlier wrote.
+/// The later read a value of the earlier.
 pub(super) const WR: u8 = 2;
-/// The later overwrote what the earlier read.
+/// The later overwrote a value that the earlier had read.
 pub(super) const RW: u8 = 4;
-/// One process did the earlier first.
+/// One process executed both, the earlier first.
 pub(super) const PROCESS: u8 = 8;
-/// The earlier ended before the later began.
+/// The earlier completed before the later was invoked.
 pub(super) const REALTIME: u8 = 16;
 
-/// An edge to a transaction: every reason, and the one to tell.
+/// An edge to a transaction: all its labels, and the one to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edge {
     pub(super) to: u32,
     /// All reasons.
     pub(super) labels: u8,
-    /// The reason that explains the edge.
+    /// The label to report.
     pub(super) label: u8,
 }
 

@@ -148,7 +148,7 @@ pub(super) fn names() -> Names {
     MODELS.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name)).collect()
 }
 
-/// All models whose names are known here, for a message about one that is not.
+/// The names of all models, for an error message.
 pub(super) fn known() -> String {
     names().into_iter().collect::<Vec<_>>().join(", ")
 }

@@ -1,8 +1,8 @@
-//! Registers that transactions read and write (protocol §13.9): of the order of their values little can be known.
+//! Transactions on registers (protocol §13.9), of whose values only a partial order can be inferred.
 //!
-//! Maelstrom knows that nil comes first, and that a transaction which reads a value before it writes another put the
-//! second after the first. It therefore hardly ever sees a write overtake another (G0). Ours also takes it that no
-//! process sees a key go back; where the history contradicts that for a key, the key is left out of it.
+//! Maelstrom infers that nil comes first, and that a value comes after the one that its writer read before. It so
+//! hardly ever detects a dirty write (G0). The extended rules also assume that no process sees a key revert; keys for
+//! which the history contradicts that are exempt.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,26 +15,26 @@ use super::transactions::{Action, Step, Transaction, Transactions};
 use super::{MAX_EDGES, Subject, Unjudgeable, bounded};
 use crate::workbench::edn::Value;
 
-/// Maelstrom tells a read where an edge is both that and an overwriting, as every overwriting it knows is.
+/// Maelstrom labels an edge as a read if it is both a read and an overwrite, as every overwrite that it infers is.
 pub(super) const MAELSTROM_PREFERENCE: [u8; 5] = [WR, WW, RW, PROCESS, REALTIME];
-/// We tell the overwriting.
+/// The extended rules prefer the overwrite.
 pub(super) const EXTENDED_PREFERENCE: [u8; 5] = [WW, WR, RW, PROCESS, REALTIME];
 
-/// A value of a key; none is nil.
+/// A value of a key; `None` is nil.
 type Version = Option<u32>;
 
-/// Who read and who wrote each version, seen from outside of transactions, and what comes after what.
+/// The external reads and writes of each version, and the inferred order of the versions.
 #[derive(Clone)]
 pub(super) struct Register {
     vertices: usize,
-    /// Of each acknowledged transaction the first value read and the last one written, by key.
+    /// The first value read and the last one written by each acknowledged transaction, by key.
     reads: Vec<BTreeMap<u32, Version>>,
     writes: Vec<BTreeMap<u32, Version>>,
     readers: BTreeMap<(u32, Version), Vec<u32>>,
     writers: BTreeMap<(u32, Version), Vec<u32>>,
-    /// Of each key its versions in order, by pairs.
+    /// The pairs of consecutive versions of each key.
     after: BTreeMap<u32, BTreeSet<(Version, u32)>>,
-    /// Of each key the versions that come before themselves.
+    /// The versions of each key that precede themselves.
     cyclic: Vec<(u32, Vec<u32>)>,
 }
 
@@ -162,7 +162,7 @@ impl Register {
         bounded(self.vertices, edges, preference)
     }
 
-    /// Why one transaction depends on another; the steps are found by [`place`].
+    /// The reason of a dependency, whose steps [`place`] finds.
     pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Why> {
         let (a, b) = (from as usize, to as usize);
         let follows = |key: &u32, before: Version, after: u32| {
@@ -208,12 +208,12 @@ fn external(
     (reads, writes)
 }
 
-/// The version that a write leaves.
+/// The version that a write creates.
 fn version(transactions: &Transactions, value: u32) -> Version {
     Some(value).filter(|value| !transactions.value(*value).is_nil())
 }
 
-/// The versions that come before themselves, by cycles.
+/// The versions that precede themselves, by cycles.
 fn cycles_of(pairs: &BTreeSet<(Version, u32)>) -> Vec<Vec<u32>> {
     let values: BTreeSet<u32> =
         pairs.iter().flat_map(|(before, after)| before.iter().copied().chain([*after])).collect();
@@ -243,7 +243,7 @@ pub(super) fn place(transactions: &Transactions, from: u32, to: u32, label: u8, 
     why
 }
 
-/// Adds what is wrong without any cycle.
+/// Adds the anomalies other than cycles.
 pub(super) fn find(register: &Register, subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
     for (key, cycle) in &register.cyclic {

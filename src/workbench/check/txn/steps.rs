@@ -41,19 +41,19 @@ impl Subject<'_> {
     }
 }
 
-/// Adds the values in acknowledged reads that nobody was ever asked to write, or said to have written.
+/// Adds the values in acknowledged reads that are in no write of any request or reply.
 pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
     let mut written: HashSet<(u32, u32)> = HashSet::new();
     for (_, steps) in transactions.attempts() {
         written.extend(writes(steps));
     }
-    let mut told = HashSet::new();
+    let mut reported = HashSet::new();
     for (number, transaction) in transactions.acknowledged() {
         for (place, step) in transaction.steps.iter().enumerate() {
             let Action::Read(Some(seen)) = &step.action else { continue };
             for value in seen.iter().filter(|value| !written.contains(&(step.key, **value))) {
-                if told.insert((step.key, *value)) {
+                if reported.insert((step.key, *value)) {
                     let (key, value) = (transactions.key(step.key).clone(), transactions.value(*value).clone());
                     let case = TxnCase::Invented { op: subject.op(number), place, key, value };
                     collector.add(Anomaly::Invented, case);
@@ -63,9 +63,8 @@ pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
     }
 }
 
-/// Adds every acknowledged transaction whose answer is not of the steps asked for. Maelstrom takes the answer for the
-/// transaction and never looks at the question: a node that leaves writes out, or does other steps, is judged by what
-/// it claims.
+/// Adds every acknowledged transaction whose reply has other steps than the request. Maelstrom ignores the request, so
+/// that a node which omits or changes writes goes undetected.
 pub(super) fn changed_answers(subject: Subject<'_>, collector: &mut Collector<'_>) {
     let begun = |transaction: &Transaction| transaction.begin != transaction.end;
     for (number, transaction) in subject.transactions.acknowledged().filter(|(_, transaction)| begun(transaction)) {
@@ -79,7 +78,7 @@ pub(super) fn changed_answers(subject: Subject<'_>, collector: &mut Collector<'_
     }
 }
 
-/// Whether a step says what became of another: reads may see anything.
+/// Whether a step of a reply matches that of the request: a read may have any value.
 fn is_answer(asked: &Step, answered: &Step) -> bool {
     asked.key == answered.key
         && match (&asked.action, &answered.action) {
@@ -94,7 +93,7 @@ pub(super) fn writes(steps: &[Step]) -> impl Iterator<Item = (u32, u32)> {
     steps.iter().filter_map(|step| if let Action::Write(value) = step.action { Some((step.key, value)) } else { None })
 }
 
-/// Where in the history the transaction failed that wrote a value.
+/// The position at which each value's transaction failed.
 pub(super) fn aborted(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
     let failed = transactions.all.iter().filter(|transaction| transaction.kind == OpKind::Fail);
     failed.flat_map(|failed| writes(&failed.steps).map(|write| (write, failed.end))).collect()

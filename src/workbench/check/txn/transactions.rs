@@ -7,12 +7,12 @@ use crate::workbench::check::ids::Ids;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind, Process};
 
-/// What a step of a transaction did.
+/// The action of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
-    /// Saw these elements (of a register at most one); none if it saw nil, or its answer never came.
+    /// A read of these elements (at most one of a register); `None` if it read nil or was not acknowledged.
     Read(Option<Vec<u32>>),
-    /// Appended this element, or left this value.
+    /// An append of this element, or a write of this value.
     Write(u32),
 }
 
@@ -23,18 +23,18 @@ pub(super) struct Step {
     pub(super) action: Action,
 }
 
-/// A transaction that ended, or never did.
+/// A transaction, completed or not.
 #[derive(Debug, Clone)]
 pub(super) struct Transaction {
-    /// Where in the history it ended, or began if it never ended.
+    /// The position of its completion, or of its invocation if it never completed.
     pub(super) end: usize,
-    /// Where it began.
+    /// The position of its invocation.
     pub(super) begin: usize,
     pub(super) kind: OpKind,
     pub(super) process: Process,
-    /// What it was asked to do; nothing if its beginning is not known.
+    /// The steps of the request; empty if the invocation is unknown.
     pub(super) asked: Vec<Step>,
-    /// What its end says that it did.
+    /// The steps of the completion.
     pub(super) steps: Vec<Step>,
 }
 
@@ -58,7 +58,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// What a write is called.
+    /// The keyword of a write.
     pub(super) const fn write(self) -> &'static str {
         match self {
             Self::Append => "append",
@@ -112,7 +112,7 @@ impl Transactions {
         &self.values[value as usize]
     }
 
-    /// Whether a value is what Clojure takes for none.
+    /// Whether a value is falsy in Clojure.
     pub(super) fn is_nothing(&self, value: u32) -> bool {
         matches!(self.value(value), Value::Nil | Value::Bool(false))
     }
@@ -142,7 +142,7 @@ impl Transactions {
         self.numbered().filter(|(_, transaction)| transaction.kind != OpKind::Fail)
     }
 
-    /// Every transaction as it was asked for and as it ended, in the order of the history.
+    /// The steps of every request and every reply, in the order of the history.
     pub(super) fn attempts(&self) -> Vec<(usize, &[Step])> {
         let asked = self.all.iter().map(|transaction| (transaction.begin, &*transaction.asked));
         let ended = self.all.iter().map(|transaction| (transaction.end, &*transaction.steps));
@@ -151,7 +151,7 @@ impl Transactions {
         attempts
     }
 
-    /// Each write that the end of a transaction tells: the key, the value, the number of the transaction.
+    /// The writes in completions: key, value, number of the transaction.
     pub(super) fn writes(&self) -> impl Iterator<Item = (u32, u32, u32)> {
         self.numbered().flat_map(|(number, transaction)| {
             transaction.steps.iter().filter_map(move |step| {

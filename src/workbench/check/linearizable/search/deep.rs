@@ -1,4 +1,4 @@
-//! The same search in depth: one configuration at a time, never the same twice (Wing & Gong 1993, Lowe 2017).
+//! The search in depth: one configuration at a time, with memoization (Wing & Gong 1993, Lowe 2017).
 
 use std::collections::HashSet;
 
@@ -6,27 +6,27 @@ use super::{Bound, Event, GaveUp, MAX_CONFIGS, MAX_OPEN, MAX_STEPS, Open, Search
 use crate::workbench::check::Budget;
 use crate::workbench::check::linearizable::calls::{Call, Effect};
 
-/// What to know at the end of a call: which calls are open, and the order in which to try them.
+/// The open calls at a completion, in the order in which to try them.
 struct Ending {
     open: Open,
     bit: u128,
     order: Vec<usize>,
 }
 
-/// What is known at an event.
+/// The state of the search at an event.
 enum Moment {
     Begin { read: Option<u32>, call: usize, bit: u128 },
     End(Box<Ending>),
 }
 
-/// A configuration before the end of a call, and how many of the calls have been tried.
+/// A configuration before a completion, and the number of calls that have been tried.
 struct Choice {
     at: usize,
     state: State,
     tried: usize,
 }
 
-/// Searches for an order that starts from a state.
+/// Searches for an order from a state on.
 pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Budget) -> SearchOutcome {
     let gave_up = |at, bound| SearchOutcome::GaveUp(GaveUp::at(events, at, bound));
     let Some(moments) = moments(calls, events) else { return gave_up(0, Bound::Open) };
@@ -73,7 +73,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Bu
     SearchOutcome::Violation(Violation { call, frontier: ending.open.for_people(&states), from_nowhere: false })
 }
 
-/// Goes on to the next end of a call that has not happened, or past the last event.
+/// Advances to the next completion of a call that is not linearized, or past the last event.
 fn advance(moments: &[Moment], mut at: usize, mut state: State) -> (usize, State) {
     while let Some(moment) = moments.get(at) {
         match moment {
@@ -104,7 +104,7 @@ fn moments(calls: &[Call], events: &[Event]) -> Option<Vec<Moment>> {
             Event::End(call) => {
                 let slot = open.slot(call);
                 let mut order: Vec<usize> = (0..open.slots.len()).filter(|slot| open.slots[*slot].is_some()).collect();
-                // First the call itself, then what has to happen soonest, at last what never has to.
+                // First the call itself, then by completion, and last the unacknowledged ones.
                 let urgency = |slot: &usize| open.slots[*slot].and_then(|call| calls[call].completion);
                 order.sort_by_key(|other| (*other != slot, urgency(other).is_none(), urgency(other)));
                 moments.push(Moment::End(Box::new(Ending { open: open.clone(), bit: 1 << slot, order })));
@@ -132,5 +132,5 @@ fn last_open(calls: &[Call], events: &[Event]) -> Open {
     open
 }
 
-/// The masks have a bit for each slot.
+/// The bit of a slot.
 const _: () = assert!(MAX_OPEN == u128::BITS as usize);

@@ -1,5 +1,4 @@
-//! What is wrong with lists without any cycle: reads of what was aborted or not finished, and of lists that cannot
-//! all be.
+//! Anomalies of lists other than cycles: aborted and intermediate reads, and reads of incompatible lists.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -58,7 +57,7 @@ fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], col
     collector.add(Anomaly::DuplicateElements, case);
 }
 
-/// What a transaction must find at a key: the end of the list, and whether that is all of it.
+/// The list that a transaction must find at a key: its end, and whether that is the whole list.
 struct Known {
     list: Vec<u32>,
     whole: bool,
