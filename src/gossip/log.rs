@@ -18,7 +18,7 @@ pub type Slot = usize;
 
 /// At most this many operations of one origin wait above a gap; later ones are dropped, and sent again by whoever
 /// has them.
-pub const MAX_BEYOND: usize = 1 << 14;
+pub const MAX_OUT_OF_ORDER: usize = 1 << 14;
 
 /// Every operation this replica has heard of, by origin and number.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub struct Log {
     /// By slot, then by number less one.
     held: Vec<Vec<Span>>,
     /// By slot: those above a gap, by number.
-    beyond: Vec<BTreeMap<u32, Span>>,
+    out_of_order: Vec<BTreeMap<u32, Span>>,
     payloads: Vec<u8>,
     /// Where the payload begins that came last.
     latest: usize,
@@ -51,7 +51,7 @@ pub enum Insertion {
     /// It is new, and nothing before it is missing.
     Next,
     /// It is new, and kept, but one before it is missing.
-    Beyond,
+    OutOfOrder,
     /// The log had it.
     Known,
     /// There was no room above the gap, or it is too large to be handed on.
@@ -79,7 +79,7 @@ impl Log {
         self.origins.push(origin);
         *self.incarnations.entry(origin.node).or_default() += 1;
         self.held.push(Vec::new());
-        self.beyond.push(BTreeMap::new());
+        self.out_of_order.push(BTreeMap::new());
         slot
     }
 
@@ -118,11 +118,11 @@ impl Log {
 
     /// The highest number up to which every operation of the slot is held: the slot's entry of the version vector.
     #[must_use]
-    pub fn reach(&self, slot: Slot) -> u32 {
+    pub fn watermark(&self, slot: Slot) -> u32 {
         u32::try_from(self.held[slot].len()).unwrap_or(u32::MAX)
     }
 
-    /// The payload of an operation within [`Log::reach`].
+    /// The payload of an operation within [`Log::watermark`].
     #[must_use]
     pub fn payload(&self, slot: Slot, number: u32) -> Option<&[u8]> {
         self.held.get(slot)?.get((number as usize).checked_sub(1)?).map(|span| self.bytes(*span))
@@ -135,22 +135,22 @@ impl Log {
     /// Whether an operation of the slot waits for one before it.
     #[must_use]
     pub fn has_gap(&self, slot: Slot) -> bool {
-        !self.beyond[slot].is_empty()
+        !self.out_of_order[slot].is_empty()
     }
 
     /// The numbers of those that do, in order.
-    pub fn beyond(&self, slot: Slot) -> impl Iterator<Item = u32> + '_ {
-        self.beyond[slot].keys().copied()
+    pub fn out_of_order(&self, slot: Slot) -> impl Iterator<Item = u32> + '_ {
+        self.out_of_order[slot].keys().copied()
     }
 
     /// Offers an operation whose payload `write` appends if it is wanted.
     #[inline]
     pub fn insert(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
-        let next = self.reach(slot).saturating_add(1);
+        let next = self.watermark(slot).saturating_add(1);
         if number < next {
             return Insertion::Known;
         }
-        if number > next || !self.beyond[slot].is_empty() {
+        if number > next || !self.out_of_order[slot].is_empty() {
             return self.insert_at_gap(slot, number, write);
         }
         let Some(span) = self.add(write) else { return Insertion::Dropped };
@@ -169,7 +169,7 @@ impl Log {
         operations: impl Iterator<Item = T>,
         write: impl Fn(T, &mut Vec<u8>),
     ) -> bool {
-        if first != self.reach(slot).saturating_add(1) || self.has_gap(slot) {
+        if first != self.watermark(slot).saturating_add(1) || self.has_gap(slot) {
             return false;
         }
         let Self { held, payloads, .. } = self;
@@ -220,21 +220,21 @@ impl Log {
     /// Above a gap or in it.
     #[cold]
     fn insert_at_gap(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
-        let next = self.reach(slot).saturating_add(1);
-        if self.beyond[slot].contains_key(&number) {
+        let next = self.watermark(slot).saturating_add(1);
+        if self.out_of_order[slot].contains_key(&number) {
             return Insertion::Known;
         }
-        if number > next && self.beyond[slot].len() >= MAX_BEYOND {
+        if number > next && self.out_of_order[slot].len() >= MAX_OUT_OF_ORDER {
             return Insertion::Dropped;
         }
         let Some(span) = self.add(write) else { return Insertion::Dropped };
         if number > next {
-            self.beyond[slot].insert(number, span);
-            return Insertion::Beyond;
+            self.out_of_order[slot].insert(number, span);
+            return Insertion::OutOfOrder;
         }
         self.held[slot].push(span);
         let mut next = next + 1;
-        while let Some(span) = self.beyond[slot].remove(&next) {
+        while let Some(span) = self.out_of_order[slot].remove(&next) {
             self.held[slot].push(span);
             next += 1;
         }
@@ -250,7 +250,7 @@ impl Log {
     /// The payload of an operation that is held or waits above a gap.
     #[must_use]
     pub fn any_payload(&self, slot: Slot, number: u32) -> Option<&[u8]> {
-        self.payload(slot, number).or_else(|| self.beyond.get(slot)?.get(&number).map(|span| self.bytes(*span)))
+        self.payload(slot, number).or_else(|| self.out_of_order.get(slot)?.get(&number).map(|span| self.bytes(*span)))
     }
 }
 
@@ -266,11 +266,11 @@ mod tests {
     fn what_waits_above_a_gap_counts_once_the_gap_is_filled() {
         let mut log = Log::default();
         let slot = log.slot(Origin { node: 0, incarnation: 7 });
-        assert_eq!(put(&mut log, slot, 2), Insertion::Beyond);
-        assert_eq!((log.reach(slot), log.has_gap(slot)), (0, true));
+        assert_eq!(put(&mut log, slot, 2), Insertion::OutOfOrder);
+        assert_eq!((log.watermark(slot), log.has_gap(slot)), (0, true));
         assert_eq!(put(&mut log, slot, 2), Insertion::Known);
         assert_eq!(put(&mut log, slot, 1), Insertion::Next);
-        assert_eq!((log.reach(slot), log.has_gap(slot)), (2, false));
+        assert_eq!((log.watermark(slot), log.has_gap(slot)), (2, false));
         assert_eq!(log.payload(slot, 2), Some(b"2".as_slice()));
     }
 
@@ -278,13 +278,13 @@ mod tests {
     fn no_more_than_the_bound_waits_above_a_gap() {
         let mut log = Log::default();
         let slot = log.slot(Origin { node: 3, incarnation: 7 });
-        let last = u32::try_from(MAX_BEYOND).expect("small") + 1;
+        let last = u32::try_from(MAX_OUT_OF_ORDER).expect("small") + 1;
         for number in 2..=last {
-            assert_eq!(put(&mut log, slot, number), Insertion::Beyond);
+            assert_eq!(put(&mut log, slot, number), Insertion::OutOfOrder);
         }
         assert_eq!(put(&mut log, slot, last + 1), Insertion::Dropped);
         assert_eq!(put(&mut log, slot, 1), Insertion::Next);
-        assert_eq!(log.reach(slot), last);
+        assert_eq!(log.watermark(slot), last);
     }
 
     #[test]
@@ -293,7 +293,7 @@ mod tests {
         let slot = log.slot(Origin { node: 0, incarnation: 7 });
         let write = |bytes: usize, out: &mut Vec<u8>| out.resize(out.len() + bytes, b'1');
         assert!(log.append(slot, 1, [1, HANDED_ON.bytes + 1, 1].into_iter(), write));
-        assert_eq!(log.reach(slot), 1);
+        assert_eq!(log.watermark(slot), 1);
         assert_eq!(log.insert(slot, 2, |out| write(HANDED_ON.bytes + 1, out)), Insertion::Dropped);
         assert_eq!(log.insert(slot, 3, |out| write(HANDED_ON.bytes + 1, out)), Insertion::Dropped);
         assert_eq!((put(&mut log, slot, 2), log.payload(slot, 2)), (Insertion::Next, Some(b"2".as_slice())));
