@@ -17,9 +17,9 @@ use crate::wire::{
 /// yet mutes its sender permanently (protocol §1.2).
 pub const SETTLE: Duration = Duration::from_millis(500);
 
-/// Upper bound on how long a node with timers waits for input. Input is assumed to have arrived right after the previous
-/// wake-up: if the process was suspended in between, the client may have timed out, and a reply would mute the node. A
-/// node without timers cannot detect a suspension.
+/// Upper bound on how long a node with timers waits for input. Input is assumed to have arrived right after the
+/// previous wake-up: if the process was suspended in between, the client may have timed out, and a reply would mute the
+/// node. A node without timers cannot detect a suspension.
 pub const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// Maximum number of bytes buffered of messages that arrive before `init`; more are dropped. With 25 nodes, Maelstrom
@@ -36,8 +36,8 @@ pub const MAX_NODE_ID: usize = 1 << 10;
 pub trait StateMachine {
     /// Handles the complete lines in `buffer[..lines]`, each with its `\n`, in place.
     ///
-    /// At least [`PADDING`] bytes follow the lines. They may belong to the next line, so they must be unchanged on return;
-    /// the lines themselves may be overwritten. `lines` is not 0.
+    /// At least [`PADDING`] bytes follow the lines. They may belong to the next line, so they must be unchanged on
+    /// return; the lines themselves may be overwritten. `lines` is not 0.
     fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time);
 
     /// Acts on every deadline up to `now`.

@@ -3,8 +3,8 @@
 //! A wake-up reads from stdin, passes the complete lines to a [`StateMachine`] in place, handles deadlines, and writes
 //! once. While no deadline is set and stdout is not full, stdin is the only event source, so the loop waits in a
 //! blocking `read`: a round trip costs two system calls. The first deadline, or the first full stdout, makes stdin
-//! non-blocking for the rest of the run, and a round trip costs three: poll, read, write. Input that cannot be polled (a
-//! file) is read blocking, one read per wake-up, with deadlines handled in between. epoll's time-outs are in
+//! non-blocking for the rest of the run, and a round trip costs three: poll, read, write. Input that cannot be polled
+//! (a file) is read blocking, one read per wake-up, with deadlines handled in between. epoll's time-outs are in
 //! milliseconds, rounded up, so a timer fires up to one millisecond late.
 //!
 //! Everything is bounded: a line by [`MAX_LINE`](crate::wire::MAX_LINE), a wake-up by [`READS_PER_WAKE`], and unwritten
@@ -30,8 +30,8 @@ use std::time::{Duration, Instant};
 /// Bytes of output that may be pending on a full stdout before the machine is paused.
 ///
 /// Below the limit, reading continues, so that a peer may write all its requests before it reads the replies. Above it,
-/// nothing is read and no deadline is handled until stdout has drained, as if the process had blocked in `write`. Output
-/// may exceed the limit by what the machine produces from one read.
+/// nothing is read and no deadline is handled until stdout has drained, as if the process had blocked in `write`.
+/// Output may exceed the limit by what the machine produces from one read.
 pub const PENDING_LIMIT: usize = 1 << 20;
 
 /// Maximum number of reads per wake-up: about a megabyte, which bounds how long timers and output are delayed.

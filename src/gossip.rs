@@ -1,14 +1,14 @@
 //! The replicated log: every operation made at one node reaches every node, in few messages.
 //!
 //! State is a set of operations, each named by its origin (a node in one of its incarnations) and number; a version
-//! vector says what a replica holds, and a message carries what its receiver is thought to lack (Scuttlebutt
-//! reconciliation, van Renesse et al. 2008). Everyone follows a hub, the first node in order with which it makes
-//! progress. At most once a period the hub sends each follower what it lacks; a follower with news sends it just in
-//! time for that. With n nodes a round costs at most 2n-2 messages and an operation at most two hops and a period.
-//! Nothing is forgotten until it is acknowledged; acknowledgements ride on messages that go anyway.
+//! vector states what a replica holds, and a message carries what its receiver is assumed to lack (Scuttlebutt
+//! reconciliation, van Renesse et al. 2008). Every node follows a hub, the lowest reachable node. At most once a period
+//! the hub sends each follower what it lacks; a follower with new operations sends them just in time for that. With n
+//! nodes a round costs at most 2n-2 messages, and an operation takes at most two hops and a period. Everything is
+//! retransmitted until it is acknowledged; acknowledgements are piggybacked.
 //!
-//! Nothing is on disk: a kill loses the operations of which every copy was in a killed process, above all those of the
-//! last period and hop, T + L, which their node had not passed on yet.
+//! Nothing is on disk: a kill loses the operations of which killed processes held all copies, above all those of the
+//! last period and hop, T + L, which their node had not sent yet.
 
 mod direct;
 mod link;
@@ -46,7 +46,7 @@ use crate::time::{Duration, Time};
 /// periods, or this long if that is more.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
-/// A node that has received nothing for this long after it settled takes this for its first incarnation.
+/// A node that receives nothing for this long after [`Node::on_settled`] assumes that this is its first incarnation.
 pub const BOOTSTRAP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Messages received before an acknowledgement goes out by itself.
@@ -93,13 +93,13 @@ pub(crate) struct Gossip {
     log: Log,
     /// The slot of this incarnation's own operations.
     own: Slot,
-    /// What it hands on for the dead.
+    /// Operations of other origins that this replica forwards.
     orphans: Orphans,
     links: Vec<Link>,
     pacer: Pacer,
     /// The hub it follows; `None` if it is one itself.
     parent: Option<Peer>,
-    /// Where it stands, as its messages say.
+    /// Its position in the tree, which its messages state.
     position: Position,
     /// Some peer was suspected at the last tick, so any message may show a better hub.
     unsettled: bool,
@@ -107,34 +107,34 @@ pub(crate) struct Gossip {
     electing: Option<Time>,
     /// The log has grown since the last round.
     news: bool,
-    /// Every peer is reachable, and too little staleness is allowed for a hub: everything goes straight to everyone.
+    /// Every peer is reachable, and the bound on staleness is too tight for a hub: operations are sent to all directly.
     direct: bool,
     /// What was held when the neighbours in the tree were last audited, and when they are next.
     audited: Vector,
     audit: Time,
     /// What every replica holds, if the node wants to know.
     stability: Option<Stability>,
-    /// When the first message came.
+    /// When the first message arrived.
     first_message: Option<Time>,
-    /// The parent's round is here, and not handed on yet.
+    /// The parent's round has arrived, and was not relayed yet.
     relays: bool,
     /// The way to the hub has changed, and may not be the shortest.
     explores: bool,
-    /// The node outside the following that a hub last traded with.
+    /// The node outside its descendants with which a hub last ran anti-entropy.
     sync_peer: Peer,
-    /// The node that was last asked in turn.
+    /// The node that was probed last, in turn.
     last_probed: Peer,
-    /// When this replica next looks for lost nodes, or for a shorter way.
+    /// When this replica next probes for lost nodes, or for a shorter path.
     next_probe: Time,
-    /// Since when the others surely exist; nothing is said before.
+    /// When [`Node::on_settled`] was called; nothing is sent before.
     settled: Option<Time>,
-    /// What the message at hand carries; kept for its memory.
+    /// The content of the message being written; kept to reuse its memory.
     written: Written,
     /// The earliest timer that is set.
     armed: Option<Time>,
-    /// When it last handled anything.
+    /// When it last handled a message or timer.
     last_active: Time,
-    /// When it last went on after it had been stopped.
+    /// When it last resumed after the process had been stopped.
     resumed: Time,
 }
 

@@ -52,8 +52,8 @@ use crate::wire::{Encode, ErrorCode, Field, Json};
 
 pub use crate::outbox::{Policy, Repetition};
 
-/// A time-out of 4 s, since clients wait for 5 s, and retries after about 1, 2 and 4 s. Reads and timestamps are retried
-/// whenever there is no response, writes and compare-and-sets only if they failed as temporarily unavailable.
+/// A time-out of 4 s, since clients wait for 5 s, and retries after about 1, 2 and 4 s. Reads and timestamps are
+/// retried whenever there is no response, writes and compare-and-sets only if they failed as temporarily unavailable.
 pub const DEFAULT_POLICY: Policy = Policy {
     timeout: Duration::from_secs(4),
     pause: Duration::from_secs(1),

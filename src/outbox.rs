@@ -1,7 +1,8 @@
 //! The outbox of a handler: lines to send, pending calls, and timers.
 //!
-//! Its output is correct by construction: a line terminates itself, its destination exists, and a reply to a client that
-//! has stopped waiting is withheld, because violating any of these would mute the node in Maelstrom (protocol §1.7).
+//! Its output is correct by construction: a line terminates itself, its destination exists, and a reply to a client
+//! that has stopped waiting is withheld, because violating any of these would mute the node in Maelstrom (protocol
+//! §1.7).
 
 mod retries;
 
@@ -60,7 +61,8 @@ pub(crate) enum Unsent {
     Full,
     /// The request exceeds [`REQUEST`].
     TooLarge(TooLarge),
-    /// Its line could not be written: JSON cannot represent a value, or the line exceeded [`MAX_LINE`](crate::wire::MAX_LINE).
+    /// Its line could not be written: JSON cannot represent a value, or the line exceeded
+    /// [`MAX_LINE`](crate::wire::MAX_LINE).
     Unwritable,
 }
 
@@ -330,9 +332,9 @@ impl<N: Node> Outbox<N> {
     }
 
     /// As [`Self::call`], but the request is retransmitted according to `policy`, with the same `msg_id`, and the first
-    /// response counts. A definite error is passed on only if no attempt can have taken effect; if one may have, the call
-    /// [expires](Response::Expired). An attempt that fails as temporarily unavailable is repeated until the deadline.
-    /// A request whose fields exceed [`REQUEST`] is not sent, and fails with
+    /// response counts. A definite error is passed on only if no attempt can have taken effect; if one may have, the
+    /// call [expires](Response::Expired). An attempt that fails as temporarily unavailable is repeated until the
+    /// deadline. A request whose fields exceed [`REQUEST`] is not sent, and fails with
     /// [`MALFORMED_REQUEST`](ErrorCode::MALFORMED_REQUEST).
     pub fn call_with_retry(
         &mut self,

@@ -47,8 +47,8 @@ pub use report::Report;
 
 /// A builder for simulated tests; [`Simulation::run`] runs one.
 ///
-/// The defaults are those of `gloomers test`: five nodes and a client for each, five operations per second for a minute,
-/// no latency and no faults; the seed is 0.
+/// The defaults are those of `gloomers test`: five nodes and a client for each, five operations per second for a
+/// minute, no latency and no faults; the seed is 0.
 #[derive(Clone)]
 pub struct Simulation {
     factory: Factory,
@@ -212,7 +212,8 @@ impl Simulation {
         self.with_call(format_args!("topology(Topology::{topology:?})"))
     }
 
-    /// The number of keys in use at a time, and of writes after which a key is replaced, in transactions and kafka logs.
+    /// The number of keys in use at a time, and of writes after which a key is replaced, in transactions and kafka
+    /// logs.
     #[must_use]
     pub fn keys(mut self, live: u64, max_writes: u64) -> Self {
         (self.config.key_count, self.config.max_writes_per_key) = (live, max_writes);

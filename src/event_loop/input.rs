@@ -1,8 +1,8 @@
 //! Stdin: one buffer, whose lines are handled in place.
 //!
-//! `buffer[start..end]` is the input not yet handled: at most a partial line after [`Input::feed`]. It moves to the front
-//! only when the room behind it becomes small, so a line moves at most once, not counting the doubling of the buffer for
-//! a long one.
+//! `buffer[start..end]` is the input not yet handled: at most a partial line after [`Input::feed`]. It moves to the
+//! front only when the room behind it becomes small, so a line moves at most once, not counting the doubling of the
+//! buffer for a long one.
 
 use super::INPUT;
 use super::nonblocking::NonBlocking;

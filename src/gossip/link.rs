@@ -1,4 +1,4 @@
-//! What a replica knows of one peer, and of the way there and back.
+//! The state that a replica keeps for one peer.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
@@ -118,11 +118,11 @@ impl Announcement {
 pub(super) struct Link {
     /// Its latest incarnation that anyone has named; zero if nobody has.
     pub(super) incarnation: u64,
-    /// What it surely holds: it said so, or sent it.
+    /// What it holds: it acknowledged this, or sent it.
     pub(super) acked: Vector,
-    /// What it holds if nothing was lost.
+    /// What it holds if nothing sent was lost.
     pub(super) in_flight: Vector,
-    /// What it has been told that this replica holds.
+    /// The part of this replica's own vector that was sent to it.
     pub(super) advertised: Vector,
     /// Its whole vector as it once was, where stability is tracked, and whether that was at its last message.
     pub(super) snapshot: Vector,

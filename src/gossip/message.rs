@@ -1,4 +1,4 @@
-//! What replicas say to each other.
+//! The messages between replicas.
 //!
 //! ```json
 //! {"type":"gossip", "at":1763838000123456, "age":523456, "follows":0, "echo":[1763838000001000,250000],
@@ -20,13 +20,13 @@ use super::log::{Log, Origin};
 use super::position::Position;
 use super::settings::MAX_STALENESS;
 
-/// A message carries at most about this many bytes of operations; the rest follows in the next one.
+/// Approximate maximum size of the operations in one message, in bytes; the rest follows in the next one.
 pub const MAX_PAYLOAD: usize = 1 << 18;
 
 /// Lives are below this, so that their differences fit; in microseconds it is beyond the year 140,000.
 pub(super) const INCARNATIONS_END: u64 = 1 << 62;
 
-/// A message as it came, borrowed from its line.
+/// A received message, borrowed from its line.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each said or not")]
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {

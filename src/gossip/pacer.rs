@@ -1,4 +1,4 @@
-//! When a hub may speak: the period of its rounds, from the latency it measures and the staleness users will bear.
+//! The schedule of a hub's rounds: their period, from the measured latency and the allowed staleness.
 
 use crate::time::{Duration, Time};
 

@@ -1,4 +1,4 @@
-//! What a replica learns from a message: what the peer holds, operations, and how long the way there and back takes.
+//! Receiving: the peer's version vector, operations, and round-trip measurements.
 
 use super::log::{Insertion, Log, Origin, Slot};
 use super::message::Message;

@@ -1,4 +1,4 @@
-//! When a replica speaks, to whom, and what it says.
+//! Sending: when a message is due, to which peer, and what it contains.
 //!
 //! News goes to the hub just in time for its round, and to followers in rounds, one a period. A relay, which has both a
 //! hub and followers, keeps its hub's time: it hands a round on as it comes, and collects news until its own must go.

@@ -1,4 +1,4 @@
-//! Whom to follow: the first node in order with which one makes progress.
+//! The topology: every node follows the lowest node that it can reach.
 //!
 //! Doubt comes from missing acknowledgements, never from silence alone, for a cut can be one-way; what ends it is an
 //! echo of something said since. A node that doubts its hub asks all lower nodes at once and follows the first that

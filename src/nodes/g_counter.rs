@@ -20,8 +20,8 @@ use crate::requests;
 use crate::time::{Duration, Time};
 use crate::wire::ErrorCode;
 
-/// Lower bound on the time between refreshes, with up to four nodes. With more it grows in proportion, so that the total
-/// number of messages grows linearly with the nodes, up to [`MAX_INTERVAL`].
+/// Lower bound on the time between refreshes, with up to four nodes. With more it grows in proportion, so that the
+/// total number of messages grows linearly with the nodes, up to [`MAX_INTERVAL`].
 pub const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// Upper bound on the time between refreshes; it doubles up to this while refreshes find nothing new.
 pub const MAX_INTERVAL: Duration = Duration::from_secs(3);

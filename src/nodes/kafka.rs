@@ -1,11 +1,11 @@
 //! Challenge 5: logs to which every node appends, with offsets assigned without coordination.
 //!
 //! A node assigns the offsets of the messages sent to it: the Lamport clock of the key, times the number of nodes, plus
-//! the node's index. Offsets are unique, and greater than all that the node has seen. A message becomes *visible* once no
-//! lower offset of its key can appear any more: when it is causally stable ([`View::on_stable`]), since all concurrent
-//! messages have then been received. So `send`, `poll` and `commit_offsets` are answered at once by the local replica,
-//! partitioned or not, and nodes exchange only the gossip of the replicated log. Polls lag by about two rounds and four
-//! hops; in a partition, new messages become visible after it heals.
+//! the node's index. Offsets are unique, and greater than all that the node has seen. A message becomes *visible* once
+//! no lower offset of its key can appear any more: when it is causally stable ([`View::on_stable`]), since all
+//! concurrent messages have then been received. So `send`, `poll` and `commit_offsets` are answered at once by the
+//! local replica, partitioned or not, and nodes exchange only the gossip of the replicated log. Polls lag by about two
+//! rounds and four hops; in a partition, new messages become visible after it heals.
 //!
 //! A message of which a killed node held the only copy is lost, although its `send` was acknowledged; while a node is
 //! down, no message becomes stable. Each incarnation registers at lin-kv to find out whether it is the first of its

@@ -1,10 +1,10 @@
 //! Transactions on lin-kv: a log of batches, each stored under its position, created once and never changed.
 //!
 //! Every node applies the batches in order, so that all go through the same states. A node's pending transactions form
-//! its next batch, which it tries to create at the first free position; if another node was faster, it reads the batches
-//! in between and retries. Strictly serializable, and never aborted. A batch costs two messages; after a lost race two
-//! more, and two for each position read ahead: one for each node, or more after a restart. While contention is high, reads
-//! and attempts are sent together, and the winner backs off for a round trip, for fairness.
+//! its next batch, which it tries to create at the first free position; if another node was faster, it reads the
+//! batches in between and retries. Strictly serializable, and never aborted. A batch costs two messages; after a lost
+//! race two more, and two for each position read ahead: one for each node, or more after a restart. While contention is
+//! high, reads and attempts are sent together, and the winner backs off for a round trip, for fairness.
 
 mod database;
 

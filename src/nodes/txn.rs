@@ -3,11 +3,11 @@
 //! A transaction executes at once on the local replica and is replicated as one operation with a Lamport timestamp. For
 //! each key the write with the highest (time, node, incarnation) wins, so replicas with the same operations are equal.
 //!
-//! Guarantees: no transaction sees another's intermediate or aborted state, and those of a transaction's writes that are
-//! not overwritten become visible together (monotonic atomic view); write-write and write-read dependencies follow the
-//! timestamps, so they form no cycles (no G0, no G1). Not prevented: two transactions that read and then write the same
-//! key may both succeed (lost update, write skew), and reads may be stale. Other nodes receive a transaction within a
-//! period and two hops; an operation of which a killed node held the only copy is lost.
+//! Guarantees: no transaction sees another's intermediate or aborted state, and those of a transaction's writes that
+//! are not overwritten become visible together (monotonic atomic view); write-write and write-read dependencies follow
+//! the timestamps, so they form no cycles (no G0, no G1). Not prevented: two transactions that read and then write the
+//! same key may both succeed (lost update, write skew), and reads may be stale. Other nodes receive a transaction
+//! within a period and two hops; an operation of which a killed node held the only copy is lost.
 //!
 //! A restarted node does not know which timestamps its earlier incarnation has used. Its replies wait until it has
 //! received the operations of a peer.

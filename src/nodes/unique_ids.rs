@@ -1,7 +1,8 @@
 //! Challenge 2: unique ids.
 //!
-//! An id consists of the node's id, a tag of its incarnation, and a counter: unique across nodes, restarts and partitions
-//! without any messages. The tag is the wall clock at the start, and sixteen random bits in case the clock is set back.
+//! An id consists of the node's id, a tag of its incarnation, and a counter: unique across nodes, restarts and
+//! partitions without any messages. The tag is the wall clock at the start, and sixteen random bits in case the clock
+//! is set back.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;

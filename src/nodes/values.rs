@@ -19,8 +19,8 @@ const MIN_CELLS: usize = 64;
 pub(super) struct Values {
     /// `,1,2,"three"`: the elements of the array, each after a comma.
     listed: Vec<u8>,
-    /// The hash table; its length is a power of two, and at most half of it is used. A cell is 0 if it is free, else the
-    /// text of a short value, or a reference to a [`Place`].
+    /// The hash table; its length is a power of two, and at most half of it is used. A cell is 0 if it is free, else
+    /// the text of a short value, or a reference to a [`Place`].
     cells: Vec<u64>,
     /// The number of cells that may still be used.
     room: usize,

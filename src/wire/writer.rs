@@ -290,8 +290,8 @@ fn first_escaped(bytes: &[u8]) -> Option<usize> {
     bytes[plain..].iter().position(|byte| ESCAPES[usize::from(*byte)] != 0).map(|at| plain + at)
 }
 
-/// Whether none of the eight bytes must be escaped. Subtracting a limit from all bytes at once sets the high bit of those
-/// below it (Mycroft 1987).
+/// Whether none of the eight bytes must be escaped. Subtracting a limit from all bytes at once sets the high bit of
+/// those below it (Mycroft 1987).
 const fn is_plain(word: [u8; 8]) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
