@@ -23,28 +23,28 @@ use gossip_gloomers::wire::ErrorCode;
 const PERIOD: Duration = Duration::from_millis(500);
 
 requests! {
-    /// What a counter is asked.
+    /// Requests to a counter.
     #[derive(Debug)]
     enum Request<'a> {
-        /// Count this much more.
+        /// Add this to the counter.
         "add" => Add { delta: i64 },
-        /// What is the total?
+        /// Read the total.
         "read" => Read {},
     }
 }
 
-/// Time to look at the others.
+/// The timer that refreshes the totals of the others.
 #[derive(Debug, Clone, Copy)]
 struct Look;
 
-/// What seq-kv was asked.
+/// A call to seq-kv.
 #[derive(Debug, Clone, Copy)]
 enum Call {
-    /// Keep our total.
+    /// Store this node's total.
     Store,
-    /// Keep the number of this look, so that what follows is new.
+    /// Write a new value, so that the reads that follow are not stale.
     Freshen,
-    /// The total of the node at this position.
+    /// Read the total of the node at this index.
     Read(usize),
 }
 

@@ -21,33 +21,33 @@ use gossip_gloomers::wire::Json;
 /// Time from one round to the next.
 const PERIOD: Duration = Duration::from_millis(100);
 
-/// By then a peer has answered, or something was lost.
+/// The time-out of a call to a peer.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 requests! {
-    /// What clients and peers ask.
+    /// Requests of clients and peers.
     #[derive(Debug)]
     enum Request<'a> {
-        /// Tell everyone.
+        /// Broadcast this value.
         "broadcast" => Broadcast { message: i64 },
-        /// What have you heard?
+        /// Read all values.
         "read" => Read {},
-        /// Your neighbours; here everyone speaks to everyone.
+        /// Suggested neighbours, which are ignored: every node gossips with every other.
         "topology" => Topology { topology: Json<'a> },
-        /// A peer knows this.
+        /// Values that a peer holds.
         "share" => Share { messages: Vec<i64> },
     }
 }
 
-/// Time to send.
+/// The timer of the rounds.
 #[derive(Debug, Clone, Copy)]
 struct Tick;
 
-/// Values are in flight on the link of this index.
+/// A call that sends values to the peer at this index of `links`.
 #[derive(Debug, Clone, Copy)]
 struct Share(usize);
 
-/// A peer, and what it holds as far as we know.
+/// A peer, and the values it is known to hold.
 #[derive(Debug)]
 struct Link {
     peer: Peer,

@@ -1,41 +1,41 @@
 //! The replicated log: every operation made at one node reaches every node, in few messages.
 //!
 //! State is a set of operations, each named by its origin (a node in one of its incarnations) and number; a version
-//! vector says what a replica holds, and a message carries what its receiver is thought to lack (Scuttlebutt
-//! reconciliation, van Renesse et al. 2008). Everyone follows a hub, the first node in order with which it makes
-//! progress. At most once a period the hub sends each follower what it lacks; a follower with news sends it just in
-//! time for that. With n nodes a round costs at most 2n-2 messages and an operation at most two hops and a period.
-//! Nothing is forgotten until it is acknowledged; acknowledgements ride on messages that go anyway.
+//! vector states what a replica holds, and a message carries what its receiver is assumed to lack (Scuttlebutt
+//! reconciliation, van Renesse et al. 2008). Every node follows a hub, the lowest reachable node. At most once a period
+//! the hub sends each follower what it lacks; a follower with new operations sends them just in time for that. With n
+//! nodes a round costs at most 2n-2 messages, and an operation takes at most two hops and a period. Everything is
+//! retransmitted until it is acknowledged; acknowledgements are piggybacked.
 //!
-//! Nothing is on disk: a kill loses the operations of which every copy was in a killed process, above all those of the
-//! last period and hop, T + L, which their node had not passed on yet.
+//! Nothing is on disk: a kill loses the operations of which killed processes held all copies, above all those of the
+//! last period and hop, T + L, which their node had not sent yet.
 
 mod direct;
-mod estate;
-mod following;
-mod hearing;
 mod link;
 pub mod log;
 mod message;
-mod pace;
+mod orphans;
+mod pacer;
 mod position;
+mod receive;
 mod replicated;
+mod send;
 mod settings;
-mod speaking;
 mod stability;
+mod topology;
 
 pub use direct::ACKNOWLEDGE_DIRECT_WITHIN;
-pub use estate::MAX_INCARNATIONS;
 pub use message::{MAX_PAYLOAD, Message};
+pub use orphans::MAX_INCARNATIONS;
 pub use replicated::{Operation, Replicated, View};
 pub use settings::{MAX_STALENESS, Settings};
 
-use estate::Estate;
-use link::{Lesson, Link, Vector};
+use link::{Announcement, Link, Vector};
 use log::{Log, Origin, Slot};
-use pace::Pace;
+use orphans::Orphans;
+use pacer::Pacer;
 use position::Position;
-use speaking::Written;
+use send::Written;
 use stability::Stability;
 
 use crate::node::{Node, NodeContext, Peer};
@@ -46,7 +46,7 @@ use crate::time::{Duration, Time};
 /// periods, or this long if that is more.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
-/// A node that has received nothing for this long after it settled takes this for its first incarnation.
+/// A node that receives nothing for this long after [`Node::on_settled`] assumes that this is its first incarnation.
 pub const BOOTSTRAP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Messages received before an acknowledgement goes out by itself.
@@ -93,13 +93,13 @@ pub(crate) struct Gossip {
     log: Log,
     /// The slot of this incarnation's own operations.
     own: Slot,
-    /// What it hands on for the dead.
-    estate: Estate,
+    /// Operations of other origins that this replica forwards.
+    orphans: Orphans,
     links: Vec<Link>,
-    pace: Pace,
+    pacer: Pacer,
     /// The hub it follows; `None` if it is one itself.
     parent: Option<Peer>,
-    /// Where it stands, as its messages say.
+    /// Its position in the tree, which its messages state.
     position: Position,
     /// Some peer was suspected at the last tick, so any message may show a better hub.
     unsettled: bool,
@@ -107,34 +107,34 @@ pub(crate) struct Gossip {
     electing: Option<Time>,
     /// The log has grown since the last round.
     news: bool,
-    /// Every peer is reachable, and too little staleness is allowed for a hub: everything goes straight to everyone.
+    /// Every peer is reachable, and the bound on staleness is too tight for a hub: operations are sent to all directly.
     direct: bool,
     /// What was held when the neighbours in the tree were last audited, and when they are next.
     audited: Vector,
     audit: Time,
     /// What every replica holds, if the node wants to know.
     stability: Option<Stability>,
-    /// When the first message came.
-    met: Option<Time>,
-    /// The parent's round is here, and not handed on yet.
+    /// When the first message arrived.
+    first_message: Option<Time>,
+    /// The parent's round has arrived, and was not relayed yet.
     relays: bool,
     /// The way to the hub has changed, and may not be the shortest.
     explores: bool,
-    /// The node outside the following that a hub last traded with.
-    partner: Peer,
-    /// The node that was last asked in turn.
-    asked: Peer,
-    /// When this replica next looks for lost nodes, or for a shorter way.
-    probe: Time,
-    /// Since when the others surely exist; nothing is said before.
+    /// The node outside its descendants with which a hub last ran anti-entropy.
+    sync_peer: Peer,
+    /// The node that was probed last, in turn.
+    last_probed: Peer,
+    /// When this replica next probes for lost nodes, or for a shorter path.
+    next_probe: Time,
+    /// When [`Node::on_settled`] was called; nothing is sent before.
     settled: Option<Time>,
-    /// What the message at hand carries; kept for its memory.
+    /// The content of the message being written; kept to reuse its memory.
     written: Written,
     /// The earliest timer that is set.
     armed: Option<Time>,
-    /// When it last handled anything.
-    awake: Time,
-    /// When it last went on after it had been stopped.
+    /// When it last handled a message or timer.
+    last_active: Time,
+    /// When it last resumed after the process had been stopped.
     resumed: Time,
 }
 
@@ -151,7 +151,7 @@ impl Gossip {
         let node = u32::try_from(context.me.index()).expect("peers are numbered in 32 bits");
         let origin = Origin { node, incarnation: context.incarnation };
         let own = log.slot(origin);
-        let estate = Estate::new(log.slot(Self::estate_of(origin, context.nodes.len())));
+        let orphans = Orphans::new(log.slot(Self::carrier_origin(origin, context.nodes.len())));
         let mut links: Vec<_> = context.nodes.iter().map(|_| Link::default()).collect();
         links[context.me.index()].incarnation = context.incarnation;
         let mut gossip = Self {
@@ -159,9 +159,9 @@ impl Gossip {
             incarnation: context.incarnation,
             log,
             own,
-            estate,
+            orphans,
             links,
-            pace: Pace::new(settings.max_staleness),
+            pacer: Pacer::new(settings.max_staleness),
             parent: None,
             position: Position::of(context.me),
             unsettled: false,
@@ -171,16 +171,16 @@ impl Gossip {
             audited: Vector::default(),
             audit: out.now(),
             stability: None,
-            met: None,
+            first_message: None,
             relays: false,
             explores: false,
-            partner: context.me,
-            asked: context.me,
-            probe: out.now(),
+            sync_peer: context.me,
+            last_probed: context.me,
+            next_probe: out.now(),
             settled: None,
             written: Written::default(),
             armed: None,
-            awake: out.now(),
+            last_active: out.now(),
             resumed: out.now(),
         };
         gossip.parent = gossip.best_parent();
@@ -194,7 +194,7 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         self.settled = Some(whole_micros(out.now()));
-        self.greet();
+        self.introduce();
         self.wake(out, out.now());
     }
 
@@ -205,7 +205,7 @@ impl Gossip {
 
     /// The number of the operation that is made next.
     pub(crate) fn next_number(&self) -> u32 {
-        self.log.reach(self.own) + 1
+        self.log.watermark(self.own) + 1
     }
 
     /// Makes an operation, one JSON value on one line within [`REQUEST`](crate::wire::REQUEST). Returns its number.
@@ -231,20 +231,20 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let now = whole_micros(out.now());
-        self.stay_awake(now);
+        self.detect_suspension(now);
         let link = &mut self.links[from.index()];
         if from == self.me || message.incarnation < link.incarnation {
             return;
         }
         let is_unknown = link.is_unknown();
-        self.meet(from, message.incarnation);
+        self.on_incarnation(from, message.incarnation);
         let link = &mut self.links[from.index()];
-        let is_overtaken = link.heard.is_some_and(|(stamp, _)| message.at < stamp);
-        if link.heard.is_none_or(|(stamp, _)| message.at > stamp) {
-            link.heard = Some((message.at, now));
+        let is_overtaken = link.received.is_some_and(|(stamp, _)| message.at < stamp);
+        if link.received.is_none_or(|(stamp, _)| message.at > stamp) {
+            link.received = Some((message.at, now));
         }
         link.unanswered = link.unanswered.saturating_add(1);
-        self.met.get_or_insert(now);
+        self.first_message.get_or_insert(now);
         if message.acknowledges() {
             self.on_vector(from, message);
         }
@@ -253,8 +253,8 @@ impl Gossip {
             self.on_news(from, waited, now);
         }
         self.on_echo(from, message, now);
-        if message.teaches() {
-            self.on_lessons(from, message, now);
+        if message.announces() {
+            self.on_announcements(from, message, now);
         }
         // What was overtaken on its way says where the peer stood, not where it stands.
         if !is_overtaken {
@@ -263,23 +263,23 @@ impl Gossip {
                 self.on_stable(from, message);
             }
         }
-        let trades = is_unknown && self.parent.is_none() && self.electing.is_none() && !self.is_below(from);
+        let syncs = is_unknown && self.parent.is_none() && self.electing.is_none() && !self.is_descendant(from);
         let link = &mut self.links[from.index()];
-        if trades && link.lacks(&self.log) {
-            link.owe(now);
+        if syncs && link.lacks(&self.log) {
+            link.ack_by(now);
         }
         if !is_overtaken {
-            link.doubts = message.doubts;
+            link.suspects = message.suspects;
         }
         if message.answer {
-            link.owe(now);
-            link.plan = Some(now);
+            link.ack_by(now);
+            link.send_at = Some(now);
             if message.full {
-                link.introduction = Lesson::Due;
+                link.introduction = Announcement::Due;
             }
             link.resend = true;
-        } else if link.unanswered >= SILENT_ROUNDS && !self.direct && link.owed.is_some() {
-            link.owe(now);
+        } else if link.unanswered >= SILENT_ROUNDS && !self.direct && link.ack_due.is_some() {
+            link.ack_by(now);
         }
         self.wake(out, out.now());
     }
@@ -290,29 +290,29 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let now = whole_micros(out.now());
-        self.stay_awake(now);
+        self.detect_suspension(now);
         if self.armed.is_none_or(|armed| armed > out.now()) {
             // An earlier timer came in between, and a later one is set.
             return;
         }
         self.armed = None;
-        self.choose_ways();
-        self.on_silence(now);
+        self.choose_mode();
+        self.on_timeouts(now);
         self.unsettled = !self.links.iter().all(Link::is_reachable);
         self.on_election(now);
-        self.look_around(now);
-        self.hand_on(now);
+        self.probe_lost(now);
+        self.forward_orphans(now);
         self.audit(now);
-        self.settle_stability(now);
-        self.take_position(now);
+        self.update_stability(now);
+        self.update_position(now);
         if let Some(parent) = self.parent {
             let latest = now + self.acknowledge_within();
             let link = &mut self.links[parent.index()];
             if link.lacks(&self.log) {
-                link.plan(now, latest);
+                link.schedule_send(now, latest);
             }
         }
-        self.speak(now, out);
+        self.send_due(now, out);
         let idle = now + MAX_TICK_INTERVAL;
         let next = self.next_due(now).map_or(idle, |due| due.min(idle));
         self.wake(out, next.max(now + MIN_TICK_INTERVAL));
@@ -321,7 +321,7 @@ impl Gossip {
     /// See [`Replicated::is_bootstrapped`].
     pub(crate) fn is_bootstrapped(&self, now: Time) -> bool {
         let knows = |link: &Link| {
-            link.introduced && (0..self.log.origins()).all(|slot| link.known.at(slot) <= self.log.reach(slot))
+            link.introduced && (0..self.log.origins()).all(|slot| link.acked.at(slot) <= self.log.watermark(slot))
         };
         self.links.len() < 2
             || self.settled.is_some_and(|settled| now >= settled + BOOTSTRAP_TIMEOUT)
@@ -350,7 +350,7 @@ impl Gossip {
         if self.direct {
             ACKNOWLEDGE_DIRECT_WITHIN
         } else {
-            (self.pace.longest() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
+            (self.pacer.longest() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A test kit: any [`Node`] in virtual time, under the workloads, the network, the faults and the judge of
+//! A test kit that runs any [`Node`] in virtual time, with the workloads, network, faults and checkers of
 //! `gloomers test`.
 //!
-//! A simulation is decided by its seed alone and takes no time: a minute of five nodes is a fraction of a second. The
-//! report's `Debug` text names the calls that repeat it.
+//! A simulation is reproducible from its seed, and fast: a simulated minute of five nodes takes a fraction of a second.
+//! The report's `Debug` output contains the builder calls that reproduce it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -45,9 +45,9 @@ pub use crate::workbench::workload::WorkloadKind as Workload;
 pub use crate::workbench::workload::topology::Topology;
 pub use report::Report;
 
-/// A cluster of nodes and what happens to it; every call changes one thing, [`Simulation::run`] does it.
+/// A builder for simulated tests; [`Simulation::run`] runs one.
 ///
-/// Without any, it is what `gloomers test` does: five nodes and a client for each, five operations a second for a
+/// The defaults are those of `gloomers test`: five nodes and a client for each, five operations per second for a
 /// minute, no latency and no faults; the seed is 0.
 #[derive(Clone)]
 pub struct Simulation {
@@ -55,7 +55,7 @@ pub struct Simulation {
     config: TestConfig,
     threads: Option<usize>,
     latency: Duration,
-    /// How it was made, as its user wrote it.
+    /// The builder calls so far, as Rust source text.
     calls: String,
 }
 
@@ -73,7 +73,7 @@ impl Simulation {
         Self::new(factory::<N>, config, format!("Simulation::of::<{name}>()"))
     }
 
-    /// A test on the node of this crate for its workload.
+    /// A test of this crate's node for the configured workload.
     #[cfg(feature = "workbench")]
     pub(crate) fn configured(config: TestConfig, calls: String) -> Self {
         let threads = Some(config.concurrency).filter(|threads| *threads != config.nodes.len());
@@ -86,7 +86,7 @@ impl Simulation {
         Self { factory, config, threads: None, latency, calls }
     }
 
-    /// The workload of a simulation that is made of a command line.
+    /// The workload of a simulation made from a command line.
     #[cfg(feature = "workbench")]
     #[must_use]
     pub const fn workload(&self) -> Workload {
@@ -98,14 +98,14 @@ impl Simulation {
         self
     }
 
-    /// How many nodes; they are called `n0`, `n1`, ...
+    /// The number of nodes; their ids are `n0`, `n1`, ...
     #[must_use]
     pub fn nodes(mut self, count: usize) -> Self {
         self.config.nodes = TestConfig::numbered(count);
         self.with_call(format_args!("nodes({count})"))
     }
 
-    /// The command line of each node, as [`Options::parse`](crate::node::Options::parse) of its type reads it.
+    /// The command line of each node, which its [`Options::parse`](crate::node::Options::parse) parses.
     #[must_use]
     pub fn arguments<S: Into<String>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         self.config.arguments = arguments.into_iter().map(Into::into).collect();
@@ -113,49 +113,49 @@ impl Simulation {
         self.with_call(format_args!("arguments({arguments:?})"))
     }
 
-    /// Operations a second, of all clients together.
+    /// Operations per second, of all clients together.
     #[must_use]
     pub fn rate(mut self, per_second: f64) -> Self {
         self.config.rate = per_second;
         self.with_call(format_args!("rate({per_second:?})"))
     }
 
-    /// How long clients go on, before the recovery and the last reads.
+    /// The duration of the main phase, before recovery and the final reads.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.config.time_limit = limit;
         self.with_call(format_args!("time_limit({limit:?})"))
     }
 
-    /// How many clients; the default is one for each node.
+    /// The number of clients; the default is one for each node.
     #[must_use]
     pub fn concurrency(mut self, clients: usize) -> Self {
         self.threads = Some(clients);
         self.with_call(format_args!("concurrency({clients})"))
     }
 
-    /// The mean latency from server to server, in whole milliseconds.
+    /// The mean latency between servers, in whole milliseconds.
     #[must_use]
     pub fn latency(mut self, mean: Duration) -> Self {
         self.latency = mean;
         self.with_call(format_args!("latency({mean:?})"))
     }
 
-    /// How latencies are distributed around their mean; the default is that each is the mean.
+    /// The distribution of latencies; the default is constant.
     #[must_use]
     pub fn latency_shape(mut self, shape: Shape) -> Self {
         self.config.latency.shape = shape;
         self.with_call(format_args!("latency_shape(Shape::{shape:?})"))
     }
 
-    /// Whether a message waits behind the one before, as in Maelstrom, or arrives at its own time.
+    /// Whether messages of a link are delivered in order, as in Maelstrom, or each after its own latency.
     #[must_use]
     pub fn delivery(mut self, delivery: Delivery) -> Self {
         self.config.delivery = delivery;
         self.with_call(format_args!("delivery(Delivery::{delivery:?})"))
     }
 
-    /// How late messages and nodes are, as on a machine that is quiet or busy; by default, never.
+    /// Scheduling delays of messages and nodes, as on a quiet or busy machine; none by default.
     #[must_use]
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.config.jitter = jitter;
@@ -176,7 +176,7 @@ impl Simulation {
         self.with_call(format_args!("duplication({probability:?})"))
     }
 
-    /// What goes wrong, and the mean time until the next fault begins or the last one ends.
+    /// The faults of the nemesis, and the mean time between its events.
     #[must_use]
     pub fn faults(mut self, faults: &[Fault], interval: Duration) -> Self {
         self.config.nemesis = faults.to_vec();
@@ -184,20 +184,20 @@ impl Simulation {
         self.with_call(format_args!("faults(&{faults:?}, {interval:?})"))
     }
 
-    /// Cuts the network in parts and heals it again, at this mean interval.
+    /// Partitions the network and heals it again, at this mean interval.
     #[must_use]
     pub fn partition(self, interval: Duration) -> Self {
         self.faults(&[Fault::Partition], interval)
     }
 
-    /// How many operations must succeed.
+    /// The required availability.
     #[must_use]
     pub fn availability(mut self, availability: Availability) -> Self {
         self.config.availability = Some(availability);
         self.with_call(format_args!("availability(Availability::{availability:?})"))
     }
 
-    /// The consistency models that transactions must satisfy, instead of strict serializability.
+    /// The consistency models that transactions must satisfy; the default is strict serializability.
     #[must_use]
     pub fn consistency_models<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
         self.config.consistency_models = names.into_iter().map(Into::into).collect();
@@ -205,28 +205,29 @@ impl Simulation {
         self.with_call(format_args!("consistency_models({names:?})"))
     }
 
-    /// Whom the nodes of broadcast are told to be neighbours of.
+    /// The topology that broadcast nodes are given.
     #[must_use]
     pub fn topology(mut self, topology: Topology) -> Self {
         self.config.topology = topology;
         self.with_call(format_args!("topology(Topology::{topology:?})"))
     }
 
-    /// The live keys of transactions and logs, and the writes after which one is retired.
+    /// The number of keys in use at a time, and of writes after which a key is replaced, in transactions and kafka
+    /// logs.
     #[must_use]
     pub fn keys(mut self, live: u64, max_writes: u64) -> Self {
         (self.config.key_count, self.config.max_writes_per_key) = (live, max_writes);
         self.with_call(format_args!("keys({live}, {max_writes})"))
     }
 
-    /// The operations of the longest transaction.
+    /// The maximum number of micro-operations of a transaction.
     #[must_use]
     pub fn max_txn_length(mut self, operations: u64) -> Self {
         self.config.max_txn_length = operations;
         self.with_call(format_args!("max_txn_length({operations})"))
     }
 
-    /// Decides every random choice.
+    /// The seed of all random choices.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
@@ -236,20 +237,20 @@ impl Simulation {
     /// Runs the test, from the start of the nodes to the verdict.
     ///
     /// # Errors
-    /// The simulation makes no sense, which [`TestError::Unfit`] explains, or a node did not take part.
+    /// The configuration is invalid ([`TestError::Unfit`]), or a node failed to start.
     pub fn run(&self, workload: Workload) -> Result<Report, TestError> {
         self.run_on(&mut self.cluster()?, workload, &mut Unwatched)
     }
 
-    /// The cluster that [`Simulation::run`] starts, for those who want to step between it and the test.
+    /// The cluster that [`Simulation::run`] uses, for callers that wrap it before [`Simulation::run_on`].
     ///
     /// # Errors
-    /// The nodes do not understand their command line.
+    /// The nodes reject their command line.
     pub fn cluster(&self) -> Result<SimulatedCluster, TestError> {
         (self.factory)(self.config.nodes.len(), self.config.seed, &self.config.arguments).map_err(TestError::Unfit)
     }
 
-    /// Runs the test on a cluster made by somebody else, while somebody looks on.
+    /// Runs the test on the given cluster, with an observer.
     ///
     /// # Errors
     /// As [`Simulation::run`].
@@ -264,7 +265,7 @@ impl Simulation {
         Ok(Report::new(format!("{self:?}.run(Workload::{workload:?})"), &config, outcome))
     }
 
-    /// The test that the calls describe, if it can be run.
+    /// The validated configuration.
     fn config(&self, workload: Workload) -> Result<TestConfig, TestError> {
         let mut config = TestConfig { workload, ..self.config.clone() };
         config.concurrency = self.threads.unwrap_or(config.nodes.len());
@@ -279,7 +280,7 @@ impl Simulation {
     }
 }
 
-/// What is wrong, by the name of the call that says so.
+/// The message for an invalid configuration, which names the builder method.
 fn in_words(problem: Problem) -> String {
     match problem {
         Problem::Value(option, must) => {
@@ -296,7 +297,7 @@ fn in_words(problem: Problem) -> String {
     }
 }
 
-/// The calls that make the same simulation.
+/// The builder calls that make the same simulation.
 impl fmt::Debug for Simulation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.seed({})", self.calls, self.config.seed)

@@ -20,8 +20,8 @@ const AUDIT: Duration = Duration::from_secs(2);
 
 impl Gossip {
     /// Settles whether everything goes straight to everyone.
-    pub(super) fn choose_ways(&mut self) {
-        self.direct = self.pace.is_direct() && self.links.iter().all(|link| link.is_reachable() && !link.doubts);
+    pub(super) fn choose_mode(&mut self) {
+        self.direct = self.pacer.is_direct() && self.links.iter().all(|link| link.is_reachable() && !link.suspects);
     }
 
     /// Whether a peer is the next node up or down the tree.
@@ -30,10 +30,10 @@ impl Gossip {
     }
 
     /// The neighbours hear soon what this replica holds.
-    pub(super) fn owe_neighbours(&mut self, now: Time) {
+    pub(super) fn ack_neighbours_by(&mut self, now: Time) {
         for index in 0..self.links.len() {
             if self.is_neighbour(Peer::at(index)) {
-                self.links[index].owe(now + ACKNOWLEDGE_TREE_WITHIN);
+                self.links[index].ack_by(now + ACKNOWLEDGE_TREE_WITHIN);
             }
         }
     }
@@ -45,13 +45,13 @@ impl Gossip {
         }
         self.audit = now + AUDIT;
         for index in 0..self.links.len() {
-            if self.is_neighbour(Peer::at(index)) && !self.links[index].known.covers(&self.audited) {
-                self.links[index].forget_sent();
+            if self.is_neighbour(Peer::at(index)) && !self.links[index].acked.covers(&self.audited) {
+                self.links[index].reset_in_flight();
                 self.links[index].resend = true;
             }
         }
         for slot in 0..self.log.origins() {
-            self.audited.set(slot, self.log.reach(slot));
+            self.audited.set(slot, self.log.watermark(slot));
         }
     }
 }

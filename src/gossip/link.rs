@@ -1,4 +1,4 @@
-//! What a replica knows of one peer, and of the way there and back.
+//! The state that a replica keeps for one peer.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
@@ -51,7 +51,7 @@ impl Vector {
 
 /// Something sent that must be acknowledged.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Waiting {
+pub(super) struct Retransmit {
     pub(super) since: Time,
     pub(super) until: Time,
     pub(super) timeout: Duration,
@@ -60,7 +60,7 @@ pub(super) struct Waiting {
 
 /// When a hub opens its next round, as its follower sees it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Beat {
+pub(super) struct RoundSchedule {
     /// A message sent then is there as the round opens.
     pub(super) send_by: Time,
     /// When the round itself should be here.
@@ -69,7 +69,7 @@ pub(super) struct Beat {
     pub(super) period: Duration,
 }
 
-impl Beat {
+impl RoundSchedule {
     /// When a message that is there as a round opens can next be sent; the hub is not idle.
     pub(super) fn next_slot(self, now: Time) -> Time {
         let late = now.since(self.send_by).as_nanos();
@@ -80,33 +80,33 @@ impl Beat {
 
 /// How far a peer has learned something that it must learn, and that operations do not acknowledge.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lesson {
+pub(super) enum Announcement {
     /// The next message says it.
     #[default]
     Due,
     /// So has every message since the one of this stamp, since an echo names only the latest that arrived.
-    Said(u64),
+    Sent(u64),
     /// One of them did arrive.
-    Heard,
+    Acked,
 }
 
-impl Lesson {
+impl Announcement {
     /// A message of this stamp says it.
-    pub(super) fn say(&mut self, stamp: u64) {
+    pub(super) fn on_sent(&mut self, stamp: u64) {
         if *self == Self::Due {
-            *self = Self::Said(stamp);
+            *self = Self::Sent(stamp);
         }
     }
 
     fn on_echo(&mut self, stamp: u64) {
-        if matches!(*self, Self::Said(first) if stamp >= first) {
-            *self = Self::Heard;
+        if matches!(*self, Self::Sent(first) if stamp >= first) {
+            *self = Self::Acked;
         }
     }
 
     /// Gives up the hope that it arrived.
-    fn take_back(&mut self) {
-        if matches!(self, Self::Said(_)) {
+    fn assume_lost(&mut self) {
+        if matches!(self, Self::Sent(_)) {
             *self = Self::Due;
         }
     }
@@ -118,33 +118,33 @@ impl Lesson {
 pub(super) struct Link {
     /// Its latest incarnation that anyone has named; zero if nobody has.
     pub(super) incarnation: u64,
-    /// What it surely holds: it said so, or sent it.
-    pub(super) known: Vector,
-    /// What it holds if nothing was lost.
-    pub(super) sent: Vector,
-    /// What it has been told that this replica holds.
-    pub(super) told: Vector,
+    /// What it holds: it acknowledged this, or sent it.
+    pub(super) acked: Vector,
+    /// What it holds if nothing sent was lost.
+    pub(super) in_flight: Vector,
+    /// The part of this replica's own vector that was sent to it.
+    pub(super) advertised: Vector,
     /// Its whole vector as it once was, where stability is tracked, and whether that was at its last message.
     pub(super) snapshot: Vector,
     pub(super) is_exact: bool,
     /// What it has said is stable, whether this replica can act on that yet or not.
     pub(super) claimed: Vector,
     /// What this replica has found to be stable.
-    pub(super) stable: Lesson,
+    pub(super) stable: Announcement,
     /// It has said, in this incarnation, all that it holds.
     pub(super) introduced: bool,
     /// All that this replica holds, and where it stands.
-    pub(super) introduction: Lesson,
+    pub(super) introduction: Announcement,
     /// The next message goes soon, and asks for an answer at once.
-    pub(super) ask: bool,
+    pub(super) probe: bool,
     /// What was sent is not all known to have arrived, and goes again.
     pub(super) resend: bool,
     /// Smoothed round trip and its mean deviation (RFC 6298).
     pub(super) round_trip: Option<(Duration, Duration)>,
     /// The peer's latest stamp, and when it came: echoed so that the peer can measure.
-    pub(super) heard: Option<(u64, Time)>,
+    pub(super) received: Option<(u64, Time)>,
     /// The stamp of the latest message to it.
-    pub(super) said: u64,
+    pub(super) last_stamp: u64,
     /// The stamp of the latest message that carried operations.
     pub(super) last_ops: u64,
     /// Whom the peer follows, itself if it is a hub.
@@ -158,17 +158,17 @@ pub(super) struct Link {
     /// Since when nothing proves that both directions work; `None` while they are thought to.
     pub(super) suspected: Option<Time>,
     /// The peer doubts others where everything should go straight to everyone: what it says must be handed on.
-    pub(super) doubts: bool,
+    pub(super) suspects: bool,
     /// When an echo last proved it.
     pub(super) proved: Time,
-    pub(super) waiting: Option<Waiting>,
+    pub(super) retransmit: Option<Retransmit>,
     /// An acknowledgement must go by then.
-    pub(super) owed: Option<Time>,
+    pub(super) ack_due: Option<Time>,
     /// Messages heard since the last one sent.
     pub(super) unanswered: u8,
-    pub(super) beat: Option<Beat>,
+    pub(super) schedule: Option<RoundSchedule>,
     /// When the news at hand should go to this hub.
-    pub(super) plan: Option<Time>,
+    pub(super) send_at: Option<Time>,
     /// Since when it has waited for that.
     pub(super) waits_since: Option<Time>,
 }
@@ -176,7 +176,7 @@ pub(super) struct Link {
 impl Link {
     /// Somebody names the peer's incarnation. If that is a new one, it holds nothing now, and nothing that was said
     /// counts.
-    pub(super) fn meet(&mut self, incarnation: u64) -> bool {
+    pub(super) fn on_incarnation(&mut self, incarnation: u64) -> bool {
         if self.incarnation == 0 {
             self.incarnation = incarnation;
         }
@@ -184,13 +184,13 @@ impl Link {
             return false;
         }
         let suspected = self.suspected;
-        *self = Self { incarnation, suspected, round_trip: self.round_trip, ask: self.ask, ..Self::default() };
+        *self = Self { incarnation, suspected, round_trip: self.round_trip, probe: self.probe, ..Self::default() };
         true
     }
 
     /// Whether the peer has not spoken to this replica in its latest incarnation.
     pub(super) fn is_unknown(&self) -> bool {
-        self.heard.is_none()
+        self.received.is_none()
     }
 
     pub(super) fn is_reachable(&self) -> bool {
@@ -210,23 +210,23 @@ impl Link {
 
     /// What the peer is thought to hold of a slot.
     pub(super) fn assumed(&self, slot: Slot) -> u32 {
-        self.known.at(slot).max(self.sent.at(slot))
+        self.acked.at(slot).max(self.in_flight.at(slot))
     }
 
     /// Whether this replica holds something that the peer is thought to lack.
     pub(super) fn lacks(&self, log: &Log) -> bool {
-        (0..log.origins()).any(|slot| log.reach(slot) > self.assumed(slot))
+        (0..log.origins()).any(|slot| log.watermark(slot) > self.assumed(slot))
     }
 
     /// Whether all that was sent is acknowledged.
     pub(super) fn is_acknowledged(&self) -> bool {
-        self.known.covers(&self.sent)
+        self.acked.covers(&self.in_flight)
     }
 
     /// Whether something was said that must be acknowledged, and is not.
-    pub(super) fn is_unheard(&self) -> bool {
-        let is_unheard = |lesson| matches!(lesson, Lesson::Said(_));
-        !self.is_acknowledged() || is_unheard(self.introduction) || is_unheard(self.stable)
+    pub(super) fn is_unacked(&self) -> bool {
+        let is_unacked = |lesson| matches!(lesson, Announcement::Sent(_));
+        !self.is_acknowledged() || is_unacked(self.introduction) || is_unacked(self.stable)
     }
 
     /// An echo came of the message of this stamp.
@@ -234,61 +234,63 @@ impl Link {
         self.introduction.on_echo(stamp);
         self.stable.on_echo(stamp);
         if stamp >= self.last_ops && !self.is_acknowledged() {
-            self.forget_sent();
+            self.reset_in_flight();
         }
     }
 
     /// Gives up the hope that anything arrived that is not acknowledged.
-    pub(super) fn take_back(&mut self) {
-        self.introduction.take_back();
-        self.stable.take_back();
-        self.told.clear();
-        self.forget_sent();
+    pub(super) fn assume_lost(&mut self) {
+        self.introduction.assume_lost();
+        self.stable.assume_lost();
+        self.advertised.clear();
+        self.reset_in_flight();
     }
 
     /// Gives up the hope that the operations did that are not acknowledged.
-    pub(super) fn forget_sent(&mut self) {
+    pub(super) fn reset_in_flight(&mut self) {
         if !self.is_acknowledged() {
             self.resend = true;
             // With it what was said there of other operations may be lost.
-            self.told.clear();
+            self.advertised.clear();
         }
-        self.sent.copy_from(&self.known);
+        self.in_flight.copy_from(&self.acked);
     }
 
     /// The peer has heard something sent at `sent`: what is still out is newer.
     pub(super) fn on_progress(&mut self, sent: Time, now: Time) {
-        let is_unheard = self.is_unheard();
-        self.waiting = self.waiting.and_then(|waiting| match (sent >= waiting.since, is_unheard) {
-            (false, _) => Some(waiting),
+        let is_unacked = self.is_unacked();
+        self.retransmit = self.retransmit.and_then(|retransmit| match (sent >= retransmit.since, is_unacked) {
+            (false, _) => Some(retransmit),
             (true, false) => None,
-            (true, true) => Some(Waiting { since: sent + STAMP, until: now + waiting.timeout, tries: 0, ..waiting }),
+            (true, true) => {
+                Some(Retransmit { since: sent + STAMP, until: now + retransmit.timeout, tries: 0, ..retransmit })
+            }
         });
     }
 
     /// Settles when the news at hand should go, so that it arrives as the hub opens a round; never after `latest`,
     /// whatever the hub says.
-    pub(super) fn plan(&mut self, now: Time, latest: Time) {
-        self.plan = Some(self.plan.unwrap_or_else(|| self.just_in_time(now)).min(latest));
+    pub(super) fn schedule_send(&mut self, now: Time, latest: Time) {
+        self.send_at = Some(self.send_at.unwrap_or_else(|| self.just_in_time(now)).min(latest));
         self.waits_since.get_or_insert(now);
     }
 
     fn just_in_time(&self, now: Time) -> Time {
-        let Some(beat) = self.busy_beat() else { return now };
-        let idle = beat.period * 2 + self.round_trip.map_or(Duration::ZERO, |(smoothed, _)| smoothed);
-        if now.since(beat.send_by) > idle {
+        let Some(schedule) = self.busy_schedule() else { return now };
+        let idle = schedule.period * 2 + self.round_trip.map_or(Duration::ZERO, |(smoothed, _)| smoothed);
+        if now.since(schedule.send_by) > idle {
             return now;
         }
-        beat.next_slot(now)
+        schedule.next_slot(now)
     }
 
     /// The rhythm of this hub while it has one.
-    pub(super) fn busy_beat(&self) -> Option<Beat> {
-        self.beat.filter(|beat| !beat.period.is_zero())
+    pub(super) fn busy_schedule(&self) -> Option<RoundSchedule> {
+        self.schedule.filter(|schedule| !schedule.period.is_zero())
     }
 
     /// An acknowledgement must go by `at`, or earlier if one already must.
-    pub(super) fn owe(&mut self, at: Time) {
-        self.owed = Some(self.owed.map_or(at, |owed| owed.min(at)));
+    pub(super) fn ack_by(&mut self, at: Time) {
+        self.ack_due = Some(self.ack_due.map_or(at, |ack_due| ack_due.min(at)));
     }
 }

@@ -1,26 +1,25 @@
-//! The operations themselves: who made them, in what order, and which of them this replica holds.
+//! The log: the operations that this replica holds, by origin and number.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::wire::HANDED_ON;
 
-/// Who made an operation: a node in one of its incarnations.
+/// The origin of an operation: one incarnation of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {
-    /// The node's position in `node_ids`.
+    /// The node's index in `node_ids`.
     pub node: u32,
     /// Its incarnation.
     pub incarnation: u64,
 }
 
-/// The place of an origin in this replica's tables, in the order in which it first heard of them.
+/// The index of an origin in this replica's tables, in the order in which it learned of them.
 pub type Slot = usize;
 
-/// At most this many operations of one origin wait above a gap; later ones are dropped, and sent again by whoever
-/// has them.
-pub const MAX_BEYOND: usize = 1 << 14;
+/// Maximum number of out-of-order operations kept for one origin; more are dropped, and retransmitted by the peers.
+pub const MAX_OUT_OF_ORDER: usize = 1 << 14;
 
-/// Every operation this replica has heard of, by origin and number.
+/// All operations that this replica holds.
 #[derive(Debug, Default)]
 pub struct Log {
     origins: Vec<Origin>,
@@ -32,7 +31,7 @@ pub struct Log {
     /// By slot, then by number less one.
     held: Vec<Vec<Span>>,
     /// By slot: those above a gap, by number.
-    beyond: Vec<BTreeMap<u32, Span>>,
+    out_of_order: Vec<BTreeMap<u32, Span>>,
     payloads: Vec<u8>,
     /// Where the payload begins that came last.
     latest: usize,
@@ -45,21 +44,21 @@ struct Span {
     end: usize,
 }
 
-/// What became of an operation that was offered to the log.
+/// The result of [`Log::insert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Insertion {
-    /// It is new, and nothing before it is missing.
+    /// The operation is new, and contiguous with those before it.
     Next,
-    /// It is new, and kept, but one before it is missing.
-    Beyond,
-    /// The log had it.
+    /// The operation is new and kept, but one before it is missing.
+    OutOfOrder,
+    /// The log had it already.
     Known,
-    /// There was no room above the gap, or it is too large to be handed on.
+    /// [`MAX_OUT_OF_ORDER`] was reached, or the operation is too large to be forwarded.
     Dropped,
 }
 
 impl Log {
-    /// The slot of an origin, which is new if this replica never heard of it.
+    /// The slot of an origin; a new one if the origin is unknown.
     ///
     /// # Panics
     /// There are over four billion origins.
@@ -79,11 +78,11 @@ impl Log {
         self.origins.push(origin);
         *self.incarnations.entry(origin.node).or_default() += 1;
         self.held.push(Vec::new());
-        self.beyond.push(BTreeMap::new());
+        self.out_of_order.push(BTreeMap::new());
         slot
     }
 
-    /// The slot of an origin that this replica has heard of.
+    /// The slot of a known origin.
     #[must_use]
     pub fn find(&self, origin: Origin) -> Option<Slot> {
         if self.origins.get(self.recent) == Some(&origin) {
@@ -92,19 +91,19 @@ impl Log {
         self.slots.get(&origin).map(|slot| *slot as usize)
     }
 
-    /// How many origins of one node this replica has heard of.
+    /// The number of known origins of a node.
     #[must_use]
     pub fn incarnations(&self, node: u32) -> usize {
         self.incarnations.get(&node).copied().unwrap_or_default()
     }
 
-    /// How many operations are held without a gap, of all origins.
+    /// The number of contiguous operations of all origins: the sum of the watermarks.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.held.iter().map(|held| held.len() as u64).sum()
     }
 
-    /// How many origins this replica has heard of; slots are `0..origins()`.
+    /// The number of known origins; slots are `0..origins()`.
     #[must_use]
     pub fn origins(&self) -> usize {
         self.origins.len()
@@ -116,13 +115,14 @@ impl Log {
         self.origins[slot]
     }
 
-    /// The highest number up to which every operation of the slot is held: the slot's entry of the version vector.
+    /// The contiguous watermark: the highest number up to which every operation of the slot is held, which is its entry
+    /// of the version vector.
     #[must_use]
-    pub fn reach(&self, slot: Slot) -> u32 {
+    pub fn watermark(&self, slot: Slot) -> u32 {
         u32::try_from(self.held[slot].len()).unwrap_or(u32::MAX)
     }
 
-    /// The payload of an operation within [`Log::reach`].
+    /// The payload of an operation within [`Log::watermark`].
     #[must_use]
     pub fn payload(&self, slot: Slot, number: u32) -> Option<&[u8]> {
         self.held.get(slot)?.get((number as usize).checked_sub(1)?).map(|span| self.bytes(*span))
@@ -132,25 +132,25 @@ impl Log {
         &self.payloads[span.start..span.end]
     }
 
-    /// Whether an operation of the slot waits for one before it.
+    /// Whether the slot has out-of-order operations.
     #[must_use]
     pub fn has_gap(&self, slot: Slot) -> bool {
-        !self.beyond[slot].is_empty()
+        !self.out_of_order[slot].is_empty()
     }
 
-    /// The numbers of those that do, in order.
-    pub fn beyond(&self, slot: Slot) -> impl Iterator<Item = u32> + '_ {
-        self.beyond[slot].keys().copied()
+    /// The numbers of the out-of-order operations, ascending.
+    pub fn out_of_order(&self, slot: Slot) -> impl Iterator<Item = u32> + '_ {
+        self.out_of_order[slot].keys().copied()
     }
 
-    /// Offers an operation whose payload `write` appends if it is wanted.
+    /// Inserts an operation; `write` appends its payload, and is called only if the operation is new.
     #[inline]
     pub fn insert(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
-        let next = self.reach(slot).saturating_add(1);
+        let next = self.watermark(slot).saturating_add(1);
         if number < next {
             return Insertion::Known;
         }
-        if number > next || !self.beyond[slot].is_empty() {
+        if number > next || !self.out_of_order[slot].is_empty() {
             return self.insert_at_gap(slot, number, write);
         }
         let Some(span) = self.add(write) else { return Insertion::Dropped };
@@ -169,7 +169,7 @@ impl Log {
         operations: impl Iterator<Item = T>,
         write: impl Fn(T, &mut Vec<u8>),
     ) -> bool {
-        if first != self.reach(slot).saturating_add(1) || self.has_gap(slot) {
+        if first != self.watermark(slot).saturating_add(1) || self.has_gap(slot) {
             return false;
         }
         let Self { held, payloads, .. } = self;
@@ -220,37 +220,37 @@ impl Log {
     /// Above a gap or in it.
     #[cold]
     fn insert_at_gap(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
-        let next = self.reach(slot).saturating_add(1);
-        if self.beyond[slot].contains_key(&number) {
+        let next = self.watermark(slot).saturating_add(1);
+        if self.out_of_order[slot].contains_key(&number) {
             return Insertion::Known;
         }
-        if number > next && self.beyond[slot].len() >= MAX_BEYOND {
+        if number > next && self.out_of_order[slot].len() >= MAX_OUT_OF_ORDER {
             return Insertion::Dropped;
         }
         let Some(span) = self.add(write) else { return Insertion::Dropped };
         if number > next {
-            self.beyond[slot].insert(number, span);
-            return Insertion::Beyond;
+            self.out_of_order[slot].insert(number, span);
+            return Insertion::OutOfOrder;
         }
         self.held[slot].push(span);
         let mut next = next + 1;
-        while let Some(span) = self.beyond[slot].remove(&next) {
+        while let Some(span) = self.out_of_order[slot].remove(&next) {
             self.held[slot].push(span);
             next += 1;
         }
         Insertion::Next
     }
 
-    /// The payload of the operation that was new last.
+    /// The payload of the operation that was inserted last.
     #[must_use]
     pub fn latest(&self) -> &[u8] {
         &self.payloads[self.latest..]
     }
 
-    /// The payload of an operation that is held or waits above a gap.
+    /// The payload of an operation, contiguous or out of order.
     #[must_use]
     pub fn any_payload(&self, slot: Slot, number: u32) -> Option<&[u8]> {
-        self.payload(slot, number).or_else(|| self.beyond.get(slot)?.get(&number).map(|span| self.bytes(*span)))
+        self.payload(slot, number).or_else(|| self.out_of_order.get(slot)?.get(&number).map(|span| self.bytes(*span)))
     }
 }
 
@@ -263,44 +263,44 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_above_a_gap_counts_once_the_gap_is_filled() {
+    fn out_of_order_operations_count_once_the_gap_is_filled() {
         let mut log = Log::default();
         let slot = log.slot(Origin { node: 0, incarnation: 7 });
-        assert_eq!(put(&mut log, slot, 2), Insertion::Beyond);
-        assert_eq!((log.reach(slot), log.has_gap(slot)), (0, true));
+        assert_eq!(put(&mut log, slot, 2), Insertion::OutOfOrder);
+        assert_eq!((log.watermark(slot), log.has_gap(slot)), (0, true));
         assert_eq!(put(&mut log, slot, 2), Insertion::Known);
         assert_eq!(put(&mut log, slot, 1), Insertion::Next);
-        assert_eq!((log.reach(slot), log.has_gap(slot)), (2, false));
+        assert_eq!((log.watermark(slot), log.has_gap(slot)), (2, false));
         assert_eq!(log.payload(slot, 2), Some(b"2".as_slice()));
     }
 
     #[test]
-    fn no_more_than_the_bound_waits_above_a_gap() {
+    fn out_of_order_operations_are_bounded() {
         let mut log = Log::default();
         let slot = log.slot(Origin { node: 3, incarnation: 7 });
-        let last = u32::try_from(MAX_BEYOND).expect("small") + 1;
+        let last = u32::try_from(MAX_OUT_OF_ORDER).expect("small") + 1;
         for number in 2..=last {
-            assert_eq!(put(&mut log, slot, number), Insertion::Beyond);
+            assert_eq!(put(&mut log, slot, number), Insertion::OutOfOrder);
         }
         assert_eq!(put(&mut log, slot, last + 1), Insertion::Dropped);
         assert_eq!(put(&mut log, slot, 1), Insertion::Next);
-        assert_eq!(log.reach(slot), last);
+        assert_eq!(log.watermark(slot), last);
     }
 
     #[test]
-    fn what_is_too_large_to_be_handed_on_is_not_taken_in_and_neither_is_what_follows() {
+    fn an_operation_too_large_to_be_forwarded_and_those_after_it_are_dropped() {
         let mut log = Log::default();
         let slot = log.slot(Origin { node: 0, incarnation: 7 });
         let write = |bytes: usize, out: &mut Vec<u8>| out.resize(out.len() + bytes, b'1');
         assert!(log.append(slot, 1, [1, HANDED_ON.bytes + 1, 1].into_iter(), write));
-        assert_eq!(log.reach(slot), 1);
+        assert_eq!(log.watermark(slot), 1);
         assert_eq!(log.insert(slot, 2, |out| write(HANDED_ON.bytes + 1, out)), Insertion::Dropped);
         assert_eq!(log.insert(slot, 3, |out| write(HANDED_ON.bytes + 1, out)), Insertion::Dropped);
         assert_eq!((put(&mut log, slot, 2), log.payload(slot, 2)), (Insertion::Next, Some(b"2".as_slice())));
     }
 
     #[test]
-    fn lives_of_one_node_are_different_origins() {
+    fn incarnations_of_one_node_are_different_origins() {
         let mut log = Log::default();
         let first = log.slot(Origin { node: 0, incarnation: 7 });
         let second = log.slot(Origin { node: 0, incarnation: 8 });

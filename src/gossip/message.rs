@@ -1,4 +1,4 @@
-//! What replicas say to each other.
+//! The messages between replicas.
 //!
 //! ```json
 //! {"type":"gossip", "at":1763838000123456, "age":523456, "follows":0, "echo":[1763838000001000,250000],
@@ -20,13 +20,13 @@ use super::log::{Log, Origin};
 use super::position::Position;
 use super::settings::MAX_STALENESS;
 
-/// A message carries at most about this many bytes of operations; the rest follows in the next one.
+/// Approximate maximum size of the operations in one message, in bytes; the rest follows in the next one.
 pub const MAX_PAYLOAD: usize = 1 << 18;
 
 /// Lives are below this, so that their differences fit; in microseconds it is beyond the year 140,000.
 pub(super) const INCARNATIONS_END: u64 = 1 << 62;
 
-/// A message as it came, borrowed from its line.
+/// A received message, borrowed from its line.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each said or not")]
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
@@ -45,7 +45,7 @@ pub struct Message<'a> {
     /// `have` is complete.
     pub(super) full: bool,
     /// The sender doubts some node, and so cannot send straight to everyone.
-    pub(super) doubts: bool,
+    pub(super) suspects: bool,
     /// The sender is no hub, and neither is whom it follows.
     pub(super) far: bool,
     /// How many operations the sender holds, where stability is tracked.
@@ -53,7 +53,7 @@ pub struct Message<'a> {
     /// How long the oldest operation on board has waited to go to this hub.
     pub(super) waited: Option<Duration>,
     stable: Option<Json<'a>>,
-    below: Option<Json<'a>>,
+    descendants: Option<Json<'a>>,
     have: Option<Json<'a>>,
     ops: Option<Json<'a>>,
 }
@@ -61,8 +61,9 @@ pub struct Message<'a> {
 impl<'a> Field<'a> for Message<'a> {
     fn read(body: Json<'a>) -> Result<Self, crate::wire::Malformed> {
         let (mut at, mut age, mut follows, mut echo, mut next) = (None, None, None, None, None);
-        let (mut answer, mut full, mut doubts, mut far) = (false, false, false, false);
-        let (mut held, mut waited, mut stable, mut below, mut have, mut ops) = (None, None, None, None, None, None);
+        let (mut answer, mut full, mut suspects, mut far) = (false, false, false, false);
+        let (mut held, mut waited, mut stable, mut descendants, mut have, mut ops) =
+            (None, None, None, None, None, None);
         for (key, value) in body.entries().into_iter().flatten() {
             match key {
                 "at" => at = value.as_u64(),
@@ -72,12 +73,12 @@ impl<'a> Field<'a> for Message<'a> {
                 "next" => next = value.to::<(u64, u64)>().ok(),
                 "answer" => answer = value.as_bool() == Some(true),
                 "full" => full = value.as_bool() == Some(true),
-                "doubts" => doubts = value.as_bool() == Some(true),
+                "doubts" => suspects = value.as_bool() == Some(true),
                 "far" => far = value.as_bool() == Some(true),
                 "held" => held = value.as_u64(),
                 "waited" => waited = value.as_u64().map(Duration::from_micros),
                 "stable" => stable = Some(value),
-                "below" => below = Some(value),
+                "below" => descendants = Some(value),
                 "have" => have = Some(value),
                 "ops" => ops = Some(value),
                 _ => {}
@@ -101,12 +102,12 @@ impl<'a> Field<'a> for Message<'a> {
             next,
             answer,
             full,
-            doubts,
+            suspects,
             far,
             held,
             waited,
             stable,
-            below,
+            descendants,
             have,
             ops,
         })
@@ -132,13 +133,13 @@ impl<'a> Message<'a> {
     }
 
     /// Whether it says what must be acknowledged, besides operations.
-    pub(super) fn teaches(&self) -> bool {
+    pub(super) fn announces(&self) -> bool {
         self.full || self.stable.is_some()
     }
 
     /// The nodes that follow the sender, directly or not; nonsense is left out.
-    pub(super) fn below(&self) -> impl Iterator<Item = usize> + use<'a> {
-        items(self.below).filter_map(|node| usize::try_from(node.as_u64()?).ok())
+    pub(super) fn descendants(&self) -> impl Iterator<Item = usize> + use<'a> {
+        items(self.descendants).filter_map(|node| usize::try_from(node.as_u64()?).ok())
     }
 
     /// How far the sender holds origins; nonsense is left out.
@@ -192,7 +193,7 @@ pub(super) struct Header<'a> {
     pub(super) stamp: u64,
     pub(super) now: Time,
     pub(super) position: &'a Position,
-    pub(super) heard: Option<(u64, Time)>,
+    pub(super) received: Option<(u64, Time)>,
     pub(super) next: Option<(Duration, Duration)>,
     pub(super) answer: bool,
     pub(super) full: bool,
@@ -202,7 +203,7 @@ impl Header<'_> {
     pub(super) fn write(self, line: Line<'_>) -> Line<'_> {
         let age = self.stamp - self.incarnation;
         let mut line = line.field("at", self.stamp).field("age", age).field("follows", self.position.follows.index());
-        if let Some((stamp, received)) = self.heard {
+        if let Some((stamp, received)) = self.received {
             line = line.field("echo", [stamp, micros(self.now.since(received))]);
         }
         if let Some((soon, period)) = self.next {
@@ -214,7 +215,7 @@ impl Header<'_> {
         if self.full {
             line = line.field("full", true);
         }
-        if self.position.doubts {
+        if self.position.suspects {
             line = line.field("doubts", true);
         }
         if self.position.far {

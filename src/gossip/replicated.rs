@@ -1,4 +1,4 @@
-//! The replicated log as a node uses it: typed operations go in here, and come out at every node.
+//! The replicated log as a node uses it: typed operations, applied at every node.
 
 use super::log::{Log, Origin};
 use super::{Gossip, Message, Settings, Tick};
@@ -7,29 +7,29 @@ use crate::outbox::Outbox;
 use crate::time::Time;
 use crate::wire::{Array, REQUEST, Raw, TooLarge, elements, write_int, write_signed};
 
-/// What a node makes of the operations.
+/// The state that a node derives from the operations.
 pub trait View {
     /// An operation.
     type Op<'a>: Operation<'a>;
 
-    /// Takes in an operation of any origin, exactly once each, in any order. Returns whether it changed anything: one
-    /// made here that does not is not replicated.
+    /// Applies an operation of any origin; called exactly once for each, in any order. Returns whether it changed
+    /// anything: a local operation that does not is not replicated.
     fn apply(&mut self, origin: Origin, number: u32, op: Self::Op<'_>) -> bool;
 
-    /// More operations have become stable; `is_stable` tells of each whether every replica holds it, and this one all
-    /// that any of them had seen before.
+    /// Called when more operations have become causally stable: every replica holds them, and this one holds all
+    /// operations concurrent with them. `is_stable` decides it for each.
     fn on_stable(&mut self, is_stable: impl Fn(Origin, u32) -> bool) {
         let _ = is_stable;
     }
 }
 
-/// An operation as JSON text on one line. Integers, [`Raw`] values, and arrays of these are operations; others are made
-/// of them.
+/// An operation, encoded as JSON text without newlines. Implemented for integers, [`Raw`] values, and tuples of these,
+/// from which others are built.
 pub trait Operation<'a>: Sized {
-    /// Appends the text.
+    /// Appends the encoded operation.
     fn encode(&self, out: &mut Vec<u8>);
 
-    /// Reads what [`encode`](Self::encode) wrote, at this node or another; `None` if it cannot have written this.
+    /// Decodes an operation; `None` if [`encode`](Self::encode) cannot have written the text.
     fn decode(text: &'a [u8]) -> Option<Self>;
 }
 
@@ -85,22 +85,22 @@ macro_rules! tuples {
 
 tuples!((A, B)(A, B, C));
 
-/// A view on a replicated log: the part of a node that its peers share.
+/// A view on a replicated log: the replicated part of a node.
 ///
-/// Its node hands it the `gossip` messages, the [`Tick`]s and the moment at which it is settled.
+/// The node must forward its `gossip` messages, [`Tick`]s and [`Node::on_settled`] to it.
 #[derive(Debug)]
 pub struct Replicated<V> {
     gossip: Gossip,
     view: V,
     me: Origin,
-    /// How many operations were stable when the view was last told.
+    /// The number of stable operations at the last [`View::on_stable`].
     stable: u64,
-    /// Where the text of an operation is made.
+    /// The buffer in which operations are encoded.
     text: Vec<u8>,
 }
 
 impl<V: View> Replicated<V> {
-    /// A replica that holds nothing but an empty view.
+    /// A replica without operations; `view` is the initial state.
     pub fn new<N: Node>(
         context: &NodeContext<'_, N::Options>,
         settings: &Settings,
@@ -115,7 +115,7 @@ impl<V: View> Replicated<V> {
         Self { gossip, view, me, stable: 0, text: Vec::new() }
     }
 
-    /// Begins to speak to the other replicas; to be called from [`Node::on_settled`].
+    /// Starts gossiping; must be called from [`Node::on_settled`].
     pub fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
@@ -123,7 +123,7 @@ impl<V: View> Replicated<V> {
         self.gossip.on_settled(out);
     }
 
-    /// Handles a message of another replica.
+    /// Handles a message from another replica.
     #[inline]
     pub fn on_message<N: Node>(&mut self, from: ReplyTo, message: &Message<'_>, out: &mut Outbox<N>)
     where
@@ -154,10 +154,10 @@ impl<V: View> Replicated<V> {
         }
     }
 
-    /// Makes an operation: applies it to the view, and replicates it if that changed anything. Returns whether it did.
+    /// Applies an operation to the view, and replicates it if that changed anything. Returns whether it did.
     ///
     /// # Errors
-    /// Its text is beyond [`REQUEST`]: peers could not read what passes it on. Nothing has happened.
+    /// The encoded operation exceeds [`REQUEST`]; it was not applied.
     pub fn append<N: Node>(&mut self, op: V::Op<'_>, out: &mut Outbox<N>) -> Result<bool, TooLarge>
     where
         N::Timer: From<Tick>,
@@ -197,34 +197,34 @@ impl<V: View> Replicated<V> {
         REQUEST.admit(&self.text)
     }
 
-    /// What the operations have come to.
+    /// The view.
     #[must_use]
     pub const fn view(&self) -> &V {
         &self.view
     }
 
-    /// The operations themselves.
+    /// The log of operations.
     #[must_use]
     pub const fn log(&self) -> &Log {
         self.gossip.log()
     }
 
-    /// The origin of the operations that are made here.
+    /// The origin of this replica's operations.
     #[must_use]
     pub const fn me(&self) -> Origin {
         self.me
     }
 
-    /// Whether this incarnation knows where an earlier one stood: some peer has given it all that it holds, or nobody
-    /// has answered within [`BOOTSTRAP_TIMEOUT`](super::BOOTSTRAP_TIMEOUT). Until then a node should not reissue what
-    /// must be unique in all its incarnations.
+    /// Whether this replica has received all operations of some peer, or heard from none within
+    /// [`BOOTSTRAP_TIMEOUT`](super::BOOTSTRAP_TIMEOUT). Until then a restarted node does not know what its earlier
+    /// incarnations did, and must not issue anything that has to be unique.
     #[must_use]
     pub fn is_bootstrapped(&self, now: Time) -> bool {
         self.gossip.is_bootstrapped(now)
     }
 
-    /// Joins those who find out what is stable; to be called once, when it is settled that the next incarnation of this
-    /// node will know that there was this one. Nothing becomes stable before every node has joined.
+    /// Takes part in tracking causal stability; to be called once, as soon as the next incarnation of this node is
+    /// certain to know of this one. Nothing becomes stable before every node has called it.
     pub fn track_stability<N: Node>(&mut self, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
@@ -232,7 +232,8 @@ impl<V: View> Replicated<V> {
         self.gossip.track_stability(out);
     }
 
-    /// Whether this replica holds all that was ever stable, and all that is left of earlier incarnations of its node.
+    /// Whether this replica holds all operations that were ever stable, and all surviving ones of earlier incarnations
+    /// of its node.
     #[must_use]
     pub fn has_caught_up(&self) -> bool {
         self.gossip.has_caught_up()

@@ -1,18 +1,18 @@
-//! The command line of every node that stands on the log.
+//! The command line of the nodes that use the replicated log.
 
 use crate::node::Options;
 use crate::time::Duration;
 use crate::wire::Quote;
 
-/// The longest `--max-staleness`, and the longest period that a replica believes a hub to have.
+/// The largest value of `--max-staleness`, and the longest period that a replica accepts from a hub.
 pub const MAX_STALENESS: Duration = Duration::from_secs(3600);
 
-/// How a replica trades messages for freshness.
+/// The trade-off between staleness and the number of messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// `--max-staleness`: how old news may be when the last node hears it, in a cluster without faults, once the
-    /// latency is measured. Less than two hops and 50 ms sends everything straight to everyone. Without it the period
-    /// of the rounds follows the latency.
+    /// `--max-staleness`: upper bound on the time until an operation reaches every node, in a cluster without faults,
+    /// once the latency is measured. Below two hops and 50 ms, operations are sent to all nodes directly. If absent,
+    /// the period of the rounds is derived from the latency.
     pub max_staleness: Option<Duration>,
 }
 

@@ -12,7 +12,7 @@
 //! holds all of it. Costs no message under load, and one round and its acknowledgements when news ends. Without a hub
 //! for all, in a partition, nothing becomes stable.
 
-use super::link::{Lesson, Link, Vector};
+use super::link::{Announcement, Link, Vector};
 use super::log::{Log, Origin, Slot};
 use super::message::Message;
 use super::{ACKNOWLEDGE_WITHIN, Gossip, Tick};
@@ -30,7 +30,7 @@ pub(super) struct Stability {
     /// The operation of this incarnation by which others learn of it.
     config: u32,
     /// When those are asked whose vector is needed and not known.
-    ask: Option<Time>,
+    probe_at: Option<Time>,
 }
 
 impl Stability {
@@ -61,7 +61,7 @@ impl Gossip {
     /// What messages say of stability: how many operations are held, unless there is one that the vector cannot tell
     /// of.
     pub(super) fn held(&self) -> Option<u64> {
-        (self.stability.is_some() && !self.has_heirloom()).then(|| self.log.total())
+        (self.stability.is_some() && !self.has_unforwarded_orphan()).then(|| self.log.total())
     }
 
     /// Whether every replica holds the operation, and this one all that any of them had seen before.
@@ -79,7 +79,7 @@ impl Gossip {
     }
 
     /// As the hub of everyone: takes the minimum of what all hold.
-    pub(super) fn settle_stability(&mut self, now: Time) {
+    pub(super) fn update_stability(&mut self, now: Time) {
         let (is_hub, parent, me) = (self.parent.is_none() && self.electing.is_none(), self.parent, self.me);
         let settles = is_hub && self.held().is_some();
         let Self { stability: Some(stability), log, links, .. } = self else { return };
@@ -96,11 +96,11 @@ impl Gossip {
         {
             let before = stability.total;
             for slot in 0..log.origins() {
-                stability.raise(slot, least(slot).min(log.reach(slot)));
+                stability.raise(slot, least(slot).min(log.watermark(slot)));
             }
             if stability.total > before {
                 for link in links.iter_mut() {
-                    link.stable = Lesson::Due;
+                    link.stable = Announcement::Due;
                 }
             }
         }
@@ -110,14 +110,14 @@ impl Gossip {
             None => index != me.index() && link.is_reachable() && !(link.is_exact && follows(link)),
         };
         if !links.iter().enumerate().any(|(index, link)| is_missing(index, link)) {
-            stability.ask = None;
-        } else if *stability.ask.get_or_insert(now + ACKNOWLEDGE_WITHIN) <= now {
-            stability.ask = None;
+            stability.probe_at = None;
+        } else if *stability.probe_at.get_or_insert(now + ACKNOWLEDGE_WITHIN) <= now {
+            stability.probe_at = None;
             for (index, link) in links.iter_mut().enumerate() {
                 let is_missing = is_missing(index, link);
                 if is_missing {
-                    link.ask = true;
-                    link.introduction = Lesson::Due;
+                    link.probe = true;
+                    link.introduction = Announcement::Due;
                 }
             }
         }
@@ -129,18 +129,18 @@ impl Gossip {
         let Self { stability: Some(stability), log, links, .. } = self else { return };
         let link = &mut links[from.index()];
         // What is known of the peer is at most what it held as it sent this, so equal sums are equal vectors.
-        link.is_exact = message.held == Some(link.known.total());
+        link.is_exact = message.held == Some(link.acked.total());
         if link.is_exact {
-            link.snapshot.copy_from(&link.known);
+            link.snapshot.copy_from(&link.acked);
         }
-        if from_hub && link.is_exact && holds_all(log, &link.known) {
+        if from_hub && link.is_exact && holds_all(log, &link.acked) {
             let before = stability.total;
             for slot in 0..log.origins() {
                 stability.raise(slot, link.claimed.at(slot));
             }
             if stability.total > before {
                 for link in links.iter_mut() {
-                    link.stable = Lesson::Due;
+                    link.stable = Announcement::Due;
                 }
             }
         }
@@ -148,5 +148,5 @@ impl Gossip {
 }
 
 fn holds_all(log: &Log, vector: &Vector) -> bool {
-    (0..log.origins()).all(|slot| log.reach(slot) >= vector.at(slot))
+    (0..log.origins()).all(|slot| log.watermark(slot) >= vector.at(slot))
 }

@@ -1,15 +1,15 @@
-//! Challenge 5: logs to which every node appends, and offsets without coordination.
+//! Challenge 5: logs to which every node appends, with offsets assigned without coordination.
 //!
-//! Each node gives offsets to the messages sent to it: the Lamport clock of the key, times the number of nodes, plus
-//! the node's position. They are unique, and rise with everything that a node has seen. A message is *shown* once no
-//! lower offset of its key can appear any more: when it is causally stable ([`View::on_stable`]), since then all that
-//! was made without knowledge of it is here. So `send`, `poll` and `commit_offsets` are answered at once by the local
-//! replica, partitioned or not, and nodes exchange nothing but the rounds of the log. Polls lag behind by about two
-//! rounds and four hops; in a partition they wait for its end.
+//! A node assigns the offsets of the messages sent to it: the Lamport clock of the key, times the number of nodes, plus
+//! the node's index. Offsets are unique, and greater than all that the node has seen. A message becomes *visible* once
+//! no lower offset of its key can appear any more: when it is causally stable ([`View::on_stable`]), since all
+//! concurrent messages have then been received. So `send`, `poll` and `commit_offsets` are answered at once by the
+//! local replica, partitioned or not, and nodes exchange only the gossip of the replicated log. Polls lag by about two
+//! rounds and four hops; in a partition, new messages become visible after it heals.
 //!
-//! A message that only a killed node held is lost, though its `send` was answered; while a node is dead, no message
-//! becomes stable. Each incarnation asks lin-kv whether it is the first of its node. If not, it does not know which
-//! offsets were given or shown before, and its answers to `send` wait until it has been told by all
+//! A message of which a killed node held the only copy is lost, although its `send` was acknowledged; while a node is
+//! down, no message becomes stable. Each incarnation registers at lin-kv to find out whether it is the first of its
+//! node. If not, it does not know which offsets were assigned before, and replies to `send` only when it has caught up
 //! ([`Replicated::has_caught_up`]).
 
 use std::cmp::Reverse;
@@ -26,60 +26,60 @@ use crate::outbox::Outbox;
 use crate::requests;
 use crate::wire::{Bound, ErrorCode, Json, MAX_LINE, REQUEST, Raw, TooLarge, write_int, write_str};
 
-/// A poll returns at most this many messages of each key; the next one goes on from there.
+/// Maximum number of messages of each key that a poll returns; the next poll continues after them.
 pub const MAX_POLL: usize = 256;
 
-/// And at most this many bytes in all, or one message of one key if that has more: half a line.
+/// Maximum size of a poll's messages, in bytes; a single message may be larger.
 pub const MAX_POLL_BYTES: usize = MAX_LINE / 2;
 
-/// What may be sent: it is passed on with a clock of up to twenty digits.
+/// The bound on a key and its message, which are replicated with a clock of up to twenty digits.
 const SENT: Bound = Bound { bytes: REQUEST.bytes - 21, depth: REQUEST.depth };
 
 requests! {
-    /// What a kafka node is asked.
+    /// Requests to a kafka node.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Append to the log of a key.
+        /// Append a message to the log of a key.
         "send" => Send { key: &'a str, msg: Json<'a> },
-        /// Messages of some keys, each from an offset on.
+        /// Read messages, by key from which offset on.
         "poll" => Poll { offsets: Json<'a> },
-        /// Keep in mind how far some keys were read.
+        /// Store the offsets up to which keys were processed.
         "commit_offsets" => CommitOffsets { offsets: Json<'a> },
-        /// How far some keys were read.
+        /// Read the committed offsets of some keys.
         "list_committed_offsets" => ListCommittedOffsets { keys: Json<'a> },
-        /// What another replica says.
+        /// A message from another replica.
         "gossip" => Gossip(Message<'a>),
     }
 }
 
-/// An incarnation may ask again: once its name is stored it stays, and the answer is the same.
+/// The registry of first incarnations; registering twice has the same result as once.
 const REGISTER: KvClient = LIN_KV.with_policy(Policy { repetition: Repetition::Harmless, ..kv::DEFAULT_POLICY });
 
-/// The call that asks to be the first incarnation of the node.
+/// The call that registers this incarnation as the first of its node.
 #[derive(Debug, Clone, Copy)]
-pub struct Enrol;
+pub struct Register;
 
-/// A message that is not shown yet. No other has its offset.
+/// A message that is not visible yet. Ordered by its offset, which is unique.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Unstable {
     offset: u64,
     origin: Origin,
     number: u32,
-    /// Most are short, and wait for a round or two: these are kept in place.
+    /// Most are short, and stored inline.
     message: SmallVec<[u8; 16]>,
 }
 
 /// The log of one key.
 #[derive(Debug)]
 struct Topic {
-    /// Its name as JSON text.
+    /// The key as JSON text.
     key: Box<[u8]>,
-    /// The clock for the next message.
+    /// The Lamport clock for the next message.
     clock: u64,
     unstable: BinaryHeap<Reverse<Unstable>>,
-    /// Offsets of what is shown, and where its text ends.
-    shown: Vec<(u64, usize)>,
-    /// `[offset,message]` of all that is shown, each with a comma before it.
+    /// The offset of each visible message, and the end of its text.
+    visible: Vec<(u64, usize)>,
+    /// `,[offset,message]` for each visible message.
     text: Vec<u8>,
     committed: Option<u64>,
 }
@@ -88,19 +88,19 @@ impl Topic {
     fn show(&mut self, offset: u64, message: &[u8]) {
         self.text.push(b',');
         (offset, Raw(message)).encode(&mut self.text);
-        self.shown.push((offset, self.text.len()));
+        self.visible.push((offset, self.text.len()));
     }
 
-    /// The text of the first message from an offset on, and as many more as [`MAX_POLL`] and `room`, a number of bytes,
-    /// allow; without the first comma.
+    /// The text of the messages from an offset on: the first, and as many more as [`MAX_POLL`] and `room`, in bytes,
+    /// allow. Without the leading comma.
     fn from(&self, offset: u64, room: usize) -> Option<&[u8]> {
-        let first = self.shown.partition_point(|(shown, _)| *shown < offset);
-        let start = if first == 0 { 0 } else { self.shown[first - 1].1 };
-        let shown = &self.shown[first..self.shown.len().min(first + MAX_POLL)];
-        let mut end = shown.last()?.1;
+        let first = self.visible.partition_point(|(at, _)| *at < offset);
+        let start = if first == 0 { 0 } else { self.visible[first - 1].1 };
+        let visible = &self.visible[first..self.visible.len().min(first + MAX_POLL)];
+        let mut end = visible.last()?.1;
         if end - start > room {
-            let fit = shown.partition_point(|(_, end)| end - start <= room);
-            end = shown[fit.max(1) - 1].1;
+            let fit = visible.partition_point(|(_, end)| end - start <= room);
+            end = visible[fit.max(1) - 1].1;
         }
         self.text.get(start + 1..end)
     }
@@ -112,7 +112,7 @@ struct Topics {
     nodes: u64,
     all: Vec<Topic>,
     by_key: HashMap<Box<[u8]>, usize>,
-    /// Those with messages that are not shown yet.
+    /// The logs with messages that are not visible yet.
     busy: Vec<usize>,
 }
 
@@ -121,7 +121,7 @@ impl Topics {
         self.by_key.get(key).map(|index| &self.all[*index])
     }
 
-    /// The log of a key, given as JSON text.
+    /// The index of the log of a key, given as JSON text; creates the log if it does not exist.
     fn at(&mut self, key: &[u8]) -> usize {
         if let Some(index) = self.by_key.get(key) {
             return *index;
@@ -130,7 +130,7 @@ impl Topics {
             key: key.into(),
             clock: 0,
             unstable: BinaryHeap::new(),
-            shown: Vec::new(),
+            visible: Vec::new(),
             text: Vec::new(),
             committed: None,
         };
@@ -144,12 +144,12 @@ impl Topics {
         self.find(key).map_or(0, |topic| topic.clock)
     }
 
-    /// The offset of the message that a node sent at a time of its key's clock.
+    /// The offset of a message, from its clock and the node that assigned it.
     const fn offset(&self, clock: u64, node: u32) -> u64 {
         clock.saturating_mul(self.nodes).saturating_add(node as u64)
     }
 
-    /// Takes in a message.
+    /// Adds a message, not visible yet.
     fn append(&mut self, key: &[u8], clock: u64, origin: Origin, number: u32, message: &[u8]) {
         let offset = self.offset(clock, origin.node);
         let index = self.at(key);
@@ -162,7 +162,7 @@ impl Topics {
         topic.unstable.push(Reverse(Unstable { offset, origin, number, message }));
     }
 
-    /// Notes that a key was read this far; says whether that is news.
+    /// Raises the committed offset of a key; returns whether it grew.
     fn commit(&mut self, key: &[u8], offset: u64) -> bool {
         let index = self.at(key);
         let committed = &mut self.all[index].committed;
@@ -185,7 +185,7 @@ impl View for Topics {
         true
     }
 
-    /// Shows what has become stable, each key in the order of its offsets.
+    /// Makes stable messages visible, in the order of their offsets.
     fn on_stable(&mut self, is_stable: impl Fn(Origin, u32) -> bool) {
         let Self { all, busy, .. } = self;
         busy.retain(|index| {
@@ -201,7 +201,7 @@ impl View for Topics {
     }
 }
 
-/// What nodes tell each other; keys and messages are JSON text.
+/// A replicated operation; keys and messages are JSON text.
 #[derive(Debug)]
 enum Op<'a> {
     /// `[key, clock, message]`
@@ -226,12 +226,12 @@ impl<'a> Operation<'a> for Op<'a> {
     }
 }
 
-/// A node that keeps such logs.
+/// A kafka node.
 #[derive(Debug)]
 pub struct Kafka {
     log: Replicated<Topics>,
     name: Box<str>,
-    /// Whether offsets may be given: there was no earlier incarnation, or all that is left of it is here.
+    /// Whether offsets may be assigned: there was no earlier incarnation, or this replica has caught up with it.
     knows_past: bool,
     waiting: Waiting,
     /// The JSON text of a key.
@@ -316,9 +316,9 @@ impl Kafka {
         out.reply(from, "commit_offsets_ok").end();
     }
 
-    /// Whether any offset of a key can be passed on.
+    /// Checks that the longest commit of a key is within the bound.
     fn admit_commit(&mut self, name: &str) -> Result<(), TooLarge> {
-        // An escaped character takes up to six bytes.
+        // Escaping takes up to six bytes per byte.
         if name.len() < REQUEST.depth / 6 {
             return Ok(());
         }
@@ -357,22 +357,22 @@ impl Kafka {
 
     fn on_progress(&mut self, out: &mut Outbox<Self>) {
         if !self.knows_past && self.log.has_caught_up() {
-            self.go_on(out);
+            self.resume(out);
         }
     }
 
-    /// Answers whoever waits.
-    fn go_on(&mut self, out: &mut Outbox<Self>) {
+    /// Handles the requests that wait.
+    fn resume(&mut self, out: &mut Outbox<Self>) {
         self.knows_past = true;
         while let Some((from, text)) = self.waiting.take() {
             self.append(from, &text, out);
         }
     }
 
-    /// Asks to be the first incarnation of this node.
-    fn enrol(&self, out: &mut Outbox<Self>) {
+    /// Registers this incarnation as the first of its node.
+    fn register(&self, out: &mut Outbox<Self>) {
         let incarnation = self.log.me().incarnation;
-        REGISTER.cas(&*self.name, (incarnation, incarnation), IfMissing::Create, Enrol, out);
+        REGISTER.cas(&*self.name, (incarnation, incarnation), IfMissing::Create, Register, out);
     }
 }
 
@@ -383,7 +383,7 @@ fn refuse(from: ReplyTo, wanted: &str, out: &mut Outbox<Kafka>) {
 impl Node for Kafka {
     type Request<'a> = Request<'a>;
     type Timer = Tick;
-    type Call = Enrol;
+    type Call = Register;
     type Options = Settings;
 
     fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
@@ -397,7 +397,7 @@ impl Node for Kafka {
             key: Vec::new(),
             scratch: Vec::new(),
         };
-        node.enrol(out);
+        node.register(out);
         node
     }
 
@@ -418,12 +418,12 @@ impl Node for Kafka {
         }
     }
 
-    fn on_response(&mut self, _: Enrol, response: Response<'_>, out: &mut Outbox<Self>) {
+    fn on_response(&mut self, _: Register, response: Response<'_>, out: &mut Outbox<Self>) {
         match kv::swapped(response) {
-            Err(CallError::Indefinite) => self.enrol(out),
+            Err(CallError::Indefinite) => self.register(out),
             Ok(Swap::Done) => {
                 self.log.track_stability(out);
-                self.go_on(out);
+                self.resume(out);
             }
             Ok(Swap::Differs | Swap::Absent) | Err(_) => self.log.track_stability(out),
         }

@@ -1,11 +1,10 @@
-//! Transactions on lin-kv: a log of batches, each a value of its own that is created once and never changed.
+//! Transactions on lin-kv: a log of batches, each stored under its position, created once and never changed.
 //!
-//! Every node applies the batches in order, so that all go through the same states. The transactions that wait are a
-//! node's next batch: it takes the first place of the log that is free, or the node reads what came in between and
-//! tries the next one. Strictly serializable, and never aborted. A batch costs two messages; where other nodes were
-//! faster, two more and two for each place read ahead, which are as many as there are nodes, or more after a restart.
-//! Where places have been lost lately, reads and attempts go out together, and who wins rests for a round trip: so all
-//! get their turn.
+//! Every node applies the batches in order, so that all go through the same states. A node's pending transactions form
+//! its next batch, which it tries to create at the first free position; if another node was faster, it reads the
+//! batches in between and retries. Strictly serializable, and never aborted. A batch costs two messages; after a lost
+//! race two more, and two for each position read ahead: one for each node, or more after a restart. While contention is
+//! high, reads and attempts are sent together, and the winner backs off for a round trip, for fairness.
 
 mod database;
 
@@ -20,84 +19,85 @@ use crate::time::Time;
 use crate::wire::{Bound, ErrorCode, Json, REQUEST, Raw, UNANSWERABLE};
 use database::{Database, MicroOp, micro_ops};
 
-/// At most so many places of the log are read at once: the log of an earlier incarnation is long.
+/// Maximum number of positions that are read at once, after a restart.
 pub const MAX_AHEAD: u64 = 1024;
 
-/// What a batch may hold: a place and a few words go with it. More transactions take more than one place.
+/// The bound on a batch, which leaves room for the other fields of the request. More transactions take several batches.
 const BATCH: Bound = Bound { bytes: REQUEST.bytes - 128, depth: REQUEST.depth };
 
 requests! {
-    /// What a node is asked.
+    /// Requests to the node.
     #[derive(Debug)]
     pub enum Request<'a> {
-        /// Do all of this at once.
+        /// Execute a transaction.
         "txn" => Txn { txn: Json<'a> },
     }
 }
 
-/// What is asked of lin-kv.
+/// A call to lin-kv.
 #[derive(Debug, Clone, Copy)]
 pub enum Call {
-    /// Take the next place of the log.
+    /// Create the batch at the next position.
     Append,
-    /// Name the batch at this place.
+    /// Read the batch at this position.
     Read(u64),
 }
 
-/// A transaction, and who wants it.
+/// A pending transaction.
 #[derive(Debug)]
 struct Transaction {
     from: ReplyTo,
     ops: Vec<MicroOp>,
-    /// Those that change anything, as a JSON array.
+    /// Its writes and appends, as a JSON array.
     changes: Vec<u8>,
 }
 
 impl Transaction {
-    /// How much is kept while it waits.
+    /// Its size in memory, in bytes.
     fn bytes(&self) -> usize {
         self.changes.len() + self.ops.iter().map(MicroOp::bytes).sum::<usize>()
     }
 }
 
-/// After a lost place, so many batches are tried with reads beside them, in case they are lost as well.
-const WARY: u32 = 4;
+/// The number of attempts after a lost race that are sent together with reads, in case they lose as well.
+const CONTENDED_ATTEMPTS: u32 = 4;
 
-/// A node for lists and for registers.
+/// A node for the workloads txn-list-append and txn-rw-register.
 #[derive(Debug)]
 pub struct ListAppend {
     database: Database,
-    /// The first place whose batch has not been applied.
-    place: u64,
+    /// The first position whose batch has not been applied.
+    position: u64,
     waiting: VecDeque<Transaction>,
-    /// How many bytes these are.
+    /// The size of these, in bytes.
     waiting_bytes: usize,
-    /// Those that are to take the next place.
+    /// The transactions of the attempt under way.
     batch: Vec<Transaction>,
-    /// Whether the next place is known to be taken.
+    /// Whether the position is known to be taken.
     lost: bool,
-    wary: u32,
-    /// When the latest attempt began, and until when others go first, who learn of each place a round trip later.
-    asked: Time,
-    rests_until: Time,
-    /// Places that are read at once, at least and now.
+    /// The number of attempts still to be sent together with reads.
+    contended: u32,
+    /// When the latest attempt was sent, and until when the node backs off so that others can win.
+    attempted: Time,
+    backs_off_until: Time,
+    /// The number of positions that are read at once: the minimum, and the current one.
     stride: u64,
     ahead: u64,
-    /// Reads that have not been answered, and what others found, which never changes.
+    /// The number of pending reads, and the batches read so far.
     reading: u64,
     found: BTreeMap<u64, Vec<MicroOp>>,
 }
 
 impl ListAppend {
-    /// Goes on with the transactions that wait, unless others are on their way.
+    /// Starts the next batch, unless one is under way.
     fn begin(&mut self, out: &mut Outbox<Self>) {
-        if self.batch.is_empty() && !self.waiting.is_empty() && self.rests_until <= out.now() {
+        if self.batch.is_empty() && !self.waiting.is_empty() && self.backs_off_until <= out.now() {
             self.fill_batch();
             self.append(out);
         }
     }
 
-    /// Takes as many of the transactions that wait as fit, the first in any case.
+    /// Moves waiting transactions to the batch: the first, and as many more as fit.
     fn fill_batch(&mut self) {
         let mut bytes = 0;
         while let Some(next) = self.waiting.front() {
@@ -110,59 +110,60 @@ impl ListAppend {
         }
     }
 
-    /// Tries to take the next place. No batch is null, so that what is there already stays.
+    /// Tries to create the batch at the position. The compare-and-set is from null, which is never stored, so that an
+    /// existing batch is not replaced.
     fn append(&mut self, out: &mut Outbox<Self>) {
         self.lost = false;
-        self.asked = out.now();
+        self.attempted = out.now();
         let changes = self.batch.iter().map(|transaction| &transaction.changes[1..transaction.changes.len() - 1]);
         let changes: Vec<_> = changes.filter(|changes| !changes.is_empty()).collect();
         let batch = [b"[".as_slice(), &changes.join(&b','), b"]"].concat();
-        LIN_KV.cas(self.place, ((), Raw(&batch)), IfMissing::Create, Call::Append, out);
-        if self.wary > 0 {
-            self.look(out);
+        LIN_KV.cas(self.position, ((), Raw(&batch)), IfMissing::Create, Call::Append, out);
+        if self.contended > 0 {
+            self.read_ahead_once(out);
         }
     }
 
-    /// Reads ahead, unless that is being done.
-    fn look(&mut self, out: &mut Outbox<Self>) {
+    /// Reads ahead, unless reads are pending.
+    fn read_ahead_once(&mut self, out: &mut Outbox<Self>) {
         if self.reading == 0 {
             self.read_ahead(out);
         }
     }
 
-    /// The place was free.
+    /// Handles a batch created at the position.
     fn won(&mut self, out: &mut Outbox<Self>) {
-        self.wary = self.wary.saturating_sub(1);
-        let took = out.now().since(self.asked);
+        self.contended = self.contended.saturating_sub(1);
+        let took = out.now().since(self.attempted);
         if self.stride > 1 && !took.is_zero() {
-            self.rests_until = out.now() + took;
+            self.backs_off_until = out.now() + took;
             out.arm(took, ());
         }
-        self.found.remove(&self.place);
-        self.place += 1;
+        self.found.remove(&self.position);
+        self.position += 1;
         for Transaction { from, ops, changes } in self.batch.drain(..) {
             match self.database.apply(&ops) {
                 Some(result) => out.reply(from, "txn_ok").field("txn", Raw(&result)).end(),
                 None if changes == b"[]" => out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE),
-                // It is done, whatever is said.
+                // Its writes took effect, so the error must be indefinite.
                 None => out.reply_error(from, ErrorCode::CRASH, UNANSWERABLE),
             }
         }
         self.begin(out);
     }
 
-    /// The place was taken.
+    /// Handles a position already taken.
     fn lost(&mut self, out: &mut Outbox<Self>) {
-        self.wary = WARY;
+        self.contended = CONTENDED_ATTEMPTS;
         self.lost = true;
         if self.catch_up() > 0 {
             self.append(out);
         } else {
-            self.look(out);
+            self.read_ahead_once(out);
         }
     }
 
-    /// The place was not taken, or it is not known whether it was.
+    /// Handles a failed attempt, definite or not.
     fn give_up(&mut self, code: ErrorCode, text: &str, out: &mut Outbox<Self>) {
         for transaction in self.batch.drain(..) {
             out.reply_error(transaction.from, code, text);
@@ -172,12 +173,12 @@ impl ListAppend {
 
     fn read_ahead(&mut self, out: &mut Outbox<Self>) {
         self.reading = self.ahead;
-        for place in self.place..self.place + self.ahead {
-            LIN_KV.read(place, Call::Read(place), out);
+        for position in self.position..self.position + self.ahead {
+            LIN_KV.read(position, Call::Read(position), out);
         }
     }
 
-    /// All reads have been answered.
+    /// Handles the end of the pending reads.
     fn on_read(&mut self, out: &mut Outbox<Self>) {
         if !self.lost {
             return;
@@ -191,20 +192,20 @@ impl ListAppend {
         }
     }
 
-    /// Applies what has been found; how many batches these are.
+    /// Applies the batches read so far; returns their number.
     fn catch_up(&mut self) -> u64 {
-        let before = self.place;
-        while let Some(ops) = self.found.remove(&self.place) {
+        let before = self.position;
+        while let Some(ops) = self.found.remove(&self.position) {
             self.database.apply(&ops);
-            self.place += 1;
+            self.position += 1;
         }
-        self.place - before
+        self.position - before
     }
 }
 
 impl Node for ListAppend {
     type Request<'a> = Request<'a>;
-    /// Others have had their turn.
+    /// Ends the back-off.
     type Timer = ();
     type Call = Call;
     type Options = ();
@@ -213,14 +214,14 @@ impl Node for ListAppend {
         let stride = MAX_AHEAD.min(context.nodes.len() as u64);
         Self {
             database: Database::default(),
-            place: 0,
+            position: 0,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             batch: Vec::new(),
             lost: false,
-            wary: 0,
-            asked: Time::ZERO,
-            rests_until: Time::ZERO,
+            contended: 0,
+            attempted: Time::ZERO,
+            backs_off_until: Time::ZERO,
             stride,
             ahead: stride,
             reading: 0,
@@ -260,12 +261,12 @@ impl Node for ListAppend {
             (Call::Append, Response::Expired) => {
                 self.give_up(ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done", out);
             }
-            (Call::Read(place), response) => {
+            (Call::Read(position), response) => {
                 if let Response::Reply { body, .. } = response
-                    && place >= self.place
+                    && position >= self.position
                     && let Some(ops) = body.get("value").and_then(micro_ops)
                 {
-                    self.found.insert(place, ops);
+                    self.found.insert(position, ops);
                 }
                 self.reading -= 1;
                 if self.reading == 0 {

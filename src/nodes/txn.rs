@@ -1,17 +1,16 @@
-//! Challenge 6: transactions that read and write registers, at every node, partitioned or not.
+//! Challenge 6: totally available transactions that read and write registers.
 //!
-//! A transaction applies at once to the local replica and travels whole, as one operation of the log with a Lamport
-//! time. For each key the write with the highest (time, node, incarnation) stays, so replicas that hold the same are
-//! equal.
+//! A transaction executes at once on the local replica and is replicated as one operation with a Lamport timestamp. For
+//! each key the write with the highest (time, node, incarnation) wins, so replicas with the same operations are equal.
 //!
-//! What that gives: no transaction sees another's intermediate or aborted state, and those of a transaction's writes
-//! that are not overwritten appear together (monotonic atomic view); write-write and write-read dependencies follow the
-//! times, so they form no cycles (no G0, no G1). What it does not give: two transactions that read and then write the
-//! same key may both succeed (lost update, write skew), and reads may be stale. Other nodes hear of a transaction
-//! within a period and two hops; what only a killed node held is lost.
+//! Guarantees: no transaction sees another's intermediate or aborted state, and those of a transaction's writes that
+//! are not overwritten become visible together (monotonic atomic view); write-write and write-read dependencies follow
+//! the timestamps, so they form no cycles (no G0, no G1). Not prevented: two transactions that read and then write the
+//! same key may both succeed (lost update, write skew), and reads may be stale. Other nodes receive a transaction
+//! within a period and two hops; an operation of which a killed node held the only copy is lost.
 //!
-//! A node that is started again does not know which times its earlier incarnation has used. Until a peer has told it,
-//! its answers wait.
+//! A restarted node does not know which timestamps its earlier incarnation has used. Its replies wait until it has
+//! received the operations of a peer.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -27,17 +26,17 @@ use crate::requests;
 use crate::wire::{Array, ErrorCode, Json, MAX_REPLY, Raw, UNANSWERABLE, elements};
 
 requests! {
-    /// What a transaction node is asked.
+    /// Requests to a transaction node.
     #[derive(Debug)]
     pub enum Request<'a> {
         /// Read and write registers: a list of `["r", key, null]` and `["w", key, value]`.
         "txn" => Txn { txn: Json<'a> },
-        /// What another replica says.
+        /// A message from another replica.
         "gossip" => Gossip(Message<'a>),
     }
 }
 
-/// When a write was made and by whom: Lamport time, node, incarnation.
+/// The timestamp of a write: Lamport time, node, incarnation.
 type Stamp = (u64, u32, u64);
 
 /// The registers, by the JSON text of their key.
@@ -45,7 +44,7 @@ type Stamp = (u64, u32, u64);
 struct Registers {
     /// The highest time seen.
     time: u64,
-    /// The length of the longest value there ever was.
+    /// The length of the longest value ever stored, in bytes.
     longest: usize,
     table: HashMap<Box<[u8]>, (Stamp, Vec<u8>)>,
 }
@@ -56,9 +55,9 @@ impl Registers {
         self.table.get(key).map_or(b"null", |(_, value)| value)
     }
 
-    /// Whether the answer to a transaction, given as JSON text, fits into a line.
+    /// Whether the reply to a transaction, given as JSON text, is within [`MAX_REPLY`].
     fn can_answer(&self, text: &[u8]) -> bool {
-        // No step is shorter than `["r",1,1]`, and none reads more than the longest value that was or is written.
+        // No micro-operation is shorter than `["r",1,1]`, and none reads a value longer than the longest ever written.
         let steps = text.len() / 9 + 1;
         let most = steps.saturating_mul(self.longest.max(text.len())).saturating_add(text.len());
         most <= MAX_REPLY || self.answer_bytes(text) <= MAX_REPLY
@@ -78,7 +77,7 @@ impl Registers {
         bytes
     }
 
-    /// Carries out the steps of a transaction, given as JSON text, and answers it; says whether it could.
+    /// Executes a transaction, given as JSON text, and replies to it; returns `false` if its reply would be too large.
     fn execute(&mut self, from: ReplyTo, text: &[u8], stamp: Stamp, out: &mut Outbox<Txn>) -> bool {
         if !self.can_answer(text) {
             out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE);
@@ -100,7 +99,7 @@ impl Registers {
         true
     }
 
-    /// Writes unless a later write is there; of one transaction's writes the last one stays.
+    /// Writes a value, unless a later write is there; of one transaction's writes to a key the last one wins.
     fn write(&mut self, stamp: Stamp, key: &[u8], value: &[u8]) {
         self.longest = self.longest.max(value.len());
         if let Some((before, text)) = self.table.get_mut(key) {
@@ -127,7 +126,7 @@ impl View for Registers {
     }
 }
 
-/// What a transaction writes, and when: `[time, key, value, key, value, ...]`
+/// The writes of a transaction and their Lamport time: `[time, key, value, key, value, ...]`.
 struct Writes<'a> {
     time: u64,
     /// Keys and values as JSON text.
@@ -152,16 +151,16 @@ impl<'a> Operation<'a> for Writes<'a> {
     }
 }
 
-/// The verbs, as JSON text.
+/// The functions of micro-operations, as JSON text.
 const READ: &[u8] = b"\"r\"";
 const WRITE: &[u8] = b"\"w\"";
 
-/// The steps of a transaction, given as JSON text.
+/// The micro-operations of a transaction, given as JSON text.
 fn steps(text: &[u8]) -> impl Iterator<Item = Step<'_>> {
     elements(text).filter_map(Step::read)
 }
 
-/// One step of a transaction.
+/// One micro-operation of a transaction.
 struct Step<'a> {
     writes: bool,
     key: &'a [u8],
@@ -180,7 +179,7 @@ impl<'a> Step<'a> {
     }
 }
 
-/// A node that carries out transactions.
+/// A transaction node.
 #[derive(Debug)]
 pub struct Txn {
     log: Replicated<Registers>,
@@ -189,7 +188,7 @@ pub struct Txn {
 }
 
 impl Txn {
-    /// Carries out a transaction, given as JSON text, unless it is too large.
+    /// Executes a transaction, given as JSON text, unless it is too large.
     fn execute(&mut self, from: ReplyTo, text: &[u8], out: &mut Outbox<Self>) {
         let Origin { node, incarnation } = self.log.me();
         let time = self.log.view().time.saturating_add(1);

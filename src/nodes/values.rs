@@ -1,33 +1,34 @@
-//! The set that broadcast and g-set are views of: JSON values of any type, in the order in which they came.
+//! The view of broadcast and g-set: a set of JSON values of any type, in insertion order.
 //!
-//! The list is kept as the text of the reply, so that a read is a copy. What is known is found by a table of words
-//! (open addressing, linear probing): a text of up to eight bytes is such a word itself, so that integers are found
-//! without a look at the list. Two values are one if their texts are.
+//! The values are stored as the text of the reply, so that a read is a copy. Membership is decided by a hash table of
+//! 64-bit words (open addressing, linear probing): a text of up to eight bytes is stored in the word itself, so that
+//! integers are found without following a reference. Two values are equal if their texts are.
 
 use crate::gossip::View;
 use crate::gossip::log::Origin;
 use crate::wire::Raw;
 
-/// Odd, and half of its bits are set: the golden ratio's fraction.
+/// The multiplier of Fibonacci hashing: 2⁶⁴ divided by the golden ratio.
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Cells of the first table.
-const FEW: usize = 64;
+/// The initial number of cells.
+const MIN_CELLS: usize = 64;
 
 /// A set of JSON values.
 #[derive(Debug, Default)]
 pub(super) struct Values {
-    /// `,1,2,"three"`: the list, but for what is around it.
+    /// `,1,2,"three"`: the elements of the array, each after a comma.
     listed: Vec<u8>,
-    /// A power of two, of which at most half are taken: 0, the text of a short value, or that of a [`Place`].
+    /// The hash table; its length is a power of two, and at most half of it is used. A cell is 0 if it is free, else
+    /// the text of a short value, or a reference to a [`Place`].
     cells: Vec<u64>,
-    /// How many more may be taken.
+    /// The number of cells that may still be used.
     room: usize,
-    /// Values that do not fit into a word.
+    /// The values longer than a word.
     long: Vec<Place>,
 }
 
-/// Where a value lies in the list.
+/// A value in the list.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     start: usize,
@@ -36,22 +37,22 @@ struct Place {
 }
 
 impl Place {
-    /// What stands for the place of this index in a cell: no text begins with a zero.
+    /// The cell that refers to the place at an index; its low byte is 0, with which no text begins.
     const fn word(index: usize) -> u64 {
         (index as u64 + 1) << 8
     }
 
-    /// The place a cell stands for.
+    /// The place that a cell refers to.
     fn of(places: &[Self], cell: u64) -> Option<&Self> {
         if cell.to_le_bytes()[0] == 0 { places.get(usize::try_from(cell >> 8).ok()?.checked_sub(1)?) } else { None }
     }
 }
 
 impl Values {
-    /// Whether the value, the text of one in JSON, was new.
+    /// Inserts a value, given as JSON text; returns whether it was new.
     ///
     /// # Panics
-    /// The text has four gigabytes.
+    /// The text is longer than 4 GiB.
     #[inline]
     pub(super) fn insert(&mut self, value: &[u8]) -> bool {
         if self.room == 0 {
@@ -64,7 +65,7 @@ impl Values {
         let mut piece = [b','; 9];
         piece[1..].copy_from_slice(&word.to_le_bytes());
         let end = self.listed.len() + 1 + value.len();
-        // Nine bytes always, so that the length of the copy is known.
+        // Always nine bytes, so that the length of the copy is a constant.
         self.listed.extend_from_slice(&piece);
         self.listed.truncate(end);
         true
@@ -88,7 +89,7 @@ impl Values {
     /// Doubles the table.
     #[cold]
     fn grow(&mut self) {
-        let cells = vec![0; (self.cells.len() * 2).max(FEW)];
+        let cells = vec![0; (self.cells.len() * 2).max(MIN_CELLS)];
         self.room = cells.len() / 2 - self.len();
         for cell in std::mem::replace(&mut self.cells, cells) {
             if cell != 0 {
@@ -100,12 +101,12 @@ impl Values {
         }
     }
 
-    /// How many there are.
+    /// The number of values.
     pub(super) fn len(&self) -> usize {
         self.cells.len() / 2 - self.room
     }
 
-    /// How many bytes [`Self::write`] appends, at most.
+    /// Upper bound on the number of bytes that [`Self::write`] appends.
     pub(super) fn bytes(&self) -> usize {
         self.listed.len() + 2
     }
@@ -127,7 +128,7 @@ impl View for Values {
     }
 }
 
-/// The free cell for what is sought, unless it is there.
+/// The free cell in which to insert; `None` if the value is there already.
 #[inline]
 fn seek(cells: &mut [u64], hash: u32, is_sought: impl Fn(u64) -> bool) -> Option<&mut u64> {
     let last = cells.len() - 1;
@@ -156,8 +157,8 @@ fn packed(text: &[u8]) -> Option<u64> {
     }
 }
 
-/// The same in every process, and a few instructions for a short text. It does not resist those who choose values to
-/// collide; nobody does.
+/// A hash function that is the same in every process, and takes a few instructions for a short text. Not resistant to
+/// deliberate collisions.
 fn hash(text: &[u8]) -> u32 {
     let (words, tail) = text.as_chunks();
     let hash = words.iter().fold(0, |hash, word| mixed(u64::from(hash) ^ u64::from_le_bytes(*word)));

@@ -1,4 +1,4 @@
-//! What a simulation came to.
+//! The report of a simulation.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::workbench::report::summary::abridged;
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Outcome, TestConfig};
 
-/// The history of a simulation and what the judge makes of it. Its `Debug` text begins with the calls that repeat it.
+/// The history and results of a simulation. Its `Debug` output begins with the builder calls that reproduce it.
 pub struct Report {
     replay: String,
     results: Results,
@@ -33,7 +33,7 @@ impl Report {
         Self { replay, results, edn, history, counts: outcome.counts, muted: outcome.muted }
     }
 
-    /// The calls that repeat it.
+    /// The builder calls that reproduce the simulation, as Rust source text.
     #[must_use]
     pub fn replay(&self) -> &str {
         &self.replay
@@ -45,32 +45,32 @@ impl Report {
         self.results.verdict()
     }
 
-    /// Whether the test is valid, and nothing is wrong either that Maelstrom does not see: what `--strict` demands.
+    /// Whether the test passed Maelstrom's checks and this crate's extended checks, as `--strict` demands.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.verdict().merge(self.results.strict()) == Verdict::True
     }
 
-    /// Messages between servers, services among them, for each operation of a client; 0 if there was none.
+    /// Messages between servers, including services, per client operation; 0 if there was no operation.
     #[must_use]
     pub fn messages_per_op(&self) -> f64 {
         Metrics::of(&self.results).msgs_per_op.unwrap_or_default()
     }
 
-    /// How long values took to be everywhere: the quantile 0, 0.5, 0.95, 0.99 or 1. Only broadcast and g-set know.
+    /// A quantile (0, 0.5, 0.95, 0.99 or 1) of the stable latencies: the time until all later reads contained a value.
+    /// `None` for workloads other than broadcast and g-set.
     #[must_use]
     pub fn stable_latency(&self, quantile: f64) -> Option<Duration> {
         Duration::try_from_secs_f64(stable_latency_ms(&self.results, quantile)? / 1e3).ok()
     }
 
-    /// The whole map of results, as in `results.edn`.
+    /// All results, as in `results.edn`.
     #[must_use]
     pub const fn results(&self) -> &Value {
         &self.edn
     }
 
-    /// What is wrong, a sentence for each kind of violation: what makes the test invalid, and what Maelstrom does not
-    /// see.
+    /// A sentence for each failed check, extended checks included.
     #[must_use]
     pub fn violations(&self) -> Vec<String> {
         let failed = outcomes(&self.results, true).into_iter().filter(|outcome| outcome.verdict != Verdict::True);
@@ -82,28 +82,28 @@ impl Report {
         &self.results
     }
 
-    /// What the checker of the workload found: `:workload` of the results.
+    /// The results of the workload's checker: `:workload` of the results.
     ///
     /// # Panics
-    /// Never: there always is such a part.
+    /// Never: the results always have this entry.
     #[must_use]
     pub fn workload(&self) -> &Value {
-        self.edn.get("workload").expect("every judge looks at the workload")
+        self.edn.get("workload").expect("every workload has a checker")
     }
 
-    /// What clients and nemesis did and saw.
+    /// The operations of clients and nemesis.
     #[must_use]
     pub const fn history(&self) -> &History {
         &self.history
     }
 
-    /// What the network counted.
+    /// Message counts of the network.
     #[must_use]
     pub const fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// Nodes that printed a bad line, after which Maelstrom hears them no more.
+    /// Nodes that printed an invalid line, after which Maelstrom ignores their output.
     #[must_use]
     pub fn muted(&self) -> &[Muted] {
         &self.muted

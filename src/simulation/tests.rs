@@ -1,4 +1,4 @@
-//! Nodes of somebody else in the simulator, and simulations that make no sense.
+//! Simulations of user-defined nodes, and rejected configurations.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -17,45 +17,45 @@ requests! {
     }
 }
 
-/// Answers with what was asked, every other time with what was asked before.
+/// Echoes the previous value, or with `--correct` the current one.
 #[derive(Debug)]
-struct Forgetful {
+struct OffByOne {
     last: Vec<u8>,
-    honest: bool,
+    correct: bool,
 }
 
-/// `--honest`
+/// `--correct`
 #[derive(Debug, Clone)]
-struct Manners {
-    honest: bool,
+struct Arguments {
+    correct: bool,
 }
 
-impl crate::node::Options for Manners {
+impl crate::node::Options for Arguments {
     fn parse(arguments: &mut dyn Iterator<Item = String>) -> Result<Self, String> {
         match arguments.next() {
-            None => Ok(Self { honest: false }),
-            Some(argument) if argument == "--honest" => Ok(Self { honest: true }),
-            Some(argument) => Err(format!("{argument} is no manners")),
+            None => Ok(Self { correct: false }),
+            Some(argument) if argument == "--correct" => Ok(Self { correct: true }),
+            Some(argument) => Err(format!("unknown argument {argument}")),
         }
     }
 }
 
-impl Node for Forgetful {
+impl Node for OffByOne {
     type Request<'a> = Request<'a>;
     type Timer = Infallible;
     type Call = Infallible;
-    type Options = Manners;
+    type Options = Arguments;
 
-    fn start(context: &NodeContext<'_, Manners>, _: &mut Outbox<Self>) -> Self {
-        Self { last: b"null".to_vec(), honest: context.options.honest }
+    fn start(context: &NodeContext<'_, Arguments>, _: &mut Outbox<Self>) -> Self {
+        Self { last: b"null".to_vec(), correct: context.options.correct }
     }
 
     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
         let Request::Echo { echo } = request;
         let mut now = Vec::new();
         echo.write(&mut now);
-        let said = if self.honest { &now } else { &self.last };
-        out.reply(from, "echo_ok").field_with("echo", |line| line.extend_from_slice(said)).end();
+        let value = if self.correct { &now } else { &self.last };
+        out.reply(from, "echo_ok").field_with("echo", |line| line.extend_from_slice(value)).end();
         self.last = now;
     }
 }
@@ -65,24 +65,24 @@ fn second(count: u64) -> Duration {
 }
 
 #[test]
-fn a_node_of_ones_own_is_judged_and_told_how_to_repeat_it() {
-    let simulation = Simulation::of::<Forgetful>().nodes(2).time_limit(second(5)).seed(7);
-    let report = simulation.run(Workload::Echo).expect("it makes sense");
+fn a_user_defined_node_is_checked_and_its_report_reproduces_the_run() {
+    let simulation = Simulation::of::<OffByOne>().nodes(2).time_limit(second(5)).seed(7);
+    let report = simulation.run(Workload::Echo).expect("a valid configuration");
     assert_eq!(report.verdict(), Verdict::False);
     assert!(!report.is_valid() && report.history().invocation_count() > 10);
-    let told = format!("{report:?}");
-    let calls = "simulation::tests::Forgetful>().nodes(2).time_limit(5s).seed(7).run(Workload::Echo)\n{:perf";
-    assert!(told.contains(calls) && told.contains(":errors"), "{told}");
-    let honest = simulation.arguments(["--honest"]).run(Workload::Echo).expect("it makes sense");
-    assert!(honest.is_valid() && honest.muted().is_empty(), "{honest:?}");
-    assert!(honest.messages_per_op() < f64::EPSILON && honest.stable_latency(0.5).is_none());
+    let text = format!("{report:?}");
+    let calls = "simulation::tests::OffByOne>().nodes(2).time_limit(5s).seed(7).run(Workload::Echo)\n{:perf";
+    assert!(text.contains(calls) && text.contains(":errors"), "{text}");
+    let correct = simulation.arguments(["--correct"]).run(Workload::Echo).expect("a valid configuration");
+    assert!(correct.is_valid() && correct.muted().is_empty(), "{correct:?}");
+    assert!(correct.messages_per_op() < f64::EPSILON && correct.stable_latency(0.5).is_none());
 }
 
 #[test]
 fn the_same_seed_gives_the_same_history() {
     let simulation = Simulation::of::<crate::nodes::Broadcast>().nodes(3).rate(50.0).time_limit(second(3));
     let simulation = simulation.latency(second(1) / 20).latency_shape(Shape::Exponential).partition(second(1));
-    let run = |seed| simulation.clone().seed(seed).run(Workload::Broadcast).expect("it makes sense");
+    let run = |seed| simulation.clone().seed(seed).run(Workload::Broadcast).expect("a valid configuration");
     let (first, again, other) = (run(1), run(1), run(2));
     assert!(first.is_valid(), "{first:?}");
     assert_eq!(first.history().ops(), again.history().ops());
@@ -93,20 +93,20 @@ fn the_same_seed_gives_the_same_history() {
 #[test]
 fn a_machine_with_jitter_is_late_in_the_same_way_for_the_same_seed() {
     let simulation = Simulation::of::<crate::nodes::Broadcast>().nodes(3).time_limit(second(3)).seed(1);
-    let run = |jitter| simulation.clone().jitter(jitter).run(Workload::Broadcast).expect("it makes sense");
+    let run = |jitter| simulation.clone().jitter(jitter).run(Workload::Broadcast).expect("a valid configuration");
     let (quiet, again, busy) = (run(Jitter::Quiet), run(Jitter::Quiet), run(Jitter::Busy));
     assert!(format!("{quiet:?}").contains(".jitter(Jitter::Quiet).seed(1)"), "{quiet:?}");
     assert!(quiet.is_valid() && busy.is_valid(), "{quiet:?}\n{busy:?}");
     assert_eq!(quiet.history().ops(), again.history().ops());
     assert_ne!(quiet.history().ops(), busy.history().ops());
-    let never = simulation.run(Workload::Broadcast).expect("it makes sense");
+    let never = simulation.run(Workload::Broadcast).expect("a valid configuration");
     assert_eq!(run(Jitter::None).history().ops(), never.history().ops());
     assert_ne!(quiet.history().ops(), never.history().ops());
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_in_words() {
-    let base = Simulation::of::<Forgetful>();
+fn invalid_configurations_are_rejected_with_a_reason() {
+    let base = Simulation::of::<OffByOne>();
     for (simulation, why) in [
         (base.clone().nodes(0), "nodes: it must be a positive integer"),
         (base.clone().concurrency(0), "concurrency: "),
@@ -122,9 +122,9 @@ fn what_makes_no_sense_is_refused_in_words() {
         (base.clone().partition(Duration::MAX), "faults: "),
         (base.clone().keys(0, 16), "keys: "),
         (base.clone().consistency_models(["serialisable"]), "consistency_models: no consistency model is called"),
-        (base.clone().arguments(["--rude"]), "--rude is no manners"),
+        (base.clone().arguments(["--rude"]), "unknown argument --rude"),
     ] {
-        let failure = simulation.run(Workload::Echo).expect_err("it makes no sense");
+        let failure = simulation.run(Workload::Echo).expect_err("an invalid configuration");
         assert!(failure.to_string().contains(why), "{simulation:?}: {failure}");
     }
     let failure = base.nodes(2).concurrency(3).run(Workload::LinKv).expect_err("3 is no multiple of 4");
@@ -138,11 +138,11 @@ requests! {
     }
 }
 
-/// Carries out transactions, and tells nobody.
+/// Executes transactions locally, without replication.
 #[derive(Debug, Default)]
-struct Hermit(BTreeMap<Vec<u8>, Vec<u8>>);
+struct Unreplicated(BTreeMap<Vec<u8>, Vec<u8>>);
 
-impl Node for Hermit {
+impl Node for Unreplicated {
     type Request<'a> = Steps<'a>;
     type Timer = Infallible;
     type Call = Infallible;
@@ -173,27 +173,34 @@ impl Node for Hermit {
 }
 
 #[test]
-fn replicas_that_differ_are_found_though_maelstrom_finds_nothing() {
-    let hermits = Simulation::of::<Hermit>().nodes(2).rate(100.0).time_limit(second(5));
-    let report = hermits.consistency_models(["read-uncommitted"]).run(Workload::TxnRwRegister).expect("it makes sense");
+fn divergent_replicas_are_detected_by_the_extended_checks() {
+    let simulation = Simulation::of::<Unreplicated>().nodes(2).rate(100.0).time_limit(second(5));
+    let report = simulation
+        .consistency_models(["read-uncommitted"])
+        .run(Workload::TxnRwRegister)
+        .expect("a valid configuration");
     assert_eq!(report.verdict(), Verdict::True, "{report:?}");
     assert!(!report.is_valid());
-    let ours = report.results().get("gloomers").expect("a part");
-    assert_eq!(ours.get("converged"), Some(&Value::Bool(false)));
-    let difference = ours.get("difference").expect("it is told").to_string();
+    let extended = report.results().get("gloomers").expect("a part");
+    assert_eq!(extended.get("converged"), Some(&Value::Bool(false)));
+    let difference = extended.get("difference").expect("it is reported").to_string();
     assert!(difference.contains("\"n0\" [") && difference.contains("\"n1\" ["), "{difference}");
 }
 
 #[test]
-fn whoever_does_not_answer_when_all_is_over_is_told() {
-    let report = Simulation::of::<Hermit>().nodes(2).time_limit(second(1)).run(Workload::GSet).expect("it makes sense");
-    let ours = report.results().get("gloomers").expect("a part");
-    let told = ours.get("difference").expect("it is told").to_string();
-    assert!(told.starts_with("{:key nil, :node \"n0\", :error [:not-supported "), "{told}");
+fn a_node_that_rejects_the_convergence_probe_is_reported() {
+    let report = Simulation::of::<Unreplicated>()
+        .nodes(2)
+        .time_limit(second(1))
+        .run(Workload::GSet)
+        .expect("a valid configuration");
+    let extended = report.results().get("gloomers").expect("a part");
+    let difference = extended.get("difference").expect("it is reported").to_string();
+    assert!(difference.starts_with("{:key nil, :node \"n0\", :error [:not-supported "), "{difference}");
 }
 
 #[test]
-fn comparing_changes_neither_the_history_nor_what_is_counted() {
+fn the_convergence_probe_changes_neither_history_nor_counts() {
     let config = TestConfig {
         workload: Workload::TxnRwRegister,
         nodes: TestConfig::numbered(3),

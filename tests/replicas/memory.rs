@@ -31,7 +31,7 @@ fn copy(log: &Log) -> Log {
     let mut copy = Log::default();
     for slot in 0..log.origins() {
         let same = copy.slot(log.origin(slot));
-        for number in 1..=log.reach(slot) {
+        for number in 1..=log.watermark(slot) {
             let payload = log.payload(slot, number).expect("within reach");
             copy.insert(same, number, |text| text.extend_from_slice(payload));
         }
@@ -77,7 +77,7 @@ fn replicas(operations: i64, max_staleness: Option<Duration>) -> Vec<BareNode<Re
 fn besides(operations: i64, max_staleness: Option<Duration>) -> usize {
     let besides = |node: BareNode<RecordingNode<Nothing>>| {
         let log = node.node().log.log();
-        let held: u32 = (0..log.origins()).map(|slot| log.reach(slot)).sum();
+        let held: u32 = (0..log.origins()).map(|slot| log.watermark(slot)).sum();
         assert_eq!(i64::from(held), operations);
         let log = size_of(copy(log));
         size_of(node) - log

@@ -54,8 +54,8 @@ impl RecordingNode {
     /// How far it holds each origin of which it holds anything without a gap.
     pub(crate) fn vector(&self) -> BTreeMap<(u32, u64), u32> {
         let log = self.log.log();
-        let reach = |slot| (log.origin(slot), log.reach(slot));
-        let held = (0..log.origins()).map(reach).filter(|(_, reach)| *reach > 0);
+        let watermark = |slot| (log.origin(slot), log.watermark(slot));
+        let held = (0..log.origins()).map(watermark).filter(|(_, reach)| *reach > 0);
         held.map(|(origin, reach)| ((origin.node, origin.incarnation), reach)).collect()
     }
 
@@ -65,7 +65,7 @@ impl RecordingNode {
         let of = |slot| {
             let origin = log.origin(slot);
             let payload = move |number| log.payload(slot, number).expect("within reach");
-            (1..=log.reach(slot)).map(move |number| ((origin.node, origin.incarnation, number), payload(number)))
+            (1..=log.watermark(slot)).map(move |number| ((origin.node, origin.incarnation, number), payload(number)))
         };
         (0..log.origins()).flat_map(of).collect()
     }

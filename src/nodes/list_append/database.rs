@@ -1,11 +1,11 @@
-//! Keys and their values, as texts of JSON, and what transactions do to them.
+//! A map from keys to values, both as JSON text, and the execution of transactions on it.
 
 use std::collections::BTreeMap;
 
 use crate::wire::{Json, MAX_REPLY};
 
-/// More than what goes around a key and its value.
-const SURROUNDINGS: usize = 32;
+/// Upper bound on the text of a micro-operation besides its key and value, in bytes.
+const OVERHEAD: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
@@ -23,7 +23,7 @@ pub(super) struct MicroOp {
 }
 
 impl MicroOp {
-    /// How much of it is kept.
+    /// Its size in memory, in bytes.
     pub(super) const fn bytes(&self) -> usize {
         self.key.len() + self.value.len()
     }
@@ -44,7 +44,7 @@ impl MicroOp {
     }
 }
 
-/// The micro-operations of a transaction or of a batch, if it has its shape.
+/// Parses the micro-operations of a transaction or batch; `None` if it is malformed.
 pub(super) fn micro_ops(txn: Json<'_>) -> Option<Vec<MicroOp>> {
     let micro_op = |op: Json<'_>| {
         let mut parts = op.items()?;
@@ -66,19 +66,19 @@ fn text(value: Json<'_>) -> Box<str> {
     String::from_utf8_lossy(&text).into()
 }
 
-/// Appends those of some micro-operations that change anything as elements of a JSON array, which begins with `[`.
+/// Appends the writes and appends among the micro-operations as elements of a JSON array, whose `[` is there already.
 pub(super) fn write_changes(ops: &[MicroOp], out: &mut Vec<u8>) {
     for op in ops.iter().filter(|op| op.verb != Verb::Read) {
         op.write(&op.value, out);
     }
 }
 
-/// All keys and values; each key by its own text, so that `1` is not `"1"`.
+/// All values by the JSON text of their key, so that `1` differs from `"1"`.
 #[derive(Debug, Default)]
 pub(super) struct Database(BTreeMap<Box<str>, Box<str>>);
 
 impl Database {
-    /// Does all of a transaction; what it saw and did, as JSON, unless that is more than a reply may have.
+    /// Executes a transaction; returns its results as JSON, or `None` if they exceed [`MAX_REPLY`].
     pub(super) fn apply(&mut self, ops: &[MicroOp]) -> Option<Vec<u8>> {
         let mut out = vec![b'['];
         let mut fits = true;
@@ -94,7 +94,7 @@ impl Database {
                     &op.value
                 }
             };
-            fits &= out.len() + op.key.len() + value.len() < MAX_REPLY - SURROUNDINGS;
+            fits &= out.len() + op.key.len() + value.len() < MAX_REPLY - OVERHEAD;
             if fits {
                 op.write(value, &mut out);
             }

@@ -29,7 +29,7 @@ type Carriers = SmallVec<[(Slot, u32); 1]>;
 
 /// What a replica hands on for others.
 #[derive(Debug)]
-pub(super) struct Estate {
+pub(super) struct Orphans {
     pub(super) slot: Slot,
     /// When gaps are next looked at.
     look: Time,
@@ -42,7 +42,7 @@ pub(super) struct Estate {
     scratch: Vec<u8>,
 }
 
-impl Estate {
+impl Orphans {
     pub(super) fn new(slot: Slot) -> Self {
         let (gaps, packed, refused) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         Self { slot, look: Time::ZERO, gaps, packed, refused, scratch: Vec::new() }
@@ -51,12 +51,12 @@ impl Estate {
 
 impl Gossip {
     /// The origin of what a node hands on for others.
-    pub(super) fn estate_of(own: Origin, nodes: usize) -> Origin {
+    pub(super) fn carrier_origin(own: Origin, nodes: usize) -> Origin {
         let beyond = u32::try_from(nodes).expect("nodes are numbered in 32 bits");
         Origin { node: own.node + beyond, incarnation: own.incarnation }
     }
 
-    pub(super) fn is_estate(&self, origin: Origin) -> bool {
+    pub(super) fn is_carrier(&self, origin: Origin) -> bool {
         origin.node as usize >= self.links.len()
     }
 
@@ -81,7 +81,7 @@ impl Gossip {
     #[cold]
     fn refuse(&mut self, origin: Origin) {
         let node = self.maker(origin).index();
-        let refused = self.estate.refused.entry(origin.node).or_default();
+        let refused = self.orphans.refused.entry(origin.node).or_default();
         if *refused < origin.incarnation {
             *refused = origin.incarnation;
             let incarnation = origin.incarnation;
@@ -95,7 +95,7 @@ impl Gossip {
 
     /// Notes that an operation of this name was handed on, and so need not be again.
     pub(super) fn on_packed(&mut self, operation: (Slot, u32), carrier: (Slot, u32)) {
-        let carriers = self.estate.packed.entry(operation).or_default();
+        let carriers = self.orphans.packed.entry(operation).or_default();
         if !carriers.contains(&carrier) {
             carriers.push(carrier);
         }
@@ -103,50 +103,52 @@ impl Gossip {
 
     /// As which operations of estates this one was handed on.
     pub(super) fn carriers(&self, operation: (Slot, u32)) -> &[(Slot, u32)] {
-        self.estate.packed.get(&operation).map_or(&[], |carriers| carriers)
+        self.orphans.packed.get(&operation).map_or(&[], |carriers| carriers)
     }
 
     /// Whether something of an incarnation that is over waits above a gap and is not handed on: no vector tells of it.
-    pub(super) fn has_heirloom(&self) -> bool {
+    pub(super) fn has_unforwarded_orphan(&self) -> bool {
         let is_over = |slot: Slot| {
             let origin = self.log.origin(slot);
             origin.incarnation < self.links[self.maker(origin).index()].incarnation
         };
         let mut over = (0..self.log.origins()).filter(|slot| self.log.has_gap(*slot) && is_over(*slot));
-        over.any(|slot| self.log.beyond(slot).any(|number| self.carriers((slot, number)).is_empty()))
+        over.any(|slot| self.log.out_of_order(slot).any(|number| self.carriers((slot, number)).is_empty()))
     }
 
     /// Hands on what has waited above a gap since the last look.
-    pub(super) fn hand_on(&mut self, now: Time) {
-        if now < self.estate.look {
+    pub(super) fn forward_orphans(&mut self, now: Time) {
+        if now < self.orphans.look {
             return;
         }
         // Where acknowledgements take long, so do repairs.
         let timeout = TIMEOUT.max(self.acknowledge_within());
-        let Self { log, estate, news, .. } = self;
-        estate.look = now + timeout;
-        let before = std::mem::take(&mut estate.gaps);
-        estate.gaps.extend((0..log.origins()).filter(|slot| log.has_gap(*slot)).map(|slot| (slot, log.reach(slot))));
-        estate.packed.retain(|(slot, number), _| log.reach(*slot) < *number);
-        for (slot, _) in estate.gaps.iter().filter(|gap| before.contains(gap)) {
+        let Self { log, orphans, news, .. } = self;
+        orphans.look = now + timeout;
+        let before = std::mem::take(&mut orphans.gaps);
+        orphans
+            .gaps
+            .extend((0..log.origins()).filter(|slot| log.has_gap(*slot)).map(|slot| (slot, log.watermark(slot))));
+        orphans.packed.retain(|(slot, number), _| log.watermark(*slot) < *number);
+        for (slot, _) in orphans.gaps.iter().filter(|gap| before.contains(gap)) {
             let numbers: Vec<u32> =
-                log.beyond(*slot).filter(|number| !estate.packed.contains_key(&(*slot, *number))).collect();
+                log.out_of_order(*slot).filter(|number| !orphans.packed.contains_key(&(*slot, *number))).collect();
             for number in numbers {
-                estate.scratch.clear();
-                estate.scratch.push(b'[');
-                write_origin(&mut estate.scratch, log.origin(*slot), 0);
-                estate.scratch.push(b',');
-                write_int(&mut estate.scratch, number.into());
-                estate.scratch.push(b',');
-                estate.scratch.extend_from_slice(log.any_payload(*slot, number).unwrap_or_default());
-                estate.scratch.push(b']');
-                if HANDED_ON.admit(&estate.scratch).is_err() {
+                orphans.scratch.clear();
+                orphans.scratch.push(b'[');
+                write_origin(&mut orphans.scratch, log.origin(*slot), 0);
+                orphans.scratch.push(b',');
+                write_int(&mut orphans.scratch, number.into());
+                orphans.scratch.push(b',');
+                orphans.scratch.extend_from_slice(log.any_payload(*slot, number).unwrap_or_default());
+                orphans.scratch.push(b']');
+                if HANDED_ON.admit(&orphans.scratch).is_err() {
                     // What was wrapped so often could not be read by anyone.
                     continue;
                 }
-                let next = log.reach(estate.slot) + 1;
-                log.insert(estate.slot, next, |payload| payload.extend_from_slice(&estate.scratch));
-                estate.packed.entry((*slot, number)).or_default().push((estate.slot, next));
+                let next = log.watermark(orphans.slot) + 1;
+                log.insert(orphans.slot, next, |payload| payload.extend_from_slice(&orphans.scratch));
+                orphans.packed.entry((*slot, number)).or_default().push((orphans.slot, next));
                 *news = true;
             }
         }

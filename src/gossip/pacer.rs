@@ -1,4 +1,4 @@
-//! When a hub may speak: the period of its rounds, from the latency it measures and the staleness users will bear.
+//! The schedule of a hub's rounds: their period, from the measured latency and the allowed staleness.
 
 use crate::time::{Duration, Time};
 
@@ -15,10 +15,10 @@ const UNMEASURED: Duration = Duration::from_millis(370);
 const WEIGHT: u32 = 16;
 
 /// After a peer is lost or found again, the default period is shorter for this long.
-const UNREST: Duration = Duration::from_secs(20);
+const UNSTABLE_FOR: Duration = Duration::from_secs(20);
 
 /// What is left of it: detours are longer than the way over the hub, and cuts hold news up enough.
-const UNREST_PERCENT: u32 = 65;
+const UNSTABLE_PERCENT: u32 = 65;
 
 /// A first round trip counts as this long at most.
 const LONGEST_FIRST: Duration = Duration::from_millis(500);
@@ -53,14 +53,14 @@ pub(super) enum Round {
 
 /// How the rounds of a hub are spaced.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct Pacer {
     /// What the command line demands.
     max_staleness: Option<Duration>,
     /// Average one-way latency, once one exchange has measured it.
     latency: Option<Duration>,
     /// The default period is shorter.
-    restless: bool,
-    unrest_until: Time,
+    unstable: bool,
+    unstable_until: Time,
     /// When the rounds so far are paid for at one a period (generic cell rate algorithm).
     paid_until: Time,
     /// How long before a round news is wanted.
@@ -73,13 +73,13 @@ pub(super) struct Pace {
     uncharged: u32,
 }
 
-impl Pace {
+impl Pacer {
     pub(super) fn new(max_staleness: Option<Duration>) -> Self {
         Self {
             max_staleness,
             latency: None,
-            restless: false,
-            unrest_until: Time::ZERO,
+            unstable: false,
+            unstable_until: Time::ZERO,
             paid_until: Time::ZERO,
             margin: Duration::ZERO,
             last_wanted: Time::ZERO,
@@ -121,7 +121,7 @@ impl Pace {
             (Some(limit), Some(latency)) => limit.saturating_sub(latency * 2),
             (None, Some(latency)) => {
                 let period = latency * TENTHS_OF_LATENCY / 10;
-                let percent = if self.restless { UNREST_PERCENT } else { 100 };
+                let percent = if self.unstable { UNSTABLE_PERCENT } else { 100 };
                 (period * percent / 100).max(SHORTEST)
             }
             (limit, None) => UNMEASURED.min(limit.unwrap_or(UNMEASURED)),
@@ -173,9 +173,9 @@ impl Pace {
     }
 
     /// A peer was lost or found again.
-    pub(super) fn on_unrest(&mut self, now: Time) {
-        self.restless = true;
-        self.unrest_until = now + UNREST;
+    pub(super) fn on_instability(&mut self, now: Time) {
+        self.unstable = true;
+        self.unstable_until = now + UNSTABLE_FOR;
     }
 
     /// Takes note of a round that begins now.
@@ -186,7 +186,7 @@ impl Pace {
         }
         self.uncharged = (self.uncharged + 1).min(MOST_CATCH_UPS * ROUNDS_PER_CATCH_UP);
         self.last_wanted = now - self.margin;
-        self.restless &= now < self.unrest_until;
+        self.unstable &= now < self.unstable_until;
         self.paid_until = self.paid_until.max(now) + self.period();
         Round::Regular
     }
@@ -196,10 +196,10 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn at_latency(ms: u64, max_staleness: Option<Duration>) -> Pace {
-        let mut pace = Pace::new(max_staleness);
-        pace.on_round_trip(Duration::from_millis(2 * ms));
-        pace
+    fn at_latency(ms: u64, max_staleness: Option<Duration>) -> Pacer {
+        let mut pacer = Pacer::new(max_staleness);
+        pacer.on_round_trip(Duration::from_millis(2 * ms));
+        pacer
     }
 
     #[test]
@@ -210,85 +210,85 @@ mod tests {
 
     #[test]
     fn a_process_that_was_stopped_does_not_make_the_network_slow() {
-        let mut pace = at_latency(100, None);
-        pace.on_round_trip(Duration::from_secs(10));
-        assert!(pace.period() < Duration::from_millis(450));
+        let mut pacer = at_latency(100, None);
+        pacer.on_round_trip(Duration::from_secs(10));
+        assert!(pacer.period() < Duration::from_millis(450));
         assert!(at_latency(5000, None).period() < Duration::from_secs(1));
     }
 
     #[test]
     fn staleness_is_one_period_and_two_hops() {
-        let pace = at_latency(100, Some(Duration::from_millis(1700)));
-        assert_eq!(pace.period(), Duration::from_millis(1500));
-        assert!(!pace.is_direct());
+        let pacer = at_latency(100, Some(Duration::from_millis(1700)));
+        assert_eq!(pacer.period(), Duration::from_millis(1500));
+        assert!(!pacer.is_direct());
         assert!(at_latency(100, Some(Duration::from_millis(150))).is_direct());
-        assert!(Pace::new(Some(Duration::ZERO)).is_direct());
+        assert!(Pacer::new(Some(Duration::ZERO)).is_direct());
     }
 
     #[test]
     fn the_default_period_is_shorter_until_peers_have_stayed_for_a_while() {
-        let mut pace = at_latency(100, None);
+        let mut pacer = at_latency(100, None);
         let lost = Time::from_millis(10_000);
-        pace.on_unrest(lost);
-        pace.on_round(lost + UNREST - Duration::from_millis(1));
-        assert_eq!(pace.period(), Duration::from_micros(240_500));
-        pace.on_round(lost + UNREST);
-        assert_eq!(pace.period(), Duration::from_millis(370));
+        pacer.on_instability(lost);
+        pacer.on_round(lost + UNSTABLE_FOR - Duration::from_millis(1));
+        assert_eq!(pacer.period(), Duration::from_micros(240_500));
+        pacer.on_round(lost + UNSTABLE_FOR);
+        assert_eq!(pacer.period(), Duration::from_millis(370));
         let mut bound = at_latency(100, Some(Duration::from_millis(1700)));
-        bound.on_unrest(lost);
+        bound.on_instability(lost);
         assert_eq!(bound.period(), Duration::from_millis(1500));
     }
 
     #[test]
     fn after_a_lull_a_round_goes_at_once_and_then_one_a_period_on_average() {
-        let mut pace = at_latency(100, None);
+        let mut pacer = at_latency(100, None);
         let start = Time::from_millis(10_000);
-        assert!(pace.opens() <= start);
-        pace.on_round(start);
+        assert!(pacer.opens() <= start);
+        pacer.on_round(start);
         let mut last = start;
         for _ in 0..10 {
-            last = pace.opens();
-            pace.on_round(last);
+            last = pacer.opens();
+            pacer.on_round(last);
         }
-        assert_eq!(last, start + pace.period() * 10 - SHORTEST);
+        assert_eq!(last, start + pacer.period() * 10 - SHORTEST);
     }
 
     #[test]
     fn without_latency_two_rounds_may_follow_each_other_at_once() {
-        let mut pace = at_latency(0, None);
+        let mut pacer = at_latency(0, None);
         let start = Time::from_millis(10_000);
-        pace.on_round(start);
-        assert!(pace.opens() <= start);
-        pace.on_round(start);
-        assert_eq!(pace.opens(), start + SHORTEST);
+        pacer.on_round(start);
+        assert!(pacer.opens() <= start);
+        pacer.on_round(start);
+        assert_eq!(pacer.opens(), start + SHORTEST);
     }
 
     /// A hub whose last round went at this time, with the next one a period later.
-    fn after_a_round(max_staleness: Option<Duration>) -> (Pace, Time) {
-        let mut pace = at_latency(100, max_staleness);
+    fn after_a_round(max_staleness: Option<Duration>) -> (Pacer, Time) {
+        let mut pacer = at_latency(100, max_staleness);
         let start = Time::from_millis(10_000);
-        pace.on_round(start);
-        let round = pace.opens();
-        assert_eq!(pace.on_round(round), Round::Regular);
-        (pace, round)
+        pacer.on_round(start);
+        let round = pacer.opens();
+        assert_eq!(pacer.on_round(round), Round::Regular);
+        (pacer, round)
     }
 
     #[test]
     fn news_is_wanted_as_early_as_it_lately_was_late() {
         let ms = Duration::from_millis;
-        let (mut pace, round) = after_a_round(None);
-        let next = round + pace.period();
-        assert_eq!(pace.wanted(), next);
-        pace.on_news(ms(1), round + ms(7));
-        assert_eq!(pace.wanted(), next - ms(7));
-        pace.on_news(ms(1), next - ms(2));
-        assert!(pace.wanted() > next - ms(7), "what came within the margin lets it shrink slowly");
-        pace.on_news(ms(1), round + LONGEST_MARGIN + ms(1));
-        assert!(pace.wanted() > next - ms(7), "what is much too late is not waited for");
+        let (mut pacer, round) = after_a_round(None);
+        let next = round + pacer.period();
+        assert_eq!(pacer.wanted(), next);
+        pacer.on_news(ms(1), round + ms(7));
+        assert_eq!(pacer.wanted(), next - ms(7));
+        pacer.on_news(ms(1), next - ms(2));
+        assert!(pacer.wanted() > next - ms(7), "what came within the margin lets it shrink slowly");
+        pacer.on_news(ms(1), round + LONGEST_MARGIN + ms(1));
+        assert!(pacer.wanted() > next - ms(7), "what is much too late is not waited for");
         for _ in 0..10 * MARGIN_DECAY {
-            pace.on_news(ms(1), next - ms(50));
+            pacer.on_news(ms(1), next - ms(50));
         }
-        assert!(pace.wanted() > next - ms(1), "lateness of long ago is forgotten");
+        assert!(pacer.wanted() > next - ms(1), "lateness of long ago is forgotten");
     }
 
     #[test]
@@ -300,29 +300,29 @@ mod tests {
             (ms(329), ms(330), false, "the next round is here soon"),
             (ms(2_000), ms(1), false, "it is too old already"),
         ] {
-            let (mut pace, round) = after_a_round(None);
-            let next = pace.opens();
-            pace.on_news(waited, round + late);
+            let (mut pacer, round) = after_a_round(None);
+            let next = pacer.opens();
+            pacer.on_news(waited, round + late);
             let expected = if earns { round + late + COALESCING } else { next };
-            assert_eq!(pace.opens(), expected, "{why}");
+            assert_eq!(pacer.opens(), expected, "{why}");
             if earns {
-                assert_eq!(pace.on_round(expected), Round::CatchUp);
-                assert_eq!(pace.opens(), next.max(pace.wanted()), "the schedule stays");
+                assert_eq!(pacer.on_round(expected), Round::CatchUp);
+                assert_eq!(pacer.opens(), next.max(pacer.wanted()), "the schedule stays");
             }
         }
     }
 
     #[test]
     fn rounds_in_between_are_rare_however_often_news_is_late() {
-        let (mut pace, mut round) = after_a_round(None);
+        let (mut pacer, mut round) = after_a_round(None);
         let mut extra = 0;
         for _ in 0..10 * ROUNDS_PER_CATCH_UP {
-            pace.on_news(Duration::from_millis(329), round + Duration::from_millis(1));
-            round = pace.opens();
-            if pace.on_round(round) == Round::CatchUp {
+            pacer.on_news(Duration::from_millis(329), round + Duration::from_millis(1));
+            round = pacer.opens();
+            if pacer.on_round(round) == Round::CatchUp {
                 extra += 1;
-                round = pace.opens();
-                assert_eq!(pace.on_round(round), Round::Regular);
+                round = pacer.opens();
+                assert_eq!(pacer.on_round(round), Round::Regular);
             }
         }
         assert!((10..=10 + MOST_CATCH_UPS).contains(&extra), "{extra}");
@@ -330,8 +330,8 @@ mod tests {
 
     #[test]
     fn a_margin_is_taken_from_the_period_where_the_staleness_is_bounded() {
-        let (mut pace, round) = after_a_round(Some(Duration::from_millis(450)));
-        pace.on_news(Duration::ZERO, round + Duration::from_millis(9));
-        assert_eq!(pace.period(), Duration::from_millis(241));
+        let (mut pacer, round) = after_a_round(Some(Duration::from_millis(450)));
+        pacer.on_news(Duration::ZERO, round + Duration::from_millis(9));
+        assert_eq!(pacer.period(), Duration::from_millis(241));
     }
 }

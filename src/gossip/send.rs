@@ -1,4 +1,4 @@
-//! When a replica speaks, to whom, and what it says.
+//! Sending: when a message is due, to which peer, and what it contains.
 //!
 //! News goes to the hub just in time for its round, and to followers in rounds, one a period. A relay, which has both a
 //! hub and followers, keeps its hub's time: it hands a round on as it comes, and collects news until its own must go.
@@ -7,10 +7,10 @@ use crate::node::{Node, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 
-use super::link::{Beat, Lesson, Link, Vector, Waiting};
+use super::link::{Announcement, Link, Retransmit, RoundSchedule, Vector};
 use super::log::{Log, Origin, Slot};
 use super::message::{Header, MAX_PAYLOAD, micros, write_entry, write_run};
-use super::pace::Round;
+use super::pacer::Round;
 use super::stability::Stability;
 use super::{
     BOOTSTRAP_TIMEOUT, COALESCING_WINDOW, Gossip, MAX_TIMEOUT, MIN_TIMEOUT, STAMP, TIMER_SLACK, Tick,
@@ -19,7 +19,7 @@ use super::{
 
 impl Gossip {
     /// Sends whatever is due.
-    pub(super) fn speak<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
+    pub(super) fn send_due<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
     where
         N::Timer: From<Tick>,
     {
@@ -40,33 +40,33 @@ impl Gossip {
             return None;
         }
         let link = &self.links[peer.index()];
-        let asks = link.ask.then_some(now);
+        let probes = link.probe.then_some(now);
         if self.direct {
-            let own = self.originals().into_iter().any(|slot| self.log.reach(slot) > link.assumed(slot));
+            let own = self.originals().into_iter().any(|slot| self.log.watermark(slot) > link.assumed(slot));
             let repairs = link.resend && self.is_neighbour(peer);
             let news = own || (repairs && link.lacks(&self.log));
-            [asks, news.then_some(now), link.owed].into_iter().flatten().min()
+            [probes, news.then_some(now), link.ack_due].into_iter().flatten().min()
         } else if self.is_hub(peer) {
-            let news = link.lacks(&self.log).then_some(link.plan.unwrap_or(now));
+            let news = link.lacks(&self.log).then_some(link.send_at.unwrap_or(now));
             // An acknowledgement rides on news that goes anyway.
-            [asks, news.or(link.owed)].into_iter().flatten().min()
+            [probes, news.or(link.ack_due)].into_iter().flatten().min()
         } else if self.is_follower(peer) {
-            asks
+            probes
         } else {
-            [asks, link.owed].into_iter().flatten().min()
+            [probes, link.ack_due].into_iter().flatten().min()
         }
     }
 
     /// What nobody else tells first.
     fn originals(&self) -> [Slot; 2] {
-        [self.own, self.estate.slot]
+        [self.own, self.orphans.slot]
     }
 
     /// When the next round should go.
     fn to_followers(&self, now: Time) -> Option<Time> {
         let opens = self.opens(now);
-        let trades = self.parent.is_none() && self.may_trade(now) && self.next_partner().is_some();
-        let mut due = trades.then_some(opens);
+        let syncs = self.parent.is_none() && self.may_sync(now) && self.next_sync_peer().is_some();
+        let mut due = syncs.then_some(opens);
         let mut lacks = false;
         for (index, link) in self.links.iter().enumerate() {
             if !self.is_follower(Peer::at(index)) {
@@ -77,9 +77,10 @@ impl Gossip {
             lacks = lacks || settles || ((self.news || link.resend) && link.lacks(&self.log));
             let news = lacks.then_some(opens);
             // An answer that is asked for waits for the round, but never long.
-            let owed =
-                link.owed.map(|owed| owed.max(opens.min(owed + (self.pace.latency() / 4).max(COALESCING_WINDOW))));
-            due = [due, news, owed].into_iter().flatten().min();
+            let ack_due = link
+                .ack_due
+                .map(|ack_due| ack_due.max(opens.min(ack_due + (self.pacer.latency() / 4).max(COALESCING_WINDOW))));
+            due = [due, news, ack_due].into_iter().flatten().min();
             if due.is_some_and(|due| due <= now) {
                 break;
             }
@@ -89,39 +90,39 @@ impl Gossip {
 
     /// Whether a follower must hear what has become stable.
     fn settles(&self, link: &Link) -> bool {
-        self.parent.is_none() && link.stable == Lesson::Due && self.stable_total() > 0
+        self.parent.is_none() && link.stable == Announcement::Due && self.stable_total() > 0
     }
 
     /// When the followers' next round goes: right behind the parent's, where there is one.
     pub(super) fn opens(&self, now: Time) -> Time {
         // At the start all introductions go in one round.
-        let own = self.pace.opens().max(self.met.unwrap_or(now) + COALESCING_WINDOW);
-        match self.parent_beat() {
+        let own = self.pacer.opens().max(self.first_message.unwrap_or(now) + COALESCING_WINDOW);
+        match self.parent_schedule() {
             Some(_) if self.relays => now,
-            Some(beat) if beat.arrival + TIMER_SLACK > now => own.max(beat.arrival + TIMER_SLACK),
+            Some(schedule) if schedule.arrival + TIMER_SLACK > now => own.max(schedule.arrival + TIMER_SLACK),
             Some(_) | None => own,
         }
     }
 
     /// The rhythm of the parent while it has one.
-    fn parent_beat(&self) -> Option<Beat> {
-        self.parent.and_then(|parent| self.links[parent.index()].busy_beat())
+    fn parent_schedule(&self) -> Option<RoundSchedule> {
+        self.parent.and_then(|parent| self.links[parent.index()].busy_schedule())
     }
 
     /// How soon followers' news is wanted, and the period from then on: in time for the parent's round, where there is
     /// one.
     fn closes(&self, now: Time) -> (Duration, Duration) {
-        if let Some(beat) = self.parent_beat().filter(|beat| beat.arrival > now) {
-            return (beat.next_slot(now).since(now), beat.period);
+        if let Some(schedule) = self.parent_schedule().filter(|schedule| schedule.arrival > now) {
+            return (schedule.next_slot(now).since(now), schedule.period);
         }
-        let soon = self.pace.wanted().since(now);
-        (soon, if soon.is_zero() { Duration::ZERO } else { self.pace.period() })
+        let soon = self.pacer.wanted().since(now);
+        (soon, if soon.is_zero() { Duration::ZERO } else { self.pacer.period() })
     }
 
     /// News came from a follower whose oldest operation had waited there for so long.
     pub(super) fn on_news(&mut self, from: Peer, waited: Duration, now: Time) {
         if self.parent.is_none() && !self.direct && self.is_follower(from) {
-            self.pace.on_news(waited, now);
+            self.pacer.on_news(waited, now);
         }
     }
 
@@ -131,7 +132,7 @@ impl Gossip {
         N::Timer: From<Tick>,
     {
         let opens = self.opens(now) <= now;
-        let round = opens.then(|| self.pace.on_round(now));
+        let round = opens.then(|| self.pacer.on_round(now));
         if opens {
             self.news = false;
             self.relays = false;
@@ -139,8 +140,8 @@ impl Gossip {
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
             let link = &self.links[index];
-            let wanted = match (link.owed, round) {
-                (Some(owed), _) if owed <= now => true,
+            let wanted = match (link.ack_due, round) {
+                (Some(ack_due), _) if ack_due <= now => true,
                 (_, Some(Round::CatchUp)) => link.lacks(&self.log),
                 (None, Some(Round::Regular)) => link.lacks(&self.log) || self.settles(link),
                 (Some(_), Some(Round::Regular)) => true,
@@ -151,7 +152,7 @@ impl Gossip {
             }
         }
         if round == Some(Round::Regular) && self.parent.is_none() {
-            self.trade(now);
+            self.sync_next(now);
         }
     }
 
@@ -163,12 +164,12 @@ impl Gossip {
         let now = whole_micros(out.now());
         let stamp = self.incarnation + now.as_nanos() / 1000;
         let link = &mut self.links[to.index()];
-        if stamp <= link.said {
+        if stamp <= link.last_stamp {
             // Two messages of one instant may change places, and could not be told apart.
-            link.owe(now + STAMP);
+            link.ack_by(now + STAMP);
             return;
         }
-        let has_spoken = std::mem::replace(&mut link.said, stamp) > 0;
+        let has_spoken = std::mem::replace(&mut link.last_stamp, stamp) > 0;
         let (hub, follower) = (self.is_hub(to), self.is_follower(to));
         let next = follower.then(|| self.closes(now));
         let rounds = self.acknowledge_within();
@@ -178,31 +179,32 @@ impl Gossip {
         let is_tracked = self.is_tracked(to);
         let nodes = self.links.len();
         let held = self.held();
-        let Self { log, links, incarnation, pace, written, stability, parent, position, partner, .. } = self;
+        let Self { log, links, incarnation, pacer, written, stability, parent, position, sync_peer, .. } = self;
         let link = &mut links[to.index()];
-        let full = link.introduction != Lesson::Heard;
-        let answer = link.ask;
-        let header = Header { incarnation: *incarnation, stamp, now, position, heard: link.heard, next, answer, full };
+        let full = link.introduction != Announcement::Acked;
+        let answer = link.probe;
+        let header =
+            Header { incarnation: *incarnation, stamp, now, position, received: link.received, next, answer, full };
         // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub, and only
         // there it must be known.
         let only = if direct && !(link.resend && (hub || follower)) { Some(&originals[..]) } else { None };
         // Who was never heard is asked what it holds first; if no answer comes, it may hear all the same, and is traded
         // with.
-        let trades = has_spoken && to == *partner;
-        let asks_first = link.is_unknown() && !trades && !hub && !direct;
-        let only = if asks_first { Some(&[][..]) } else { only };
+        let syncs = has_spoken && to == *sync_peer;
+        let probes_first = link.is_unknown() && !syncs && !hub && !direct;
+        let only = if probes_first { Some(&[][..]) } else { only };
         let brief = direct && !full && !hub && !follower;
         let concerns = |origin: Origin| !brief || origin.node as usize % nodes == to.index();
         let mut message = header.write(out.send(to, "gossip"));
-        if hub && !position.below.is_empty() {
-            message = message.field("below", &position.below);
+        if hub && !position.descendants.is_empty() {
+            message = message.field("below", &position.descendants);
         }
         if let Some(held) = held {
             message = message.field("held", held);
         }
-        let says_stable = follower && parent.is_none() && link.stable != Lesson::Heard;
+        let says_stable = follower && parent.is_none() && link.stable != Announcement::Acked;
         if let Some(stable) = stability.as_ref().filter(|stable| says_stable && stable.total > 0) {
-            link.stable.say(stamp);
+            link.stable.on_sent(stamp);
             message = message.field_with("stable", |text| write_stable(text, log, stable, *incarnation));
         }
         let message = message.field_with("ops", |text| write_ops(text, log, link, *incarnation, only, written));
@@ -215,21 +217,21 @@ impl Gossip {
         }
         if carries {
             link.last_ops = stamp;
-            if let Some(beat) = link.beat.as_mut().filter(|beat| beat.send_by <= now + TIMER_SLACK) {
+            if let Some(schedule) = link.schedule.as_mut().filter(|schedule| schedule.send_by <= now + TIMER_SLACK) {
                 // The hub opens a round for this; more news is in time for the next one.
-                beat.send_by = beat.send_by + beat.period;
+                schedule.send_by = schedule.send_by + schedule.period;
             }
         }
-        link.introduction.say(stamp);
-        link.plan = None;
-        link.ask = false;
+        link.introduction.on_sent(stamp);
+        link.send_at = None;
+        link.probe = false;
         link.resend = written.is_cut_short;
         // What did not fit follows as fast as the receiver can be expected to read it.
-        link.owed = written.is_cut_short.then_some(now + COALESCING_WINDOW);
+        link.ack_due = written.is_cut_short.then_some(now + COALESCING_WINDOW);
         link.unanswered = 0;
-        if (carries || answer || link.is_unheard()) && is_tracked {
+        if (carries || answer || link.is_unacked()) && is_tracked {
             let way = match link.round_trip {
-                None => UNKNOWN_ROUND_TRIP.max(pace.latency() * 4),
+                None => UNKNOWN_ROUND_TRIP.max(pacer.latency() * 4),
                 Some((smoothed, deviation)) => {
                     (smoothed + deviation * 4 + COALESCING_WINDOW).clamp(MIN_TIMEOUT, MAX_TIMEOUT)
                 }
@@ -237,19 +239,19 @@ impl Gossip {
             let delay = match (answer, hub) {
                 (true, _) => Duration::ZERO,
                 (false, true) if carries && !direct => {
-                    pace.period().max(link.beat.map_or(Duration::ZERO, |beat| beat.arrival.since(now)))
+                    pacer.period().max(link.schedule.map_or(Duration::ZERO, |schedule| schedule.arrival.since(now)))
                 }
                 (false, _) if direct => rounds * 2,
                 (false, _) => rounds,
             };
             let timeout = way + delay;
             let until = now + timeout;
-            link.waiting = Some(match link.waiting {
-                Some(waiting) if waiting.until > now && !answer => {
-                    Waiting { timeout: timeout.max(waiting.timeout), ..waiting }
+            link.retransmit = Some(match link.retransmit {
+                Some(retransmit) if retransmit.until > now && !answer => {
+                    Retransmit { timeout: timeout.max(retransmit.timeout), ..retransmit }
                 }
-                Some(waiting) => Waiting { until, timeout, ..waiting },
-                None => Waiting { since: now, until, timeout, tries: 0 },
+                Some(retransmit) => Retransmit { until, timeout, ..retransmit },
+                None => Retransmit { since: now, until, timeout, tries: 0 },
             });
         }
     }
@@ -258,13 +260,13 @@ impl Gossip {
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
         let alone = self.settled.map(|settled| settled + BOOTSTRAP_TIMEOUT).filter(|at| *at > now);
         let mut due =
-            [self.electing.or_else(|| self.looks_around().then_some(self.probe)), alone].into_iter().flatten().min();
+            [self.electing.or_else(|| self.must_probe().then_some(self.next_probe)), alone].into_iter().flatten().min();
         if !self.direct {
             due = [due, self.to_followers(now)].into_iter().flatten().min();
         }
         for (index, link) in self.links.iter().enumerate() {
-            let waiting = link.waiting.map(|waiting| waiting.until);
-            due = [due, waiting, self.to_peer(Peer::at(index), now)].into_iter().flatten().min();
+            let retransmit = link.retransmit.map(|retransmit| retransmit.until);
+            due = [due, retransmit, self.to_peer(Peer::at(index), now)].into_iter().flatten().min();
         }
         due
     }
@@ -274,14 +276,14 @@ impl Gossip {
 #[derive(Debug, Default)]
 pub(super) struct Written {
     /// How far it reaches, by slot.
-    reach: Vector,
+    watermarks: Vector,
     operations: usize,
     is_cut_short: bool,
 }
 
 impl Written {
     fn clear(&mut self) {
-        self.reach.clear();
+        self.watermarks.clear();
         self.operations = 0;
         self.is_cut_short = false;
     }
@@ -298,7 +300,7 @@ fn write_ops(
     let limit = out.len() + MAX_PAYLOAD;
     out.push(b'[');
     for slot in 0..log.origins() {
-        let (from, to) = (link.assumed(slot), log.reach(slot));
+        let (from, to) = (link.assumed(slot), log.watermark(slot));
         if from >= to || only.is_some_and(|only| !only.contains(&slot)) {
             continue;
         }
@@ -312,8 +314,8 @@ fn write_ops(
         let last = write_run(out, log, slot, from + 1..=to, incarnation, limit);
         written.operations += (last - from) as usize;
         written.is_cut_short |= last < to;
-        written.reach.set(slot, last);
-        link.sent.raise(slot, last);
+        written.watermarks.set(slot, last);
+        link.in_flight.raise(slot, last);
     }
     out.push(b']');
 }
@@ -343,11 +345,11 @@ fn write_have(
         if !concerns(log.origin(slot)) {
             continue;
         }
-        let reach = log.reach(slot);
-        let implied = written.reach.at(slot) == reach;
-        let told = link.told.at(slot) >= reach;
-        link.told.raise(slot, reach);
-        if reach == 0 || implied || (told && !full) {
+        let reach = log.watermark(slot);
+        let implied = written.watermarks.at(slot) == reach;
+        let is_advertised = link.advertised.at(slot) >= reach;
+        link.advertised.raise(slot, reach);
+        if reach == 0 || implied || (is_advertised && !full) {
             continue;
         }
         write_entry(out, log.origin(slot), reach, incarnation);
