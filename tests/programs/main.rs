@@ -1,7 +1,7 @@
 //! Programs in other languages in virtual time: verdicts, exact times, the same bytes from the same seed.
 //!
-//! A language that is not installed is skipped, and so is everything where the system forbids tracing, as some containers
-//! do; the tests say so on stderr.
+//! A language that is not installed is skipped, and so is everything where the system forbids tracing, as some
+//! containers do; the tests say so on stderr.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::path::{Path, PathBuf};

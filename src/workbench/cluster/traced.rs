@@ -1,4 +1,5 @@
-//! Any program in virtual time: real processes whose every call that waits, or asks for time or chance, is answered here.
+//! Any program in virtual time: real processes whose every call that waits, or asks for time or chance, is answered
+//! here.
 //!
 //! The programs run unmodified under ptrace, one thread at a time over all nodes. Computing takes no time; time passes
 //! when every thread waits, straight to the next thing that happens. At one instant, what is delivered comes before

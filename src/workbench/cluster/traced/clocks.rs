@@ -21,8 +21,8 @@ const UPTIME: Duration = Duration::from_secs(1_000);
 /// Entries of the auxiliary vector.
 const AT_RANDOM: u64 = 25;
 const AT_SYSINFO_EHDR: u64 = 33;
-/// `clock_gettime` as a function: rdi is the clock, rsi the place for the time. Clocks 0 and 5 show the time of day, 1, 4,
-/// 6 and 7 the time since the start; other clocks are a system call. The four words of the table follow.
+/// `clock_gettime` as a function: rdi is the clock, rsi the place for the time. Clocks 0 and 5 show the time of day, 1,
+/// 4, 6 and 7 the time since the start; other clocks are a system call. The four words of the table follow.
 const READ_CLOCK: [u8; 72] = [
     0x83, 0xff, 0x07, // cmp edi, 7
     0x77, 0x2f, // ja system

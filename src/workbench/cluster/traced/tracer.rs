@@ -1,7 +1,7 @@
 //! One thread at a time, over all nodes, and time that passes only when none can go on.
 //!
-//! A thread runs until it stops at a call that might block; who is next is drawn from the seed. When nobody is left, and
-//! nothing that a waiting thread looks at is ready, the run is quiescent: the tracer's caller moves the clock.
+//! A thread runs until it stops at a call that might block; who is next is drawn from the seed. When nobody is left,
+//! and nothing that a waiting thread looks at is ready, the run is quiescent: the tracer's caller moves the clock.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
