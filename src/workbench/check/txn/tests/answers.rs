@@ -232,7 +232,7 @@ fn a_read_in_the_middle_of_what_its_own_transaction_was_asked_for_says_that_the_
     let lines = ["0 invoke txn [[:w 1 1] [:r 1 nil] [:w 1 2]]", "0 ok txn [[:r 1 1] [:w 1 2]]"].map(str::to_owned);
     let told = written_report(&lines, "read-committed").explanation().concat();
     let own =
-        "step 1: read key 1 as 1, in the middle of what it was asked for itself: its answer changed what was asked";
+        "step 1: read key 1 as 1, in the middle of what it was asked for itself: its reply changed what was asked";
     assert!(told.iter().any(|line| line.ends_with(own)), "{told:?}");
 }
 
