@@ -11,10 +11,12 @@ mod interrupts;
 pub(super) mod log;
 mod reaper;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
 use std::time::Instant;
 
 use mio::unix::SourceFd;
@@ -25,6 +27,7 @@ use rustix::process::Signal;
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 use child::Child;
+use executable::{RunBy, spawn};
 use log::Log;
 use reaper::Reaper;
 
@@ -53,6 +56,30 @@ pub struct Launch {
     pub logs: PathBuf,
     /// Whether to copy that to our own stderr.
     pub log_stderr: bool,
+}
+
+impl Launch {
+    /// Starts a node with its three pipes, in a process group of its own, so that what the node starts ends with it.
+    pub(in crate::workbench::cluster) fn spawn(
+        &self,
+        prepare: impl Fn(&mut Command),
+    ) -> io::Result<(process::Child, RunBy)> {
+        spawn(&self.program, |command| {
+            command
+                .args(&self.arguments)
+                .current_dir(std::env::temp_dir())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .process_group(0);
+            prepare(command);
+        })
+    }
+
+    /// Opens the log of a node.
+    pub(in crate::workbench::cluster) fn log(&self, name: &str) -> Log {
+        Log::open(&self.logs.join(format!("{}.log", name.replace('/', "_"))))
+    }
 }
 
 /// The pipes of a node.
@@ -176,8 +203,7 @@ impl Cluster for Processes<'_> {
     fn start(&mut self, node: usize) -> io::Result<()> {
         self.kill(node);
         let name = &self.names[node];
-        let path = self.launch.logs.join(format!("{}.log", name.replace('/', "_")));
-        let log = self.children[node].take().map_or_else(|| Log::open(&path), |child| child.log);
+        let log = self.children[node].take().map_or_else(|| self.launch.log(name), |child| child.log);
         let child = self.children[node].insert(Child::spawn(&self.launch, name, log)?);
         if let Some(reaper) = &mut self.reaper {
             reaper.watch(child.group());
@@ -265,17 +291,8 @@ impl Cluster for Processes<'_> {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let mut gaps: BTreeMap<_, (Vec<&str>, u64)> = BTreeMap::new();
-        for (name, child) in self.names.iter().zip(&self.children) {
-            if let Some(log) = child.as_ref().map(|child| &child.log)
-                && let Some(gap) = log.gap()
-            {
-                let (nodes, left_out) = gaps.entry(gap).or_default();
-                nodes.push(name);
-                *left_out += log.left_out;
-            }
-        }
-        gaps.iter().map(|(gap, (nodes, left_out))| gap.in_words(nodes, *left_out)).collect()
+        let logs = self.names.iter().zip(&self.children);
+        log::gaps(logs.filter_map(|(name, child)| Some((name.as_str(), &child.as_ref()?.log))))
     }
 }
 

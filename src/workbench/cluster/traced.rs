@@ -21,19 +21,18 @@ mod tracer;
 mod waits;
 
 use std::collections::VecDeque;
-use std::io::{self, Write as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitStatus};
 
 use mio::unix::pipe::{Receiver, Sender};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::processes::Launch;
-use crate::workbench::cluster::processes::child::{LONGEST_STDERR, Output, WHOLE_PIPE};
-use crate::workbench::cluster::processes::executable::{RunBy, SHELL, spawn};
-use crate::workbench::cluster::processes::log::Log;
+use crate::workbench::cluster::processes::child::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
+use crate::workbench::cluster::processes::executable::RunBy;
+use crate::workbench::cluster::processes::log::{Log, gaps};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
 use crate::workbench::network::Lines;
 use crate::workbench::network::jitter::Delays;
@@ -129,7 +128,7 @@ impl TracedCluster {
                 host.waking = self.tracer.delays.waking();
                 self.tracer.computers[node].waking = host.waking;
             }
-            if pipes.flush() {
+            if flush(&mut pipes.stdin, &mut pipes.outgoing).bytes > 0 {
                 self.tracer.computers[node].dirty = true;
                 any = true;
             }
@@ -154,46 +153,14 @@ impl TracedCluster {
     }
 
     fn read(&mut self, node: usize, on_line: &mut dyn FnMut(&[u8])) {
-        let Host { pipes: Some(pipes), log, .. } = &mut self.hosts[node] else { return };
-        let (name, log_stderr) = (&self.names[node], self.launch.log_stderr);
+        let Host { pipes: Some(pipes), log: Some(log), .. } = &mut self.hosts[node] else { return };
         pipes.stdout.read(WHOLE_PIPE, &mut self.chunk, |_| {}, on_line);
-        let report = |line: &[u8]| {
-            if log_stderr {
-                writeln!(io::stderr(), "{name} stderr: {}", String::from_utf8_lossy(line)).ok();
-            }
-        };
-        let keep = |bytes: &[u8]| {
-            if let Some(log) = log {
-                log.write(bytes);
-            }
-        };
-        pipes.stderr.read(WHOLE_PIPE, &mut self.chunk, keep, report);
+        pipes.stderr.read_stderr(WHOLE_PIPE, &mut self.chunk, &self.names[node], log, self.launch.log_stderr);
     }
 
     /// When the next line is read by a node.
     fn next_line(&self) -> Option<Time> {
         self.hosts.iter().filter_map(|host| Some(host.pipes.as_ref()?.lines.front()?.0)).min()
-    }
-}
-
-impl Pipes {
-    /// Writes what is outgoing, as far as the pipe takes it; returns whether it took anything.
-    fn flush(&mut self) -> bool {
-        let mut written = 0;
-        while written < self.outgoing.len() {
-            let Some(stdin) = &mut self.stdin else { break };
-            match stdin.write(&self.outgoing[written..]) {
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => self.stdin = None,
-            }
-        }
-        self.outgoing.drain(..written);
-        if self.stdin.is_none() {
-            self.outgoing.clear();
-        }
-        written > 0
     }
 }
 
@@ -204,23 +171,11 @@ impl Cluster for TracedCluster {
 
     fn start(&mut self, node: usize) -> io::Result<()> {
         self.kill(node);
-        let (mut process, by) = spawn(&self.launch.program, |command| {
-            command
-                .args(&self.launch.arguments)
-                .current_dir(std::env::temp_dir())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .process_group(0);
-            system::traced_from_the_start(command, &filter::FILTER);
-        })
-        .map_err(explained)?;
+        let traced = |command: &mut Command| system::traced_from_the_start(command, &filter::FILTER);
+        let (mut process, by) = self.launch.spawn(traced).map_err(explained)?;
         let host = &mut self.hosts[node];
         host.by = by;
-        if host.log.is_none() {
-            let path: PathBuf = self.launch.logs.join(format!("{}.log", self.names[node].replace('/', "_")));
-            host.log = Some(Log::open(&path));
-        }
+        host.log.get_or_insert_with(|| self.launch.log(&self.names[node]));
         let stdin = process.stdin.take().map(Sender::from);
         let stdout = process.stdout.take().map(Receiver::from);
         let stderr = process.stderr.take().map(Receiver::from);
@@ -344,16 +299,10 @@ impl Cluster for TracedCluster {
     }
 
     fn status(&mut self, node: usize) -> Status {
-        let by = match self.hosts[node].by {
-            RunBy::System => String::new(),
-            RunBy::Shell => format!("; it has no #! line, so {SHELL} ran it"),
-        };
         match self.tracer.computers[node].root.map(|root| self.tracer.processes[root].life) {
             None => Status::Dead("never started".into()),
             Some(Life::Lives) => Status::Alive,
-            Some(Life::Ended(status) | Life::Gone(status)) => {
-                Status::Dead(format!("{}{by}", ExitStatus::from_raw(status)))
-            }
+            Some(Life::Ended(status) | Life::Gone(status)) => self.hosts[node].by.dead(ExitStatus::from_raw(status)),
         }
     }
 
@@ -372,11 +321,10 @@ impl Cluster for TracedCluster {
     }
 
     fn remarks(&self) -> Vec<String> {
-        let logs = self.names.iter().zip(&self.hosts).filter_map(|(name, host)| {
-            let log = host.log.as_ref()?;
-            Some(log.gap()?.in_words(&[name], log.left_out))
-        });
-        logs.chain([self.tracer.deviations.in_words()]).collect()
+        let logs = self.names.iter().zip(&self.hosts);
+        let mut remarks = gaps(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
+        remarks.push(self.tracer.deviations.in_words());
+        remarks
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 
 use mio::unix::pipe::{Receiver, Sender};
 use mio::{Interest, Registry, Token};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
 
 use super::Launch;
-use super::executable::{RunBy, SHELL, spawn};
+use super::executable::RunBy;
 use super::log::Log;
 use super::reaper::Reaper;
 use crate::workbench::cluster::{OutputTail, Status};
@@ -60,16 +60,7 @@ pub(super) struct Child {
 impl Child {
     /// Starts a node, whose log is appended to.
     pub(super) fn spawn(launch: &Launch, name: &str, log: Log) -> io::Result<Self> {
-        // A group of its own, so that what the node starts ends with it.
-        let (mut process, by) = spawn(&launch.program, |command| {
-            command
-                .args(&launch.arguments)
-                .current_dir(std::env::temp_dir())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .process_group(0);
-        })?;
+        let (mut process, by) = launch.spawn(|_| {})?;
         Ok(Self {
             name: name.to_owned(),
             state: ChildState::Running,
@@ -123,19 +114,8 @@ impl Child {
 
     /// Writes the queued lines, as far as the pipe accepts them. Ignored if the node has closed its stdin.
     pub(super) fn flush(&mut self) {
-        let mut written = 0;
-        while written < self.outgoing.len() && !self.stuck {
-            let Some(stdin) = &mut self.stdin else { break };
-            match stdin.write(&self.outgoing[written..]) {
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stuck = true,
-                Err(_) => self.stdin = None,
-            }
-        }
-        self.outgoing.drain(..written);
-        if self.stdin.is_none() {
-            self.outgoing.clear();
+        if !self.stuck {
+            self.stuck = flush(&mut self.stdin, &mut self.outgoing).is_stuck;
         }
     }
 
@@ -155,13 +135,7 @@ impl Child {
     }
 
     fn read_much_stderr(&mut self, reads: usize, chunk: &mut [u8]) {
-        let Self { name, stderr, log, log_stderr, .. } = self;
-        let on_line = |line: &[u8]| {
-            if *log_stderr {
-                writeln!(io::stderr(), "{name} stderr: {}", String::from_utf8_lossy(line)).ok();
-            }
-        };
-        stderr.read(reads, chunk, |bytes| log.write(bytes), on_line);
+        self.stderr.read_stderr(reads, chunk, &self.name, &mut self.log, self.log_stderr);
     }
 
     /// Whether the process has ended by itself since the last call; if so, its stderr has been read to the end.
@@ -179,10 +153,7 @@ impl Child {
     pub(super) fn status(&self) -> Status {
         match self.state {
             ChildState::Running => Status::Alive,
-            ChildState::Ended(status) | ChildState::Gone(status) => match self.by {
-                RunBy::System => Status::Dead(status.to_string()),
-                RunBy::Shell => Status::Dead(format!("{status}; it has no #! line, so {SHELL} ran it")),
-            },
+            ChildState::Ended(status) | ChildState::Gone(status) => self.by.dead(status),
         }
     }
 
@@ -225,6 +196,32 @@ impl Child {
 }
 
 /// What `wait` would say.
+/// How far a queue was written.
+pub(in crate::workbench::cluster) struct Flushed {
+    pub(in crate::workbench::cluster) bytes: usize,
+    /// Whether the pipe was full.
+    pub(in crate::workbench::cluster) is_stuck: bool,
+}
+
+/// Writes the queue, as far as the pipe accepts it. If its reader has closed it, the pipe and the queue are dropped.
+pub(in crate::workbench::cluster) fn flush(stdin: &mut Option<Sender>, queue: &mut Vec<u8>) -> Flushed {
+    let (mut bytes, mut is_stuck) = (0, false);
+    while bytes < queue.len() && !is_stuck {
+        let Some(pipe) = stdin else { break };
+        match pipe.write(&queue[bytes..]) {
+            Ok(count) => bytes += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => is_stuck = true,
+            Err(_) => *stdin = None,
+        }
+    }
+    queue.drain(..bytes);
+    if stdin.is_none() {
+        queue.clear();
+    }
+    Flushed { bytes, is_stuck }
+}
+
 fn exit_status(status: &WaitIdStatus) -> ExitStatus {
     let dumped = if status.dumped() { 0x80 } else { 0 };
     ExitStatus::from_raw(match (status.exit_status(), status.terminating_signal()) {
@@ -246,6 +243,23 @@ pub(in crate::workbench::cluster) struct Output {
 impl Output {
     pub(in crate::workbench::cluster) fn new(pipe: Option<Receiver>, lines: Lines) -> Self {
         Self { pipe, ready: false, lines, recent: Recent::default() }
+    }
+
+    /// Reads stderr into a node's log, and copies its lines to our own stderr if asked to.
+    pub(in crate::workbench::cluster) fn read_stderr(
+        &mut self,
+        reads: usize,
+        chunk: &mut [u8],
+        name: &str,
+        log: &mut Log,
+        log_stderr: bool,
+    ) {
+        let copy = |line: &[u8]| {
+            if log_stderr {
+                writeln!(io::stderr(), "{name} stderr: {}", String::from_utf8_lossy(line)).ok();
+            }
+        };
+        self.read(reads, chunk, |bytes| log.write(bytes), copy);
     }
 
     /// Reads at most `reads` times; `ready` stays set if there may be more.

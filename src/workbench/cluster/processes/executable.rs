@@ -5,13 +5,15 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
+use crate::workbench::cluster::Status;
+
 /// What executes a file without a `#!` line.
-pub(in crate::workbench::cluster) const SHELL: &str = "/bin/sh";
+pub(super) const SHELL: &str = "/bin/sh";
 /// How much of a script's first line Linux reads, in bytes.
 const FIRST_LINE: u64 = 256;
 
@@ -58,11 +60,18 @@ pub(in crate::workbench::cluster) enum RunBy {
     Shell,
 }
 
+impl RunBy {
+    /// The state of a process that ended with this status.
+    pub(in crate::workbench::cluster) fn dead(self, status: ExitStatus) -> Status {
+        Status::Dead(match self {
+            Self::System => status.to_string(),
+            Self::Shell => format!("{status}; it has no #! line, so {SHELL} ran it"),
+        })
+    }
+}
+
 /// Starts a program; one that is in no format that the system knows is taken for a shell script, as Java does it.
-pub(in crate::workbench::cluster) fn spawn(
-    program: &Path,
-    prepare: impl Fn(&mut Command),
-) -> io::Result<(Child, RunBy)> {
+pub(super) fn spawn(program: &Path, prepare: impl Fn(&mut Command)) -> io::Result<(Child, RunBy)> {
     let start = |mut command: Command| {
         prepare(&mut command);
         command.spawn()

@@ -2,18 +2,19 @@
 //!
 //! It is bounded, and the test goes on where it cannot be written; both are remembered for the report.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
 /// The maximum size of a log: enough for a node that logs every message of a long test. 25 logs of a runaway program
 /// take 1.6 GB.
-pub(in crate::workbench::cluster) const LOG_BYTES: u64 = 64 << 20;
+pub(super) const LOG_BYTES: u64 = 64 << 20;
 
 pub(in crate::workbench::cluster) struct Log {
     state: State,
     /// Bytes that it does not hold.
-    pub(in crate::workbench::cluster) left_out: u64,
+    left_out: u64,
 }
 
 enum State {
@@ -25,14 +26,14 @@ enum State {
 
 /// Why a log does not hold everything.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::workbench::cluster) enum Gap {
+enum Gap {
     Full,
     Broken(String),
 }
 
 impl Log {
     /// Opens the file for appending.
-    pub(in crate::workbench::cluster) fn open(path: &Path) -> Self {
+    pub(super) fn open(path: &Path) -> Self {
         let open = || {
             let file = OpenOptions::new().create(true).append(true).open(path)?;
             let length = file.metadata()?.len();
@@ -61,7 +62,7 @@ impl Log {
         }
     }
 
-    pub(in crate::workbench::cluster) fn gap(&self) -> Option<Gap> {
+    fn gap(&self) -> Option<Gap> {
         match &self.state {
             State::Open(..) => None,
             State::Full => Some(Gap::Full),
@@ -70,9 +71,22 @@ impl Log {
     }
 }
 
+/// A sentence for each kind of gap in the logs of these nodes.
+pub(in crate::workbench::cluster) fn gaps<'a>(logs: impl Iterator<Item = (&'a str, &'a Log)>) -> Vec<String> {
+    let mut gaps: BTreeMap<_, (Vec<&str>, u64)> = BTreeMap::new();
+    for (name, log) in logs {
+        if let Some(gap) = log.gap() {
+            let (nodes, left_out) = gaps.entry(gap).or_default();
+            nodes.push(name);
+            *left_out += log.left_out;
+        }
+    }
+    gaps.iter().map(|(gap, (nodes, left_out))| gap.in_words(nodes, *left_out)).collect()
+}
+
 impl Gap {
     /// A sentence about the nodes whose logs have this gap.
-    pub(in crate::workbench::cluster) fn in_words(&self, nodes: &[&str], left_out: u64) -> String {
+    fn in_words(&self, nodes: &[&str], left_out: u64) -> String {
         let whose = match nodes {
             [one] => format!("the log of {one}"),
             nodes => format!("the log of each of {}", nodes.join(", ")),
