@@ -14,15 +14,6 @@ use crate::workbench::workload::client::{Client, ClientReply, Request, Stray, Un
 /// A node that has ended a line this recently is in the middle of the next one: it does not lack a line end.
 const MID_LINE: Duration = Duration::from_millis(500);
 
-/// What a client, open or closed, has asked so far; it numbers its requests from 1.
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    node: usize,
-    requests: u64,
-    /// The last request that was answered.
-    answered: u64,
-}
-
 pub(super) struct Router<'a, C: Cluster> {
     pub(super) network: Network,
     pub(super) services: Services,
@@ -33,10 +24,8 @@ pub(super) struct Router<'a, C: Cluster> {
     pub(super) down: Vec<bool>,
     /// For each node, when its unexpected end was noticed.
     pub(super) died: Vec<Option<Time>>,
-    /// By number; `None` once closed.
-    clients: Vec<Option<Client>>,
-    /// By number, also of those that are closed.
-    asked: Vec<Asked>,
+    /// By number, also those that are closed.
+    clients: Vec<Client>,
     waiting: Vec<usize>,
     answers: VecDeque<(usize, ClientReply)>,
     line: Vec<u8>,
@@ -64,7 +53,6 @@ impl<'a, C: Cluster> Router<'a, C> {
             down: vec![false; nodes.len()],
             died: vec![None; nodes.len()],
             clients: Vec::new(),
-            asked: Vec::new(),
             waiting: Vec::new(),
             answers: VecDeque::new(),
             line: Vec::new(),
@@ -78,49 +66,44 @@ impl<'a, C: Cluster> Router<'a, C> {
 
     pub(super) fn open_client(&mut self, owner: usize, node: usize) -> usize {
         let number = self.network.open_client();
-        self.clients.push(Some(Client::new(owner, node, &client_name(number))));
-        self.asked.push(Asked { node, requests: 0, answered: 0 });
+        self.clients.push(Client::new(owner, node, &client_name(number)));
         number
     }
 
     pub(super) fn close_client(&mut self, number: usize) {
         self.network.close_client(number);
         self.waiting.retain(|waiting| *waiting != number);
-        self.clients[number] = None;
+        self.answers.retain(|(answered, _)| *answered != number);
+        self.clients[number].close();
     }
 
     /// Sends a request from a client; [`Router::next_answer`] returns its result.
     pub(super) fn ask(&mut self, number: usize, request: &Request) {
         let now = self.cluster.now();
-        let Some(client) = &mut self.clients[number] else { return };
+        let client = &mut self.clients[number];
         let body = client.ask(request, now);
         let node = std::rc::Rc::clone(self.network.name(client.node));
         let sent = self.network.send(&client_name(number), &node, &body, now);
         debug_assert!(sent.is_ok(), "an open client and a node are both registered");
-        self.asked[number].requests += 1;
         self.waiting.push(number);
         self.read_mail(number, now);
     }
 
     fn read_mail(&mut self, number: usize, now: Time) {
-        let Self { network, clients, asked, waiting, answers, .. } = self;
-        read_mail(network, clients, asked, waiting, answers, number, now);
+        let Self { network, clients, waiting, answers, .. } = self;
+        read_mail(network, clients, waiting, answers, number, now);
     }
 
     /// A stray message that a client received while it waited for this node, if any.
     pub(super) fn stray(&self, node: usize) -> Option<&Stray> {
-        let clients = self.waiting.iter().filter_map(|number| self.clients[*number].as_ref());
+        let clients = self.waiting.iter().map(|number| &self.clients[*number]);
         clients.filter(|client| client.node == node).find_map(Client::stray)
     }
 
     /// The next result of a request, with the owner and the number of its client.
     pub(super) fn next_answer(&mut self) -> Option<(usize, usize, ClientReply)> {
-        while let Some((number, answer)) = self.answers.pop_front() {
-            if let Some(client) = &self.clients[number] {
-                return Some((client.owner, number, answer));
-            }
-        }
-        None
+        let (number, answer) = self.answers.pop_front()?;
+        Some((self.clients[number].owner, number, answer))
     }
 
     /// Delivers what is due; then, unless results are pending, waits until `until` or until something happens. The
@@ -137,18 +120,18 @@ impl<'a, C: Cluster> Router<'a, C> {
             .filter(|&node| self.reaches(node))
             .chain(services)
             .filter_map(|receiver| self.network.due(receiver))
-            .chain(self.waiting.iter().filter_map(|&number| self.clients[number].as_ref()?.deadline()))
+            .chain(self.waiting.iter().filter_map(|&number| self.clients[number].deadline()))
             .chain(until)
             .min();
         if self.answers.is_empty() {
-            let Self { network, cluster, watch, clients, asked, waiting, answers, last_line, .. } = self;
+            let Self { network, cluster, watch, clients, waiting, answers, last_line, .. } = self;
             cluster.wait(due, &mut |node, now, line| {
                 last_line[node] = Some(now);
                 match network.accept(node, line, now) {
                     Ok(Some(sent)) => {
-                        note_misdirected(node, &sent, asked, clients, waiting);
+                        note_misdirected(node, &sent, clients, waiting);
                         if let Some(client) = sent.client {
-                            read_mail(network, clients, asked, waiting, answers, client, now);
+                            read_mail(network, clients, waiting, answers, client, now);
                         }
                     }
                     Ok(None) => {}
@@ -207,11 +190,10 @@ impl<'a, C: Cluster> Router<'a, C> {
     fn expire(&mut self, now: Time) {
         let Self { clients, waiting, answers, cluster, last_line, .. } = self;
         waiting.retain(|&number| {
-            let answer = clients[number].as_mut().and_then(|client| {
-                let node = client.node;
-                let is_mid_line = last_line[node].is_some_and(|ended| now.since(ended) < MID_LINE);
-                client.expire(now, || if is_mid_line { None } else { unfinished(cluster.unfinished(node)) })
-            });
+            let client = &mut clients[number];
+            let node = client.node;
+            let is_mid_line = last_line[node].is_some_and(|ended| now.since(ended) < MID_LINE);
+            let answer = client.expire(now, || if is_mid_line { None } else { unfinished(cluster.unfinished(node)) });
             let waits = answer.is_none();
             answers.extend(answer.map(|answer| (number, answer)));
             waits
@@ -231,50 +213,45 @@ fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
 
 /// Whether a message replies to a request that its receiver never made or has had an answer to: it may have been meant
 /// for another client.
-fn is_stray(node: usize, sent: &Accepted, asked: &[Asked]) -> bool {
+fn is_stray(node: usize, sent: &Accepted, clients: &[Client]) -> bool {
     let short = sent.array.as_ref().map(|array| array.leave_out(&sent.body));
     let body = short.as_deref().unwrap_or(&sent.body);
     if !body.contains("in_reply_to") {
         return false;
     }
-    let receiver = sent.client.or_else(|| client_number(&sent.dest)).and_then(|number| asked.get(number));
+    let receiver = sent.client.or_else(|| client_number(&sent.dest)).and_then(|number| clients.get(number));
     let Some(receiver) = receiver.filter(|receiver| receiver.node == node) else { return true };
     let members = json::members(body).unwrap_or_default();
     let in_reply_to = members.iter().find(|(key, _)| key == "in_reply_to").and_then(|(_, id)| id.get().parse().ok());
-    !in_reply_to.is_some_and(|id: u64| (1..=receiver.requests).contains(&id) && id != receiver.answered)
+    !in_reply_to.is_some_and(|id| receiver.expects(id))
 }
 
 /// Tells the clients that wait for a node of a message to another receiver which may have been meant for one of them.
-fn note_misdirected(node: usize, sent: &Accepted, asked: &[Asked], clients: &mut [Option<Client>], waiting: &[usize]) {
-    let waits = |number: &&usize| clients[**number].as_ref().is_some_and(|client| client.node == node);
-    let others: Vec<usize> =
-        waiting.iter().filter(|number| sent.client != Some(**number)).filter(waits).copied().collect();
-    if others.is_empty() || !is_stray(node, sent, asked) {
+fn note_misdirected(node: usize, sent: &Accepted, clients: &mut [Client], waiting: &[usize]) {
+    let others = |number: &&usize| sent.client != Some(**number) && clients[**number].node == node;
+    let others: Vec<usize> = waiting.iter().filter(others).copied().collect();
+    if others.is_empty() || !is_stray(node, sent, clients) {
         return;
     }
     for number in others {
-        if let Some(client) = &mut clients[number] {
-            client.note_misdirected(&sent.src, &sent.dest, &sent.body, sent.array.as_ref());
-        }
+        clients[number].note_misdirected(&sent.src, &sent.dest, &sent.body, sent.array.as_ref());
     }
 }
 
 /// Reads a waiting client's mailbox up to the reply.
 fn read_mail(
     network: &mut Network,
-    clients: &mut [Option<Client>],
-    asked: &mut [Asked],
+    clients: &mut [Client],
     waiting: &mut Vec<usize>,
     answers: &mut VecDeque<(usize, ClientReply)>,
     number: usize,
     now: Time,
 ) {
-    let Some(client) = &mut clients[number] else { return };
+    let client = &mut clients[number];
     while client.deadline().is_some()
         && let Some(message) = network.take_mail(number, now)
     {
         if let Some(answer) = client.receive(&message.src, &message.body, message.array.as_ref()) {
-            asked[number].answered = asked[number].requests;
             answers.push_back((number, answer));
             waiting.retain(|waiting| *waiting != number);
         }
@@ -284,14 +261,23 @@ fn read_mail(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workbench::workload::client::Schema;
 
     #[test]
     fn a_message_that_answers_a_request_of_its_receiver_is_no_stray() {
-        let asked = [
-            Asked { node: 0, requests: 5, answered: 4 },
-            Asked { node: 0, requests: 5, answered: 5 },
-            Asked { node: 1, requests: 5, answered: 4 },
-        ];
+        let reply = Schema { kind: "echo_ok", fields: &[] };
+        let request = Request { body: "{}".into(), reply, timeout: Duration::from_secs(5) };
+        let client = |node, answered| {
+            let mut client = Client::new(0, node, "c0");
+            for number in 1..=5 {
+                client.ask(&request, Time::ZERO);
+                if number <= answered {
+                    client.receive(&"n0".into(), &format!(r#"{{"in_reply_to":{number}}}"#), None).expect("a reply");
+                }
+            }
+            client
+        };
+        let clients = [client(0, 4), client(0, 5), client(1, 4)];
         let to = |dest: &str, body: &str| {
             let client = client_number(dest).filter(|number| *number < 2);
             Accepted { client, src: "n0".into(), dest: dest.into(), body: body.into(), array: None }
@@ -307,7 +293,7 @@ mod tests {
             ("n1", r#"{"type":"echo_ok","in_reply_to":5}"#, true),
             ("n1", r#"{"type":"gossip"}"#, false),
         ] {
-            assert_eq!(is_stray(0, &to(dest, body), &asked), expected, "{dest}: {body}");
+            assert_eq!(is_stray(0, &to(dest, body), &clients), expected, "{dest}: {body}");
         }
     }
 }

@@ -262,6 +262,8 @@ pub struct Client {
     pub node: usize,
     name: Rc<str>,
     sent: u64,
+    /// The last request that was answered.
+    answered: u64,
     waiting: Option<Waiting>,
 }
 
@@ -288,7 +290,7 @@ impl Client {
     /// A client that has sent nothing yet.
     #[must_use]
     pub fn new(owner: usize, node: usize, name: &str) -> Self {
-        Self { owner, node, name: name.into(), sent: 0, waiting: None }
+        Self { owner, node, name: name.into(), sent: 0, answered: 0, waiting: None }
     }
 
     /// Starts a request at `now`; returns the body to send.
@@ -326,7 +328,7 @@ impl Client {
             waiting.note_stray(Stray { src, dest, client, kind, body: quote(body), mismatch });
             return None;
         }
-        self.waiting = None;
+        (self.waiting, self.answered) = (None, self.sent);
         if kind.is_some_and(|kind| kind.as_str() == Some("error")) {
             return Some(ClientReply::Error {
                 code: member("code").and_then(|text| text.parse().ok()),
@@ -342,6 +344,17 @@ impl Client {
             Ok(members) => ClientReply::Reply(members),
             Err(error) => ClientReply::Unreadable { why: error.to_string(), body: quote(body) },
         })
+    }
+
+    /// Whether it has made a request of this number, to which this is not a second answer in a row.
+    #[must_use]
+    pub fn expects(&self, in_reply_to: u64) -> bool {
+        (1..=self.sent).contains(&in_reply_to) && in_reply_to != self.answered
+    }
+
+    /// Gives up the outstanding request, if there is one.
+    pub fn close(&mut self) {
+        self.waiting = None;
     }
 
     /// Notes a message of its node to another destination, which may have been meant as the reply.
