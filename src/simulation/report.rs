@@ -8,9 +8,8 @@ use crate::workbench::check::Budget;
 use crate::workbench::edn::{Value, pretty};
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Muted};
-use crate::workbench::report::finish::results;
 use crate::workbench::report::metrics::{Metrics, stable_latency_ms};
-use crate::workbench::report::results::Results;
+use crate::workbench::report::results::{Results, results};
 use crate::workbench::report::summary::abridged;
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Outcome, TestConfig};
@@ -48,7 +47,7 @@ impl Report {
     /// Whether the test passed Maelstrom's checks and this crate's extended checks, as `--strict` demands.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        self.verdict().merge(self.results.strict()) == Verdict::True
+        self.results.strict_verdict() == Verdict::True
     }
 
     /// Messages between servers, including services, per client operation; 0 if there was no operation.

@@ -7,6 +7,7 @@ pub mod challenges;
 pub mod escape;
 #[cfg(feature = "workbench")]
 mod faults;
+#[cfg(feature = "workbench")]
 pub mod finish;
 #[cfg(feature = "workbench")]
 mod index;
@@ -28,7 +29,6 @@ pub mod summary;
 pub mod violations;
 
 use crate::workbench::check::Verdict;
-
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Journal};
 use crate::workbench::report::results::Results;

@@ -215,7 +215,7 @@ impl Attempt {
         let count = |of: fn(Tally) -> usize| results.stats.expected_to_succeed().map(|(_, tally)| of(tally)).sum();
         let extended = results.extended.as_ref();
         Self {
-            verdict: results.verdict().merge(results.strict()),
+            verdict: results.strict_verdict(),
             metrics: Metrics::of(results),
             complete: extended.is_none_or(|extended| extended.throughput.shortfall().is_none()),
             answered: (count(|tally| tally.ok), count(Tally::all)),

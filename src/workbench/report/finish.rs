@@ -5,21 +5,17 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::time::Duration;
-use crate::workbench::check::{self, Budget, Verdict};
+use crate::workbench::check::{Budget, Verdict};
 use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
 use crate::workbench::network::{Muted, Unread};
-#[cfg(feature = "workbench")]
 use crate::workbench::report::challenges::Challenge;
-#[cfg(feature = "workbench")]
 use crate::workbench::report::junit::Suite;
-use crate::workbench::report::results::{Check, Extended, Results, judge};
-#[cfg(feature = "workbench")]
+use crate::workbench::report::results::{Check, Results, results};
 use crate::workbench::report::store::Store;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
 use crate::workbench::report::violations::{CheckOutcome, outcomes};
-#[cfg(feature = "workbench")]
 use crate::workbench::report::{Run, write};
 use crate::workbench::test::{Crash, OperationError, Outcome, TestConfig, TestError};
 
@@ -75,7 +71,6 @@ pub struct Finished {
 ///
 /// # Errors
 /// When the page cannot be written.
-#[cfg(feature = "workbench")]
 pub fn finish(
     mut outcome: Outcome,
     options: &TestConfig,
@@ -210,15 +205,6 @@ fn deaths(crashes: &[Crash], nodes: usize) -> String {
     format!("{all}{}{more}", named.join(", "))
 }
 
-/// Checks a test, whose history has been taken out of the outcome.
-#[must_use]
-pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budget: Budget) -> Results {
-    let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
-    let check_options = check::Options { availability, consistency_models, budget };
-    let extended = Extended::of(outcome, options);
-    Results { extended: Some(extended), ..judge(options.workload.name(), history, &check_options, &outcome.counts) }
-}
-
 /// A budget that is exhausted after this real time from now on.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "part of a host: no state machine is running, checkers read no clock")]
@@ -231,7 +217,6 @@ pub fn time_limit(limit: Duration) -> Budget {
 ///
 /// # Errors
 /// When the page cannot be written.
-#[cfg(feature = "workbench")]
 pub fn report_broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
     if let Some(file) = &report.junit {
         let workload = options.workload.name();
@@ -250,8 +235,7 @@ pub fn report_broken(options: &TestConfig, report: &ReportOptions, why: &str, pa
 /// The verdict, in which the strict checks count if `strict` is set, and its exit status.
 #[must_use]
 pub fn verdict_and_status(results: &Results, strict: bool) -> (Verdict, u8) {
-    let failed = strict && results.strict() == Verdict::False;
-    let verdict = if failed { Verdict::False } else { results.verdict() };
+    let verdict = if strict { results.strict_verdict() } else { results.verdict() };
     let status = match verdict {
         Verdict::True => VALID,
         Verdict::False => INVALID,
@@ -273,5 +257,5 @@ fn report_crash(crash: &Crash, page: &mut dyn Write) -> io::Result<()> {
     writeln!(page)
 }
 
-#[cfg(all(test, feature = "workbench"))]
+#[cfg(test)]
 mod tests;

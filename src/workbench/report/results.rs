@@ -5,7 +5,7 @@ use crate::workbench::check::availability::{self, AvailabilityReport};
 use crate::workbench::check::exceptions::{self, ExceptionsReport};
 use crate::workbench::check::net::{self, NetReport};
 use crate::workbench::check::stats::{self, StatsReport};
-use crate::workbench::check::{CheckReport, Options, Verdict, check_workload};
+use crate::workbench::check::{Budget, CheckReport, Options, Verdict, check_workload};
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 use crate::workbench::network::{Delivery, Muted, Unread};
@@ -26,6 +26,15 @@ pub struct Results {
     pub workload: Box<dyn CheckReport>,
     /// What Maelstrom does not report; `None` for a stored history.
     pub extended: Option<Extended>,
+}
+
+/// Checks a test, whose history has been taken out of the outcome.
+#[must_use]
+pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budget: Budget) -> Results {
+    let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
+    let check_options = Options { availability, consistency_models, budget };
+    let extended = Extended::of(outcome, options);
+    Results { extended: Some(extended), ..judge(options.workload.name(), history, &check_options, &outcome.counts) }
 }
 
 /// Runs every checker on the history of a run of `workload`, which exchanged `counts` messages.
@@ -123,6 +132,12 @@ impl Results {
         };
         let is_invalid = self.workload.extended_verdict() == Some(Verdict::False);
         Verdict::from(!is_invalid && self.extended.as_ref().is_none_or(is_clean))
+    }
+
+    /// The verdict in which the strict checks count, too.
+    #[must_use]
+    pub fn strict_verdict(&self) -> Verdict {
+        self.verdict().merge(self.strict())
     }
 
     /// The violations that the workload's checker found, as lines of text: a blank line precedes each paragraph.
