@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use gossip_gloomers::simulation::Workload;
+
 /// Runs the command in a folder; returns its exit status and what it printed, stdout and stderr.
 fn gloomers(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gloomers"));
@@ -69,18 +71,7 @@ fn help_and_the_version_end_with_0() {
 #[test]
 fn a_stored_history_is_judged_as_its_run_was() {
     let hostile = "--nemesis partition,kill,pause --nemesis-interval 2";
-    for workload in [
-        "broadcast",
-        "echo",
-        "g-counter",
-        "g-set",
-        "kafka",
-        "lin-kv",
-        "pn-counter",
-        "txn-list-append",
-        "txn-rw-register",
-        "unique-ids",
-    ] {
+    for workload in Workload::ALL.map(Workload::name) {
         let folder = tempfile::tempdir().expect("a folder");
         let line = format!(
             "test -w {workload} --virtual-time --seed 5 --node-count 3 --concurrency 2n --time-limit 10 --rate 20 \

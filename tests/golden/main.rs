@@ -14,18 +14,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const WORKLOADS: [&str; 10] = [
-    "broadcast",
-    "echo",
-    "g-counter",
-    "g-set",
-    "kafka",
-    "lin-kv",
-    "pn-counter",
-    "txn-list-append",
-    "txn-rw-register",
-    "unique-ids",
-];
+use gossip_gloomers::simulation::Workload;
 
 /// Files whose bytes are held.
 const FILES: [&str; 5] = [
@@ -90,7 +79,7 @@ fn hold(case: &str, actual: &str) {
 
 #[test]
 fn quiet_runs_come_out_as_they_did() {
-    for workload in WORKLOADS {
+    for workload in Workload::ALL.map(Workload::name) {
         let line = format!("test -w {workload} --virtual-time --seed 5 --node-count 3 --concurrency 2n --rate 30");
         let line = format!("{line} --time-limit 5 --latency 20 --jitter busy --strict --verbose");
         hold(&format!("quiet-{workload}"), &come_to(&line, |_| ()));
@@ -99,7 +88,7 @@ fn quiet_runs_come_out_as_they_did() {
 
 #[test]
 fn runs_with_faults_come_out_as_they_did() {
-    for workload in WORKLOADS {
+    for workload in Workload::ALL.map(Workload::name) {
         let line = format!("test -w {workload} --virtual-time --seed 3 --node-count 4 --concurrency 2n --rate 20");
         let line = format!("{line} --time-limit 8 --latency 30 --latency-dist exponential --loss 0.05");
         let line = format!(
@@ -122,7 +111,7 @@ fn recorded_histories_are_judged_as_they_were() {
 
 #[test]
 fn swarms_come_out_as_they_did() {
-    for workload in WORKLOADS {
+    for workload in Workload::ALL.map(Workload::name) {
         hold(&format!("swarm-{workload}"), &come_to(&format!("swarm -w {workload} --seeds 20 --jobs 2"), |_| ()));
     }
 }

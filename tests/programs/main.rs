@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
@@ -42,15 +43,19 @@ fn run(program: &Path, seed: u64, options: &str, arguments: &[&Path]) -> Run {
     }
 }
 
-/// Whether the system lets programs be traced; a line says so if it does not.
-fn is_permitted() -> bool {
+/// Whether the system lets programs be traced.
+static IS_PERMITTED: LazyLock<bool> = LazyLock::new(|| {
     let gloomers = Path::new(env!("CARGO_BIN_EXE_gloomers"));
     let first = run(gloomers, 1, "-w echo --node-count 1 --time-limit 1", &["node".as_ref(), "echo".as_ref()]);
-    let is_forbidden = first.status == 255 && first.printed.contains("does not let one process control another");
-    if is_forbidden {
+    first.status != 255 || !first.printed.contains("does not let one process control another")
+});
+
+/// Whether the system lets programs be traced; a line says so if it does not.
+fn is_permitted() -> bool {
+    if !*IS_PERMITTED {
         eprintln!("skipped: programs in virtual time: the system forbids tracing");
     }
-    !is_forbidden
+    *IS_PERMITTED
 }
 
 /// A program of the folder, built if it has to be; `None`, and a line that says so, where the language is missing.
