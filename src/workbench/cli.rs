@@ -185,10 +185,7 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
     let program = match program(options) {
         Ok(program) => program,
         Err(why) => {
-            report_broken(config, report, &why, output.page)?;
-            if !report.json {
-                writeln!(output.page, "{why}")?;
-            }
+            stop(options, &why, output.page)?;
             return Ok(BROKEN);
         }
     };
@@ -201,32 +198,37 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
     match ran {
         Ok(outcome) => Ok(finish(outcome, config, report, &mut store, output.page, output.colours)?.status),
         Err(TestError::Halt(Halt::Interrupted)) => {
-            let why = "Interrupted; all nodes have been ended.";
-            report_broken(config, report, why, output.page)?;
-            if !report.json {
-                writeln!(output.page, "{why}")?;
-            }
+            stop(options, "Interrupted; all nodes have been ended.", output.page)?;
             Ok(INTERRUPTED)
-        }
-        Err(failure) if report.json => {
-            report_broken(config, report, &failure.to_string(), output.page)?;
-            Ok(BROKEN)
         }
         Err(failure) => {
             report_broken(config, report, &failure.to_string(), output.page)?;
-            if let TestError::Unready { node, output_tail, .. } = &failure
-                && !output_tail.stderr.is_empty()
-            {
-                writeln!(output.page, "{node} wrote to stderr last:")?;
-                for line in &output_tail.stderr {
-                    writeln!(output.page, "    {line}")?;
-                }
+            if !report.json {
+                print_failure(&failure, &store, output.page)?;
             }
-            writeln!(output.page, "What nodes wrote to stderr is in {}", store.node_logs().display())?;
-            writeln!(output.page, "The test could not be run: {failure}")?;
             Ok(BROKEN)
         }
     }
+}
+
+/// Reports, to people or programs, that a test has no verdict and why.
+fn stop(Options { config, report, .. }: &Options, why: &str, page: &mut dyn Write) -> io::Result<()> {
+    report_broken(config, report, why, page)?;
+    if report.json { Ok(()) } else { writeln!(page, "{why}") }
+}
+
+/// Prints why a test could not be run, after what the node to blame wrote last.
+fn print_failure(failure: &TestError, store: &Store, page: &mut dyn Write) -> io::Result<()> {
+    if let TestError::Unready { node, output_tail, .. } = failure
+        && !output_tail.stderr.is_empty()
+    {
+        writeln!(page, "{node} wrote to stderr last:")?;
+        for line in &output_tail.stderr {
+            writeln!(page, "    {line}")?;
+        }
+    }
+    writeln!(page, "What nodes wrote to stderr is in {}", store.node_logs().display())?;
+    writeln!(page, "The test could not be run: {failure}")
 }
 
 /// Creates the folder of a run; the user is told at once if that fails.
