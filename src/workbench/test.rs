@@ -13,14 +13,13 @@ mod throughput;
 mod workers;
 
 use chacha20::ChaCha8Rng;
-use rand::SeedableRng as _;
 
 use crate::time::Duration;
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 use crate::workbench::generator::{MainPhase, Step};
 use crate::workbench::history::Op;
 use crate::workbench::nemesis::Nemesis;
-use crate::workbench::network::jitter::Delays;
+use crate::workbench::network::jitter::{Delays, stream};
 use crate::workbench::network::{Counts, Journal, Muted, Network, Unread};
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::{ClientReply, Request, Schema, Silence};
@@ -222,12 +221,6 @@ pub fn run_as_far_as_possible<C: Cluster>(
     }
     test.end();
     Ok(outcome)
-}
-
-fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(stream);
-    rng
 }
 
 struct Test<'a, C: Cluster> {

@@ -114,16 +114,16 @@ const MACHINE: u64 = 0;
 
 /// A source of delays; by default, none.
 #[derive(Debug, Default)]
-pub struct Delays(Option<StateMachine>);
+pub struct Delays(Option<Source>);
 
 #[derive(Debug)]
-struct StateMachine {
+struct Source {
     profile: &'static Profile,
     seed: u64,
     rng: ChaCha8Rng,
 }
 
-impl StateMachine {
+impl Source {
     fn stalled(&self, at: Time) -> Time {
         self.profile.machine.end(self.seed, MACHINE, at)
     }
@@ -133,30 +133,31 @@ impl Delays {
     /// Delays drawn from one stream of the seed; each user of a seed needs its own `number`.
     #[must_use]
     pub fn new(jitter: Jitter, seed: u64, number: u64) -> Self {
-        Self(jitter.profile().map(|profile| StateMachine { profile, seed, rng: stream(seed, number) }))
+        Self(jitter.profile().map(|profile| Source { profile, seed, rng: stream(seed, number) }))
     }
 
     /// When a message that is due at `due` is delivered; `slept` if the thread has slept for it.
     pub fn delivery(&mut self, due: Time, slept: bool) -> Time {
-        let Self(Some(machine)) = self else { return due };
-        let late = draw(if slept { WOKEN } else { AT_ONCE }, &mut machine.rng);
-        machine.stalled(due + late)
+        let Self(Some(source)) = self else { return due };
+        let late = draw(if slept { WOKEN } else { AT_ONCE }, &mut source.rng);
+        source.stalled(due + late)
     }
 
     /// The delay of a node's next wake-up.
     pub fn waking(&mut self) -> Duration {
-        self.0.as_mut().map_or(Duration::ZERO, |machine| draw(WAKING, &mut machine.rng))
+        self.0.as_mut().map_or(Duration::ZERO, |source| draw(WAKING, &mut source.rng))
     }
 
     /// When a node does what it would do at some time.
     #[must_use]
     pub fn node(&self, node: usize, at: Time) -> Time {
-        let Self(Some(machine)) = self else { return at };
-        machine.stalled(machine.profile.node.end(machine.seed, node as u64 + 1, at))
+        let Self(Some(source)) = self else { return at };
+        source.stalled(source.profile.node.end(source.seed, node as u64 + 1, at))
     }
 }
 
-fn stream(seed: u64, number: u64) -> ChaCha8Rng {
+/// A stream of random numbers of the seed; each user needs its own `number`.
+pub(in crate::workbench) fn stream(seed: u64, number: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(number);
     rng

@@ -13,7 +13,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::nemesis::Fault;
 use crate::workbench::test::{Convergence, Difference, Outcome, TestConfig, Unwatched, run};
-use crate::workbench::workload;
+use crate::workbench::workload::WorkloadKind;
 
 /// The outcome of a scenario.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,11 +123,8 @@ fn difference(convergence: &Convergence) -> Option<Failure> {
 }
 
 /// Whether the workload ends with a read by every client, for which all replicas must return the same.
-fn has_final_reads(workload: workload::WorkloadKind) -> bool {
-    matches!(
-        workload,
-        workload::WorkloadKind::Broadcast | workload::WorkloadKind::GSet | workload::WorkloadKind::PnCounter
-    )
+fn has_final_reads(workload: WorkloadKind) -> bool {
+    matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::PnCounter)
 }
 
 /// The failure of replicas that had not converged at the final reads, ten seconds after the heal, or had lost
@@ -159,8 +156,7 @@ fn divergence(history: &History, options: &TestConfig) -> Option<Failure> {
     let acknowledged = history.client_ops().map(|(_, op)| op);
     let mut acknowledged = acknowledged.filter(|op| matches!(&*op.f, "add" | "broadcast") && op.kind == OpKind::Ok);
     let missing = acknowledged.find(|op| {
-        options.workload != workload::WorkloadKind::PnCounter
-            && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
+        options.workload != WorkloadKind::PnCounter && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
     })?;
     let description =
         format!("{}, which {} acknowledged, is read nowhere after the heal", missing.value, node(missing));

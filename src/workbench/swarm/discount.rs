@@ -14,7 +14,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
 use crate::workbench::nemesis::{Fault, Turn};
 use crate::workbench::test::TestConfig;
-use crate::workbench::workload;
+use crate::workbench::workload::WorkloadKind;
 
 /// What a killed node of a workload can lose that the checks require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,18 +28,17 @@ pub(super) enum Loss {
 }
 
 impl Loss {
-    pub(super) const fn of(workload: workload::WorkloadKind) -> Self {
+    pub(super) const fn of(workload: WorkloadKind) -> Self {
         match workload {
-            workload::WorkloadKind::Broadcast
-            | workload::WorkloadKind::GSet
-            | workload::WorkloadKind::PnCounter
-            | workload::WorkloadKind::Kafka => Self::Values,
-            workload::WorkloadKind::TxnRwRegister => Self::Order,
-            workload::WorkloadKind::Echo
-            | workload::WorkloadKind::UniqueIds
-            | workload::WorkloadKind::GCounter
-            | workload::WorkloadKind::LinKv
-            | workload::WorkloadKind::TxnListAppend => Self::Nothing,
+            WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::PnCounter | WorkloadKind::Kafka => {
+                Self::Values
+            }
+            WorkloadKind::TxnRwRegister => Self::Order,
+            WorkloadKind::Echo
+            | WorkloadKind::UniqueIds
+            | WorkloadKind::GCounter
+            | WorkloadKind::LinKv
+            | WorkloadKind::TxnListAppend => Self::Nothing,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Generates the scenario of a seed: mostly small clusters, for some seconds, each with about half of the faults.
 
 use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use rand::{RngExt as _, SeedableRng as _};
 
 use super::scenario::Scenario;
 use crate::workbench::nemesis::Fault;
-use crate::workbench::network::jitter::Jitter;
+use crate::workbench::network::jitter::{Jitter, stream};
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::workload::WorkloadKind;
 
@@ -52,9 +52,7 @@ impl Limits {
 
 /// The scenario of a seed.
 pub(super) fn scenario(workload: WorkloadKind, seed: u64) -> Scenario {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    rng.set_stream(STREAM);
-    let rng = &mut rng;
+    let rng = &mut stream(seed, STREAM);
     let Limits { max_nodes, threads, faults, duplication, model } = Limits::of(workload);
     let large = rng.random_ratio(1, LARGE_ONE_IN)
         && matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::UniqueIds);

@@ -8,7 +8,7 @@ use std::io;
 
 use chacha20::ChaCha8Rng;
 use libc::pid_t;
-use rand::{RngExt as _, SeedableRng as _};
+use rand::RngExt as _;
 
 use super::process::{Due, Life, Parked, Process, ProcessId, Resume, State, Thread, ThreadId};
 use super::registers::Call;
@@ -16,7 +16,7 @@ use super::system::{self, Go, Ticks, Waited};
 use super::timers::Timers;
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::simulated::clock::Clock;
-use crate::workbench::network::jitter::Delays;
+use crate::workbench::network::jitter::{Delays, stream};
 
 /// How often a running thread is looked at.
 const TICK_MS: i64 = 20;
@@ -71,8 +71,7 @@ const FIRST_PID: pid_t = 100;
 
 impl Computer {
     fn new(seed: u64, node: usize) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(1 + node as u64);
+        let rng = stream(seed, 1 + node as u64);
         Self {
             clock: Clock::RIGHT,
             ahead: Duration::ZERO,
@@ -138,7 +137,7 @@ impl Tracer {
             hopeless: 0,
             preempted: false,
             turns: 0,
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            rng: stream(seed, 0),
             _ticks: Ticks::every_ms(TICK_MS)?,
         })
     }
