@@ -104,14 +104,21 @@ fn fixtures(fault: Fault) -> impl Iterator<Item = (Fixture, u64, Range<u64>)> {
     })
 }
 
+/// Their runs, each with its latency.
+fn runs(fault: Fault) -> impl Iterator<Item = (u64, Outcome, RecordingCluster)> {
+    fixtures(fault).flat_map(|(fixture, latency, seeds)| {
+        seeds.map(move |seed| {
+            let (outcome, recording) = fixture.run_watched(seed);
+            (latency, outcome, recording)
+        })
+    })
+}
+
 #[test]
 fn a_kill_loses_what_no_living_node_holds_and_nothing_else() {
     let mut lost = 0;
-    for (fixture, _, seeds) in fixtures(Fault::Kill) {
-        for seed in seeds {
-            let (outcome, recording) = fixture.run_watched(seed);
-            lost += assert_only_kills_lose(&outcome, &recording);
-        }
+    for (_, outcome, recording) in runs(Fault::Kill) {
+        lost += assert_only_kills_lose(&outcome, &recording);
     }
     assert!(lost > 0, "kills of all nodes leave nothing");
 }
@@ -136,18 +143,15 @@ fn assert_sees(read: &Read, value: i64, outcome: &Outcome, recording: &Recording
 #[test]
 fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
     let mut seen = 0;
-    for (fixture, latency, seeds) in fixtures(Fault::Kill) {
-        for seed in seeds {
-            let (outcome, recording) = fixture.run_watched(seed);
-            let reads = reads(&outcome);
-            for reunion in reunions(&recording) {
-                let late = reunion.reads(&reads, reunion.from, rejoining(latency));
-                for read in late.filter(|read| reunion.returned.contains(&read.node)) {
-                    for value in &reunion.held {
-                        assert_sees(read, *value, &outcome, &recording);
-                    }
-                    seen += reunion.held.len();
+    for (latency, outcome, recording) in runs(Fault::Kill) {
+        let reads = reads(&outcome);
+        for reunion in reunions(&recording) {
+            let late = reunion.reads(&reads, reunion.from, rejoining(latency));
+            for read in late.filter(|read| reunion.returned.contains(&read.node)) {
+                for value in &reunion.held {
+                    assert_sees(read, *value, &outcome, &recording);
                 }
+                seen += reunion.held.len();
             }
         }
     }
@@ -157,21 +161,18 @@ fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
 #[test]
 fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
     let mut seen = 0;
-    for (fixture, latency, seeds) in fixtures(Fault::Kill) {
-        for seed in seeds {
-            let (outcome, recording) = fixture.run_watched(seed);
-            let reads = reads(&outcome);
-            for reunion in reunions(&recording) {
-                let within = reunion.from..reunion.to;
-                for (value, node, known) in acknowledged(&outcome) {
-                    if !within.contains(&time(known)) || !reunion.returned.contains(&node) {
-                        continue;
-                    }
-                    let settled = time(known).max(reunion.from + rejoining(latency));
-                    for read in reunion.reads(&reads, settled, spreading(latency)) {
-                        assert_sees(read, value, &outcome, &recording);
-                        seen += 1;
-                    }
+    for (latency, outcome, recording) in runs(Fault::Kill) {
+        let reads = reads(&outcome);
+        for reunion in reunions(&recording) {
+            let within = reunion.from..reunion.to;
+            for (value, node, known) in acknowledged(&outcome) {
+                if !within.contains(&time(known)) || !reunion.returned.contains(&node) {
+                    continue;
+                }
+                let settled = time(known).max(reunion.from + rejoining(latency));
+                for read in reunion.reads(&reads, settled, spreading(latency)) {
+                    assert_sees(read, value, &outcome, &recording);
+                    seen += 1;
                 }
             }
         }
@@ -182,22 +183,19 @@ fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
 #[test]
 fn a_node_stopped_for_ten_seconds_catches_up() {
     let mut longest = Duration::ZERO;
-    for (fixture, latency, seeds) in fixtures(Fault::Pause) {
-        for seed in seeds {
-            let (outcome, recording) = fixture.run_watched(seed);
-            outcome.assert_nothing_lost();
-            let reads = reads(&outcome);
-            for pause in &recording.pauses {
-                let held = recording.survivors(pause.to);
-                let next = recording.pauses.iter().map(|pause| pause.from).filter(|from| *from >= pause.to).min();
-                let bound = pause.to + rejoining(latency);
-                let late = reads.iter().filter(|read| bound <= time(read.invoked));
-                for read in late.filter(|read| next.is_none_or(|next| time(read.invoked) < next)) {
-                    for value in &held {
-                        assert_sees(read, *value, &outcome, &recording);
-                    }
-                    longest = longest.max(pause.to.since(pause.from));
+    for (latency, outcome, recording) in runs(Fault::Pause) {
+        outcome.assert_nothing_lost();
+        let reads = reads(&outcome);
+        for pause in &recording.pauses {
+            let held = recording.survivors(pause.to);
+            let next = recording.pauses.iter().map(|pause| pause.from).filter(|from| *from >= pause.to).min();
+            let bound = pause.to + rejoining(latency);
+            let late = reads.iter().filter(|read| bound <= time(read.invoked));
+            for read in late.filter(|read| next.is_none_or(|next| time(read.invoked) < next)) {
+                for value in &held {
+                    assert_sees(read, *value, &outcome, &recording);
                 }
+                longest = longest.max(pause.to.since(pause.from));
             }
         }
     }
