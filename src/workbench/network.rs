@@ -27,7 +27,7 @@ use journal::Slot;
 
 pub use counts::{Counts, Traffic};
 pub use inbox::Delivery;
-pub use journal::{End, Journal, Passage};
+pub use journal::{End, Fate, Journal, Mute, Passage};
 pub use latency::{Latency, Shape};
 pub(in crate::workbench) use line::LONGEST_LINE;
 pub use line::{Array, BadLine, Lines};
@@ -267,6 +267,10 @@ impl Network {
     pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<Accepted>, &Muted> {
         if let Some(trace) = &mut self.receivers[node].muted {
             trace.keep(line);
+            let id = self.next_id;
+            if let Some(journal) = &mut self.journal {
+                journal.ignored(|| unheard(line, id, now));
+            }
             return Ok(None);
         }
         let line = String::from_utf8_lossy(line);
@@ -284,7 +288,11 @@ impl Network {
         let late_reply = matches!(&reason, BadLine::UnknownDest(dest) if self.was_client(dest));
         let receiver = &mut self.receivers[node];
         receiver.muted = Some(Trace::default());
-        self.muted.push(Muted { node: Rc::clone(&receiver.name), line: quote(&line), reason, late_reply });
+        let muted = Muted { node: Rc::clone(&receiver.name), line: quote(&line), reason, late_reply };
+        if let Some(journal) = &mut self.journal {
+            journal.muted(now, &muted);
+        }
+        self.muted.push(muted);
         self.muted.last().map_or(Ok(None), Err)
     }
 
@@ -333,9 +341,11 @@ impl Network {
             id,
             src: Rc::clone(&src),
             dest: Rc::clone(&dest),
-            body: Rc::clone(&body),
+            body: array.as_ref().map_or_else(|| Rc::clone(&body), |array| array.leave_out(&body).into()),
+            array: array.clone().map(Box::new),
             sent: now,
-            arrived: SmallVec::new(),
+            fates: SmallVec::new(),
+            twice: false,
         };
         let slot = self.journal.as_mut().and_then(|journal| journal.sent(ends, client, passage));
         let addressee = if let Place::Client(number) = to { Some(number) } else { None };
@@ -353,6 +363,7 @@ impl Network {
             self.log.push(log_line(":send", &message));
         }
         if !client && self.happens(self.conditions.loss) {
+            self.settle(slot, now, Fate::Lost);
             return Ok(accepted);
         }
         match to {
@@ -360,8 +371,12 @@ impl Network {
             Place::Receiver(index) => {
                 if !client && self.happens(self.conditions.duplication) {
                     self.receivers[index].inbox.push(message.clone(), now, &mut self.delays);
+                    if let (Some(journal), Some(slot)) = (&mut self.journal, slot) {
+                        journal.duplicate(slot);
+                    }
                 }
                 self.receivers[index].inbox.push(message, now, &mut self.delays);
+                self.note_dropped(index, now, Fate::Refused);
             }
         }
         Ok(accepted)
@@ -369,7 +384,9 @@ impl Network {
 
     /// The next message for `receiver` and when it was due, if that is by `now`.
     pub fn take(&mut self, receiver: usize, now: Time) -> Option<(Time, Message)> {
-        let taken = self.receivers[receiver].inbox.take(now, &mut self.delays)?;
+        let taken = self.receivers[receiver].inbox.take(now, &mut self.delays);
+        self.note_dropped(receiver, now, Fate::Refused);
+        let taken = taken?;
         self.received(&taken.1, now);
         Some(taken)
     }
@@ -412,11 +429,31 @@ impl Network {
         journal
     }
 
+    /// Notes in the journal which thread performs its operations as this client.
+    pub fn assign(&mut self, client: usize, thread: usize) {
+        if let Some(journal) = &mut self.journal {
+            journal.assign(client, thread);
+        }
+    }
+
     /// Resets a receiver whose node restarts: discards its queue and reads its output again.
-    pub fn restart(&mut self, receiver: usize) {
-        let receiver = &mut self.receivers[receiver];
-        receiver.inbox.clear();
-        receiver.muted = None;
+    pub fn restart(&mut self, receiver: usize, now: Time) {
+        self.receivers[receiver].inbox.clear();
+        self.receivers[receiver].muted = None;
+        self.note_dropped(receiver, now, Fate::Discarded);
+    }
+
+    fn note_dropped(&mut self, receiver: usize, now: Time, fate: Fate) {
+        let dropped = self.receivers[receiver].inbox.dropped();
+        if let Some(journal) = &mut self.journal {
+            dropped.for_each(|slot| journal.settle(slot, now, fate));
+        }
+    }
+
+    fn settle(&mut self, slot: Option<Slot>, now: Time, fate: Fate) {
+        if let (Some(journal), Some(slot)) = (&mut self.journal, slot) {
+            journal.settle(slot, now, fate);
+        }
     }
 
     /// The muted nodes, in the order in which they were muted.
@@ -453,9 +490,7 @@ impl Network {
     }
 
     fn received(&mut self, message: &Message, now: Time) {
-        if let (Some(journal), Some(slot)) = (&mut self.journal, message.slot) {
-            journal.arrived(slot, now);
-        }
+        self.settle(message.slot, now, Fate::Delivered);
         self.counts.received(touches_client(&message.src, &message.dest));
         if self.log_recv {
             self.log.push(log_line(":recv", message));
@@ -470,6 +505,15 @@ impl Network {
         let number = name.strip_prefix('c').and_then(|digits| digits.parse::<usize>().ok());
         number.is_some_and(|number| number < self.mail.len() && name == client_name(number))
     }
+}
+
+/// The message that a muted node printed at `now`, when `id` messages had been sent.
+fn unheard(line: &[u8], id: u64, now: Time) -> Option<Passage> {
+    let line = String::from_utf8_lossy(line);
+    let line::Envelope { src, dest, body, .. } = line::parse(&line).ok()?;
+    let fates = std::iter::once((now, Fate::Ignored)).collect();
+    let (src, dest, body) = (src.into(), dest.into(), body.into());
+    Some(Passage { id, src, dest, body, array: None, sent: now, fates, twice: false })
 }
 
 /// The id of a client.

@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::Message;
+use super::journal::Slot;
 use crate::time::{Duration, Time};
 use crate::workbench::network::jitter::Delays;
 
@@ -62,11 +63,13 @@ pub(super) struct Inbox {
     held: Option<(Time, Message)>,
     /// The senders, by index, whose messages are dropped.
     refused: Vec<usize>,
+    /// The messages that were dropped since [`Inbox::dropped`] was called last.
+    dropped: Vec<Slot>,
 }
 
 impl Inbox {
     pub(super) fn new(delivery: Delivery) -> Self {
-        Self { delivery, queue: BinaryHeap::new(), held: None, refused: Vec::new() }
+        Self { delivery, queue: BinaryHeap::new(), held: None, refused: Vec::new(), dropped: Vec::new() }
     }
 
     /// Refuses these senders from now on, and no others.
@@ -74,10 +77,15 @@ impl Inbox {
         senders.clone_into(&mut self.refused);
     }
 
-    /// Forgets every message.
+    /// Drops every message.
     pub(super) fn clear(&mut self) {
-        self.queue.clear();
-        self.held = None;
+        let queued = self.queue.drain().map(|Reverse(queued)| queued.0);
+        self.dropped.extend(queued.chain(self.held.take().map(|(_, held)| held)).filter_map(|message| message.slot));
+    }
+
+    /// The messages that were dropped since the last call.
+    pub(super) fn dropped(&mut self) -> std::vec::Drain<'_, Slot> {
+        self.dropped.drain(..)
     }
 
     pub(super) fn push(&mut self, mut message: Message, now: Time, delays: &mut Delays) {
@@ -102,6 +110,7 @@ impl Inbox {
                     if !self.refuses(&message) {
                         return Some((message.deadline, message));
                     }
+                    self.dropped.extend(message.slot);
                 }
                 None
             }
@@ -126,6 +135,8 @@ impl Inbox {
                 let sleep = message.deadline.since(now + WAKING).as_millis();
                 let sleep = Duration::from_millis(u64::try_from(sleep).unwrap_or(u64::MAX));
                 self.held = Some((delays.delivery(now + sleep, !sleep.is_zero()), message));
+            } else {
+                self.dropped.extend(message.slot);
             }
         }
     }

@@ -1,22 +1,60 @@
-//! The journal of messages, from which diagrams are drawn.
+//! The journal of messages and what became of each, from which diagrams are drawn and failures are explained.
 //!
-//! Every run keeps one, so it must be cheap: an entry is a pointer to the body, the two ends and the times; messages
-//! beyond the bound are only counted. Messages from and to clients would displace the fewer ones between servers, so
-//! each kind has its own bound.
+//! Every run keeps one, so it must be cheap: an entry is a pointer to the body, the two ends and the times; a long list
+//! of integers is shared with those it continues. Messages beyond the bound are only counted. Messages from and to
+//! clients would displace those between servers, so each kind has its own bound.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use smallvec::SmallVec;
 
+use super::{Array, BadLine, Muted};
 use crate::time::Time;
 use crate::workbench::json;
 
-/// How many messages of each kind are kept, the first ones sent: enough for 20 s of challenge 3d, and few enough for a
-/// page that opens at once.
-const MOST: usize = 10_000;
+/// How many messages of each kind are kept, the first ones sent: enough for a minute of 25 nodes that send each other
+/// 100,000 messages, twice.
+const MOST: usize = 200_000;
 
-/// How many bytes of bodies of each kind are kept; from the first message that does not fit, the kind is only counted.
+/// How many bytes of bodies of each kind are kept, long lists of integers not counted; from the first message that does
+/// not fit, the kind is only counted.
 const MOST_BYTES: usize = 32 << 20;
+
+/// How many messages of muted nodes are kept: enough to show what was not heard.
+const MOST_IGNORED: usize = 1_000;
+
+/// What became of one copy of a message that is no longer under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its receiver was given it.
+    Delivered,
+    /// Its receiver refused its sender, because of a partition.
+    Refused,
+    /// It was lost at random.
+    Lost,
+    /// It waited for a node that was killed, and was thrown away when the node was started again.
+    Discarded,
+    /// Its sender was muted, so that the network did not accept it.
+    Ignored,
+}
+
+impl Fate {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Delivered, Self::Refused, Self::Lost, Self::Discarded, Self::Ignored];
+
+    /// A word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Refused => "refused",
+            Self::Lost => "lost",
+            Self::Discarded => "discarded",
+            Self::Ignored => "ignored",
+        }
+    }
+}
 
 /// One message that was sent.
 #[derive(Debug, Clone)]
@@ -27,12 +65,16 @@ pub struct Passage {
     pub src: Rc<str>,
     /// The receiver.
     pub dest: Rc<str>,
-    /// The text of a JSON object.
+    /// The text of a JSON object, with an empty list in the place of `array`.
     pub body: Rc<str>,
+    /// The long list of integers in the body, if there is one.
+    pub array: Option<Box<Array>>,
     /// When it was sent.
     pub sent: Time,
-    /// When it was delivered: empty if it was lost, refused or in flight at the end; twice if it was duplicated.
-    pub arrived: SmallVec<[Time; 2]>,
+    /// When each copy ceased to be under way, and how; without an entry it still was at the end.
+    pub fates: SmallVec<[(Time, Fate); 1]>,
+    /// Whether it was duplicated, so that there are two copies.
+    pub twice: bool,
 }
 
 impl Passage {
@@ -43,6 +85,34 @@ impl Passage {
         let (_, kind) = members.iter().find(|(key, _)| key == "type")?;
         serde_json::from_str(kind.get()).ok()
     }
+
+    /// When it was delivered: never, once, or twice.
+    pub fn arrivals(&self) -> impl Iterator<Item = Time> {
+        self.fates.iter().filter(|(_, fate)| *fate == Fate::Delivered).map(|(at, _)| *at)
+    }
+
+    /// At least the first `most` bytes of its body as it was sent, or all of it, and the length of the whole.
+    #[must_use]
+    pub fn start_of_body(&self, most: usize) -> (Cow<'_, str>, usize) {
+        self.array.as_ref().map_or((Cow::Borrowed(&*self.body), self.body.len()), |array| {
+            (Cow::Owned(array.put_back(&self.body, most)), array.whole_length(&self.body))
+        })
+    }
+}
+
+/// A node that was muted, and when.
+#[derive(Debug, Clone)]
+pub struct Mute {
+    /// When it was.
+    pub at: Time,
+    /// The node.
+    pub node: Rc<str>,
+    /// The offending line, shortened and escaped.
+    pub line: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The name in its message that nobody has, if that is what is wrong.
+    pub unknown: Option<String>,
 }
 
 /// The index of a message in the journal.
@@ -80,6 +150,12 @@ pub struct Journal {
     /// The instant from which the history counts.
     pub(super) zero: Time,
     passages: Vec<Passage>,
+    ignored: Vec<Passage>,
+    mutes: Vec<Mute>,
+    /// The thread of each client that performs operations, by the number of the client.
+    threads: Vec<(usize, usize)>,
+    /// When each kind was full, so that later messages are missing: clients, servers.
+    ends: [Option<Time>; 2],
     clients: Quota,
     servers: Quota,
     /// The number of messages from each end to each.
@@ -122,14 +198,75 @@ impl Journal {
             return None;
         }
         let passage = passage();
-        quota.admits(passage.body.len()).then(|| {
-            self.passages.push(passage);
-            Slot(self.passages.len() - 1)
-        })
+        if !quota.admits(passage.body.len()) {
+            self.ends[usize::from(!client)] = Some(passage.sent);
+            return None;
+        }
+        self.passages.push(passage);
+        Some(Slot(self.passages.len() - 1))
     }
 
-    pub(super) fn arrived(&mut self, slot: Slot, now: Time) {
-        self.passages[slot.0].arrived.push(now);
+    /// A copy of a message ceases to be under way.
+    pub(super) fn settle(&mut self, slot: Slot, now: Time, fate: Fate) {
+        self.passages[slot.0].fates.push((now, fate));
+    }
+
+    /// A message goes out twice.
+    pub(super) fn duplicate(&mut self, slot: Slot) {
+        self.passages[slot.0].twice = true;
+    }
+
+    /// A muted node printed a message.
+    pub(super) fn ignored(&mut self, passage: impl FnOnce() -> Option<Passage>) {
+        if self.ignored.len() < MOST_IGNORED {
+            self.ignored.extend(passage());
+        }
+    }
+
+    pub(super) fn muted(&mut self, at: Time, Muted { node, line, reason, .. }: &Muted) {
+        let unknown = if let BadLine::UnknownDest(name) | BadLine::UnknownSrc(name) = reason { Some(name) } else { None };
+        let (node, line, reason, unknown) = (Rc::clone(node), line.clone(), reason.to_string(), unknown.cloned());
+        self.mutes.push(Mute { at, node, line, reason, unknown });
+    }
+
+    pub(super) fn assign(&mut self, client: usize, thread: usize) {
+        self.threads.push((client, thread));
+    }
+
+    /// A journal that was stored.
+    #[must_use]
+    pub fn stored(
+        passages: Vec<Passage>,
+        ignored: Vec<Passage>,
+        mutes: Vec<Mute>,
+        threads: Vec<(usize, usize)>,
+        ends: [Option<Time>; 2],
+    ) -> Self {
+        Self { passages, ignored, mutes, threads, ends, ..Self::default() }
+    }
+
+    /// The first messages of muted nodes, which nobody heard.
+    #[must_use]
+    pub fn unheard(&self) -> &[Passage] {
+        &self.ignored
+    }
+
+    /// The nodes that were muted, in that order.
+    #[must_use]
+    pub fn mutes(&self) -> &[Mute] {
+        &self.mutes
+    }
+
+    /// The clients that perform operations, each with its thread, in the order in which they were opened.
+    #[must_use]
+    pub fn threads(&self) -> &[(usize, usize)] {
+        &self.threads
+    }
+
+    /// From when on messages of clients, and those between servers, are missing; `None` if none are.
+    #[must_use]
+    pub const fn ends(&self) -> [Option<Time>; 2] {
+        self.ends
     }
 
     /// The remembered messages in the order of sending.
@@ -162,7 +299,8 @@ mod tests {
 
     fn passage(id: u64, body: &Rc<str>) -> Passage {
         let (src, dest) = ("n0".into(), "n1".into());
-        Passage { id, src, dest, body: Rc::clone(body), sent: Time::ZERO, arrived: SmallVec::new() }
+        let (body, fates) = (Rc::clone(body), SmallVec::new());
+        Passage { id, src, dest, body, array: None, sent: Time::ZERO, fates, twice: false }
     }
 
     fn send(journal: &mut Journal, count: usize, client: bool, body: &Rc<str>) -> usize {

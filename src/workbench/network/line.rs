@@ -1,6 +1,7 @@
 //! Validation of the lines that a node prints: the envelope of protocol §1.4, and the errors of §1.7.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use serde_json::value::RawValue;
 
@@ -35,6 +36,44 @@ impl Array {
     #[must_use]
     pub fn leave_out(&self, body: &str) -> String {
         without(body, self.at, self.length)
+    }
+
+    /// The body whose list was left out, with the list in its place, unless that is beyond its first `most` bytes.
+    #[must_use]
+    pub fn put_back(&self, short: &str, most: usize) -> String {
+        let (before, after) = short.split_at(self.at + 1);
+        let mut text = before.to_owned();
+        for (place, element) in self.list.iter().enumerate() {
+            if text.len() > most {
+                return text;
+            }
+            write!(text, "{}{element}", if place > 0 { "," } else { "" }).expect("a string takes everything");
+        }
+        text + after
+    }
+
+    /// The length of the body whose list was left out.
+    #[must_use]
+    pub const fn whole_length(&self, short: &str) -> usize {
+        short.len() - EMPTY.len() + self.length
+    }
+
+    /// A list at the place in a body at which it was left out.
+    #[must_use]
+    pub const fn restored(at: usize, length: usize, list: Ints) -> Self {
+        Self { at, length, list }
+    }
+
+    /// Where in the body it begins, and how many bytes it took.
+    #[must_use]
+    pub const fn place(&self) -> (usize, usize) {
+        (self.at, self.length)
+    }
+
+    /// The list.
+    #[must_use]
+    pub const fn list(&self) -> &Ints {
+        &self.list
     }
 
     /// The list, if a part of the text without it is what stands in its place.

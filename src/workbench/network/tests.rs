@@ -183,7 +183,7 @@ fn a_node_that_begins_anew_is_listened_to_again_and_finds_nothing_waiting() {
         send(&mut network, "n0", "n1", "{}", ms(0));
         send(&mut network, "c0", "n1", "{}", ms(0));
         network.accept(1, b"oops", ms(0)).expect_err("not JSON");
-        network.restart(1);
+        network.restart(1, ms(15));
         assert_eq!(network.due(1), None);
         network.accept(1, br#"{"src":"n1","dest":"n1"}"#, ms(20)).expect("valid");
         assert_eq!(ids(&mut network, 1, ms(40)), [2]);
@@ -207,7 +207,7 @@ fn the_journal_tells_when_each_message_arrived_how_often_and_over_which_link() {
     network.take_mail(0, ms(6)).expect("there is mail");
     let journal = network.take_journal(ms(4));
     let arrived: Vec<Vec<i64>> =
-        journal.passages().iter().map(|passage| passage.arrived.iter().map(|at| journal.us(*at)).collect()).collect();
+        journal.passages().iter().map(|passage| passage.arrivals().map(|at| journal.us(at)).collect()).collect();
     assert_eq!(arrived, [vec![9_000, 9_000], vec![2_000], vec![]]);
     let (here, there) = (End::Receiver(0), End::Receiver(1));
     let links: Vec<_> = journal.links().collect();
@@ -244,7 +244,7 @@ fn only_a_client_that_there_was_is_answered_late() {
     network.open_client();
     network.close_client(1);
     for (dest, late) in [("c1", true), ("c01", false), ("c+1", false), ("c7", false)] {
-        network.restart(0);
+        network.restart(0, Time::ZERO);
         let line = format!(r#"{{"src":"n0","dest":"{dest}","body":{{}}}}"#);
         let muted = network.accept(0, line.as_bytes(), Time::ZERO).expect_err("nobody is called that");
         assert_eq!(muted.late_reply, late, "{dest}");

@@ -15,15 +15,19 @@ use super::operations::{OUTCOMES, Operations, QUANTILES, Windows};
 use super::setting::setting;
 use crate::workbench::check::{Verdict, set_full};
 use crate::workbench::edn::Value;
-use crate::workbench::network::{End, Journal};
+use crate::workbench::network::{End, Journal, Passage};
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::escape::cut;
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::summary::abridged;
 use crate::workbench::services::Services;
 
+/// The maximum number of messages of each kind, from or to clients and between servers: few enough for a page that opens
+/// at once.
+const MAX_MESSAGES: usize = 10_000;
 /// The maximum length of a message's body.
 const MAX_BODY_CHARS: usize = 400;
+const MAX_BODY_BYTES: usize = 4 * MAX_BODY_CHARS;
 /// The maximum length of an operation's value, and the maximum number of elements of a list of integers.
 const MAX_VALUE_CHARS: usize = 80;
 const MAX_ELEMENTS: usize = 12;
@@ -120,7 +124,7 @@ struct Messages<'a> {
     arrived_us: Vec<Option<i64>>,
     /// Arrivals of duplicates, with the index of the message.
     again_us: Vec<(usize, i64)>,
-    body: Vec<&'a str>,
+    body: Vec<Cow<'a, str>>,
     /// Bodies that were cut: the index of the message, and its length in bytes.
     cut: Vec<(usize, usize)>,
 }
@@ -262,12 +266,23 @@ fn links(run: &Run<'_>) -> Links {
     Links { total, cells }
 }
 
+/// The first [`MAX_MESSAGES`] from and to clients, and the first between servers.
+fn first_of_each_kind(journal: &Journal) -> impl Iterator<Item = &Passage> {
+    let mut left = [MAX_MESSAGES; 2];
+    journal.passages().iter().filter(move |passage| {
+        let left = &mut left[usize::from(passage.src.starts_with('c') || passage.dest.starts_with('c'))];
+        let is_drawn = *left > 0;
+        *left = left.saturating_sub(1);
+        is_drawn
+    })
+}
+
 fn messages<'a>(run: &Run<'a>, lanes: &[&'a str]) -> Messages<'a> {
     let journal: &'a Journal = run.journal;
     let mut messages = Messages { total: run.counts.all.msg, ..Messages::default() };
     let lanes: HashMap<&str, usize> = lanes.iter().enumerate().skip(1).map(|(lane, name)| (*name, lane)).collect();
     let (mut names, mut types) = (HashMap::new(), HashMap::new());
-    for (place, passage) in journal.passages().iter().enumerate() {
+    for (place, passage) in first_of_each_kind(journal).enumerate() {
         let mut name = |name: &'a str| {
             *names.entry(name).or_insert_with(|| {
                 messages.names.push(name);
@@ -285,11 +300,17 @@ fn messages<'a>(run: &Run<'a>, lanes: &[&'a str]) -> Messages<'a> {
         messages.kind.push(kind);
         messages.id.push(passage.id);
         messages.sent_us.push(journal.us(passage.sent));
-        messages.arrived_us.push(passage.arrived.first().map(|time| journal.us(*time)));
-        messages.again_us.extend(passage.arrived.get(1).map(|time| (place, journal.us(*time))));
-        let end = passage.body.char_indices().nth(MAX_BODY_CHARS).map(|(end, _)| end);
-        messages.body.push(&passage.body[..end.unwrap_or(passage.body.len())]);
-        messages.cut.extend(end.map(|_| (place, passage.body.len())));
+        let mut arrivals = passage.arrivals().map(|time| journal.us(time));
+        messages.arrived_us.push(arrivals.next());
+        messages.again_us.extend(arrivals.next().map(|time| (place, time)));
+        let (body, length) = passage.start_of_body(MAX_BODY_BYTES);
+        let end = body.char_indices().nth(MAX_BODY_CHARS).map(|(end, _)| end);
+        messages.body.push(match (body, end) {
+            (Cow::Borrowed(body), Some(end)) => body[..end].into(),
+            (Cow::Owned(body), Some(end)) => body[..end].to_owned().into(),
+            (body, None) => body,
+        });
+        messages.cut.extend(end.map(|_| (place, length)));
     }
     messages
 }

@@ -146,7 +146,7 @@ impl<C: Cluster> Test<'_, C> {
         if !self.router.down[node] {
             return Ok("already-running");
         }
-        self.router.network.restart(node);
+        self.router.network.restart(node, self.router.cluster.now());
         self.router.down[node] = false;
         let client = self.launch(node)?;
         self.restart.awaited.push((client, node));

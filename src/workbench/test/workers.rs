@@ -96,7 +96,9 @@ impl Workers {
             router.close_client(client);
         }
         if worker.client.is_none() {
-            worker.client = Some(router.open_client(thread, thread % router.nodes()));
+            let client = router.open_client(thread, thread % router.nodes());
+            router.network.assign(client, thread);
+            worker.client = Some(client);
             workload.on_client(thread);
         }
         let entry = Entry {
