@@ -22,6 +22,9 @@ pub mod nemesis;
 pub mod check;
 pub mod test;
 
+#[cfg(feature = "workbench")]
+pub mod explain;
+
 pub mod report;
 
 #[cfg(feature = "workbench")]

@@ -2,6 +2,7 @@
 
 mod challenges;
 mod check;
+mod explain;
 pub mod options;
 mod output;
 mod progress;
@@ -34,6 +35,7 @@ Examples:
   gloomers test -w broadcast --node-count 25 --rate 100 --latency 100
   gloomers test -w echo --bin ./my-node
   gloomers check store/latest -w broadcast
+  gloomers explain store/latest
   gloomers swarm -w broadcast --seeds 1000";
 
 /// Tests nodes as Maelstrom does, without a JVM, and is a node itself
@@ -58,6 +60,7 @@ enum Reporting {
     Test(Box<TestArguments>),
     #[command(alias = "analyze")]
     Check(check::CheckArguments),
+    Explain(explain::ExplainArguments),
     Challenges(challenges::ChallengesArguments),
     Swarm(swarm::SwarmArguments),
 }
@@ -135,6 +138,7 @@ fn run(command: Reporting, output: &mut Output<'_>) -> io::Result<u8> {
     match command {
         Reporting::Test(arguments) => test(&arguments, output),
         Reporting::Check(arguments) => check::check(&arguments, output),
+        Reporting::Explain(arguments) => explain::explain(&arguments, output),
         Reporting::Challenges(arguments) => challenges::challenges(&arguments, output),
         Reporting::Swarm(arguments) => swarm::swarm(arguments, output),
     }

@@ -11,7 +11,7 @@ mod tracks;
 
 use std::cmp::Reverse;
 
-pub use extended::SetViolation;
+pub use extended::{SetAnomaly, SetCase, SetViolation};
 use extended::{Duplicates, FinalReads, Invented};
 use tracks::{Track, Tracks};
 

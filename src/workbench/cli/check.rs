@@ -95,7 +95,7 @@ fn counts(results: &Path) -> Option<Counts> {
 }
 
 /// The file of the history, where `path` may be its folder.
-fn file(path: PathBuf) -> PathBuf {
+pub(super) fn file(path: PathBuf) -> PathBuf {
     if !path.is_dir() {
         return path;
     }
@@ -104,7 +104,7 @@ fn file(path: PathBuf) -> PathBuf {
 }
 
 /// Reads a history, whose operations must be those of the workload.
-fn history(file: &Path, workload: WorkloadKind) -> Result<History, String> {
+pub(super) fn history(file: &Path, workload: WorkloadKind) -> Result<History, String> {
     let is_compressed = file.extension().is_some_and(|ending| ending == COMPRESSED.trim_start_matches('.'));
     let history = if is_compressed {
         History::read_compressed(File::open(file).map_err(|error| error.to_string())?)

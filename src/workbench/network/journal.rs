@@ -236,13 +236,14 @@ impl Journal {
     /// A journal that was stored.
     #[must_use]
     pub fn stored(
+        zero: Time,
         passages: Vec<Passage>,
         ignored: Vec<Passage>,
         mutes: Vec<Mute>,
         threads: Vec<(usize, usize)>,
         ends: [Option<Time>; 2],
     ) -> Self {
-        Self { passages, ignored, mutes, threads, ends, ..Self::default() }
+        Self { zero, passages, ignored, mutes, threads, ends, ..Self::default() }
     }
 
     /// The first messages of muted nodes, which nobody heard.
@@ -283,6 +284,12 @@ impl Journal {
             cells
         };
         self.links.iter().enumerate().flat_map(row).filter(|(_, _, count)| *count > 0)
+    }
+
+    /// The zero of the history in nanoseconds of the times here.
+    #[must_use]
+    pub const fn zero_ns(&self) -> u64 {
+        self.zero.as_nanos()
     }
 
     /// Microseconds from the zero of the history to `time`; below zero before it.

@@ -1,13 +1,14 @@
 //! Finishes a test: writes its files, prints the report, and determines the exit status.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::time::Duration;
 use crate::workbench::check::{Budget, Verdict};
 use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
+use crate::workbench::explain::{self, Cases, Evidence, Setting};
 use crate::workbench::history::History;
 use crate::workbench::network::{Muted, Unread};
 use crate::workbench::report::challenges::Challenge;
@@ -29,6 +30,10 @@ pub const UNKNOWN: u8 = 2;
 pub const INTERRUPTED: u8 = 130;
 /// A test could not be run to its end.
 pub const BROKEN: u8 = 255;
+
+/// How many explanations a failed test prints, and how many lines of each.
+const MAX_EXPLAINED: usize = 3;
+const MAX_LINES: usize = 12;
 
 /// The maximum number of crashed nodes that the last line names.
 const MAX_NAMED: usize = 3;
@@ -83,6 +88,9 @@ pub fn finish(
     let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
     let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
     outcome.remarks.extend(store.write_history(&history));
+    let setting =
+        Setting { workload: options.workload, nodes: options.nodes.clone(), concurrency: options.concurrency };
+    store.write(explain::file::NAME, |file| explain::file::write(&setting, &outcome.journal, file));
     let write_page = |store: &mut Store, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
         let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
         let throughput = &outcome.throughput;
@@ -141,6 +149,10 @@ pub fn finish(
         }
         return Ok(Finished { status, results: Some(results) });
     }
+    if verdict != Verdict::True {
+        let evidence = Evidence::new(&setting, &history, &outcome.journal);
+        print_explanations(page, &evidence, &store.latest())?;
+    }
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
         Some(TestError::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
@@ -156,6 +168,19 @@ pub fn finish(
     let printed = report.verbose.then_some(&edn);
     print_report(page, &explanation, printed, &summary(&results, &outcomes, &facts, colours), &closing)?;
     Ok(Finished { status, results: Some(results) })
+}
+
+/// Prints the first explanations of what went wrong, and how to see the others.
+fn print_explanations(page: &mut dyn Write, evidence: &Evidence<'_>, run: &Path) -> io::Result<()> {
+    let cases = Cases::of(evidence);
+    for explanation in cases.explain(evidence, MAX_EXPLAINED) {
+        writeln!(page)?;
+        for line in explanation.lines(MAX_LINES) {
+            writeln!(page, "{line}")?;
+        }
+    }
+    let left = cases.count().saturating_sub(MAX_EXPLAINED);
+    if left > 0 { writeln!(page, "\n{left} more: gloomers explain {}", run.display()) } else { Ok(()) }
 }
 
 /// Prints the report of a run: the whole map of `results` if given, the explanations of the violations, the summary,

@@ -107,6 +107,12 @@ impl Store {
         &self.folder
     }
 
+    /// The link to the run that finished last.
+    #[must_use]
+    pub fn latest(&self) -> PathBuf {
+        self.root.join("latest")
+    }
+
     /// A file of the run.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {

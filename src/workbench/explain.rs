@@ -1,0 +1,230 @@
+//! Why a test failed, from the sentence to the message that was lost.
+//!
+//! From the history, the journal of messages with the fate of each, and the faults, an anomaly becomes an
+//! [`Explanation`]: steps that each make one claim, which the journal or the history bears out, and hints at known
+//! patterns, with their evidence. Everything here is a pure function of the [`Evidence`]; nothing is guessed: where the
+//! bodies of messages cannot show a value, the explanation says so.
+
+mod bodies;
+mod evidence;
+mod faults;
+pub mod file;
+mod journey;
+mod muted;
+mod requests;
+mod sets;
+pub mod text;
+mod words;
+
+use serde::Serialize;
+
+pub use evidence::{Evidence, Setting};
+
+use crate::workbench::edn::Value;
+use crate::workbench::history::{Op, OpKind};
+use crate::workbench::network::Fate;
+use crate::workbench::workload::WorkloadKind;
+use words::seconds;
+
+/// How something went wrong, or how a value travelled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// The name of the anomaly in the results.
+    pub anomaly: &'static str,
+    /// What is wrong, in a sentence.
+    pub title: String,
+    /// The value that it is about, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// In the order in which they are to be read.
+    pub steps: Vec<Step>,
+    /// Patterns that it shows.
+    pub hints: Vec<Hint>,
+}
+
+/// One step of an explanation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// What it claims.
+    #[serde(flatten)]
+    pub claim: Claim,
+    /// When, in microseconds of the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_us: Option<i64>,
+    /// The node that did it, or to which it happened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The index of the operation in the history.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub op: Option<u64>,
+    /// The numbers of the messages.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<u64>,
+    /// The claim in words.
+    pub sentence: String,
+}
+
+/// What a step claims of its time, node, operation and messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "claim", rename_all = "kebab-case")]
+pub enum Claim {
+    /// The operation is in the history at that time, as this, and the node is the one it was sent to.
+    Operation {
+        /// `invoke`, `ok`, `fail` or `info`.
+        kind: &'static str,
+    },
+    /// The value of the operation has the value that is explained.
+    Has,
+    /// The value of the operation lacks the value that is explained.
+    Lacks,
+    /// The node sent these messages, which carry the value, and all came to the same end.
+    Sent {
+        /// The receiver.
+        to: String,
+        /// What became of them; `None` if they were under way at the end.
+        #[serde(serialize_with = "fate_name")]
+        fate: Option<Fate>,
+    },
+    /// The node was first given the value at that time, by this message.
+    Had,
+    /// After that time no message that carries the value was sent to the node, and none that was sent was delivered.
+    NotSent,
+    /// The node was killed or paused at that time.
+    Outage,
+    /// Something about the run as a whole.
+    Remark,
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn fate_name<S: serde::Serializer>(fate: &Option<Fate>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(fate.map_or("under-way", Fate::name))
+}
+
+/// A known pattern, and what shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hint {
+    /// Its name.
+    pub pattern: &'static str,
+    /// The evidence.
+    pub sentence: String,
+}
+
+impl Step {
+    fn of(claim: Claim, sentence: String) -> Self {
+        Self { claim, time_us: None, node: None, op: None, messages: Vec::new(), sentence }
+    }
+
+    /// About an operation, which the history records as this.
+    fn operation(op: &Op, node: &str, sentence: String) -> Self {
+        Self::of(Claim::Operation { kind: op.kind.name() }, sentence).at(op.time / 1_000).on(node).by(op)
+    }
+
+    fn remark(sentence: impl Into<String>) -> Self {
+        Self::of(Claim::Remark, sentence.into())
+    }
+
+    fn at(mut self, us: i64) -> Self {
+        self.time_us = Some(us);
+        self
+    }
+
+    fn on(mut self, node: &str) -> Self {
+        self.node = Some(node.to_owned());
+        self
+    }
+
+    fn by(mut self, op: &Op) -> Self {
+        self.op = Some(op.index);
+        self
+    }
+
+    fn with(mut self, messages: impl IntoIterator<Item = u64>) -> Self {
+        self.messages.extend(messages);
+        self
+    }
+}
+
+/// `acknowledged broadcast 4 (operation 57)`
+fn acknowledged(node: &str, op: &Op, what: &str) -> Step {
+    let verb = match op.kind {
+        OpKind::Ok => "acknowledged",
+        OpKind::Fail => "refused",
+        OpKind::Info => "left open",
+        OpKind::Invoke => "was asked to",
+    };
+    let sentence = format!("{node} {verb} {} {what} at {} (operation {}).", op.f, seconds(op.time / 1_000), op.index);
+    Step::operation(op, node, sentence)
+}
+
+/// Something to be asked about a run, passed or failed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Question {
+    /// The journey of a value, of this key if it has one.
+    Value {
+        /// The key.
+        key: Option<Value>,
+        /// The value.
+        value: Value,
+    },
+    /// What became of an operation, by its index.
+    Operation(u64),
+    /// What a node did.
+    Node(String),
+}
+
+impl Question {
+    /// The explanations that answer it.
+    ///
+    /// # Errors
+    /// There is no such thing in the run; the text says so.
+    pub fn answer(&self, evidence: &Evidence<'_>) -> Result<Vec<Explanation>, String> {
+        match self {
+            Self::Value { key: _, value } => {
+                let journey = match evidence.setting.workload {
+                    WorkloadKind::Broadcast | WorkloadKind::GSet => sets::journey(evidence, value),
+                    _ => None,
+                };
+                journey.map(|journey| vec![journey]).ok_or_else(|| format!("no client sent {}", value.to_json()))
+            }
+            Self::Operation(index) => requests::operation(evidence, *index)
+                .map(|operation| vec![operation])
+                .ok_or_else(|| format!("no operation of a client has the index {index}")),
+            Self::Node(name) => {
+                requests::node(evidence, name).map(|node| vec![node]).ok_or_else(|| format!("no node is called {name}"))
+            }
+        }
+    }
+}
+
+/// The anomalies of a run that can be explained.
+#[derive(Debug)]
+pub struct Cases {
+    of_workload: sets::SetCases,
+    mutes: usize,
+    failures: requests::Failures,
+}
+
+impl Cases {
+    /// Finds them; the most telling come first.
+    #[must_use]
+    pub fn of(evidence: &Evidence<'_>) -> Self {
+        let of_workload = match evidence.setting.workload {
+            WorkloadKind::Broadcast | WorkloadKind::GSet => sets::SetCases::of(evidence),
+            _ => sets::SetCases::default(),
+        };
+        Self { of_workload, mutes: evidence.journal.mutes().len(), failures: requests::Failures::of(evidence) }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.of_workload.count() + self.mutes + self.failures.count()
+    }
+
+    /// Explains the first so many.
+    #[must_use]
+    pub fn explain(&self, evidence: &Evidence<'_>, most: usize) -> Vec<Explanation> {
+        let of_workload = self.of_workload.explain(evidence, most);
+        muted::explain(evidence).chain(of_workload).chain(self.failures.explain(evidence)).take(most).collect()
+    }
+}
