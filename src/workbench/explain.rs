@@ -6,20 +6,29 @@
 //! bodies of messages cannot show a value, the explanation says so.
 
 mod bodies;
+mod calls;
+mod counters;
 mod evidence;
 mod faults;
 pub mod file;
+mod ids;
 mod journey;
+mod logs;
 mod muted;
+mod patterns;
+mod registers;
 mod requests;
 mod sets;
 pub mod text;
+mod transactions;
 mod words;
 
 use serde::Serialize;
 
 pub use evidence::{Evidence, Setting};
 
+use crate::workbench::check::Budget;
+use crate::workbench::check::linearizable::RegisterViolation;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{Op, OpKind};
 use crate::workbench::network::Fate;
@@ -179,10 +188,19 @@ impl Question {
     /// There is no such thing in the run; the text says so.
     pub fn answer(&self, evidence: &Evidence<'_>) -> Result<Vec<Explanation>, String> {
         match self {
-            Self::Value { key: _, value } => {
-                let journey = match evidence.setting.workload {
-                    WorkloadKind::Broadcast | WorkloadKind::GSet => sets::journey(evidence, value),
-                    _ => None,
+            Self::Value { key, value } => {
+                let journey = match (evidence.setting.workload, key) {
+                    (WorkloadKind::Broadcast | WorkloadKind::GSet, _) => sets::journey(evidence, value),
+                    (WorkloadKind::Kafka, Some(key)) => logs::journey(evidence, key, value),
+                    (WorkloadKind::TxnListAppend | WorkloadKind::TxnRwRegister, Some(key)) => {
+                        transactions::journey(evidence, key, value)
+                    }
+                    (WorkloadKind::Kafka | WorkloadKind::TxnListAppend | WorkloadKind::TxnRwRegister, None) => {
+                        return Err("a value of this workload belongs to a key: say --key, too".to_owned());
+                    }
+                    (workload, _) => {
+                        return Err(format!("values of {} are not told apart in messages", workload.name()));
+                    }
                 };
                 journey.map(|journey| vec![journey]).ok_or_else(|| format!("no client sent {}", value.to_json()))
             }
@@ -196,35 +214,95 @@ impl Question {
     }
 }
 
+/// What is wrong with the values of a workload.
+#[derive(Debug)]
+enum Wrong {
+    Nothing,
+    Sets(sets::SetCases),
+    Logs(Vec<logs::Case>),
+    Registers(Vec<(Value, RegisterViolation)>),
+    Transactions(Vec<transactions::Case>),
+    Counters(Vec<Op>),
+    Ids(Vec<Value>),
+}
+
+impl Wrong {
+    fn of(evidence: &Evidence<'_>, budget: &Budget) -> Self {
+        match evidence.setting.workload {
+            WorkloadKind::Echo => Self::Nothing,
+            WorkloadKind::UniqueIds => Self::Ids(ids::cases(evidence)),
+            WorkloadKind::Broadcast | WorkloadKind::GSet => Self::Sets(sets::SetCases::of(evidence)),
+            WorkloadKind::GCounter | WorkloadKind::PnCounter => Self::Counters(counters::cases(evidence)),
+            WorkloadKind::Kafka => Self::Logs(logs::cases(evidence)),
+            WorkloadKind::LinKv => Self::Registers(registers::cases(evidence, budget)),
+            WorkloadKind::TxnListAppend | WorkloadKind::TxnRwRegister => {
+                Self::Transactions(transactions::cases(evidence, budget))
+            }
+        }
+    }
+
+    const fn count(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Sets(cases) => cases.count(),
+            Self::Logs(cases) => cases.len(),
+            Self::Registers(cases) => cases.len(),
+            Self::Transactions(cases) => cases.len(),
+            Self::Counters(cases) => cases.len(),
+            Self::Ids(cases) => cases.len(),
+        }
+    }
+
+    fn explain(&self, evidence: &Evidence<'_>, most: usize) -> Vec<Explanation> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Sets(cases) => cases.explain(evidence, most),
+            Self::Logs(cases) => cases.iter().take(most).map(|case| logs::explain(evidence, case)).collect(),
+            Self::Registers(cases) => {
+                let first = cases.iter().take(most);
+                first.map(|(key, violation)| registers::explain(evidence, key, violation)).collect()
+            }
+            Self::Transactions(cases) => {
+                cases.iter().take(most).map(|case| transactions::explain(evidence, case)).collect()
+            }
+            Self::Counters(cases) => cases.iter().take(most).map(|read| counters::explain(evidence, read)).collect(),
+            Self::Ids(cases) => cases.iter().take(most).map(|id| ids::explain(evidence, id)).collect(),
+        }
+    }
+}
+
 /// The anomalies of a run that can be explained.
 #[derive(Debug)]
 pub struct Cases {
-    of_workload: sets::SetCases,
     mutes: usize,
+    wrong: Wrong,
     failures: requests::Failures,
+    patterns: Option<Explanation>,
 }
 
 impl Cases {
-    /// Finds them; the most telling come first.
+    /// Finds them; the most telling come first. The budget is that of the checkers that search.
     #[must_use]
-    pub fn of(evidence: &Evidence<'_>) -> Self {
-        let of_workload = match evidence.setting.workload {
-            WorkloadKind::Broadcast | WorkloadKind::GSet => sets::SetCases::of(evidence),
-            _ => sets::SetCases::default(),
-        };
-        Self { of_workload, mutes: evidence.journal.mutes().len(), failures: requests::Failures::of(evidence) }
+    pub fn of(evidence: &Evidence<'_>, budget: &Budget) -> Self {
+        Self {
+            mutes: evidence.journal.mutes().len(),
+            wrong: Wrong::of(evidence, budget),
+            failures: requests::Failures::of(evidence),
+            patterns: patterns::find(evidence),
+        }
     }
 
     /// How many there are.
     #[must_use]
     pub const fn count(&self) -> usize {
-        self.of_workload.count() + self.mutes + self.failures.count()
+        self.mutes + self.wrong.count() + self.failures.count() + self.patterns.is_some() as usize
     }
 
     /// Explains the first so many.
     #[must_use]
     pub fn explain(&self, evidence: &Evidence<'_>, most: usize) -> Vec<Explanation> {
-        let of_workload = self.of_workload.explain(evidence, most);
-        muted::explain(evidence).chain(of_workload).chain(self.failures.explain(evidence)).take(most).collect()
+        let wrong = self.wrong.explain(evidence, most);
+        let all = muted::explain(evidence).chain(wrong).chain(self.failures.explain(evidence));
+        all.chain(self.patterns.clone()).take(most).collect()
     }
 }

@@ -71,6 +71,8 @@ pub struct RegisterViolation {
     pub complaints: Vec<String>,
     /// A drawing of the shortest window that shows the violation.
     pub window: Vec<String>,
+    /// The positions in the history at which the operations in it were invoked.
+    pub shown: Vec<usize>,
 }
 
 /// Checks registers: invalid if a key is not linearizable, else unknown if the search gave up on a key.
@@ -88,14 +90,15 @@ pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, U
             SearchOutcome::Violation(violation) => {
                 let call = &calls.all[violation.call];
                 let before = calls.all.iter().filter_map(|call| call.completion).filter(|at| *at < call.end());
-                let shown = violation.frontier.iter().take(MAX_LISTED);
+                let frontier = violation.frontier.iter().take(MAX_LISTED);
                 let window = window::shortest(&calls, &violation, budget);
                 KeyOutcome::Violation(Box::new(RegisterViolation {
                     op: history.ops()[call.end()].clone(),
                     previous_ok: before.max().map(|at| history.ops()[at].clone()),
                     before: configurations(&violation.frontier),
-                    complaints: shown.map(|config| calls.complaint(call, config.state)).collect(),
+                    complaints: frontier.map(|config| calls.complaint(call, config.state)).collect(),
                     window: window::draw(history, &key, &calls, &window),
+                    shown: window.calls.iter().map(|call| calls.all[*call].invocation).collect(),
                 }))
             }
         };

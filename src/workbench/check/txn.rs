@@ -27,6 +27,7 @@ use report::Judgement;
 use transactions::Transactions;
 
 pub use anomaly::Anomaly;
+pub use case::{CycleEdge, Dependency, TxnCase};
 pub use report::TxnReport;
 pub use transactions::Dialect;
 

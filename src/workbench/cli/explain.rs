@@ -8,13 +8,17 @@ use clap::Args;
 
 use super::check::{file, history};
 use super::{BAD_ARGUMENTS, Output};
+use crate::time::Duration;
 use crate::workbench::edn::Value;
 use crate::workbench::explain::file::NAME;
 use crate::workbench::explain::{Cases, Evidence, Explanation, Question};
 use crate::workbench::history::History;
 use crate::workbench::json;
 use crate::workbench::network::Journal;
-use crate::workbench::report::finish::VALID;
+use crate::workbench::report::finish::{VALID, time_limit};
+
+/// How long the search for violations may take.
+const SEARCH: Duration = Duration::from_secs(60);
 
 /// The maximum number of explanations that are printed.
 const MAX_EXPLAINED: usize = 100;
@@ -79,7 +83,7 @@ fn explained(arguments: &ExplainArguments, folder: &Path) -> Result<(Vec<Explana
     let history: History = history(&file(folder.to_owned()), setting.workload)?;
     let evidence = Evidence::new(&setting, &history, &journal);
     let Some(question) = question(arguments)? else {
-        let cases = Cases::of(&evidence);
+        let cases = Cases::of(&evidence, &time_limit(SEARCH));
         let explanations = cases.explain(&evidence, MAX_EXPLAINED);
         let left = cases.count().saturating_sub(MAX_EXPLAINED);
         return Ok((explanations, left));

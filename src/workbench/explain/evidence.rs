@@ -21,6 +21,8 @@ pub struct Setting {
     pub nodes: Vec<String>,
     /// The number of client threads.
     pub concurrency: usize,
+    /// The consistency models that transactions must satisfy.
+    pub models: Vec<String>,
 }
 
 /// [`Setting`] in a file.
@@ -29,6 +31,7 @@ pub(super) struct StoredSetting {
     pub(super) workload: String,
     pub(super) nodes: Vec<String>,
     pub(super) concurrency: usize,
+    pub(super) models: Vec<String>,
 }
 
 /// The evidence of one run.

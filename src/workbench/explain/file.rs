@@ -91,9 +91,9 @@ pub fn write(setting: &Setting, journal: &Journal, mut to: impl Write) -> io::Re
         reason: mute.reason.clone(),
         unknown: mute.unknown.clone(),
     });
-    let Setting { workload, nodes, concurrency } = setting;
+    let Setting { workload, nodes, concurrency, models } = setting.clone();
     let head = Head {
-        setting: StoredSetting { workload: workload.name().to_owned(), nodes: nodes.clone(), concurrency: *concurrency },
+        setting: StoredSetting { workload: workload.name().to_owned(), nodes, concurrency, models },
         zero_ns: journal.zero_ns(),
         threads: journal.threads().to_vec(),
         missing_from_ns: journal.ends().map(|end| end.map(Time::as_nanos)),
@@ -166,7 +166,7 @@ pub fn read(from: impl Read) -> io::Result<(Setting, Journal)> {
     let mut line = String::new();
     lines.read_line(&mut line)?;
     let head: Head = serde_json::from_str(&line)?;
-    let StoredSetting { workload, nodes, concurrency } = head.setting;
+    let StoredSetting { workload, nodes, concurrency, models } = head.setting;
     let workload = WorkloadKind::named(&workload).map_err(io::Error::other)?;
     let (mut passages, mut ignored) = (Vec::new(), Vec::new());
     let mut lists: HashMap<Rc<str>, Ints> = HashMap::new();
@@ -202,7 +202,7 @@ pub fn read(from: impl Read) -> io::Result<(Setting, Journal)> {
     let mutes = head.muted.into_iter().map(mute).collect();
     let ends = head.missing_from_ns.map(|end| end.map(Time::from_nanos));
     let journal = Journal::stored(Time::from_nanos(head.zero_ns), passages, ignored, mutes, head.threads, ends);
-    Ok((Setting { workload, nodes, concurrency }, journal))
+    Ok((Setting { workload, nodes, concurrency, models }, journal))
 }
 
 #[cfg(test)]
@@ -234,7 +234,8 @@ mod tests {
         let ends = [None, Some(Time::from_millis(9))];
         let journal = Journal::stored(Time::from_millis(2), passages, unheard, mutes, vec![(3, 0)], ends);
         let workload = WorkloadKind::Broadcast;
-        let setting = Setting { workload, nodes: vec!["n0".into(), "n1".into()], concurrency: 4 };
+        let (nodes, models) = (vec!["n0".into(), "n1".into()], vec!["serializable".into()]);
+        let setting = Setting { workload, nodes, concurrency: 4, models };
         let mut file = Vec::new();
         write(&setting, &journal, &mut file).expect("memory");
         let (same_setting, same) = read(&*file).expect("what was written");

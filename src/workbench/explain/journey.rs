@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::time::Time;
+use crate::workbench::explain::bodies::Item;
 use crate::workbench::explain::evidence::Evidence;
 use crate::workbench::explain::faults::{Cut, Stop};
 use crate::workbench::explain::words::{counted, duration, list, of_all, seconds, times};
-use crate::workbench::explain::{Claim, Step};
+use crate::workbench::explain::{Claim, Explanation, Step, acknowledged};
+use crate::workbench::history::{Op, OpKind};
 use crate::workbench::network::{Fate, Passage};
 
 /// The maximum number of steps about nodes that had the value, and about messages that carried it.
@@ -22,6 +24,65 @@ pub(super) struct Journey<'a> {
     pub(super) holders: BTreeMap<&'a str, (Time, &'a Passage)>,
     /// Messages whose sender had not been given it by any message that shows it.
     pub(super) unexplained: Vec<&'a Passage>,
+}
+
+/// A value, the operations that bring it to the nodes, and its journey.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    /// The invocations that bring it, each with its completion.
+    pub(super) adds: Vec<(&'a Op, Option<&'a Op>)>,
+    pub(super) journey: Journey<'a>,
+    /// Whether any message between servers shows values.
+    pub(super) is_shown: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// The journeys of some values, each with the operations that bring it. `items` gives the items that an operation
+    /// sends.
+    pub(super) fn of(
+        evidence: &Evidence<'a>,
+        items: impl Fn(&Op) -> Vec<Item>,
+        wanted: &[Item],
+        adds: &[Vec<(&'a Op, Option<&'a Op>)>],
+    ) -> Vec<Self> {
+        let places = evidence.places(items);
+        let carriers = evidence.carriers(places, wanted);
+        let of = |(adds, carriers): (&Vec<(&'a Op, Option<&'a Op>)>, Vec<&'a Passage>)| {
+            let requests = adds.iter().flat_map(|(add, end)| evidence.exchange(add, *end).requests);
+            let journey = Journey::follow(&requests.collect::<Vec<_>>(), carriers);
+            Self { adds: adds.clone(), journey, is_shown: !places.is_empty() }
+        };
+        adds.iter().zip(carriers).map(of).collect()
+    }
+
+    /// The first acknowledgement.
+    pub(super) fn acknowledgement(&self) -> Option<&'a Op> {
+        self.adds.iter().find_map(|(_, end)| end.filter(|end| end.kind == OpKind::Ok))
+    }
+
+    /// How it reached every node.
+    pub(super) fn travelled(&self, evidence: &Evidence<'_>, name: &str) -> Explanation {
+        let mut steps = Vec::new();
+        let begun = self.adds.first().map_or(0, |(add, _)| add.time / 1_000);
+        if let Some((add, _)) = self.adds.first() {
+            let node = evidence.node_of(add);
+            let sentence = format!("A client sent {name} to {node} at {} (operation {}).", seconds(begun), add.index);
+            steps.push(Step::operation(add, node, sentence));
+        }
+        steps.extend(self.journey.hops(evidence, begun, "it"));
+        steps.extend(self.journey.hidden_ways(evidence));
+        if !self.is_shown && evidence.server_messages().next().is_some() {
+            steps.push(Step::remark("No message between nodes shows the values in its body."));
+        }
+        if let Some(end) = self.adds.first().and_then(|(_, end)| *end) {
+            let took = duration(end.time / 1_000 - begun);
+            let mut step = acknowledged(evidence.node_of(end), end, name);
+            step.sentence = format!("{} That took {took}.", step.sentence);
+            steps.push(step);
+        }
+        let (title, value) = (format!("How {name} travelled"), Some(name.to_owned()));
+        Explanation { anomaly: "journey", title, value, steps, hints: Vec::new() }
+    }
 }
 
 /// Messages from one server to another that came to the same end.
@@ -115,7 +176,7 @@ impl<'a> Journey<'a> {
     }
 
     /// Since when the servers have had it, but for the one that a client gave it to.
-    fn holder_steps(&self, evidence: &Evidence<'_>, what: &str) -> Vec<Step> {
+    pub(super) fn holder_steps(&self, evidence: &Evidence<'_>, what: &str) -> Vec<Step> {
         let mut holders: Vec<_> = self.holders.iter().map(|(name, (at, passage))| (*at, *name, *passage)).collect();
         holders.retain(|(_, _, passage)| !evidence.is_client(&passage.src));
         holders.sort_by_key(|(at, name, _)| (*at, *name));

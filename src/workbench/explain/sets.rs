@@ -5,7 +5,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::explain::bodies::Item;
 use crate::workbench::explain::evidence::Evidence;
 use crate::workbench::explain::faults::Stop;
-use crate::workbench::explain::journey::Journey;
+use crate::workbench::explain::journey::Subject;
 use crate::workbench::explain::words::{counted, duration, list, seconds};
 use crate::workbench::explain::{Claim, Explanation, Hint, Step, acknowledged};
 use crate::workbench::history::{Op, OpKind};
@@ -38,11 +38,12 @@ impl SetCases {
         self.0.len()
     }
 
-    pub(super) fn explain(&self, evidence: &Evidence<'_>, most: usize) -> Vec<Explanation> {
+    pub(super) fn explain<'s>(&'s self, evidence: &Evidence<'_>, most: usize) -> Vec<Explanation> {
         let wrong = &self.0[..self.0.len().min(most)];
         let values: Vec<_> = wrong.iter().map(|wrong| wrong.value().clone()).collect();
         let subjects = subjects(evidence, &values);
-        wrong.iter().zip(&subjects).map(|(wrong, subject)| wrong.explain(subject)).collect()
+        let element = |(wrong, subject): (&'s Wrong, _)| wrong.explain(&Element { evidence, value: wrong.value(), subject });
+        wrong.iter().zip(&subjects).map(element).collect()
     }
 }
 
@@ -54,7 +55,7 @@ impl Wrong {
         }
     }
 
-    fn explain(&self, subject: &Subject<'_, '_>) -> Explanation {
+    fn explain(&self, subject: &Element<'_, '_>) -> Explanation {
         match self {
             Self::Lost(_) => subject.missing("lost"),
             Self::Extended(SetAnomaly::Missing, _) => subject.missing(SetAnomaly::Missing.name()),
@@ -68,37 +69,23 @@ fn items(op: &Op) -> Vec<Item> {
     if matches!(&*op.f, "add" | "broadcast") { vec![Item::of(&op.value)] } else { Vec::new() }
 }
 
-/// A value and all that is known of it.
-struct Subject<'e, 'a> {
-    evidence: &'e Evidence<'a>,
-    value: &'e Value,
-    /// The invocations that add it, each with its completion.
-    adds: Vec<(&'a Op, Option<&'a Op>)>,
-    journey: Journey<'e>,
-    /// Whether any message between servers shows values.
-    is_shown: bool,
-}
-
-fn subjects<'e, 'a>(evidence: &'e Evidence<'a>, values: &'e [Value]) -> Vec<Subject<'e, 'a>> {
-    let places = evidence.places(items);
+fn subjects<'e>(evidence: &'e Evidence<'_>, values: &[Value]) -> Vec<Subject<'e>> {
     let wanted: Vec<_> = values.iter().map(Item::of).collect();
-    let carriers = evidence.carriers(places, &wanted);
-    let of = |(value, carriers): (&'e Value, Vec<&'a Passage>)| {
-        let adds = evidence.history.pairs().filter(|(add, _)| !items(add).is_empty() && add.value == *value);
-        let adds: Vec<_> = adds.collect();
-        let requests = adds.iter().flat_map(|(add, end)| evidence.exchange(add, *end).requests);
-        let journey = Journey::follow(&requests.collect::<Vec<_>>(), carriers);
-        Subject { evidence, value, adds, journey, is_shown: !places.is_empty() }
+    let adds = |value: &Value| {
+        evidence.history.pairs().filter(|(add, _)| !items(add).is_empty() && add.value == *value).collect()
     };
-    values.iter().zip(carriers).map(of).collect()
+    let adds: Vec<Vec<_>> = values.iter().map(adds).collect();
+    Subject::of(evidence, items, &wanted, &adds)
 }
 
-/// How a value travelled, from its first request to the reads that have it; `None` if nobody added it.
+/// How a value travelled, from its first request to the reads that have it, or why some lack it; `None` if nobody added
+/// it.
 pub(super) fn journey(evidence: &Evidence<'_>, value: &Value) -> Option<Explanation> {
     let subjects = subjects(evidence, std::slice::from_ref(value));
-    let subject = subjects.first().filter(|subject| !subject.adds.is_empty())?;
+    let subject = Element { evidence, value, subject: subjects.first().filter(|subject| !subject.adds.is_empty())? };
     let is_missing = evidence.last_reads().into_iter().any(|(_, read)| subject.lacks(read));
-    Some(if is_missing && subject.acknowledgement().is_some() { subject.missing("missing") } else { subject.travelled() })
+    let is_acknowledged = subject.subject.acknowledgement().is_some();
+    Some(if is_missing && is_acknowledged { subject.missing("missing") } else { subject.travelled() })
 }
 
 fn has(read: &Op, value: &Value) -> bool {
@@ -108,18 +95,20 @@ fn has(read: &Op, value: &Value) -> bool {
     }
 }
 
-impl<'e, 'a> Subject<'e, 'a> {
+/// A value, and all that is known of it.
+struct Element<'e, 'a> {
+    evidence: &'e Evidence<'a>,
+    value: &'e Value,
+    subject: &'e Subject<'e>,
+}
+
+impl Element<'_, '_> {
     fn name(&self) -> String {
         self.value.to_json()
     }
 
-    /// The first acknowledged add.
-    fn acknowledgement(&self) -> Option<&'a Op> {
-        self.adds.iter().find_map(|(_, end)| end.filter(|end| end.kind == OpKind::Ok))
-    }
-
     fn lacks(&self, read: &Op) -> bool {
-        let is_later = self.adds.iter().any(|(add, _)| add.time < read.time);
+        let is_later = self.subject.adds.iter().any(|(add, _)| add.time < read.time);
         is_later && !has(read, self.value)
     }
 
@@ -130,7 +119,7 @@ impl<'e, 'a> Subject<'e, 'a> {
         let lacking: Vec<_> = evidence.last_reads().into_iter().filter(|(_, read)| self.lacks(read)).collect();
         let nodes = list(lacking.iter().map(|(node, _)| *node));
         let mut steps = Vec::new();
-        let title = match (self.acknowledgement(), self.adds.first()) {
+        let title = match (self.subject.acknowledgement(), self.subject.adds.first()) {
             (Some(end), _) => {
                 let node = evidence.node_of(end);
                 let at = seconds(end.time / 1_000);
@@ -150,15 +139,15 @@ impl<'e, 'a> Subject<'e, 'a> {
         let until = read.time / 1_000;
         let mut hints = Vec::new();
         let has_traffic = evidence.server_messages().next().is_some();
-        if self.journey.had(node).is_some_and(|(at, _)| evidence.us(at) <= until) {
-            steps.extend(self.journey.why_forgotten(evidence, node, "it", until));
-        } else if !self.is_shown && has_traffic {
+        if self.subject.journey.had(node).is_some_and(|(at, _)| evidence.us(at) <= until) {
+            steps.extend(self.subject.journey.why_forgotten(evidence, node, "it", until));
+        } else if !self.subject.is_shown && has_traffic {
             steps.extend(self.unseen(node, until));
         } else {
-            let why = self.journey.why_without(evidence, node, "it", until);
+            let why = self.subject.journey.why_without(evidence, node, "it", until);
             hints.extend(self.no_retry(node, &why));
             steps.extend(why);
-            steps.extend(self.journey.hidden_ways(evidence));
+            steps.extend(self.subject.journey.hidden_ways(evidence));
         }
         let which = if read.is_final() { "final read" } else { "last read" };
         let sentence = format!("{node}'s {which} at {} lacks it (operation {}).", seconds(until), read.index);
@@ -175,7 +164,7 @@ impl<'e, 'a> Subject<'e, 'a> {
     /// What can be said of messages that do not show values.
     fn unseen(&self, node: &str, until: i64) -> Vec<Step> {
         let evidence = self.evidence;
-        let from = self.acknowledgement().map_or(0, |end| end.time / 1_000);
+        let from = self.subject.acknowledgement().map_or(0, |end| end.time / 1_000);
         let mut steps = vec![Step::remark(
             "No message between nodes shows the values in its body (the program may send differences, or encode its state).",
         )];
@@ -205,13 +194,13 @@ impl<'e, 'a> Subject<'e, 'a> {
     /// The node that acknowledged it had not sent it to anyone by then, and was killed.
     fn early_reply(&self) -> Option<Hint> {
         let evidence = self.evidence;
-        let end = self.acknowledgement()?;
+        let end = self.subject.acknowledgement()?;
         let (node, at) = (evidence.node_of(end), end.time / 1_000);
         let death = evidence.faults.outages_of(node, at, i64::MAX).find(|outage| outage.stop == Stop::Killed)?;
         let is_out = |passage: &&Passage| {
             &*passage.src == node && passage.arrivals().any(|arrived| evidence.us(arrived) <= death.from_us)
         };
-        if self.journey.carriers.iter().any(|passage| is_out(&passage)) || !self.is_shown {
+        if self.subject.journey.carriers.iter().any(|passage| is_out(&passage)) || !self.subject.is_shown {
             return None;
         }
         let sentence = format!(
@@ -236,11 +225,11 @@ impl<'e, 'a> Subject<'e, 'a> {
             }
         };
         let mut steps = Vec::new();
-        for (add, end) in self.adds.iter().take(3) {
+        for (add, end) in self.subject.adds.iter().take(3) {
             let op = end.unwrap_or(add);
             steps.push(acknowledged(evidence.node_of(op), op, &name));
         }
-        let brought = self.journey.carriers.iter().filter(|passage| &*passage.dest == node);
+        let brought = self.subject.journey.carriers.iter().filter(|passage| &*passage.dest == node);
         let brought: Vec<_> = brought.filter(|passage| passage.arrivals().next().is_some()).collect();
         if anomaly == SetAnomaly::Duplicated && !brought.is_empty() {
             let senders = list(brought.iter().map(|passage| format!("{} (message {})", passage.src, passage.id)));
@@ -255,34 +244,15 @@ impl<'e, 'a> Subject<'e, 'a> {
         Explanation { anomaly: anomaly.name(), title, value: Some(name), steps, hints: Vec::new() }
     }
 
-    /// How the value reached every node.
+    /// How the value reached every node, and which read was the last to lack it.
     fn travelled(&self) -> Explanation {
         let evidence = self.evidence;
-        let name = self.name();
-        let mut steps = Vec::new();
-        let begun = self.adds.first().map_or(0, |(add, _)| add.time / 1_000);
-        if let Some((add, _)) = self.adds.first() {
-            let node = evidence.node_of(add);
-            let sentence = format!("A client sent {name} to {node} at {} (operation {}).", seconds(begun), add.index);
-            steps.push(Step::operation(add, node, sentence));
-        }
-        steps.extend(self.journey.hops(evidence, begun, "it"));
-        steps.extend(self.journey.hidden_ways(evidence));
-        if !self.is_shown && evidence.server_messages().next().is_some() {
-            steps.push(Step::remark("No message between nodes shows the values in its body."));
-        }
-        for (_, end) in self.adds.iter().take(1) {
-            let Some(end) = end else { continue };
-            let at = end.time / 1_000;
-            let mut step = acknowledged(evidence.node_of(end), end, &name);
-            step.sentence = format!("{} That took {}.", step.sentence, duration(at - begun));
-            steps.push(step);
-        }
-        let known = self.acknowledgement().map_or(i64::MAX, |end| end.time);
+        let mut explanation = self.subject.travelled(evidence, &self.name());
+        let known = self.subject.acknowledgement().map_or(i64::MAX, |end| end.time);
         let reads = evidence.history.pairs().filter_map(|(begin, end)| Some((begin, end?)));
         let reads = reads.filter(|(begin, end)| end.f == "read" && end.kind == OpKind::Ok && begin.time > known);
         let last = reads.filter(|(_, end)| !has(end, self.value)).last();
-        steps.push(match last {
+        explanation.steps.push(match last {
             Some((begin, end)) => {
                 let (node, us) = (evidence.node_of(end), begin.time / 1_000);
                 let sentence = format!(
@@ -295,7 +265,6 @@ impl<'e, 'a> Subject<'e, 'a> {
             }
             None => Step::remark("Every read that began after it was acknowledged has it."),
         });
-        let title = format!("How {name} travelled");
-        Explanation { anomaly: "journey", title, value: Some(name), steps, hints: Vec::new() }
+        explanation
     }
 }

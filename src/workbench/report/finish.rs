@@ -88,8 +88,9 @@ pub fn finish(
     let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
     let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
     outcome.remarks.extend(store.write_history(&history));
-    let setting =
-        Setting { workload: options.workload, nodes: options.nodes.clone(), concurrency: options.concurrency };
+    let TestConfig { workload, concurrency, .. } = *options;
+    let (nodes, models) = (options.nodes.clone(), options.consistency_models.clone());
+    let setting = Setting { workload, nodes, concurrency, models };
     store.write(explain::file::NAME, |file| explain::file::write(&setting, &outcome.journal, file));
     let write_page = |store: &mut Store, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
         let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
@@ -151,7 +152,7 @@ pub fn finish(
     }
     if verdict != Verdict::True {
         let evidence = Evidence::new(&setting, &history, &outcome.journal);
-        print_explanations(page, &evidence, &store.latest())?;
+        print_explanations(page, &evidence, &time_limit(report.check_timeout), &store.latest())?;
     }
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
@@ -171,8 +172,13 @@ pub fn finish(
 }
 
 /// Prints the first explanations of what went wrong, and how to see the others.
-fn print_explanations(page: &mut dyn Write, evidence: &Evidence<'_>, run: &Path) -> io::Result<()> {
-    let cases = Cases::of(evidence);
+fn print_explanations(
+    page: &mut dyn Write,
+    evidence: &Evidence<'_>,
+    budget: &Budget,
+    run: &Path,
+) -> io::Result<()> {
+    let cases = Cases::of(evidence, budget);
     for explanation in cases.explain(evidence, MAX_EXPLAINED) {
         writeln!(page)?;
         for line in explanation.lines(MAX_LINES) {

@@ -279,7 +279,8 @@ impl Anomaly {
     }
 
     /// What it is, for people.
-    pub(super) fn in_plain_words(self) -> String {
+    #[must_use]
+    pub fn in_plain_words(self) -> String {
         if let Some(existence) = self.existence() {
             return format!("transactions depend on each other in a circle, as they may not under {}", existence.model);
         }

@@ -1,6 +1,7 @@
 //! The report of transactions: Maelstrom's results, and the extended ones under `:gloomers`.
 
 use super::anomaly::{Anomalies, Anomaly};
+use super::case::TxnCase;
 use super::collector::{Collector, Found, MAX_EXPLAINED, reported, verdict};
 use super::models::boundary;
 use super::transactions::Dialect;
@@ -51,8 +52,19 @@ impl TxnReport {
     }
 
     /// The cases of an anomaly by the extended rules.
-    fn cases(&self, anomaly: Anomaly) -> &[super::case::TxnCase] {
+    fn cases(&self, anomaly: Anomaly) -> &[TxnCase] {
         self.extended_found.get(&anomaly).or_else(|| self.found.get(&anomaly)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The cases of the anomalies that are reported, each in words.
+    pub fn reported_cases(&self) -> impl Iterator<Item = (Anomaly, &TxnCase, Vec<String>)> {
+        let extended = self.extended.iter().flat_map(|extended| &extended.reported);
+        let only = self.maelstrom.reported.iter().filter(|_| self.extended.is_none());
+        let anomalies = extended.chain(only).copied();
+        anomalies.flat_map(move |anomaly| {
+            let cases = self.cases(anomaly).iter().take(MAX_EXPLAINED);
+            cases.map(move |case| (anomaly, case, case.lines(anomaly, self.dialect)))
+        })
     }
 
     /// An anomaly in words: how many cases there are and what it means, followed by the first cases.
