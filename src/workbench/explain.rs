@@ -104,7 +104,7 @@ pub enum Claim {
     Remark,
 }
 
-#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference to the field")]
 fn fate_name<S: serde::Serializer>(fate: &Option<Fate>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(fate.map_or("under-way", Fate::name))
 }

@@ -166,12 +166,12 @@ impl Oracle {
     /// A partition that makes the receiver of a message refuse its sender was under way.
     fn assert_cut(&self, message: &Value, us: i64) {
         let (src, dest) = (message["src"].as_str().expect("a name"), message["dest"].as_str().expect("a name"));
-        let nemesis = self.ops.iter().filter(|op| op.process.is_none() && op.us <= us);
-        let begun = nemesis.clone().filter(|op| op.f.starts_with("start-") && op.value.starts_with("[:isolated"));
-        let begun = begun.last().unwrap_or_else(|| panic!("no partition before {message}"));
+        let mut nemesis = self.ops.iter().filter(|op| op.process.is_none() && op.us <= us);
+        let mut begun = nemesis.clone().filter(|op| op.f.starts_with("start-") && op.value.starts_with("[:isolated"));
+        let begun = begun.next_back().unwrap_or_else(|| panic!("no partition before {message}"));
         let refused = begun.value.split(&format!("\"{dest}\" #{{")).nth(1).and_then(|rest| rest.split('}').next());
         assert!(refused.is_some_and(|refused| refused.contains(&format!("\"{src}\""))), "{message}: {}", begun.value);
-        let healed = nemesis.filter(|op| op.value == ":network-healed" && op.index > begun.index).next();
+        let healed = nemesis.find(|op| op.value == ":network-healed" && op.index > begun.index);
         assert!(healed.is_none_or(|op| op.us == us), "{message}: healed before");
     }
 }
@@ -182,8 +182,10 @@ fn has(body: &Value, value: &Value, is_top: bool) -> bool {
         Value::Array(elements) => elements.iter().any(|element| has(element, value, false)),
         Value::Object(members) => members.iter().any(|(key, member)| {
             let is_envelope = is_top && ["type", "msg_id", "in_reply_to"].contains(&&**key);
-            !is_envelope && (has(member, value, false) || !is_top && *key == value.to_string())
+            !is_envelope
+                && (has(member, value, false)
+                    || !is_top && value.as_i64().is_some_and(|value| key.parse() == Ok(value)))
         }),
-        scalar => scalar == value,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => body == value,
     }
 }

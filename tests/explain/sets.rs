@@ -33,7 +33,10 @@ fn a_value_that_a_partition_dropped_is_followed_to_the_message() {
     let left = explanations.len() - 3;
     assert!(run.printed.contains(&format!("{left} more: gloomers explain store/latest")), "{}", run.printed);
     let shown: Vec<_> = run.explained(&[]).lines().map(str::to_owned).collect();
-    assert!(shown.iter().any(|line| line == "  19.95 s  n1's final read at 19.95 s lacks it (operation 226)."), "{shown:?}");
+    assert!(
+        shown.iter().any(|line| line == "  19.95 s  n1's final read at 19.95 s lacks it (operation 226)."),
+        "{shown:?}"
+    );
 }
 
 #[test]

@@ -11,8 +11,8 @@ mod tracks;
 
 use std::cmp::Reverse;
 
-pub use extended::{SetAnomaly, SetCase, SetViolation};
 use extended::{Duplicates, FinalReads, Invented};
+pub use extended::{SetAnomaly, SetCase, SetViolation};
 use tracks::{Track, Tracks};
 
 use super::ids::Ids;

@@ -157,7 +157,8 @@ impl<'j> Scope<'j, '_> {
 
     fn keys(&self) -> impl Iterator<Item = String> + use<'j, '_> {
         self.containers.iter().flat_map(|(container, entry)| {
-            let beside = beside(container, self.own).map(|scalar| scalar.as_str().map_or(scalar.to_string(), str::to_owned));
+            let beside =
+                beside(container, self.own).map(|scalar| scalar.as_str().map_or(scalar.to_string(), str::to_owned));
             entry.map(str::to_owned).into_iter().chain(beside)
         })
     }
@@ -177,7 +178,7 @@ fn is_text(scalar: &Json, text: &str) -> bool {
     match scalar {
         Json::String(string) => string == text,
         Json::Number(number) => number.as_str() == text,
-        _ => false,
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => false,
     }
 }
 
@@ -274,7 +275,7 @@ mod tests {
             body: (*body).into(),
             array: None,
             sent: Time::from_millis(*ms),
-            fates: [].into(),
+            fates: std::iter::empty().collect(),
             twice: false,
         };
         (0..).zip(bodies).map(passage).collect()

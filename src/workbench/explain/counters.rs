@@ -43,9 +43,10 @@ pub(super) fn explain(evidence: &Evidence<'_>, read: &Op) -> Explanation {
     }
     let shares = by_node.iter().map(|(node, (count, sum))| format!("{sum} by {} on {node}", counted(*count, "add")));
     let mut steps = vec![Step::remark(format!("Acknowledged were {}, in all {sum}.", list(shares)))];
-    let unsure = evidence.history.pairs().filter(|(begin, end)| {
-        begin.f == "add" && end.is_none_or(|end| end.kind == OpKind::Info)
-    });
+    let unsure = evidence
+        .history
+        .pairs()
+        .filter(|(begin, end)| begin.f == "add" && end.is_none_or(|end| end.kind == OpKind::Info));
     let unsure = unsure.count();
     if unsure > 0 {
         steps.push(Step::remark(format!("{} of unknown outcome may count or not.", counted(unsure, "further add"))));
@@ -55,11 +56,15 @@ pub(super) fn explain(evidence: &Evidence<'_>, read: &Op) -> Explanation {
     if let [(add, by)] = alike[..] {
         let node = evidence.node_of(add);
         let at = seconds(add.time / 1_000);
-        let sentence = format!("One add is of as much as is missing: {by}, acknowledged by {node} at {at} (operation {}).", add.index);
+        let sentence = format!(
+            "One add is of as much as is missing: {by}, acknowledged by {node} at {at} (operation {}).",
+            add.index
+        );
         steps.push(Step::operation(add, node, sentence));
     }
     for outage in evidence.faults.outages.iter().filter(|outage| outage.stop == Stop::Killed).take(MAX_FINDINGS) {
-        let before = adds(evidence).filter(|(add, _)| evidence.node_of(add) == outage.node && add.time / 1_000 <= outage.from_us);
+        let before = adds(evidence)
+            .filter(|(add, _)| evidence.node_of(add) == outage.node && add.time / 1_000 <= outage.from_us);
         let before: i64 = before.map(|(_, by)| by).sum();
         let sentence = format!("{}; it had acknowledged adds of {before} by then.", outage.in_words());
         steps.push(Step::of(Claim::Outage, sentence).at(outage.from_us).on(&outage.node));

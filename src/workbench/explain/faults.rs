@@ -120,7 +120,9 @@ impl Faults {
             let us = op.time / 1_000;
             match Turn::of(&op.f) {
                 Some(Turn::Begins(Fault::Partition | Fault::OneWay)) => faults.cut(&op.value, us),
-                Some(Turn::Ends(Fault::Partition | Fault::OneWay)) if op.value.as_keyword() == Some("network-healed") => {
+                Some(Turn::Ends(Fault::Partition | Fault::OneWay))
+                    if op.value.as_keyword() == Some("network-healed") =>
+                {
                     faults.heal(us);
                 }
                 Some(Turn::Begins(Fault::Kill | Fault::Pause) | Turn::Ends(Fault::Kill | Fault::Pause)) => {

@@ -177,9 +177,8 @@ pub fn read(from: impl Read) -> io::Result<(Setting, Journal)> {
             break;
         }
         let StoredMessage { id, src, dest, sent, fates, twice, body, list } = serde_json::from_str(&line)?;
-        let [src, dest] = [src, dest].map(|name| {
-            Rc::clone(names.entry(name.clone().into_owned()).or_insert_with(|| name.into_owned().into()))
-        });
+        let [src, dest] = [src, dest]
+            .map(|name| Rc::clone(names.entry(name.clone().into_owned()).or_insert_with(|| name.into_owned().into())));
         let array = list.map(|StoredList { at, length, keep, new }| {
             let list = lists.entry(Rc::clone(&src)).or_default();
             *list = list.with(keep, &new);

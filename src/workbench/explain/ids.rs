@@ -32,7 +32,8 @@ pub(super) fn explain(evidence: &Evidence<'_>, id: &Value) -> Explanation {
         let reply = exchange.replies.last().map(|passage| passage.id);
         let message = reply.map_or(String::new(), |id| format!(", message {id}"));
         let (began, ended) = (seconds(begin.time / 1_000), seconds(end.time / 1_000));
-        let sentence = format!("{node} gave {name} at {ended} to a request of {began} (operation {}{message}).", end.index);
+        let sentence =
+            format!("{node} gave {name} at {ended} to a request of {began} (operation {}{message}).", end.index);
         steps.push(Step::operation(end, node, sentence).with(reply));
     }
     let mut hints = Vec::new();

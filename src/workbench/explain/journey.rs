@@ -102,7 +102,8 @@ impl<'a> Journey<'a> {
         // At one instant, what arrives is there before anything is sent.
         let arrivals = requests.iter().chain(&carriers);
         let arrivals = arrivals.flat_map(|passage| passage.arrivals().map(|at| (at, false, *passage)));
-        let mut events: Vec<_> = arrivals.chain(carriers.iter().map(|passage| (passage.sent, true, *passage))).collect();
+        let mut events: Vec<_> =
+            arrivals.chain(carriers.iter().map(|passage| (passage.sent, true, *passage))).collect();
         events.sort_by_key(|(at, is_sending, passage)| (*at, *is_sending, passage.id));
         let mut unexplained = Vec::new();
         for (at, is_sending, passage) in events {
@@ -128,7 +129,8 @@ impl<'a> Journey<'a> {
             None => !self.holders.contains_key(&*passage.dest),
         };
         let sent = self.carriers.iter().filter(is_wanted);
-        for passage in sent.filter(|passage| evidence.us(passage.sent) <= until && passage.arrivals().next().is_none()) {
+        for passage in sent.filter(|passage| evidence.us(passage.sent) <= until && passage.arrivals().next().is_none())
+        {
             let end = passage.fates.first();
             let fate = end.map(|(_, fate)| *fate);
             let cut = end.filter(|(_, fate)| *fate == Fate::Refused);
@@ -138,7 +140,9 @@ impl<'a> Journey<'a> {
             });
             match same {
                 Some(group) => group.passages.push(passage),
-                None => groups.push(Group { src: &passage.src, dest: &passage.dest, fate, cut, passages: vec![passage] }),
+                None => {
+                    groups.push(Group { src: &passage.src, dest: &passage.dest, fate, cut, passages: vec![passage] })
+                }
             }
         }
         groups
@@ -156,21 +160,24 @@ impl<'a> Journey<'a> {
         let left_out = failures.len().saturating_sub(MAX_GROUPS);
         steps.extend(failures.iter().take(MAX_GROUPS).map(|group| group.step(evidence, what)));
         if left_out > 0 {
-            steps.push(Step::remark(format!("{} that failed are not shown.", counted(left_out, "further group of messages"))));
+            steps.push(Step::remark(format!(
+                "{} that failed are not shown.",
+                counted(left_out, "further group of messages")
+            )));
         }
-        let last = failures.iter().filter(|_| is_direct).filter_map(|group| group.passages.last()).max_by_key(|passage| {
-            (passage.sent, passage.id)
-        });
-        steps.push(match last {
-            Some(last) => not_sent_again(evidence, node, last, &failures),
-            None => {
-                let holders = self.holders.keys().filter(|name| evidence.setting.nodes.iter().any(|node| node == *name));
-                let holders: Vec<_> = holders.collect();
-                let verb = if holders.len() == 1 { "alone had it" } else { "had it" };
-                Step::of(Claim::NotSent, format!("Nobody ever sent it to {node}; {} {verb}.", list(holders)))
-                    .on(node)
-                    .at(0)
-            }
+        let last = failures
+            .iter()
+            .filter(|_| is_direct)
+            .filter_map(|group| group.passages.last())
+            .max_by_key(|passage| (passage.sent, passage.id));
+        steps.push(if let Some(last) = last {
+            not_sent_again(evidence, node, last, &failures)
+        } else {
+            let holders = self.holders.keys().filter(|name| evidence.setting.nodes.iter().any(|node| node == *name));
+            let holders: Vec<_> = holders.collect();
+            let verb = if holders.len() == 1 { "alone had it" } else { "had it" };
+            let sentence = format!("Nobody ever sent it to {node}; {} {verb}.", list(holders));
+            Step::of(Claim::NotSent, sentence).on(node).at(0)
         });
         steps
     }
@@ -227,7 +234,8 @@ impl<'a> Journey<'a> {
         let step = |(at, passage, names, ids): (i64, &Passage, Vec<&str>, Vec<u64>)| {
             let (sent, src) = (evidence.us(passage.sent), &passage.src);
             let since = self.holders.get(&**src).map(|(since, _)| evidence.us(*since));
-            let held = since.map_or(String::new(), |since| format!(", which had held it for {},", duration(sent - since)));
+            let held =
+                since.map_or(String::new(), |since| format!(", which had held it for {},", duration(sent - since)));
             let kind = passage.kind().unwrap_or_else(|| "a message".to_owned());
             let (id, count) = (list(&ids), if ids.len() == 1 { "message" } else { "messages" });
             let (node, after, took) = (list(&names), duration(at - begun_us), duration(at - sent));
@@ -257,11 +265,14 @@ impl<'a> Journey<'a> {
         }
         let revived = deaths.last().map(|outage| outage.to_us.unwrap_or(until));
         let again = revived.and_then(|revived| {
-            let to_node = self.carriers.iter().filter(|passage| &*passage.dest == node);
-            to_node.filter(|passage| passage.arrivals().any(|at| evidence.us(at) > revived)).next_back()
+            self.carriers
+                .iter()
+                .rfind(|passage| &*passage.dest == node && passage.arrivals().any(|at| evidence.us(at) > revived))
         });
         match (revived, again) {
-            (None, _) => steps.push(Step::remark(format!("{node} was not killed after that: it had the value and lost it."))),
+            (None, _) => {
+                steps.push(Step::remark(format!("{node} was not killed after that: it had the value and lost it.")))
+            }
             (Some(revived), None) => {
                 let sentence = format!("After that nobody sent it to {node} again, or no such message arrived.");
                 steps.push(Step::of(Claim::NotSent, sentence).at(revived).on(node));
@@ -304,7 +315,12 @@ impl Group<'_> {
                 format!("thrown away with the queue of a dead node{outage}")
             }
             (Some(Fate::Ignored), _) => format!("not heard, because {src} was muted"),
-            (Some(Fate::Delivered), _) | (None, _) => "still under way at the end".to_owned(),
+            (Some(Fate::Delivered) | None, _) => {
+                let end = evidence.end_us();
+                let outage = evidence.faults.outages_of(dest, end, end).next();
+                let outage = outage.map_or(String::new(), |outage| format!(": {}", outage.in_words()));
+                format!("still under way at the end{outage}")
+            }
         };
         let id = if count == 1 { "message" } else { "messages" };
         let sentence = format!(

@@ -18,28 +18,38 @@ const MAX_TOLD: usize = 2;
 #[derive(Debug)]
 pub(super) enum Case {
     /// An error that the checker found.
-    Error(&'static str, LogCase),
+    Error(&'static str, Box<LogCase>),
     /// A message of a log that was acknowledged, and that no poll brought.
     Unseen(Value, Value),
 }
 
-/// All that is wrong, the gravest first.
+/// All that is wrong: first what explains the most.
 pub(super) fn cases(evidence: &Evidence<'_>) -> Vec<Case> {
     let Ok(report) = kafka::check(evidence.history) else { return Vec::new() };
     let unseen = report.unseen.iter().flat_map(|unseen| &unseen.by_key);
-    let unseen = unseen.flat_map(|(key, _, first)| first.iter().map(|message| Case::Unseen(key.clone(), message.clone())));
+    let unseen =
+        unseen.flat_map(|(key, _, first)| first.iter().map(|message| Case::Unseen(key.clone(), message.clone())));
     let mut cases: Vec<_> = report
         .errors
         .into_iter()
-        .flat_map(|(anomaly, errors)| errors.cases.into_iter().map(move |case| Case::Error(anomaly.name(), case)))
-        .filter(|case| !matches!(case, Case::Error(_, LogCase::CycleExists { .. } | LogCase::EmptyGraph)))
+        .flat_map(|(anomaly, errors)| {
+            errors.cases.into_iter().map(move |case| Case::Error(anomaly.name(), Box::new(case)))
+        })
         .collect();
-    let grave = |case: &Case| match case {
-        Case::Error(_, LogCase::LostWrite { .. }) => 0,
-        Case::Error(_, LogCase::InconsistentOffsets { .. } | LogCase::Duplicate { .. }) => 1,
-        Case::Error(..) | Case::Unseen(..) => 2,
+    let rank = |case: &Case| {
+        let Case::Error(_, case) = case else { return Some(3) };
+        match **case {
+            LogCase::CycleExists { .. } | LogCase::EmptyGraph => None,
+            LogCase::InconsistentOffsets { .. } | LogCase::Duplicate { .. } => Some(0),
+            LogCase::LostWrite { .. } => Some(1),
+            LogCase::AbortedRead { .. }
+            | LogCase::RealtimeCycle { .. }
+            | LogCase::PrecommittedRead { .. }
+            | LogCase::Sequence(_) => Some(2),
+        }
     };
-    cases.sort_by_key(grave);
+    cases.retain(|case| rank(case).is_some());
+    cases.sort_by_key(rank);
     cases.extend(unseen);
     cases
 }
@@ -48,7 +58,11 @@ pub(super) fn cases(evidence: &Evidence<'_>) -> Vec<Case> {
 fn steps_of(op: &Op) -> Vec<(String, Value, Value)> {
     let read = |step: &Value| {
         let mut parts = step.items()?.map(std::borrow::Cow::into_owned);
-        Some((parts.next()?.as_keyword()?.to_owned(), parts.next().unwrap_or_default(), parts.next().unwrap_or_default()))
+        Some((
+            parts.next()?.as_keyword()?.to_owned(),
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        ))
     };
     op.value.items().into_iter().flatten().filter_map(|step| read(&step)).collect()
 }
@@ -116,7 +130,10 @@ fn told_sends(evidence: &Evidence<'_>, key: &Value, message: &Value) -> Vec<Step
         let (name, log) = (text(message), text(key));
         let sentence = match (op.kind, offset) {
             (OpKind::Ok, Some(offset)) => {
-                format!("{node} acknowledged {name} for log {log} at {at}, at offset {offset} (operation {}).", op.index)
+                format!(
+                    "{node} acknowledged {name} for log {log} at {at}, at offset {offset} (operation {}).",
+                    op.index
+                )
             }
             (OpKind::Ok, None) => format!("{node} acknowledged {name} for log {log} at {at} (operation {}).", op.index),
             (kind, _) => {
@@ -138,9 +155,9 @@ fn told_polls(evidence: &Evidence<'_>, key: &Value, message: &Value, offset: Opt
         if told.contains(&node) || told.len() == MAX_TOLD {
             continue;
         }
-        let found = polled(op).into_iter().find(|(log, at, other)| {
-            log == key && other == message && offset.is_none_or(|offset| offset == *at)
-        });
+        let found = polled(op)
+            .into_iter()
+            .find(|(log, at, other)| log == key && other == message && offset.is_none_or(|offset| offset == *at));
         let Some((_, found, _)) = found else { continue };
         told.push(node);
         let (at, name) = (seconds(op.time / 1_000), text(message));
@@ -221,7 +238,12 @@ fn skip<'c>(evidence: &Evidence<'_>, sequence: &'c Sequence) -> (String, Option<
     let title = if skipped.is_empty() {
         format!("log {log}: {} came after {}, but is not after it", text(second), text(first))
     } else {
-        format!("log {log}: {} came after {}, and skipped {}", text(second), text(first), list(skipped.iter().map(text)))
+        format!(
+            "log {log}: {} came after {}, and skipped {}",
+            text(second),
+            text(first),
+            list(skipped.iter().map(text))
+        )
     };
     let mut steps = Vec::new();
     for message in skipped.iter().take(MAX_TOLD) {
@@ -245,16 +267,36 @@ fn skip<'c>(evidence: &Evidence<'_>, sequence: &'c Sequence) -> (String, Option<
     (title, skipped.first(), steps)
 }
 
+/// The first poll that brought another message at the offset that was acknowledged.
+fn instead(evidence: &Evidence<'_>, key: &Value, message: &Value, end: &Op) -> Option<Step> {
+    let (_, offset, _) = sent(end).find(|(log, _, other)| log == key && other == message)?;
+    let offset = offset?;
+    let polls = evidence.history.ops().iter().filter(|op| op.is_client() && op.kind == OpKind::Ok);
+    let (op, other) =
+        polls.filter_map(|op| Some((op, at_offset(op, key, offset)?))).find(|(_, other)| other != message)?;
+    let (node, at) = (evidence.node_of(op), seconds(op.time / 1_000));
+    let sentence =
+        format!("A poll of {node} at {at} brought {} at offset {offset} (operation {}).", text(&other), op.index);
+    Some(Step::operation(op, node, sentence))
+}
+
+fn at_offset(op: &Op, key: &Value, offset: i64) -> Option<Value> {
+    polled(op).into_iter().find(|(log, at, _)| log == key && *at == offset).map(|(.., message)| message)
+}
+
 /// Why an acknowledged message was brought by no poll.
 fn never_polled(evidence: &Evidence<'_>, key: &Value, message: &Value, max_read: Option<&Op>) -> Vec<Step> {
     let mut steps = told_sends(evidence, key, message);
     let adds = sends(evidence, key, message);
     let name = text(message);
-    let subject = Subject::of(evidence, items, &[Item::keyed(key, message)], &[adds.clone()]).into_iter().next();
+    let subject =
+        Subject::of(evidence, items, &[Item::keyed(key, message)], std::slice::from_ref(&adds)).into_iter().next();
     let acknowledged = adds.iter().find_map(|(_, end)| end.filter(|end| end.kind == OpKind::Ok));
     if let Some(end) = acknowledged {
+        steps.extend(instead(evidence, key, message, end));
         let (node, at) = (evidence.node_of(end), end.time / 1_000);
-        let deaths = evidence.faults.outages_of(node, at, i64::MAX).filter(|outage| outage.stop == Stop::Killed).take(1);
+        let deaths =
+            evidence.faults.outages_of(node, at, i64::MAX).filter(|outage| outage.stop == Stop::Killed).take(1);
         let killed = |outage: &crate::workbench::explain::faults::Outage| {
             Step::of(Claim::Outage, format!("{}.", outage.in_words())).at(outage.from_us).on(node)
         };

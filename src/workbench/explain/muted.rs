@@ -22,7 +22,7 @@ fn of(evidence: &Evidence<'_>, mute: &Mute) -> Explanation {
     let mut steps = vec![printed, Step::remark(RULE)];
     let mut hints = Vec::new();
     let requests = || evidence.journal.passages().iter().filter(|passage| Some(&*passage.src) == unknown.as_deref());
-    let last = requests().filter(|passage| evidence.us(passage.sent) <= at && &*passage.dest == &**node).last();
+    let last = requests().filter(|passage| evidence.us(passage.sent) <= at && passage.dest == *node).last();
     if let (Some(client), Some(last)) = (unknown, last) {
         steps.push(late(evidence, client, last, at));
         let sentence = format!(

@@ -121,7 +121,11 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
             let answered = evidence.us(reply.sent);
             // The call that the request itself makes begins when it arrives, not before.
             for (from, to) in waits.iter().filter(|(from, to)| *from < at && at < *to - SHORTEST_WAIT_US) {
-                if answered >= *to { held += 1 } else { free += 1 }
+                if answered >= *to {
+                    held += 1
+                } else {
+                    free += 1
+                }
                 longest = longest.max((answered - at).min(to - from));
             }
         }

@@ -1,8 +1,8 @@
 //! Explains registers that are not linearizable: the window, each operation in it with its times and values, and the
 //! one that no order explains.
 
-use crate::workbench::check::linearizable::{self, KeyOutcome, RegisterViolation};
 use crate::workbench::check::Budget;
+use crate::workbench::check::linearizable::{self, KeyOutcome, RegisterViolation};
 use crate::workbench::edn::Value;
 use crate::workbench::explain::evidence::Evidence;
 use crate::workbench::explain::words::{duration, seconds};
@@ -21,7 +21,8 @@ pub(super) fn cases(evidence: &Evidence<'_>, budget: &Budget) -> Vec<(Value, Reg
 
 /// What an operation did, in words: `wrote 4`, `read 3`, `replaced 3 by 4`.
 fn deed(begin: &Op, end: Option<&Op>) -> String {
-    let value = |op: &Op| op.value.items().and_then(|mut items| items.nth(1)).map_or(Value::Nil, std::borrow::Cow::into_owned);
+    let value =
+        |op: &Op| op.value.items().and_then(|mut items| items.nth(1)).map_or(Value::Nil, std::borrow::Cow::into_owned);
     let is_done = end.is_some_and(|end| end.kind == OpKind::Ok);
     match &*begin.f {
         "read" if is_done => format!("read {}", value(end.unwrap_or(begin)).to_json()),
@@ -41,7 +42,8 @@ pub(super) fn explain(evidence: &Evidence<'_>, key: &Value, violation: &Register
     let node = evidence.node_of(culprit);
     let name = key.to_json();
     let mut steps = Vec::new();
-    let mut pairs: Vec<_> = shown.iter().map(|place| (&ops[*place], evidence.history.partner(*place).map(|end| &ops[end]))).collect();
+    let mut pairs: Vec<_> =
+        shown.iter().map(|place| (&ops[*place], evidence.history.partner(*place).map(|end| &ops[end]))).collect();
     pairs.sort_by_key(|(begin, end)| (end.is_some_and(|end| end.index == culprit.index), begin.index));
     let mut what = String::new();
     let mut hints = Vec::new();
@@ -50,7 +52,14 @@ pub(super) fn explain(evidence: &Evidence<'_>, key: &Value, violation: &Register
         let begun = begin.time / 1_000;
         let span = end.map_or_else(
             || format!("from {} on, without an end", seconds(begun)),
-            |end| format!("from {} to {}, within {}", seconds(begun), seconds(end.time / 1_000), duration(end.time / 1_000 - begun)),
+            |end| {
+                format!(
+                    "from {} to {}, within {}",
+                    seconds(begun),
+                    seconds(end.time / 1_000),
+                    duration(end.time / 1_000 - begun)
+                )
+            },
         );
         let op = end.unwrap_or(begin);
         let is_culprit = end.is_some_and(|end| end.index == culprit.index);
@@ -64,7 +73,8 @@ pub(super) fn explain(evidence: &Evidence<'_>, key: &Value, violation: &Register
     }
     let complaint = complaints.first().map(|complaint| Step::remark(format!("Then {complaint}.")));
     steps.extend(complaint);
-    let title = format!("key {name} is not linearizable: a client of {node} {what} at {}", seconds(culprit.time / 1_000));
+    let title =
+        format!("key {name} is not linearizable: a client of {node} {what} at {}", seconds(culprit.time / 1_000));
     Explanation { anomaly: "not linearizable", title, value: None, steps, hints }
 }
 

@@ -4,6 +4,7 @@
 use serde_json::Value as Json;
 
 use crate::workbench::explain::evidence::Evidence;
+use crate::workbench::explain::faults::Outage;
 use crate::workbench::explain::words::{counted, duration, list, seconds};
 use crate::workbench::explain::{Claim, Explanation, Hint, Step};
 use crate::workbench::history::{Op, OpKind};
@@ -83,12 +84,12 @@ pub(super) fn operation(evidence: &Evidence<'_>, index: u64) -> Option<Explanati
     let mut pairs = evidence.history.pairs();
     let (begin, end) = pairs.find(|(begin, end)| begin.index == index || end.is_some_and(|end| end.index == index))?;
     let node = evidence.node_of(begin);
-    let begun = begin.time / 1_000;
+    let from = begin.time / 1_000;
     let until = end.map_or(evidence.end_us(), |end| end.time / 1_000);
     let exchange = evidence.exchange(begin, end);
     let what = cut(&begin.value.to_json(), MAX_BODY);
     let what = if begin.value.is_nil() { begin.f.to_string() } else { format!("{} {what}", begin.f) };
-    let sentence = format!("A client began {what} at {} on {node} (operation {}).", seconds(begun), begin.index);
+    let sentence = format!("A client began {what} at {} on {node} (operation {}).", seconds(from), begin.index);
     let mut steps = vec![Step::operation(begin, node, sentence)];
     let mut hints = Vec::new();
     for request in &exchange.requests {
@@ -101,7 +102,9 @@ pub(super) fn operation(evidence: &Evidence<'_>, index: u64) -> Option<Explanati
         let waited = duration(at - evidence.us(request.sent));
         let id = request.id;
         let sentence = format!("{kind} (message {id}) reached {node} at {}, after {waited}.", seconds(at));
-        steps.push(Step::of(Claim::Sent { to: node.to_owned(), fate: Some(Fate::Delivered) }, sentence).at(at).with([id]));
+        steps.push(
+            Step::of(Claim::Sent { to: node.to_owned(), fate: Some(Fate::Delivered) }, sentence).at(at).with([id]),
+        );
         let number = member(request, "msg_id");
         let answers = |passage: &&&Passage| number.is_some() && member(passage, "in_reply_to") == number;
         let answer = exchange.replies.iter().find(answers);
@@ -111,7 +114,8 @@ pub(super) fn operation(evidence: &Evidence<'_>, index: u64) -> Option<Explanati
         if let Some(answer) = answer {
             let (sent, kind) = (evidence.us(answer.sent), answer.kind().unwrap_or_default());
             let took = duration(sent - at);
-            let sentence = format!("{node} answered {kind} at {}, {took} later (message {}).", seconds(sent), answer.id);
+            let sentence =
+                format!("{node} answered {kind} at {}, {took} later (message {}).", seconds(sent), answer.id);
             let to = answer.dest.to_string();
             let fate = answer.fates.first().map(|(_, fate)| *fate);
             steps.push(Step::of(Claim::Sent { to, fate }, sentence).at(sent).on(node).with([answer.id]));
@@ -125,7 +129,7 @@ pub(super) fn operation(evidence: &Evidence<'_>, index: u64) -> Option<Explanati
         Some(end) => {
             let error = error_of(end).map_or(String::new(), |error| format!(" ({error})"));
             let at = seconds(until);
-            let took = duration(until - begun);
+            let took = duration(until - from);
             let kind = end.kind.name();
             let sentence = format!("It ended at {at} as {kind}{error}, after {took} (operation {}).", end.index);
             steps.push(Step::operation(end, node, sentence));
@@ -139,7 +143,7 @@ pub(super) fn operation(evidence: &Evidence<'_>, index: u64) -> Option<Explanati
 /// Why a request did not reach its node.
 fn unreached(evidence: &Evidence<'_>, request: &Passage, node: &str, kind: &str, until: i64) -> Step {
     let sent = evidence.us(request.sent);
-    let outages: Vec<_> = evidence.faults.outages_of(node, sent, until).map(|outage| outage.in_words()).collect();
+    let outages: Vec<_> = evidence.faults.outages_of(node, sent, until).map(Outage::in_words).collect();
     let why = if outages.is_empty() { String::new() } else { format!(": {}", outages.join("; ")) };
     let fate = request.fates.first().map(|(_, fate)| *fate);
     let sentence = format!("{kind} (message {}) never reached {node}{why}.", request.id);
@@ -155,16 +159,17 @@ fn meanwhile(evidence: &Evidence<'_>, node: &str, from: i64, to: i64) -> (Vec<St
     let mut steps: Vec<_> = evidence
         .faults
         .outages_of(node, from, to)
-        .map(|outage| {
-            Step::of(Claim::Outage, format!("{}.", outage.in_words())).at(outage.from_us).on(node)
-        })
+        .map(|outage| Step::of(Claim::Outage, format!("{}.", outage.in_words())).at(outage.from_us).on(node))
         .collect();
     for passage in sent.iter().take(MAX_TOLD) {
         let (at, kind) = (evidence.us(passage.sent), passage.kind().unwrap_or_else(|| "?".to_owned()));
         let end = end_of(evidence, passage);
-        let sentence = format!("{node} sent {kind} to {} at {} (message {}), {end}.", passage.dest, seconds(at), passage.id);
+        let sentence =
+            format!("{node} sent {kind} to {} at {} (message {}), {end}.", passage.dest, seconds(at), passage.id);
         let fate = passage.fates.first().map(|(_, fate)| *fate);
-        steps.push(Step::of(Claim::Sent { to: passage.dest.to_string(), fate }, sentence).at(at).on(node).with([passage.id]));
+        steps.push(
+            Step::of(Claim::Sent { to: passage.dest.to_string(), fate }, sentence).at(at).on(node).with([passage.id]),
+        );
     }
     if sent.len() > MAX_TOLD {
         let more = counted(sent.len() - MAX_TOLD, "more message");
@@ -206,7 +211,8 @@ fn unanswered(evidence: &Evidence<'_>, request: &Passage, node: &str, at: i64, u
     let passages = evidence.journal.passages().iter().chain(evidence.journal.unheard());
     let own = passages.filter(|passage| &*passage.src == node && evidence.us(passage.sent) >= at);
     let is_answer = |passage: &&Passage| number.is_some() && member(passage, "in_reply_to") == number;
-    let answer = own.filter(is_answer).find(|passage| passage.dest == request.src || !evidence.is_client(&passage.dest));
+    let answer =
+        own.filter(is_answer).find(|passage| passage.dest == request.src || !evidence.is_client(&passage.dest));
     let mute = evidence.journal.mutes().iter().find(|mute| &*mute.node == node && evidence.us(mute.at) <= until);
     if let Some(mute) = mute {
         let muted_at = evidence.us(mute.at);
@@ -253,7 +259,10 @@ pub(super) fn node(evidence: &Evidence<'_>, name: &str) -> Option<Explanation> {
     }
     for ((is_sender, kind), [all, arrived]) in kinds {
         let verb = if is_sender { "sent" } else { "was sent" };
-        steps.push(Step::remark(format!("It {verb} {}, of which {arrived} arrived.", counted(all, &format!("{kind} message")))));
+        steps.push(Step::remark(format!(
+            "It {verb} {}, of which {arrived} arrived.",
+            counted(all, &format!("{kind} message"))
+        )));
     }
     let ends = evidence.history.pairs().filter(|(begin, _)| evidence.node_of(begin) == node.as_str());
     let mut outcomes: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();

@@ -42,7 +42,8 @@ impl SetCases {
         let wrong = &self.0[..self.0.len().min(most)];
         let values: Vec<_> = wrong.iter().map(|wrong| wrong.value().clone()).collect();
         let subjects = subjects(evidence, &values);
-        let element = |(wrong, subject): (&'s Wrong, _)| wrong.explain(&Element { evidence, value: wrong.value(), subject });
+        let element =
+            |(wrong, subject): (&'s Wrong, _)| wrong.explain(&Element { evidence, value: wrong.value(), subject });
         wrong.iter().zip(&subjects).map(element).collect()
     }
 }
@@ -145,7 +146,7 @@ impl Element<'_, '_> {
             steps.extend(self.unseen(node, until));
         } else {
             let why = self.subject.journey.why_without(evidence, node, "it", until);
-            hints.extend(self.no_retry(node, &why));
+            hints.extend(no_retry(node, &why));
             steps.extend(why);
             steps.extend(self.subject.journey.hidden_ways(evidence));
         }
@@ -171,24 +172,14 @@ impl Element<'_, '_> {
         let to_node = evidence.server_messages().filter(|passage| &*passage.dest == node);
         let later: Vec<_> = to_node.filter(|passage| (from..=until).contains(&evidence.us(passage.sent))).collect();
         let delivered = later.iter().filter(|passage| passage.arrivals().next().is_some()).count();
-        let refused = later.iter().filter(|passage| passage.fates.iter().any(|(_, fate)| *fate == Fate::Refused)).count();
+        let refused =
+            later.iter().filter(|passage| passage.fates.iter().any(|(_, fate)| *fate == Fate::Refused)).count();
         steps.push(Step::remark(format!(
             "From {} on, {node} was sent {}: {delivered} arrived, {refused} were dropped by partitions.",
             seconds(from),
             counted(later.len(), "message")
         )));
         steps
-    }
-
-    /// A message was dropped, and nobody sent the value again.
-    fn no_retry(&self, node: &str, steps: &[Step]) -> Option<Hint> {
-        let failed = steps.iter().filter(|step| matches!(&step.claim, Claim::Sent { fate: Some(_), .. }));
-        let count: usize = failed.map(|step| step.messages.len()).sum();
-        let sentence = format!(
-            "{} with it failed, and no message carried it to {node} later: send until the receiver acknowledges.",
-            counted(count, "message")
-        );
-        (count > 0).then_some(Hint { pattern: "no retry after a drop", sentence })
     }
 
     /// The node that acknowledged it had not sent it to anyone by then, and was killed.
@@ -200,7 +191,7 @@ impl Element<'_, '_> {
         let is_out = |passage: &&Passage| {
             &*passage.src == node && passage.arrivals().any(|arrived| evidence.us(arrived) <= death.from_us)
         };
-        if self.subject.journey.carriers.iter().any(|passage| is_out(&passage)) || !self.subject.is_shown {
+        if self.subject.journey.carriers.iter().any(is_out) || !self.subject.is_shown {
             return None;
         }
         let sentence = format!(
@@ -267,4 +258,15 @@ impl Element<'_, '_> {
         });
         explanation
     }
+}
+
+/// A message was dropped, and nobody sent the value again.
+fn no_retry(node: &str, steps: &[Step]) -> Option<Hint> {
+    let failed = steps.iter().filter(|step| matches!(&step.claim, Claim::Sent { fate: Some(_), .. }));
+    let count: usize = failed.map(|step| step.messages.len()).sum();
+    let sentence = format!(
+        "{} with it failed, and no message carried it to {node} later: send until the receiver acknowledges.",
+        counted(count, "message")
+    );
+    (count > 0).then_some(Hint { pattern: "no retry after a drop", sentence })
 }

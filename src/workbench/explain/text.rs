@@ -18,9 +18,8 @@ impl Explanation {
             let at = time_us.filter(|us| *us > 0).map_or_else(String::new, seconds);
             cut(&format!("{at:>WIDTH$}  {sentence}"), MAX_CHARS)
         };
-        let hint = |Hint { pattern, sentence }: &Hint| {
-            cut(&format!("{:>WIDTH$}  {pattern}: {sentence}", "hint:"), MAX_CHARS)
-        };
+        let hint =
+            |Hint { pattern, sentence }: &Hint| cut(&format!("{:>WIDTH$}  {pattern}: {sentence}", "hint:"), MAX_CHARS);
         let mut lines = vec![cut(&format!("{}: {}", self.anomaly, self.title), MAX_CHARS)];
         lines.extend(self.steps.iter().map(line).chain(self.hints.iter().map(hint)));
         if lines.len() > most {
@@ -44,7 +43,8 @@ mod tests {
     fn a_long_explanation_loses_its_middle() {
         let step = |number: i64| Step::of(Claim::Remark, format!("step {number}")).at(number * 1_000_000);
         let steps = (1..=20).map(step).collect();
-        let explanation = Explanation { anomaly: "lost", title: "4 is lost".to_owned(), value: None, steps, hints: Vec::new() };
+        let explanation =
+            Explanation { anomaly: "lost", title: "4 is lost".to_owned(), value: None, steps, hints: Vec::new() };
         let lines = explanation.lines(12);
         assert_eq!(lines.len(), 12);
         assert_eq!(lines[0], "lost: 4 is lost");

@@ -1,8 +1,8 @@
 //! Explains anomalies of transactions: the simplest cycle first, and for each of its edges the two micro-operations that
 //! make it.
 
-use crate::workbench::check::txn::{self, CycleEdge, Dependency, TxnCase};
 use crate::workbench::check::Budget;
+use crate::workbench::check::txn::{self, CycleEdge, Dependency, TxnCase};
 use crate::workbench::edn::Value;
 use crate::workbench::explain::bodies::Item;
 use crate::workbench::explain::evidence::Evidence;
@@ -21,7 +21,7 @@ const MAX_CHARS: usize = 120;
 pub(super) struct Case {
     anomaly: &'static str,
     meaning: String,
-    case: TxnCase,
+    shown: TxnCase,
     lines: Vec<String>,
 }
 
@@ -33,12 +33,16 @@ pub(super) fn cases(evidence: &Evidence<'_>, budget: &Budget) -> Vec<Case> {
     let Ok(report) = check(evidence.history, models, budget) else { return Vec::new() };
     let mut cases: Vec<_> = report
         .reported_cases()
-        .map(|(anomaly, case, lines)| {
-            Case { anomaly: anomaly.name(), meaning: anomaly.in_plain_words(), case: case.clone(), lines }
+        .map(|(anomaly, case, lines)| Case {
+            anomaly: anomaly.name(),
+            meaning: anomaly.in_plain_words(),
+            shown: case.clone(),
+            lines,
         })
-        .filter(|case| !matches!(case.case, TxnCase::EmptyGraph | TxnCase::Unsearched(_) | TxnCase::Component(_)))
+        .filter(|case| !matches!(case.shown, TxnCase::EmptyGraph | TxnCase::Unsearched(_) | TxnCase::Component(_)))
         .collect();
-    let weight = |case: &Case| if let TxnCase::Cycle(cycle) = &case.case { cycle.transactions.len() } else { usize::MAX };
+    let weight =
+        |case: &Case| if let TxnCase::Cycle(cycle) = &case.shown { cycle.transactions.len() } else { usize::MAX };
     cases.sort_by_key(weight);
     cases
 }
@@ -75,7 +79,9 @@ fn edge(names: [&str; 2], ops: [&Op; 2], edge: &CycleEdge) -> Step {
             match dependency {
                 Dependency::Ww => format!("{a} wrote {value} to {key}{ours}, and {b} wrote {next} after it{theirs}."),
                 Dependency::Wr => format!("{a} wrote {value} to {key}{ours}, and {b} read it{theirs}."),
-                _ => format!("{a} read {key} with {value} as the last{ours}, and {b} wrote {next} after it{theirs}."),
+                Dependency::Rw | Dependency::Process | Dependency::Realtime => {
+                    format!("{a} read {key} with {value} as the last{ours}, and {b} wrote {next} after it{theirs}.")
+                }
             }
         }
     };
@@ -83,7 +89,7 @@ fn edge(names: [&str; 2], ops: [&Op; 2], edge: &CycleEdge) -> Step {
 }
 
 pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
-    let Case { anomaly, meaning, case, lines } = case;
+    let Case { anomaly, meaning, shown: case, lines } = case;
     let mut steps = Vec::new();
     let title = if let TxnCase::Cycle(cycle) = case {
         let count = cycle.transactions.len();
@@ -106,7 +112,12 @@ pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
             | TxnCase::Invented { op, .. }
             | TxnCase::Changed { op, .. } => vec![op],
             TxnCase::LostUpdate { txns, .. } => txns.iter().collect(),
-            _ => Vec::new(),
+            TxnCase::EmptyGraph
+            | TxnCase::Unsearched(_)
+            | TxnCase::Cycle(_)
+            | TxnCase::Component(_)
+            | TxnCase::IncompatibleOrder { .. }
+            | TxnCase::CyclicVersions { .. } => Vec::new(),
         };
         let named = transactions.into_iter().enumerate();
         steps.extend(named.map(|(place, op)| transaction(evidence, &format!("T{}", place + 1), op)));

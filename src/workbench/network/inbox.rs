@@ -131,12 +131,12 @@ impl Inbox {
         }
         while self.held.is_none() {
             let Some(Reverse(Queued(message))) = self.queue.pop() else { return };
-            if !self.refuses(&message) {
+            if self.refuses(&message) {
+                self.dropped.extend(message.slot);
+            } else {
                 let sleep = message.deadline.since(now + WAKING).as_millis();
                 let sleep = Duration::from_millis(u64::try_from(sleep).unwrap_or(u64::MAX));
                 self.held = Some((delays.delivery(now + sleep, !sleep.is_zero()), message));
-            } else {
-                self.dropped.extend(message.slot);
             }
         }
     }

@@ -224,7 +224,8 @@ impl Journal {
     }
 
     pub(super) fn muted(&mut self, at: Time, Muted { node, line, reason, .. }: &Muted) {
-        let unknown = if let BadLine::UnknownDest(name) | BadLine::UnknownSrc(name) = reason { Some(name) } else { None };
+        let unknown =
+            if let BadLine::UnknownDest(name) | BadLine::UnknownSrc(name) = reason { Some(name) } else { None };
         let (node, line, reason, unknown) = (Rc::clone(node), line.clone(), reason.to_string(), unknown.cloned());
         self.mutes.push(Mute { at, node, line, reason, unknown });
     }

@@ -19,6 +19,7 @@ use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
 use crate::workbench::report::violations::{CheckOutcome, outcomes};
 use crate::workbench::report::{Run, write};
 use crate::workbench::test::{Crash, OperationError, Outcome, TestConfig, TestError};
+use crate::workbench::workload::WorkloadKind;
 
 /// Every test was valid.
 pub const VALID: u8 = 0;
@@ -150,6 +151,9 @@ pub fn finish(
         }
         return Ok(Finished { status, results: Some(results) });
     }
+    // What follows says the same of sets, and more.
+    let is_explained = matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet);
+    let explanation = if is_explained { &[] } else { &*explanation };
     if verdict != Verdict::True {
         let evidence = Evidence::new(&setting, &history, &outcome.journal);
         print_explanations(page, &evidence, &time_limit(report.check_timeout), &store.latest())?;
@@ -167,17 +171,12 @@ pub fn finish(
         missing: store.missing().to_vec(),
     };
     let printed = report.verbose.then_some(&edn);
-    print_report(page, &explanation, printed, &summary(&results, &outcomes, &facts, colours), &closing)?;
+    print_report(page, explanation, printed, &summary(&results, &outcomes, &facts, colours), &closing)?;
     Ok(Finished { status, results: Some(results) })
 }
 
 /// Prints the first explanations of what went wrong, and how to see the others.
-fn print_explanations(
-    page: &mut dyn Write,
-    evidence: &Evidence<'_>,
-    budget: &Budget,
-    run: &Path,
-) -> io::Result<()> {
+fn print_explanations(page: &mut dyn Write, evidence: &Evidence<'_>, budget: &Budget, run: &Path) -> io::Result<()> {
     let cases = Cases::of(evidence, budget);
     for explanation in cases.explain(evidence, MAX_EXPLAINED) {
         writeln!(page)?;
