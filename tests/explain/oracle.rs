@@ -1,5 +1,5 @@
-//! Checks each claim of an explanation against the stored history and the stored messages, in the plainest way: it reads
-//! the files by itself, and looks for a value anywhere in a body.
+//! Checks each claim of an explanation against the stored history and the stored messages, in the plainest way: it
+//! reads the files by itself, and looks for a value anywhere in a body.
 
 use std::fs::{self, File};
 use std::io::Read as _;

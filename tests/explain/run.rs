@@ -37,11 +37,16 @@ pub(crate) fn is_possible() -> bool {
 impl Run {
     /// Runs a program of the folder; the options follow `gloomers test`.
     pub(crate) fn of(program: &str, options: &str, seed: u64) -> Self {
+        Self::with(program, &format!("{options} --virtual-time"), seed)
+    }
+
+    /// The same in real time, unless the options say otherwise.
+    pub(crate) fn with(program: &str, options: &str, seed: u64) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let output = Command::new(env!("CARGO_BIN_EXE_gloomers"))
             .current_dir(folder.path())
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .args(["test", "--quiet", "--virtual-time", "--seed", &seed.to_string(), "--bin"])
+            .args(["test", "--quiet", "--seed", &seed.to_string(), "--bin"])
             .arg(Path::new(SOURCES).join(program))
             .args(options.split_whitespace())
             .output()

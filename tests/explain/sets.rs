@@ -1,6 +1,7 @@
 //! Broadcast: values that do not reach every node.
 
 use crate::claims_hold;
+use crate::oracle::Oracle;
 use crate::run::{Run, hints, is_possible, sentences};
 
 const CUT: &str = "-w broadcast --node-count 5 --rate 10 --time-limit 10 --latency 100 --nemesis partition \
@@ -21,8 +22,8 @@ fn a_value_that_a_partition_dropped_is_followed_to_the_message() {
         sentences(lost),
         [
             "Value 4 was acknowledged by n0 at 1.23 s (operation 25).",
-            "n0 sent it to n1 once (1.23 s; message 59); it was dropped by the partition [n0 | n1 n2 n3 n4], which lasted \
-             from 0.00 s to 5.26 s.",
+            "n0 sent it to n1 once (1.23 s; message 59); it was dropped by the partition [n0 | n1 n2 n3 n4], which \
+             lasted from 0.00 s to 5.26 s.",
             "Nobody sent it to n1 again after the heal.",
             "n1's final read at 19.95 s lacks it (operation 226).",
             "n2's final read at 19.95 s lacks it, too (operation 227).",
@@ -42,6 +43,20 @@ fn a_value_that_a_partition_dropped_is_followed_to_the_message() {
 #[test]
 fn claims_about_values_that_partitions_dropped_hold() {
     claims_hold("broadcast_once.py", CUT, 10);
+}
+
+#[test]
+fn claims_hold_in_real_time() {
+    if !is_possible() {
+        return;
+    }
+    let options = "-w broadcast --node-count 3 --rate 20 --time-limit 3 --latency 50 --loss 0.2";
+    let run = Run::with("broadcast_once.py", options, 1);
+    let explanations = run.explanations(&[]);
+    let oracle = Oracle::of(&run);
+    let checked: usize = explanations.iter().map(|explanation| oracle.check(explanation)).sum();
+    assert!(run.status == 1 && checked > 20, "{checked}: {}", run.printed);
+    assert_eq!(hints(&explanations[0]), ["no retry after a drop"]);
 }
 
 #[test]

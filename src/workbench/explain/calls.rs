@@ -1,5 +1,5 @@
-//! The calls that nodes make to key-value services, and what can be seen in them: answers from the past, and updates that
-//! overwrote what their node had not read.
+//! The calls that nodes make to key-value services, and what can be seen in them: answers from the past, and updates
+//! that overwrote what their node had not read.
 
 use std::collections::HashMap;
 
@@ -118,8 +118,8 @@ pub(super) fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
                 findings.extend(past.last().filter(|current| current.value != *from).map(|current| {
                     let Call { node, service, key, at_us, request, .. } = call;
                     let sentence = format!(
-                        "{service} let {node} replace {from} by {to} in {key} at {} (message {}), though {} had made it \
-                         {} at {}.",
+                        "{service} let {node} replace {from} by {to} in {key} at {} (message {}), though {} had made \
+                         it {} at {}.",
                         seconds(*at_us),
                         request.id,
                         current.writer.node,
@@ -168,8 +168,8 @@ fn lost_update(call: &Call<'_>, value: &Json, past: &[State<'_>], read: Option<&
     }
     let Call { node, service, key, at_us, request, .. } = call;
     let sentence = format!(
-        "{node} wrote {value} to {key} of {service} at {} (message {}) over {}, which {} had written at {} (message {}): \
-         {node} had read {seen} at {} (message {}).",
+        "{node} wrote {value} to {key} of {service} at {} (message {}) over {}, which {} had written at {} (message \
+         {}): {node} had read {seen} at {} (message {}).",
         seconds(*at_us),
         request.id,
         current.value,
@@ -196,8 +196,8 @@ pub(super) fn hints(findings: &[Finding]) -> Vec<Hint> {
     }
     if of(false).next().is_some() {
         let sentence = format!(
-            "{} of a service came from the past, as seq-kv and lww-kv may answer: write something first to read what is \
-             current.",
+            "{} of a service came from the past, as seq-kv and lww-kv may answer: write something first to read what \
+             is current.",
             counted(of(false).count(), "answer")
         );
         hints.push(Hint { pattern: "stale answer of a service", sentence });

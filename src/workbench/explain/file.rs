@@ -1,8 +1,8 @@
 //! The journal of a run as a file, `messages.jsonl.zst`: Zstandard over a line of JSON for each message.
 //!
-//! The first line has the configuration, then come the nodes that were muted, then the messages in the order of sending.
-//! Times are nanoseconds of the run, of which `zero_ns` is that from which the history counts. A long list in a body is
-//! replaced by `[]`; of the list only what is new stands there, since lists of one sender often grow.
+//! The first line has the configuration, then come the nodes that were muted, then the messages in the order of
+//! sending. Times are nanoseconds of the run, of which `zero_ns` is that from which the history counts. A long list in
+//! a body is replaced by `[]`; of the list only what is new stands there, since lists of one sender often grow.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

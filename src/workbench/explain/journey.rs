@@ -170,7 +170,11 @@ impl<'a> Journey<'a> {
             .filter(|_| is_direct)
             .filter_map(|group| group.passages.last())
             .max_by_key(|passage| (passage.sent, passage.id));
-        steps.push(if let Some(last) = last {
+        let is_later = |passage: &&&Passage| last.is_none_or(|last| (passage.sent, passage.id) > (last.sent, last.id));
+        let later = self.carriers.iter().filter(|passage| &*passage.dest == node).find(is_later);
+        steps.push(if let Some(later) = later {
+            too_late(evidence, later)
+        } else if let Some(last) = last {
             not_sent_again(evidence, node, last, &failures)
         } else {
             let holders = self.holders.keys().filter(|name| evidence.setting.nodes.iter().any(|node| node == *name));
@@ -240,8 +244,8 @@ impl<'a> Journey<'a> {
             let (id, count) = (list(&ids), if ids.len() == 1 { "message" } else { "messages" });
             let (node, after, took) = (list(&names), duration(at - begun_us), duration(at - sent));
             let sentence = format!(
-                "{node} had {what} from {} on, {after} after its beginning: {src}{held} sent {kind} ({count} {id}), which \
-                 took {took}.",
+                "{node} had {what} from {} on, {after} after its beginning: {src}{held} sent {kind} ({count} {id}), \
+                 which took {took}.",
                 seconds(at)
             );
             let node = if let [only] = names[..] { Some(only.to_owned()) } else { None };
@@ -285,6 +289,17 @@ impl<'a> Journey<'a> {
         }
         steps
     }
+}
+
+/// A message brought it, but after the time in question.
+fn too_late(evidence: &Evidence<'_>, passage: &Passage) -> Step {
+    let Passage { id, src, dest, .. } = passage;
+    let sent = evidence.us(passage.sent);
+    let arrival = passage.arrivals().next().map(|at| format!("and it arrived only at {}", seconds(evidence.us(at))));
+    let end = arrival.unwrap_or_else(|| "too late for this".to_owned());
+    let sentence = format!("{src} sent it to {dest} at {} (message {id}), {end}.", seconds(sent));
+    let fate = passage.fates.first().map(|(_, fate)| *fate);
+    Step::of(Claim::Sent { to: dest.to_string(), fate }, sentence).at(sent).on(src).with([*id])
 }
 
 fn not_sent_again(evidence: &Evidence<'_>, node: &str, last: &Passage, failures: &[Group<'_>]) -> Step {

@@ -1,5 +1,5 @@
-//! Explains what is wrong with logs (kafka): which offset holds which messages, sent by whom and polled by whom; the poll
-//! that skipped, and the send that it skipped.
+//! Explains what is wrong with logs (kafka): which offset holds which messages, sent by whom and polled by whom; the
+//! poll that skipped, and the send that it skipped.
 
 use crate::workbench::check::kafka::{self, LogCase, Sequence};
 use crate::workbench::edn::Value;

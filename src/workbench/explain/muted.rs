@@ -7,7 +7,8 @@ use crate::workbench::network::{Mute, Passage};
 
 /// What every line on stdout has to be.
 const RULE: &str = "Every line on stdout must be one message, a JSON object such as \
-    {\"src\":\"n1\",\"dest\":\"n2\",\"body\":{\"type\":\"…\"}}, to and from somebody who exists; all else belongs on stderr.";
+    {\"src\":\"n1\",\"dest\":\"n2\",\"body\":{\"type\":\"…\"}}, to and from somebody who exists; all else belongs on \
+    stderr.";
 
 /// For each node that was muted an explanation.
 pub(super) fn explain(evidence: &Evidence<'_>) -> impl Iterator<Item = Explanation> {

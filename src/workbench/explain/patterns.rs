@@ -99,8 +99,8 @@ fn growth(evidence: &Evidence<'_>) -> Vec<Hint> {
         let part = lengths.len() / 5;
         let (first, last) = (mean(lengths.get(..part)?), mean(lengths.get(lengths.len() - part..)?));
         let sentence = format!(
-            "{kind} messages have {first} bytes on average at the beginning and {last} at the end: send what the receiver \
-             lacks, not all there is."
+            "{kind} messages have {first} bytes on average at the beginning and {last} at the end: send what the \
+             receiver lacks, not all there is."
         );
         let grows = part >= 5 && last >= GROWTH.0 * first && last >= GROWTH.1;
         grows.then_some(Hint { pattern: "gossip of the whole state", sentence })
@@ -119,8 +119,10 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
             let (Some(request), Some(reply)) = (exchange.requests.first(), exchange.replies.first()) else { continue };
             let Some(at) = request.arrivals().next().map(|at| evidence.us(at)) else { continue };
             let answered = evidence.us(reply.sent);
-            // The call that the request itself makes begins when it arrives, not before.
-            for (from, to) in waits.iter().filter(|(from, to)| *from < at && at < *to - SHORTEST_WAIT_US) {
+            // The call that the request itself makes is sent after it.
+            let is_within =
+                |Wait { call, from, to }: &&Wait| *call < request.id && *from <= at && at < *to - SHORTEST_WAIT_US;
+            for Wait { from, to, .. } in waits.iter().filter(is_within) {
                 if answered >= *to {
                     held += 1
                 } else {
@@ -131,8 +133,8 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
         }
         if held >= LOCKED && free == 0 {
             let sentence = format!(
-                "{held} requests reached {node} while it waited for an answer, up to {} long, and none was answered before \
-                 that came: does it hold a lock across a call?",
+                "{held} requests reached {node} while it waited for an answer, up to {} long, and none was answered \
+                 before that came: does it hold a lock across a call?",
                 duration(longest)
             );
             hints.push(Hint { pattern: "a lock held across a call", sentence });
@@ -141,9 +143,16 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
     hints
 }
 
-/// The intervals in which a call of a node was under way, in microseconds.
-fn waits(evidence: &Evidence<'_>, node: &str) -> Vec<(i64, i64)> {
-    let mut open: HashMap<(&str, String), i64> = HashMap::new();
+/// A call of a node: the number of its message, when it was sent, and when the answer arrived, in microseconds.
+#[derive(Debug)]
+struct Wait {
+    call: u64,
+    from: i64,
+    to: i64,
+}
+
+fn waits(evidence: &Evidence<'_>, node: &str) -> Vec<Wait> {
+    let mut open: HashMap<(&str, String), (u64, i64)> = HashMap::new();
     let mut waits = Vec::new();
     for passage in evidence.journal.passages().iter().filter(|passage| evidence.is_between_servers(passage)) {
         let (is_sender, is_receiver) = (&*passage.src == node, &*passage.dest == node);
@@ -154,9 +163,9 @@ fn waits(evidence: &Evidence<'_>, node: &str) -> Vec<(i64, i64)> {
         if let Some(id) = body.get("in_reply_to").filter(|_| is_receiver) {
             let begun = open.remove(&(&*passage.src, id.to_string()));
             let arrived = passage.arrivals().next().map(|at| evidence.us(at));
-            waits.extend(begun.zip(arrived));
+            waits.extend(begun.zip(arrived).map(|((call, from), to)| Wait { call, from, to }));
         } else if let Some(id) = body.get("msg_id").filter(|_| is_sender) {
-            open.insert((&*passage.dest, id.to_string()), evidence.us(passage.sent));
+            open.insert((&*passage.dest, id.to_string()), (passage.id, evidence.us(passage.sent)));
         }
     }
     waits

@@ -86,8 +86,8 @@ fn alone(evidence: &Evidence<'_>, begin: &Op, end: Option<&Op>) -> Option<Hint> 
     let node = &request.dest;
     let asked = evidence.server_messages().any(|passage| passage.src == *node && (from..=to).contains(&passage.sent));
     let sentence = format!(
-        "{node} answered {} after the request came (messages {} and {}), and sent nothing in between: it answered from its \
-         own state, which may be old.",
+        "{node} answered {} after the request came (messages {} and {}), and sent nothing in between: it answered \
+         from its own state, which may be old.",
         duration(evidence.us(to) - evidence.us(from)),
         request.id,
         reply.id

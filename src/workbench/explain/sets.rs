@@ -167,7 +167,8 @@ impl Element<'_, '_> {
         let evidence = self.evidence;
         let from = self.subject.acknowledgement().map_or(0, |end| end.time / 1_000);
         let mut steps = vec![Step::remark(
-            "No message between nodes shows the values in its body (the program may send differences, or encode its state).",
+            "No message between nodes shows the values in its body (the program may send differences, or encode its \
+             state).",
         )];
         let to_node = evidence.server_messages().filter(|passage| &*passage.dest == node);
         let later: Vec<_> = to_node.filter(|passage| (from..=until).contains(&evidence.us(passage.sent))).collect();

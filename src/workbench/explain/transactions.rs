@@ -1,5 +1,5 @@
-//! Explains anomalies of transactions: the simplest cycle first, and for each of its edges the two micro-operations that
-//! make it.
+//! Explains anomalies of transactions: the simplest cycle first, and for each of its edges the two micro-operations
+//! that make it.
 
 use crate::workbench::check::Budget;
 use crate::workbench::check::txn::{self, CycleEdge, Dependency, TxnCase};
