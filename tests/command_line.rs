@@ -25,7 +25,7 @@ fn told(line: &str) -> (Option<i32>, String) {
 
 #[test]
 fn every_command_refuses_a_typographic_dash_by_its_name() {
-    for line in ["test", "check", "analyze", "challenges", "swarm", "node echo", "tset"] {
+    for line in ["test", "check", "analyze", "explain", "challenges", "swarm", "node echo", "tset"] {
         let (status, text) = told(&format!("{line} \u{2013}-nemesis partition"));
         assert_eq!(status, Some(254), "{line}: {text}");
         let named = text.contains("\"\u{2013}-nemesis\"") && text.contains("U+2013") && text.contains("\"--nemesis\"");
@@ -47,6 +47,8 @@ fn bad_command_lines_end_with_254_before_anything_is_begun() {
         "check",
         "check /nonexistent/history.edn -w echo",
         "check / -w echo",
+        "explain /nonexistent",
+        "explain --value 4 --op 3",
         "swarm -w ecko",
         "challenges --reel",
         "node",
@@ -62,7 +64,7 @@ fn help_and_the_version_end_with_0() {
     for line in ["--help", "-h", "help", "--version", "-V", "help swarm"] {
         assert_eq!(told(line).0, Some(0), "{line}");
     }
-    for command in ["test", "check", "analyze", "challenges", "swarm", "node"] {
+    for command in ["test", "check", "analyze", "explain", "challenges", "swarm", "node"] {
         let (status, text) = told(&format!("{command} --help"));
         assert!(status == Some(0) && text.contains("Usage: gloomers "), "{command}: {text}");
     }

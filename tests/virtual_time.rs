@@ -5,7 +5,8 @@
 use std::process::Command;
 
 /// What is to be the same to the byte: histories, results and the page.
-const FILES: [&str; 6] = ["history.edn", "history.txt", "results.edn", "results.json", "report.html", "index.json"];
+const FILES: [&str; 7] =
+    ["history.edn", "history.txt", "results.edn", "results.json", "report.html", "index.json", "messages.jsonl.zst"];
 
 /// Runs a test in virtual time; returns its exit status and its files.
 fn run(options: &str, seed: u64) -> (Option<i32>, Vec<Vec<u8>>) {

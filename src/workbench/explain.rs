@@ -306,3 +306,6 @@ impl Cases {
         all.chain(self.patterns.clone()).take(most).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ fn help_lists_the_commands_and_the_workloads_a_line_each() {
     let (status, help) = printed("--help");
     assert_eq!(status, VALID);
     let workloads = crate::workbench::workload::WorkloadKind::ALL.map(crate::workbench::workload::WorkloadKind::name);
-    for name in ["test", "check", "challenges", "swarm", "node"].into_iter().chain(workloads) {
+    for name in ["test", "check", "explain", "challenges", "swarm", "node"].into_iter().chain(workloads) {
         let line = help.lines().find(|line| line.starts_with(&format!("  {name} ")));
         assert!(line.is_some_and(|line| line.trim().len() > name.len() + 10), "{name}: {help}");
     }

@@ -108,7 +108,10 @@ impl<'a> Evidence<'a> {
         for passage in own.take_while(|passage| self.us(passage.sent) <= to) {
             let is_request = self.is_client(&passage.src);
             if !is_request {
-                exchange.replies.push(passage);
+                // Before the first request it is the reply to the operation before.
+                if !exchange.requests.is_empty() {
+                    exchange.replies.push(passage);
+                }
             } else if exchange.requests.is_empty() || self.us(passage.sent) < to {
                 exchange.requests.push(passage);
             }
