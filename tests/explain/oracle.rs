@@ -64,7 +64,7 @@ impl Oracle {
     }
 
     fn us(&self, ns: &Value) -> i64 {
-        ns.as_i64().expect("a time") / 1_000 - self.zero_ns / 1_000
+        (ns.as_i64().expect("a time") - self.zero_ns).div_euclid(1_000)
     }
 
     fn op(&self, step: &Value) -> &Op {

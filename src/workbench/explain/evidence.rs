@@ -73,9 +73,10 @@ impl<'a> Evidence<'a> {
         Self { setting, history, journal, faults: Faults::of(history), by_thread, places: OnceCell::new() }
     }
 
-    /// A time in microseconds of the history.
+    /// A time in microseconds of the history, rounded down as those of operations are.
     pub(super) fn us(&self, time: Time) -> i64 {
-        self.journal.us(time)
+        let ns = time.as_nanos().wrapping_sub(self.journal.zero_ns()).cast_signed();
+        ns.div_euclid(1_000)
     }
 
     /// The end of the history.

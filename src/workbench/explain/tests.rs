@@ -126,8 +126,8 @@ fn a_value_that_was_dropped_twice_is_told_with_both_messages_and_the_partition()
 #[test]
 fn a_value_that_nobody_passed_on_is_told_by_who_had_it() {
     let mut run = Run::new(0.0);
-    for value in [3, 4] {
-        run.broadcast(2, value, 1_000);
+    for (value, ms) in [(3, 1_000), (4, 1_005)] {
+        run.broadcast(2, value, ms);
     }
     run.send("n2", "n1", r#"{"type":"gossip","values":[4]}"#, 1_100);
     run.send("n2", "n0", r#"{"type":"gossip","values":[3]}"#, 1_100);
