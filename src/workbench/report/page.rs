@@ -22,8 +22,8 @@ use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::summary::abridged;
 use crate::workbench::services::Services;
 
-/// The maximum number of messages of each kind, from or to clients and between servers: few enough for a page that opens
-/// at once.
+/// The maximum number of messages of each kind, from or to clients and between servers: few enough for a page that
+/// opens at once.
 const MAX_MESSAGES: usize = 10_000;
 /// The maximum length of a message's body.
 const MAX_BODY_CHARS: usize = 400;
