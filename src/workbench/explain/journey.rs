@@ -141,7 +141,7 @@ impl<'a> Journey<'a> {
             match same {
                 Some(group) => group.passages.push(passage),
                 None => {
-                    groups.push(Group { src: &passage.src, dest: &passage.dest, fate, cut, passages: vec![passage] })
+                    groups.push(Group { src: &passage.src, dest: &passage.dest, fate, cut, passages: vec![passage] });
                 }
             }
         }
@@ -275,7 +275,7 @@ impl<'a> Journey<'a> {
         });
         match (revived, again) {
             (None, _) => {
-                steps.push(Step::remark(format!("{node} was not killed after that: it had the value and lost it.")))
+                steps.push(Step::remark(format!("{node} was not killed after that: it had the value and lost it.")));
             }
             (Some(revived), None) => {
                 let sentence = format!("After that nobody sent it to {node} again, or no such message arrived.");

@@ -124,9 +124,9 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
                 |Wait { call, from, to }: &&Wait| *call < request.id && *from <= at && at < *to - SHORTEST_WAIT_US;
             for Wait { from, to, .. } in waits.iter().filter(is_within) {
                 if answered >= *to {
-                    held += 1
+                    held += 1;
                 } else {
-                    free += 1
+                    free += 1;
                 }
                 longest = longest.max((answered - at).min(to - from));
             }

@@ -1,5 +1,7 @@
 //! Explanations of small runs that are made by hand: each message, cut and operation at a time that is given.
 
+use std::fmt::Write as _;
+
 use chacha20::ChaCha8Rng;
 use rand::SeedableRng as _;
 
@@ -47,9 +49,11 @@ impl Run {
     fn op(&mut self, ms: u64, kind: &str, process: &str, f: &str, value: &str) {
         let index = self.ops;
         self.ops += 1;
-        self.history += &format!(
-            "{{:index {index}, :time {ms}000000, :type :{kind}, :process {process}, :f :{f}, :value {value}}}\n"
-        );
+        writeln!(
+            self.history,
+            "{{:index {index}, :time {ms}000000, :type :{kind}, :process {process}, :f :{f}, :value {value}}}"
+        )
+        .expect("a string takes everything");
     }
 
     /// A client adds a value to the node of its thread, which acknowledges it at once.
