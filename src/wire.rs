@@ -14,7 +14,7 @@ mod tests;
 mod text;
 mod writer;
 
-pub(crate) use bound::HANDED_ON;
+pub(crate) use bound::FORWARDED;
 pub use bound::{Bound, MAX_LINE, MAX_REPLY, REQUEST, TooLarge, UNANSWERABLE};
 pub use decode::{Decode, DecodeError, Field, missing};
 pub use deserialize::Malformed;

@@ -45,7 +45,7 @@ impl<'a> Operation<'a> for Raw<'a> {
     }
 }
 
-/// Integers of one type, by the function that writes them.
+/// Implements [`Operation`] for integers, with the function that writes them.
 macro_rules! integers {
     ($($integer:ty => $write:ident),*) => {$(
         impl Operation<'_> for $integer {
@@ -62,7 +62,7 @@ macro_rules! integers {
 
 integers!(u64 => write_int, i64 => write_signed);
 
-/// Arrays with a fixed number of elements.
+/// Implements [`Operation`] for tuples, as arrays with a fixed number of elements.
 macro_rules! tuples {
     ($(($($element:ident),+))*) => {$(
         impl<'a, $($element: Operation<'a>),+> Operation<'a> for ($($element,)+) {
@@ -215,7 +215,7 @@ impl<V: View> Replicated<V> {
         self.me
     }
 
-    /// Whether this replica has received all operations of some peer, or heard from none within
+    /// Whether this replica has received all operations of some peer, or has waited for
     /// [`BOOTSTRAP_TIMEOUT`](super::BOOTSTRAP_TIMEOUT). Until then a restarted node does not know what its earlier
     /// incarnations did, and must not issue anything that has to be unique.
     #[must_use]

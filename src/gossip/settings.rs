@@ -47,7 +47,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     let duration = Duration::try_from_secs_f64(seconds)
         .map_err(|_| format!("{} is not a duration: write 500ms, 1.7s or 0", Quote::of(text)))?;
     if duration > MAX_STALENESS {
-        return Err(format!("{} is longer than an hour: nobody would hear of anything", Quote::of(text)));
+        return Err(format!("{} is longer than the maximum, one hour", Quote::of(text)));
     }
     Ok(duration)
 }

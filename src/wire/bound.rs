@@ -24,8 +24,8 @@ pub const MAX_REPLY: usize = MAX_LINE - (8 << 10);
 /// The error message for a reply that would exceed [`MAX_REPLY`].
 pub const UNANSWERABLE: &str = "the answer would be larger than a line may be, 64 MiB (67108864 bytes)";
 
-/// The bound on orphaned operations, which each forwarding wraps in one more array.
-pub(crate) const HANDED_ON: Bound = Bound { bytes: MAX_LINE / 2, depth: MAX_DEPTH - 8 };
+/// The bound on operations in a log, larger than [`REQUEST`] since each forwarding of an orphan adds an array.
+pub(crate) const FORWARDED: Bound = Bound { bytes: MAX_LINE / 2, depth: MAX_DEPTH - 8 };
 
 /// Which limit of a [`Bound`] a text exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
