@@ -8,7 +8,7 @@ use std::time::Duration;
 use gossip_gloomers::kv::DEFAULT_POLICY;
 use gossip_gloomers::nodes::GCounter;
 use host::{Host, init, line};
-use protocol::Spoken;
+use protocol::SentMessage;
 use serde_json::{Value, json};
 
 /// A counter alone in its cluster, so that it only speaks of its own key, and what seq-kv holds for it.
@@ -21,44 +21,44 @@ impl Bench {
     /// A new incarnation, which has been told what is stored.
     fn new(stored: Value) -> Self {
         let mut host = Host::new();
-        host.tell(&init("c0", "n0", &["n0"]));
+        host.deliver(&init("c0", "n0", &["n0"]));
         let mut bench = Self { host, stored };
         let add = bench.ask(r#"{"type":"add","delta":0,"msg_id":1}"#);
         bench.serve(&add);
         bench
     }
 
-    fn ask(&mut self, body: &str) -> Vec<Spoken> {
-        self.host.tell(&line("c1", "n0", body))
+    fn ask(&mut self, body: &str) -> Vec<SentMessage> {
+        self.host.deliver(&line("c1", "n0", body))
     }
 
     /// Answers everything that seq-kv is asked until nothing more is; returns what clients were told.
-    fn serve(&mut self, said: &[Spoken]) -> Vec<String> {
+    fn serve(&mut self, sent: &[SentMessage]) -> Vec<String> {
         let mut told = Vec::new();
-        let mut said = said.to_vec();
-        while !said.is_empty() {
+        let mut sent = sent.to_vec();
+        while !sent.is_empty() {
             let mut next = Vec::new();
-            for request in &said {
+            for request in &sent {
                 if request.dest == "seq-kv" {
                     next.extend(self.answer(request));
                 } else {
                     told.push(request.kind().to_owned());
                 }
             }
-            said = next;
+            sent = next;
         }
         told
     }
 
     /// Carries out one request and tells the node.
-    fn answer(&mut self, request: &Spoken) -> Vec<Spoken> {
+    fn answer(&mut self, request: &SentMessage) -> Vec<SentMessage> {
         let answer = self.carry_out(request);
-        let id = request.integer("msg_id").expect("a call has a number");
-        self.host.tell(&line("seq-kv", "n0", &format!(r#"{{{answer},"in_reply_to":{id}}}"#)))
+        let id = request.integer("msg_id").expect("a call has a msg_id");
+        self.host.deliver(&line("seq-kv", "n0", &format!(r#"{{{answer},"in_reply_to":{id}}}"#)))
     }
 
     /// Carries out one request; its answer without the number.
-    fn carry_out(&mut self, request: &Spoken) -> String {
+    fn carry_out(&mut self, request: &SentMessage) -> String {
         match request.kind() {
             "read" if self.stored.is_null() => r#""type":"error","code":20"#.into(),
             "read" => format!(r#""type":"read_ok","value":{}"#, self.stored),
@@ -78,18 +78,18 @@ impl Bench {
 }
 
 /// Adds five; the compare-and-set that comes of it, which nobody has answered.
-fn commit(bench: &mut Bench) -> Spoken {
-    let said = bench.ask(r#"{"type":"add","delta":5,"msg_id":2}"#);
-    assert!(said.len() == 1 && said[0].kind() == "cas", "{said:?}");
-    said[0].clone()
+fn commit(bench: &mut Bench) -> SentMessage {
+    let sent = bench.ask(r#"{"type":"add","delta":5,"msg_id":2}"#);
+    assert!(sent.len() == 1 && sent[0].kind() == "cas", "{sent:?}");
+    sent[0].clone()
 }
 
 /// Lets the commit expire; what the node asks then.
-fn expire(bench: &mut Bench) -> Vec<Spoken> {
-    let mut said = bench.host.pass(DEFAULT_POLICY.timeout);
-    said.retain(|request| request.kind() != "cas");
-    assert!(said.len() == 1 && said[0].kind() == "write", "{said:?}");
-    said
+fn expire(bench: &mut Bench) -> Vec<SentMessage> {
+    let mut sent = bench.host.pass(DEFAULT_POLICY.timeout);
+    sent.retain(|request| request.kind() != "cas");
+    assert!(sent.len() == 1 && sent[0].kind() == "write", "{sent:?}");
+    sent
 }
 
 #[test]
@@ -114,8 +114,8 @@ fn a_commit_that_was_carried_out_unheard_counts_once() {
     let mut bench = Bench::new(Value::Null);
     let cas = commit(&mut bench);
     bench.carry_out(&cas);
-    let said = expire(&mut bench);
-    bench.serve(&said);
+    let sent = expire(&mut bench);
+    bench.serve(&sent);
     assert_eq!(bench.sum(), 5);
     let cas = commit(&mut bench);
     assert_eq!(bench.serve(&[cas]), ["add_ok"]);

@@ -12,7 +12,7 @@ use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::wire::Json;
 use host::{Host, line};
-use protocol::Spoken;
+use protocol::SentMessage;
 use serde_json::json;
 
 requests! {
@@ -85,11 +85,11 @@ impl Node for Proxy {
 }
 
 /// A node that has received a request, and the one line that it sent.
-fn asked(body: &str) -> (Host<Proxy>, Spoken) {
+fn asked(body: &str) -> (Host<Proxy>, SentMessage) {
     let mut host = Host::<Proxy>::started();
-    let mut said = host.tell(&line("c1", "n0", body));
-    assert_eq!(said.len(), 1, "{said:?}");
-    (host, said.remove(0))
+    let mut sent = host.deliver(&line("c1", "n0", body));
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    (host, sent.remove(0))
 }
 
 /// How the node interprets a response.
@@ -99,14 +99,14 @@ fn outcome(request: &str, response: &str) -> String {
     outcomes(&host).concat()
 }
 
-fn reply(host: &mut Host<Proxy>, call: &Spoken, response: &str) {
-    let id = call.integer("msg_id").expect("a call has a number");
-    let said = host.tell(&line(&call.dest, "n0", &format!(r#"{{{response},"in_reply_to":{id}}}"#)));
-    assert_eq!(said, [], "nothing follows");
+fn reply(host: &mut Host<Proxy>, call: &SentMessage, response: &str) {
+    let id = call.integer("msg_id").expect("a call has a msg_id");
+    let sent = host.deliver(&line(&call.dest, "n0", &format!(r#"{{{response},"in_reply_to":{id}}}"#)));
+    assert_eq!(sent, [], "nothing follows");
 }
 
 fn outcomes(host: &Host<Proxy>) -> &[String] {
-    &host.engine.node().expect("it lives").0
+    &host.engine.node().expect("it is running").0
 }
 
 const READ: &str = r#"{"type":"read","store":"lin-kv"}"#;
@@ -120,7 +120,7 @@ const BUSY: &str = r#""type":"error","code":11,"text":"later""#;
 fn calls_are_written_as_the_services_read_them() {
     let written = |body: &str| {
         let (_, mut call) = asked(body);
-        call.body.remove("msg_id").expect("a call has a number");
+        call.body.remove("msg_id").expect("a call has a msg_id");
         (call.dest, serde_json::to_value(call.body).expect("JSON"))
     };
     assert_eq!(written(READ), ("lin-kv".into(), json!({"type": "read", "key": "k"})));

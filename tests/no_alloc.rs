@@ -71,7 +71,7 @@ where
     fn ask(&mut self, line: &mut String, body: impl FnOnce(&mut String) -> std::fmt::Result) {
         line.clear();
         line.push_str(r#"{"src":"c1","dest":"n0","body":{"#);
-        body(line).expect("a String takes everything");
+        body(line).expect("writing to a String cannot fail");
         line.push_str(r#","msg_id":1}}"#);
         self.feed(line);
     }
@@ -85,7 +85,7 @@ where
             if !call.contains(r#"-kv","body""#) {
                 continue;
             }
-            let number = call.split(r#""msg_id":"#).nth(1).expect("a call has a number");
+            let number = call.split(r#""msg_id":"#).nth(1).expect("a call has a msg_id");
             let number = number.split([',', '}']).next().expect("there is a first part");
             let answer = match call.split(r#""type":""#).nth(1).expect("a body has a type") {
                 kind if kind.starts_with("cas") => r#""type":"cas_ok""#,
@@ -94,7 +94,7 @@ where
             };
             line.clear();
             write!(line, r#"{{"src":"seq-kv","dest":"n0","body":{{{answer},"in_reply_to":{number}}}}}"#)
-                .expect("a String takes everything");
+                .expect("writing to a String cannot fail");
             self.hear(line);
         }
     }
@@ -106,7 +106,7 @@ where
             line.clear();
             let (client, body) = (number % 50, bodies[number % bodies.len()]);
             write!(line, r#"{{"id":{number},"src":"c{client}","dest":"n0","body":{{{body},"msg_id":{number}}}}}"#)
-                .expect("a String takes everything");
+                .expect("writing to a String cannot fail");
             let before = warm.said;
             warm.feed(&line);
             assert!(warm.said > before, "every request is answered");
@@ -214,7 +214,7 @@ where
     line.clear();
     line.push_str(r#"{"src":"n1","dest":"n0","body":{"type":"gossip""#);
     write!(line, r#","at":{at},"age":{age},"follows":0,"have":[0,-500,0],"ops":[[1,0,{first},{ops}]]}}}}"#)
-        .expect("a String takes everything");
+        .expect("writing to a String cannot fail");
     node.feed(line);
     node.pass(Duration::from_millis(1));
 }

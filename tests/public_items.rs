@@ -219,7 +219,7 @@ fn the_public_items_are_those_of_the_list() {
     }
     let mut came = String::new();
     for line in &interface.lines {
-        writeln!(came, "{}", line.trim_start_matches("::")).expect("a string takes everything");
+        writeln!(came, "{}", line.trim_start_matches("::")).expect("writing to a String cannot fail");
     }
     let list = Path::new(ROOT).join("tests/public_items.txt");
     if std::env::var_os("GOLDEN").is_some_and(|wish| wish == "write") {

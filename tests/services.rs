@@ -27,9 +27,9 @@ fn result(options: &str, seed: u64) -> impl Fn(&str) -> Value {
 fn assert_valid(options: &str) {
     for seed in 0..seeds() {
         let result = result(options, seed);
-        let told = format!("gloomers test --virtual-time --seed {seed} {options}");
-        assert_eq!(result("/valid"), Value::Bool(true), "{told}");
-        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{told}");
+        let replay = format!("gloomers test --virtual-time --seed {seed} {options}");
+        assert_eq!(result("/valid"), Value::Bool(true), "{replay}");
+        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{replay}");
     }
 }
 
@@ -37,9 +37,9 @@ fn assert_valid(options: &str) {
 fn assert_available(options: &str) {
     for seed in 0..seeds() {
         let result = result(options, seed);
-        let told = format!("gloomers test --virtual-time --seed {seed} {options}");
-        assert_eq!(result("/availability/ok-fraction"), Value::from(1.0), "{told}");
-        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{told}");
+        let replay = format!("gloomers test --virtual-time --seed {seed} {options}");
+        assert_eq!(result("/availability/ok-fraction"), Value::from(1.0), "{replay}");
+        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{replay}");
     }
 }
 
@@ -47,9 +47,9 @@ fn assert_available(options: &str) {
 fn assert_sound(options: &str) {
     for seed in 0..seeds() {
         let result = result(options, seed);
-        let told = format!("gloomers test --virtual-time --seed {seed} {options}");
-        assert_eq!(result("/workload/valid"), Value::Bool(true), "{told}");
-        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{told}");
+        let replay = format!("gloomers test --virtual-time --seed {seed} {options}");
+        assert_eq!(result("/workload/valid"), Value::Bool(true), "{replay}");
+        assert_eq!(result("/gloomers/muted"), Value::Array(Vec::new()), "{replay}");
     }
 }
 

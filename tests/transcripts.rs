@@ -1,4 +1,4 @@
-//! What real Maelstrom once said to nodes, said again to ours: each request of a client is answered exactly once and in
+//! What real Maelstrom once sent to nodes, sent again to ours: each request of a client is answered exactly once and in
 //! shape, whatever another implementation's nodes say in between. Services answer our nodes' own calls.
 
 #![cfg(feature = "workbench")]
@@ -15,7 +15,7 @@ use chacha20::ChaCha8Rng;
 use chacha20::rand_core::SeedableRng as _;
 use gossip_gloomers::simulation::Services;
 use gossip_gloomers::time::Time;
-use protocol::{Participants, Spoken, answers, message};
+use protocol::{Participants, SentMessage, answers, message};
 use recordings::{Run, runs};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -37,7 +37,7 @@ fn program(workload: &str) -> &'static str {
     }
 }
 
-/// Has the node say what it says to what was said to node `me` of a run.
+/// Has the node say what it says to what was sent to node `me` of a run.
 fn replay(run: &Run, me: &str) {
     let text = run.file(&format!("{me}.in.jsonl"));
     let entry = |line| serde_json::from_str::<BTreeMap<&str, &RawValue>>(line).expect("a line of a transcript");
@@ -75,7 +75,7 @@ fn replay(run: &Run, me: &str) {
 /// Tells a node all of this at once, answers what it asks services, and passes on what it says, as long as there is
 /// more to come and for what it says to the end of its input then.
 #[expect(clippy::disallowed_methods, reason = "what waits for the node to read is a thread")]
-fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&Spoken) -> bool) {
+fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&SentMessage) -> bool) {
     let mut child = protocol::spawn(program);
     let (mut stdin, stdout) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
     let (tell, told) = mpsc::channel::<String>();

@@ -1,7 +1,7 @@
 //! The allocator of a test that counts what its own thread allocates, so that tests may run side by side.
 
 #![expect(unsafe_code, reason = "a global allocator has no safe form")]
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

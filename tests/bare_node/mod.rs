@@ -1,6 +1,6 @@
 //! A node without a process: an engine that is driven by hand, a line and an instant at a time.
 
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::fmt;
 use std::time::Duration;

@@ -19,7 +19,7 @@ fn transactions_that_do_not_fit_into_one_batch_take_several() {
     let mut pair = Pair::<ListAppend>::new();
     pair.is_silent = true;
     for key in 0..6 {
-        pair.tell(0, &format!(r#""type":"txn","txn":[["append",{key},{}]]"#, large("x")));
+        pair.send(0, &format!(r#""type":"txn","txn":[["append",{key},{}]]"#, large("x")));
     }
     pair.let_answer();
     let replies = pair.replies();

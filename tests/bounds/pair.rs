@@ -71,7 +71,7 @@ where
     }
 
     /// Asks without waiting; the reply comes to [`Self::replies`].
-    pub(crate) fn tell(&mut self, node: usize, fields: &str) {
+    pub(crate) fn send(&mut self, node: usize, fields: &str) {
         self.asked += 1;
         let body = format!(r#"{{{fields},"msg_id":{}}}"#, self.asked);
         let line = format!(r#"{{"id":1,"src":"c1","dest":"n{node}","body":{body}}}"#);
@@ -80,7 +80,7 @@ where
 
     /// Asks, and returns the body of the reply as text, and its type; there is exactly one, within three seconds.
     pub(crate) fn ask(&mut self, node: usize, fields: &str) -> (String, Vec<u8>) {
-        self.tell(node, fields);
+        self.send(node, fields);
         for _ in 0..300 {
             if !self.replies.is_empty() {
                 break;

@@ -3,45 +3,45 @@
 //! Every test ends with a good request and its answer.
 
 mod corpus;
+mod generators;
 #[path = "../host/mod.rs"]
 mod host;
-mod nonsense;
 #[path = "../protocol/mod.rs"]
 mod protocol;
 mod quoting;
-mod spreading;
+mod replication;
 
 use std::time::Duration;
 
 use corpus::corpus;
+use generators::{gossip, json, request, source};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, UniqueIds};
 use host::{Host, init, line};
-use nonsense::{gossip, json, request, source};
 use proptest::prelude::*;
-use protocol::{Participants, Spoken, answers, messages};
+use protocol::{Participants, SentMessage, answers, messages};
 use serde_json::Value;
 
 /// Nothing but `n0` speaks, and only to those who are there.
-fn assert_addressed(said: &[Spoken]) {
+fn assert_addressed(sent: &[SentMessage]) {
     let mut participants = Participants::new(["n0", "n1", "n2"]);
-    for message in said {
+    for message in sent {
         // Clients are whoever asked.
         if message.integer("in_reply_to").is_some() {
             participants.add(&message.dest);
         }
     }
-    participants.assert_know("n0", said);
+    participants.assert_know("n0", sent);
 }
 
 /// A node, and a request that it must answer whatever came before.
-struct Victim<N: Node> {
+struct NodeUnderTest<N: Node> {
     host: Host<N>,
     good: &'static str,
     asked: i64,
 }
 
-impl<N: Node> Victim<N>
+impl<N: Node> NodeUnderTest<N>
 where
     N::Options: Default,
 {
@@ -49,93 +49,92 @@ where
         Self { host: Host::started(), good, asked: 0 }
     }
 
-    fn endure(&mut self, lines: &[u8]) -> Vec<Spoken> {
-        let mut said = self.host.tell_bytes(lines);
-        said.extend(self.host.pass(Duration::from_millis(3)));
-        assert_addressed(&said);
-        said
+    fn feed(&mut self, lines: &[u8]) -> Vec<SentMessage> {
+        let mut sent = self.host.deliver_bytes(lines);
+        sent.extend(self.host.pass(Duration::from_millis(3)));
+        assert_addressed(&sent);
+        sent
     }
 
     /// # Panics
     /// The node is no longer itself.
-    fn assert_well(&mut self) {
+    fn assert_serves(&mut self) {
         self.asked += 1;
         let body = format!(r#"{{"msg_id":{},{}}}"#, self.asked, self.good);
         let request: Value = serde_json::from_str(&body).expect("a good request");
-        let said = self.host.tell(&line("c99", "n0", &body));
-        assert!(said.len() == 1 && said[0].dest == "c99" && answers(&request, &said[0]), "{said:?}");
+        let sent = self.host.deliver(&line("c99", "n0", &body));
+        assert!(sent.len() == 1 && sent[0].dest == "c99" && answers(&request, &sent[0]), "{sent:?}");
     }
 }
 
 /// A victim of each kind.
-fn victims() -> (Victim<Echo>, Victim<UniqueIds>, Victim<Broadcast>) {
+fn nodes_under_test() -> (NodeUnderTest<Echo>, NodeUnderTest<UniqueIds>, NodeUnderTest<Broadcast>) {
     (
-        Victim::new(r#""type":"echo","echo":{"a":[1,"b"]}"#),
-        Victim::new(r#""type":"generate""#),
-        Victim::new(r#""type":"read""#),
+        NodeUnderTest::new(r#""type":"echo","echo":{"a":[1,"b"]}"#),
+        NodeUnderTest::new(r#""type":"generate""#),
+        NodeUnderTest::new(r#""type":"read""#),
     )
 }
 
 /// Every node endures all of it, and is well after each part.
-fn endure(parts: &[Vec<u8>]) {
-    let (mut echo, mut ids, mut broadcast) = victims();
+fn feed(parts: &[Vec<u8>]) {
+    let (mut echo, mut ids, mut broadcast) = nodes_under_test();
     for part in parts {
-        echo.endure(part);
-        echo.assert_well();
-        ids.endure(part);
-        ids.assert_well();
-        broadcast.endure(part);
-        broadcast.assert_well();
+        echo.feed(part);
+        echo.assert_serves();
+        ids.feed(part);
+        ids.assert_serves();
+        broadcast.feed(part);
+        broadcast.assert_serves();
     }
     broadcast.host.pass(Duration::from_secs(60));
-    broadcast.assert_well();
+    broadcast.assert_serves();
 }
 
 #[test]
 fn a_node_endures_every_bad_line_it_could_be_told() {
-    endure(&corpus());
+    feed(&corpus());
 }
 
 #[test]
 fn a_node_endures_bad_lines_with_either_line_ending() {
     let ended: Vec<_> = corpus().into_iter().map(|line| [line.as_slice(), b"\r\n"].concat()).collect();
-    endure(&ended);
-    endure(&[ended.concat()]);
+    feed(&ended);
+    feed(&[ended.concat()]);
 }
 
 #[test]
 fn a_node_endures_bad_lines_before_init() {
     for bad in corpus() {
         let mut host = Host::<Broadcast>::new();
-        let said = host.tell_bytes(&bad);
-        assert!(said.iter().all(|reply| ["init_ok", "error"].contains(&reply.kind())), "{said:?}");
-        host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
-        let mut said = host.tell(&line("c99", "n0", r#"{"type":"read","msg_id":1}"#));
-        said.retain(|message| message.dest == "c99");
-        assert_eq!(said.iter().map(Spoken::kind).collect::<Vec<_>>(), ["read_ok"]);
+        let sent = host.deliver_bytes(&bad);
+        assert!(sent.iter().all(|reply| ["init_ok", "error"].contains(&reply.kind())), "{sent:?}");
+        host.deliver(&init("c0", "n0", &["n0", "n1", "n2"]));
+        let mut sent = host.deliver(&line("c99", "n0", r#"{"type":"read","msg_id":1}"#));
+        sent.retain(|message| message.dest == "c99");
+        assert_eq!(sent.iter().map(SentMessage::kind).collect::<Vec<_>>(), ["read_ok"]);
     }
 }
 
 #[test]
 fn giant_strings_come_back_whole() {
-    let (mut echo, _, mut broadcast) = victims();
+    let (mut echo, _, mut broadcast) = nodes_under_test();
     for filler in ["x", "\\n", "\u{e9}", "\\u00e9"] {
         let giant = filler.repeat(10_000_000 / filler.len());
-        let said =
-            echo.endure(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":"{giant}"}}"#)).as_bytes());
+        let sent = echo.feed(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":"{giant}"}}"#)).as_bytes());
         let meant: String = serde_json::from_str(&format!("\"{giant}\"")).expect("a string");
-        assert_eq!(said[0].body["echo"].as_str().map(str::len), Some(meant.len()));
-        assert!(said[0].body["echo"] == *meant);
-        echo.assert_well();
-        broadcast.endure(line("c1", "n0", &format!(r#"{{"type":"{giant}","msg_id":1}}"#)).as_bytes());
-        broadcast.endure(line(&giant, "n0", r#"{"type":"read","msg_id":1}"#).as_bytes());
-        broadcast.assert_well();
+        assert_eq!(sent[0].body["echo"].as_str().map(str::len), Some(meant.len()));
+        assert!(sent[0].body["echo"] == *meant);
+        echo.assert_serves();
+        broadcast.feed(line("c1", "n0", &format!(r#"{{"type":"{giant}","msg_id":1}}"#)).as_bytes());
+        broadcast.feed(line(&giant, "n0", r#"{"type":"read","msg_id":1}"#).as_bytes());
+        broadcast.assert_serves();
     }
 }
 
 #[test]
 fn values_come_back_as_they_were() {
-    let (mut echo, ..) = victims();
+    let (mut echo, ..) = nodes_under_test();
     for value in [
         "-0.0",
         "5e-324",
@@ -144,10 +143,10 @@ fn values_come_back_as_they_were() {
         "18446744073709551615",
         r#""\u0000\u001f\"\\/""#,
     ] {
-        let said = echo.endure(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":{value}}}"#)).as_bytes());
+        let sent = echo.feed(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":{value}}}"#)).as_bytes());
         let number = |value: &Value| value.to_string().parse::<f64>().ok();
         let meant: Value = serde_json::from_str(value).expect("a value");
-        let echoed = &said[0].body["echo"];
+        let echoed = &sent[0].body["echo"];
         assert!(
             *echoed == meant || number(echoed).is_some_and(|echoed| Some(echoed) == number(&meant)),
             "{value}: {echoed}"
@@ -160,18 +159,18 @@ proptest! {
 
     #[test]
     fn a_node_endures_any_bytes(lines in prop::collection::vec(any::<u8>(), 0..2000)) {
-        endure(&[lines]);
+        feed(&[lines]);
     }
 
     #[test]
     fn a_node_endures_any_json(lines in prop::collection::vec(json(), 0..20)) {
-        endure(&[lines.join("\n").as_bytes().to_vec()]);
+        feed(&[lines.join("\n").as_bytes().to_vec()]);
     }
 
     #[test]
     fn a_node_endures_any_request(lines in prop::collection::vec((source(), request()), 0..20)) {
         let lines: String = lines.iter().map(|(src, body)| line(src, "n0", body)).collect();
-        endure(&[lines.as_bytes().to_vec()]);
+        feed(&[lines.as_bytes().to_vec()]);
     }
 
     #[test]
@@ -184,34 +183,34 @@ proptest! {
             let at = at.index(line.len());
             line[at] = byte;
         }
-        endure(&[line]);
+        feed(&[line]);
     }
 
     #[test]
     fn a_replica_endures_nonsense_in_every_field(
         heard in prop::collection::vec((source(), gossip(), 0..700_u64, any::<bool>()), 1..40),
     ) {
-        let mut node = Victim::<Broadcast>::new(r#""type":"read""#);
+        let mut node = NodeUnderTest::<Broadcast>::new(r#""type":"read""#);
         for (number, (src, body, pause_ms, tells)) in heard.into_iter().enumerate() {
-            node.endure(line(src, "n0", &body).as_bytes());
+            node.feed(line(src, "n0", &body).as_bytes());
             if tells {
                 let told = format!(r#"{{"type":"broadcast","message":{number},"msg_id":1}}"#);
-                node.endure(line("c3", "n0", &told).as_bytes());
+                node.feed(line("c3", "n0", &told).as_bytes());
             }
-            let said = node.host.pass(Duration::from_millis(pause_ms));
-            assert_addressed(&said);
+            let sent = node.host.pass(Duration::from_millis(pause_ms));
+            assert_addressed(&sent);
         }
-        node.assert_well();
+        node.assert_serves();
         node.host.pass(Duration::from_secs(20));
-        node.assert_well();
+        node.assert_serves();
     }
 }
 
 /// What a real node prints when it is told all of this at once, and how it ends.
-fn output(program: &str, input: &[u8]) -> Vec<Spoken> {
-    let said = messages(&protocol::output_of(program, input));
-    assert_addressed(&said);
-    said
+fn output(program: &str, input: &[u8]) -> Vec<SentMessage> {
+    let sent = messages(&protocol::output_of(program, input));
+    assert_addressed(&sent);
+    sent
 }
 
 #[test]
@@ -225,12 +224,12 @@ fn real_nodes_endure_the_whole_corpus_in_one_burst() {
     ] {
         // The last line has no end.
         let good = line("c99", "n0", body);
-        let said = output(
+        let sent = output(
             program,
             &[start.as_bytes(), &garbage, start.as_bytes(), &garbage, good.trim_end().as_bytes()].concat(),
         );
         let request: Value = serde_json::from_str(body).expect("a good request");
-        let answered: Vec<_> = said.iter().filter(|message| message.dest == "c99").collect();
+        let answered: Vec<_> = sent.iter().filter(|message| message.dest == "c99").collect();
         assert!(answered.len() == 1 && answers(&request, answered[0]), "{answered:?}");
     }
 }
@@ -244,9 +243,9 @@ fn a_real_node_endures_giant_lines_and_carriage_returns() {
         + "\n"
         + &line("c1", "n0", &giant);
     let text = text.replace('\n', "\r\n") + &line("c2", "n0", r#"{"type":"echo","msg_id":2,"echo":2}"#);
-    let said = output(env!("CARGO_BIN_EXE_echo"), text.as_bytes());
+    let sent = output(env!("CARGO_BIN_EXE_echo"), text.as_bytes());
     let sizes: Vec<_> =
-        said.iter().map(|reply| reply.body.get("echo").map_or(0, |echo| echo.to_string().len())).collect();
+        sent.iter().map(|reply| reply.body.get("echo").map_or(0, |echo| echo.to_string().len())).collect();
     assert_eq!(sizes, [0, 10_000_002, 10_000_002, 1]);
 }
 

@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     let claims = CLAIMS.into_iter().filter(|(name, _)| chosen(name));
     let mut page = std::io::stdout();
     if arguments.iter().any(|argument| argument == "--list") {
-        claims.for_each(|(name, _)| writeln!(page, "{name}: test").expect("somebody reads"));
+        claims.for_each(|(name, _)| writeln!(page, "{name}: test").expect("the other end reads"));
         return ExitCode::SUCCESS;
     }
     let failures = thread::scope(|scope| {
@@ -94,7 +94,7 @@ fn main() -> ExitCode {
         for (name, claim) in running {
             let holds = claim.join().is_ok();
             failures += u32::from(!holds);
-            writeln!(page, "test {name} ... {}", if holds { "ok" } else { "FAILED" }).expect("somebody reads");
+            writeln!(page, "test {name} ... {}", if holds { "ok" } else { "FAILED" }).expect("the other end reads");
         }
         failures
     });

@@ -1,7 +1,7 @@
 //! What a node may print, to the letter: one closed envelope a line, addressed to somebody who exists (protocol §1.4,
 //! §1.7), and for clients one closed body per request (protocol §2.6).
 
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -17,13 +17,13 @@ pub(crate) const SERVICES: [&str; 4] = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"]
 
 /// A message as it was printed.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Spoken {
+pub(crate) struct SentMessage {
     pub(crate) src: String,
     pub(crate) dest: String,
     pub(crate) body: BTreeMap<String, Value>,
 }
 
-impl Spoken {
+impl SentMessage {
     pub(crate) fn kind(&self) -> &str {
         self.body.get("type").and_then(Value::as_str).unwrap_or_default()
     }
@@ -65,7 +65,7 @@ impl<'a, T: Deserialize<'a>> Deserialize<'a> for Object<T> {
 }
 
 /// Reads one printed line, without its newline.
-pub(crate) fn message(line: &str) -> Result<Spoken, String> {
+pub(crate) fn message(line: &str) -> Result<SentMessage, String> {
     let Object(mut envelope) = serde_json::from_str::<Object<&RawValue>>(line).map_err(|why| why.to_string())?;
     let mut take = |key: &str| envelope.remove(key).ok_or_else(|| format!("no {key}"));
     let id = |value: &RawValue| serde_json::from_str::<String>(value.get()).map_err(|why| format!("an id: {why}"));
@@ -82,14 +82,14 @@ pub(crate) fn message(line: &str) -> Result<Spoken, String> {
     if !body.get("type").is_some_and(Value::is_string) {
         return Err("the body has no type".into());
     }
-    Ok(Spoken { src, dest, body })
+    Ok(SentMessage { src, dest, body })
 }
 
 /// Reads everything a node printed.
 ///
 /// # Panics
 /// A line is not what Maelstrom accepts.
-pub(crate) fn messages(output: &[u8]) -> Vec<Spoken> {
+pub(crate) fn messages(output: &[u8]) -> Vec<SentMessage> {
     let text = std::str::from_utf8(output).expect("output is UTF-8");
     assert!(text.is_empty() || text.ends_with('\n'), "the last line has no end");
     assert!(!text.contains('\r'), "a carriage return ends a line too");
@@ -112,7 +112,7 @@ impl Participants {
 
     /// # Panics
     /// A message comes from somebody but `me`, or goes to nobody.
-    pub(crate) fn assert_know(&self, me: &str, messages: &[Spoken]) {
+    pub(crate) fn assert_know(&self, me: &str, messages: &[SentMessage]) {
         for message in messages {
             assert_eq!(message.src, me, "{message:?}");
             assert!(self.0.contains(&message.dest), "nobody has the id {:?}: {message:?}", message.dest);
@@ -121,7 +121,7 @@ impl Participants {
 }
 
 /// Whether `reply` is the one body that answers `request`: the right type and fields, and nothing more.
-pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
+pub(crate) fn answers(request: &Value, reply: &SentMessage) -> bool {
     let field = |key: &str| reply.body.get(key);
     let is_list = |key: &str| field(key).is_some_and(Value::is_array);
     let is_object = |key: &str| field(key).is_some_and(Value::is_object);

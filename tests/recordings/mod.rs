@@ -1,6 +1,6 @@
 //! Runs of nodes under real Maelstrom, as they lie in the folders beside this file; README.md says what is in them.
 
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::fs::File;
 use std::io::Read as _;

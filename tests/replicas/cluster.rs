@@ -13,7 +13,7 @@ use crate::bare_node::init;
 use crate::rng::Rng;
 
 /// Whether it is this message, by its body.
-pub(crate) type Choice = Box<dyn FnMut(&Value) -> bool>;
+pub(crate) type Predicate = Box<dyn FnMut(&Value) -> bool>;
 
 /// Some nodes of one kind.
 pub(crate) struct NodeCluster {
@@ -26,7 +26,7 @@ pub(crate) struct NodeCluster {
     /// Links that lose everything, from and to.
     pub(crate) cut: BTreeSet<(usize, usize)>,
     /// The next message that this chooses is lost.
-    loses: Option<Choice>,
+    loses: Option<Predicate>,
     /// Those that were.
     pub(crate) lost: Vec<Value>,
     replies: Vec<Value>,
@@ -42,13 +42,13 @@ impl NodeCluster {
     where
         N: Node<Options = Settings> + 'static,
     {
-        let mut cluster = Self::that_begins::<N>(nodes, latency, Settings::default(), rng);
+        let mut cluster = Self::starting::<N>(nodes, latency, Settings::default(), rng);
         cluster.pass(Duration::from_secs(2));
         cluster
     }
 
     /// Nodes that start now.
-    pub(crate) fn that_begins<N>(nodes: usize, latency: Duration, settings: Settings, mut rng: Rng) -> Self
+    pub(crate) fn starting<N>(nodes: usize, latency: Duration, settings: Settings, mut rng: Rng) -> Self
     where
         N: Node<Options = Settings> + 'static,
     {
@@ -144,12 +144,12 @@ impl NodeCluster {
     /// Asks a node, and waits for the reply.
     pub(crate) fn ask(&mut self, node: usize, body: Value) -> Value {
         let asked = body.to_string();
-        self.tell(node, body);
+        self.send(node, body);
         self.reply_within(Duration::from_secs(5)).unwrap_or_else(|| panic!("no reply to {asked}"))
     }
 
     /// Asks a node.
-    pub(crate) fn tell(&mut self, node: usize, mut body: Value) {
+    pub(crate) fn send(&mut self, node: usize, mut body: Value) {
         self.replies.clear();
         body["msg_id"] = json!(1);
         let line = format!("{}\n", json!({"src": "c1", "dest": format!("n{node}"), "body": body}));

@@ -9,10 +9,10 @@ use crate::network::{Action, Cluster, Network};
 use crate::rng::Rng;
 
 /// The longest that a node is stopped.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// The longest that it stays dead.
-const LONGEST_DEATH: Duration = Duration::from_secs(2);
+const MAX_DOWNTIME: Duration = Duration::from_secs(2);
 
 /// What may happen.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
@@ -23,12 +23,12 @@ pub(crate) struct FaultPlan {
     pub(crate) pauses: bool,
     /// Messages are lost and repeated.
     pub(crate) noise: bool,
-    pub(crate) ways: Ways,
+    pub(crate) mode: Mode,
 }
 
 impl FaultPlan {
-    pub(crate) const NONE: Self = Self { cuts: false, kills: false, pauses: false, noise: false, ways: Ways::Rounds };
-    pub(crate) const ALL: Self = Self { cuts: true, kills: true, pauses: true, noise: true, ways: Ways::Rounds };
+    pub(crate) const NONE: Self = Self { cuts: false, kills: false, pauses: false, noise: false, mode: Mode::Rounds };
+    pub(crate) const ALL: Self = Self { cuts: true, kills: true, pauses: true, noise: true, mode: Mode::Rounds };
 
     /// Each of these things in half of the cases.
     pub(crate) fn any(self, rng: &mut Rng) -> Self {
@@ -47,17 +47,17 @@ fn network(rng: &mut Rng, noise: bool) -> Network {
 
 /// How news goes from node to node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ways {
+pub(crate) enum Mode {
     /// In rounds: even one who measures the longest pause does not think that two hops take as long as news may.
     Rounds,
-    /// Straight to everyone, as long as nobody is doubted and two hops seem to take as long as news may.
-    Straight,
+    /// Direct to everyone, as long as nobody is doubted and two hops seem to take as long as news may.
+    Direct,
 }
 
-fn settings(rng: &mut Rng, ways: Ways) -> Settings {
-    let max_staleness = match ways {
-        Ways::Rounds => rng.one_of(&[None, None, Some(Duration::from_secs(5))]),
-        Ways::Straight => Some(Duration::from_millis(rng.one_of(&[0, 0, 50, 150, 250, 400]))),
+fn settings(rng: &mut Rng, mode: Mode) -> Settings {
+    let max_staleness = match mode {
+        Mode::Rounds => rng.one_of(&[None, None, Some(Duration::from_secs(5))]),
+        Mode::Direct => Some(Duration::from_millis(rng.one_of(&[0, 0, 50, 150, 250, 400]))),
     };
     Settings { max_staleness }
 }
@@ -80,7 +80,7 @@ pub(crate) fn cluster(seed: u64, plan: FaultPlan, duration: Duration) -> Cluster
     let mut rng = Rng::new(seed);
     let nodes = rng.one_of(&[2, 3, 3, 4, 5, 5, 6, 8]);
     let network = network(&mut rng, plan.noise);
-    let settings = settings(&mut rng, plan.ways);
+    let settings = settings(&mut rng, plan.mode);
     let mut cluster = Cluster::new(nodes, network, settings, Rng::new(rng.below(u64::MAX)));
     for _ in 0..5 + rng.below(60) {
         cluster.plan(rng.up_to(duration), Action::Append(rng.index(nodes)));
@@ -94,12 +94,12 @@ pub(crate) fn cluster(seed: u64, plan: FaultPlan, duration: Duration) -> Cluster
     for _ in 0..kills {
         let (node, at) = (rng.index(nodes), rng.up_to(duration));
         cluster.plan(at, Action::Kill(node));
-        cluster.plan(at + Duration::from_millis(1) + rng.up_to(LONGEST_DEATH), Action::Start(node));
+        cluster.plan(at + Duration::from_millis(1) + rng.up_to(MAX_DOWNTIME), Action::Start(node));
     }
     for _ in 0..pauses {
         let (node, at) = (rng.index(nodes), rng.up_to(duration));
         cluster.plan(at, Action::Pause(node));
-        cluster.plan(at + rng.up_to(LONGEST_PAUSE), Action::Resume(node));
+        cluster.plan(at + rng.up_to(MAX_PAUSE), Action::Resume(node));
     }
     cluster.plan(duration, Action::Heal);
     cluster

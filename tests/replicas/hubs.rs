@@ -11,15 +11,15 @@ use crate::rng::{Rng, each_seed};
 
 const LATENCY: Duration = Duration::from_millis(100);
 
-/// The longest that news takes where nobody is doubted: the maker waits for its turn, the hub for its round, and then
+/// The longest that news takes where nobody is doubted: the origin waits for its turn, the hub for its round, and then
 /// there are two hops.
 const NORMAL: Duration = Duration::from_millis(2 * 370 + 2 * 100);
 
 /// By then a node that is doubted is no longer waited for, and another hub is followed.
 const SUSPICION: Duration = Duration::from_secs(3);
 
-/// By then two hubs that can hear each other again are one.
-const REUNION: Duration = Duration::from_secs(2);
+/// By then two hubs that can deliver each other again are one.
+const MERGE: Duration = Duration::from_secs(2);
 
 /// A cluster that has settled, and whose nodes have news now and then.
 fn settled(nodes: usize, rng: &mut Rng) -> Cluster {
@@ -33,13 +33,13 @@ fn settled(nodes: usize, rng: &mut Rng) -> Cluster {
 }
 
 /// Appends at nodes of a side now and then, and sees each operation at all of them soon; adds how long each took.
-fn assert_normal(cluster: &mut Cluster, side: &[usize], rng: &mut Rng, times: &mut Vec<Duration>) {
+fn assert_propagates(cluster: &mut Cluster, side: &[usize], rng: &mut Rng, times: &mut Vec<Duration>) {
     for _ in 0..8 {
         cluster.pass(rng.up_to(Duration::from_millis(400)));
         let origin = rng.one_of(side);
         cluster.plan(Duration::ZERO, Action::Append(origin));
         cluster.pass(Duration::from_micros(1));
-        let entries = cluster.recording(origin).expect("it lives").entries();
+        let entries = cluster.recording(origin).expect("it is running").entries();
         let last = *entries.keys().rfind(|name| name.0 as usize == origin).expect("it was made");
         let holds = |cluster: &Cluster, node: usize| {
             cluster.recording(node).is_some_and(|recording| recording.entries().contains_key(&last))
@@ -71,7 +71,7 @@ fn cut_off(seed: u64, alone: bool, times: &mut Times) {
     let nodes = rng.one_of(&[3, 5, 9, 25]);
     let mut cluster = settled(nodes, &mut rng);
     let all: Vec<usize> = (0..nodes).collect();
-    assert_normal(&mut cluster, &all, &mut rng, &mut times.before);
+    assert_propagates(&mut cluster, &all, &mut rng, &mut times.before);
     assert_eq!(hubs(&cluster, &all), BTreeSet::from([Some(0)]));
 
     let company = if alone { 0 } else { rng.index(nodes.div_ceil(2)) };
@@ -88,14 +88,14 @@ fn cut_off(seed: u64, alone: bool, times: &mut Times) {
     cluster.plan(Duration::from_millis(1), Action::Append(0));
     cluster.pass(SUSPICION);
     for side in [&minority, &rest] {
-        assert_normal(&mut cluster, side, &mut rng, &mut times.during);
+        assert_propagates(&mut cluster, side, &mut rng, &mut times.during);
         let lowest = *side.iter().min().expect("nobody is left out");
         assert_eq!(hubs(&cluster, side), BTreeSet::from([Some(lowest)]), "{side:?}");
     }
 
     cluster.plan(Duration::ZERO, Action::Heal);
-    cluster.pass(REUNION);
-    assert_normal(&mut cluster, &all, &mut rng, &mut times.after);
+    cluster.pass(MERGE);
+    assert_propagates(&mut cluster, &all, &mut rng, &mut times.after);
     assert_eq!(hubs(&cluster, &all), BTreeSet::from([Some(0)]));
 }
 

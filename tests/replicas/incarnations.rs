@@ -17,17 +17,17 @@ const NODES: usize = 4;
 /// Operations in each incarnation.
 const OPERATIONS: usize = 5;
 
-/// Long enough for all to hear.
-const WHILE: Duration = Duration::from_secs(5);
+/// Long enough for all to deliver.
+const SETTLED: Duration = Duration::from_secs(5);
 
-fn live(cluster: &mut Cluster, node: usize) {
+fn append_all(cluster: &mut Cluster, node: usize) {
     for _ in 0..OPERATIONS {
         cluster.plan(Duration::ZERO, Action::Append(node));
     }
-    let is_equal = cluster.pass_until(WHILE, |cluster| cluster.witness.are_equal(cluster.living()));
-    let lacking: Vec<_> = (0..NODES).map(|node| cluster.witness.missing(node)).collect();
+    let is_equal = cluster.pass_until(SETTLED, |cluster| cluster.oracle.are_equal(cluster.living()));
+    let lacking: Vec<_> = (0..NODES).map(|node| cluster.oracle.missing(node)).collect();
     assert!(is_equal, "n{node}: {lacking:?}");
-    cluster.pass(WHILE);
+    cluster.pass(SETTLED);
 }
 
 #[test]
@@ -45,12 +45,12 @@ fn a_new_life_is_heard_from_its_first_operation() {
         let mut cluster = Cluster::new(NODES, network, Settings { max_staleness }, rng);
         cluster.pass(SETTLE * 2);
         for incarnation in 1..=3 {
-            live(&mut cluster, node);
-            assert_eq!(cluster.witness.made(), incarnation * OPERATIONS);
+            append_all(&mut cluster, node);
+            assert_eq!(cluster.oracle.made(), incarnation * OPERATIONS);
             for other in cluster.living() {
-                let recording = cluster.recording(other).expect("it lives");
+                let recording = cluster.recording(other).expect("it is running");
                 assert_eq!(recording.entries().len(), incarnation * OPERATIONS, "n{other}");
-                cluster.witness.check(other, recording, true);
+                cluster.oracle.check(other, recording, true);
             }
             cluster.plan(Duration::ZERO, Action::Kill(node));
             cluster.plan(Duration::from_millis(1), Action::Start(node));
@@ -86,7 +86,7 @@ fn a_life_too_many_is_not_heard_and_that_is_said_once() {
     log::set_max_level(log::LevelFilter::Error);
     let mut node = BareNode::<RecordingNode>::with(Settings::default());
     node.feed(init(0, 2).as_bytes());
-    let mut live = |incarnation: u64, operation: u32| {
+    let mut append_all = |incarnation: u64, operation: u32| {
         let (at, age) = (EPOCH + incarnation + 1000 + u64::from(operation), 1000 + u64::from(operation));
         let body = format!(r#""type":"gossip","at":{at},"age":{age},"ops":[[1,0,{operation},{incarnation}]]"#);
         node.feed(format!(r#"{{"src":"n1","dest":"n0","body":{{{body}}}}}"#).as_bytes());
@@ -94,12 +94,12 @@ fn a_life_too_many_is_not_heard_and_that_is_said_once() {
     };
     let most = MAX_INCARNATIONS as u64;
     for incarnation in 1..=most {
-        assert_eq!(live(incarnation, 1) as u64, incarnation);
+        assert_eq!(append_all(incarnation, 1) as u64, incarnation);
     }
     assert_eq!(COMPLAINTS.take(), Vec::<String>::new());
     for incarnation in most + 1..=most + 2 {
         for operation in 1..=3 {
-            assert_eq!(live(incarnation, operation), MAX_INCARNATIONS);
+            assert_eq!(append_all(incarnation, operation), MAX_INCARNATIONS);
         }
         let complaints = COMPLAINTS.take();
         let [complaint] = &complaints[..] else { panic!("one line, not {complaints:?}") };

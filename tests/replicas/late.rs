@@ -26,7 +26,7 @@ fn assert_spread(cluster: &mut Cluster, nodes: usize, duration: Duration, within
             let origin = rng.index(nodes);
             cluster.plan(Duration::ZERO, Action::Append(origin));
             cluster.pass(Duration::from_micros(1));
-            let entries = cluster.recording(origin).expect("it lives").entries();
+            let entries = cluster.recording(origin).expect("it is running").entries();
             let last = *entries.keys().rfind(|name| name.0 as usize == origin).expect("it was made");
             under_way.insert(last, cluster.now);
         }

@@ -116,7 +116,7 @@ fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left(
         let cut = (0..nodes).filter(is_cut).flat_map(|other| [(node, other), (other, node)]);
         cluster.cut = cut.collect();
         cluster.restart(node);
-        cluster.tell(node, json!({"type": "send", "key": "0", "msg": 7}));
+        cluster.send(node, json!({"type": "send", "key": "0", "msg": 7}));
         if deaf == node || nodes == 2 {
             assert_eq!(cluster.reply_within(Duration::from_secs(3)), None, "nobody has told it anything");
         }

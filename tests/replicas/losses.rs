@@ -7,7 +7,7 @@ use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::nodes::{Broadcast, Kafka};
 use serde_json::{Value, json};
 
-use crate::cluster::{Choice, NodeCluster};
+use crate::cluster::{NodeCluster, Predicate};
 use crate::rng::{Rng, each_seed};
 
 /// By then a message that was lost has been missed, and said again.
@@ -19,11 +19,11 @@ fn try_log(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluste
     let mut rng = Rng::new(seed);
     let nodes = rng.one_of(&[2, 3, 4]);
     let latency = Duration::from_millis(rng.one_of(&[0, 10, 100]));
-    let mut cluster = NodeCluster::that_begins::<Kafka>(nodes, latency, Settings::default(), Rng::new(!seed));
+    let mut cluster = NodeCluster::starting::<Kafka>(nodes, latency, Settings::default(), Rng::new(!seed));
     cluster.lose(is_it);
     cluster.pass(rng.up_to(Duration::from_secs(2)));
     for message in 0..=rng.below(4) {
-        cluster.tell(rng.index(nodes), json!({"type": "send", "key": "0", "msg": message}));
+        cluster.send(rng.index(nodes), json!({"type": "send", "key": "0", "msg": message}));
         cluster.pass(rng.up_to(Duration::from_secs(1)));
     }
     cluster.pass(REPAIR);
@@ -40,7 +40,7 @@ fn carries(body: &Value, list: &str) -> bool {
 }
 
 /// Tries a claim with the loss of each message in turn, until there are no more of them.
-fn each_message(mut lost_with: impl FnMut(Choice) -> Vec<Value>) {
+fn each_message(mut lost_with: impl FnMut(Predicate) -> Vec<Value>) {
     for number in 0_u32.. {
         let mut before = 0..number;
         if lost_with(Box::new(move |_| before.next().is_none())).is_empty() {
@@ -73,7 +73,7 @@ fn heal(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
     let nodes = rng.one_of(&[3, 4, 5]);
     let latency = Duration::from_millis(rng.one_of(&[1, 10, 100]));
     let settings = Settings { max_staleness: Some(Duration::ZERO) };
-    let mut cluster = NodeCluster::that_begins::<Broadcast>(nodes, latency, settings, Rng::new(!seed));
+    let mut cluster = NodeCluster::starting::<Broadcast>(nodes, latency, settings, Rng::new(!seed));
     let alone = rng.index(nodes);
     let others = (0..nodes).filter(|node| *node != alone);
     cluster.cut = others.flat_map(|node| [(node, alone), (alone, node)]).collect();

@@ -32,7 +32,7 @@ fn copy(log: &Log) -> Log {
     for slot in 0..log.origins() {
         let same = copy.slot(log.origin(slot));
         for number in 1..=log.watermark(slot) {
-            let payload = log.payload(slot, number).expect("within reach");
+            let payload = log.payload(slot, number).expect("within the watermark");
             copy.insert(same, number, |text| text.extend_from_slice(payload));
         }
     }
@@ -48,20 +48,20 @@ fn replicas(operations: i64, max_staleness: Option<Duration>) -> Vec<BareNode<Re
     for node in &mut nodes {
         node.now = now;
     }
-    let mut mail: Vec<(usize, Vec<u8>)> = (0..NODES).map(|node| (node, init(node, NODES).into_bytes())).collect();
+    let mut packet: Vec<(usize, Vec<u8>)> = (0..NODES).map(|node| (node, init(node, NODES).into_bytes())).collect();
     for step in 0..operations + 20_000 {
         if (1000..1000 + operations).contains(&step) {
             let node = usize::try_from(step).expect("positive") % NODES;
-            mail.push((node, append(node, step).into_bytes()));
+            packet.push((node, append(node, step).into_bytes()));
         }
-        while let Some((to, line)) = mail.pop() {
+        while let Some((to, line)) = packet.pop() {
             nodes[to].feed(&line);
         }
         for node in &mut nodes {
             node.engine.on_deadline(now);
             for line in std::mem::take(node.output()).split_inclusive(|byte| *byte == b'\n') {
-                if let Output::ToReplica(said) = decode::read(&line[..line.len() - 1]) {
-                    mail.push((said.to, line.to_vec()));
+                if let Output::ToReplica(message) = decode::read(&line[..line.len() - 1]) {
+                    packet.push((message.to, line.to_vec()));
                 }
             }
         }

@@ -9,9 +9,9 @@ use gossip_gloomers::time::Time;
 
 use crate::bare_node::{BareNode, EPOCH, init};
 use crate::decode::{self, GossipMessage, Output};
+use crate::oracle::Oracle;
 use crate::recording_node::RecordingNode;
 use crate::rng::Rng;
-use crate::witness::Witness;
 
 /// Nodes' wall clocks differ by this much at most.
 const SKEW: Duration = Duration::from_secs(3600);
@@ -20,7 +20,7 @@ const SKEW: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 enum Event {
     /// A message is there.
-    Arrival(Mail),
+    Arrival(Packet),
     /// What the test does.
     Action(Action),
 }
@@ -44,16 +44,16 @@ pub(crate) enum Action {
 
 /// A line on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Mail {
+pub(crate) struct Packet {
     pub(crate) from: usize,
     pub(crate) line: Vec<u8>,
-    pub(crate) said: GossipMessage,
+    pub(crate) message: GossipMessage,
 }
 
 /// What reaches a node.
 #[derive(Debug)]
 enum Input {
-    Mail(Mail),
+    Packet(Packet),
     Request(i64),
 }
 
@@ -67,19 +67,19 @@ pub(crate) fn append(node: usize, operation: i64) -> String {
 #[derive(Debug)]
 struct Process {
     node: BareNode<RecordingNode>,
-    born: Time,
+    started: Time,
     /// What came since it was stopped, if it is.
     stopped: Option<Vec<Input>>,
 }
 
 impl Process {
     fn local(&self, now: Time) -> Time {
-        Time::ZERO + now.since(self.born)
+        Time::ZERO + now.since(self.started)
     }
 
     fn due(&self) -> Option<Time> {
         let deadline = self.node.engine.next_deadline().filter(|_| self.stopped.is_none())?;
-        Some(self.born + deadline.since(Time::ZERO))
+        Some(self.started + deadline.since(Time::ZERO))
     }
 
     fn recording(&self) -> &RecordingNode {
@@ -103,7 +103,7 @@ pub(crate) struct Network {
 pub(crate) struct Cluster {
     pub(crate) now: Time,
     pub(crate) network: Network,
-    pub(crate) witness: Witness,
+    pub(crate) oracle: Oracle,
     pub(crate) settings: Settings,
     rng: Rng,
     processes: Vec<Option<Process>>,
@@ -115,7 +115,7 @@ pub(crate) struct Cluster {
     follows: Vec<Option<usize>>,
     buffer: Vec<u8>,
     /// Every message that arrived somewhere, if they are to be kept.
-    pub(crate) arrived: Option<Vec<Mail>>,
+    pub(crate) arrived: Option<Vec<Packet>>,
 }
 
 impl Cluster {
@@ -125,7 +125,7 @@ impl Cluster {
         let mut cluster = Self {
             now: Time::from_millis(1),
             network,
-            witness: Witness::new(nodes),
+            oracle: Oracle::new(nodes),
             settings,
             rng,
             processes: (0..nodes).map(|_| None).collect(),
@@ -147,7 +147,7 @@ impl Cluster {
         self.processes[node].as_ref().map(Process::recording)
     }
 
-    /// Whom a node follows, by what it said last: itself if it is a hub.
+    /// Whom a node follows, by what it message last: itself if it is a hub.
     pub(crate) fn follows(&self, node: usize) -> Option<usize> {
         self.follows[node]
     }
@@ -200,16 +200,16 @@ impl Cluster {
     }
 
     /// Whether a message with operations is under way to a node that lives.
-    pub(crate) fn is_news_under_way(&self) -> bool {
+    pub(crate) fn has_operations_in_transit(&self) -> bool {
         self.events.values().any(|event| match event {
-            Event::Arrival(mail) => mail.said.carried() > 0 && self.processes[mail.said.to].is_some(),
+            Event::Arrival(packet) => packet.message.carried() > 0 && self.processes[packet.message.to].is_some(),
             Event::Action(_) => false,
         })
     }
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Arrival(mail) => self.on_input(mail.said.to, Input::Mail(mail)),
+            Event::Arrival(packet) => self.on_input(packet.message.to, Input::Packet(packet)),
             Event::Action(action) => self.on_action(action),
         }
     }
@@ -223,7 +223,7 @@ impl Cluster {
             }
             Action::Kill(node) => {
                 if self.processes[node].take().is_some() {
-                    self.witness.on_kill(node);
+                    self.oracle.on_kill(node);
                 }
             }
             Action::Start(node) => self.start(node),
@@ -250,7 +250,7 @@ impl Cluster {
         if let Some(inputs) = process.stopped.take()
             && !inputs.is_empty()
         {
-            self.hear(node, &inputs);
+            self.deliver(node, &inputs);
         }
     }
 
@@ -262,78 +262,78 @@ impl Cluster {
         let wall = Time::ZERO + self.skew[node];
         let incarnation = EPOCH + (wall.as_nanos() + self.now.as_nanos()) / 1000;
         let bare_node = BareNode::incarnation(incarnation, self.rng.below(u64::MAX), self.settings);
-        self.processes[node] = Some(Process { node: bare_node, born: self.now, stopped: None });
-        self.witness.on_start(node, incarnation);
+        self.processes[node] = Some(Process { node: bare_node, started: self.now, stopped: None });
+        self.oracle.on_start(node, incarnation);
         self.buffer.clear();
         self.buffer.extend_from_slice(init(node, self.processes.len()).as_bytes());
-        self.hand_over(node);
+        self.feed(node);
     }
 
     fn on_input(&mut self, node: usize, input: Input) {
         let Some(process) = &mut self.processes[node] else { return };
         match &mut process.stopped {
             Some(waiting) => waiting.push(input),
-            None => self.hear(node, &[input]),
+            None => self.deliver(node, &[input]),
         }
     }
 
     /// Everything that waits is one batch.
-    fn hear(&mut self, node: usize, inputs: &[Input]) {
+    fn deliver(&mut self, node: usize, inputs: &[Input]) {
         self.buffer.clear();
         for input in inputs {
             match input {
-                Input::Mail(mail) => {
-                    self.buffer.extend_from_slice(&mail.line);
-                    self.witness.on_arrival(mail.from, &mail.said);
+                Input::Packet(packet) => {
+                    self.buffer.extend_from_slice(&packet.line);
+                    self.oracle.on_arrival(packet.from, &packet.message);
                     if let Some(arrived) = &mut self.arrived {
-                        arrived.push(mail.clone());
+                        arrived.push(packet.clone());
                     }
                 }
                 Input::Request(operation) => {
                     self.buffer.extend_from_slice(append(node, *operation).as_bytes());
-                    self.witness.on_append(node, *operation);
+                    self.oracle.on_append(node, *operation);
                 }
             }
         }
-        self.hand_over(node);
-        let recording = self.processes[node].as_ref().expect("it lives").recording();
-        self.witness.check(node, recording, false);
+        self.feed(node);
+        let recording = self.processes[node].as_ref().expect("it is running").recording();
+        self.oracle.check(node, recording, false);
     }
 
-    fn hand_over(&mut self, node: usize) {
-        let process = self.processes[node].as_mut().expect("it lives");
+    fn feed(&mut self, node: usize) {
+        let process = self.processes[node].as_mut().expect("it is running");
         process.node.now = process.local(self.now);
         process.node.feed(&self.buffer);
         self.collect(node);
     }
 
-    /// Puts what a node has said on the network.
+    /// Puts what a node has message on the network.
     fn collect(&mut self, node: usize) {
-        let process = self.processes[node].as_mut().expect("it lives");
+        let process = self.processes[node].as_mut().expect("it is running");
         let output = std::mem::take(process.node.output());
         let counters = process.node.engine.counters();
         assert_eq!((counters.unreadable, counters.refused), (0, 0), "n{node} understands everything");
         for line in output.split_inclusive(|byte| *byte == b'\n') {
             match decode::read(&line[..line.len() - 1]) {
                 Output::ToClient { kind } => assert!(["init_ok", "append_ok"].contains(&kind.as_str()), "{kind}"),
-                Output::ToReplica(said) => {
-                    self.witness.on_send(node, &said);
-                    self.follows[node] = said.follows.or(self.follows[node]);
-                    self.carry(&Mail { from: node, line: line.to_vec(), said });
+                Output::ToReplica(message) => {
+                    self.oracle.on_send(node, &message);
+                    self.follows[node] = message.follows.or(self.follows[node]);
+                    self.carry(&Packet { from: node, line: line.to_vec(), message });
                 }
             }
         }
     }
 
-    fn carry(&mut self, mail: &Mail) {
+    fn carry(&mut self, packet: &Packet) {
         let Network { shortest, longest, loss, duplication } = self.network;
-        if self.cut.contains(&(mail.from, mail.said.to)) || self.rng.percent(loss) {
+        if self.cut.contains(&(packet.from, packet.message.to)) || self.rng.percent(loss) {
             return;
         }
         let copies = 1 + usize::from(self.rng.percent(duplication));
         for _ in 0..copies {
             let at = self.now + shortest + self.rng.up_to(longest.saturating_sub(shortest));
-            self.push(at, Event::Arrival(mail.clone()));
+            self.push(at, Event::Arrival(packet.clone()));
         }
     }
 }

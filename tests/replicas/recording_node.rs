@@ -64,7 +64,7 @@ impl RecordingNode {
         let log = self.log.log();
         let of = |slot| {
             let origin = log.origin(slot);
-            let payload = move |number| log.payload(slot, number).expect("within reach");
+            let payload = move |number| log.payload(slot, number).expect("within the watermark");
             (1..=log.watermark(slot)).map(move |number| ((origin.node, origin.incarnation, number), payload(number)))
         };
         (0..log.origins()).flat_map(of).collect()

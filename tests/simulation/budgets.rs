@@ -14,7 +14,7 @@ fn assert_within(fixture: &Fixture, few: u64, per_op: f64, median: f64, maximum:
     let latency = |quantile| mean(outcomes.iter().map(|outcome| float(outcome.stable(quantile))));
     let measured = (mean(outcomes.iter().map(|outcome| outcome.per_op)), latency(0.5), latency(1.0));
     let (cost, middle, worst) = measured;
-    assert!(cost <= per_op && middle <= median && worst <= maximum, "{measured:?}: {}", outcomes[0].told());
+    assert!(cost <= per_op && middle <= median && worst <= maximum, "{measured:?}: {}", outcomes[0].replay());
 }
 
 #[test]
@@ -34,10 +34,10 @@ fn without_staleness_everything_is_everywhere_after_one_hop() {
     for fixture in [Fixture::new(25).stale(0), Fixture::new(25).stale(0).free()] {
         let outcomes = outcomes(&fixture, 2);
         for outcome in &outcomes {
-            assert!(outcome.stable(0.5) <= 92 && outcome.stable(1.0) <= 110, "{}", outcome.told());
+            assert!(outcome.stable(0.5) <= 92 && outcome.stable(1.0) <= 110, "{}", outcome.replay());
         }
         let cost = mean(outcomes.iter().map(|outcome| outcome.per_broadcast));
-        assert!(cost <= 24.8, "{cost} messages a broadcast: {}", outcomes[0].told());
+        assert!(cost <= 24.8, "{cost} messages a broadcast: {}", outcomes[0].replay());
     }
 }
 
@@ -53,7 +53,7 @@ fn ragged_latencies_cost_little_more() {
 fn without_latency_values_are_everywhere_at_once() {
     let fixture = Fixture::new(5).latency(0, Shape::Constant).but(|simulation| simulation.rate(10.0));
     for outcome in outcomes(&fixture, 20) {
-        assert!(outcome.stable(0.95) <= 5, "{}", outcome.told());
+        assert!(outcome.stable(0.95) <= 5, "{}", outcome.replay());
     }
 }
 

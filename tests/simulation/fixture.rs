@@ -95,7 +95,7 @@ impl Outcome {
     }
 
     /// What to do to see it again, for messages of failure.
-    pub(crate) fn told(&self) -> &str {
+    pub(crate) fn replay(&self) -> &str {
         self.report.replay()
     }
 
@@ -110,8 +110,8 @@ impl Outcome {
 
     /// Every value that was acknowledged is read by everyone at the end.
     pub(crate) fn assert_nothing_lost(&self) {
-        assert_eq!((self.count("lost-count"), self.count("never-read-count")), (0, 0), "{}", self.told());
-        assert_eq!(self.report.workload().get("valid?"), Some(&Value::Bool(true)), "{}", self.told());
+        assert_eq!((self.count("lost-count"), self.count("never-read-count")), (0, 0), "{}", self.replay());
+        assert_eq!(self.report.workload().get("valid?"), Some(&Value::Bool(true)), "{}", self.replay());
     }
 }
 

@@ -6,9 +6,9 @@ use std::ops::Range;
 use gossip_gloomers::simulation::{Fault, Shape, Value};
 use gossip_gloomers::time::{Duration, Time};
 
+use crate::client_history::{Read, acknowledged, reads};
 use crate::fixture::{Fixture, Outcome, seeds};
 use crate::recording_cluster::RecordingCluster;
-use crate::seen::{Read, acknowledged, reads};
 
 /// A simulated node answers `init` at once, so the history counts from the zero of the cluster.
 fn time(ns: i64) -> Time {
@@ -42,19 +42,19 @@ fn assert_only_kills_lose(outcome: &Outcome, recording: &RecordingCluster) -> us
                 read.node,
                 read.seen.contains(value),
                 recording.trail(*value),
-                outcome.told()
+                outcome.replay()
             );
         }
     }
     let mut known: BTreeSet<i64> = reads.iter().flat_map(|read| read.seen.iter().copied()).collect();
     known.extend(acknowledged(outcome).iter().map(|(value, ..)| *value));
     let gone: BTreeSet<i64> = known.difference(&survivors).copied().collect();
-    assert_eq!(values(outcome, "lost"), gone, "{}", outcome.told());
+    assert_eq!(values(outcome, "lost"), gone, "{}", outcome.replay());
     gone.len()
 }
 
 /// From a restart, after which all nodes are there, to the next kill.
-struct Reunion {
+struct AfterRestart {
     from: Time,
     to: Time,
     /// Who began anew.
@@ -63,11 +63,11 @@ struct Reunion {
     held: BTreeSet<i64>,
 }
 
-fn reunions(recording: &RecordingCluster) -> Vec<Reunion> {
+fn after_restarts(recording: &RecordingCluster) -> Vec<AfterRestart> {
     let starts: BTreeSet<Time> =
         recording.incarnations.iter().map(|incarnation| incarnation.started).filter(|at| *at > Time::ZERO).collect();
     let ends = || recording.incarnations.iter().filter_map(|incarnation| incarnation.ended);
-    let reunion = |from| Reunion {
+    let after = |from| AfterRestart {
         from,
         to: ends().filter(|end| *end > from).min().expect("all nodes are ended at last"),
         returned: recording
@@ -78,10 +78,10 @@ fn reunions(recording: &RecordingCluster) -> Vec<Reunion> {
             .collect(),
         held: recording.survivors(from),
     };
-    starts.into_iter().map(reunion).collect()
+    starts.into_iter().map(after).collect()
 }
 
-impl Reunion {
+impl AfterRestart {
     /// The reads within it that began so long after its beginning, or after something later.
     fn reads<'a>(&self, reads: &'a [Read], since: Time, bound: Duration) -> impl Iterator<Item = &'a Read> + use<'a> {
         let (from, to) = (self.from.max(since) + bound, self.to);
@@ -126,18 +126,18 @@ fn a_kill_loses_what_no_living_node_holds_and_nothing_else() {
 /// By then a node started again holds what it lacks: it speaks when its peers surely exist, in 500 ms; a hub that
 /// nobody else tells asks one node after another, 700 ms apart; then it is a round trip, and a period where a relay is
 /// between.
-fn rejoining(latency_ms: u64) -> Duration {
+fn catch_up_time(latency_ms: u64) -> Duration {
     Duration::from_millis(500 + 2 * 700 + 3 * latency_ms + period_ms(latency_ms))
 }
 
 /// What anyone is told is everywhere after so long, also while rounds find their beat again.
-fn spreading(latency_ms: u64) -> Duration {
+fn propagation_time(latency_ms: u64) -> Duration {
     Duration::from_millis(1000 + 4 * latency_ms + 2 * period_ms(latency_ms))
 }
 
 fn assert_sees(read: &Read, value: i64, outcome: &Outcome, recording: &RecordingCluster) {
     let seen = read.seen.contains(&value);
-    assert!(seen, "n{} by {}: {}\n{}", read.node, read.told, recording.trail(value), outcome.told());
+    assert!(seen, "n{} by {}: {}\n{}", read.node, read.label, recording.trail(value), outcome.replay());
 }
 
 #[test]
@@ -145,13 +145,13 @@ fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
     let mut seen = 0;
     for (latency, outcome, recording) in runs(Fault::Kill) {
         let reads = reads(&outcome);
-        for reunion in reunions(&recording) {
-            let late = reunion.reads(&reads, reunion.from, rejoining(latency));
-            for read in late.filter(|read| reunion.returned.contains(&read.node)) {
-                for value in &reunion.held {
+        for after in after_restarts(&recording) {
+            let late = after.reads(&reads, after.from, catch_up_time(latency));
+            for read in late.filter(|read| after.returned.contains(&read.node)) {
+                for value in &after.held {
                     assert_sees(read, *value, &outcome, &recording);
                 }
-                seen += reunion.held.len();
+                seen += after.held.len();
             }
         }
     }
@@ -163,14 +163,14 @@ fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
     let mut seen = 0;
     for (latency, outcome, recording) in runs(Fault::Kill) {
         let reads = reads(&outcome);
-        for reunion in reunions(&recording) {
-            let within = reunion.from..reunion.to;
+        for after in after_restarts(&recording) {
+            let within = after.from..after.to;
             for (value, node, known) in acknowledged(&outcome) {
-                if !within.contains(&time(known)) || !reunion.returned.contains(&node) {
+                if !within.contains(&time(known)) || !after.returned.contains(&node) {
                     continue;
                 }
-                let settled = time(known).max(reunion.from + rejoining(latency));
-                for read in reunion.reads(&reads, settled, spreading(latency)) {
+                let settled = time(known).max(after.from + catch_up_time(latency));
+                for read in after.reads(&reads, settled, propagation_time(latency)) {
                     assert_sees(read, value, &outcome, &recording);
                     seen += 1;
                 }
@@ -189,7 +189,7 @@ fn a_node_stopped_for_ten_seconds_catches_up() {
         for pause in &recording.pauses {
             let held = recording.survivors(pause.to);
             let next = recording.pauses.iter().map(|pause| pause.from).filter(|from| *from >= pause.to).min();
-            let bound = pause.to + rejoining(latency);
+            let bound = pause.to + catch_up_time(latency);
             let late = reads.iter().filter(|read| bound <= time(read.invoked));
             for read in late.filter(|read| next.is_none_or(|next| time(read.invoked) < next)) {
                 for value in &held {

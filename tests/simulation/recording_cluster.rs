@@ -62,14 +62,14 @@ struct Body {
 #[serde(untagged)]
 enum Operation {
     Plain(i64),
-    Packed((u32, u64, u32, Box<Operation>)),
+    Forwarded((u32, u64, u32, Box<Operation>)),
 }
 
 impl Operation {
     fn value(self) -> i64 {
         match self {
             Self::Plain(value) => value,
-            Self::Packed((.., operation)) => operation.value(),
+            Self::Forwarded((.., operation)) => operation.value(),
         }
     }
 }
@@ -85,7 +85,7 @@ impl Incarnation {
         self.started <= at && self.ended.is_none_or(|ended| at <= ended)
     }
 
-    fn take_in(&mut self, values: &[i64], now: Time) {
+    fn insert(&mut self, values: &[i64], now: Time) {
         for value in values {
             self.holds.entry(*value).or_insert(now);
         }
@@ -152,7 +152,7 @@ impl Cluster for RecordingCluster {
             let values = values(line);
             match &mut incarnation.paused {
                 Some((_, waiting)) => waiting.extend(values),
-                None => incarnation.take_in(&values, now),
+                None => incarnation.insert(&values, now),
             }
         }
         self.cluster.deliver(node, line);
@@ -183,7 +183,7 @@ impl Cluster for RecordingCluster {
         if let Some(incarnation) = self.living(node)
             && let Some((from, waiting)) = incarnation.paused.take()
         {
-            incarnation.take_in(&waiting, to);
+            incarnation.insert(&waiting, to);
             self.pauses.push(Pause { from, to });
         }
         self.cluster.resume(node);

@@ -5,15 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::decode::{GossipMessage, Maker, Operation};
+use crate::decode::{GossipMessage, Operation, Origin};
 use crate::recording_node::{Name, RecordingNode};
 
-/// How far makers' operations are known without a gap.
-pub(crate) type Vector = BTreeMap<Maker, u32>;
+/// How far origins' operations are known without a gap.
+pub(crate) type Vector = BTreeMap<Origin, u32>;
 
 /// What one replica knows of another.
 #[derive(Debug, Default, Clone)]
-struct Acquaintance {
+struct PeerView {
     incarnation: u64,
     /// How far the other one has said, in this incarnation, that it holds operations.
     acknowledged: Vector,
@@ -26,7 +26,7 @@ struct Replica {
     made: u32,
     held: BTreeSet<Name>,
     reach: Vector,
-    others: Vec<Acquaintance>,
+    others: Vec<PeerView>,
 }
 
 impl Replica {
@@ -38,11 +38,11 @@ impl Replica {
         }
     }
 
-    /// Holds this, and what is packed in it.
-    fn take_in(&mut self, name: Name, operation: &Operation) {
+    /// Holds this, and what is forwarded in it.
+    fn insert(&mut self, name: Name, operation: &Operation) {
         self.hold(name);
-        if let Operation::Packed(name, operation) = operation {
-            self.take_in(*name, operation);
+        if let Operation::Forwarded(name, operation) = operation {
+            self.insert(*name, operation);
         }
     }
 
@@ -53,7 +53,7 @@ impl Replica {
 
 /// What was seen.
 #[derive(Debug, Default)]
-pub(crate) struct Witness {
+pub(crate) struct Oracle {
     replicas: Vec<Replica>,
     /// Every operation that was ever made.
     made: BTreeMap<Name, i64>,
@@ -61,12 +61,12 @@ pub(crate) struct Witness {
     lost: BTreeSet<Name>,
     pub(crate) messages: usize,
     /// Those that carried all that their sender held to one who held half of it.
-    pub(crate) vain: usize,
+    pub(crate) redundant: usize,
     /// Operations in messages, counted each time.
     pub(crate) carried: usize,
 }
 
-impl Witness {
+impl Oracle {
     pub(crate) fn new(nodes: usize) -> Self {
         Self { replicas: (0..nodes).map(|_| Replica::default()).collect(), ..Self::default() }
     }
@@ -76,7 +76,7 @@ impl Witness {
     }
 
     pub(crate) fn on_start(&mut self, node: usize, incarnation: u64) {
-        let others = vec![Acquaintance::default(); self.replicas.len()];
+        let others = vec![PeerView::default(); self.replicas.len()];
         self.replicas[node] = Replica { incarnation: Some(incarnation), others, ..Replica::default() };
     }
 
@@ -90,7 +90,7 @@ impl Witness {
     pub(crate) fn on_append(&mut self, node: usize, operation: i64) {
         let replica = &mut self.replicas[node];
         replica.made += 1;
-        let name = (small(node), replica.incarnation.expect("it lives"), replica.made);
+        let name = (small(node), replica.incarnation.expect("it is running"), replica.made);
         replica.hold(name);
         self.made.insert(name, operation);
     }
@@ -100,31 +100,34 @@ impl Witness {
         let nodes = self.replicas.len();
         let sender = &mut self.replicas[from];
         // What a replica hands on for the dead is seen when it first says so.
-        let estate = (small(from + nodes), message.incarnation);
-        for run in message.runs.iter().filter(|run| run.maker == estate) {
+        let carrier = (small(from + nodes), message.incarnation);
+        for run in message.runs.iter().filter(|run| run.origin == carrier) {
             run.numbers()
                 .zip(&run.operations)
-                .for_each(|(number, op)| sender.take_in((estate.0, estate.1, number), op));
+                .for_each(|(number, op)| sender.insert((carrier.0, carrier.1, number), op));
         }
         assert_eq!(Some(message.incarnation), sender.incarnation, "n{from} names its incarnation");
-        for (maker, reach) in message.have.iter().filter(|(maker, _)| *maker != estate) {
-            let held = sender.reach.get(maker).copied().unwrap_or_default();
-            assert!(*reach <= held, "n{from} acknowledges {maker:?} to {reach}, and holds it to {held}");
+        for (origin, reach) in message.have.iter().filter(|(origin, _)| *origin != carrier) {
+            let held = sender.reach.get(origin).copied().unwrap_or_default();
+            assert!(*reach <= held, "n{from} acknowledges {origin:?} to {reach}, and holds it to {held}");
         }
         let acknowledged = &sender.others[message.to].acknowledged;
         for run in &message.runs {
-            let known = acknowledged.get(&run.maker).copied().unwrap_or_default();
+            let known = acknowledged.get(&run.origin).copied().unwrap_or_default();
             assert!(run.first > known, "n{from} repeats to n{} what was acknowledged to {known}: {run:?}", message.to);
             for (number, operation) in run.numbers().zip(&run.operations) {
-                let name = (run.maker.0, run.maker.1, number);
+                let name = (run.origin.0, run.origin.1, number);
                 assert!(sender.holds_without_gap(name), "n{from} sends {name:?}, which it does not hold");
                 match operation {
                     Operation::Plain(operation) => {
                         let made = self.made[&name];
                         assert_eq!(made, *operation, "{name:?} is what was made");
                     }
-                    Operation::Packed(packed, _) => {
-                        assert!(sender.held.contains(packed), "n{from} hands on {packed:?}, which it does not hold");
+                    Operation::Forwarded(forwarded, _) => {
+                        assert!(
+                            sender.held.contains(forwarded),
+                            "n{from} hands on {forwarded:?}, which it does not hold"
+                        );
                     }
                 }
             }
@@ -133,7 +136,7 @@ impl Witness {
         self.messages += 1;
         let (all, there) = (&self.replicas[from].held, &self.replicas[message.to].held);
         let is_whole = all.len() >= 10 && message.carried() >= all.len();
-        self.vain += usize::from(is_whole && all.intersection(there).count() * 2 >= all.len());
+        self.redundant += usize::from(is_whole && all.intersection(there).count() * 2 >= all.len());
     }
 
     /// A message arrives at a living node.
@@ -145,29 +148,29 @@ impl Witness {
             return;
         }
         if message.incarnation > other.incarnation {
-            *other = Acquaintance { incarnation: message.incarnation, ..Acquaintance::default() };
+            *other = PeerView { incarnation: message.incarnation, ..PeerView::default() };
         }
-        let sent = message.runs.iter().map(|run| (run.maker, *run.numbers().end()));
-        for (maker, reach) in sent.chain(message.have.iter().copied()) {
-            let known = other.acknowledged.entry(maker).or_default();
+        let sent = message.runs.iter().map(|run| (run.origin, *run.numbers().end()));
+        for (origin, reach) in sent.chain(message.have.iter().copied()) {
+            let known = other.acknowledged.entry(origin).or_default();
             *known = reach.max(*known);
         }
         // Who is told of a new incarnation no longer counts on what was said in the former one.
-        for (maker, incarnation) in message.makers() {
-            let node = maker as usize % nodes;
+        for (origin, incarnation) in message.origins() {
+            let node = origin as usize % nodes;
             if node != message.to && incarnation > receiver.others[node].incarnation {
-                receiver.others[node] = Acquaintance { incarnation, ..Acquaintance::default() };
+                receiver.others[node] = PeerView { incarnation, ..PeerView::default() };
             }
         }
         for run in &message.runs {
             for (number, operation) in run.numbers().zip(&run.operations) {
-                receiver.take_in((run.maker.0, run.maker.1, number), operation);
+                receiver.insert((run.origin.0, run.origin.1, number), operation);
             }
         }
         self.lost.retain(|name| !receiver.held.contains(name));
     }
 
-    /// A replica holds what it was told, and each operation is what its maker made it.
+    /// A replica holds what it was told, and each operation is what its origin made it.
     pub(crate) fn check(&self, node: usize, recording: &RecordingNode, thoroughly: bool) {
         let replica = &self.replicas[node];
         let is_made = |name: &&Name| name.0 < small(self.replicas.len());
@@ -177,7 +180,7 @@ impl Witness {
             return;
         }
         assert!(recording.entries().keys().eq(held), "n{node} holds what it was told");
-        let is_own = |(maker, reach): &(Maker, u32)| maker.0 < small(self.replicas.len()) && *reach > 0;
+        let is_own = |(origin, reach): &(Origin, u32)| origin.0 < small(self.replicas.len()) && *reach > 0;
         let vector = replica.reach.clone().into_iter().filter(is_own).collect();
         assert_eq!(recording.vector().into_iter().filter(is_own).collect::<Vector>(), vector);
         for (name, text) in recording

@@ -64,12 +64,12 @@ fn memory_is_given_back_after_a_giant_line() {
     let giant = line(3 << 20);
     let mut answer = vec![0; giant.len()];
     let writer = std::thread::spawn(move || {
-        to.write_all(&giant).expect("somebody reads");
+        to.write_all(&giant).expect("the other end reads");
         to
     });
     from.read_exact(&mut answer).expect("an answer");
     let mut to = writer.join().expect("written");
-    to.write_all(b"small\n").expect("somebody reads");
+    to.write_all(b"small\n").expect("the other end reads");
     drop(to);
     assert_eq!(read_all(from), b"small\n");
     let mut echo = served.machine();

@@ -13,7 +13,7 @@ pub(crate) struct Read {
     pub(crate) node: usize,
     pub(crate) invoked: i64,
     pub(crate) seen: BTreeSet<i64>,
-    pub(crate) told: String,
+    pub(crate) label: String,
 }
 
 fn node_of(op: &Op, nodes: usize) -> usize {
@@ -39,7 +39,7 @@ pub(crate) fn reads(outcome: &Outcome) -> Vec<Read> {
             node: node_of(begun, outcome.nodes),
             invoked: begun.time,
             seen: done.value.items().into_iter().flatten().filter_map(|value| value.as_int()).collect(),
-            told: format!("{:?} at {} ms", begun.process, begun.time / MS),
+            label: format!("{:?} at {} ms", begun.process, begun.time / MS),
         })
         .collect()
 }

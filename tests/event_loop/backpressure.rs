@@ -17,7 +17,7 @@ fn write_until_stuck(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> usi
     let count = Arc::clone(&taken);
     thread::spawn(move || {
         for piece in bytes.chunks(4096) {
-            to.write_all(piece).expect("somebody reads");
+            to.write_all(piece).expect("the other end reads");
             count.fetch_add(piece.len(), Ordering::Relaxed);
         }
     });
@@ -67,8 +67,8 @@ fn nothing_expires_or_spins_while_too_much_is_pending() {
     let silence = Duration::from_millis(400);
     thread::sleep(silence);
     io::copy(&mut from, &mut io::sink()).expect("readable");
-    let Echo { ticks, looks, .. } = served.machine();
-    assert!(looks < 50_000, "{looks} looks in a second or two");
+    let Echo { ticks, output_calls, .. } = served.machine();
+    assert!(output_calls < 50_000, "{output_calls} output_calls in a second or two");
     assert!(ticks.windows(2).any(|pair| pair[1].since(pair[0]) >= silence), "the timer should have paused");
 }
 
@@ -112,8 +112,8 @@ fn a_broken_stdout_is_an_error() {
         let (from, output) = io::pipe().expect("a pipe");
         drop(from);
         let served = serve(input, output, echo);
-        to.write_all(b"line\n").expect("somebody reads");
-        assert_eq!(served.ended().0.expect_err("nobody reads").kind(), ErrorKind::BrokenPipe);
+        to.write_all(b"line\n").expect("the other end reads");
+        assert_eq!(served.ended().0.expect_err("the other end is closed").kind(), ErrorKind::BrokenPipe);
     }
 }
 
@@ -130,5 +130,5 @@ fn a_stdout_that_breaks_while_it_is_full_is_an_error() {
     });
     thread::sleep(Duration::from_millis(200));
     drop(from);
-    assert_eq!(served.ended().0.expect_err("nobody reads").kind(), ErrorKind::BrokenPipe);
+    assert_eq!(served.ended().0.expect_err("the other end is closed").kind(), ErrorKind::BrokenPipe);
 }

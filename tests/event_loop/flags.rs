@@ -20,7 +20,7 @@ fn pipes_block_again_after_the_end_of_input() {
         let (input, mut to) = io::pipe().expect("a pipe");
         let (_from, output) = io::pipe().expect("a pipe");
         let served = serve(clone(&input), clone(&output), echo);
-        to.write_all(b"line\n").expect("somebody reads");
+        to.write_all(b"line\n").expect("the other end reads");
         drop(to);
         served.machine();
         assert!(blocks(input) && blocks(output));
@@ -33,8 +33,8 @@ fn pipes_block_again_after_a_failure() {
     let (from, output) = io::pipe().expect("a pipe");
     drop(from);
     let served = serve(clone(&input), clone(&output), Echo::ticking(1));
-    to.write_all(b"line\n").expect("somebody reads");
-    served.ended().0.expect_err("nobody reads the answer");
+    to.write_all(b"line\n").expect("the other end reads");
+    served.ended().0.expect_err("the other end is closed");
     assert!(blocks(input) && blocks(output));
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Echo {
     /// When it ticked.
     pub(crate) ticks: Vec<Time>,
     /// How often the shell looked for output, which is a few times a wake-up.
-    pub(crate) looks: usize,
+    pub(crate) output_calls: usize,
     /// The output's greatest length.
     pub(crate) peak: usize,
     /// Length of the buffer in which the last lines came.
@@ -66,7 +66,7 @@ impl StateMachine for Echo {
     }
 
     fn output(&mut self) -> &mut Vec<u8> {
-        self.looks += 1;
+        self.output_calls += 1;
         &mut self.output
     }
 
@@ -121,7 +121,7 @@ pub(crate) fn read_all(mut from: impl Read) -> Vec<u8> {
 pub(crate) fn numbered_lines(count: usize) -> Vec<u8> {
     let mut lines = Vec::new();
     for number in 0..count {
-        writeln!(lines, "{number:0100}").expect("memory takes it");
+        writeln!(lines, "{number:0100}").expect("writing to a Vec cannot fail");
     }
     lines
 }

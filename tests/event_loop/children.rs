@@ -42,7 +42,7 @@ fn the_end_of_input_is_a_success_and_the_pipe_blocks_again() {
     let (input, mut to) = io::pipe().expect("a pipe");
     let held = input.try_clone().expect("a descriptor");
     let child = node().stdin(input).stdout(Stdio::piped()).spawn().expect("a child");
-    to.write_all(b"line\nlast").expect("somebody reads");
+    to.write_all(b"line\nlast").expect("the other end reads");
     drop(to);
     let done = child.wait_with_output().expect("a child");
     assert_eq!(done.stdout.strip_prefix(PREAMBLE).expect("the harness speaks first"), b"line\nlast\n");
@@ -72,10 +72,10 @@ fn a_broken_stdout_is_a_failure_without_a_word() {
     let mut to = child.stdin.take().expect("a pipe");
     let mut stderr = child.stderr.take().expect("a pipe");
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    to.write_all(b"line\n").expect("somebody reads");
+    to.write_all(b"line\n").expect("the other end reads");
     assert!(lines.any(|line| line.expect("readable") == "line"));
     drop(lines);
-    to.write_all(b"line\n").expect("somebody reads");
+    to.write_all(b"line\n").expect("the other end reads");
     assert_eq!(exit(child).code(), Some(1));
     let mut said = String::new();
     stderr.read_to_string(&mut said).expect("readable");

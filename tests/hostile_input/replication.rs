@@ -1,4 +1,4 @@
-//! What a replica was told reaches another one, or was refused, whatever it is and whatever a third has said.
+//! What a replica was told reaches another one, or was refused, whatever it is and whatever a third has sent.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use gossip_gloomers::nodes::Broadcast;
 use gossip_gloomers::wire::{MAX_DEPTH, REQUEST};
 
 use crate::host::{Host, init, line};
-use crate::protocol::Spoken;
+use crate::protocol::SentMessage;
 
 /// `n0` and `n1` of three.
 struct Pair([Host<Broadcast>; 2]);
@@ -16,7 +16,7 @@ impl Pair {
     fn new() -> Self {
         let mut pair = Self([Host::new(), Host::new()]);
         for (host, me) in pair.0.iter_mut().zip(["n0", "n1"]) {
-            host.tell(&init("c0", me, &["n0", "n1", "n2"]));
+            host.deliver(&init("c0", me, &["n0", "n1", "n2"]));
         }
         pair.pass(SETTLE);
         pair
@@ -38,22 +38,24 @@ impl Pair {
         count
     }
 
-    fn deliver(&mut self, to: usize, message: &Spoken) {
+    fn deliver(&mut self, to: usize, message: &SentMessage) {
         let (src, dest) = (["n1", "n0"][to], ["n0", "n1"][to]);
         // A message is answered by timers alone.
         assert!(
-            self.0[to].tell(&line(src, dest, &serde_json::to_string(&message.body).expect("it was JSON"))).is_empty()
+            self.0[to]
+                .deliver(&line(src, dest, &serde_json::to_string(&message.body).expect("it was JSON")))
+                .is_empty()
         );
     }
 
     fn broadcast(&mut self, value: &str) -> String {
         let body = format!(r#"{{"type":"broadcast","message":{value},"msg_id":1}}"#);
-        self.0[0].tell(&line("c1", "n0", &body))[0].kind().to_owned()
+        self.0[0].deliver(&line("c1", "n0", &body))[0].kind().to_owned()
     }
 
     fn read(&mut self) -> String {
-        let said = self.0[1].tell(&line("c2", "n1", r#"{"type":"read","msg_id":1}"#));
-        said[0].body["messages"].to_string()
+        let sent = self.0[1].deliver(&line("c2", "n1", r#"{"type":"read","msg_id":1}"#));
+        sent[0].body["messages"].to_string()
     }
 }
 
@@ -77,12 +79,12 @@ fn nobody_is_silenced_by_a_period_that_never_ends() {
     pair.pass(Duration::from_secs(1));
     let for_ever = "\"next\":[18446744073709551615,18446744073709551615]";
     let from_hub = format!(r#"{{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,{for_ever}}}"#);
-    pair.0[1].tell(&line("n0", "n1", &from_hub));
-    let told = pair.0[1].tell(&line("c1", "n1", r#"{"type":"broadcast","message":7,"msg_id":1}"#));
+    pair.0[1].deliver(&line("n0", "n1", &from_hub));
+    let told = pair.0[1].deliver(&line("c1", "n1", r#"{"type":"broadcast","message":7,"msg_id":1}"#));
     assert_eq!(told[0].kind(), "broadcast_ok");
     pair.pass(Duration::from_secs(5));
-    let said = pair.0[0].tell(&line("c2", "n0", r#"{"type":"read","msg_id":1}"#));
-    assert_eq!(said[0].body["messages"].to_string(), "[7]");
+    let sent = pair.0[0].deliver(&line("c2", "n0", r#"{"type":"read","msg_id":1}"#));
+    assert_eq!(sent[0].body["messages"].to_string(), "[7]");
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn a_life_that_cannot_be_is_not_talked_about_for_ever() {
     let mut pair = Pair::new();
     let ops =
         r#"{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,"ops":[[2,9223372036854775807,1,777]]}"#;
-    pair.0[0].tell(&line("n2", "n0", ops));
+    pair.0[0].deliver(&line("n2", "n0", ops));
     pair.pass(Duration::from_secs(10));
     assert_eq!(pair.pass(Duration::from_secs(10)), 0, "they are silent again");
 }
@@ -103,7 +105,7 @@ fn what_nests_too_deep_to_be_wrapped_is_not_handed_on() {
     let ops = format!(
         r#"{{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,"ops":[[2,0,2,{deepest}],[2,0,4,7]]}}"#
     );
-    pair.0[0].tell(&line("n2", "n0", &ops));
+    pair.0[0].deliver(&line("n2", "n0", &ops));
     pair.pass(Duration::from_secs(20));
     assert_eq!(pair.0[1].engine.counters().unreadable, 0);
     assert_eq!(pair.read(), "[7]");

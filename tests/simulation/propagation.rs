@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gossip_gloomers::simulation::{Fault, Process, Shape, Value};
 
+use crate::client_history::{MS, Read, acknowledged, reads};
 use crate::fixture::{Fixture, Outcome, seeds};
-use crate::seen::{MS, Read, acknowledged, reads};
 
 /// By then everyone has noticed whom a cut took away, and found another hub.
-const SETTLING_MS: i64 = 6000;
+const REELECTION_MS: i64 = 6000;
 
 /// How the network is from a time on: for each node, whom it refuses to hear.
 struct Links {
@@ -62,7 +62,7 @@ impl Links {
 
 /// Within one state of the network, once whoever is cut off is known to be, a value is wherever open links lead within
 /// `hop_ms` a hop, and where no link is cut within `heal_ms` altogether.
-fn assert_promises(outcome: &Outcome, hop_ms: i64, heal_ms: i64) {
+fn assert_propagation(outcome: &Outcome, hop_ms: i64, heal_ms: i64) {
     let reads = reads(outcome);
     let values = acknowledged(outcome);
     for state in links(outcome) {
@@ -76,7 +76,7 @@ fn assert_promises(outcome: &Outcome, hop_ms: i64, heal_ms: i64) {
             for read in &reads {
                 let due = match hops[*origin].get(&read.node) {
                     Some(_) if state.refuses.is_empty() => known.max(&state.from) + heal_ms * MS,
-                    Some(hops) => known.max(&(state.from + SETTLING_MS * MS)) + hops * hop_ms * MS,
+                    Some(hops) => known.max(&(state.from + REELECTION_MS * MS)) + hops * hop_ms * MS,
                     None => continue,
                 };
                 assert!(
@@ -84,9 +84,9 @@ fn assert_promises(outcome: &Outcome, hop_ms: i64, heal_ms: i64) {
                     "value {value}, told n{origin} at {} ms, is not in the read of n{} by {}, network since {} ms\n{}",
                     known / MS,
                     read.node,
-                    read.told,
+                    read.label,
                     state.from / MS,
-                    outcome.told()
+                    outcome.replay()
                 );
             }
         }
@@ -101,7 +101,7 @@ fn assert_all(nodes: usize, latency_ms: u32, period_ms: u32, few: u64) {
         let outcome = fixture.run(seed);
         outcome.assert_nothing_lost();
         let hop = 2 * (period + 2 * latency);
-        assert_promises(&outcome, hop, 2 * period + 4 * latency + 1000);
+        assert_propagation(&outcome, hop, 2 * period + 4 * latency + 1000);
     }
 }
 

@@ -68,7 +68,7 @@ fn a_socket_may_be_both_ends() {
         let lines = numbered_lines(20_000);
         let (mut to, expected) = (ours.try_clone().expect("a descriptor"), lines.clone());
         thread::spawn(move || {
-            to.write_all(&lines).expect("somebody reads");
+            to.write_all(&lines).expect("the other end reads");
             to.shutdown(std::net::Shutdown::Write).expect("open");
         });
         assert_same(&read_all(ours), &expected);
@@ -151,10 +151,10 @@ fn a_reply_comes_while_the_line_stays_open() {
         let (mut from, output) = pipe();
         let served = serve(input, output, echo);
         for _ in 0..1_000 {
-            to.write_all(b"ping\nhalf").expect("somebody reads");
+            to.write_all(b"ping\nhalf").expect("the other end reads");
             let mut answer = [0; 5];
             from.read_exact(&mut answer).expect("an answer");
-            to.write_all(b" a line\n").expect("somebody reads");
+            to.write_all(b" a line\n").expect("the other end reads");
             let mut answer = [0; 12];
             from.read_exact(&mut answer).expect("an answer");
             assert_eq!(&answer, b"half a line\n");
@@ -191,13 +191,13 @@ proptest! {
         thread::spawn(move || {
             let mut written = 0;
             for (at, pause) in cuts {
-                to.write_all(&bytes[written..at]).expect("somebody reads");
+                to.write_all(&bytes[written..at]).expect("the other end reads");
                 written = at;
                 if pause {
                     thread::sleep(std::time::Duration::from_micros(200));
                 }
             }
-            to.write_all(&bytes[written..]).expect("somebody reads");
+            to.write_all(&bytes[written..]).expect("the other end reads");
         });
         assert_same(&read_all(from), &expected);
         served.machine();
