@@ -8,7 +8,7 @@ use gossip_gloomers::simulation::{Fault, Shape, Simulation, Value, Workload};
 use gossip_gloomers::time::Duration;
 
 #[test]
-fn every_challenge_is_met_and_the_readme_has_the_table() {
+fn every_challenge_is_met_and_the_readme_shows_the_table() {
     let output = Command::new(env!("CARGO_BIN_EXE_gloomers")).args(["challenges", "--markdown"]).output();
     let output = output.expect("it starts");
     let table = String::from_utf8(output.stdout).expect("text");
@@ -20,7 +20,7 @@ fn every_challenge_is_met_and_the_readme_has_the_table() {
 }
 
 #[test]
-fn replicas_are_equal_whatever_went_wrong() {
+fn replicas_converge_under_any_fault() {
     let interval = Duration::from_secs(2);
     for workload in ["broadcast", "g-set", "g-counter", "pn-counter", "kafka", "txn-rw-register"] {
         for seed in 0..4 {

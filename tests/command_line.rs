@@ -24,7 +24,7 @@ fn told(line: &str) -> (Option<i32>, String) {
 }
 
 #[test]
-fn every_command_refuses_a_typographic_dash_by_its_name() {
+fn every_command_rejects_a_typographic_dash_by_name() {
     for line in ["test", "check", "analyze", "challenges", "swarm", "node echo", "tset"] {
         let (status, text) = told(&format!("{line} \u{2013}-nemesis partition"));
         assert_eq!(status, Some(254), "{line}: {text}");
@@ -34,7 +34,7 @@ fn every_command_refuses_a_typographic_dash_by_its_name() {
 }
 
 #[test]
-fn bad_command_lines_end_with_254_before_anything_is_begun() {
+fn bad_command_lines_exit_with_254_before_anything_starts() {
     for line in [
         "",
         "tset",
@@ -58,7 +58,7 @@ fn bad_command_lines_end_with_254_before_anything_is_begun() {
 }
 
 #[test]
-fn help_and_the_version_end_with_0() {
+fn help_and_version_exit_with_0() {
     for line in ["--help", "-h", "help", "--version", "-V", "help swarm"] {
         assert_eq!(told(line).0, Some(0), "{line}");
     }
@@ -69,7 +69,7 @@ fn help_and_the_version_end_with_0() {
 }
 
 #[test]
-fn a_stored_history_is_judged_as_its_run_was() {
+fn checking_a_stored_history_gives_the_verdict_of_its_run() {
     let hostile = "--nemesis partition,kill,pause --nemesis-interval 2";
     for workload in Workload::ALL.map(Workload::name) {
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! What the engine promises its nodes and their clients, shown by a node written against the public API.
+//! The guarantees of the engine to nodes and clients, with a node written against the public API.
 
 mod host;
 mod protocol;
@@ -15,23 +15,23 @@ use protocol::SentMessage;
 use serde_json::json;
 
 requests! {
-    /// What a probe is asked.
+    /// Requests to the node.
     #[derive(Debug)]
     enum Request<'a> {
-        /// Answers now.
+        /// Reply at once.
         "ping" => Ping {},
-        /// Answers when a timer fires.
+        /// Reply when a timer fires.
         "wait" => Wait { ms: u64 },
-        /// Answers with what came of a call.
-        "ask" => Ask { service: bool, ms: u64 },
-        /// Makes many calls and answers at once.
-        "swarm" => Swarm { calls: usize },
-        /// Tells a peer.
-        "tell" => Tell { peer: usize, what: &'a str },
-        /// Arms timers.
+        /// Call a peer or service, and reply with the outcome.
+        "call" => Forward { service: bool, ms: u64 },
+        /// Make many calls, and reply at once.
+        "many_calls" => ManyCalls { calls: usize },
+        /// Send a message to a peer.
+        "send" => Send { peer: usize, text: &'a str },
+        /// Arm timers.
         "arm" => Arm { delays_ms: Vec<u64> },
-        /// Answers at the second attempt.
-        "stammer" => Stammer {},
+        /// Discard one reply, and send another.
+        "discard" => Discard {},
     }
 }
 
@@ -44,7 +44,7 @@ enum Timer {
 #[derive(Debug, Clone, Copy)]
 enum Call {
     For(ReplyTo),
-    Nobody,
+    Unused,
 }
 
 #[derive(Debug)]
@@ -84,25 +84,25 @@ impl Node for Probe {
                 out.reply(from, "ping_ok").field("pings", self.pings).end();
             }
             Request::Wait { ms } => out.arm(Duration::from_millis(ms), Timer::Reply(from)),
-            Request::Ask { service, ms } => {
+            Request::Forward { service, ms } => {
                 let to = if service { Target::from(Service::LinKv) } else { Peer::at(1).into() };
                 out.call(to, Duration::from_millis(ms), Call::For(from), "question").field("key", "x").end();
             }
-            Request::Swarm { calls } => {
+            Request::ManyCalls { calls } => {
                 for _ in 0..calls {
-                    out.call(Peer::at(1), Duration::from_secs(1), Call::Nobody, "question").end();
+                    out.call(Peer::at(1), Duration::from_secs(1), Call::Unused, "question").end();
                 }
-                out.reply(from, "swarm_ok").end();
+                out.reply(from, "many_calls_ok").end();
             }
-            Request::Tell { peer, what } => out.send(Peer::at(peer), "told").field("what", what).end(),
+            Request::Send { peer, text } => out.send(Peer::at(peer), "sent").field("text", text).end(),
             Request::Arm { delays_ms } => {
                 for (order, ms) in delays_ms.into_iter().enumerate() {
                     out.arm(Duration::from_millis(ms), Timer::Note(order));
                 }
             }
-            Request::Stammer {} => {
-                out.reply(from, "stammer_ok").field("half", 1).discard();
-                out.reply(from, "stammer_ok").end();
+            Request::Discard {} => {
+                out.reply(from, "discard_ok").field("half", 1).discard();
+                out.reply(from, "discard_ok").end();
             }
         }
     }
@@ -114,7 +114,7 @@ impl Node for Probe {
             Response::Expired => "expired".into(),
         };
         if let Call::For(from) = call {
-            out.reply(from, "ask_ok").field("outcome", &outcome).end();
+            out.reply(from, "call_ok").field("outcome", &outcome).end();
         }
         self.outcomes.push(outcome);
     }
@@ -147,7 +147,7 @@ fn from_peer(body: &str) -> String {
     line("n1", "n0", &format!("{{{body}}}"))
 }
 
-/// A node that has just heard of its peers.
+/// A node after `init`, not settled yet.
 fn newborn() -> Host<Probe> {
     let mut host = Host::<Probe>::new();
     let sent = host.deliver(&init("c0", "n0", &["n0", "n1", "n2"]));
@@ -156,34 +156,34 @@ fn newborn() -> Host<Probe> {
 }
 
 #[test]
-fn init_alone_does_not_settle_a_node_nor_do_its_peers() {
+fn neither_init_nor_a_peer_settles_a_node() {
     let mut host = newborn();
-    assert_eq!(kinds(&host.deliver(&from_peer(r#""type":"tell","peer":2,"what":"more""#))), []);
+    assert_eq!(kinds(&host.deliver(&from_peer(r#""type":"send","peer":2,"text":"more""#))), []);
     assert_eq!(kinds(&host.deliver(&from_peer(r#""type":"ping","msg_id":4"#))), []);
     assert_eq!(kinds(&host.deliver(&init("c1", "n0", &["n0", "n1", "n2"]))), [("c1", "init_ok")]);
-    assert_eq!(kinds(&host.deliver(&from_peer(r#""type":"ask","service":true,"ms":900,"msg_id":5"#))), []);
+    assert_eq!(kinds(&host.deliver(&from_peer(r#""type":"call","service":true,"ms":900,"msg_id":5"#))), []);
     assert_eq!(kinds(&host.pass(SETTLE.saturating_sub(Duration::from_nanos(1)))), []);
     assert_eq!(settled(&host), 0);
 }
 
 #[test]
-fn without_a_client_a_node_settles_after_a_while_and_says_what_it_held_back_first() {
+fn without_a_client_a_node_settles_after_a_timeout_and_sends_held_messages_first() {
     let mut host = newborn();
-    host.deliver(&from_peer(r#""type":"tell","peer":2,"what":"more""#));
-    host.deliver(&from_peer(r#""type":"ask","service":true,"ms":900,"msg_id":5"#));
+    host.deliver(&from_peer(r#""type":"send","peer":2,"text":"more""#));
+    host.deliver(&from_peer(r#""type":"call","service":true,"ms":900,"msg_id":5"#));
     assert_eq!(kinds(&host.pass(SETTLE.saturating_sub(Duration::from_nanos(1)))), []);
     let sent = host.pass(Duration::from_nanos(1));
-    let held = [("n1", "hello"), ("n2", "hello"), ("n2", "told"), ("lin-kv", "question")];
+    let held = [("n1", "hello"), ("n2", "hello"), ("n2", "sent"), ("lin-kv", "question")];
     assert_eq!(kinds(&sent), [held.as_slice(), &[("n1", "settled"), ("n2", "settled")]].concat());
-    let sent = host.deliver(&from_client(1, r#""type":"tell","peer":1,"what":"\"\n""#));
-    assert_eq!((kinds(&sent), &sent[0].body["what"]), (vec![("n1", "told")], &json!("\"\n")));
+    let sent = host.deliver(&from_client(1, r#""type":"send","peer":1,"text":"\"\n""#));
+    assert_eq!((kinds(&sent), &sent[0].body["text"]), (vec![("n1", "sent")], &json!("\"\n")));
 }
 
 #[test]
 fn the_first_request_of_a_client_settles_a_node_before_it_is_handled() {
     let mut host = newborn();
     host.deliver(&from_peer(r#""type":"ping","msg_id":4"#));
-    let sent = host.deliver(&from_client(1, r#""type":"ask","service":true,"ms":900"#));
+    let sent = host.deliver(&from_client(1, r#""type":"call","service":true,"ms":900"#));
     let held = [("n1", "hello"), ("n2", "hello"), ("n1", "ping_ok")];
     let now = [("n1", "settled"), ("n2", "settled"), ("lin-kv", "question")];
     assert_eq!(kinds(&sent), [held, now].concat());
@@ -191,7 +191,7 @@ fn the_first_request_of_a_client_settles_a_node_before_it_is_handled() {
 }
 
 #[test]
-fn a_request_that_is_refused_settles_a_node_too() {
+fn a_rejected_request_settles_a_node_too() {
     let mut host = newborn();
     let sent = host.deliver(&from_client(1, r#""type":"dance""#));
     assert_eq!(kinds(&sent)[4..], [("c9", "error")]);
@@ -203,7 +203,7 @@ fn a_node_settles_exactly_once() {
     let mut asked = newborn();
     asked.deliver(&from_client(1, r#""type":"ping""#));
     assert_eq!(settled(&asked), 1);
-    assert_eq!(kinds(&asked.pass(SETTLE * 2)), [], "the time that was set at init changes nothing");
+    assert_eq!(kinds(&asked.pass(SETTLE * 2)), [], "the settling timer of init has no effect");
     let mut alone = newborn();
     alone.pass(SETTLE);
     assert_eq!(settled(&alone), 1);
@@ -225,11 +225,11 @@ fn a_second_init_is_answered_and_changes_nothing() {
     assert_eq!(sent[0].src, "n0");
     let sent = host.deliver(&from_client(2, r#""type":"ping""#));
     assert_eq!((sent[0].src.as_str(), sent[0].integer("pings")), ("n0", Some(2)));
-    assert_eq!(kinds(&host.pass(SETTLE * 2)), [], "nobody is greeted again");
+    assert_eq!(kinds(&host.pass(SETTLE * 2)), [], "the node does not start again");
 }
 
 #[test]
-fn an_init_that_nobody_waits_for_is_obeyed_and_not_answered() {
+fn an_init_without_msg_id_is_handled_without_a_reply() {
     let mut host = Host::<Probe>::new();
     let silent = r#"{"type":"init","node_id":"n0","node_ids":["n0"]}"#;
     assert_eq!(host.deliver(&line("c0", "n0", silent)), []);
@@ -238,7 +238,7 @@ fn an_init_that_nobody_waits_for_is_obeyed_and_not_answered() {
 }
 
 #[test]
-fn a_malformed_init_is_refused_and_the_next_one_is_heard() {
+fn a_malformed_init_is_rejected_and_a_later_one_accepted() {
     let mut host = Host::<Probe>::new();
     for body in [
         r#"{"type":"init","msg_id":1}"#,
@@ -255,7 +255,7 @@ fn a_malformed_init_is_refused_and_the_next_one_is_heard() {
 }
 
 #[test]
-fn what_comes_before_init_is_handled_after_it_in_order() {
+fn messages_before_init_are_handled_after_it_in_order() {
     let mut host = Host::<Probe>::new();
     assert_eq!(
         host.deliver(&(from_client(1, r#""type":"ping""#) + &line("n1", "n0", r#"{"type":"ping","msg_id":4}"#))),
@@ -268,14 +268,14 @@ fn what_comes_before_init_is_handled_after_it_in_order() {
     let pings: Vec<_> = sent.iter().filter_map(|message| message.integer("pings")).collect();
     assert_eq!(pings, [1, 3], "the peer's was the second");
     assert_eq!(host.engine.counters().unreadable, 1);
-    assert_eq!(settled(&host), 0, "who asked before init knew nothing of the peers");
+    assert_eq!(settled(&host), 0, "a request before init does not show that the peers are initialised");
     let sent = host.deliver(&from_client(3, r#""type":"ping""#));
     assert_eq!(kinds(&sent), [("n1", "hello"), ("n1", "ping_ok"), ("n1", "settled"), ("c9", "ping_ok")]);
     assert_eq!((sent[1].integer("pings"), sent[3].integer("pings")), (Some(2), Some(4)));
 }
 
 #[test]
-fn what_comes_before_init_is_kept_up_to_a_bound_and_counted_beyond_it() {
+fn messages_before_init_are_buffered_up_to_a_bound_and_counted_beyond_it() {
     let mut host = Host::<Probe>::new();
     let ping = from_client(1, r#""type":"ping""#);
     let room = MAX_EARLY / ping.len();
@@ -295,7 +295,7 @@ fn a_line_before_init_that_exceeds_the_bound_does_not_displace_smaller_ones() {
 }
 
 #[test]
-fn an_unknown_type_is_refused_with_10_and_a_malformed_body_with_12() {
+fn an_unknown_type_gets_error_10_and_a_malformed_body_error_12() {
     let mut host = Host::<Probe>::started();
     for (body, code) in [
         (r#""type":"dance""#, 10),
@@ -305,7 +305,7 @@ fn an_unknown_type_is_refused_with_10_and_a_malformed_body_with_12() {
         (r#""type":"wait","ms":"5""#, 12),
         (r#""type":"wait","ms":-5"#, 12),
         (r#""type":"wait","ms":5.5"#, 12),
-        (r#""type":"tell","peer":1,"what":["x"]"#, 12),
+        (r#""type":"send","peer":1,"text":["x"]"#, 12),
     ] {
         let sent = host.deliver(&from_client(3, body));
         assert_eq!((sent.len(), sent[0].code(), sent[0].integer("in_reply_to")), (1, Some(code), Some(3)), "{body}");
@@ -322,7 +322,7 @@ fn an_error_message_is_never_answered_with_an_error() {
 }
 
 #[test]
-fn a_message_without_a_number_gets_no_reply() {
+fn a_message_without_msg_id_gets_no_reply() {
     let mut host = Host::<Probe>::started();
     for number in ["", r#""msg_id":"7","#, r#""msg_id":null,"#, r#""msg_id":1.5,"#, r#""msg_id":18446744073709551615,"#]
     {
@@ -347,7 +347,7 @@ fn a_reply_may_be_deferred_as_long_as_the_client_waits() {
 }
 
 #[test]
-fn a_request_that_comes_with_a_timer_is_not_taken_for_an_old_one() {
+fn a_request_that_arrives_as_a_timer_fires_is_not_considered_old() {
     let mut host = Host::<Probe>::started();
     host.deliver(&from_client(1, r#""type":"arm","delays_ms":[20000]"#));
     host.pass(Duration::from_secs(20));
@@ -356,7 +356,7 @@ fn a_request_that_comes_with_a_timer_is_not_taken_for_an_old_one() {
 }
 
 #[test]
-fn what_a_stopped_process_finds_when_it_goes_on_counts_as_old_as_its_last_look() {
+fn input_found_after_a_suspension_is_as_old_as_the_last_poll() {
     for (stop, answers) in [(REPLY_WITHIN, 1), (REPLY_WITHIN + Duration::from_nanos(1), 0)] {
         let mut host = Host::<Probe>::started();
         host.deliver(&from_client(1, r#""type":"arm","delays_ms":[20000]"#));
@@ -369,7 +369,7 @@ fn what_a_stopped_process_finds_when_it_goes_on_counts_as_old_as_its_last_look()
 }
 
 #[test]
-fn a_peer_gets_its_reply_however_late() {
+fn replies_to_peers_are_never_withheld() {
     let mut host = Host::<Probe>::started();
     host.deliver(&line("n2", "n0", r#"{"type":"wait","ms":60000,"msg_id":8}"#));
     assert_eq!(kinds(&host.pass(Duration::from_secs(61))), [("n2", "wait_ok")]);
@@ -379,16 +379,16 @@ fn a_peer_gets_its_reply_however_late() {
 #[test]
 fn a_discarded_line_leaves_nothing_behind() {
     let mut host = Host::<Probe>::started();
-    let sent = host.deliver(&from_client(1, r#""type":"stammer""#));
-    assert_eq!(kinds(&sent), [("c9", "stammer_ok")]);
+    let sent = host.deliver(&from_client(1, r#""type":"discard""#));
+    assert_eq!(kinds(&sent), [("c9", "discard_ok")]);
     assert!(!sent[0].body.contains_key("half"));
 }
 
 #[test]
-fn an_answer_finds_its_call() {
+fn a_response_is_matched_with_its_call() {
     let mut host = Host::<Probe>::started();
-    let first = host.deliver(&from_client(1, r#""type":"ask","service":true,"ms":900"#));
-    let second = host.deliver(&from_client(2, r#""type":"ask","service":false,"ms":900"#));
+    let first = host.deliver(&from_client(1, r#""type":"call","service":true,"ms":900"#));
+    let second = host.deliver(&from_client(2, r#""type":"call","service":false,"ms":900"#));
     assert_eq!((kinds(&first), kinds(&second)), (vec![("lin-kv", "question")], vec![("n1", "question")]));
     let numbers = [&first, &second].map(|sent| sent[0].integer("msg_id").expect("a call has a msg_id"));
     assert_ne!(numbers[0], numbers[1]);
@@ -398,16 +398,16 @@ fn an_answer_finds_its_call() {
     let reply = format!(r#"{{"in_reply_to":{},"value":4,"type":"read_ok"}}"#, numbers[0]);
     let sent = host.deliver(&line("lin-kv", "n0", &reply));
     assert_eq!((sent[0].integer("in_reply_to"), &sent[0].body["outcome"]), (Some(1), &json!("read_ok Some(4)")));
-    assert_eq!(host.deliver(&line("lin-kv", "n0", &reply)), [], "an answer counts once");
+    assert_eq!(host.deliver(&line("lin-kv", "n0", &reply)), [], "a second response is dropped");
     assert_eq!(host.engine.counters().late_responses, 1);
-    assert_eq!(host.pass(Duration::from_secs(2)), [], "an answered call does not expire");
+    assert_eq!(host.pass(Duration::from_secs(2)), [], "a completed call does not expire");
 }
 
 #[test]
 fn an_error_without_a_code_is_indefinite() {
     let mut host = Host::<Probe>::started();
     for code in ["", r#","code":"22","text":5"#, r#","code":-1"#] {
-        let sent = host.deliver(&from_client(1, r#""type":"ask","service":true,"ms":900"#));
+        let sent = host.deliver(&from_client(1, r#""type":"call","service":true,"ms":900"#));
         let number = sent[0].integer("msg_id").expect("a call has a msg_id");
         let sent = host.deliver(&line("lin-kv", "n0", &format!(r#"{{"type":"error","in_reply_to":{number}{code}}}"#)));
         assert_eq!(sent[0].body["outcome"], json!("error 13 "), "{code}");
@@ -415,9 +415,9 @@ fn an_error_without_a_code_is_indefinite() {
 }
 
 #[test]
-fn a_call_without_an_answer_expires_and_what_comes_later_is_dropped() {
+fn a_call_without_a_response_expires_and_a_later_response_is_dropped() {
     let mut host = Host::<Probe>::started();
-    let sent = host.deliver(&from_client(1, r#""type":"ask","service":false,"ms":900"#));
+    let sent = host.deliver(&from_client(1, r#""type":"call","service":false,"ms":900"#));
     let number = sent[0].integer("msg_id").expect("a call has a msg_id");
     assert_eq!(host.pass(Duration::from_millis(899)), []);
     assert_eq!(host.pass(Duration::from_millis(1))[0].body["outcome"], json!("expired"));
@@ -429,7 +429,7 @@ fn a_call_without_an_answer_expires_and_what_comes_later_is_dropped() {
 #[test]
 fn calls_beyond_the_bound_expire_unsent() {
     let mut host = Host::<Probe>::started();
-    let sent = host.deliver(&from_client(1, &format!(r#""type":"swarm","calls":{}"#, MAX_CALLS + 3)));
+    let sent = host.deliver(&from_client(1, &format!(r#""type":"many_calls","calls":{}"#, MAX_CALLS + 3)));
     assert_eq!(sent.len(), MAX_CALLS + 1);
     assert_eq!(host.engine.counters().refused_calls, 3);
     assert_eq!(host.pass(Duration::ZERO), []);
@@ -450,7 +450,7 @@ fn timers_fire_in_the_order_of_their_deadlines_then_of_arming() {
 }
 
 #[test]
-fn a_sender_whose_id_cannot_be_kept_is_dropped_and_counted() {
+fn a_message_from_a_sender_with_too_long_an_id_is_dropped_and_counted() {
     let mut host = Host::<Probe>::started();
     for id in ["c".repeat(31), format!("c{}", r"\n".repeat(15)), format!("c{}", "é".repeat(15))] {
         assert_eq!(host.deliver(&line(&id, "n0", r#"{"type":"ping","msg_id":1}"#)), [], "{id}");
@@ -463,7 +463,7 @@ fn a_sender_whose_id_cannot_be_kept_is_dropped_and_counted() {
 }
 
 #[test]
-fn an_init_that_names_more_than_can_be_kept_is_refused_and_the_next_one_is_heard() {
+fn an_init_beyond_the_bounds_is_rejected_and_a_later_one_accepted() {
     let mut host = Host::<Probe>::new();
     let long = "n".repeat(MAX_NODE_ID + 1);
     let many: Vec<_> = (0..=MAX_NODES).map(|node| format!("n{node}")).collect();
@@ -471,13 +471,13 @@ fn an_init_that_names_more_than_can_be_kept_is_refused_and_the_next_one_is_heard
     for bad in [init("c0", "n0", &["n0", &long]), init("c0", "n0", &many)] {
         assert_eq!(host.deliver(&bad)[0].code(), Some(12));
     }
-    assert!(host.deliver(&init("c0", &long, &[&long])).is_empty(), "a reply would have to bear this name");
+    assert!(host.deliver(&init("c0", &long, &[&long])).is_empty(), "a reply would contain this id");
     assert_eq!(host.engine.counters().refused, 3);
     assert_eq!(kinds(&host.deliver(&init("c0", "n0", &many[..MAX_NODES]))), [("c0", "init_ok")]);
 }
 
 #[test]
-fn nodes_may_have_any_names() {
+fn node_ids_may_contain_any_characters() {
     let mut host = Host::<Probe>::new();
     let sent = host.deliver(&init("c0", "c\\\"1", &["née", "c\\\"1", "b b"]));
     assert_eq!((sent[0].src.as_str(), sent[0].dest.as_str()), ("c\"1", "c0"));

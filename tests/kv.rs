@@ -84,7 +84,7 @@ impl Node for Proxy {
     }
 }
 
-/// A node that has received a request, and the one line that it sent.
+/// A node that has received a request, and the call that it made.
 fn asked(body: &str) -> (Host<Proxy>, SentMessage) {
     let mut host = Host::<Proxy>::started();
     let mut sent = host.deliver(&line("c1", "n0", body));
@@ -92,7 +92,7 @@ fn asked(body: &str) -> (Host<Proxy>, SentMessage) {
     (host, sent.remove(0))
 }
 
-/// How the node interprets a response.
+/// The outcome of a call with this response.
 fn outcome(request: &str, response: &str) -> String {
     let (mut host, call) = asked(request);
     reply(&mut host, &call, response);
@@ -165,9 +165,9 @@ fn an_idempotent_request_is_retransmitted_with_the_same_id_until_it_expires() {
         assert_eq!(outcomes(&host), [""; 0]);
         host.pass(Duration::from_millis(1));
         assert_eq!(outcomes(&host), ["Err(Indefinite)"]);
-        assert_eq!(host.pass(Duration::from_secs(60)), [], "it is over");
+        assert_eq!(host.pass(Duration::from_secs(60)), [], "an expired call is not retransmitted");
         reply(&mut host, &call, r#""type":"cas_ok""#);
-        assert_eq!(outcomes(&host).len(), 1, "one answer for each call");
+        assert_eq!(outcomes(&host).len(), 1, "one response for each call");
     }
 }
 
@@ -180,7 +180,7 @@ fn any_other_request_is_sent_once_unless_it_failed_definitely() {
         let (mut host, refused) = asked(request);
         assert_eq!(refused, call);
         reply(&mut host, &refused, BUSY);
-        assert_eq!(outcomes(&host), [""; 0], "there is time to try again");
+        assert_eq!(outcomes(&host), [""; 0], "it will be retried");
         assert_eq!(host.pass(Duration::from_millis(1600)), [call]);
         let done = if request == WRITE { "write_ok" } else { "cas_ok" };
         reply(&mut host, &refused, &format!(r#""type":"{done}""#));
@@ -191,13 +191,13 @@ fn any_other_request_is_sent_once_unless_it_failed_definitely() {
 #[test]
 fn an_error_after_an_attempt_without_response_is_indefinite() {
     let (mut host, call) = asked(NEW_CAS);
-    assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is sent again");
+    assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is retransmitted");
     reply(&mut host, &call, REFUSED);
-    assert_eq!(outcomes(&host), ["Err(Indefinite)"], "the first attempt may be why");
+    assert_eq!(outcomes(&host), ["Err(Indefinite)"], "the first attempt may have caused the error");
     let (mut host, call) = asked(READ);
-    assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is sent again");
+    assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is retransmitted");
     reply(&mut host, &call, r#""type":"error","code":20"#);
-    assert_eq!(outcomes(&host), ["Ok(None)"], "a read changes nothing");
+    assert_eq!(outcomes(&host), ["Ok(None)"], "a read has no effect");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn graph() -> Graph {
 
 #[test]
 #[expect(clippy::print_stdout, reason = "it is to be read")]
-fn the_graph_of_modules_has_no_circle() {
+fn the_module_graph_has_no_cycle() {
     let mut graph = graph();
     for (half, other) in [(0, 1), (1, 0)] {
         graph.get_mut(CONTRACT[half]).expect("it exists").remove(CONTRACT[other]);
@@ -99,7 +99,7 @@ fn the_graph_of_modules_has_no_circle() {
 }
 
 #[test]
-fn what_is_code_and_what_is_a_test_is_told_apart() {
+fn code_is_distinguished_from_tests() {
     let text = "use crate::a::B;\n// crate::c\n#[cfg(test)]\nmod tests {\n    use crate::d;\n}\n\
                 use crate::workbench::e::F;\n#[cfg(test)]\nmod f;\n";
     let (code, tests) = code(text);

@@ -151,7 +151,7 @@ where
 }
 
 #[test]
-fn ten_thousand_reads_and_known_values_allocate_nothing() {
+fn ten_thousand_reads_and_duplicate_broadcasts_allocate_nothing() {
     let mut node = filled::<Broadcast>(|number| format!(r#""type":"broadcast","message":{number}"#));
     let bodies = [
         r#""type":"read""#,
@@ -163,7 +163,7 @@ fn ten_thousand_reads_and_known_values_allocate_nothing() {
 }
 
 #[test]
-fn ten_thousand_reads_and_known_elements_allocate_nothing() {
+fn ten_thousand_reads_and_duplicate_adds_allocate_nothing() {
     let mut node = filled::<GSet>(|number| format!(r#""type":"add","element":{number}"#));
     let bodies = [r#""type":"read""#, r#""type":"add","element":7"#, r#""type":"add","element":999"#];
     assert_eq!(node.cost_of(&bodies), 0);
@@ -187,7 +187,7 @@ fn ten_thousand_reads_of_counters_allocate_nothing() {
 }
 
 #[test]
-fn ten_thousand_polls_and_known_commits_allocate_nothing() {
+fn ten_thousand_polls_and_repeated_commits_allocate_nothing() {
     let mut node = Warm::<Kafka>::among(r#""n0""#);
     for number in 0..1000 {
         let body = format!(r#""type":"send","key":"{}","msg":{number},"msg_id":1"#, number % 5);
@@ -219,7 +219,7 @@ where
     node.pass(Duration::from_millis(1));
 }
 
-fn cost_of_merging_what_is_known<N: Node>() -> u64
+fn cost_of_merging_known_operations<N: Node>() -> u64
 where
     N::Options: Default,
 {
@@ -237,8 +237,8 @@ where
 
 #[test]
 fn merging_known_operations_allocates_nothing() {
-    assert_eq!(cost_of_merging_what_is_known::<Broadcast>(), 0);
-    assert_eq!(cost_of_merging_what_is_known::<GSet>(), 0);
+    assert_eq!(cost_of_merging_known_operations::<Broadcast>(), 0);
+    assert_eq!(cost_of_merging_known_operations::<GSet>(), 0);
 }
 
 /// Allocations of the requests 1,000 to 11,000, each for another value.
@@ -427,7 +427,7 @@ where
 }
 
 #[test]
-fn a_warm_shell_allocates_nothing_whether_idle_or_flooded() {
+fn a_warm_event_loop_allocates_nothing_under_any_load() {
     assert_eq!(cost_of_serving::<Echo>(r#""type":"echo","echo":"Please echo 17""#), 0);
     assert_eq!(cost_of_serving::<UniqueIds>(r#""type":"generate""#), 0);
     assert_eq!(cost_of_serving::<Broadcast>(r#""type":"broadcast","message":7"#), 0);

@@ -208,7 +208,7 @@ fn find(from: &str, name: &str, file: &Path) -> Option<(Item, PathBuf)> {
 }
 
 #[test]
-fn the_public_items_are_those_of_the_list() {
+fn the_public_items_match_the_list() {
     let mut interface = Interface::default();
     interface.module("", &Path::new(ROOT).join("src/lib.rs"));
     // A macro is exported by the crate, wherever it is.

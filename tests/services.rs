@@ -54,7 +54,7 @@ fn assert_sound(options: &str) {
 }
 
 #[test]
-fn counters_come_to_the_sum_of_what_was_added() {
+fn counters_converge_to_the_sum_of_all_adds() {
     let slow = "--latency 100 --latency-dist exponential";
     assert_valid("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition");
     assert_valid(&format!("-w g-counter --node-count 3 --rate 100 --time-limit 20 {slow}"));
@@ -64,7 +64,7 @@ fn counters_come_to_the_sum_of_what_was_added() {
 }
 
 #[test]
-fn a_counter_on_seq_kv_loses_nothing_that_it_has_acknowledged_whoever_is_killed() {
+fn a_counter_on_seq_kv_loses_no_acknowledged_add_when_nodes_are_killed() {
     assert_sound("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis kill");
     assert_sound("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis pause");
     let hostile = "--latency 50 --latency-dist exponential --nemesis kill,pause,partition --nemesis-interval 2";
@@ -81,13 +81,13 @@ fn a_counter_on_seq_kv_needs_less_than_a_message_an_operation() {
 }
 
 #[test]
-fn counters_without_faults_answer_everything() {
+fn counters_without_faults_answer_every_request() {
     assert_available("-w g-counter --node-count 3 --rate 100 --time-limit 5 --latency 20");
     assert_available("-w pn-counter --node-count 3 --rate 100 --time-limit 5 --latency 20 --nemesis partition");
 }
 
 #[test]
-fn logs_lose_repeat_and_reorder_nothing() {
+fn logs_neither_lose_nor_repeat_nor_reorder_messages() {
     assert_valid("-w kafka --node-count 2 --concurrency 2n --time-limit 5 --rate 200 --nemesis partition");
     assert_valid("-w kafka --node-count 5 --time-limit 10 --rate 100 --latency 20 --latency-dist exponential");
     let hostile = "--latency 30 --latency-dist exponential --nemesis pause,partition --nemesis-interval 3";

@@ -102,7 +102,7 @@ fn state_machines_know_no_descriptors_clocks_or_threads() {
 }
 
 #[test]
-fn modules_are_named_by_what_is_inside() {
+fn module_names_are_specific() {
     let mut offences = Vec::new();
     for Source { path, .. } in everything() {
         let nameless = path.split('/').any(|part| NAMELESS.contains(&part.trim_end_matches(".rs")));
@@ -115,7 +115,7 @@ fn modules_are_named_by_what_is_inside() {
 }
 
 #[test]
-fn nothing_is_left_for_later() {
+fn there_are_no_todos() {
     let mut offences = Vec::new();
     let later = ["TO", "FIX", "XX"].iter().zip(["DO", "ME", "X"]).map(|(a, b)| format!("{a}{b}")).collect::<Vec<_>>();
     for Source { path, text } in everything() {
@@ -129,7 +129,7 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn the_readme_and_the_front_page_show_the_echo_node_as_it_is() {
+fn the_readme_and_the_front_page_show_the_actual_echo_node() {
     let file = read(&Path::new(ROOT).join("src/nodes/echo.rs"));
     let code =
         file.lines().skip_while(|line| line.starts_with("//!") || line.is_empty()).collect::<Vec<_>>().join("\n");

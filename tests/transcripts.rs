@@ -107,7 +107,7 @@ fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&SentMessa
 }
 
 #[test]
-fn recorded_requests_are_answered_once_each_and_in_shape() {
+fn each_recorded_request_gets_one_well_formed_reply() {
     for run in runs() {
         for me in run.nodes() {
             eprintln!("{me} of {}", run.name());

@@ -21,7 +21,7 @@ fn run(options: &str, seed: u64) -> (Option<i32>, Vec<Vec<u8>>) {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+fn the_same_seed_gives_the_same_bytes_and_another_seed_different_ones() {
     let hostile = "--latency 50 --latency-dist exponential --loss 0.05 --duplication 0.05 \
                    --nemesis kill,pause,partition,slow,skew --nemesis-interval 2";
     for options in [
@@ -74,7 +74,7 @@ fn begun_s(history: &str, limit_s: f64) -> Vec<f64> {
 
 #[test]
 #[expect(clippy::cast_precision_loss, reason = "hundreds of operations")]
-fn clients_go_on_until_the_limit_whatever_the_nemesis_does() {
+fn clients_continue_until_the_time_limit_under_any_nemesis() {
     let (limit_s, rate) = (12.0, 40.0);
     let asked: f64 = limit_s * rate;
     for workload in WORKLOADS {

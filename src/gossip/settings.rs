@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_arguments_are_refused_by_name() {
+    fn bad_arguments_are_rejected() {
         for arguments in [
             &["--max-staleness"][..],
             &["--max-staleness", "5"],

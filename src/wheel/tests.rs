@@ -107,7 +107,7 @@ proptest! {
 
 proptest! {
     #[test]
-    fn any_order_of_arming_and_popping_even_with_time_going_back_is_sorted(
+    fn entries_leave_in_sorted_order_even_if_time_goes_back(
         steps in prop::collection::vec(step(), 0..200),
     ) {
         let mut twin = Twin::default();

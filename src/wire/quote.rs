@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_bytes_are_quoted_the_quote_is_bounded() {
+    fn a_quote_of_any_bytes_is_bounded() {
         for byte in 0..=255 {
             let quote = Quote::of(&[byte; 1000]).to_string();
             assert!(quote.len() <= 6 * MAX_QUOTE + 30, "{quote}");

@@ -15,7 +15,7 @@ fn large(letter: &str) -> String {
 }
 
 #[test]
-fn transactions_that_do_not_fit_into_one_batch_take_several() {
+fn transactions_that_exceed_one_batch_are_split_over_several() {
     let mut pair = Pair::<ListAppend>::new();
     pair.is_silent = true;
     for key in 0..6 {
@@ -32,7 +32,7 @@ fn transactions_that_do_not_fit_into_one_batch_take_several() {
 }
 
 #[test]
-fn a_list_beyond_a_line_is_not_shown_and_what_is_asked_for_beside_it_is_done() {
+fn reading_a_list_that_exceeds_a_line_fails_and_the_writes_beside_it_take_effect() {
     let mut pair = Pair::<ListAppend>::new();
     for _ in 0..5 {
         assert_eq!(pair.ask(0, &format!(r#""type":"txn","txn":[["append",1,{}]]"#, large("x"))).0, "txn_ok");
@@ -49,7 +49,7 @@ fn a_list_beyond_a_line_is_not_shown_and_what_is_asked_for_beside_it_is_done() {
 }
 
 #[test]
-fn a_transaction_whose_answer_no_line_holds_changes_nothing() {
+fn a_transaction_whose_reply_would_exceed_a_line_has_no_effect() {
     let mut pair = Pair::<Txn>::new();
     assert_eq!(pair.ask(0, &format!(r#""type":"txn","txn":[["w",1,{}]]"#, large("x"))).0, "txn_ok");
     let reads = |count: usize| vec![r#"["r",1,null]"#; count].join(",");
@@ -69,7 +69,7 @@ fn a_transaction_whose_answer_no_line_holds_changes_nothing() {
 }
 
 #[test]
-fn messages_that_do_not_fit_into_one_poll_come_with_the_next() {
+fn messages_that_exceed_one_poll_are_returned_by_the_next() {
     let mut pair = Pair::<Kafka>::new();
     for number in 0..6 {
         let key = ["a", "b"][number % 2];
@@ -95,7 +95,7 @@ fn messages_that_do_not_fit_into_one_poll_come_with_the_next() {
 }
 
 #[test]
-fn a_set_beyond_a_line_is_not_shown_and_its_node_goes_on() {
+fn reading_a_set_that_exceeds_a_line_fails_and_its_node_continues() {
     let mut pair = Pair::<Broadcast>::new();
     for letter in ["a", "b", "c", "d", "e"] {
         assert_eq!(pair.ask(0, &format!(r#""type":"broadcast","message":{}"#, large(letter))).0, "broadcast_ok");
@@ -109,7 +109,7 @@ fn a_set_beyond_a_line_is_not_shown_and_its_node_goes_on() {
 }
 
 #[test]
-fn fields_that_are_too_large_together_are_refused_before_a_service_hears_of_them() {
+fn fields_that_are_too_large_together_are_rejected_without_calling_the_service() {
     let mut pair = Pair::<LinKv>::new();
     let half = format!("\"{}\"", "x".repeat(9_000_000));
     for request in [

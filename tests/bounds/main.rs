@@ -98,19 +98,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_broadcast_value_is_read_by_all_or_refused(value in value()) {
+    fn a_broadcast_value_is_read_by_all_or_rejected(value in value()) {
         check::<Broadcast>(&value, |text| format!(r#""type":"broadcast","message":{text}"#), r#""type":"read""#);
         check::<GSet>(&value, |text| format!(r#""type":"add","element":{text}"#), r#""type":"read""#);
     }
 
     #[test]
-    fn a_message_of_a_log_is_polled_from_all_or_refused(value in value()) {
+    fn a_message_is_polled_from_all_or_rejected(value in value()) {
         let tell = |text: &str| format!(r#""type":"send","key":"k","msg":{text}"#);
         check::<Kafka>(&value, tell, r#""type":"poll","offsets":{"k":0}"#);
     }
 
     #[test]
-    fn a_committed_offset_is_listed_by_all_or_refused(bytes in REQUEST.bytes - 100..REQUEST.bytes + 100) {
+    fn a_committed_offset_is_listed_by_all_or_rejected(bytes in REQUEST.bytes - 100..REQUEST.bytes + 100) {
         for bytes in [bytes, 20_000_000] {
             let key = Value::Letters(bytes).text();
             let tell = |key: &str| format!(r#""type":"commit_offsets","offsets":{{"j":3,{key}:7}}"#);
@@ -134,13 +134,13 @@ proptest! {
     }
 
     #[test]
-    fn a_value_goes_to_a_service_and_comes_back_or_is_refused(value in value()) {
+    fn a_value_is_stored_by_a_service_and_read_back_or_rejected(value in value()) {
         let tell = |text: &str| format!(r#""type":"write","key":1,"value":{text}"#);
         check::<LinKv>(&value, tell, r#""type":"read","key":1"#);
     }
 
     #[test]
-    fn an_echo_comes_back_or_is_not_known_to(value in value()) {
+    fn an_echo_is_returned_or_fails_indefinitely(value in value()) {
         let mut pair = Pair::<Echo>::new();
         let (kind, body) = pair.ask(0, &format!(r#""type":"echo","echo":{}"#, value.text()));
         prop_assert!(kind == "echo_ok" || find(&body, b"\"code\":13,").is_some(), "{}", kind);

@@ -31,7 +31,7 @@ fn write_until_stuck(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> usi
 }
 
 #[test]
-fn a_reader_that_stops_gets_everything_later_and_memory_stays_bounded() {
+fn a_reader_that_pauses_gets_everything_later_and_memory_stays_bounded() {
     for echo in [Echo::default(), Echo::ticking(1)] {
         let lines = numbered_lines(80_000);
         let (input, to) = io::pipe().expect("a pipe");
@@ -47,7 +47,7 @@ fn a_reader_that_stops_gets_everything_later_and_memory_stays_bounded() {
 }
 
 #[test]
-fn the_same_holds_when_input_is_a_file() {
+fn memory_stays_bounded_when_input_is_a_file() {
     let lines = numbered_lines(80_000);
     let file = tempfile::NamedTempFile::new().expect("a file");
     file.as_file().write_all(&lines).expect("room on disk");
@@ -59,7 +59,7 @@ fn the_same_holds_when_input_is_a_file() {
 }
 
 #[test]
-fn nothing_expires_or_spins_while_too_much_is_pending() {
+fn deadlines_wait_without_spinning_while_too_much_output_is_pending() {
     let (input, to) = io::pipe().expect("a pipe");
     let (mut from, output) = io::pipe().expect("a pipe");
     let served = serve(input, output, Echo::ticking(1));

@@ -66,7 +66,7 @@ fn files_are_redirected_to_files() {
 }
 
 #[test]
-fn a_broken_stdout_is_a_failure_without_a_word() {
+fn a_broken_stdout_is_a_failure_without_a_message() {
     let mut child =
         node().stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a child");
     let mut to = child.stdin.take().expect("a pipe");

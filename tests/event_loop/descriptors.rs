@@ -33,7 +33,7 @@ fn lines_come_back_in_order_and_whole() {
 }
 
 #[test]
-fn carriage_returns_and_empty_lines_are_the_machines_business() {
+fn carriage_returns_and_empty_lines_are_passed_through() {
     assert_eq!(through_pipes(b"a\r\n\n\r\nb\n", Echo::default()), b"a\r\n\n\r\nb\n");
 }
 
@@ -46,7 +46,7 @@ fn a_last_line_without_newline_is_handled() {
 }
 
 #[test]
-fn a_hang_up_together_with_data_loses_nothing() {
+fn a_hang_up_right_after_data_loses_nothing() {
     for echo in [Echo::default(), Echo::ticking(1)] {
         let lines = numbered_lines(600);
         let (input, mut to) = pipe();
@@ -91,7 +91,7 @@ fn a_file_is_read_and_a_file_is_written() {
 }
 
 #[test]
-fn dev_null_is_the_end_and_takes_everything() {
+fn dev_null_may_be_both_ends() {
     for echo in [Echo::default(), Echo::ticking(1)] {
         let null = || File::options().read(true).write(true).open("/dev/null").expect("a device");
         serve(null(), null(), echo).machine();
@@ -145,7 +145,7 @@ fn a_terminal_that_hangs_up_is_the_end() {
 }
 
 #[test]
-fn a_reply_comes_while_the_line_stays_open() {
+fn lines_are_answered_while_input_stays_open() {
     for echo in [Echo::default(), Echo::ticking(1000)] {
         let (input, mut to) = pipe();
         let (mut from, output) = pipe();
@@ -168,7 +168,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
 
     #[test]
-    fn however_the_bytes_are_cut_the_lines_are_the_same(
+    fn lines_are_the_same_however_the_bytes_are_split(
         lengths in prop::collection::vec(prop_oneof![9 => 0..300_usize, 1 => 0..200_000_usize], 1..40),
         cuts in prop::collection::vec((0..1_000_000_usize, any::<bool>()), 0..40),
         terminated: bool, ticking: bool,

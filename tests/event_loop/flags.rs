@@ -39,7 +39,7 @@ fn pipes_block_again_after_a_failure() {
 }
 
 #[test]
-fn what_did_not_block_before_does_not_block_afterwards() {
+fn descriptors_that_were_non_blocking_stay_so() {
     for echo in [Echo::default(), Echo::ticking(1)] {
         let (input, to) = io::pipe().expect("a pipe");
         let (_from, output) = io::pipe().expect("a pipe");

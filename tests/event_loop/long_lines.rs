@@ -38,7 +38,7 @@ fn a_line_of_exactly_the_limit_may_be_the_last_and_lack_its_newline() {
 }
 
 #[test]
-fn a_longer_line_is_skipped_and_counted_and_its_neighbours_handled() {
+fn a_longer_line_is_skipped_and_reported_and_its_neighbours_handled() {
     for beyond in [1, 300_000] {
         let mut bytes = b"before\n".to_vec();
         bytes.extend(line(MAX_LINE + beyond));
@@ -50,14 +50,14 @@ fn a_longer_line_is_skipped_and_counted_and_its_neighbours_handled() {
 }
 
 #[test]
-fn a_longer_line_that_never_ends_is_skipped_and_counted() {
+fn a_longer_line_that_never_ends_is_skipped_and_reported() {
     let (got, echo) = through_pipes(vec![b'x'; MAX_LINE + 5]);
     assert!(got.is_empty());
     assert_eq!(echo.oversize, [MAX_LINE as u64 + 5]);
 }
 
 #[test]
-fn memory_is_given_back_after_a_giant_line() {
+fn memory_is_freed_after_a_very_long_line() {
     let (input, mut to) = io::pipe().expect("a pipe");
     let (mut from, output) = io::pipe().expect("a pipe");
     let served = serve(input, output, Echo::default());

@@ -44,7 +44,7 @@ fn timers_fire_while_a_file_is_read() {
 }
 
 #[test]
-fn the_shell_sleeps_between_deadlines() {
+fn the_event_loop_sleeps_between_deadlines() {
     let (input, to) = io::pipe().expect("a pipe");
     let served = serve(input, null(), Echo::ticking(50));
     thread::sleep(Duration::from_millis(500));
@@ -59,7 +59,7 @@ fn the_shell_sleeps_between_deadlines() {
 }
 
 #[test]
-fn a_deadline_long_past_does_not_keep_input_waiting() {
+fn a_deadline_long_past_does_not_delay_input() {
     let (input, mut to) = io::pipe().expect("a pipe");
     let served = serve(input, null(), Echo::ticking(0));
     to.write_all(&numbered_lines(10_000)).expect("the other end reads");

@@ -1,4 +1,4 @@
-//! A bare node whose every line is checked.
+//! A bare node whose output is parsed as strictly as Maelstrom does.
 
 #![allow(dead_code, reason = "each test uses a part")]
 
@@ -15,7 +15,7 @@ use gossip_gloomers::time::Time;
 use crate::protocol::{self, SentMessage};
 use bare_node::BareNode;
 
-/// A bare node, as strict hosts see it.
+/// A bare node and its strictly parsed output.
 pub(crate) struct Host<N: Node>(BareNode<N>);
 
 impl<N: Node> Deref for Host<N> {
@@ -36,14 +36,14 @@ impl<N: Node> Host<N>
 where
     N::Options: Default,
 {
-    /// A node that has not heard of itself yet.
+    /// A node before `init`.
     pub(crate) fn new() -> Self {
         let mut node = BareNode::with(N::Options::default());
         node.now = Time::from_millis(1000);
         Self(node)
     }
 
-    /// The first node of `n0`, `n1` and `n2`, after `init`, when its peers surely exist.
+    /// Node `n0` of `n0`, `n1` and `n2`, initialised and settled.
     pub(crate) fn started() -> Self {
         let mut host = Self::new();
         let sent = host.deliver(&init("c0", "n0", &["n0", "n1", "n2"]));
@@ -54,7 +54,7 @@ where
 }
 
 impl<N: Node> Host<N> {
-    /// Hands over whole lines, and reads what they make the node say.
+    /// Delivers lines; returns the messages that the node sends in response.
     pub(crate) fn deliver_bytes(&mut self, lines: &[u8]) -> Vec<SentMessage> {
         self.feed(lines);
         self.take_sent()
@@ -65,20 +65,20 @@ impl<N: Node> Host<N> {
         self.deliver_bytes(lines.as_bytes())
     }
 
-    /// Lets time pass, firing what becomes due at its own instant.
+    /// Advances the time from deadline to deadline; returns the messages sent.
     pub(crate) fn pass(&mut self, duration: Duration) -> Vec<SentMessage> {
         let mut sent = Vec::new();
         self.0.pass(duration, |node| sent.extend(protocol::messages(&std::mem::take(node.output()))));
         sent
     }
 
-    /// Takes what was sent since.
+    /// The messages sent since the last call.
     pub(crate) fn take_sent(&mut self) -> Vec<SentMessage> {
         protocol::messages(&std::mem::take(self.output()))
     }
 }
 
-/// The line with which an incarnation begins; ids are JSON text without the quotes.
+/// An `init` line; ids are JSON text without the quotes.
 pub(crate) fn init(client: &str, me: &str, nodes: &[&str]) -> String {
     let nodes = nodes.join(r#"",""#);
     line(client, me, &format!(r#"{{"type":"init","node_id":"{me}","node_ids":["{nodes}"],"msg_id":1}}"#))

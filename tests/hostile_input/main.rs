@@ -92,19 +92,19 @@ fn feed(parts: &[Vec<u8>]) {
 }
 
 #[test]
-fn a_node_endures_every_bad_line_it_could_be_told() {
+fn a_node_survives_every_bad_line() {
     feed(&corpus());
 }
 
 #[test]
-fn a_node_endures_bad_lines_with_either_line_ending() {
+fn a_node_survives_bad_lines_with_either_line_ending() {
     let ended: Vec<_> = corpus().into_iter().map(|line| [line.as_slice(), b"\r\n"].concat()).collect();
     feed(&ended);
     feed(&[ended.concat()]);
 }
 
 #[test]
-fn a_node_endures_bad_lines_before_init() {
+fn a_node_survives_bad_lines_before_init() {
     for bad in corpus() {
         let mut host = Host::<Broadcast>::new();
         let sent = host.deliver_bytes(&bad);
@@ -117,7 +117,7 @@ fn a_node_endures_bad_lines_before_init() {
 }
 
 #[test]
-fn giant_strings_come_back_whole() {
+fn very_long_strings_are_echoed_whole() {
     let (mut echo, _, mut broadcast) = nodes_under_test();
     for filler in ["x", "\\n", "\u{e9}", "\\u00e9"] {
         let giant = filler.repeat(10_000_000 / filler.len());
@@ -133,7 +133,7 @@ fn giant_strings_come_back_whole() {
 }
 
 #[test]
-fn values_come_back_as_they_were() {
+fn values_are_echoed_unchanged() {
     let (mut echo, ..) = nodes_under_test();
     for value in [
         "-0.0",
@@ -158,23 +158,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_node_endures_any_bytes(lines in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn a_node_survives_any_bytes(lines in prop::collection::vec(any::<u8>(), 0..2000)) {
         feed(&[lines]);
     }
 
     #[test]
-    fn a_node_endures_any_json(lines in prop::collection::vec(json(), 0..20)) {
+    fn a_node_survives_any_json(lines in prop::collection::vec(json(), 0..20)) {
         feed(&[lines.join("\n").as_bytes().to_vec()]);
     }
 
     #[test]
-    fn a_node_endures_any_request(lines in prop::collection::vec((source(), request()), 0..20)) {
+    fn a_node_survives_any_request(lines in prop::collection::vec((source(), request()), 0..20)) {
         let lines: String = lines.iter().map(|(src, body)| line(src, "n0", body)).collect();
         feed(&[lines.as_bytes().to_vec()]);
     }
 
     #[test]
-    fn a_node_endures_a_message_with_bytes_changed(
+    fn a_node_survives_messages_with_changed_bytes(
         body in prop_oneof![request(), gossip()],
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
@@ -187,7 +187,7 @@ proptest! {
     }
 
     #[test]
-    fn a_replica_endures_nonsense_in_every_field(
+    fn a_replica_survives_invalid_values_in_every_field(
         heard in prop::collection::vec((source(), gossip(), 0..700_u64, any::<bool>()), 1..40),
     ) {
         let mut node = NodeUnderTest::<Broadcast>::new(r#""type":"read""#);
@@ -214,7 +214,7 @@ fn output(program: &str, input: &[u8]) -> Vec<SentMessage> {
 }
 
 #[test]
-fn real_nodes_endure_the_whole_corpus_in_one_burst() {
+fn node_processes_survive_the_whole_corpus_in_one_burst() {
     let garbage: Vec<u8> = corpus().into_iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect();
     let start = init("c0", "n0", &["n0", "n1", "n2"]);
     for (program, body) in [
@@ -235,7 +235,7 @@ fn real_nodes_endure_the_whole_corpus_in_one_burst() {
 }
 
 #[test]
-fn a_real_node_endures_giant_lines_and_carriage_returns() {
+fn a_node_process_survives_very_long_lines_and_carriage_returns() {
     let giant = format!(r#"{{"type":"echo","msg_id":1,"echo":"{}"}}"#, "é".repeat(5_000_000));
     let text = init("c0", "n0", &["n0"])
         + &line("c1", "n0", &giant)
@@ -250,7 +250,7 @@ fn a_real_node_endures_giant_lines_and_carriage_returns() {
 }
 
 #[test]
-fn the_reader_of_these_tests_refuses_what_maelstrom_refuses() {
+fn the_test_parser_rejects_what_maelstrom_rejects() {
     for bad in [
         "",
         "x",

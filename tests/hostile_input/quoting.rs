@@ -52,7 +52,7 @@ fn assert_brief(program: &str, bad: &str) {
 }
 
 #[test]
-fn every_refusal_is_brief_on_stderr_and_to_whoever_asked() {
+fn every_rejection_is_brief_on_stderr_and_in_the_reply() {
     let giant = giant();
     let body = |body: &str| line("c1", "n0", &body.replace('#', &giant));
     let (kafka, counter, txn) =
@@ -75,7 +75,7 @@ fn every_refusal_is_brief_on_stderr_and_to_whoever_asked() {
 }
 
 #[test]
-fn a_refused_init_and_a_refused_argument_are_told_of_briefly() {
+fn a_rejected_init_and_a_rejected_argument_are_reported_briefly() {
     let (giant, program) = (giant(), env!("CARGO_BIN_EXE_broadcast"));
     for bad in [
         line("c0", &giant, r#"{"type":"init","node_id":"n0","node_ids":["n0"],"msg_id":1}"#),
@@ -108,7 +108,7 @@ where
 }
 
 #[test]
-fn an_error_text_keeps_what_matters_behind_what_is_cut() {
+fn an_error_text_keeps_what_follows_a_truncated_quote() {
     let giant = giant();
     let text = |sent: Vec<SentMessage>| sent[0].body["text"].as_str().expect("a text").to_owned();
     let counter = text(errors::<PnCounter>(&[format!(r#"{{"type":"add","delta":"{giant}","msg_id":1}}"#)]));
@@ -120,7 +120,7 @@ fn an_error_text_keeps_what_matters_behind_what_is_cut() {
 }
 
 #[test]
-fn what_a_service_says_at_length_is_passed_on_briefly() {
+fn a_long_error_text_of_a_service_is_truncated_in_the_reply() {
     let mut host = Host::<LinKv>::started();
     let asked = host.deliver(&line("c1", "n0", r#"{"type":"read","key":1,"msg_id":1}"#));
     let number = asked[0].integer("msg_id").expect("a call has a msg_id");

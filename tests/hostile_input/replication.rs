@@ -64,7 +64,7 @@ fn nested(depth: usize) -> String {
 }
 
 #[test]
-fn a_value_is_passed_on_however_deep_it_nests_or_refused_at_once() {
+fn a_nested_value_is_replicated_up_to_the_bound_and_rejected_beyond_it() {
     let mut pair = Pair::new();
     let (deep, deeper) = (nested(REQUEST.depth), nested(REQUEST.depth + 1));
     assert_eq!(pair.broadcast(&deep), "broadcast_ok");
@@ -74,7 +74,7 @@ fn a_value_is_passed_on_however_deep_it_nests_or_refused_at_once() {
 }
 
 #[test]
-fn nobody_is_silenced_by_a_period_that_never_ends() {
+fn an_absurd_period_in_a_message_does_not_silence_a_follower() {
     let mut pair = Pair::new();
     pair.pass(Duration::from_secs(1));
     let for_ever = "\"next\":[18446744073709551615,18446744073709551615]";
@@ -88,7 +88,7 @@ fn nobody_is_silenced_by_a_period_that_never_ends() {
 }
 
 #[test]
-fn a_life_that_cannot_be_is_not_talked_about_for_ever() {
+fn an_invalid_incarnation_is_not_gossiped_about_for_ever() {
     let mut pair = Pair::new();
     let ops =
         r#"{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,"ops":[[2,9223372036854775807,1,777]]}"#;
@@ -98,7 +98,7 @@ fn a_life_that_cannot_be_is_not_talked_about_for_ever() {
 }
 
 #[test]
-fn what_nests_too_deep_to_be_wrapped_is_not_handed_on() {
+fn an_orphan_nested_too_deep_to_be_wrapped_is_not_forwarded() {
     let mut pair = Pair::new();
     // As deep as a line can nest, and above a gap that nobody fills.
     let deepest = nested(MAX_DEPTH - 4);

@@ -72,7 +72,7 @@ pub(crate) fn a_node_that_exits_leaves_a_history_without_a_verdict() {
     assert_eq!(u64::try_from(answered), Ok(GOOD));
 }
 
-pub(crate) fn a_node_that_does_not_take_part_ends_the_test_before_it_begins() {
+pub(crate) fn a_node_that_does_not_initialise_ends_the_test_before_it_starts() {
     std::thread::scope(|scope| {
         for fault in ["exits-at-init", "refuses-init", "ignores-init"] {
             scope.spawn(move || {
@@ -85,7 +85,7 @@ pub(crate) fn a_node_that_does_not_take_part_ends_the_test_before_it_begins() {
     });
 }
 
-pub(crate) fn a_node_has_as_long_to_answer_init_as_it_is_given() {
+pub(crate) fn a_node_must_answer_init_within_the_given_timeout() {
     let run = Run::of_broken("ignores-init", &format!("{ECHO} --init-timeout 0.2"));
     run.assert_no_verdict();
     assert!(run.page.contains("n0 did not answer init within 0.2 s"), "{}", run.page);
@@ -107,7 +107,7 @@ fn why_broken_off(fault: &str, options: &str) -> String {
     run.page.lines().last().expect("some words").to_owned()
 }
 
-pub(crate) fn whatever_is_wrong_with_the_answer_to_init_is_named() {
+pub(crate) fn the_defect_of_an_init_reply_is_named() {
     let cases = [
         ("refuses-init", "n0 answered init with error 13 (crash): cannot start: no disk"),
         ("init-of-another-type", "n0 answered init, but the reply has the type `init_okay`, not `init_ok`: {"),
@@ -130,7 +130,7 @@ pub(crate) fn whatever_is_wrong_with_the_answer_to_init_is_named() {
     });
 }
 
-pub(crate) fn whatever_is_wrong_with_the_answer_to_topology_is_named() {
+pub(crate) fn the_defect_of_a_topology_reply_is_named() {
     let options = "-w broadcast --node-count 1 --time-limit 2";
     let last = why_broken_off("refuses-topology", options);
     assert!(last.ends_with("n0 answered topology with error 10 (not-supported): topology not supported"), "{last}");
@@ -138,7 +138,7 @@ pub(crate) fn whatever_is_wrong_with_the_answer_to_topology_is_named() {
     assert!(last.ends_with("n0 did not answer topology within 5 s"), "{last}");
 }
 
-pub(crate) fn a_reply_out_of_shape_is_named_with_its_count_wherever_people_look() {
+pub(crate) fn a_malformed_reply_is_reported_with_its_count_in_every_output() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("junit.xml");
     let options = format!("-w broadcast --node-count 1 --time-limit 2 --rate 10 --junit {}", file.display());
@@ -174,13 +174,13 @@ pub(crate) fn a_wrong_in_reply_to_is_named() {
     });
 }
 
-pub(crate) fn of_a_key_given_twice_the_last_value_counts() {
+pub(crate) fn the_last_value_of_a_repeated_key_counts() {
     let run = Run::of_broken("type-twice", ECHO);
     run.assert_verdict(true, 0);
     assert!(run.count("/stats/ok-count") > GOOD);
 }
 
-pub(crate) fn what_follows_a_message_on_its_line_is_quoted_and_fails_a_strict_test() {
+pub(crate) fn text_after_a_message_on_its_line_is_quoted_and_fails_a_strict_test() {
     std::thread::scope(|scope| {
         for (fault, quoted, strict, status) in [
             ("two-on-a-line", "The first: {", "", 0),

@@ -38,7 +38,7 @@ pub(crate) fn ids_are_unique() {
     assert_eq!(run.count("/net/servers/msg-count"), 0);
 }
 
-pub(crate) fn ids_are_unique_and_always_there_in_partitions() {
+pub(crate) fn ids_are_unique_and_available_in_partitions() {
     let run = Run::of(
         "-w unique-ids --node-count 3 --time-limit 5 --rate 100 --availability total --nemesis partition \
          --nemesis-interval 1",
@@ -80,16 +80,16 @@ fn assert_frugal(node_arguments: &str, per_op: f64) {
     assert!(measured <= per_op, "{node_arguments}: {measured}");
 }
 
-pub(crate) fn a_cluster_of_25_spends_little_more_than_a_message_an_operation() {
+pub(crate) fn a_cluster_of_25_needs_little_more_than_a_message_an_operation() {
     assert_frugal("", 1.4);
 }
 
-pub(crate) fn the_staleness_allowed_decides_what_is_spent() {
+pub(crate) fn the_allowed_staleness_determines_the_number_of_messages() {
     assert_frugal("-- --max-staleness 1700ms", 0.7);
     assert_frugal("-- --max-staleness 0", 14.0);
 }
 
-pub(crate) fn sets_grow_at_every_node_alike() {
+pub(crate) fn sets_are_equal_at_every_node() {
     assert_clean(&Run::of("-w g-set --node-count 5 --time-limit 4 --rate 30"), 5, 1);
 }
 
@@ -105,7 +105,7 @@ fn final_reads(run: &Run) -> Vec<BTreeSet<u64>> {
     reads.map(values).collect()
 }
 
-pub(crate) fn nodes_killed_and_started_again_rejoin() {
+pub(crate) fn killed_nodes_rejoin_after_a_restart() {
     let run =
         Run::of("-w broadcast --node-count 5 --time-limit 8 --rate 30 --nemesis kill --nemesis-interval 2 --seed 8");
     let history = run.file("history.edn").expect("a history");
@@ -117,7 +117,7 @@ pub(crate) fn nodes_killed_and_started_again_rejoin() {
     assert_eq!(run.result("/gloomers/muted"), json!([]));
 }
 
-pub(crate) fn nodes_stopped_and_continued_catch_up() {
+pub(crate) fn paused_nodes_catch_up_after_resuming() {
     let run =
         Run::of("-w broadcast --node-count 5 --time-limit 8 --rate 30 --nemesis pause --nemesis-interval 2 --seed 4");
     let history = run.file("history.edn").expect("a history");
@@ -135,7 +135,7 @@ pub(crate) fn a_test_in_virtual_time_agrees() {
     assert_eq!(run.file("history.edn"), Run::of(arguments).file("history.edn"), "one seed, one history");
 }
 
-pub(crate) fn a_counter_over_a_service_is_right_in_the_end() {
+pub(crate) fn a_counter_on_a_service_converges() {
     let run = Run::of("-w g-counter --node-count 3 --time-limit 4 --rate 50 --latency 10 --nemesis partition");
     assert_clean(&run, 3, 1);
     assert_eq!(run.result("/workload/errors"), json!(null));

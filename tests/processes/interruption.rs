@@ -87,11 +87,11 @@ fn assert_cut_short(arguments: &str) {
     assert!(run.file("report.html").expect("a page").contains("The test was cut short"));
 }
 
-pub(crate) fn what_was_gathered_before_ctrl_c_is_judged_and_marked() {
+pub(crate) fn a_test_interrupted_by_ctrl_c_is_checked_and_marked() {
     assert_cut_short("-w echo --node-count 3 --time-limit 60 --rate 100");
 }
 
-pub(crate) fn so_is_what_was_gathered_in_virtual_time() {
+pub(crate) fn a_test_interrupted_in_virtual_time_is_checked_and_marked() {
     assert_cut_short("-w broadcast --node-count 5 --time-limit 4000 --rate 1000 --virtual-time");
 }
 
@@ -100,7 +100,7 @@ fn await_lock(lock: &File) {
     await_some("the end of all that nodes were", || flock(lock, FlockOperation::NonBlockingLockExclusive).ok());
 }
 
-pub(crate) fn no_node_outlives_a_workbench_that_is_killed() {
+pub(crate) fn no_node_outlives_a_killed_workbench() {
     thread::scope(|scope| {
         for signal in [Signal::KILL, Signal::QUIT, Signal::USR1, Signal::ABORT] {
             scope.spawn(move || {
@@ -121,7 +121,7 @@ pub(crate) fn no_node_outlives_a_workbench_that_is_killed() {
     });
 }
 
-pub(crate) fn what_a_node_started_does_not_outlive_the_test() {
+pub(crate) fn children_of_a_node_do_not_outlive_the_test() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("lock");
     let lock = File::create(&path).expect("a file");

@@ -27,7 +27,7 @@ fn last_s(history: &str, limit_s: f64) -> f64 {
     times.filter(|time| *time < limit_s).fold(0.0, f64::max)
 }
 
-pub(crate) fn clients_go_on_until_the_limit_whatever_the_nemesis_does() {
+pub(crate) fn clients_continue_until_the_time_limit_under_any_nemesis() {
     let limit_s = 4.0;
     thread::scope(|scope| {
         for workload in WORKLOADS {
@@ -43,7 +43,7 @@ pub(crate) fn clients_go_on_until_the_limit_whatever_the_nemesis_does() {
     });
 }
 
-pub(crate) fn a_test_that_its_threads_could_not_keep_up_with_says_so() {
+pub(crate) fn a_test_whose_clients_could_not_keep_up_reports_it() {
     let run = Run::of_broken("slow", "-w echo --node-count 1 --time-limit 3 --rate 100");
     let line = run.page.lines().find(|line| line.starts_with("main phase")).expect("a line");
     assert!(line.contains("of about 300 operations") && line.contains("the only client thread was busy"), "{line}");

@@ -57,19 +57,19 @@ fn assert_converges(seed: u64, plan: FaultPlan) {
 }
 
 #[test]
-fn all_replicas_soon_hold_what_any_held_whatever_was_cut_lost_repeated_or_stopped() {
-    let claim = "all_replicas_soon_hold_what_any_held_whatever_was_cut_lost_repeated_or_stopped";
+fn replicas_converge_after_partitions_losses_duplicates_and_pauses() {
+    let claim = "replicas_converge_after_partitions_losses_duplicates_and_pauses";
     each_seed(claim, 2000, |seed| assert_converges(seed, FaultPlan { kills: false, ..FaultPlan::ALL }));
 }
 
 #[test]
-fn only_what_no_living_node_held_is_lost_with_a_killed_one() {
-    let claim = "only_what_no_living_node_held_is_lost_with_a_killed_one";
+fn a_kill_loses_only_operations_that_no_other_node_held() {
+    let claim = "a_kill_loses_only_operations_that_no_other_node_held";
     each_seed(claim, 2000, |seed| assert_converges(seed, FaultPlan::ALL));
 }
 
 #[test]
-fn what_goes_straight_to_everyone_survives_as_well() {
+fn replicas_in_direct_mode_converge_as_well() {
     let plan = FaultPlan { mode: Mode::Direct, ..FaultPlan::ALL };
-    each_seed("what_goes_straight_to_everyone_survives_as_well", 1000, |seed| assert_converges(seed, plan));
+    each_seed("replicas_in_direct_mode_converge_as_well", 1000, |seed| assert_converges(seed, plan));
 }

@@ -114,11 +114,11 @@ fn assert_alike(claim: &'static str, alone: bool) {
 }
 
 #[test]
-fn a_hub_that_is_cut_off_alone_holds_nobody_up_and_is_the_hub_again_after_the_heal() {
-    assert_alike("a_hub_that_is_cut_off_alone_holds_nobody_up_and_is_the_hub_again_after_the_heal", true);
+fn an_isolated_hub_delays_no_one_and_is_the_hub_again_after_the_heal() {
+    assert_alike("an_isolated_hub_delays_no_one_and_is_the_hub_again_after_the_heal", true);
 }
 
 #[test]
-fn a_hub_that_is_cut_off_with_a_minority_goes_on_with_it_and_two_hubs_that_meet_become_one() {
-    assert_alike("a_hub_that_is_cut_off_with_a_minority_goes_on_with_it_and_two_hubs_that_meet_become_one", false);
+fn a_hub_partitioned_with_a_minority_serves_it_and_two_hubs_merge_after_the_heal() {
+    assert_alike("a_hub_partitioned_with_a_minority_serves_it_and_two_hubs_merge_after_the_heal", false);
 }

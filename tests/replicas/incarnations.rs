@@ -31,8 +31,8 @@ fn append_all(cluster: &mut Cluster, node: usize) {
 }
 
 #[test]
-fn a_new_life_is_heard_from_its_first_operation() {
-    each_seed("a_new_life_is_heard_from_its_first_operation", 60, |seed| {
+fn a_new_incarnation_is_replicated_from_its_first_operation() {
+    each_seed("a_new_incarnation_is_replicated_from_its_first_operation", 60, |seed| {
         let mut rng = Rng::new(seed);
         let network = Network {
             shortest: Duration::ZERO,
@@ -80,7 +80,7 @@ impl Log for Listener {
 }
 
 #[test]
-fn a_life_too_many_is_not_heard_and_that_is_said_once() {
+fn an_incarnation_beyond_the_bound_is_ignored_and_logged_once() {
     // No other test of this folder listens.
     log::set_logger(&Listener).expect("nobody listens yet");
     log::set_max_level(log::LevelFilter::Error);

@@ -45,8 +45,8 @@ fn assert_spread(cluster: &mut Cluster, nodes: usize, duration: Duration, within
 }
 
 #[test]
-fn news_that_misses_its_round_does_not_wait_for_the_next() {
-    each_seed("news_that_misses_its_round_does_not_wait_for_the_next", 60, |seed| {
+fn operations_that_miss_their_round_do_not_wait_for_the_next() {
+    each_seed("operations_that_miss_their_round_do_not_wait_for_the_next", 60, |seed| {
         let mut rng = Rng::new(seed);
         let nodes = rng.one_of(&[3, 5, 9]);
         let network = Network { shortest: LATENCY, longest: LATENCY, loss: 0, duplication: 0 };

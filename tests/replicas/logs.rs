@@ -71,18 +71,18 @@ fn try_logs(seed: u64, faults: bool) {
 }
 
 #[test]
-fn no_poll_skips_or_reorders_and_all_agree_in_the_end() {
-    each_seed("no_poll_skips_or_reorders_and_all_agree_in_the_end", 60, |seed| try_logs(seed, false));
+fn no_poll_skips_or_reorders_and_all_nodes_converge() {
+    each_seed("no_poll_skips_or_reorders_and_all_nodes_converge", 60, |seed| try_logs(seed, false));
 }
 
 #[test]
-fn logs_wait_for_the_end_of_a_partition_and_are_whole() {
-    each_seed("logs_wait_for_the_end_of_a_partition_and_are_whole", 60, |seed| try_logs(seed, true));
+fn logs_are_complete_after_a_partition() {
+    each_seed("logs_are_complete_after_a_partition", 60, |seed| try_logs(seed, true));
 }
 
 #[test]
-fn a_node_started_again_gives_no_offset_twice() {
-    each_seed("a_node_started_again_gives_no_offset_twice", 40, |seed| {
+fn a_restarted_node_assigns_no_offset_twice() {
+    each_seed("a_restarted_node_assigns_no_offset_twice", 40, |seed| {
         let mut rng = Rng::new(seed);
         let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(!seed));
         let mut offsets = BTreeSet::new();
@@ -99,8 +99,8 @@ fn a_node_started_again_gives_no_offset_twice() {
 }
 
 #[test]
-fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left() {
-    each_seed("a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left", 40, |seed| {
+fn a_restarted_node_assigns_no_offset_before_it_has_caught_up_with_every_peer() {
+    each_seed("a_restarted_node_assigns_no_offset_before_it_has_caught_up_with_every_peer", 40, |seed| {
         let mut rng = Rng::new(seed);
         let nodes = rng.one_of(&[2, 3, 5]);
         let mut cluster = NodeCluster::of::<Kafka>(nodes, Duration::from_millis(10), Rng::new(!seed));
@@ -128,7 +128,7 @@ fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left(
 }
 
 #[test]
-fn a_node_that_is_started_for_the_first_time_sends_though_it_hears_nobody() {
+fn a_node_in_its_first_incarnation_assigns_offsets_without_its_peers() {
     let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(1));
     cluster.cut = (0..3).flat_map(|from| (0..3).map(move |to| (from, to))).collect();
     for node in 0..3 {
@@ -138,7 +138,7 @@ fn a_node_that_is_started_for_the_first_time_sends_though_it_hears_nobody() {
 }
 
 #[test]
-fn commits_never_go_back_and_reach_everyone() {
+fn commits_never_go_back_and_reach_all_nodes() {
     let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(1));
     for offset in [5, 3] {
         let reply = cluster.ask(1, json!({"type": "commit_offsets", "offsets": {"0": offset, "1": 2}}));

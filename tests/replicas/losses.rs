@@ -50,9 +50,9 @@ fn each_message(mut lost_with: impl FnMut(Predicate) -> Vec<Value>) {
 }
 
 #[test]
-fn a_lost_message_that_says_only_what_is_stable_is_repeated() {
+fn a_lost_message_with_only_stable_operations_is_retransmitted() {
     let mut lost = 0;
-    each_seed("a_lost_message_that_says_only_what_is_stable_is_repeated", 200, |seed| {
+    each_seed("a_lost_message_with_only_stable_operations_is_retransmitted", 200, |seed| {
         let cluster = try_log(seed, |body| carries(body, "stable") && !carries(body, "ops"));
         lost += cluster.lost.len();
     });
@@ -60,8 +60,8 @@ fn a_lost_message_that_says_only_what_is_stable_is_repeated() {
 }
 
 #[test]
-fn whichever_message_is_lost_all_nodes_show_everything() {
-    each_seed("whichever_message_is_lost_all_nodes_show_everything", 40, |seed| {
+fn all_nodes_converge_whichever_message_is_lost() {
+    each_seed("all_nodes_converge_whichever_message_is_lost", 40, |seed| {
         each_message(|is_it| try_log(seed, is_it).lost);
     });
 }
@@ -99,8 +99,8 @@ fn heal(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
 }
 
 #[test]
-fn whichever_message_is_lost_after_a_heal_everything_goes_straight_to_everyone_again() {
-    each_seed("whichever_message_is_lost_after_a_heal_everything_goes_straight_to_everyone_again", 10, |seed| {
+fn direct_mode_resumes_after_a_heal_whichever_message_is_lost() {
+    each_seed("direct_mode_resumes_after_a_heal_whichever_message_is_lost", 10, |seed| {
         each_message(|is_it| heal(seed, is_it).lost);
     });
 }

@@ -86,7 +86,7 @@ fn besides(operations: i64, max_staleness: Option<Duration>) -> usize {
 }
 
 #[test]
-fn what_is_acknowledged_is_held_in_the_log_and_nowhere_else() {
+fn acknowledged_operations_take_memory_only_in_the_log() {
     for max_staleness in [None, Some(Duration::ZERO), Some(Duration::from_secs(1))] {
         // The least of them are enough for the largest batch, whose memory is used again.
         let (few, many) = (besides(5000, max_staleness), besides(20_000, max_staleness));

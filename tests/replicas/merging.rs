@@ -64,8 +64,8 @@ fn disorder<'a>(all: &'a [Packet], rng: &mut Rng) -> Vec<Vec<&'a Packet>> {
 }
 
 #[test]
-fn messages_come_to_the_same_in_any_order_grouping_and_number() {
-    each_seed("messages_come_to_the_same_in_any_order_grouping_and_number", 300, |seed| {
+fn messages_merge_to_the_same_state_in_any_order_grouping_and_number() {
+    each_seed("messages_merge_to_the_same_state_in_any_order_grouping_and_number", 300, |seed| {
         let (nodes, all) = messages(seed, 0);
         let mut rng = Rng::new(seed);
         let plain = merge(0, nodes, all.iter().map(|packet| vec![packet]));

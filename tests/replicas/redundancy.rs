@@ -30,15 +30,15 @@ fn average(claim: &'static str, plan: FaultPlan) -> f64 {
 }
 
 #[test]
-fn where_nothing_fails_each_operation_goes_to_each_node_once() {
-    let average = average("where_nothing_fails_each_operation_goes_to_each_node_once", FaultPlan::NONE);
+fn without_faults_each_operation_is_sent_to_each_node_once() {
+    let average = average("without_faults_each_operation_is_sent_to_each_node_once", FaultPlan::NONE);
     // A node that speaks first, before its hub has heard of it, may deliver what others have told it already.
     assert!((1.0..1.05).contains(&average), "{average}");
 }
 
 #[test]
-fn whatever_fails_each_operation_goes_to_each_node_a_few_times() {
-    let average = average("whatever_fails_each_operation_goes_to_each_node_a_few_times", FaultPlan::ALL);
+fn under_faults_each_operation_is_sent_to_each_node_a_few_times() {
+    let average = average("under_faults_each_operation_is_sent_to_each_node_a_few_times", FaultPlan::ALL);
     // One to four cuts, deaths and pauses each in eight seconds, and four messages in ten lost.
     assert!(average < 4.0, "{average}");
 }

@@ -11,7 +11,7 @@ use crate::page::{assert_content, middle_of, opened};
 const SHORT: &str = "-w echo --node-count 1 --time-limit 2 --rate 20 --seed 77";
 
 #[test]
-fn the_list_of_runs_shows_figures_and_leads_to_the_report_whatever_folders_are_named() {
+fn the_list_of_runs_shows_metrics_and_links_to_reports_whatever_the_folders_are_named() {
     let ran = Ran::of(SHORT);
     let store = ran.folder.path().join("store");
     let run = ran.latest();
@@ -49,7 +49,7 @@ fn the_list_of_runs_shows_figures_and_leads_to_the_report_whatever_folders_are_n
 }
 
 #[test]
-fn no_run_is_lost_from_the_list_where_several_end_at_once() {
+fn the_list_has_every_run_even_if_several_end_at_once() {
     const AT_ONCE: usize = 4;
     const ROUNDS: usize = 3;
     let ran = Ran::of(SHORT);

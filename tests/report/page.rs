@@ -41,7 +41,7 @@ pub(crate) fn middle_of(selector: &str) -> String {
 }
 
 #[test]
-fn a_report_opens_soon_and_its_figures_are_those_of_the_results() {
+fn a_report_opens_quickly_and_its_metrics_equal_the_results() {
     let ran = Ran::of(CHALLENGE_3D);
     let Some(mut browser) = opened(&ran) else { return };
     let opened = browser.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd");
@@ -149,7 +149,7 @@ fn the_operations_of_each_client_are_shown_over_the_time_of_the_diagram() {
 }
 
 #[test]
-fn a_report_follows_who_prefers_the_dark() {
+fn a_report_follows_the_preferred_color_scheme() {
     let ran = Ran::of("-w echo --node-count 1 --time-limit 2 --rate 20");
     let Some(mut browser) = opened(&ran) else { return };
     let mut paper = |scheme: &str| {

@@ -28,7 +28,7 @@ fn saved(file: &Path) -> String {
 }
 
 #[test]
-fn each_chart_is_saved_as_an_svg_file_that_shows_what_it_shows() {
+fn each_chart_can_be_saved_as_an_equivalent_svg_file() {
     let ran = Ran::of(
         "-w broadcast --node-count 5 --time-limit 10 --rate 20 --latency 20 --loss 0.05 --seed 2 \
          --nemesis partition --nemesis-interval 2",

@@ -30,7 +30,7 @@ fn a_staleness_of_1700_ms_meets_3e_with_a_third_of_a_message_an_operation() {
 }
 
 #[test]
-fn without_staleness_everything_is_everywhere_after_one_hop() {
+fn without_staleness_values_are_everywhere_after_one_hop() {
     for fixture in [Fixture::new(25).stale(0), Fixture::new(25).stale(0).free()] {
         let outcomes = outcomes(&fixture, 2);
         for outcome in &outcomes {
@@ -42,7 +42,7 @@ fn without_staleness_everything_is_everywhere_after_one_hop() {
 }
 
 #[test]
-fn ragged_latencies_cost_little_more() {
+fn variable_latencies_cost_little_more() {
     for shape in [Shape::Uniform, Shape::Exponential] {
         assert_within(&Fixture::new(25).latency(100, shape), 2, 1.6, 700.0, f64::MAX);
         assert_within(&Fixture::new(25).latency(100, shape).free(), 2, 1.6, 700.0, f64::MAX);

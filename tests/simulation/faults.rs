@@ -26,7 +26,7 @@ fn partitions_lose_nothing_with_25_nodes_and_cost_a_message_more() {
 }
 
 #[test]
-fn partitions_lose_nothing_where_everything_goes_straight_to_everyone() {
+fn partitions_lose_nothing_in_direct_mode() {
     for nodes in [3, 5, 9] {
         let fixture = Fixture::new(nodes).stale(0).faults(&[Fault::Partition], 3, 30);
         for seed in seeds(6) {
@@ -50,7 +50,7 @@ fn loss_duplication_and_reordering_lose_nothing() {
 }
 
 #[test]
-fn who_was_stopped_catches_up() {
+fn paused_nodes_catch_up() {
     let fixture = Fixture::new(5).faults(&[Fault::Pause], 5, 40);
     for seed in seeds(8) {
         fixture.run(seed).assert_nothing_lost();

@@ -29,7 +29,7 @@ fn values(outcome: &Outcome, key: &str) -> BTreeSet<i64> {
 
 /// At the end everyone reads all that is left in a living process and nothing else, and the checker finds lost exactly
 /// what clients had been told of and is in none. Returns how many values that are.
-fn assert_only_kills_lose(outcome: &Outcome, recording: &RecordingCluster) -> usize {
+fn assert_only_orphaned_values_lost(outcome: &Outcome, recording: &RecordingCluster) -> usize {
     let reads = reads(outcome);
     let last = (0..outcome.nodes).map(|node| reads.iter().rev().find(|read| read.node == node).expect("all read"));
     let last: Vec<&Read> = last.collect();
@@ -115,10 +115,10 @@ fn runs(fault: Fault) -> impl Iterator<Item = (u64, Outcome, RecordingCluster)> 
 }
 
 #[test]
-fn a_kill_loses_what_no_living_node_holds_and_nothing_else() {
+fn a_kill_loses_exactly_the_values_that_no_living_node_holds() {
     let mut lost = 0;
     for (_, outcome, recording) in runs(Fault::Kill) {
-        lost += assert_only_kills_lose(&outcome, &recording);
+        lost += assert_only_orphaned_values_lost(&outcome, &recording);
     }
     assert!(lost > 0, "kills of all nodes leave nothing");
 }
@@ -141,7 +141,7 @@ fn assert_sees(read: &Read, value: i64, outcome: &Outcome, recording: &Recording
 }
 
 #[test]
-fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
+fn a_restarted_node_soon_holds_everything_that_the_others_hold() {
     let mut seen = 0;
     for (latency, outcome, recording) in runs(Fault::Kill) {
         let reads = reads(&outcome);
@@ -159,7 +159,7 @@ fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
 }
 
 #[test]
-fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
+fn values_written_to_a_restarted_node_are_soon_read_everywhere() {
     let mut seen = 0;
     for (latency, outcome, recording) in runs(Fault::Kill) {
         let reads = reads(&outcome);
@@ -181,7 +181,7 @@ fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
 }
 
 #[test]
-fn a_node_stopped_for_ten_seconds_catches_up() {
+fn a_node_paused_for_ten_seconds_catches_up() {
     let mut longest = Duration::ZERO;
     for (latency, outcome, recording) in runs(Fault::Pause) {
         outcome.assert_nothing_lost();
@@ -203,13 +203,13 @@ fn a_node_stopped_for_ten_seconds_catches_up() {
 }
 
 #[test]
-fn a_set_that_only_grows_keeps_the_same_promises() {
+fn a_g_set_gives_the_same_guarantees() {
     for latency in [0, 100] {
         let fixture = Fixture::g_set(5).latency(latency, Shape::Constant);
         for seed in seeds(3) {
             fixture.clone().faults(&[Fault::Partition], 5, 30).run(seed).assert_nothing_lost();
             let (outcome, recording) = fixture.clone().faults(&[Fault::Kill], 5, 30).run_watched(seed);
-            assert_only_kills_lose(&outcome, &recording);
+            assert_only_orphaned_values_lost(&outcome, &recording);
             fixture.clone().but(|simulation| simulation.loss(0.1)).run(seed).assert_nothing_lost();
         }
     }

@@ -106,19 +106,19 @@ fn assert_all(nodes: usize, latency_ms: u32, period_ms: u32, few: u64) {
 }
 
 #[test]
-fn news_goes_wherever_open_links_lead_with_3_nodes() {
+fn values_reach_all_connected_nodes_with_3_nodes() {
     assert_all(3, 100, 370, 10);
     // Cut from the first moment on and only one way, they never learn that the latency is zero.
     assert_all(3, 0, 370, 10);
 }
 
 #[test]
-fn news_goes_wherever_open_links_lead_with_5_nodes() {
+fn values_reach_all_connected_nodes_with_5_nodes() {
     assert_all(5, 100, 370, 10);
     assert_all(5, 0, 50, 10);
 }
 
 #[test]
-fn news_goes_wherever_open_links_lead_with_25_nodes() {
+fn values_reach_all_connected_nodes_with_25_nodes() {
     assert_all(25, 100, 370, 2);
 }
