@@ -1,4 +1,4 @@
-//! Every challenge in virtual time, and what the README says of them.
+//! Every challenge in virtual time, and their table in the README.
 
 #![cfg(feature = "workbench")]
 
@@ -16,7 +16,7 @@ fn every_challenge_is_met_and_the_readme_shows_the_table() {
     let is_met = |row: &&str| row.contains("` | valid | ") || row.contains("` | valid, met | ");
     assert_eq!(table.lines().skip(2).filter(|row| !is_met(row)).collect::<Vec<_>>(), [""; 0]);
     let readme = include_str!("../README.md");
-    assert!(readme.contains(&table), "the README wants `gloomers challenges --markdown`:\n{table}");
+    assert!(readme.contains(&table), "README.md must contain the output of `gloomers challenges --markdown`:\n{table}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `gloomers` from the command line: what it prints, and how it ends.
+//! The command line of `gloomers`: its output and exit codes.
 
 #![cfg(feature = "workbench")]
 
@@ -15,18 +15,18 @@ fn gloomers(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&text).into_owned())
 }
 
-/// As [`gloomers`], for what leaves nothing behind.
-fn told(line: &str) -> (Option<i32>, String) {
+/// As [`gloomers`], and asserts that it writes no files.
+fn without_files(line: &str) -> (Option<i32>, String) {
     let folder = tempfile::tempdir().expect("a folder");
-    let told = gloomers(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "{line}: nothing was begun");
-    told
+    let output = gloomers(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "{line}: nothing was started");
+    output
 }
 
 #[test]
 fn every_command_rejects_a_typographic_dash_by_name() {
     for line in ["test", "check", "analyze", "challenges", "swarm", "node echo", "tset"] {
-        let (status, text) = told(&format!("{line} \u{2013}-nemesis partition"));
+        let (status, text) = without_files(&format!("{line} \u{2013}-nemesis partition"));
         assert_eq!(status, Some(254), "{line}: {text}");
         let named = text.contains("\"\u{2013}-nemesis\"") && text.contains("U+2013") && text.contains("\"--nemesis\"");
         assert!(named, "{line}: {text}");
@@ -52,7 +52,7 @@ fn bad_command_lines_exit_with_254_before_anything_starts() {
         "node",
         "node ecko",
     ] {
-        let (status, text) = told(line);
+        let (status, text) = without_files(line);
         assert!(status == Some(254) && !text.is_empty(), "gloomers {line}: {status:?}, {text}");
     }
 }
@@ -60,10 +60,10 @@ fn bad_command_lines_exit_with_254_before_anything_starts() {
 #[test]
 fn help_and_version_exit_with_0() {
     for line in ["--help", "-h", "help", "--version", "-V", "help swarm"] {
-        assert_eq!(told(line).0, Some(0), "{line}");
+        assert_eq!(without_files(line).0, Some(0), "{line}");
     }
     for command in ["test", "check", "analyze", "challenges", "swarm", "node"] {
-        let (status, text) = told(&format!("{command} --help"));
+        let (status, text) = without_files(&format!("{command} --help"));
         assert!(status == Some(0) && text.contains("Usage: gloomers "), "{command}: {text}");
     }
 }

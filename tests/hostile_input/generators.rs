@@ -1,4 +1,4 @@
-//! Messages that are almost right, made at random.
+//! Generators of random messages that are almost valid.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -25,7 +25,7 @@ pub(crate) fn json() -> impl Strategy<Value = String> {
     })
 }
 
-/// Times as they could be, or not at all.
+/// Plausible times, edge cases, and values that are no number.
 fn number() -> impl Strategy<Value = String> {
     let edges = [0, 1, 2, 3, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 63) - 1, 1 << 63, u64::MAX - 1, u64::MAX];
     prop_oneof![
@@ -37,10 +37,10 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What a replica could say if it had lost its mind.
+/// Gossip messages with arbitrary values.
 pub(crate) fn gossip() -> impl Strategy<Value = String> {
     let numbers = || prop::collection::vec(number(), 0..8).prop_map(|items| format!("[{}]", items.join(",")));
-    // Nodes from the last one on stand for what is handed on for others: a name and an operation.
+    // Node numbers from 3 on are carriers, whose operations contain an orphan.
     let packed = (3..8_u8, prop::collection::vec(numbers(), 0..3));
     let packed = packed.prop_map(|(node, packed)| format!("[{node},0,1,{}]", packed.join(",")));
     let runs = prop::collection::vec(prop_oneof![numbers(), packed, json()], 0..4)
@@ -50,7 +50,7 @@ pub(crate) fn gossip() -> impl Strategy<Value = String> {
         prop_oneof![4 => present, 1 => Just(String::new())]
     };
     let pair = || (number(), number()).prop_map(|(first, second)| format!("[{first},{second}]"));
-    // Mostly one incarnation, so that messages are heard.
+    // Mostly one incarnation, so that messages are not ignored.
     let incarnation = (0..9_000_000_u64).prop_map(|age| (1_763_838_000_000_500 + age, age));
     let incarnation = incarnation.prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
     let odd_incarnation = (number(), number()).prop_map(|(at, age)| format!(",\"at\":{at},\"age\":{age}"));
@@ -72,7 +72,7 @@ pub(crate) fn gossip() -> impl Strategy<Value = String> {
         })
 }
 
-/// A message whose body has the keys that nodes know, with anything under them.
+/// Bodies with known keys and arbitrary values.
 pub(crate) fn request() -> impl Strategy<Value = String> {
     let kinds = ["init", "echo", "generate", "broadcast", "read", "topology", "gossip", "error", "read_ok", "?"];
     let keys = ["msg_id", "in_reply_to", "echo", "message", "topology", "node_id", "node_ids", "code", "text", "type"];

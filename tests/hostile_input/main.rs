@@ -1,6 +1,6 @@
-//! Whatever arrives, a node goes on: it never panics, never stops, and never prints a line that would mute it.
+//! Nodes under invalid input: they never panic, never stop, and never print a line that would mute them.
 //!
-//! Every test ends with a good request and its answer.
+//! Every test ends with a valid request, which must be answered.
 
 mod corpus;
 mod generators;
@@ -22,11 +22,11 @@ use proptest::prelude::*;
 use protocol::{Participants, SentMessage, answers, messages};
 use serde_json::Value;
 
-/// Nothing but `n0` speaks, and only to those who are there.
+/// Asserts that all messages are from `n0`, to existing participants.
 fn assert_addressed(sent: &[SentMessage]) {
     let mut participants = Participants::new(["n0", "n1", "n2"]);
     for message in sent {
-        // Clients are whoever asked.
+        // The destination of a reply is a client.
         if message.integer("in_reply_to").is_some() {
             participants.add(&message.dest);
         }
@@ -34,7 +34,7 @@ fn assert_addressed(sent: &[SentMessage]) {
     participants.assert_know("n0", sent);
 }
 
-/// A node, and a request that it must answer whatever came before.
+/// A node, and a valid request that it must answer after any input.
 struct NodeUnderTest<N: Node> {
     host: Host<N>,
     good: &'static str,
@@ -57,7 +57,7 @@ where
     }
 
     /// # Panics
-    /// The node is no longer itself.
+    /// The node does not answer its valid request.
     fn assert_serves(&mut self) {
         self.asked += 1;
         let body = format!(r#"{{"msg_id":{},{}}}"#, self.asked, self.good);
@@ -67,7 +67,7 @@ where
     }
 }
 
-/// A victim of each kind.
+/// One node of each kind.
 fn nodes_under_test() -> (NodeUnderTest<Echo>, NodeUnderTest<UniqueIds>, NodeUnderTest<Broadcast>) {
     (
         NodeUnderTest::new(r#""type":"echo","echo":{"a":[1,"b"]}"#),
@@ -76,8 +76,8 @@ fn nodes_under_test() -> (NodeUnderTest<Echo>, NodeUnderTest<UniqueIds>, NodeUnd
     )
 }
 
-/// Every node endures all of it, and is well after each part.
-fn feed(parts: &[Vec<u8>]) {
+/// Feeds every node, and asserts after each part that it serves.
+fn assert_survived(parts: &[Vec<u8>]) {
     let (mut echo, mut ids, mut broadcast) = nodes_under_test();
     for part in parts {
         echo.feed(part);
@@ -93,14 +93,14 @@ fn feed(parts: &[Vec<u8>]) {
 
 #[test]
 fn a_node_survives_every_bad_line() {
-    feed(&corpus());
+    assert_survived(&corpus());
 }
 
 #[test]
 fn a_node_survives_bad_lines_with_either_line_ending() {
     let ended: Vec<_> = corpus().into_iter().map(|line| [line.as_slice(), b"\r\n"].concat()).collect();
-    feed(&ended);
-    feed(&[ended.concat()]);
+    assert_survived(&ended);
+    assert_survived(&[ended.concat()]);
 }
 
 #[test]
@@ -159,18 +159,18 @@ proptest! {
 
     #[test]
     fn a_node_survives_any_bytes(lines in prop::collection::vec(any::<u8>(), 0..2000)) {
-        feed(&[lines]);
+        assert_survived(&[lines]);
     }
 
     #[test]
     fn a_node_survives_any_json(lines in prop::collection::vec(json(), 0..20)) {
-        feed(&[lines.join("\n").as_bytes().to_vec()]);
+        assert_survived(&[lines.join("\n").as_bytes().to_vec()]);
     }
 
     #[test]
     fn a_node_survives_any_request(lines in prop::collection::vec((source(), request()), 0..20)) {
         let lines: String = lines.iter().map(|(src, body)| line(src, "n0", body)).collect();
-        feed(&[lines.as_bytes().to_vec()]);
+        assert_survived(&[lines.as_bytes().to_vec()]);
     }
 
     #[test]
@@ -183,19 +183,19 @@ proptest! {
             let at = at.index(line.len());
             line[at] = byte;
         }
-        feed(&[line]);
+        assert_survived(&[line]);
     }
 
     #[test]
     fn a_replica_survives_invalid_values_in_every_field(
-        heard in prop::collection::vec((source(), gossip(), 0..700_u64, any::<bool>()), 1..40),
+        messages in prop::collection::vec((source(), gossip(), 0..700_u64, any::<bool>()), 1..40),
     ) {
         let mut node = NodeUnderTest::<Broadcast>::new(r#""type":"read""#);
-        for (number, (src, body, pause_ms, tells)) in heard.into_iter().enumerate() {
+        for (number, (src, body, pause_ms, broadcasts)) in messages.into_iter().enumerate() {
             node.feed(line(src, "n0", &body).as_bytes());
-            if tells {
-                let told = format!(r#"{{"type":"broadcast","message":{number},"msg_id":1}}"#);
-                node.feed(line("c3", "n0", &told).as_bytes());
+            if broadcasts {
+                let body = format!(r#"{{"type":"broadcast","message":{number},"msg_id":1}}"#);
+                node.feed(line("c3", "n0", &body).as_bytes());
             }
             let sent = node.host.pass(Duration::from_millis(pause_ms));
             assert_addressed(&sent);
@@ -206,7 +206,7 @@ proptest! {
     }
 }
 
-/// What a real node prints when it is told all of this at once, and how it ends.
+/// The messages that a node's program prints for this input.
 fn output(program: &str, input: &[u8]) -> Vec<SentMessage> {
     let sent = messages(&protocol::output_of(program, input));
     assert_addressed(&sent);
@@ -222,7 +222,7 @@ fn node_processes_survive_the_whole_corpus_in_one_burst() {
         (env!("CARGO_BIN_EXE_unique-ids"), r#"{"type":"generate","msg_id":1}"#),
         (env!("CARGO_BIN_EXE_broadcast"), r#"{"type":"read","msg_id":1}"#),
     ] {
-        // The last line has no end.
+        // The last line lacks its newline.
         let good = line("c99", "n0", body);
         let sent = output(
             program,

@@ -1,4 +1,4 @@
-//! What a replica was told reaches another one, or was refused, whatever it is and whatever a third has sent.
+//! A value is replicated or rejected, whatever it is and whatever invalid gossip a third node has sent.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use gossip_gloomers::wire::{MAX_DEPTH, REQUEST};
 use crate::host::{Host, init, line};
 use crate::protocol::SentMessage;
 
-/// `n0` and `n1` of three.
+/// Nodes `n0` and `n1` of a cluster of three.
 struct Pair([Host<Broadcast>; 2]);
 
 impl Pair {
@@ -22,7 +22,7 @@ impl Pair {
         pair
     }
 
-    /// Lets time go by, with whatever they say to each other; returns how many lines that was.
+    /// Advances the time and delivers messages between the two; returns their number.
     fn pass(&mut self, duration: Duration) -> usize {
         let mut count = 0;
         for _ in 0..duration.as_millis() {
@@ -40,7 +40,7 @@ impl Pair {
 
     fn deliver(&mut self, to: usize, message: &SentMessage) {
         let (src, dest) = (["n1", "n0"][to], ["n0", "n1"][to]);
-        // A message is answered by timers alone.
+        // Replicas respond to gossip only when a timer fires.
         assert!(
             self.0[to]
                 .deliver(&line(src, dest, &serde_json::to_string(&message.body).expect("it was JSON")))
@@ -80,8 +80,8 @@ fn an_absurd_period_in_a_message_does_not_silence_a_follower() {
     let for_ever = "\"next\":[18446744073709551615,18446744073709551615]";
     let from_hub = format!(r#"{{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,{for_ever}}}"#);
     pair.0[1].deliver(&line("n0", "n1", &from_hub));
-    let told = pair.0[1].deliver(&line("c1", "n1", r#"{"type":"broadcast","message":7,"msg_id":1}"#));
-    assert_eq!(told[0].kind(), "broadcast_ok");
+    let sent = pair.0[1].deliver(&line("c1", "n1", r#"{"type":"broadcast","message":7,"msg_id":1}"#));
+    assert_eq!(sent[0].kind(), "broadcast_ok");
     pair.pass(Duration::from_secs(5));
     let sent = pair.0[0].deliver(&line("c2", "n0", r#"{"type":"read","msg_id":1}"#));
     assert_eq!(sent[0].body["messages"].to_string(), "[7]");
@@ -94,13 +94,13 @@ fn an_invalid_incarnation_is_not_gossiped_about_for_ever() {
         r#"{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,"ops":[[2,9223372036854775807,1,777]]}"#;
     pair.0[0].deliver(&line("n2", "n0", ops));
     pair.pass(Duration::from_secs(10));
-    assert_eq!(pair.pass(Duration::from_secs(10)), 0, "they are silent again");
+    assert_eq!(pair.pass(Duration::from_secs(10)), 0, "they are idle again");
 }
 
 #[test]
 fn an_orphan_nested_too_deep_to_be_wrapped_is_not_forwarded() {
     let mut pair = Pair::new();
-    // As deep as a line can nest, and above a gap that nobody fills.
+    // As deep as a line can nest, and above a gap that is never filled.
     let deepest = nested(MAX_DEPTH - 4);
     let ops = format!(
         r#"{{"type":"gossip","at":1763838009000000,"age":9000000,"follows":0,"ops":[[2,0,2,{deepest}],[2,0,4,7]]}}"#
