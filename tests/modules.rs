@@ -1,12 +1,12 @@
-//! Which module depends on which, read off the sources, and that none depends on itself in a circle.
+//! The dependency graph of the modules, from the sources, must have no cycles.
 //!
-//! `cargo test --test modules -- --nocapture graph` prints it, one module a line and in an order in which each depends
-//! on those above it. Modules are those of `src` and of `src/workbench`; code of tests does not count.
+//! `cargo test --test modules -- --nocapture graph` prints it in topological order, one module a line. Modules are
+//! those of `src` and of `src/workbench`; code of tests does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// The two halves of one contract: a node is given its outbox, and an outbox is one of its node.
+/// The one permitted cycle: a node's handlers receive an outbox, and an outbox is generic over its node.
 const CONTRACT: [&str; 2] = ["node", "outbox"];
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -31,7 +31,7 @@ fn code(text: &str) -> (String, Vec<&str>) {
     (code, tests)
 }
 
-/// The module that a path after `crate::` begins with.
+/// The module in which a path after `crate::` starts.
 fn module_of(path: &str) -> Option<String> {
     let mut names = path.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
     let first = names.next()?;
@@ -41,7 +41,7 @@ fn module_of(path: &str) -> Option<String> {
     first.starts_with(char::is_lowercase).then(|| first.to_owned())
 }
 
-/// Adds what the code of a module and of those below it depends on.
+/// Adds the dependencies of a module and its submodules.
 fn collect(module: &str, file: &Path, graph: &mut Graph) {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let (code, tests) = code(&text);
@@ -90,7 +90,7 @@ fn the_module_graph_has_no_cycle() {
         let Some(module) = ready else {
             let stuck: Vec<_> =
                 graph.iter().map(|(module, others)| format!("{module} -> {:?}", &(others - &done))).collect();
-            panic!("these depend on each other:\n{}", stuck.join("\n"));
+            panic!("these modules form a cycle:\n{}", stuck.join("\n"));
         };
         let others = graph.remove(&module).unwrap_or_default();
         println!("{module:<22} {}", others.into_iter().collect::<Vec<_>>().join(" "));

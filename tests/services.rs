@@ -1,5 +1,5 @@
-//! Nodes over the services, and those on the replicated log where there are such: valid in virtual time, whatever goes
-//! wrong with them and between them. Only a kill is forbidden where values live in the nodes alone.
+//! Nodes on services, and the corresponding ones on the replicated log, in virtual time under faults: their runs are
+//! valid. Nodes that keep values only in memory are not killed.
 
 #![cfg(feature = "workbench")]
 
@@ -7,12 +7,12 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// How many seeds each claim is tried with: a few, or `SEEDS`.
+/// The number of seeds per claim: five, or `SEEDS`.
 fn seeds() -> u64 {
     std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(5)
 }
 
-/// The results of a test, by a path of keys.
+/// The results of a test, by JSON pointer.
 fn result(options: &str, seed: u64) -> impl Fn(&str) -> Value {
     let store = tempfile::tempdir().expect("a folder");
     let line = format!("test --virtual-time --seed {seed} {options}");
@@ -33,7 +33,7 @@ fn assert_valid(options: &str) {
     }
 }
 
-/// Every operation succeeds.
+/// Asserts that every operation succeeds.
 fn assert_available(options: &str) {
     for seed in 0..seeds() {
         let result = result(options, seed);
@@ -43,7 +43,7 @@ fn assert_available(options: &str) {
     }
 }
 
-/// As [`assert_valid`], but for tests in which all nodes may be down for so long that nothing ever succeeds.
+/// As [`assert_valid`], for tests in which all nodes may be down for so long that no operation succeeds.
 fn assert_sound(options: &str) {
     for seed in 0..seeds() {
         let result = result(options, seed);

@@ -1,10 +1,10 @@
-//! The same seed gives the same files, byte by byte, whatever goes wrong on the way.
+//! Tests in virtual time: the same seed gives the same files, byte for byte, also under faults.
 
 #![cfg(feature = "workbench")]
 
 use std::process::Command;
 
-/// What is to be the same to the byte: histories, results and the page.
+/// The files to compare.
 const FILES: [&str; 6] = ["history.edn", "history.txt", "results.edn", "results.json", "report.html", "index.json"];
 
 /// Runs a test in virtual time; returns its exit status and its files.
@@ -47,7 +47,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_different_ones() {
     }
 }
 
-/// Every workload on its least cluster, with the threads it needs.
+/// Every workload on its smallest cluster, with the concurrency that it needs.
 const WORKLOADS: [&str; 10] = [
     "-w echo --node-count 1",
     "-w unique-ids --node-count 1",
@@ -61,7 +61,7 @@ const WORKLOADS: [&str; 10] = [
     "-w txn-rw-register --node-count 2 --concurrency 2n",
 ];
 
-/// When clients began operations before the limit, in seconds.
+/// The times at which client operations were invoked before the limit, in seconds.
 fn begun_s(history: &str, limit_s: f64) -> Vec<f64> {
     let invocations = history.lines().filter(|line| line.contains(":type :invoke"));
     let times = invocations.map(|line| {

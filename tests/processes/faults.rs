@@ -22,7 +22,7 @@ pub(crate) fn a_node_that_repeats_ids_is_invalid() {
     assert_eq!(run.count("/workload/duplicated-count"), 10);
 }
 
-/// The verdict is Maelstrom's, which sees a node that falls silent; ours is to say why.
+/// Asserts that the run reports the line that muted the node. Maelstrom's verdict only reflects that it fell silent.
 fn assert_muted(run: &Run) {
     let muted = run.result("/gloomers/muted");
     let quoted: Vec<_> = muted.as_array().expect("a list").iter().map(|muted| &muted["line"]).collect();
@@ -35,7 +35,7 @@ fn assert_muted(run: &Run) {
 }
 
 const ECHO: &str = "-w echo --node-count 1 --time-limit 2 --rate 50";
-/// Where a request without an answer is no offence.
+/// A workload in which unanswered requests are valid.
 const IDS: &str = "-w unique-ids --node-count 1 --time-limit 2 --rate 50";
 
 pub(crate) fn a_node_that_prints_garbage_is_muted_and_quoted() {
@@ -63,9 +63,9 @@ pub(crate) fn a_node_that_exits_leaves_a_history_without_a_verdict() {
     assert!(run.page.contains(&format!("Node n0 crashed with exit status: {STATUS}")), "{}", run.page);
     let last = run.page.lines().last().expect("a line");
     assert!(last.starts_with("There is no verdict: n0 died after ") && last.contains("(exit status: 3)"), "{last}");
-    let told: Vec<_> = run.stderr.match_indices("n0 died (exit status: 3); the last it wrote to stderr:\n").collect();
-    assert_eq!(told.len(), 1, "{}", run.stderr);
-    assert!(told[0].0 < run.stderr.find("ending the nodes").expect("the last phase"), "{}", run.stderr);
+    let lines: Vec<_> = run.stderr.match_indices("n0 died (exit status: 3); the last it wrote to stderr:\n").collect();
+    assert_eq!(lines.len(), 1, "{}", run.stderr);
+    assert!(lines[0].0 < run.stderr.find("ending the nodes").expect("the last phase"), "{}", run.stderr);
     assert!(run.stderr.contains("\n    oh no\n"), "{}", run.stderr);
     let history = run.file("history.edn").expect("a history");
     let answered = history.lines().filter(|op| op.contains(":type :ok")).count();
@@ -100,7 +100,7 @@ pub(crate) fn a_node_that_never_answers_is_invalid() {
     assert_eq!(run.result("/gloomers/muted"), json!([]));
 }
 
-/// What a run that was broken off says last: why.
+/// The last line of an aborted run, which states the reason.
 fn why_broken_off(fault: &str, options: &str) -> String {
     let run = Run::of_broken(fault, options);
     run.assert_no_verdict();

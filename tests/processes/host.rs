@@ -1,4 +1,4 @@
-//! What the machine does to a test: files that cannot be executed, disks and readers that take nothing.
+//! Failures of the host: files that cannot be executed, full disks, and a closed stdout.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -50,8 +50,8 @@ pub(crate) fn a_file_that_cannot_be_executed_ends_the_test_before_it_starts() {
     }
 }
 
-/// The verdict is on stderr, and the exit status is its.
-fn assert_told_on_stderr(options: &str, stdout: Stdio, verdict: &str, status: i32) {
+/// Asserts that the verdict is on stderr and in the exit status.
+fn assert_reported_on_stderr(options: &str, stdout: Stdio, verdict: &str, status: i32) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = gloomers_on_broken(&folder, "repeats-ids", options);
     command.stdout(stdout);
@@ -62,7 +62,7 @@ fn assert_told_on_stderr(options: &str, stdout: Stdio, verdict: &str, status: i3
     assert_eq!(run.result("/gloomers/muted"), json!([]), "the files are there");
 }
 
-/// A pipe that nobody reads.
+/// A pipe whose reading end is closed.
 fn closed() -> Stdio {
     let (_, writer) = std::io::pipe().expect("a pipe");
     writer.into()
@@ -71,10 +71,10 @@ fn closed() -> Stdio {
 pub(crate) fn a_stdout_that_cannot_be_written_costs_no_verdict() {
     let full = || OpenOptions::new().write(true).open("/dev/full").expect("it takes nothing").into();
     thread::scope(|scope| {
-        scope.spawn(|| assert_told_on_stderr(ECHO, closed(), "valid", 0));
-        scope.spawn(|| assert_told_on_stderr(IDS, closed(), "invalid", 1));
+        scope.spawn(|| assert_reported_on_stderr(ECHO, closed(), "valid", 0));
+        scope.spawn(|| assert_reported_on_stderr(IDS, closed(), "invalid", 1));
         if cfg!(target_os = "linux") {
-            scope.spawn(move || assert_told_on_stderr(ECHO, full(), "valid", 0));
+            scope.spawn(move || assert_reported_on_stderr(ECHO, full(), "valid", 0));
         }
     });
 }

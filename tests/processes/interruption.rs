@@ -1,4 +1,4 @@
-//! Ctrl-C in the middle of a test.
+//! Interrupted tests: Ctrl-C and other signals.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -15,23 +15,23 @@ use rustix::fs::{FlockOperation, flock};
 use crate::broken;
 use crate::run::{Run, gloomers, gloomers_on_broken};
 
-/// Milliseconds until something that certainly happens must have happened.
-const PATIENCE_MS: u32 = 40_000;
+/// How long to wait for any event, in milliseconds.
+const TIMEOUT_MS: u32 = 40_000;
 const NODES: usize = 3;
 
-/// Asks again every ten milliseconds.
-#[expect(clippy::disallowed_methods, reason = "it looks on from outside")]
-fn await_some<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..PATIENCE_MS / 10 {
-        if let Some(answer) = question() {
-            return answer;
+/// Polls every ten milliseconds until there is a value.
+#[expect(clippy::disallowed_methods, reason = "it polls other processes")]
+fn await_some<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..TIMEOUT_MS / 10 {
+        if let Some(value) = poll() {
+            return value;
         }
         thread::sleep(Duration::from_millis(10));
     }
     panic!("{what} never happened");
 }
 
-/// The processes of all nodes, which each writes to its log, once all run.
+/// The process ids of all nodes, from their logs, once all run.
 fn nodes(store: &Path) -> Option<Vec<Pid>> {
     let logs = store.join("current/node-logs");
     let pid = |node| {
@@ -60,7 +60,7 @@ pub(crate) fn ctrl_c_ends_every_node() {
     }
 }
 
-/// Sends a signal to `gloomers` once it has reported that so many messages were sent.
+/// Sends a signal to `gloomers` once it has logged that many messages.
 fn signal_after(messages: usize, gloomers: &mut Child, signal: Signal) {
     let mut stderr = BufReader::new(gloomers.stderr.take().expect("a pipe"));
     let (mut sent, mut line) = (0, String::new());
@@ -95,7 +95,7 @@ pub(crate) fn a_test_interrupted_in_virtual_time_is_checked_and_marked() {
     assert_cut_short("-w broadcast --node-count 5 --time-limit 4000 --rate 1000 --virtual-time");
 }
 
-/// Everything that held the lock is gone.
+/// Waits until no process holds the lock.
 fn await_lock(lock: &File) {
     await_some("the end of all that nodes were", || flock(lock, FlockOperation::NonBlockingLockExclusive).ok());
 }

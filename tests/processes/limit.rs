@@ -1,4 +1,4 @@
-//! Clients go on until the time limit.
+//! Clients continue until the time limit.
 
 use std::thread;
 
@@ -31,12 +31,12 @@ pub(crate) fn clients_continue_until_the_time_limit_under_any_nemesis() {
     let limit_s = 4.0;
     thread::scope(|scope| {
         for workload in WORKLOADS {
-            // The nemesis' second act lies behind the limit.
+            // The nemesis acts only once within the limit.
             scope.spawn(move || {
                 let options = format!("{workload} --time-limit {limit_s} --rate 50 --nemesis partition --seed 1");
                 let run = Run::of(&format!("{options} --nemesis-interval 1000"));
                 let last = last_s(&run.file("history.edn").expect("a history"), limit_s);
-                // A second is far more than the greatest gap, and far less than what was missing.
+                // A second is far more than the longest gap between operations.
                 assert!(last > limit_s - 1.0, "the last operation began at {last} s: {options}");
             });
         }

@@ -1,8 +1,8 @@
-//! Whole tests of real processes, through the command line: verdicts, exit codes, files, counts of messages; no times.
+//! Whole tests of real processes, through the command line: verdicts, exit codes, files and message counts.
 //!
-//! Without the usual harness, for two reasons: a run lasts seconds in which it computes next to nothing, so all run at
-//! once whatever the number of cores; and this program is also the broken node ([`broken`]), which may print nothing
-//! but its lines. A text on the command line selects the claims whose names contain it.
+//! Without the usual harness, for two reasons: a run takes seconds but hardly any CPU time, so all run in parallel on
+//! any number of cores; and this program is also the broken node ([`broken`]), which may print only its messages.
+//! Arguments select the claims whose names contain one of them.
 
 mod broken;
 mod faults;
@@ -17,7 +17,7 @@ use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::thread;
 
-/// A name, and what holds if it does not panic.
+/// The name and the body of a test.
 type Claim = (&'static str, fn());
 
 macro_rules! claims {

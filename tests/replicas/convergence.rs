@@ -1,4 +1,4 @@
-//! Whatever happens before a heal, soon after it all replicas hold all that any of them held.
+//! Convergence: soon after a heal, all replicas hold every operation that any of them held.
 
 use std::time::Duration;
 
@@ -9,35 +9,34 @@ use crate::fault_plan::{self, FaultPlan, MAX_PAUSE, Mode};
 use crate::network::Cluster;
 use crate::rng::{Rng, each_seed};
 
-/// Troubles last this long.
+/// How long faults are injected.
 const FAULTS_FOR: Duration = Duration::from_secs(8);
 
-/// A lost node is asked after this often.
+/// The interval at which lost nodes are probed.
 const PROBE_INTERVAL: Duration = Duration::from_millis(700);
 
-/// A period is never longer than this many tenths of the one-way latency, or than this while that is unknown.
+/// The maximum period: tenths of the one-way latency, and the bound before that is measured.
 const TENTHS: u32 = 37;
 const INITIAL_PERIOD: Duration = Duration::from_millis(370);
 
-/// What lies above a gap is looked at no more often, and handed on at the second look.
+/// The interval at which gaps are checked; orphans are forwarded at the second check.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// By then all are equal.
+/// Upper bound on the time from the heal to convergence.
 ///
-/// News takes two rounds and four hops, and a second for what was lost (2T + 4L + 1 s, which the node promises where
-/// everyone is known to be there). Before that a node that was killed settles; what was sent in redundant is missed after
-/// the silence that acknowledgements may take, twice if that of an earlier message comes last, and three questions;
-/// and a doubted node is found again within three probes: to the lost hub, from it, and to the node that only one of
-/// its followers knows. A node that was stopped while a message was under way makes the latency seem that much longer,
-/// and T and L with it.
+/// Propagation takes two rounds, four hops, and a second for retransmissions (2T + 4L + 1 s, the guarantee without
+/// suspicions). Before that, a killed node settles; a lost message is detected after the longest delay of an
+/// acknowledgement, twice if an earlier message is acknowledged last, and three attempts; and a suspected node is found
+/// within three probes: to the lost hub, from it, and to a node that only one of its followers knows. A pause while a
+/// message was in transit makes the measured latency that much longer, and T and L with it.
 fn bound(cluster: &Cluster, plan: FaultPlan) -> Duration {
-    let stopped = if plan.pauses { MAX_PAUSE } else { Duration::ZERO };
-    let hop = cluster.network.longest + stopped / 2;
+    let pause = if plan.pauses { MAX_PAUSE } else { Duration::ZERO };
+    let hop = cluster.network.longest + pause / 2;
     let period = cluster.settings.max_staleness.unwrap_or((hop * TENTHS / 10).max(INITIAL_PERIOD));
-    let promise = period * 2 + hop * 4 + Duration::from_secs(1);
-    let silence = (period * 4).max(ACKNOWLEDGE_WITHIN);
-    let question = (hop * 4).max(Duration::from_millis(150));
-    SETTLE + silence * 2 + question * 3 + PROBE_INTERVAL * 3 + silence.max(ORPHAN_TIMEOUT) * 2 + promise
+    let propagation = period * 2 + hop * 4 + Duration::from_secs(1);
+    let ack_delay = (period * 4).max(ACKNOWLEDGE_WITHIN);
+    let attempt = (hop * 4).max(Duration::from_millis(150));
+    SETTLE + ack_delay * 2 + attempt * 3 + PROBE_INTERVAL * 3 + ack_delay.max(ORPHAN_TIMEOUT) * 2 + propagation
 }
 
 fn assert_converges(seed: u64, plan: FaultPlan) {

@@ -1,4 +1,4 @@
-//! What a line between replicas says, read by other means than theirs.
+//! A decoder of gossip messages that is independent of the implementation.
 
 use std::ops::RangeInclusive;
 
@@ -27,10 +27,10 @@ struct Body<'a> {
     ops: Vec<Vec<serde_json::Value>>,
 }
 
-/// Who made operations: a node in one of its incarnations.
+/// The origin of operations: a node in one of its incarnations.
 pub(crate) type Origin = (u32, u64);
 
-/// An operation, or one that is handed on for a origin who may be dead, under its name.
+/// An operation, or the orphan that an operation of a carrier contains, with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     Plain(i64),
@@ -47,7 +47,7 @@ impl Operation {
         Self::Forwarded((small(integer(node)), incarnation, small(integer(number))), Box::new(Self::read(forwarded)))
     }
 
-    /// Who made what is forwarded in it, and the estates that it went through.
+    /// The origins of the orphan in it, and of the carriers around that.
     fn origins(&self) -> Vec<Origin> {
         match self {
             Self::Plain(_) => Vec::new(),
@@ -57,7 +57,7 @@ impl Operation {
         }
     }
 
-    /// What was made, and its name.
+    /// The innermost operation, and its name.
     pub(crate) fn unpack(&self, name: Name) -> (Name, i64) {
         match self {
             Self::Plain(operation) => (name, *operation),
@@ -66,7 +66,7 @@ impl Operation {
     }
 }
 
-/// Operations of one origin, in order.
+/// Consecutive operations of one origin.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) origin: Origin,
@@ -75,7 +75,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Their numbers; there is at least one.
+    /// Their numbers.
     pub(crate) fn numbers(&self) -> RangeInclusive<u32> {
         self.first..=self.first - 1 + small(i64::try_from(self.operations.len()).expect("few"))
     }
@@ -87,27 +87,27 @@ pub(crate) struct GossipMessage {
     pub(crate) to: usize,
     /// The sender's incarnation.
     pub(crate) incarnation: u64,
-    /// Whom the sender follows; itself if it is a hub.
+    /// The node that the sender follows; itself if it is a hub.
     pub(crate) follows: Option<usize>,
     pub(crate) have: Vec<(Origin, u32)>,
     pub(crate) runs: Vec<Run>,
 }
 
 impl GossipMessage {
-    /// Whoever it names as the origin of something.
+    /// All origins that it names.
     pub(crate) fn origins(&self) -> impl Iterator<Item = Origin> + '_ {
         let runs = self.runs.iter().map(|run| run.origin);
         let forwarded = self.runs.iter().flat_map(|run| run.operations.iter().flat_map(Operation::origins));
         self.have.iter().map(|(origin, _)| *origin).chain(runs).chain(forwarded)
     }
 
-    /// How many operations it carries.
+    /// The number of operations in it.
     pub(crate) fn carried(&self) -> usize {
         self.runs.iter().map(|run| run.operations.len()).sum()
     }
 }
 
-/// What a node printed.
+/// A line of a node's output.
 #[derive(Debug)]
 pub(crate) enum Output {
     ToReplica(GossipMessage),

@@ -1,4 +1,4 @@
-//! What happens to a cluster, drawn from a seed: operations, partitions, kills and pauses until the heal.
+//! Random schedules of operations, partitions, kills and pauses, from a seed, that end with a heal.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use gossip_gloomers::gossip::Settings;
 use crate::network::{Action, Cluster, Network};
 use crate::rng::Rng;
 
-/// The longest that a node is stopped.
+/// Upper bound on the length of a pause.
 pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// The longest that it stays dead.
+/// Upper bound on the time from a kill to the restart.
 const MAX_DOWNTIME: Duration = Duration::from_secs(2);
 
-/// What may happen.
+/// The faults that may happen.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FaultPlan {
     pub(crate) cuts: bool,
     pub(crate) kills: bool,
     pub(crate) pauses: bool,
-    /// Messages are lost and repeated.
+    /// Whether messages are lost and duplicated.
     pub(crate) noise: bool,
     pub(crate) mode: Mode,
 }
@@ -30,7 +30,7 @@ impl FaultPlan {
     pub(crate) const NONE: Self = Self { cuts: false, kills: false, pauses: false, noise: false, mode: Mode::Rounds };
     pub(crate) const ALL: Self = Self { cuts: true, kills: true, pauses: true, noise: true, mode: Mode::Rounds };
 
-    /// Each of these things in half of the cases.
+    /// A random subset of these faults.
     pub(crate) fn any(self, rng: &mut Rng) -> Self {
         let mut half = |may: bool| may && rng.percent(50);
         let (cuts, kills, pauses, noise) = (half(self.cuts), half(self.kills), half(self.pauses), half(self.noise));
@@ -45,12 +45,12 @@ fn network(rng: &mut Rng, noise: bool) -> Network {
     Network { shortest, longest, loss: rate(), duplication: rate() }
 }
 
-/// How news goes from node to node.
+/// How operations are replicated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// In rounds: even one who measures the longest pause does not think that two hops take as long as news may.
+    /// In rounds: the bound on staleness is so large that not even a pause makes two hops seem to exceed it.
     Rounds,
-    /// Direct to everyone, as long as nobody is doubted and two hops seem to take as long as news may.
+    /// In direct mode, while no node is suspected and two hops seem to exceed the bound on staleness.
     Direct,
 }
 
@@ -62,7 +62,7 @@ fn settings(rng: &mut Rng, mode: Mode) -> Settings {
     Settings { max_staleness }
 }
 
-/// Links that fail together: between two sides, in one direction of it or both, or any here and there.
+/// Links that fail together: between two sides, in one direction or both, or at random.
 fn cut(rng: &mut Rng, nodes: usize) -> BTreeSet<(usize, usize)> {
     let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
     let kind = rng.below(3);
@@ -75,7 +75,7 @@ fn cut(rng: &mut Rng, nodes: usize) -> BTreeSet<(usize, usize)> {
     .collect()
 }
 
-/// A cluster whose faults and operations are spread over `duration`, which ends with a heal.
+/// A cluster with faults and operations spread over `duration`, and a heal at its end.
 pub(crate) fn cluster(seed: u64, plan: FaultPlan, duration: Duration) -> Cluster {
     let mut rng = Rng::new(seed);
     let nodes = rng.one_of(&[2, 3, 3, 4, 5, 5, 6, 8]);

@@ -1,5 +1,5 @@
-//! The hub cut off, alone or with a minority: on both sides news soon travels as it did before, and after the heal
-//! there is one hub again.
+//! The hub partitioned off, alone or with a minority: both sides soon propagate operations as fast as before, and after
+//! the heal there is one hub again.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,17 +11,16 @@ use crate::rng::{Rng, each_seed};
 
 const LATENCY: Duration = Duration::from_millis(100);
 
-/// The longest that news takes where nobody is doubted: the origin waits for its turn, the hub for its round, and then
-/// there are two hops.
+/// The maximum propagation time without suspicions: the waits of the origin and the hub for their rounds, and two hops.
 const NORMAL: Duration = Duration::from_millis(2 * 370 + 2 * 100);
 
-/// By then a node that is doubted is no longer waited for, and another hub is followed.
+/// By then an unreachable hub is suspected, and another one is followed.
 const SUSPICION: Duration = Duration::from_secs(3);
 
-/// By then two hubs that can deliver each other again are one.
+/// By then two hubs that can reach each other again have merged.
 const MERGE: Duration = Duration::from_secs(2);
 
-/// A cluster that has settled, and whose nodes have news now and then.
+/// A cluster four seconds after its start, with operations in between.
 fn settled(nodes: usize, rng: &mut Rng) -> Cluster {
     let network = Network { shortest: LATENCY, longest: LATENCY, loss: 0, duplication: 0 };
     let mut cluster = Cluster::new(nodes, network, Settings::default(), Rng::new(rng.below(u64::MAX)));
@@ -32,7 +31,7 @@ fn settled(nodes: usize, rng: &mut Rng) -> Cluster {
     cluster
 }
 
-/// Appends at nodes of a side now and then, and sees each operation at all of them soon; adds how long each took.
+/// Appends at nodes of a side, and asserts that each operation reaches all of them in time; adds the times.
 fn assert_propagates(cluster: &mut Cluster, side: &[usize], rng: &mut Rng, times: &mut Vec<Duration>) {
     for _ in 0..8 {
         cluster.pass(rng.up_to(Duration::from_millis(400)));
@@ -53,12 +52,12 @@ fn assert_propagates(cluster: &mut Cluster, side: &[usize], rng: &mut Rng, times
     }
 }
 
-/// Whom the nodes of a side take for their hubs.
+/// The nodes that a side's nodes follow.
 fn hubs(cluster: &Cluster, side: &[usize]) -> BTreeSet<Option<usize>> {
     side.iter().map(|node| cluster.follows(*node)).collect()
 }
 
-/// How long news takes, altogether, in one phase or another.
+/// The propagation times in each phase.
 #[derive(Default)]
 struct Times {
     before: Vec<Duration>,
@@ -83,13 +82,13 @@ fn cut_off(seed: u64, alone: bool, times: &mut Times) {
     let pairs = all.iter().flat_map(|from| all.iter().map(move |to| (*from, *to)));
     let links: BTreeSet<_> = pairs.filter(|(from, to)| across(from, to)).collect();
     cluster.plan(Duration::ZERO, Action::Cut(links));
-    // News, so that it is missed.
+    // Operations, so that missing acknowledgements are noticed.
     cluster.plan(Duration::from_millis(1), Action::Append(rest[0]));
     cluster.plan(Duration::from_millis(1), Action::Append(0));
     cluster.pass(SUSPICION);
     for side in [&minority, &rest] {
         assert_propagates(&mut cluster, side, &mut rng, &mut times.during);
-        let lowest = *side.iter().min().expect("nobody is left out");
+        let lowest = *side.iter().min().expect("a side is not empty");
         assert_eq!(hubs(&cluster, side), BTreeSet::from([Some(lowest)]), "{side:?}");
     }
 
@@ -99,7 +98,7 @@ fn cut_off(seed: u64, alone: bool, times: &mut Times) {
     assert_eq!(hubs(&cluster, &all), BTreeSet::from([Some(0)]));
 }
 
-/// In each phase, news takes as long on average, within a tenth.
+/// Asserts that the mean propagation time is the same in each phase, within a tenth.
 fn assert_alike(claim: &'static str, alone: bool) {
     let mut times = Times::default();
     each_seed(claim, 40, |seed| cut_off(seed, alone, &mut times));

@@ -1,4 +1,4 @@
-//! News that comes too late for its round does not wait for the next one.
+//! Operations that are late for their round do not wait for the next one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::rng::{Rng, each_seed};
 const LATENCY: Duration = Duration::from_millis(100);
 const PERIOD: Duration = Duration::from_millis(370);
 const STEP: Duration = Duration::from_millis(5);
-/// What a hub may ask its followers to be early by, waits for more that is late, and what timers take.
+/// The maximum margin of a hub, its coalescing time, and the slack of timers.
 const LEEWAY: Duration = Duration::from_millis(20 + 5 + 10);
 
-/// Lets nodes make operations for some time, on average one in twenty milliseconds; each is everywhere within the
-/// bound.
+/// Appends operations for some time, one in twenty milliseconds on average, and asserts that each reaches all nodes
+/// within the bound.
 fn assert_spread(cluster: &mut Cluster, nodes: usize, duration: Duration, within: Duration, rng: &mut Rng) {
     let mut under_way: BTreeMap<Name, Time> = BTreeMap::new();
     let end = cluster.now + duration;

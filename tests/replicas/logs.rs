@@ -1,4 +1,4 @@
-//! The kafka node's logs: no poll skips or reorders, whatever the interleaving, and all agree in the end.
+//! The logs of the kafka node: no poll skips or reorders messages, and all nodes converge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::rng::{Rng, each_seed};
 
 const KEYS: [&str; 3] = ["0", "7", "a \"key\""];
 
-/// Someone who reads at one node, and what was read of each key.
+/// A consumer at one node, and the messages that it has read.
 struct Consumer {
     node: usize,
     read: BTreeMap<&'static str, Vec<(u64, u64)>>,
@@ -90,7 +90,7 @@ fn a_restarted_node_assigns_no_offset_twice() {
             let reply = cluster.ask(rng.index(3), json!({"type": "send", "key": "0", "msg": message}));
             assert!(offsets.insert(reply["offset"].as_u64().expect("an offset")), "{reply}");
             if message % 10 == 9 {
-                // Nothing is only in one process.
+                // By then no message is held by only one process.
                 cluster.pass(Duration::from_secs(1));
                 cluster.restart(rng.index(3));
             }
@@ -111,14 +111,14 @@ fn a_restarted_node_assigns_no_offset_before_it_has_caught_up_with_every_peer() 
             offsets.insert(reply["offset"].as_u64().expect("an offset"));
         }
         cluster.pass(Duration::from_secs(1));
-        // One of the others may be out of reach, or all of them.
+        // One of the others is unreachable, or all of them are.
         let is_cut = |other: &usize| *other != node && (deaf == node || deaf == *other);
         let cut = (0..nodes).filter(is_cut).flat_map(|other| [(node, other), (other, node)]);
         cluster.cut = cut.collect();
         cluster.restart(node);
         cluster.send(node, json!({"type": "send", "key": "0", "msg": 7}));
         if deaf == node || nodes == 2 {
-            assert_eq!(cluster.reply_within(Duration::from_secs(3)), None, "nobody has told it anything");
+            assert_eq!(cluster.reply_within(Duration::from_secs(3)), None, "it has received nothing");
         }
         cluster.cut.clear();
         let reply = cluster.ask(node, json!({"type": "send", "key": "0", "msg": 8}));

@@ -1,5 +1,5 @@
-//! Whatever a peer must learn is said again until it is known to have arrived, whichever message is lost, and though
-//! nobody has any news after it.
+//! Everything that a peer needs is retransmitted until it is acknowledged, whichever message is lost, even if there are
+//! no operations afterwards.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use crate::cluster::{NodeCluster, Predicate};
 use crate::rng::{Rng, each_seed};
 
-/// By then a message that was lost has been missed, and said again.
+/// By then a lost message has been retransmitted.
 const REPAIR: Duration = Duration::from_secs(8);
 
-/// A log in which a few messages are, and no news since; a message between its nodes of which `is_it` says so is lost.
-/// Every node shows all, whatever that was.
+/// Appends a few messages to a log, and loses one gossip message selected by `is_it`; asserts that all nodes show the
+/// same log in the end.
 fn try_log(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
     let mut rng = Rng::new(seed);
     let nodes = rng.one_of(&[2, 3, 4]);
@@ -66,8 +66,8 @@ fn all_nodes_converge_whichever_message_is_lost() {
     });
 }
 
-/// After a cut, all nodes are idle, and a message between them is lost. Then what one is told is everywhere after one
-/// hop.
+/// Loses one gossip message, selected by `is_it`, after a heal while all nodes are idle; asserts that later broadcasts
+/// reach all nodes after one hop.
 fn heal(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
     let mut rng = Rng::new(seed);
     let nodes = rng.one_of(&[3, 4, 5]);
@@ -90,9 +90,9 @@ fn heal(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
         cluster.pass(latency);
         for node in 0..nodes {
             let read = cluster.ask(node, json!({"type": "read"}));
-            let told = read["messages"].as_array().expect("a list");
-            let has_it = told.contains(&json!(100 + origin));
-            assert!(has_it, "n{node} lacks what n{origin} was told: {told:?}, lost: {:?}", cluster.lost);
+            let values = read["messages"].as_array().expect("a list");
+            let has_it = values.contains(&json!(100 + origin));
+            assert!(has_it, "n{node} lacks the value of n{origin}: {values:?}, lost: {:?}", cluster.lost);
         }
     }
     cluster

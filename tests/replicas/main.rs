@@ -1,7 +1,7 @@
-//! The replicated log, bare: a few engines, a network that does its worst, and a oracle who reads every line.
+//! The replicated log on bare engines: a network with faults, and an oracle that reads every line.
 //!
-//! `SEEDS=10000 cargo test --test replicas` tries each claim with that many seeds instead of the usual number;
-//! `SEED=17 cargo test --test replicas a_claim` tries one again.
+//! `SEEDS=10000 cargo test --test replicas` tries each claim with that many seeds instead of the default;
+//! `SEED=17 cargo test --test replicas a_claim` repeats one.
 
 #[path = "../allocations/mod.rs"]
 mod allocations;

@@ -1,4 +1,4 @@
-//! What all have acknowledged keeps nothing but its place in the log: bytes are counted, not believed.
+//! The memory of a replica: operations that all peers have acknowledged take no memory outside of the log.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::decode::{self, Output};
 use crate::network::append;
 use crate::recording_node::RecordingNode;
 
-/// Makes nothing of the operations.
+/// A view without state.
 #[derive(Debug, Default)]
 struct Nothing;
 
@@ -26,7 +26,7 @@ impl View for Nothing {
     }
 }
 
-/// A log of its own with the same operations.
+/// A copy of a log.
 fn copy(log: &Log) -> Log {
     let mut copy = Log::default();
     for slot in 0..log.origins() {
@@ -41,7 +41,7 @@ fn copy(log: &Log) -> Log {
 
 const NODES: usize = 4;
 
-/// Replicas between which messages take no time, after so many operations, and long enough for all acknowledgements.
+/// Replicas without latency, after a number of operations and their acknowledgements.
 fn replicas(operations: i64, max_staleness: Option<Duration>) -> Vec<BareNode<RecordingNode<Nothing>>> {
     let mut nodes: Vec<_> = (0..NODES).map(|_| BareNode::with(Settings { max_staleness })).collect();
     let mut now = Time::from_millis(1);
@@ -73,7 +73,7 @@ fn replicas(operations: i64, max_staleness: Option<Duration>) -> Vec<BareNode<Re
     nodes
 }
 
-/// What replicas hold besides their logs, at most.
+/// The maximum memory of a replica besides its log, in bytes.
 fn besides(operations: i64, max_staleness: Option<Duration>) -> usize {
     let besides = |node: BareNode<RecordingNode<Nothing>>| {
         let log = node.node().log.log();
@@ -88,9 +88,9 @@ fn besides(operations: i64, max_staleness: Option<Duration>) -> usize {
 #[test]
 fn acknowledged_operations_take_memory_only_in_the_log() {
     for max_staleness in [None, Some(Duration::ZERO), Some(Duration::from_secs(1))] {
-        // The least of them are enough for the largest batch, whose memory is used again.
+        // The smaller number already fills the buffers, whose memory is reused.
         let (few, many) = (besides(5000, max_staleness), besides(20_000, max_staleness));
-        // Longer numbers make longer lines; whoever kept even a byte of each operation would exceed this.
+        // Larger numbers make longer lines, but even one byte per operation would exceed this.
         assert!(many < few + 10_000, "{few} bytes besides the log with 5,000 operations, {many} with 20,000");
     }
 }

@@ -13,8 +13,8 @@ use crate::network::Packet;
 use crate::recording_node::{Name, RecordingNode};
 use crate::rng::{Rng, each_seed};
 
-/// Messages that were heard in some cluster, from others than `me`, each in the last incarnation of its sender: former
-/// ones are refused once a later one is known.
+/// The messages delivered in a cluster from nodes other than `me`, each of the last incarnation of its sender, since
+/// former ones are ignored once a later one is known.
 fn messages(seed: u64, me: usize) -> (usize, Vec<Packet>) {
     let duration = Duration::from_secs(4);
     let mut cluster = fault_plan::cluster(seed, FaultPlan::ALL.any(&mut Rng::new(!seed)), duration);
@@ -30,7 +30,7 @@ fn messages(seed: u64, me: usize) -> (usize, Vec<Packet>) {
     (cluster.living().count(), all)
 }
 
-/// What a replica makes of messages that come in batches.
+/// The state of a replica after some messages.
 struct Merged {
     entries: BTreeMap<Name, Box<[u8]>>,
     vector: BTreeMap<Origin, u32>,
@@ -46,12 +46,12 @@ fn merge<'a>(me: usize, nodes: usize, batches: impl Iterator<Item = Vec<&'a Pack
     }
     let recording = node.node();
     let mut vector = recording.vector();
-    // What it hands on for the dead depends on when it heard what.
+    // Carriers depend on the timing.
     vector.retain(|origin, _| (origin.0 as usize) < nodes);
     Merged { entries: recording.entries().clone(), vector }
 }
 
-/// Everything again in any order, some of it several times, in batches of any size.
+/// All messages in random order, some of them repeated, in batches of random size.
 fn disorder<'a>(all: &'a [Packet], rng: &mut Rng) -> Vec<Vec<&'a Packet>> {
     let mut pile: Vec<&Packet> = all.iter().flat_map(|packet| vec![packet; 1 + rng.index(3)]).collect();
     rng.shuffle(&mut pile);
@@ -76,7 +76,7 @@ fn messages_merge_to_the_same_state_in_any_order_grouping_and_number() {
                 union.insert(name, operation.to_string().into_bytes().into());
             }
         }
-        assert_eq!(plain.entries, union, "a replica holds the union of what it hears");
+        assert_eq!(plain.entries, union, "a replica holds the union of what it receives");
         for _ in 0..3 {
             let other = merge(0, nodes, disorder(&all, &mut rng).into_iter());
             assert_eq!((other.entries, other.vector), (plain.entries.clone(), plain.vector.clone()));

@@ -13,36 +13,35 @@ use crate::oracle::Oracle;
 use crate::recording_node::RecordingNode;
 use crate::rng::Rng;
 
-/// Nodes' wall clocks differ by this much at most.
+/// The maximum difference between the wall clocks of nodes.
 const SKEW: Duration = Duration::from_secs(3600);
 
-/// What happens.
+/// An event of the simulation.
 #[derive(Debug)]
 enum Event {
-    /// A message is there.
+    /// A message arrives.
     Arrival(Packet),
-    /// What the test does.
+    /// The test acts.
     Action(Action),
 }
 
-/// What a test can do.
+/// An action of a test.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    /// A client tells a node something, if it lives.
+    /// A client appends an operation at a node, if it is running.
     Append(usize),
-    /// The process ends.
     Kill(usize),
-    /// It begins again, with nothing.
+    /// Starts a node's next incarnation, with an empty log.
     Start(usize),
     Pause(usize),
     Resume(usize),
-    /// From now on these links, from and to, lose everything.
+    /// From now on these links, from and to, lose all messages.
     Cut(BTreeSet<(usize, usize)>),
-    /// Links lose and repeat nothing more, nodes run again.
+    /// Ends all cuts, losses and duplicates, and restarts and resumes all nodes.
     Heal,
 }
 
-/// A line on its way.
+/// A message in transit.
 #[derive(Debug, Clone)]
 pub(crate) struct Packet {
     pub(crate) from: usize,
@@ -50,14 +49,14 @@ pub(crate) struct Packet {
     pub(crate) message: GossipMessage,
 }
 
-/// What reaches a node.
+/// Input of a node.
 #[derive(Debug)]
 enum Input {
     Packet(Packet),
     Request(i64),
 }
 
-/// The line with which a client makes an operation.
+/// The request that appends an operation.
 pub(crate) fn append(node: usize, operation: i64) -> String {
     let body = format!(r#"{{"type":"append","msg_id":7,"operation":{operation}}}"#);
     format!("{{\"src\":\"c1\",\"dest\":\"n{node}\",\"body\":{body}}}\n")
@@ -68,8 +67,8 @@ pub(crate) fn append(node: usize, operation: i64) -> String {
 struct Process {
     node: BareNode<RecordingNode>,
     started: Time,
-    /// What came since it was stopped, if it is.
-    stopped: Option<Vec<Input>>,
+    /// The input since it was paused, if it is.
+    paused: Option<Vec<Input>>,
 }
 
 impl Process {
@@ -78,7 +77,7 @@ impl Process {
     }
 
     fn due(&self) -> Option<Time> {
-        let deadline = self.node.engine.next_deadline().filter(|_| self.stopped.is_none())?;
+        let deadline = self.node.engine.next_deadline().filter(|_| self.paused.is_none())?;
         Some(self.started + deadline.since(Time::ZERO))
     }
 
@@ -87,13 +86,13 @@ impl Process {
     }
 }
 
-/// How the network treats messages.
+/// The properties of the network.
 #[derive(Debug, Clone)]
 pub(crate) struct Network {
-    /// A message takes at least this long, and at most the other.
+    /// Minimum and maximum latency.
     pub(crate) shortest: Duration,
     pub(crate) longest: Duration,
-    /// In a hundred.
+    /// Probabilities in percent.
     pub(crate) loss: u64,
     pub(crate) duplication: u64,
 }
@@ -111,15 +110,15 @@ pub(crate) struct Cluster {
     events: BTreeMap<(Time, u64), Event>,
     sequence: u64,
     cut: BTreeSet<(usize, usize)>,
-    /// Whom each node says it follows.
+    /// The node that each node follows, according to its messages.
     follows: Vec<Option<usize>>,
     buffer: Vec<u8>,
-    /// Every message that arrived somewhere, if they are to be kept.
+    /// All messages delivered, if they are to be kept.
     pub(crate) arrived: Option<Vec<Packet>>,
 }
 
 impl Cluster {
-    /// Nodes that start now.
+    /// A cluster that starts now.
     pub(crate) fn new(nodes: usize, network: Network, settings: Settings, mut rng: Rng) -> Self {
         let skew = (0..nodes).map(|_| rng.up_to(SKEW)).collect();
         let mut cluster = Self {
@@ -147,7 +146,7 @@ impl Cluster {
         self.processes[node].as_ref().map(Process::recording)
     }
 
-    /// Whom a node follows, by what it message last: itself if it is a hub.
+    /// The node that a node follows, according to its last message; itself if it is a hub.
     pub(crate) fn follows(&self, node: usize) -> Option<usize> {
         self.follows[node]
     }
@@ -166,16 +165,16 @@ impl Cluster {
         self.events.insert((at, self.sequence), event);
     }
 
-    /// Lets time go by.
+    /// Advances the time.
     pub(crate) fn pass(&mut self, duration: Duration) {
         self.pass_until(duration, |_| false);
     }
 
-    /// Lets time go by until it is enough; says whether that came to be.
-    pub(crate) fn pass_until(&mut self, duration: Duration, enough: impl Fn(&Self) -> bool) -> bool {
+    /// Advances the time until the condition holds, at most by `duration`; returns whether it holds.
+    pub(crate) fn pass_until(&mut self, duration: Duration, condition: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + duration;
         loop {
-            if enough(self) {
+            if condition(self) {
                 return true;
             }
             let event = self.events.first_key_value().map(|((at, _), _)| *at);
@@ -184,7 +183,7 @@ impl Cluster {
             let next = [event, timer.map(|(at, _)| at)].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else {
                 self.now = end;
-                return enough(self);
+                return condition(self);
             };
             self.now = self.now.max(next);
             if event == Some(next) {
@@ -199,7 +198,7 @@ impl Cluster {
         }
     }
 
-    /// Whether a message with operations is under way to a node that lives.
+    /// Whether a message with operations is in transit to a running node.
     pub(crate) fn has_operations_in_transit(&self) -> bool {
         self.events.values().any(|event| match event {
             Event::Arrival(packet) => packet.message.carried() > 0 && self.processes[packet.message.to].is_some(),
@@ -229,7 +228,7 @@ impl Cluster {
             Action::Start(node) => self.start(node),
             Action::Pause(node) => {
                 if let Some(process) = &mut self.processes[node] {
-                    process.stopped.get_or_insert_default();
+                    process.paused.get_or_insert_default();
                 }
             }
             Action::Resume(node) => self.resume(node),
@@ -247,14 +246,14 @@ impl Cluster {
 
     fn resume(&mut self, node: usize) {
         let Some(process) = &mut self.processes[node] else { return };
-        if let Some(inputs) = process.stopped.take()
+        if let Some(inputs) = process.paused.take()
             && !inputs.is_empty()
         {
             self.deliver(node, &inputs);
         }
     }
 
-    /// Begins the node's next incarnation, unless it has one.
+    /// Starts the node's next incarnation, unless it is running.
     fn start(&mut self, node: usize) {
         if self.processes[node].is_some() {
             return;
@@ -262,7 +261,7 @@ impl Cluster {
         let wall = Time::ZERO + self.skew[node];
         let incarnation = EPOCH + (wall.as_nanos() + self.now.as_nanos()) / 1000;
         let bare_node = BareNode::incarnation(incarnation, self.rng.below(u64::MAX), self.settings);
-        self.processes[node] = Some(Process { node: bare_node, started: self.now, stopped: None });
+        self.processes[node] = Some(Process { node: bare_node, started: self.now, paused: None });
         self.oracle.on_start(node, incarnation);
         self.buffer.clear();
         self.buffer.extend_from_slice(init(node, self.processes.len()).as_bytes());
@@ -271,13 +270,13 @@ impl Cluster {
 
     fn on_input(&mut self, node: usize, input: Input) {
         let Some(process) = &mut self.processes[node] else { return };
-        match &mut process.stopped {
+        match &mut process.paused {
             Some(waiting) => waiting.push(input),
             None => self.deliver(node, &[input]),
         }
     }
 
-    /// Everything that waits is one batch.
+    /// Delivers all inputs as one batch.
     fn deliver(&mut self, node: usize, inputs: &[Input]) {
         self.buffer.clear();
         for input in inputs {
@@ -307,12 +306,12 @@ impl Cluster {
         self.collect(node);
     }
 
-    /// Puts what a node has message on the network.
+    /// Sends the output of a node over the network.
     fn collect(&mut self, node: usize) {
         let process = self.processes[node].as_mut().expect("it is running");
         let output = std::mem::take(process.node.output());
         let counters = process.node.engine.counters();
-        assert_eq!((counters.unreadable, counters.refused), (0, 0), "n{node} understands everything");
+        assert_eq!((counters.unreadable, counters.refused), (0, 0), "n{node} accepts every message");
         for line in output.split_inclusive(|byte| *byte == b'\n') {
             match decode::read(&line[..line.len() - 1]) {
                 Output::ToClient { kind } => assert!(["init_ok", "append_ok"].contains(&kind.as_str()), "{kind}"),

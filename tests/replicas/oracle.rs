@@ -1,44 +1,44 @@
-//! Someone who sees every line, and so knows what each replica must hold, may acknowledge and may say.
+//! An oracle that sees every line, and so knows what each replica must hold, may acknowledge and may send.
 //!
-//! A replica holds the union of what it made and what it was told in this incarnation, whatever the order: that merging
-//! is commutative, associative and idempotent is checked at every delivery.
+//! A replica must hold the union of its own operations and those it received in this incarnation; that is checked at
+//! every delivery, so merging is commutative, associative and idempotent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decode::{GossipMessage, Operation, Origin};
 use crate::recording_node::{Name, RecordingNode};
 
-/// How far origins' operations are known without a gap.
+/// A version vector: the watermark of each origin.
 pub(crate) type Vector = BTreeMap<Origin, u32>;
 
-/// What one replica knows of another.
+/// A replica's knowledge of another.
 #[derive(Debug, Default, Clone)]
 struct PeerView {
     incarnation: u64,
-    /// How far the other one has said, in this incarnation, that it holds operations.
+    /// The vector that the other has stated in this incarnation.
     acknowledged: Vector,
 }
 
-/// One node, in its present incarnation.
+/// The expected state of one replica in its current incarnation.
 #[derive(Debug, Default)]
 struct Replica {
     incarnation: Option<u64>,
     made: u32,
     held: BTreeSet<Name>,
-    reach: Vector,
+    watermark: Vector,
     others: Vec<PeerView>,
 }
 
 impl Replica {
     fn hold(&mut self, name: Name) {
         self.held.insert(name);
-        let reach = self.reach.entry((name.0, name.1)).or_default();
-        while self.held.contains(&(name.0, name.1, *reach + 1)) {
-            *reach += 1;
+        let watermark = self.watermark.entry((name.0, name.1)).or_default();
+        while self.held.contains(&(name.0, name.1, *watermark + 1)) {
+            *watermark += 1;
         }
     }
 
-    /// Holds this, and what is forwarded in it.
+    /// Adds an operation, and the orphan in it.
     fn insert(&mut self, name: Name, operation: &Operation) {
         self.hold(name);
         if let Operation::Forwarded(name, operation) = operation {
@@ -47,22 +47,22 @@ impl Replica {
     }
 
     fn holds_without_gap(&self, name: Name) -> bool {
-        self.reach.get(&(name.0, name.1)).is_some_and(|reach| name.2 <= *reach)
+        self.watermark.get(&(name.0, name.1)).is_some_and(|watermark| name.2 <= *watermark)
     }
 }
 
-/// What was seen.
+/// The expected state of all replicas, and statistics.
 #[derive(Debug, Default)]
 pub(crate) struct Oracle {
     replicas: Vec<Replica>,
-    /// Every operation that was ever made.
+    /// All operations ever appended.
     made: BTreeMap<Name, i64>,
     /// Operations that no living replica holds.
     lost: BTreeSet<Name>,
     pub(crate) messages: usize,
-    /// Those that carried all that their sender held to one who held half of it.
+    /// The number of messages with all operations of their sender to a receiver that held half of them.
     pub(crate) redundant: usize,
-    /// Operations in messages, counted each time.
+    /// The number of operations in all messages.
     pub(crate) carried: usize,
 }
 
@@ -80,7 +80,7 @@ impl Oracle {
         self.replicas[node] = Replica { incarnation: Some(incarnation), others, ..Replica::default() };
     }
 
-    /// What only this one held is lost, unless a message that carries it is still under way.
+    /// Operations that only this replica held are lost, unless a message with them is still in transit.
     pub(crate) fn on_kill(&mut self, node: usize) {
         let dead = std::mem::take(&mut self.replicas[node]);
         let held = |name: &Name| self.replicas.iter().any(|replica| replica.held.contains(name));
@@ -95,21 +95,21 @@ impl Oracle {
         self.made.insert(name, operation);
     }
 
-    /// A message leaves: all that it says is true, and nothing in it has been acknowledged.
+    /// Checks a message that is sent: its content is correct, and none of it has been acknowledged.
     pub(crate) fn on_send(&mut self, from: usize, message: &GossipMessage) {
         let nodes = self.replicas.len();
         let sender = &mut self.replicas[from];
-        // What a replica hands on for the dead is seen when it first says so.
+        // A replica's carrier operations first become visible in its messages.
         let carrier = (small(from + nodes), message.incarnation);
         for run in message.runs.iter().filter(|run| run.origin == carrier) {
             run.numbers()
                 .zip(&run.operations)
                 .for_each(|(number, op)| sender.insert((carrier.0, carrier.1, number), op));
         }
-        assert_eq!(Some(message.incarnation), sender.incarnation, "n{from} names its incarnation");
-        for (origin, reach) in message.have.iter().filter(|(origin, _)| *origin != carrier) {
-            let held = sender.reach.get(origin).copied().unwrap_or_default();
-            assert!(*reach <= held, "n{from} acknowledges {origin:?} to {reach}, and holds it to {held}");
+        assert_eq!(Some(message.incarnation), sender.incarnation, "n{from} states its incarnation");
+        for (origin, watermark) in message.have.iter().filter(|(origin, _)| *origin != carrier) {
+            let held = sender.watermark.get(origin).copied().unwrap_or_default();
+            assert!(*watermark <= held, "n{from} acknowledges {origin:?} to {watermark}, and holds it to {held}");
         }
         let acknowledged = &sender.others[message.to].acknowledged;
         for run in &message.runs {
@@ -121,12 +121,12 @@ impl Oracle {
                 match operation {
                     Operation::Plain(operation) => {
                         let made = self.made[&name];
-                        assert_eq!(made, *operation, "{name:?} is what was made");
+                        assert_eq!(made, *operation, "{name:?} is what was appended");
                     }
                     Operation::Forwarded(forwarded, _) => {
                         assert!(
                             sender.held.contains(forwarded),
-                            "n{from} hands on {forwarded:?}, which it does not hold"
+                            "n{from} forwards {forwarded:?}, which it does not hold"
                         );
                     }
                 }
@@ -139,7 +139,7 @@ impl Oracle {
         self.redundant += usize::from(is_whole && all.intersection(there).count() * 2 >= all.len());
     }
 
-    /// A message arrives at a living node.
+    /// Handles a message that is delivered to a running node.
     pub(crate) fn on_arrival(&mut self, from: usize, message: &GossipMessage) {
         let nodes = self.replicas.len();
         let receiver = &mut self.replicas[message.to];
@@ -151,11 +151,11 @@ impl Oracle {
             *other = PeerView { incarnation: message.incarnation, ..PeerView::default() };
         }
         let sent = message.runs.iter().map(|run| (run.origin, *run.numbers().end()));
-        for (origin, reach) in sent.chain(message.have.iter().copied()) {
+        for (origin, watermark) in sent.chain(message.have.iter().copied()) {
             let known = other.acknowledged.entry(origin).or_default();
-            *known = reach.max(*known);
+            *known = watermark.max(*known);
         }
-        // Who is told of a new incarnation no longer counts on what was said in the former one.
+        // A new incarnation invalidates the vector of the former one.
         for (origin, incarnation) in message.origins() {
             let node = origin as usize % nodes;
             if node != message.to && incarnation > receiver.others[node].incarnation {
@@ -170,18 +170,18 @@ impl Oracle {
         self.lost.retain(|name| !receiver.held.contains(name));
     }
 
-    /// A replica holds what it was told, and each operation is what its origin made it.
+    /// Checks that a replica holds what it received, and that each operation is as it was appended.
     pub(crate) fn check(&self, node: usize, recording: &RecordingNode, thoroughly: bool) {
         let replica = &self.replicas[node];
         let is_made = |name: &&Name| name.0 < small(self.replicas.len());
         let held = replica.held.iter().filter(is_made);
-        assert_eq!(recording.entries().len(), held.clone().count(), "n{node} holds what it was told");
+        assert_eq!(recording.entries().len(), held.clone().count(), "n{node} holds what it received");
         if !thoroughly {
             return;
         }
-        assert!(recording.entries().keys().eq(held), "n{node} holds what it was told");
-        let is_own = |(origin, reach): &(Origin, u32)| origin.0 < small(self.replicas.len()) && *reach > 0;
-        let vector = replica.reach.clone().into_iter().filter(is_own).collect();
+        assert!(recording.entries().keys().eq(held), "n{node} holds what it received");
+        let is_own = |(origin, watermark): &(Origin, u32)| origin.0 < small(self.replicas.len()) && *watermark > 0;
+        let vector = replica.watermark.clone().into_iter().filter(is_own).collect();
         assert_eq!(recording.vector().into_iter().filter(is_own).collect::<Vector>(), vector);
         for (name, text) in recording
             .logged()
@@ -193,14 +193,14 @@ impl Oracle {
         }
     }
 
-    /// Whether these replicas hold all that any living one holds, and so the same.
+    /// Whether each of these replicas holds every operation that is not lost.
     pub(crate) fn are_equal(&self, mut nodes: impl Iterator<Item = usize>) -> bool {
         let kept = self.made.len() - self.lost.len();
         let count = |held: &BTreeSet<Name>| held.iter().filter(|name| name.0 < small(self.replicas.len())).count();
         nodes.all(|node| count(&self.replicas[node].held) == kept)
     }
 
-    /// What is missing where, for messages of failure.
+    /// The operations that a replica lacks.
     pub(crate) fn missing(&self, node: usize) -> Vec<Name> {
         let lacks = |name: &&Name| !self.lost.contains(*name) && !self.replicas[node].held.contains(*name);
         self.made.keys().filter(lacks).copied().collect()

@@ -1,4 +1,4 @@
-//! The transaction node's registers: whole transactions or none of them, and equal replicas in the end.
+//! The registers of the transaction node: transactions are atomic, and replicas converge.
 
 use std::time::Duration;
 
