@@ -310,7 +310,7 @@ fn an_unknown_type_gets_error_10_and_a_malformed_body_error_12() {
         let sent = host.deliver(&from_client(3, body));
         assert_eq!((sent.len(), sent[0].code(), sent[0].integer("in_reply_to")), (1, Some(code), Some(3)), "{body}");
     }
-    assert_eq!(host.engine.counters().refused, 8);
+    assert_eq!(host.engine.counters().rejected, 8);
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn calls_beyond_the_bound_expire_unsent() {
     let mut host = Host::<Probe>::started();
     let sent = host.deliver(&from_client(1, &format!(r#""type":"many_calls","calls":{}"#, MAX_CALLS + 3)));
     assert_eq!(sent.len(), MAX_CALLS + 1);
-    assert_eq!(host.engine.counters().refused_calls, 3);
+    assert_eq!(host.engine.counters().rejected_calls, 3);
     assert_eq!(host.pass(Duration::ZERO), []);
     assert_eq!(host.engine.node().expect("started").outcomes, ["expired"; 3]);
     host.pass(Duration::from_secs(2));
@@ -455,7 +455,7 @@ fn a_message_from_a_sender_with_too_long_an_id_is_dropped_and_counted() {
     for id in ["c".repeat(31), format!("c{}", r"\n".repeat(15)), format!("c{}", "é".repeat(15))] {
         assert_eq!(host.deliver(&line(&id, "n0", r#"{"type":"ping","msg_id":1}"#)), [], "{id}");
     }
-    assert_eq!(host.engine.counters().refused, 3);
+    assert_eq!(host.engine.counters().rejected, 3);
     for (id, meant) in [("c".repeat(30), "c".repeat(30)), (r#"c\"\u00e9\n\u0000\\"#.into(), "c\"é\n\0\\".into())] {
         let sent = host.deliver(&line(&id, "n0", r#"{"type":"ping","msg_id":1}"#));
         assert_eq!((sent.len(), &sent[0].dest), (1, &meant));
@@ -472,7 +472,7 @@ fn an_init_beyond_the_bounds_is_rejected_and_a_later_one_accepted() {
         assert_eq!(host.deliver(&bad)[0].code(), Some(12));
     }
     assert!(host.deliver(&init("c0", &long, &[&long])).is_empty(), "a reply would contain this id");
-    assert_eq!(host.engine.counters().refused, 3);
+    assert_eq!(host.engine.counters().rejected, 3);
     assert_eq!(kinds(&host.deliver(&init("c0", "n0", &many[..MAX_NODES]))), [("c0", "init_ok")]);
 }
 

@@ -27,7 +27,7 @@ impl Options for Settings {
             if name != "--max-staleness" {
                 return Err(format!("unknown argument {}: this node knows --max-staleness DURATION", Quote::of(&name)));
             }
-            let value = value.or_else(|| arguments.next()).ok_or("--max-staleness wants a duration, such as 500ms")?;
+            let value = value.or_else(|| arguments.next()).ok_or("--max-staleness needs a duration, such as 500ms")?;
             settings.max_staleness = Some(duration(&value)?);
         }
         Ok(settings)

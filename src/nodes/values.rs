@@ -165,7 +165,7 @@ fn hash(text: &[u8]) -> u32 {
     mixed(u64::from(hash) ^ packed(tail).unwrap_or_default().rotate_left(32))
 }
 
-/// The halves of a product on each other: its upper bits depend on the word's lower ones, its lower on the upper.
+/// Combines the halves of a product, so that every bit of the word affects the result.
 #[expect(clippy::cast_possible_truncation, reason = "half of the bits are enough")]
 const fn mixed(word: u64) -> u32 {
     let product = word as u128 * FACTOR as u128;

@@ -1,4 +1,4 @@
-//! Reading and writing against serde's own JSON, and requests as their macro declares them.
+//! Parsing and writing compared with `serde_json`, and the `requests!` macro.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! A stdout that takes its time, or is gone.
+//! A stdout that is slow, full or closed.
 
 use crate::echo::{Echo, assert_same, numbered_lines, read_all, serve, write_all};
 use gossip_gloomers::event_loop::PENDING_LIMIT;
@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-/// What two pipes and the input buffer hold, generously.
+/// Upper bound on what two pipes and the input buffer hold, in bytes.
 const IN_BETWEEN: usize = 512 << 10;
 
-/// Writes `bytes` from a thread and returns how many it got rid of before nobody took more.
+/// Writes `bytes` from a thread; returns how many were accepted before writing blocked.
 fn write_until_stuck(mut to: impl Write + Send + 'static, bytes: Vec<u8>) -> usize {
     let taken = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&taken);
@@ -68,7 +68,7 @@ fn deadlines_wait_without_spinning_while_too_much_output_is_pending() {
     thread::sleep(silence);
     io::copy(&mut from, &mut io::sink()).expect("readable");
     let Echo { ticks, output_calls, .. } = served.machine();
-    assert!(output_calls < 50_000, "{output_calls} output_calls in a second or two");
+    assert!(output_calls < 50_000, "{output_calls} calls in a second or two");
     assert!(ticks.windows(2).any(|pair| pair[1].since(pair[0]) >= silence), "the timer should have paused");
 }
 
@@ -124,7 +124,7 @@ fn a_stdout_that_breaks_while_it_is_full_is_an_error() {
     let served = serve(input, output, Echo::default());
     thread::spawn(move || {
         let mut to = to;
-        // Fails when the shell has given up.
+        // Fails when the event loop has returned.
         let _ = to.write_all(&numbered_lines(80_000));
         thread::sleep(Duration::from_secs(3600));
     });

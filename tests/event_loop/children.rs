@@ -1,4 +1,4 @@
-//! The same from outside: a real process on real descriptors.
+//! The event loop in a child process.
 
 use crate::echo::{Echo, TIMEOUT};
 use rustix::fs::{OFlags, fcntl_getfl};
@@ -8,10 +8,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// What a test harness prints before its first test, which here is the node.
+/// The output of the test harness before its first test, which here is the node.
 const PREAMBLE: &[u8] = b"\nrunning 1 test\n";
 
-/// This program as a node.
+/// The command that runs this program as a node.
 fn node() -> Command {
     let mut command = Command::new(std::env::current_exe().expect("a program"));
     command.args(["children::the_node_itself", "--exact", "--ignored", "--nocapture", "--quiet"]);
@@ -25,7 +25,7 @@ fn the_node_itself() {
     std::process::exit(i32::from(served.is_err()));
 }
 
-/// How `child` exits, which it does.
+/// Waits for `child` to exit.
 fn exit(mut child: Child) -> ExitStatus {
     for _ in 0..TIMEOUT.as_millis() {
         if let Some(status) = child.try_wait().expect("a child") {
@@ -45,7 +45,7 @@ fn the_end_of_input_is_a_success_and_the_pipe_blocks_again() {
     to.write_all(b"line\nlast").expect("the other end reads");
     drop(to);
     let done = child.wait_with_output().expect("a child");
-    assert_eq!(done.stdout.strip_prefix(PREAMBLE).expect("the harness speaks first"), b"line\nlast\n");
+    assert_eq!(done.stdout.strip_prefix(PREAMBLE).expect("the harness prints first"), b"line\nlast\n");
     assert!(done.status.success());
     assert!(!fcntl_getfl(held).expect("open").contains(OFlags::NONBLOCK));
 }
@@ -62,7 +62,7 @@ fn files_are_redirected_to_files() {
         .expect("a child");
     assert!(exit(child).success());
     let written = std::fs::read(&output).expect("a file");
-    assert_eq!(written.strip_prefix(PREAMBLE).expect("the harness speaks first"), b"line\nlast\n");
+    assert_eq!(written.strip_prefix(PREAMBLE).expect("the harness prints first"), b"line\nlast\n");
 }
 
 #[test]

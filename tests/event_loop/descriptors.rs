@@ -1,4 +1,4 @@
-//! Pipes, sockets, files, terminals and `/dev/null`, whole and in pieces.
+//! Pipes, sockets, files, terminals and `/dev/null`, with input in one piece and in many.
 
 use crate::echo::{Echo, assert_same, numbered_lines, read_all, serve, write_all};
 use proptest::prelude::*;
@@ -14,7 +14,7 @@ fn pipe() -> (io::PipeReader, io::PipeWriter) {
     io::pipe().expect("a pipe")
 }
 
-/// What comes out of a pipe for what goes in.
+/// The output on a pipe for this input on another.
 fn through_pipes(bytes: &[u8], echo: Echo) -> Vec<u8> {
     let (input, to) = pipe();
     let (from, output) = pipe();
@@ -102,7 +102,7 @@ fn dev_null_may_be_both_ends() {
     serve(input, File::create("/dev/null").expect("a device"), Echo::default()).machine();
 }
 
-/// Both sides of a new terminal: the keyboard and screen, and what a program gets.
+/// A new pseudoterminal: the side of the user, and that of a program.
 fn terminal() -> (File, File) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&ours).expect("ours");
@@ -120,7 +120,7 @@ fn a_terminal_may_be_both_ends_and_gives_one_line_at_a_time() {
         let (mut ours, theirs) = terminal();
         let stdin: OwnedFd = theirs.try_clone().expect("a descriptor").into();
         let served = serve(stdin, theirs, echo);
-        // Three lines in one write, then the key for the end of input.
+        // Three lines in one write, then the control character for the end of input.
         ours.write_all(b"one\ntwo\nthree\n\x04").expect("a keyboard");
         let mut answers = Vec::new();
         for line in BufReader::new(ours).lines().map_while(Result::ok) {

@@ -1,4 +1,4 @@
-//! The machine under the tests, and a thread to serve it on.
+//! The state machine of these tests, and a thread that serves it.
 
 use gossip_gloomers::engine::StateMachine;
 use gossip_gloomers::event_loop;
@@ -9,32 +9,32 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-/// What no test takes: whoever waits longer hangs.
+/// Longer than any test takes.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Answers each line with itself, and may tick.
+/// Echoes each line, and optionally sets deadlines.
 #[derive(Debug, Default)]
 pub(crate) struct Echo {
     output: Vec<u8>,
-    /// Put before each line.
+    /// Written before each line.
     pub(crate) prompt: &'static str,
-    /// How often to tick, if at all.
+    /// The time between deadlines, if there are any.
     period: Option<Duration>,
     next: Time,
-    /// When it ticked.
+    /// When deadlines were handled.
     pub(crate) ticks: Vec<Time>,
-    /// How often the shell looked for output, which is a few times a wake-up.
+    /// The number of calls of `output`, a few for each wake-up.
     pub(crate) output_calls: usize,
-    /// The output's greatest length.
+    /// The maximum length of the output.
     pub(crate) peak: usize,
-    /// Length of the buffer in which the last lines came.
+    /// The length of the last input buffer.
     pub(crate) buffer: usize,
-    /// Lengths of the lines that were too long.
+    /// The lengths of the lines that were too long.
     pub(crate) oversize: Vec<u64>,
 }
 
 impl Echo {
-    /// A machine that ticks every `ms` milliseconds, which keeps the shell polling.
+    /// With a deadline every `ms` milliseconds, so that the event loop polls.
     pub(crate) fn ticking(ms: u64) -> Self {
         Self { period: Some(Duration::from_millis(ms)), ..Self::default() }
     }
@@ -42,14 +42,14 @@ impl Echo {
 
 impl StateMachine for Echo {
     fn on_lines(&mut self, buffer: &mut [u8], lines: usize, _now: Time) {
-        assert!(lines > 0, "called for nothing");
-        assert_eq!(buffer[lines - 1], b'\n', "a line is torn");
+        assert!(lines > 0, "called without lines");
+        assert_eq!(buffer[lines - 1], b'\n', "a line is incomplete");
         assert!(buffer.len() >= lines + PADDING, "no room to parse in place");
         for line in buffer[..lines].split_inclusive(|&byte| byte == b'\n') {
             self.output.extend_from_slice(self.prompt.as_bytes());
             self.output.extend_from_slice(line);
         }
-        // Parsing in place leaves nothing as it was.
+        // As parsing in place overwrites the lines.
         buffer[..lines].fill(b'\n');
         self.peak = self.peak.max(self.output.len());
         self.buffer = buffer.len();
@@ -58,7 +58,7 @@ impl StateMachine for Echo {
     fn on_deadline(&mut self, now: Time) {
         assert!(self.next_deadline().is_some_and(|at| at <= now), "fired early");
         self.ticks.push(now);
-        self.next = now + self.period.expect("only what ticks has a deadline");
+        self.next = now + self.period.expect("there is a deadline only with a period");
     }
 
     fn next_deadline(&self) -> Option<Time> {
@@ -75,7 +75,7 @@ impl StateMachine for Echo {
     }
 }
 
-/// A machine being served.
+/// A state machine served on a thread.
 #[derive(Debug)]
 pub(crate) struct Served(Receiver<(io::Result<()>, Echo)>);
 
@@ -92,12 +92,12 @@ pub(crate) fn serve(input: impl Into<OwnedFd>, output: impl Into<OwnedFd>, mut e
 }
 
 impl Served {
-    /// What `serve` returned, and the machine.
+    /// The result of `serve`, and the state machine.
     pub(crate) fn ended(self) -> (io::Result<()>, Echo) {
-        self.0.recv_timeout(TIMEOUT).expect("the shell should have returned")
+        self.0.recv_timeout(TIMEOUT).expect("the event loop returns")
     }
 
-    /// The machine, after all went well.
+    /// The state machine, after `serve` succeeded.
     pub(crate) fn machine(self) -> Echo {
         let (served, echo) = self.ended();
         served.expect("nothing failed");
@@ -105,12 +105,12 @@ impl Served {
     }
 }
 
-/// Writes all of `bytes` from a thread, then hangs up.
+/// Writes all of `bytes` from a thread, then closes the descriptor.
 pub(crate) fn write_all(mut to: impl Write + Send + 'static, bytes: Vec<u8>) {
     thread::spawn(move || to.write_all(&bytes));
 }
 
-/// Everything there is to read until the other side hangs up.
+/// Reads until the other end is closed.
 pub(crate) fn read_all(mut from: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     from.read_to_end(&mut bytes).expect("readable");
@@ -126,7 +126,7 @@ pub(crate) fn numbered_lines(count: usize) -> Vec<u8> {
     lines
 }
 
-/// Fails without printing megabytes.
+/// Asserts that the bytes are equal, without printing megabytes.
 pub(crate) fn assert_same(got: &[u8], expected: &[u8]) {
     let differs = got.iter().zip(expected).position(|(a, b)| a != b);
     assert_eq!((got.len(), differs), (expected.len(), None), "length, and the first byte that differs");

@@ -1,4 +1,4 @@
-//! Flags are left as they were found, whatever happened.
+//! The flags of descriptors are restored.
 
 use crate::echo::{Echo, serve};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};

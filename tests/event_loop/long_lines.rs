@@ -1,10 +1,10 @@
-//! Lines up to the limit, and beyond.
+//! Lines up to the limit, and beyond it.
 
 use crate::echo::{Echo, assert_same, read_all, serve, write_all};
 use gossip_gloomers::wire::MAX_LINE;
 use std::io::{self, Read, Write};
 
-/// What comes out for what goes in, and the machine.
+/// The output for this input, and the state machine.
 fn through_pipes(bytes: Vec<u8>) -> (Vec<u8>, Echo) {
     let (input, to) = io::pipe().expect("a pipe");
     let (from, output) = io::pipe().expect("a pipe");

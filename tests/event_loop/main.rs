@@ -1,5 +1,5 @@
-//! The shell, at every kind of descriptor it may be started with.
-#![expect(clippy::disallowed_methods, reason = "the other ends of the descriptors are threads that take their time")]
+//! The event loop, on every kind of descriptor.
+#![expect(clippy::disallowed_methods, reason = "threads at the other ends of the descriptors sleep")]
 
 mod backpressure;
 mod children;

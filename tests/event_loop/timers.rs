@@ -1,4 +1,4 @@
-//! Timers fire, whatever stdin does.
+//! Timers fire whether stdin is idle, busy or a file.
 
 use crate::echo::{Echo, numbered_lines, serve};
 use std::fs::File;
@@ -52,7 +52,7 @@ fn the_event_loop_sleeps_between_deadlines() {
     let echo = served.machine();
     assert!(
         echo.output_calls <= 10 * (echo.ticks.len() + 2),
-        "{} output_calls for {} ticks",
+        "{} calls for {} ticks",
         echo.output_calls,
         echo.ticks.len()
     );

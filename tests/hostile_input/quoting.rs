@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Kafka, LinKv, PnCounter, Txn};
-use gossip_gloomers::wire::{MAX_QUOTE, MAX_SENTENCE};
+use gossip_gloomers::wire::{MAX_ERROR_TEXT, MAX_QUOTE};
 
 use crate::host::{Host, init, line};
 use crate::protocol::SentMessage;
@@ -15,7 +15,7 @@ use crate::protocol::SentMessage;
 const GIANT: usize = 3_000_000;
 
 /// Upper bound on the output for one line: two messages, with up to six bytes per quoted byte, and their envelopes.
-const ROOM: usize = 2 * (6 * MAX_QUOTE + MAX_SENTENCE + 500);
+const ROOM: usize = 2 * (6 * MAX_QUOTE + MAX_ERROR_TEXT + 500);
 
 fn giant() -> String {
     "é".repeat(GIANT / 2)

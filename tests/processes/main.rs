@@ -11,6 +11,8 @@ mod host;
 mod interruption;
 mod limit;
 mod run;
+#[path = "../time_limit/mod.rs"]
+mod time_limit;
 
 use std::io::Write as _;
 use std::panic::resume_unwind;

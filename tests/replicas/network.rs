@@ -311,7 +311,7 @@ impl Cluster {
         let process = self.processes[node].as_mut().expect("it is running");
         let output = std::mem::take(process.node.output());
         let counters = process.node.engine.counters();
-        assert_eq!((counters.unreadable, counters.refused), (0, 0), "n{node} accepts every message");
+        assert_eq!((counters.unreadable, counters.rejected), (0, 0), "n{node} accepts every message");
         for line in output.split_inclusive(|byte| *byte == b'\n') {
             match decode::read(&line[..line.len() - 1]) {
                 Output::ToClient { kind } => assert!(["init_ok", "append_ok"].contains(&kind.as_str()), "{kind}"),

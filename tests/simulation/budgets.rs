@@ -1,4 +1,4 @@
-//! What a broadcast may cost, and how old news may be, where nothing fails.
+//! Bounds on message counts and staleness without faults.
 
 use gossip_gloomers::simulation::Shape;
 
@@ -8,7 +8,7 @@ fn outcomes(fixture: &Fixture, few: u64) -> Vec<Outcome> {
     seeds(few).map(|seed| fixture.run(seed)).inspect(Outcome::assert_nothing_lost).collect()
 }
 
-/// The averages stay within messages per operation, median and maximum (ms).
+/// Asserts bounds on the averages: messages per operation, and median and maximum latency (ms).
 fn assert_within(fixture: &Fixture, few: u64, per_op: f64, median: f64, maximum: f64) {
     let outcomes = outcomes(fixture, few);
     let latency = |quantile| mean(outcomes.iter().map(|outcome| float(outcome.stable(quantile))));
@@ -51,7 +51,7 @@ fn variable_latencies_cost_little_more() {
 
 #[test]
 fn without_latency_values_are_everywhere_at_once() {
-    let fixture = Fixture::new(5).latency(0, Shape::Constant).but(|simulation| simulation.rate(10.0));
+    let fixture = Fixture::new(5).latency(0, Shape::Constant).with(|simulation| simulation.rate(10.0));
     for outcome in outcomes(&fixture, 20) {
         assert!(outcome.stable(0.95) <= 5, "{}", outcome.replay());
     }

@@ -1,4 +1,4 @@
-//! What clients were told and what they read, by node, off the history alone.
+//! Acknowledged writes and successful reads by node, from the history.
 
 use std::collections::BTreeSet;
 
@@ -23,7 +23,7 @@ fn node_of(op: &Op, nodes: usize) -> usize {
     }
 }
 
-/// Each value: where it was told, and when that was acknowledged.
+/// Each acknowledged value, the node that it was written to, and the time of the acknowledgement.
 pub(crate) fn acknowledged(outcome: &Outcome) -> Vec<(i64, usize, i64)> {
     let ops = outcome.history().ops().iter();
     ops.filter(|op| op.f != "read" && op.is_client() && op.kind == OpKind::Ok)

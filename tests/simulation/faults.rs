@@ -37,13 +37,13 @@ fn partitions_lose_nothing_in_direct_mode() {
 
 #[test]
 fn loss_duplication_and_reordering_lose_nothing() {
-    let fixture = Fixture::new(25).but(|simulation| simulation.loss(0.1));
+    let fixture = Fixture::new(25).with(|simulation| simulation.loss(0.1));
     for outcome in seeds(2).map(|seed| fixture.run(seed)) {
         outcome.assert_nothing_lost();
         assert!(outcome.per_op <= 2.0, "{}: {}", outcome.per_op, outcome.replay());
     }
     let fixture = Fixture::new(7).latency(50, Shape::Exponential).faults(&[Fault::Partition], 5, 30);
-    let fixture = fixture.but(|simulation| simulation.loss(0.2).duplication(0.2));
+    let fixture = fixture.with(|simulation| simulation.loss(0.2).duplication(0.2));
     for seed in seeds(6) {
         fixture.run(seed).assert_nothing_lost();
     }

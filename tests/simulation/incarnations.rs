@@ -1,4 +1,4 @@
-//! What a kill may lose, and how soon those who were away have caught up.
+//! Which values a kill may lose, and how soon restarted and paused nodes have caught up.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,9 +10,9 @@ use crate::client_history::{Read, acknowledged, reads};
 use crate::fixture::{Fixture, Outcome, seeds};
 use crate::recording_cluster::RecordingCluster;
 
-/// A simulated node answers `init` at once, so the history counts from the zero of the cluster.
+/// A simulated node answers `init` at once, so the history starts at the zero of the cluster.
 fn time(ns: i64) -> Time {
-    Time::from_nanos(u64::try_from(ns).expect("nobody reads before the test begins"))
+    Time::from_nanos(u64::try_from(ns).expect("times are not negative"))
 }
 
 fn values(outcome: &Outcome, key: &str) -> BTreeSet<i64> {
@@ -27,8 +27,8 @@ fn values(outcome: &Outcome, key: &str) -> BTreeSet<i64> {
         .collect()
 }
 
-/// At the end everyone reads all that is left in a living process and nothing else, and the checker finds lost exactly
-/// what clients had been told of and is in none. Returns how many values that are.
+/// Asserts that the final reads return exactly the values held by a living process, and that the checker reports
+/// exactly the other known values as lost. Returns their number.
 fn assert_only_orphaned_values_lost(outcome: &Outcome, recording: &RecordingCluster) -> usize {
     let reads = reads(outcome);
     let last = (0..outcome.nodes).map(|node| reads.iter().rev().find(|read| read.node == node).expect("all read"));
@@ -53,13 +53,13 @@ fn assert_only_orphaned_values_lost(outcome: &Outcome, recording: &RecordingClus
     gone.len()
 }
 
-/// From a restart, after which all nodes are there, to the next kill.
+/// The time from a restart, after which all nodes are running, to the next kill.
 struct AfterRestart {
     from: Time,
     to: Time,
-    /// Who began anew.
+    /// The nodes that restarted.
     returned: BTreeSet<usize>,
-    /// What was in a process that lived on.
+    /// The values held by the processes that kept running.
     held: BTreeSet<i64>,
 }
 
@@ -69,7 +69,7 @@ fn after_restarts(recording: &RecordingCluster) -> Vec<AfterRestart> {
     let ends = || recording.incarnations.iter().filter_map(|incarnation| incarnation.ended);
     let after = |from| AfterRestart {
         from,
-        to: ends().filter(|end| *end > from).min().expect("all nodes are ended at last"),
+        to: ends().filter(|end| *end > from).min().expect("all nodes are killed at the end"),
         returned: recording
             .incarnations
             .iter()
@@ -82,14 +82,14 @@ fn after_restarts(recording: &RecordingCluster) -> Vec<AfterRestart> {
 }
 
 impl AfterRestart {
-    /// The reads within it that began so long after its beginning, or after something later.
+    /// The reads within it that start at least `bound` after its start and after `since`.
     fn reads<'a>(&self, reads: &'a [Read], since: Time, bound: Duration) -> impl Iterator<Item = &'a Read> + use<'a> {
         let (from, to) = (self.from.max(since) + bound, self.to);
         reads.iter().filter(move |read| from <= time(read.invoked) && time(read.invoked) <= to)
     }
 }
 
-/// How long the rounds of a hub are apart, by default, for a latency of 0 or 100 ms.
+/// The default period of a hub's rounds, for a latency of 0 or 100 ms.
 fn period_ms(latency_ms: u64) -> u64 {
     if latency_ms == 0 { 50 } else { 370 }
 }
@@ -104,11 +104,11 @@ fn fixtures(fault: Fault) -> impl Iterator<Item = (Fixture, u64, Range<u64>)> {
     })
 }
 
-/// Their runs, each with its latency.
+/// The runs of all fixtures, each with its latency.
 fn runs(fault: Fault) -> impl Iterator<Item = (u64, Outcome, RecordingCluster)> {
     fixtures(fault).flat_map(|(fixture, latency, seeds)| {
         seeds.map(move |seed| {
-            let (outcome, recording) = fixture.run_watched(seed);
+            let (outcome, recording) = fixture.run_recorded(seed);
             (latency, outcome, recording)
         })
     })
@@ -120,17 +120,16 @@ fn a_kill_loses_exactly_the_values_that_no_living_node_holds() {
     for (_, outcome, recording) in runs(Fault::Kill) {
         lost += assert_only_orphaned_values_lost(&outcome, &recording);
     }
-    assert!(lost > 0, "kills of all nodes leave nothing");
+    assert!(lost > 0, "some values are lost");
 }
 
-/// By then a node started again holds what it lacks: it speaks when its peers surely exist, in 500 ms; a hub that
-/// nobody else tells asks one node after another, 700 ms apart; then it is a round trip, and a period where a relay is
-/// between.
+/// By then a restarted node has caught up: it settles after 500 ms, a hub may have to probe one node after another, 700
+/// ms apart, and then there are a round trip and, with a relay in between, a period.
 fn catch_up_time(latency_ms: u64) -> Duration {
     Duration::from_millis(500 + 2 * 700 + 3 * latency_ms + period_ms(latency_ms))
 }
 
-/// What anyone is told is everywhere after so long, also while rounds find their beat again.
+/// By then a value has reached all nodes, also before the rounds are regular again.
 fn propagation_time(latency_ms: u64) -> Duration {
     Duration::from_millis(1000 + 4 * latency_ms + 2 * period_ms(latency_ms))
 }
@@ -155,7 +154,7 @@ fn a_restarted_node_soon_holds_everything_that_the_others_hold() {
             }
         }
     }
-    assert!(seen > 0, "nobody came back to anything");
+    assert!(seen > 0, "some values were missed");
 }
 
 #[test]
@@ -177,7 +176,7 @@ fn values_written_to_a_restarted_node_are_soon_read_everywhere() {
             }
         }
     }
-    assert!(seen > 0, "nobody was told anything");
+    assert!(seen > 0, "some values were written");
 }
 
 #[test]
@@ -208,9 +207,9 @@ fn a_g_set_gives_the_same_guarantees() {
         let fixture = Fixture::g_set(5).latency(latency, Shape::Constant);
         for seed in seeds(3) {
             fixture.clone().faults(&[Fault::Partition], 5, 30).run(seed).assert_nothing_lost();
-            let (outcome, recording) = fixture.clone().faults(&[Fault::Kill], 5, 30).run_watched(seed);
+            let (outcome, recording) = fixture.clone().faults(&[Fault::Kill], 5, 30).run_recorded(seed);
             assert_only_orphaned_values_lost(&outcome, &recording);
-            fixture.clone().but(|simulation| simulation.loss(0.1)).run(seed).assert_nothing_lost();
+            fixture.clone().with(|simulation| simulation.loss(0.1)).run(seed).assert_nothing_lost();
         }
     }
 }

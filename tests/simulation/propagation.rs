@@ -1,4 +1,4 @@
-//! How soon a value is where links lead, read off the history itself: who was told, who could hear whom, who read what.
+//! How soon a value reaches all connected nodes, by the history alone: writes, reads, and the state of the network.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use gossip_gloomers::simulation::{Fault, Process, Shape, Value};
 use crate::client_history::{MS, Read, acknowledged, reads};
 use crate::fixture::{Fixture, Outcome, seeds};
 
-/// By then everyone has noticed whom a cut took away, and found another hub.
+/// By then all nodes have detected a partition and follow another hub.
 const REELECTION_MS: i64 = 6000;
 
-/// How the network is from a time on: for each node, whom it refuses to hear.
+/// The state of the network for some time: for each node, the nodes from which it drops messages.
 struct Links {
     from: i64,
     to: i64,
@@ -21,7 +21,7 @@ fn index(id: &Value) -> usize {
     id.as_str().and_then(|id| id[1..].parse().ok()).expect("nodes are n0, n1, ...")
 }
 
-/// The states of the network, one after the other.
+/// The states of the network, in order.
 fn links(outcome: &Outcome) -> Vec<Links> {
     let mut states = vec![Links { from: 0, to: i64::MAX, refuses: BTreeMap::new() }];
     for op in outcome.history().ops().iter().filter(|op| op.process == Process::Nemesis) {
@@ -42,17 +42,17 @@ fn links(outcome: &Outcome) -> Vec<Links> {
 }
 
 impl Links {
-    /// In how many hops each node hears of what `origin` knows.
+    /// The number of hops from `origin` to each node that it can reach.
     fn hops(&self, origin: usize, nodes: usize) -> BTreeMap<usize, i64> {
         let mut reached = BTreeMap::from([(origin, 0)]);
         let mut edge = vec![origin];
         let mut hop = 0;
         while !edge.is_empty() {
             hop += 1;
-            let heard = |node: &usize| {
+            let is_reached = |node: &usize| {
                 edge.iter().any(|from| !self.refuses.get(node).is_some_and(|refused| refused.contains(from)))
             };
-            let next: Vec<usize> = (0..nodes).filter(|node| !reached.contains_key(node)).filter(heard).collect();
+            let next: Vec<usize> = (0..nodes).filter(|node| !reached.contains_key(node)).filter(is_reached).collect();
             reached.extend(next.iter().map(|node| (*node, hop)));
             edge = next;
         }
@@ -60,8 +60,8 @@ impl Links {
     }
 }
 
-/// Within one state of the network, once whoever is cut off is known to be, a value is wherever open links lead within
-/// `hop_ms` a hop, and where no link is cut within `heal_ms` altogether.
+/// Asserts that a value reaches all connected nodes within `hop_ms` a hop once a partition is detected, and within
+/// `heal_ms` in all while there is none.
 fn assert_propagation(outcome: &Outcome, hop_ms: i64, heal_ms: i64) {
     let reads = reads(outcome);
     let values = acknowledged(outcome);
@@ -81,7 +81,7 @@ fn assert_propagation(outcome: &Outcome, hop_ms: i64, heal_ms: i64) {
                 };
                 assert!(
                     read.invoked < due || read.seen.contains(value),
-                    "value {value}, told n{origin} at {} ms, is not in the read of n{} by {}, network since {} ms\n{}",
+                    "value {value} of n{origin} at {} ms is missing in the read of n{} by {}, network since {} ms\n{}",
                     known / MS,
                     read.node,
                     read.label,
@@ -93,7 +93,7 @@ fn assert_propagation(outcome: &Outcome, hop_ms: i64, heal_ms: i64) {
     }
 }
 
-/// `period_ms` is that of the rounds.
+/// Asserts the bounds for a cluster whose rounds have this period.
 fn assert_all(nodes: usize, latency_ms: u32, period_ms: u32, few: u64) {
     let fixture = Fixture::new(nodes).latency(latency_ms.into(), Shape::Constant).faults(&[Fault::Partition], 10, 60);
     let (latency, period) = (i64::from(latency_ms), i64::from(period_ms));
@@ -108,7 +108,7 @@ fn assert_all(nodes: usize, latency_ms: u32, period_ms: u32, few: u64) {
 #[test]
 fn values_reach_all_connected_nodes_with_3_nodes() {
     assert_all(3, 100, 370, 10);
-    // Cut from the first moment on and only one way, they never learn that the latency is zero.
+    // With a one-way partition from the start, the nodes never measure that the latency is zero.
     assert_all(3, 0, 370, 10);
 }
 
