@@ -1,4 +1,4 @@
-// What everything else on the page stands on. Text from a run only ever becomes text.
+// The basis of the other scripts. Text from a run is only ever inserted as text, never as markup.
 const report = JSON.parse(document.getElementById("data").textContent);
 
 const find = (id) => document.getElementById(id);
@@ -11,7 +11,7 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
-/** A colour of the style sheet, which knows light from dark. */
+/** A colour of the style sheet, in the current color scheme. */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const SERIES = 8;
 const seriesColour = (index) => (index < SERIES ? colour(`c${index}`) : colour("soft"));
@@ -21,7 +21,7 @@ const seconds = (us) => `${(us / 1e6).toFixed(3)} s`;
 const span = (us) => (us < 1000 ? `${us} µs` : us < 1e6 ? `${grouped(us / 1000)} ms` : `${grouped(us / 1e6)} s`);
 const plural = (count, word) => `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
 
-/** The place of the first element that is not below `wanted`. */
+/** The index of the first element that is not below `wanted`. */
 function lowerBound(sorted, wanted) {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -32,7 +32,7 @@ function lowerBound(sorted, wanted) {
   return low;
 }
 
-/** Shows a text near the pointer; nothing hides it. */
+/** Shows a tooltip near the pointer; an empty text hides it. */
 function tip(event, text) {
   const box = find("tip");
   box.hidden = !text;
@@ -44,10 +44,10 @@ function tip(event, text) {
   box.style.top = `${above ? event.clientY - box.offsetHeight - 10 : event.clientY + 18}px`;
 }
 
-/** The canvas of a chart that is being saved, and the context that records it. */
+/** The canvas of the chart that is being saved, and the context that records its drawing. */
 let recording = null;
 
-/** Sets the pixels of a canvas to its place on the screen; returns its context, in CSS pixels. */
+/** Sets the resolution of a canvas to that of the screen; returns its context, in CSS pixels. */
 function prepare(canvas, height, width = canvas.clientWidth) {
   if (recording?.canvas === canvas) return recording.context.begin(width, height);
   const ratio = window.devicePixelRatio || 1;
@@ -61,7 +61,7 @@ function prepare(canvas, height, width = canvas.clientWidth) {
   return context;
 }
 
-/** Everything that must be drawn again when the window or its colours change. */
+/** The functions that draw, called again when the window or its colours change. */
 const redraws = [];
 function onRedraw(draw) {
   redraws.push(draw);

@@ -7,7 +7,7 @@ function roundUp(value) {
   return [1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((factor) => factor * power).find((round) => round >= value);
 }
 
-/** The shape of a mark tells the operation's name, its colour the outcome. */
+/** The marks of operations: the shape shows the function, the colour the outcome. */
 const MARKS = [
   (context, x, y) => context.arc(x, y, 2.4, 0, 7),
   (context, x, y) => context.rect(x - 2.2, y - 2.2, 4.4, 4.4),
@@ -45,7 +45,7 @@ function latencyChart() {
     const context = plane.begin();
     plane.faults(true);
     context.globalAlpha = count > 4000 ? 0.55 : 0.8;
-    // What is rare is drawn last.
+    // Rare outcomes are drawn last.
     for (const outcome of OUTCOMES.keys()) {
       for (const name of all.names.keys()) {
         context.fillStyle = colour(OUTCOMES[outcome]);
@@ -66,7 +66,7 @@ function latencyChart() {
   find("latency").setAttribute("aria-label", `Latencies of ${plural(all.total, "operation")} over ${grouped(end)} s, up to ${grouped(most)} ms`);
   if (count < all.total) {
     find("latency-note").textContent =
-      `Showing ${grouped(count)} of ${grouped(all.total)} operations: the first ones, then one where several would lie upon each other.`;
+      `Showing ${grouped(count)} of ${grouped(all.total)} operations: the first ones, then one where several would overlap.`;
   }
   find("latency").addEventListener("pointermove", (event) => {
     let [best, nearest] = [100, -1];
@@ -101,7 +101,7 @@ function quantilesChart() {
 function rateChart() {
   const { window_us, values } = report.rates;
   const names = report.operations.names;
-  // The last window is cut short by the end of the run and would seem to be slow.
+  // The last window is incomplete, so its rate would be too low.
   const whole = values.length > 1 ? values.slice(0, -1) : values;
   const series = names.flatMap((name, n) => OUTCOMES.map((outcome, o) => ({ name, outcome, n, o })))
     .filter(({ n, o }) => values.some((row) => row[n][o] > 0));
@@ -122,12 +122,12 @@ function rateChart() {
     values[window] && series.map(({ name, outcome, n, o }) => `${name} ${outcome} ${grouped(values[window][n][o])}/s`).join("\n"));
 }
 
-/** Tells what stands in the window under the pointer. */
-function windowTips(plane, window_us, tell) {
+/** Shows a tooltip for the window under the pointer. */
+function windowTips(plane, window_us, describe) {
   plane.canvas.addEventListener("pointermove", (event) => {
     const at = ((event.offsetX - MARGIN.left) / (plane.right - MARGIN.left)) * end;
     const window = Math.floor((at * 1e6) / window_us);
-    const text = at >= 0 && at <= end && tell(window);
+    const text = at >= 0 && at <= end && describe(window);
     tip(event, text ? `from ${grouped((window * window_us) / 1e6)} s\n${text}` : "");
   });
 }
@@ -138,7 +138,7 @@ function stalenessChart() {
   if (latencies.length === 0) return;
   const limits = report.workload === "broadcast" ? report.challenges : [];
   const most = latencies[latencies.length - 1];
-  // Limits far beyond the values are only named, at the edge.
+  // Limits far beyond the values have only a label, at the edge.
   const marks = limits.flatMap(([name, { median_ms, max_ms }], index) =>
     [["median", median_ms], ["maximum", max_ms]].map(([what, at]) => ({ name, what, at, index })));
   const reach = Math.max(most, ...marks.map(({ at }) => at).filter((at) => at <= 1.5 * Math.max(most, 400)), 10);
@@ -148,7 +148,7 @@ function stalenessChart() {
   for (const latency of latencies) counts[Math.min(Math.floor(latency / width), bins - 1)] += 1;
   const high = Math.max(...counts);
   const plane = new Plane(find("staleness"), {
-    // As high as its neighbour.
+    // As high as the chart beside it.
     height: Math.max(300, Math.min(find("matrix").clientHeight, 560)), x: [0, reach * 1.04], y: [0, high * 1.25], xTitle: "milliseconds until every read saw the value", yTitle: "values",
   });
   onRedraw(() => {

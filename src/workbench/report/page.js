@@ -1,4 +1,4 @@
-// The words and figures of the page, and its start.
+// The texts and metrics of the page, and its start.
 const results = report.results ?? {};
 
 function header() {

@@ -1,4 +1,4 @@
-// A plane with two axes, in which charts draw.
+// The plot area of a chart, with two axes.
 
 /** Round numbers from `low` to `high`, about `count` of them. */
 function ticks(low, high, count) {
@@ -60,7 +60,7 @@ class Plane {
       context.lineTo(right, y);
       context.stroke();
       context.fillStyle = colour("soft");
-      // What is below a logarithmic axis stands on its edge.
+      // Values below a logarithmic axis are drawn on its edge.
       context.fillText(this.log && row === this.y[0] ? `≤ ${label(row)}` : label(row), MARGIN.left - 7, y);
     }
     context.textAlign = "center";
@@ -83,7 +83,7 @@ class Plane {
     context.strokeRect(MARGIN.left + 0.5, MARGIN.top + 0.5, right - MARGIN.left, bottom - MARGIN.top);
   }
 
-  /** Shades the times in which something was wrong; `x` counts seconds. Each kind of fault is named in its own row. */
+  /** Shades the times of faults; `x` is in seconds. Each kind of fault has a row for its labels. */
   faults(named) {
     const { context } = this;
     const rows = [...new Set(report.faults.map(([name]) => name))];
@@ -100,7 +100,7 @@ class Plane {
     }
   }
 
-  /** Draws lines through points, broken where there is none. */
+  /** Draws lines through points, interrupted where a point is missing. */
   line(points, stroke) {
     const { context } = this;
     context.strokeStyle = stroke;

@@ -1,4 +1,4 @@
-// What each client did: a row for each, a bar for each operation, over the time that the diagram of messages shows.
+// The operations of each client: a row for each client, a bar for each operation, over the time span of the diagram.
 
 const timeline = {
   /** The operations that are in view. */
@@ -42,7 +42,7 @@ const timeline = {
     }
   },
 
-  /** The operation under a point, or -1: the last where bars overlap. */
+  /** The operation at a point, or -1; the last one where bars overlap. */
   hit(x, y) {
     const under = ([left, top, width, height]) => x >= left - 2 && x <= left + width + 2 && y >= top && y <= top + height;
     return this.inView().findLast((i) => under(this.bar(i))) ?? -1;
