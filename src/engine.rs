@@ -1,7 +1,7 @@
 //! The engine of a node: it turns lines into calls of the node's handlers, and their effects into lines.
 //!
 //! It decodes messages, handles `init`, tracks calls and timers, and collects output until its host writes it in one
-//! go. It owns no clock and no file descriptor: bytes and time come in, bytes and a deadline go out.
+//! system call. It owns no clock and no file descriptor: its input is bytes and time, its output bytes and a deadline.
 
 use memchr::memchr;
 
@@ -55,7 +55,7 @@ pub trait StateMachine {
     }
 }
 
-/// What a host provides to a node when it starts.
+/// The configuration that a host provides at the start of a node.
 #[derive(Debug)]
 pub struct EngineConfig<O> {
     /// The wall clock at the start, in microseconds.
@@ -286,7 +286,7 @@ fn reject<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, wh
         DecodeError::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {kind} request: {why}")),
     };
     log::warn!("rejected a message from {}: {}", Quote::of(message.src), ErrorText(&text));
-    // An error is never answered with an error, or two nodes could go on forever.
+    // An error is never answered with an error, or two nodes could exchange errors forever.
     if message.kind != "error" {
         out.reply_error(from, code, &text);
     }

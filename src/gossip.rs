@@ -145,10 +145,11 @@ impl Gossip {
     ///
     /// # Panics
     /// Never: peers are numbered in 32 bits.
-    pub(crate) fn new<N: Node>(context: &NodeContext<'_, N::Options>, settings: &Settings, out: &mut Outbox<N>) -> Self
-    where
-        N::Timer: From<Tick>,
-    {
+    pub(crate) fn new<N: Node<Timer: From<Tick>>>(
+        context: &NodeContext<'_, N::Options>,
+        settings: &Settings,
+        out: &mut Outbox<N>,
+    ) -> Self {
         let mut log = Log::default();
         let node = u32::try_from(context.me.index()).expect("peers are numbered in 32 bits");
         let origin = Origin { node, incarnation: context.incarnation };
@@ -191,10 +192,7 @@ impl Gossip {
     }
 
     /// Starts to send; to be called from [`Node::on_settled`].
-    pub(crate) fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub(crate) fn on_settled<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>) {
         self.settled = Some(whole_micros(out.now()));
         self.introduce();
         self.wake(out, out.now());
@@ -211,10 +209,7 @@ impl Gossip {
     }
 
     /// Appends an operation, one JSON value on one line within [`REQUEST`](crate::wire::REQUEST). Returns its number.
-    pub(crate) fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32
-    where
-        N::Timer: From<Tick>,
-    {
+    pub(crate) fn append<N: Node<Timer: From<Tick>>>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32 {
         let number = self.next_number();
         self.log.insert(self.own, number, |payload| payload.extend_from_slice(operation));
         self.has_new = true;
@@ -223,15 +218,13 @@ impl Gossip {
     }
 
     /// Handles a peer's message; new operations go to `view`.
-    pub(crate) fn on_message<N: Node>(
+    pub(crate) fn on_message<N: Node<Timer: From<Tick>>>(
         &mut self,
         from: Peer,
         message: &Message<'_>,
         view: &mut impl View,
         out: &mut Outbox<N>,
-    ) where
-        N::Timer: From<Tick>,
-    {
+    ) {
         let now = whole_micros(out.now());
         self.detect_suspension(now);
         let link = &mut self.links[from.index()];
@@ -287,10 +280,7 @@ impl Gossip {
     }
 
     /// Handles the timer.
-    pub(crate) fn on_tick<N: Node>(&mut self, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub(crate) fn on_tick<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>) {
         let now = whole_micros(out.now());
         self.detect_suspension(now);
         if self.armed.is_none_or(|armed| armed > out.now()) {
@@ -334,10 +324,7 @@ impl Gossip {
         &self.log
     }
 
-    fn wake<N: Node>(&mut self, out: &mut Outbox<N>, at: Time)
-    where
-        N::Timer: From<Tick>,
-    {
+    fn wake<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>, at: Time) {
         if self.settled.is_none() {
             return;
         }

@@ -28,10 +28,7 @@ struct Warm<N: Node> {
     last: Vec<u8>,
 }
 
-impl<N: Node> Warm<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> Warm<N> {
     fn new() -> Self {
         Self::among(r#""n0","n1","n2""#)
     }
@@ -139,10 +136,7 @@ fn ten_thousand_ids_allocate_nothing() {
 }
 
 /// A node that has received 1,000 requests.
-fn filled<N: Node>(body: impl Fn(u32) -> String) -> Warm<N>
-where
-    N::Options: Default,
-{
+fn filled<N: Node<Options: Default>>(body: impl Fn(u32) -> String) -> Warm<N> {
     let mut node = Warm::new();
     for number in 0..1000 {
         node.feed(&format!(r#"{{"src":"c1","dest":"n0","body":{{{},"msg_id":{number}}}}}"#, body(number)));
@@ -205,10 +199,13 @@ fn ten_thousand_polls_and_repeated_commits_allocate_nothing() {
 }
 
 /// Feeds a gossip message from `n1` with operations from number `first` on.
-fn gossip<N: Node>(node: &mut Warm<N>, line: &mut String, number: u64, first: u64, ops: std::fmt::Arguments<'_>)
-where
-    N::Options: Default,
-{
+fn gossip<N: Node<Options: Default>>(
+    node: &mut Warm<N>,
+    line: &mut String,
+    number: u64,
+    first: u64,
+    ops: std::fmt::Arguments<'_>,
+) {
     let age = 1_000_000 + number * 1000;
     let at = 1_763_838_000_000_500 + age;
     line.clear();
@@ -219,10 +216,7 @@ where
     node.pass(Duration::from_millis(1));
 }
 
-fn cost_of_merging_known_operations<N: Node>() -> u64
-where
-    N::Options: Default,
-{
+fn cost_of_merging_known_operations<N: Node<Options: Default>>() -> u64 {
     let mut node = Warm::<N>::new();
     let mut line = String::with_capacity(1 << 12);
     let mut feed = |numbers: std::ops::Range<u64>| {
@@ -242,10 +236,7 @@ fn merging_known_operations_allocates_nothing() {
 }
 
 /// The number of allocations of 10,000 requests with new values, after 1,000.
-fn cost_of_new_values<N: Node>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64
-where
-    N::Options: Default,
-{
+fn cost_of_new_values<N: Node<Options: Default>>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64 {
     let mut node = Warm::<N>::new();
     let mut line = String::with_capacity(1 << 12);
     node.serve(&mut line);
@@ -283,10 +274,7 @@ fn new_values_allocate_only_as_the_log_doubles() {
 }
 
 /// The number of allocations of 10,000 requests that call services, after 1,000.
-fn cost_of_asking<N: Node>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64
-where
-    N::Options: Default,
-{
+fn cost_of_asking<N: Node<Options: Default>>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64 {
     let mut node = Warm::<N>::new();
     let (mut line, mut response) = (String::with_capacity(1 << 12), String::with_capacity(1 << 12));
     node.serve(&mut response);
@@ -411,10 +399,7 @@ fn send_requests(mut requests: PipeWriter, replies: PipeReader, body: &str) {
 
 /// The number of allocations of the event loop's thread once it is warm.
 #[expect(clippy::disallowed_methods, reason = "the client is a thread, as only this one is counted")]
-fn cost_of_serving<N: Node>(body: &'static str) -> u64
-where
-    N::Options: Default,
-{
+fn cost_of_serving<N: Node<Options: Default>>(body: &'static str) -> u64 {
     let (input, requests) = pipe().expect("a pipe");
     let (replies, output) = pipe().expect("a pipe");
     let client = thread::spawn(move || send_requests(requests, replies, body));

@@ -138,7 +138,7 @@ impl Running {
         &self.answer
     }
 
-    /// As many batches at once as `batches` says; appends the answers to `answers`, and says how long it took.
+    /// Sends this many batches at full speed; appends the replies to `answers`, and returns the time taken.
     #[expect(clippy::disallowed_methods, reason = "benches measure time")]
     pub(crate) fn pump(&mut self, batch: &[u8], batches: u64, answers: &mut Vec<u8>) -> Duration {
         let Self { input, output, .. } = self;

@@ -31,10 +31,7 @@ pub(crate) struct Ours<N: Node> {
     answers: Vec<u8>,
 }
 
-impl<N: Node> Ours<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> Ours<N> {
     pub(crate) fn new() -> Self {
         Self { node: BareNode::with(N::Options::default()), answers: Vec::new() }
     }

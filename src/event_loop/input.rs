@@ -47,7 +47,7 @@ pub(super) struct Input<'fd> {
     mode: Mode,
     /// Whether a polled descriptor may be readable.
     ready: bool,
-    /// Whether the other side has closed: reads go on until the end of file.
+    /// Whether the other end is closed; reads continue until the end of file.
     closed: bool,
     ended: bool,
     /// Always longer than `end` by at least the padding.

@@ -20,10 +20,7 @@ use super::{
 
 impl Gossip {
     /// Sends whatever is due.
-    pub(super) fn send_due<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub(super) fn send_due<N: Node<Timer: From<Tick>>>(&mut self, now: Time, out: &mut Outbox<N>) {
         if !self.direct && self.round_due(now).is_some_and(|due| due <= now) {
             self.send_round(now, out);
         }
@@ -127,10 +124,7 @@ impl Gossip {
     }
 
     /// Sends each follower what it lacks and the replies that are due; in a catch-up round only the former.
-    fn send_round<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    fn send_round<N: Node<Timer: From<Tick>>>(&mut self, now: Time, out: &mut Outbox<N>) {
         let opens = self.next_round(now) <= now;
         let round = opens.then(|| self.pacer.on_round(now));
         if opens {
@@ -157,10 +151,7 @@ impl Gossip {
     }
 
     /// Sends a peer everything it is assumed to lack.
-    fn send<N: Node>(&mut self, to: Peer, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    fn send<N: Node<Timer: From<Tick>>>(&mut self, to: Peer, out: &mut Outbox<N>) {
         let now = whole_micros(out.now());
         let stamp = self.incarnation + now.as_nanos() / 1000;
         let link = &mut self.links[to.index()];

@@ -56,10 +56,7 @@ fn announce(links: &mut [Link]) {
 
 impl Gossip {
     /// See [`Replicated::track_stability`](super::Replicated::track_stability).
-    pub(crate) fn track_stability<N: Node>(&mut self, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub(crate) fn track_stability<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>) {
         let join = self.append(b"[]", out);
         self.stability = Some(Stability { join, ..Stability::default() });
     }

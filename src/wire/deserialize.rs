@@ -8,7 +8,7 @@ use simd_json::{Node, StaticNode};
 use super::json::{Entries, Items, Json};
 use super::quote::{ErrorText, Quote};
 
-/// A value does not have the expected shape; the text says how.
+/// A value does not have the expected shape; with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(String);
 

@@ -126,7 +126,7 @@ requests! {
     enum Request<'a> {
         /// Required and optional ones.
         "put" => Put { key: &'a str, value: u8, old: Option<i64>, tags: Option<Vec<&'a str>> },
-        /// Those that own.
+        /// Owned fields.
         "own" => Own { by_name: BTreeMap<String, (u32, f64)>, maybe: Cow<'a, str> },
         /// None.
         "stop" => Stop {},
@@ -216,7 +216,7 @@ fn keys_of_maps_read_back_as_what_they_were() {
     }
 }
 
-/// Something of every kind that serde knows.
+/// A value of every kind in serde's data model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Everything {
     truth: bool,

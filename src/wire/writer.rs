@@ -21,7 +21,7 @@ pub trait Encode {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unwritable>;
 }
 
-/// JSON cannot represent a value; the text says why.
+/// JSON cannot represent a value; with the reason.
 #[derive(Debug)]
 pub struct Unwritable(String);
 

@@ -63,10 +63,7 @@ fn is_rejection(kind: &str, body: &[u8]) -> bool {
 }
 
 /// Writes a value at one node with the request from `write`, and reads it at the other with `read`.
-fn check<N: Node>(value: &Value, write: impl Fn(&str) -> String, read: &str)
-where
-    N::Options: Default,
-{
+fn check<N: Node<Options: Default>>(value: &Value, write: impl Fn(&str) -> String, read: &str) {
     let mut pair = Pair::<N>::new();
     let (_, before) = pair.ask(1, read);
     let sent = value.text();

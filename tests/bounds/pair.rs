@@ -48,10 +48,7 @@ pub(crate) fn normal(value: &str) -> Vec<u8> {
     read(line.as_bytes(), |message| text(message.body.get("v").expect("a value")))
 }
 
-impl<N: Node> Pair<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> Pair<N> {
     pub(crate) fn new() -> Self {
         let nodes = [(); 2].map(|()| BareNode::with(N::Options::default()));
         let mut pair = Self {

@@ -38,7 +38,7 @@ fn a_reader_that_pauses_gets_everything_later_and_memory_stays_bounded() {
         let (from, output) = io::pipe().expect("a pipe");
         let served = serve(input, output, echo);
         let taken = write_until_stuck(to, lines.clone());
-        assert!(taken >= PENDING_LIMIT, "reading goes on while stdout is full, but {taken} were read");
+        assert!(taken >= PENDING_LIMIT, "reading continues while stdout is full, but {taken} were read");
         assert!(taken <= PENDING_LIMIT + IN_BETWEEN, "reading stops at the limit, but {taken} were read");
         assert_same(&read_all(from), &lines);
         let peak = served.machine().peak;

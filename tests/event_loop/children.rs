@@ -77,7 +77,7 @@ fn a_broken_stdout_is_a_failure_without_a_message() {
     drop(lines);
     to.write_all(b"line\n").expect("the other end reads");
     assert_eq!(exit(child).code(), Some(1));
-    let mut said = String::new();
-    stderr.read_to_string(&mut said).expect("readable");
-    assert_eq!(said, "");
+    let mut output = String::new();
+    stderr.read_to_string(&mut output).expect("readable");
+    assert_eq!(output, "");
 }

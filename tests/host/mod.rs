@@ -32,10 +32,7 @@ impl<N: Node> DerefMut for Host<N> {
     }
 }
 
-impl<N: Node> Host<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> Host<N> {
     /// A node before `init`.
     pub(crate) fn new() -> Self {
         let mut node = BareNode::with(N::Options::default());

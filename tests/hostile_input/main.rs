@@ -41,10 +41,7 @@ struct NodeUnderTest<N: Node> {
     asked: i64,
 }
 
-impl<N: Node> NodeUnderTest<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> NodeUnderTest<N> {
     fn new(good: &'static str) -> Self {
         Self { host: Host::started(), good, asked: 0 }
     }

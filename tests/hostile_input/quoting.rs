@@ -99,10 +99,7 @@ fn a_rejected_init_and_a_rejected_argument_are_reported_briefly() {
 }
 
 /// The error replies to requests.
-fn errors<N: Node>(bodies: &[String]) -> Vec<SentMessage>
-where
-    N::Options: Default,
-{
+fn errors<N: Node<Options: Default>>(bodies: &[String]) -> Vec<SentMessage> {
     let mut host = Host::<N>::started();
     bodies.iter().flat_map(|body| host.deliver(&line("c1", "n0", body))).filter(|sent| sent.kind() == "error").collect()
 }

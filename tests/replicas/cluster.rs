@@ -115,7 +115,7 @@ impl NodeCluster {
     fn collect(&mut self, until: Time) {
         let Self { cluster, network, sequence, rng, latency, cut, loses, lost, replies, registered, messages, .. } =
             self;
-        let said = cluster.wait(Some(until), &mut |node, at, line| {
+        let result = cluster.wait(Some(until), &mut |node, at, line| {
             let message: Value = serde_json::from_slice(line).expect("nodes print JSON");
             let dest = message["dest"].as_str().expect("it is addressed");
             if dest == "lin-kv" {
@@ -138,7 +138,7 @@ impl NodeCluster {
                 network.insert((there, *sequence), (to, [line, b"\n"].concat()));
             }
         });
-        assert!(said.is_ok(), "the simulation goes on");
+        assert!(result.is_ok(), "the simulation continues");
     }
 
     /// Sends a request, and waits for its reply.

@@ -112,13 +112,13 @@ impl RecordingCluster {
             .incarnations
             .iter()
             .filter_map(|incarnation| incarnation.holds.get(&value).map(|since| (incarnation, since)));
-        let said = holders.map(|(incarnation, since)| {
+        let spans = holders.map(|(incarnation, since)| {
             let end = incarnation
                 .ended
                 .map_or("the end".to_owned(), |ended| format!("{} ms", ended.since(Time::ZERO).as_millis()));
             format!("n{} from {} ms to {end}", incarnation.node, since.since(Time::ZERO).as_millis())
         });
-        format!("value {value} was at {}", said.collect::<Vec<_>>().join(", "))
+        format!("value {value} was at {}", spans.collect::<Vec<_>>().join(", "))
     }
 
     fn living(&mut self, node: usize) -> Option<&mut Incarnation> {
