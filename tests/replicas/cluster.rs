@@ -73,6 +73,13 @@ impl NodeCluster {
         cluster
     }
 
+    /// Partitions the nodes into two random sides.
+    pub(crate) fn partition(&mut self, rng: &mut Rng) {
+        let side: Vec<bool> = (0..self.nodes).map(|_| rng.percent(50)).collect();
+        let links = (0..self.nodes).flat_map(|from| (0..self.nodes).map(move |to| (from, to)));
+        self.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+    }
+
     /// Loses the next message that this selects.
     pub(crate) fn lose(&mut self, loses: impl FnMut(&Value) -> bool + 'static) {
         self.loses = Some(Box::new(loses));

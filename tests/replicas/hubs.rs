@@ -36,19 +36,12 @@ fn assert_propagates(cluster: &mut Cluster, side: &[usize], rng: &mut Rng, times
     for _ in 0..8 {
         cluster.pass(rng.up_to(Duration::from_millis(400)));
         let origin = rng.one_of(side);
-        cluster.plan(Duration::ZERO, Action::Append(origin));
-        cluster.pass(Duration::from_micros(1));
-        let entries = cluster.recording(origin).expect("it is running").entries();
-        let last = *entries.keys().rfind(|name| name.0 as usize == origin).expect("it was made");
-        let holds = |cluster: &Cluster, node: usize| {
-            cluster.recording(node).is_some_and(|recording| recording.entries().contains_key(&last))
-        };
-        let hold = |cluster: &Cluster| side.iter().all(|node| holds(cluster, *node));
-        let began = cluster.now;
-        let is_everywhere = cluster.pass_until(NORMAL, hold);
-        let lacking: Vec<_> = side.iter().filter(|node| !holds(cluster, **node)).collect();
-        assert!(is_everywhere, "{NORMAL:?} after n{origin} made it, {lacking:?} of {side:?} lack it");
-        times.push(cluster.now.since(began));
+        let name = cluster.append(origin);
+        let start = cluster.now;
+        let is_everywhere = cluster.pass_until(NORMAL, |cluster| side.iter().all(|node| cluster.holds(*node, name)));
+        let lacking: Vec<_> = side.iter().filter(|node| !cluster.holds(**node, name)).collect();
+        assert!(is_everywhere, "{NORMAL:?} after n{origin} appended it, {lacking:?} of {side:?} lack it");
+        times.push(cluster.now.since(start));
     }
 }
 

@@ -44,9 +44,7 @@ fn try_logs(seed: u64, faults: bool) {
     for message in 0..150 {
         cluster.pass(rng.up_to(Duration::from_millis(60)));
         if faults && rng.percent(4) {
-            let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
-            let links = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
-            cluster.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+            cluster.partition(&mut rng);
         }
         let node = rng.index(nodes);
         if rng.percent(60) {

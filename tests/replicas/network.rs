@@ -10,7 +10,7 @@ use gossip_gloomers::time::Time;
 use crate::bare_node::{BareNode, EPOCH, init};
 use crate::decode::{self, GossipMessage, Output};
 use crate::oracle::Oracle;
-use crate::recording_node::RecordingNode;
+use crate::recording_node::{Name, RecordingNode};
 use crate::rng::Rng;
 
 /// The maximum difference between the wall clocks of nodes.
@@ -153,6 +153,19 @@ impl Cluster {
 
     pub(crate) fn living(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.processes.len()).filter(|node| self.processes[*node].is_some())
+    }
+
+    /// Appends an operation at a node, which must be running; returns its name.
+    pub(crate) fn append(&mut self, node: usize) -> Name {
+        self.plan(Duration::ZERO, Action::Append(node));
+        self.pass(Duration::from_micros(1));
+        let entries = self.recording(node).expect("it is running").entries();
+        *entries.keys().rfind(|name| name.0 as usize == node).expect("it was appended")
+    }
+
+    /// Whether a node is running and holds an operation.
+    pub(crate) fn holds(&self, node: usize, name: Name) -> bool {
+        self.recording(node).is_some_and(|recording| recording.entries().contains_key(&name))
     }
 
     /// Plans an action, some time from now.

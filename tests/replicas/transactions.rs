@@ -47,9 +47,7 @@ fn no_read_is_fractured_and_replicas_are_equal_after_a_heal() {
         for number in 0..120 {
             cluster.pass(rng.up_to(Duration::from_millis(50)));
             if rng.percent(5) {
-                let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
-                let links = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
-                cluster.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+                cluster.partition(&mut rng);
             }
             let node = rng.index(nodes);
             if rng.percent(50) {
