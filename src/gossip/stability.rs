@@ -135,10 +135,12 @@ impl Gossip {
         if link.is_exact {
             link.snapshot.copy_from(&link.acked);
         }
-        if from_hub && link.is_exact && holds_all(log, &link.acked) {
-            if stability.raise_all(log, |slot| link.announced_stable.at(slot)) {
-                announce(links);
-            }
+        if from_hub
+            && link.is_exact
+            && holds_all(log, &link.acked)
+            && stability.raise_all(log, |slot| link.announced_stable.at(slot))
+        {
+            announce(links);
         }
     }
 }
