@@ -26,8 +26,6 @@ use std::fmt;
 
 use crate::node::Node;
 use crate::time::Duration;
-#[cfg(feature = "workbench")]
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::builtin::{Factory, factory};
 use crate::workbench::test::{Problem, TestConfig, run};
 
@@ -77,7 +75,7 @@ impl Simulation {
     #[cfg(feature = "workbench")]
     pub(crate) fn configured(config: TestConfig, calls: String) -> Self {
         let threads = Some(config.concurrency).filter(|threads| *threads != config.nodes.len());
-        let simulation = Self::new(Builtin::of(config.workload).factory, config, calls);
+        let simulation = Self::new(config.workload.node().factory, config, calls);
         Self { threads, ..simulation }
     }
 

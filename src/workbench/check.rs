@@ -15,7 +15,6 @@ pub mod kafka;
 pub mod linearizable;
 pub mod net;
 pub mod set_full;
-pub mod shape;
 pub mod stats;
 pub mod txn;
 pub mod unique_ids;
@@ -28,7 +27,7 @@ pub use budget::Budget;
 pub use verdict::{CheckReport, Quantiles, Verdict, Violation};
 
 use crate::workbench::edn::{Incomparable, Value};
-use crate::workbench::history::{History, Op, Unpaired};
+use crate::workbench::history::{Op, Unpaired};
 
 /// The settings of the checkers.
 #[derive(Debug, Clone, Default)]
@@ -113,41 +112,12 @@ pub enum Unjudgeable {
         /// The index of the completion.
         index: u64,
     },
-    /// The workload has no checker.
-    #[error("there is no checker for the workload {0:?}")]
-    Workload(Box<str>),
 }
 
 impl Unjudgeable {
     fn malformed(op: &Op, problem: &'static str) -> Self {
         Self::Malformed { index: op.index, op: format!(":{} {}", op.f, op.value).into(), problem }
     }
-}
-
-/// Runs the checker of a workload.
-///
-/// # Errors
-/// If the workload has no checker, or its checker cannot decide.
-pub fn check_workload(
-    workload: &str,
-    history: &History,
-    options: &Options,
-) -> Result<Box<dyn CheckReport>, Unjudgeable> {
-    if let Some(unpaired) = history.unpaired() {
-        return Err(unpaired.clone().into());
-    }
-    let Options { consistency_models: models, budget, .. } = options;
-    Ok(match workload {
-        "echo" => Box::new(echo::check(history)),
-        "unique-ids" => Box::new(unique_ids::check(history)?),
-        "kafka" => Box::new(kafka::check(history)?),
-        "g-counter" | "pn-counter" => Box::new(counter::check(history)?),
-        "broadcast" | "g-set" => Box::new(set_full::check(history)?),
-        "lin-kv" => Box::new(linearizable::check(history, budget)?),
-        "txn-list-append" => Box::new(txn::check_append(history, models, budget)?),
-        "txn-rw-register" => Box::new(txn::check_register(history, models, budget)?),
-        _ => return Err(Unjudgeable::Workload(workload.into())),
-    })
 }
 
 /// A checker that cannot decide reports the reason.
@@ -173,7 +143,7 @@ fn share(part: usize, whole: usize) -> f32 {
 
 #[cfg(test)]
 pub(in crate::workbench) mod tests {
-    use super::*;
+    use crate::workbench::history::History;
 
     /// A history from operations written as `process type f value`, a millisecond apart.
     pub(in crate::workbench) fn history(lines: &[&str]) -> History {

@@ -19,7 +19,6 @@ use crate::workbench::cli::options::{Options, Rejection, TestArguments, did_you_
 use crate::workbench::cli::output::Page;
 use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
 use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken};
 use crate::workbench::report::store::{ROOT, Store};
@@ -122,7 +121,7 @@ fn reporting(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCod
 
 fn node(NodeArguments { workload, arguments }: NodeArguments) -> ExitCode {
     if let Ok(kind) = WorkloadKind::named(&workload) {
-        return Builtin::of(kind).main(&mut arguments.into_iter());
+        return kind.node().main(&mut arguments.into_iter());
     }
     let known = WorkloadKind::ALL.map(WorkloadKind::name);
     let (names, hint) = (known.join(", "), did_you_mean(&workload, &known));
@@ -278,7 +277,7 @@ fn in_virtual_time(
         let mut programs = TracedCluster::new(launch, config.nodes.clone(), config.seed)?;
         return Ok(run_as_far_as_possible(config, &mut *workload, &mut programs, &mut progress));
     }
-    let nodes = Builtin::of(config.workload).engines(config.nodes.len(), config.seed, &config.arguments);
+    let nodes = config.workload.node().engines(config.nodes.len(), config.seed, &config.arguments);
     let mut simulation = nodes.map_err(io::Error::other)?;
     Ok(run_as_far_as_possible(config, &mut *workload, &mut simulation, &mut progress))
 }

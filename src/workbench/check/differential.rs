@@ -13,9 +13,10 @@ mod sets;
 
 use std::collections::BTreeMap;
 
-use super::{Options, Unjudgeable, check_workload};
+use super::{Options, Unjudgeable};
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
+use crate::workbench::workload::WorkloadKind;
 use draw::{Clients, draw};
 
 /// How many histories of each workload are tried.
@@ -43,7 +44,7 @@ fn shown(history: &History) -> String {
 /// Draws histories and compares what the checker finds, as far as `project` keeps it, with what the oracle says. Each
 /// of the `kinds` must come up: they are what `notable` names in a result.
 fn compare<C: Clients>(
-    workload: &str,
+    workload: WorkloadKind,
     clients: impl Fn(&mut draw::Dice) -> C,
     oracle: impl Fn(&History) -> Said,
     project: impl Fn(&Value) -> Value,
@@ -55,9 +56,9 @@ fn compare<C: Clients>(
     for seed in first..first + count {
         let history = draw(seed, &clients);
         let said = oracle(&history);
-        let found = check_workload(workload, &history, &Options::default()).map(|report| report.to_edn());
+        let found = workload.check(&history, &Options::default()).map(|report| report.to_edn());
         if let Err(difference) = same(&found, &said, &project) {
-            panic!("{workload}, seed {seed}: {difference}\n{}", shown(&history));
+            panic!("{workload:?}, seed {seed}: {difference}\n{}", shown(&history));
         }
         for kind in notable(&said) {
             *met.entry(kind).or_default() += 1;
@@ -66,7 +67,7 @@ fn compare<C: Clients>(
     // Fewer may miss what is rare.
     if count >= SEEDS {
         for kind in kinds {
-            assert!(met.contains_key(*kind), "{workload}: no history was {kind}; there were {met:?}");
+            assert!(met.contains_key(*kind), "{workload:?}: no history was {kind}; there were {met:?}");
         }
     }
 }

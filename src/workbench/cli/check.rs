@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{BAD_ARGUMENTS, Output, reject};
+use crate::workbench::check;
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{self, shape};
 use crate::workbench::cli::options::{JudgementArguments, Rejection, judgement, workload_named, workloads};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::{History, HistoryError};
@@ -17,7 +17,7 @@ use crate::workbench::report::results::judge;
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::report::violations::outcomes;
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::workload::{WorkloadKind, shape};
 
 const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
     arguments and for a file that is no history of the workload.";
@@ -65,7 +65,7 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
     };
     let counts = counts(&file.with_file_name("results.edn"));
     let rules = check::Options { budget: time_limit(options.report.check_timeout), ..options.rules };
-    let mut results = judge(options.workload.name(), &history, &rules, &counts.unwrap_or_default());
+    let mut results = judge(options.workload, &history, &rules, &counts.unwrap_or_default());
     if counts.is_none() {
         results.net = None;
     }

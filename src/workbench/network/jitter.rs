@@ -177,7 +177,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::workbench::cluster::builtin::Builtin;
     use crate::workbench::network::{Journal, Latency, Shape};
     use crate::workbench::test::{TestConfig, Unwatched, run};
     use crate::workbench::workload::WorkloadKind;
@@ -202,7 +201,7 @@ mod tests {
             seed,
             ..TestConfig::default()
         };
-        let builtin = Builtin::of(config.workload);
+        let builtin = config.workload.node();
         let mut nodes = builtin.engines(config.nodes.len(), seed, &[]).expect("no arguments are good ones");
         let mut workload = config.workload.begin(&config.terms());
         run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs").journal

@@ -208,10 +208,8 @@ pub(super) fn brief(value: &Value) -> String {
     cut(&value.to_string(), MAX_VALUE_CHARS)
 }
 
+/// How late the elements of a set were; nothing for other workloads.
 fn staleness(run: &Run<'_>) -> Vec<i64> {
-    if !matches!(run.options.workload.name(), "broadcast" | "g-set") {
-        return Vec::new();
-    }
     let latencies = set_full::stable_latencies(run.history);
     if latencies.len() <= MAX_LATENCIES {
         return latencies;

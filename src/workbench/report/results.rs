@@ -5,11 +5,12 @@ use crate::workbench::check::availability::{self, AvailabilityReport};
 use crate::workbench::check::exceptions::{self, ExceptionsReport};
 use crate::workbench::check::net::{self, NetReport};
 use crate::workbench::check::stats::{self, StatsReport};
-use crate::workbench::check::{Budget, CheckReport, Options, Verdict, check_workload};
+use crate::workbench::check::{Budget, CheckReport, Options, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
 use crate::workbench::network::{Delivery, Muted, Unread};
 use crate::workbench::test::{Convergence, Lateness, OperationErrors, Outcome, Outdated, TestConfig, Throughput};
+use crate::workbench::workload::WorkloadKind;
 
 /// The results of a run: the report of each checker.
 #[derive(Debug)]
@@ -34,18 +35,18 @@ pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budge
     let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
     let check_options = Options { availability, consistency_models, budget };
     let extended = Extended::of(outcome, options);
-    Results { extended: Some(extended), ..judge(options.workload.name(), history, &check_options, &outcome.counts) }
+    Results { extended: Some(extended), ..judge(options.workload, history, &check_options, &outcome.counts) }
 }
 
 /// Runs every checker on the history of a run of `workload`, which exchanged `counts` messages.
 #[must_use]
-pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Results {
+pub fn judge(workload: WorkloadKind, history: &History, options: &Options, counts: &net::Counts) -> Results {
     Results {
         exceptions: exceptions::check(history),
         stats: stats::check(history),
         availability: availability::check(history, options.availability),
         net: Some(net::check(counts, history.invocation_count())),
-        workload: check_workload(workload, history, options).unwrap_or_else(|problem| Box::new(problem)),
+        workload: workload.check(history, options).unwrap_or_else(|problem| Box::new(problem)),
         extended: None,
     }
 }
@@ -322,7 +323,7 @@ mod tests {
     #[test]
     fn results_have_their_parts_in_the_order_of_maelstrom() {
         let history = history(&["0 invoke generate nil", "0 ok generate 1"]);
-        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let results = judge(WorkloadKind::UniqueIds, &history, &Options::default(), &net::Counts::default());
         let edn = results.to_edn();
         let keys: Vec<_> = edn.entries().expect("a map").iter().map(|(key, _)| key.to_string()).collect();
         let expected = [":perf", ":timeline", ":exceptions", ":stats", ":availability", ":net", ":workload", ":valid?"];
@@ -334,7 +335,7 @@ mod tests {
     fn a_checker_that_cannot_decide_makes_the_run_unknown() {
         let history =
             history(&["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate \"a\""]);
-        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let results = judge(WorkloadKind::UniqueIds, &history, &Options::default(), &net::Counts::default());
         let workload = results.workload.to_edn().to_string();
         assert_eq!(workload, "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
         assert_eq!(results.verdict(), Verdict::Unknown);
@@ -345,7 +346,8 @@ mod tests {
         let stray = ["0 invoke generate nil", "0 ok generate 1", "0 ok generate 2"];
         let twice = ["0 invoke generate nil", "0 invoke generate nil", "0 ok generate 1"];
         for (lines, why) in [(stray, "has no operation under way"), (twice, "is not over")] {
-            let results = judge("unique-ids", &history(&lines), &Options::default(), &net::Counts::default());
+            let results =
+                judge(WorkloadKind::UniqueIds, &history(&lines), &Options::default(), &net::Counts::default());
             assert_eq!(results.verdict(), Verdict::Unknown);
             let why_not = &results.workload.violations()[0].sentence;
             assert!(why_not.contains("index") && why_not.contains(why), "{why_not}");
@@ -354,8 +356,9 @@ mod tests {
 
     #[test]
     fn false_outranks_unknown() {
-        let history = history(&["0 invoke read nil", "0 fail read nil"]);
-        let results = judge("no-such", &history, &Options::default(), &net::Counts::default());
+        let unknown = ["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate :a"];
+        let history = history(&[&unknown[..], &["0 invoke read nil", "0 fail read nil"]].concat());
+        let results = judge(WorkloadKind::UniqueIds, &history, &Options::default(), &net::Counts::default());
         assert_eq!((results.workload.verdict(), results.stats.verdict()), (Verdict::Unknown, Verdict::False));
         assert_eq!(results.verdict(), Verdict::False);
     }

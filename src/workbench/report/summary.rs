@@ -240,7 +240,7 @@ mod tests {
     use crate::time::Duration;
     use crate::workbench::network::BadLine;
     use crate::workbench::quote::quote;
-    use crate::workbench::report::tests::{FixedReport, results, results_without_checker};
+    use crate::workbench::report::tests::{FixedReport, results, undecided_results};
     use crate::workbench::report::violations::outcomes;
 
     fn facts() -> Facts {
@@ -309,9 +309,9 @@ results         store/here
 
     #[test]
     fn an_invalid_verdict_names_the_failed_checks_and_why() {
-        let text = summarized(&results_without_checker(), &facts());
+        let text = summarized(&undecided_results(), &facts());
         assert!(text.starts_with("verdict         invalid, because of stats, workload\n"), "{text}");
-        assert!(text.contains("                workload: there is no checker for the workload \"x\"\n"), "{text}");
+        assert!(text.contains("                workload: the operation at index 0 is :cas nil: "), "{text}");
         assert!(text.ends_with("\nlook at         history.txt, report.html, node-logs, results.edn\n"), "{text}");
     }
 

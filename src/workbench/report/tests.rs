@@ -18,6 +18,7 @@ use crate::workbench::network::{BadLine, Conditions, Delivery, Latency, Muted, N
 use crate::workbench::report::results::{Check, DeliveryError, Extended, judge};
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Convergence, Difference, OperationErrors, Outdated};
+use crate::workbench::workload::WorkloadKind;
 
 /// A report with fixed contents in place of a checker's.
 #[derive(Debug, Clone)]
@@ -100,15 +101,15 @@ pub(super) fn results(report: FixedReport) -> Results {
             cut_short: None,
             remarks: Vec::new(),
         }),
-        ..results_without_checker()
+        ..undecided_results()
     }
 }
 
-/// The results of a history of one failed operation, of a workload that has no checker.
-pub(super) fn results_without_checker() -> Results {
+/// The results of a history of one failed operation, which the checker of the workload cannot judge.
+pub(super) fn undecided_results() -> Results {
     let lines = "{:index 0, :time 0, :type :invoke, :process 0, :f :cas, :value nil}
                  {:index 1, :time 5, :type :fail, :process 0, :f :cas, :value nil}";
-    judge("x", &lines.parse().expect("a history"), &check::Options::default(), &Counts::default())
+    judge(WorkloadKind::LinKv, &lines.parse().expect("a history"), &check::Options::default(), &Counts::default())
 }
 
 #[test]
@@ -126,10 +127,10 @@ fn a_failure_says_why() {
         assert_ne!(outcome.verdict, Verdict::True);
         outcome.why
     };
-    assert_eq!(why(&results_without_checker(), Check::Stats), "not one of 1 operations cas succeeded");
+    assert_eq!(why(&undecided_results(), Check::Stats), "not one of 1 operations cas succeeded");
     let wanted = Some(Availability::Total);
     let unavailable =
-        Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..results_without_checker() };
+        Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..undecided_results() };
     let expected = "92.5 % of the operations succeeded, less than was demanded";
     assert_eq!(why(&unavailable, Check::Availability), expected);
     let violations = vec![violation("lost", "one"), violation("failed", "two")];

@@ -5,7 +5,6 @@ mod mutants;
 use super::*;
 use crate::workbench::cli::BAD_ARGUMENTS;
 use crate::workbench::cli::tests::gloomers;
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::report::finish::VALID;
@@ -17,7 +16,7 @@ fn swarm(workload: WorkloadKind, seeds: u64, jobs: usize) -> Swarm {
 
 /// The nodes of this crate.
 fn builtin_nodes(workload: WorkloadKind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
-    let builtin = Builtin::of(workload);
+    let builtin = workload.node();
     move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
 }
 

@@ -12,8 +12,12 @@ use rand::RngExt as _;
 
 use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};
-use super::{Act, ConvergenceProbe, Invocation, Last, Terms, Workload, field};
+use super::shape::{each, verb};
+use super::{Act, ConvergenceProbe, Descriptor, Invocation, Last, Loss, SwarmRules, Terms, Workload, field};
+use crate::nodes;
 use crate::time::{Duration, Time};
+use crate::workbench::check::kafka;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::{Stagger, Threads};
 use crate::workbench::history::{Op, OpKind};
@@ -21,6 +25,20 @@ use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, 
 use catch_up::CatchUp;
 use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
 use probes::{Committed, Log};
+
+pub(super) const KAFKA: Descriptor = Descriptor {
+    name: "kafka",
+    about: "challenge 5: logs that are appended to and polled",
+    begin: |terms| Box::new(Kafka::new(terms)),
+    operations: ":send, :poll and :txn with lists of [:send key message] and [:poll messages], :assign and :crash",
+    owns: |op| match &*op.f {
+        "send" | "poll" | "txn" => each(&op.value, |step| matches!(verb(step), Some("send" | "poll"))),
+        f => matches!(f, "assign" | "subscribe" | "crash" | "debug-topic-partitions"),
+    },
+    check: |history, _| Ok(Box::new(kafka::check(history)?)),
+    node: Builtin::new::<nodes::Kafka>(),
+    swarm: SwarmRules { max_nodes: 5, threads: 2, loss: Loss::Values, ..SwarmRules::DEFAULT },
+};
 
 /// One in this many operations is an assignment of its key instead, ...
 const ASSIGN_ONE_IN: u32 = 64;
@@ -42,7 +60,7 @@ struct Consumer {
 }
 
 #[derive(Debug)]
-pub(super) struct Kafka {
+struct Kafka {
     micro_ops: MicroOps,
     /// An operation that was drawn and then postponed for an assignment.
     pending: Option<MicroOp>,
@@ -55,7 +73,7 @@ pub(super) struct Kafka {
 }
 
 impl Kafka {
-    pub(super) fn new(terms: &Terms) -> Self {
+    fn new(terms: &Terms) -> Self {
         Self {
             micro_ops: MicroOps::new(terms),
             pending: None,

@@ -8,8 +8,12 @@ use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
-use super::{Act, Invocation, Terms, Workload, field};
+use super::shape::{count, item};
+use super::{Act, Descriptor, Invocation, SwarmRules, Terms, Workload, field};
+use crate::nodes;
 use crate::time::{Duration, Time};
+use crate::workbench::check::linearizable;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::{Op, OpKind};
@@ -24,6 +28,21 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// ... or this many times the mean latency, if that is longer.
 const LATENCIES: u32 = 10;
 
+pub(super) const LIN_KV: Descriptor = Descriptor {
+    name: "lin-kv",
+    about: "linearizable registers with compare-and-set; needs a --concurrency of 2n, 4n, ...",
+    begin: |terms| Box::new(LinKv::new(terms)),
+    operations: ":read [key value], :write [key value] and :cas [key [from to]]",
+    owns: |op| {
+        let is_pair = |value: &Value| count(value) == Some(2);
+        let is_cas = || op.f == "cas" && item(&op.value, 1).is_some_and(|pair| is_pair(&pair));
+        is_pair(&op.value) && (op.f == "read" || op.f == "write" || is_cas())
+    },
+    check: |history, options| Ok(Box::new(linearizable::check(history, &options.budget)?)),
+    node: Builtin::new::<nodes::LinKv>(),
+    swarm: SwarmRules { max_nodes: 5, threads: 2, duplication: false, ..SwarmRules::DEFAULT },
+};
+
 #[derive(Debug, Clone, Copy)]
 struct Group {
     key: i64,
@@ -31,7 +50,7 @@ struct Group {
 }
 
 #[derive(Debug)]
-pub(super) struct LinKv {
+struct LinKv {
     timeout: Duration,
     nodes: usize,
     groups: Vec<Group>,
@@ -39,7 +58,7 @@ pub(super) struct LinKv {
 }
 
 impl LinKv {
-    pub(super) fn new(terms: &Terms) -> Self {
+    fn new(terms: &Terms) -> Self {
         Self { timeout: TIMEOUT.max(terms.latency * LATENCIES), nodes: 1, groups: Vec::new(), next_key: 0 }
     }
 

@@ -5,16 +5,42 @@ use rand::RngExt as _;
 
 use super::convergence_probe::{items, written};
 use super::micro_ops::MicroOps;
-use super::{Act, ConvergenceProbe, Invocation, Terms, Workload, field};
+use super::shape::{self, is_list_or_nil};
+use super::{Act, ConvergenceProbe, Descriptor, Invocation, Loss, SwarmRules, Terms, Workload, field};
+use crate::nodes;
 use crate::time::Time;
+use crate::workbench::check::txn;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
-use crate::workbench::workload::client::{ErrorPolicy, Field, Request, Schema, TIMEOUT};
+use crate::workbench::workload::client::{ErrorPolicy, Field, Request, Schema, TIMEOUT, is_anything};
+
+pub(super) const TXN_LIST_APPEND: Descriptor = Descriptor {
+    name: "txn-list-append",
+    about: "transactions that append to lists and read them",
+    begin: |terms| Box::new(Txn::new(Write::Append, terms)),
+    operations: ":txn with a list of [:r key elements] and [:append key element]",
+    owns: |op| shape::is_txn(op, "append", is_list_or_nil),
+    check: |history, options| Ok(Box::new(txn::check_append(history, &options.consistency_models, &options.budget)?)),
+    node: Builtin::new::<nodes::ListAppend>(),
+    swarm: SwarmRules { max_nodes: 5, duplication: false, ..SwarmRules::DEFAULT },
+};
+
+pub(super) const TXN_RW_REGISTER: Descriptor = Descriptor {
+    name: "txn-rw-register",
+    about: "challenge 6: transactions that write registers and read them",
+    begin: |terms| Box::new(Txn::new(Write::Register, terms)),
+    operations: ":txn with a list of [:r key value] and [:w key value]",
+    owns: |op| shape::is_txn(op, "w", is_anything),
+    check: |history, options| Ok(Box::new(txn::check_register(history, &options.consistency_models, &options.budget)?)),
+    node: Builtin::new::<nodes::Txn>(),
+    swarm: SwarmRules { max_nodes: 5, model: Some("read-committed"), loss: Loss::Order, ..SwarmRules::DEFAULT },
+};
 
 /// What transactions do besides reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Write {
+enum Write {
     Append,
     Register,
 }
@@ -37,14 +63,14 @@ impl Write {
 }
 
 #[derive(Debug)]
-pub(super) struct Txn {
+struct Txn {
     write: Write,
     micro_ops: MicroOps,
     longest: u64,
 }
 
 impl Txn {
-    pub(super) fn new(write: Write, terms: &Terms) -> Self {
+    fn new(write: Write, terms: &Terms) -> Self {
         Self { write, micro_ops: MicroOps::new(terms), longest: terms.max_txn_length }
     }
 }

@@ -2,14 +2,28 @@
 
 use chacha20::ChaCha8Rng;
 
-use super::{Act, Invocation, Workload, field};
+use super::{Act, Descriptor, Invocation, SwarmRules, Workload, field};
+use crate::nodes;
 use crate::time::Time;
+use crate::workbench::check::unique_ids;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_anything};
 
+pub(super) const UNIQUE_IDS: Descriptor = Descriptor {
+    name: "unique-ids",
+    about: "challenge 2: ids of which no two are alike",
+    begin: |_| Box::new(UniqueIds),
+    operations: ":generate",
+    owns: |op| op.f == "generate",
+    check: |history, _| Ok(Box::new(unique_ids::check(history)?)),
+    node: Builtin::new::<nodes::UniqueIds>(),
+    swarm: SwarmRules { large_clusters: true, ..SwarmRules::DEFAULT },
+};
+
 #[derive(Debug)]
-pub(super) struct UniqueIds;
+struct UniqueIds;
 
 impl Workload for UniqueIds {
     fn next(&mut self, threads: &Threads, _: Time, _: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
