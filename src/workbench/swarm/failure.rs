@@ -6,9 +6,10 @@ use std::fmt;
 
 use crate::workbench::check::txn::Anomaly;
 use crate::workbench::check::{Verdict, Violation};
+use crate::workbench::quote::cut;
 
 /// The maximum length of a quotation from a checker's report, in characters.
-const MAX_QUOTE: usize = 120;
+pub(super) const MAX_QUOTE: usize = 120;
 
 /// The failure of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl Failure {
     /// The failure of a checker that found violations.
     pub(super) fn of(check: &'static str, violations: &[Violation]) -> Self {
         let sentences: Vec<_> = violations.iter().map(|violation| &*violation.sentence).collect();
-        let description = format!("{check}: {}", quote(&sentences.join("; ")));
+        let description = format!("{check}: {}", cut(&sentences.join("; "), MAX_QUOTE));
         Self { check, anomalies: violations.iter().map(|violation| violation.anomaly).collect(), description }
     }
 
@@ -77,13 +78,6 @@ impl Judgement {
     }
 }
 
-/// A text, cut to [`MAX_QUOTE`].
-pub(super) fn quote(text: &str) -> String {
-    let short: String = text.chars().take(MAX_QUOTE).collect();
-    let more = if short.len() < text.len() { "..." } else { "" };
-    format!("{short}{more}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +119,6 @@ mod tests {
     #[test]
     fn a_long_description_is_cut() {
         let description = Failure::of("invalid", &[violation("lost", &"1, ".repeat(1000))]).to_string();
-        assert!(description.ends_with("...") && description.len() < 2 * MAX_QUOTE, "{description}");
+        assert!(description.ends_with('…') && description.len() < 2 * MAX_QUOTE, "{description}");
     }
 }

@@ -7,6 +7,7 @@ use super::cycles::Unsearched;
 use super::transactions::Dialect;
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
+use crate::workbench::quote::cut;
 
 /// The maximum length of a quoted value in characters, more than that of a typical transaction.
 const MAX_QUOTE: usize = 600;
@@ -415,9 +416,5 @@ fn read_as(op: &Op, place: usize, what: &str) -> String {
 
 /// A value as nodes write it, or its beginning.
 pub(super) fn quoted(value: &Value) -> String {
-    let text = value.to_json();
-    match text.char_indices().nth(MAX_QUOTE) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+    cut(&value.to_json(), MAX_QUOTE)
 }
