@@ -17,7 +17,6 @@ mod txn;
 mod unique_ids;
 
 use chacha20::ChaCha8Rng;
-use rand::seq::SliceRandom as _;
 
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
@@ -123,21 +122,6 @@ pub trait Workload {
     }
 }
 
-/// One operation for each thread, in random order and all at once: the final phase of most workloads.
-#[derive(Debug, Default)]
-struct EachOnce(Option<Vec<usize>>);
-
-impl EachOnce {
-    fn next(&mut self, threads: &Threads, rng: &mut ChaCha8Rng, invocation: Invocation) -> Last {
-        let left = self.0.get_or_insert_with(|| {
-            let mut all: Vec<usize> = (0..threads.count()).collect();
-            all.shuffle(rng);
-            all
-        });
-        left.pop().map_or(Last::Over, |thread| Last::Begin(thread, invocation))
-    }
-}
-
 /// The options that matter to workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
@@ -151,18 +135,6 @@ pub struct Terms {
     pub max_txn_length: u64,
     /// The number of writes after which a key is retired.
     pub max_writes_per_key: u64,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self {
-            topology: Topology::Grid,
-            latency: Duration::ZERO,
-            key_count: 10,
-            max_txn_length: 4,
-            max_writes_per_key: 16,
-        }
-    }
 }
 
 /// The value of a field of a reply that satisfies its schema; nil stands for `null`.

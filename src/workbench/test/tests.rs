@@ -15,7 +15,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::history::{OpKind, Process};
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Latency, Shape, Traffic};
-use crate::workbench::workload::{self, Terms};
+use crate::workbench::workload;
 
 /// A node: what it prints on a message, or (given null) when its alarm goes off.
 type Script = Box<dyn FnMut(&Json) -> Vec<String>>;
@@ -176,7 +176,7 @@ fn broadcast(count: usize) -> impl FnMut(usize) -> Script {
 }
 
 fn test(config: &TestConfig, kind: workload::WorkloadKind, cluster: &mut Scripted) -> Result<Outcome, TestError> {
-    run(config, &mut *kind.begin(&Terms::default()), cluster, &mut Unwatched)
+    run(config, &mut *kind.begin(&config.terms()), cluster, &mut Unwatched)
 }
 
 fn count(outcome: &Outcome, kind: OpKind) -> usize {

@@ -3,14 +3,15 @@
 
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
+use rand::seq::SliceRandom as _;
 
 use super::topology::Topology;
-use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
+use super::{Act, ConvergenceProbe, Invocation, Last, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
-use crate::workbench::workload::client::{ErrorPolicy, Field, Request, Schema, TIMEOUT};
+use crate::workbench::workload::client::{ErrorPolicy, Field, Request, Schema};
 
 /// The requests of a workload, and what is added.
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +38,13 @@ pub(super) struct AddAndRead {
     /// What the nodes are told of each other first.
     topology: Option<Topology>,
     added: i64,
-    last: EachOnce,
+    /// The threads whose read of the end is to come, in the reverse order.
+    to_read: Option<Vec<usize>>,
 }
 
 impl AddAndRead {
     pub(super) fn new(additions: Additions, topology: Option<Topology>) -> Self {
-        Self { additions, topology, added: 0, last: EachOnce::default() }
+        Self { additions, topology, added: 0, to_read: None }
     }
 }
 
@@ -60,13 +62,11 @@ impl Workload for AddAndRead {
 
     fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let Additions { add, operand, added, contents, .. } = self.additions;
-        let (body, reply) = if let Value::Int(value) = invocation.value {
-            let body = format!("{{\"type\":\"{add}\",\"{operand}\":{value}}}");
-            (body, Schema { kind: added, fields: &[] })
+        Act::Ask(if let Value::Int(value) = invocation.value {
+            Request::new(format!("{{\"type\":\"{add}\",\"{operand}\":{value}}}"), added, &[])
         } else {
-            ("{\"type\":\"read\"}".into(), Schema { kind: "read_ok", fields: contents })
-        };
-        Act::Ask(Request { body, reply, timeout: TIMEOUT })
+            Request::new("{\"type\":\"read\"}", "read_ok", contents)
+        })
     }
 
     fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
@@ -80,11 +80,7 @@ impl Workload for AddAndRead {
 
     fn set_up(&self, nodes: &[String]) -> Option<Request> {
         let topology = self.topology?.to_json(nodes);
-        Some(Request {
-            body: format!("{{\"type\":\"topology\",\"topology\":{topology}}}"),
-            reply: Schema { kind: "topology_ok", fields: &[] },
-            timeout: TIMEOUT,
-        })
+        Some(Request::new(format!("{{\"type\":\"topology\",\"topology\":{topology}}}"), "topology_ok", &[]))
     }
 
     fn has_last(&self) -> bool {
@@ -96,9 +92,14 @@ impl Workload for AddAndRead {
     }
 
     fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {
+        let left = self.to_read.get_or_insert_with(|| {
+            let mut all: Vec<usize> = (0..threads.count()).collect();
+            all.shuffle(rng);
+            all
+        });
+        let Some(thread) = left.pop() else { return Last::Over };
         let read = Invocation::new("read", Value::Nil);
-        let read = if self.additions.marks_final { read.marked("final?", true.into()) } else { read };
-        self.last.next(threads, rng, read)
+        Last::Begin(thread, if self.additions.marks_final { read.marked("final?", true.into()) } else { read })
     }
 }
 
@@ -130,12 +131,13 @@ mod tests {
 
     use super::*;
     use crate::workbench::json;
-    use crate::workbench::workload::{Terms, WorkloadKind};
+    use crate::workbench::test::TestConfig;
+    use crate::workbench::workload::WorkloadKind;
 
     /// Values that 30,000 operations add.
     fn added(workload: WorkloadKind) -> Vec<i64> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let (mut workload, threads) = (workload.begin(&Terms::default()), Threads::new(1));
+        let (mut workload, threads) = (workload.begin(&TestConfig::default().terms()), Threads::new(1));
         let ops = (0..30_000).filter_map(|_| workload.next(&threads, Time::ZERO, &mut rng));
         ops.filter_map(|(_, invocation)| invocation.value.as_int()).collect()
     }
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_thread_reads_once_in_the_end() {
-        let mut counter = WorkloadKind::PnCounter.begin(&Terms::default());
+        let mut counter = WorkloadKind::PnCounter.begin(&TestConfig::default().terms());
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut next = || counter.next_last(&Threads::new(3), Duration::ZERO, &mut rng);
         let mut seen: Vec<usize> = (0..3)

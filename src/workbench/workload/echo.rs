@@ -11,7 +11,7 @@ use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::nemesis::Fault;
-use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_anything};
+use crate::workbench::workload::client::{ErrorPolicy, Request, is_anything};
 
 pub(super) const ECHO: Descriptor = Descriptor {
     name: "echo",
@@ -38,11 +38,8 @@ impl Workload for Echo {
 
     fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let payload = if let Value::Str(payload) = &invocation.value { payload } else { "" };
-        Act::Ask(Request {
-            body: format!("{{\"type\":\"echo\",\"echo\":\"{payload}\"}}"),
-            reply: Schema { kind: "echo_ok", fields: &[("echo", is_anything)] },
-            timeout: TIMEOUT,
-        })
+        let body = format!("{{\"type\":\"echo\",\"echo\":\"{payload}\"}}");
+        Act::Ask(Request::new(body, "echo_ok", &[("echo", is_anything)]))
     }
 
     /// The whole body of the reply.

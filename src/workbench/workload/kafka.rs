@@ -21,7 +21,7 @@ use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::{Stagger, Threads};
 use crate::workbench::history::{Op, OpKind};
-use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_integer};
+use crate::workbench::workload::client::{ErrorPolicy, Request, is_integer};
 use catch_up::CatchUp;
 use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
 use probes::{Committed, Log};
@@ -118,7 +118,7 @@ impl Kafka {
         }
         consumer.polled = Some(msgs);
         let body = format!("{{\"type\":\"commit_offsets\",\"offsets\":{}}}", offsets_json(&commits));
-        ask(body, Schema { kind: "commit_offsets_ok", fields: &[] })
+        Act::Ask(Request::new(body, "commit_offsets_ok", &[]))
     }
 }
 
@@ -151,12 +151,12 @@ impl Workload for Kafka {
             "crash" => Act::Crash,
             "poll" => {
                 let body = format!("{{\"type\":\"poll\",\"offsets\":{}}}", offsets_json(&consumer.positions));
-                ask(body, Schema { kind: "poll_ok", fields: &[("msgs", is_log)] })
+                Act::Ask(Request::new(body, "poll_ok", &[("msgs", is_log)]))
             }
             "send" => {
                 let (key, message) = sent(&invocation.value);
                 let body = format!("{{\"type\":\"send\",\"key\":\"{key}\",\"msg\":{message}}}");
-                ask(body, Schema { kind: "send_ok", fields: &[("offset", is_integer)] })
+                Act::Ask(Request::new(body, "send_ok", &[("offset", is_integer)]))
             }
             _ if invocation.marks.iter().any(|(mark, _)| mark.as_keyword() == Some("seek-to-beginning?")) => {
                 consumer.positions = texts(&invocation.value).map(|key| (key.into(), 0)).collect();
@@ -165,7 +165,7 @@ impl Workload for Kafka {
             _ => {
                 let keys: Vec<_> = texts(&invocation.value).map(|key| format!("\"{key}\"")).collect();
                 let body = format!("{{\"type\":\"list_committed_offsets\",\"keys\":[{}]}}", keys.join(","));
-                ask(body, Schema { kind: "list_committed_offsets_ok", fields: &[("offsets", is_offsets)] })
+                Act::Ask(Request::new(body, "list_committed_offsets_ok", &[("offsets", is_offsets)]))
             }
         }
     }
@@ -231,10 +231,6 @@ impl Workload for Kafka {
         let catch_up = self.catch_up.get_or_insert_with(|| CatchUp::new(&self.known, threads.count()));
         catch_up.next(threads, elapsed, rng)
     }
-}
-
-fn ask(body: String, reply: Schema) -> Act {
-    Act::Ask(Request { body, reply, timeout: TIMEOUT })
 }
 
 fn poll() -> Invocation {

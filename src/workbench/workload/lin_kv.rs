@@ -168,9 +168,10 @@ mod tests {
 
     use super::*;
     use crate::workbench::history::Process;
+    use crate::workbench::test::TestConfig;
 
     fn on(nodes: usize, threads: usize) -> LinKv {
-        let mut lin_kv = LinKv::new(&Terms::default());
+        let mut lin_kv = LinKv::new(&TestConfig::default().terms());
         lin_kv.fits(nodes, threads).expect("it fits");
         lin_kv
     }
@@ -238,14 +239,14 @@ mod tests {
     #[test]
     fn it_takes_twice_as_many_threads_as_nodes_or_a_multiple_and_ten_nodes_at_most() {
         for (nodes, threads) in [(3, 3), (3, 7), (11, 22)] {
-            assert!(LinKv::new(&Terms::default()).fits(nodes, threads).is_err(), "{nodes} {threads}");
+            assert!(LinKv::new(&TestConfig::default().terms()).fits(nodes, threads).is_err(), "{nodes} {threads}");
         }
         on(10, 20);
     }
 
     #[test]
     fn requests_and_time_outs_are_those_of_maelstrom() {
-        let mut lin_kv = LinKv::new(&Terms { latency: Duration::from_millis(300), ..Terms::default() });
+        let mut lin_kv = LinKv::new(&Terms { latency: Duration::from_millis(300), ..TestConfig::default().terms() });
         let mut asked = |f, text: &str| {
             let value = crate::workbench::edn::read(text).expect("EDN");
             let Act::Ask(request) = lin_kv.begin(0, &Invocation::new(f, value)) else { panic!("it asks") };
@@ -255,7 +256,7 @@ mod tests {
         assert_eq!(asked("read", "[2 nil]"), r#"{"type":"read","key":2}"#);
         assert_eq!(asked("write", "[2 4]"), r#"{"type":"write","key":2,"value":4}"#);
         assert_eq!(asked("cas", "[2 [4 1]]"), r#"{"type":"cas","key":2,"from":4,"to":1}"#);
-        assert_eq!(LinKv::new(&Terms::default()).timeout, Duration::from_secs(1));
+        assert_eq!(LinKv::new(&TestConfig::default().terms()).timeout, Duration::from_secs(1));
         let read = Invocation::new("read", Value::Vector(vec![Value::Int(2), Value::Nil]));
         let Act::Done(value) = lin_kv.proceed(0, &read, vec![("value".into(), Value::Int(3))]) else { panic!("done") };
         assert_eq!(value, Value::ints(vec![2, 3]));

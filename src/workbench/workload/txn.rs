@@ -175,6 +175,7 @@ mod tests {
 
     use super::*;
     use crate::workbench::json;
+    use crate::workbench::test::TestConfig;
 
     #[test]
     fn a_register_is_asked_for_its_one_value() {
@@ -189,7 +190,7 @@ mod tests {
     #[test]
     fn lengths_are_uniform_and_so_are_reads_and_writes() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut txn = Txn::new(Write::Append, &Terms::default());
+        let mut txn = Txn::new(Write::Append, &TestConfig::default().terms());
         let threads = Threads::new(1);
         let (mut lengths, mut appends, mut all) = ([0; 5], 0, 0);
         for _ in 0..20_000 {
@@ -208,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_transaction_is_sent_and_comes_back_as_in_maelstrom() {
-        let mut txn = Txn::new(Write::Register, &Terms { max_txn_length: 1, ..Terms::default() });
+        let mut txn = Txn::new(Write::Register, &Terms { max_txn_length: 1, ..TestConfig::default().terms() });
         let value = crate::workbench::edn::read("[[:r 5 nil] [:w 8 1]]").expect("EDN");
         let invocation = Invocation::new("txn", value);
         let Act::Ask(request) = txn.begin(0, &invocation) else { panic!("it asks") };

@@ -9,7 +9,7 @@ use crate::workbench::check::unique_ids;
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
-use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_anything};
+use crate::workbench::workload::client::{ErrorPolicy, Request, is_anything};
 
 pub(super) const UNIQUE_IDS: Descriptor = Descriptor {
     name: "unique-ids",
@@ -31,11 +31,7 @@ impl Workload for UniqueIds {
     }
 
     fn begin(&mut self, _: usize, _: &Invocation) -> Act {
-        Act::Ask(Request {
-            body: "{\"type\":\"generate\"}".into(),
-            reply: Schema { kind: "generate_ok", fields: &[("id", is_anything)] },
-            timeout: TIMEOUT,
-        })
+        Act::Ask(Request::new("{\"type\":\"generate\"}", "generate_ok", &[("id", is_anything)]))
     }
 
     fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
