@@ -5,23 +5,16 @@
 
 pub mod challenges;
 pub mod escape;
-#[cfg(feature = "workbench")]
 mod faults;
 #[cfg(feature = "workbench")]
 pub mod finish;
-#[cfg(feature = "workbench")]
-mod index;
-#[cfg(feature = "workbench")]
 pub mod junit;
 pub mod metrics;
-#[cfg(feature = "workbench")]
 mod operations;
-#[cfg(feature = "workbench")]
 mod page;
 #[cfg(test)]
 mod recorded_runs;
 pub mod results;
-#[cfg(feature = "workbench")]
 mod setting;
 #[cfg(feature = "workbench")]
 pub mod store;
@@ -32,15 +25,7 @@ use crate::workbench::check::Verdict;
 use crate::workbench::history::History;
 use crate::workbench::network::{Counts, Journal};
 use crate::workbench::report::results::Results;
-#[cfg(feature = "workbench")]
-use crate::workbench::report::store::Store;
 use crate::workbench::test::{TestConfig, Throughput};
-#[cfg(feature = "workbench")]
-use faults::faults;
-#[cfg(feature = "workbench")]
-use index::Row;
-#[cfg(feature = "workbench")]
-use operations::Operations;
 
 /// A finished run, as the page shows it.
 #[derive(Debug, Clone, Copy)]
@@ -63,15 +48,5 @@ pub struct Run<'a> {
     pub remarks: &'a [String],
 }
 
-/// Writes the page of a run, and its row in the list of all runs.
-#[cfg(feature = "workbench")]
-pub fn write(run: &Run<'_>, store: &mut Store) {
-    let operations = Operations::of(run.history);
-    let faults = faults(run.history);
-    store.write("report.html", |file| page::write(run, &operations, &faults, file));
-    store.write(index::ROW, |file| Ok(serde_json::to_writer(file, &Row::of(run))?));
-    store.update_index();
-}
-
-#[cfg(all(test, feature = "workbench"))]
+#[cfg(test)]
 mod tests;

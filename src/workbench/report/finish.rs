@@ -10,13 +10,13 @@ use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
 use crate::workbench::network::{Muted, Unread};
+use crate::workbench::report::Run;
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::junit::Suite;
 use crate::workbench::report::results::{Check, Results, results};
 use crate::workbench::report::store::Store;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
 use crate::workbench::report::violations::{CheckOutcome, outcomes};
-use crate::workbench::report::{Run, write};
 use crate::workbench::test::{Crash, OperationError, Outcome, TestConfig, TestError};
 
 /// Every test was valid.
@@ -89,7 +89,7 @@ pub fn finish(
         let remarks: Vec<_> = cut_short.iter().chain(&outcome.remarks).cloned().chain(remarks).collect();
         let remarks = &*remarks;
         let run = Run { history, journal, counts, results, options, throughput, verdict, remarks };
-        write(&run, store);
+        store.write_page(&run);
     };
     if !outcome.crashes.is_empty() {
         let crashed = |crash: &Crash| format!("{} crashed with {}.", crash.node, crash.status);

@@ -4,6 +4,8 @@
 //! `store/latest` and `store/<workload>/latest` at the one that finished last. Write errors are collected for the
 //! report and do not end the test.
 
+mod index;
+
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -13,9 +15,11 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tz::{DateTime, TimeZone};
 
-use super::index;
+use super::operations::Operations;
+use super::{Run, faults, page};
 use crate::workbench::edn::{self, Value};
 use crate::workbench::history::History;
+use index::Row;
 
 /// The folder of all runs, in the current directory.
 pub const ROOT: &str = "store";
@@ -167,8 +171,11 @@ impl Store {
         });
     }
 
-    /// Regenerates the list of all runs.
-    pub fn update_index(&mut self) {
+    /// Writes the page of the run, and its row in the list of all runs.
+    pub fn write_page(&mut self, run: &Run<'_>) {
+        let (operations, faults) = (Operations::of(run.history), faults::faults(run.history));
+        self.write("report.html", |file| page::write(run, &operations, &faults, file));
+        self.write(index::ROW, |file| Ok(serde_json::to_writer(file, &Row::of(run))?));
         self.attempt(|store| {
             index::update(&store.root, &store.folder).map_err(because("write", &store.root.join("index.html")))
         });

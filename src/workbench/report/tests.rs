@@ -16,6 +16,7 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::network::{BadLine, Conditions, Delivery, Latency, Muted, Network, Shape, Unread};
 use crate::workbench::report::results::{Check, DeliveryError, Extended, judge};
+use crate::workbench::report::store::Store;
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Convergence, Difference, OperationErrors, Outdated};
 use crate::workbench::workload::WorkloadKind;
@@ -205,7 +206,7 @@ fn written(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&
     let (history, journal, counts, options) = (&history, &journal, &counts, &options);
     let throughput = &Throughput::default();
     let run = Run { history, journal, counts, results: None, options, throughput, verdict, remarks };
-    write(&run, &mut store);
+    store.write_page(&run);
     assert!(store.missing().is_empty(), "{:?}", store.missing());
     move |name| {
         let _kept = &root;

@@ -13,8 +13,8 @@ use rustix::io::retry_on_intr;
 use serde::{Deserialize, Serialize};
 use tz::UtcDateTime;
 
-use super::Run;
 use crate::workbench::check::Verdict;
+use crate::workbench::report::Run;
 use crate::workbench::report::escape::Escaped;
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::results::Results;
