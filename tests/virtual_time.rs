@@ -2,7 +2,11 @@
 
 #![cfg(feature = "workbench")]
 
+mod main_phase;
+
 use std::process::Command;
+
+use main_phase::{WORKLOADS, begun_s};
 
 /// What is to be the same to the byte: histories, results and the page.
 const FILES: [&str; 6] = ["history.edn", "history.txt", "results.edn", "results.json", "report.html", "index.json"];
@@ -47,31 +51,6 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     }
 }
 
-/// Every workload on its least cluster, with the threads it needs.
-const WORKLOADS: [&str; 10] = [
-    "-w echo --node-count 1",
-    "-w unique-ids --node-count 1",
-    "-w broadcast --node-count 2",
-    "-w g-set --node-count 2",
-    "-w g-counter --node-count 3",
-    "-w pn-counter --node-count 3",
-    "-w kafka --node-count 2 --concurrency 2n",
-    "-w lin-kv --node-count 1 --concurrency 2n",
-    "-w txn-list-append --node-count 2 --concurrency 2n",
-    "-w txn-rw-register --node-count 2 --concurrency 2n",
-];
-
-/// When clients began operations before the limit, in seconds.
-fn begun_s(history: &str, limit_s: f64) -> Vec<f64> {
-    let invocations = history.lines().filter(|line| line.contains(":type :invoke"));
-    let times = invocations.map(|line| {
-        let (_, rest) = line.split_once(":time ").expect("each operation has a time");
-        let time = rest.split([',', ' ', '}']).next().and_then(|time| time.parse::<f64>().ok());
-        time.expect("a number of nanoseconds") / 1e9
-    });
-    times.filter(|time| *time < limit_s + 1.0).collect()
-}
-
 #[test]
 #[expect(clippy::cast_precision_loss, reason = "hundreds of operations")]
 fn clients_go_on_until_the_limit_whatever_the_nemesis_does() {
@@ -81,7 +60,7 @@ fn clients_go_on_until_the_limit_whatever_the_nemesis_does() {
         for seed in 1..=4 {
             let options = format!("{workload} --time-limit {limit_s} --rate {rate} --nemesis partition");
             let (_, files) = run(&options, seed);
-            let begun = begun_s(&String::from_utf8_lossy(&files[0]), limit_s);
+            let begun = begun_s(&String::from_utf8_lossy(&files[0]), limit_s + 1.0);
             let last = begun.iter().copied().fold(0.0, f64::max);
             let replay = format!("gloomers test --virtual-time --seed {seed} {options}");
             assert!(last > limit_s - 2.0 / rate - 0.1, "the last begins at {last} s: {replay}");

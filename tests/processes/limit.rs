@@ -2,30 +2,8 @@
 
 use std::thread;
 
+use crate::main_phase::{WORKLOADS, begun_s};
 use crate::run::Run;
-
-const WORKLOADS: [&str; 10] = [
-    "-w echo --node-count 1",
-    "-w unique-ids --node-count 1",
-    "-w broadcast --node-count 2",
-    "-w g-set --node-count 2",
-    "-w g-counter --node-count 3",
-    "-w pn-counter --node-count 3",
-    "-w kafka --node-count 2 --concurrency 2n",
-    "-w lin-kv --node-count 1 --concurrency 2n",
-    "-w txn-list-append --node-count 2 --concurrency 2n",
-    "-w txn-rw-register --node-count 2 --concurrency 2n",
-];
-
-/// When the last operation of a client began within the limit, in seconds.
-fn last_s(history: &str, limit_s: f64) -> f64 {
-    let invocations = history.lines().filter(|line| line.contains(":type :invoke"));
-    let times = invocations.filter_map(|line| {
-        let (_, rest) = line.split_once(":time ")?;
-        Some(rest.split([',', ' ', '}']).next()?.parse::<f64>().ok()? / 1e9)
-    });
-    times.filter(|time| *time < limit_s).fold(0.0, f64::max)
-}
 
 pub(crate) fn clients_go_on_until_the_limit_whatever_the_nemesis_does() {
     let limit_s = 4.0;
@@ -35,7 +13,8 @@ pub(crate) fn clients_go_on_until_the_limit_whatever_the_nemesis_does() {
             scope.spawn(move || {
                 let options = format!("{workload} --time-limit {limit_s} --rate 50 --nemesis partition --seed 1");
                 let run = Run::of(&format!("{options} --nemesis-interval 1000"));
-                let last = last_s(&run.file("history.edn").expect("a history"), limit_s);
+                let begun = begun_s(&run.file("history.edn").expect("a history"), limit_s);
+                let last = begun.into_iter().fold(0.0, f64::max);
                 // A second is far more than the greatest gap, and far less than what was missing.
                 assert!(last > limit_s - 1.0, "the last operation began at {last} s: {options}");
             });

@@ -10,6 +10,8 @@ mod healthy;
 mod host;
 mod interruption;
 mod limit;
+#[path = "../main_phase/mod.rs"]
+mod main_phase;
 mod run;
 
 use std::io::Write as _;
