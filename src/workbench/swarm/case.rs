@@ -6,13 +6,12 @@ use std::io::{self, Write as _};
 
 use super::NodeFactory;
 use super::discount::{discounted, node_of};
-use super::failure::{Failure, Judgement, MAX_QUOTE};
+use super::failure::{Failure, Judgement, quote};
 use super::scenario::Scenario;
 use crate::workbench::check::{self, Unjudgeable, net, set_full};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::nemesis::Fault;
-use crate::workbench::quote::cut;
 use crate::workbench::test::{Convergence, Difference, Outcome, TestConfig, Unwatched, run};
 use crate::workbench::workload::{Agreement, Loss};
 
@@ -121,7 +120,7 @@ fn difference(convergence: &Convergence) -> Option<Failure> {
         Difference::Values { .. } => "differ",
         Difference::Silent { .. } | Difference::Unasked(_) => "not compared",
     };
-    Some(Failure::new(kind, format!("the replicas differ in the end: {}", cut(&first.to_string(), MAX_QUOTE))))
+    Some(Failure::new(kind, format!("the replicas differ in the end: {}", quote(&first.to_string()))))
 }
 
 /// The failure of replicas that had not converged at the final reads, ten seconds after the heal, or had lost

@@ -9,7 +9,7 @@ use crate::workbench::check::{Verdict, Violation};
 use crate::workbench::quote::cut;
 
 /// The maximum length of a quotation from a checker's report, in characters.
-pub(super) const MAX_QUOTE: usize = 120;
+const MAX_QUOTE: usize = 120;
 
 /// The failure of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Failure {
     /// The failure of a checker that found violations.
     pub(super) fn of(check: &'static str, violations: &[Violation]) -> Self {
         let sentences: Vec<_> = violations.iter().map(|violation| &*violation.sentence).collect();
-        let description = format!("{check}: {}", cut(&sentences.join("; "), MAX_QUOTE));
+        let description = format!("{check}: {}", quote(&sentences.join("; ")));
         Self { check, anomalies: violations.iter().map(|violation| violation.anomaly).collect(), description }
     }
 
@@ -76,6 +76,11 @@ impl Judgement {
     pub(super) fn failure(&self) -> Option<Failure> {
         if let Self::Invalid(failure) = self { Some(failure.clone()) } else { None }
     }
+}
+
+/// A text, cut to [`MAX_QUOTE`].
+pub(super) fn quote(text: &str) -> String {
+    cut(text, MAX_QUOTE)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use super::draw::{Clients, Dice};
 use super::{Said, compare, verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
-use crate::workbench::workload::WorkloadKind;
 
 /// Clients of two logs that may lose, repeat, reorder and mix up messages.
 struct Sloppy {
@@ -536,5 +535,5 @@ fn logs_keep_what_they_acknowledge_in_one_order() {
         places: Vec::new(),
         wrong: dice.one_of(&[0.0, 0.05, 0.3]),
     };
-    compare(WorkloadKind::Kafka, clients, oracle, project, notable, &KINDS);
+    compare("kafka", clients, oracle, project, notable, &KINDS);
 }

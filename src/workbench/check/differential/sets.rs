@@ -4,7 +4,6 @@ use super::draw::{Clients, Dice};
 use super::{Said, compare, ints, verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
-use crate::workbench::workload::WorkloadKind;
 
 /// Clients of a set that may lose, forget or repeat elements.
 struct Sloppy {
@@ -166,7 +165,7 @@ const KINDS: [&str; 7] = ["true", "false", ":unknown", "stable-count", "lost-cou
 
 #[test]
 fn sets_lose_what_no_later_read_shows_and_are_as_late_as_the_last_read_that_misses() {
-    for (workload, add) in [(WorkloadKind::Broadcast, "broadcast"), (WorkloadKind::GSet, "add")] {
+    for (workload, add) in [("broadcast", "broadcast"), ("g-set", "add")] {
         let clients = |dice: &mut Dice| {
             let misses = dice.one_of(&[0.0, 0.05, 0.4]);
             Sloppy { add, next: 0, held: Vec::new(), misses, in_order: dice.chance(0.5) }
