@@ -11,7 +11,9 @@ use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
-use crate::workbench::workload::client::{ErrorPolicy, Field, Request, Schema};
+use crate::workbench::workload::client::{ErrorPolicy, Field, Request};
+
+const READ: &str = "{\"type\":\"read\"}";
 
 /// The requests of a workload, and what is added.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +67,7 @@ impl Workload for AddAndRead {
         Act::Ask(if let Value::Int(value) = invocation.value {
             Request::new(format!("{{\"type\":\"{add}\",\"{operand}\":{value}}}"), added, &[])
         } else {
-            Request::new("{\"type\":\"read\"}", "read_ok", contents)
+            Request::new(READ, "read_ok", contents)
         })
     }
 
@@ -108,8 +110,8 @@ impl Workload for AddAndRead {
 struct Contents(&'static [Field; 1]);
 
 impl ConvergenceProbe for Contents {
-    fn reply(&self) -> Schema {
-        Schema { kind: "read_ok", fields: self.0 }
+    fn request(&self, _: &[Value]) -> Request {
+        Request::new(READ, "read_ok", self.0)
     }
 
     fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {

@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
-use crate::workbench::workload::client::{Request, Schema, TIMEOUT};
+use crate::workbench::workload::client::Request;
 
 /// One thing to ask every replica.
 pub trait ConvergenceProbe: Debug {
@@ -17,21 +17,11 @@ pub trait ConvergenceProbe: Debug {
         Value::Nil
     }
 
-    /// What a good reply looks like.
-    fn reply(&self) -> Schema;
-
-    /// The body of the request that goes on from what was received.
-    fn body(&self, _heard: &[Value]) -> String {
-        "{\"type\":\"read\"}".to_owned()
-    }
+    /// The request that goes on from what was received.
+    fn request(&self, received: &[Value]) -> Request;
 
     /// Adds what a reply in shape says to what was received; returns whether there may be more.
     fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool;
-
-    /// The request that goes on from what was received.
-    fn request(&self, received: &[Value]) -> Request {
-        Request { body: self.body(received), reply: self.reply(), timeout: TIMEOUT }
-    }
 }
 
 /// The elements of a list.

@@ -14,7 +14,7 @@ use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
-use crate::workbench::workload::client::{ErrorPolicy, Field, Request, Schema, TIMEOUT, is_anything};
+use crate::workbench::workload::client::{ErrorPolicy, Field, Request, is_anything};
 
 pub(super) const TXN_LIST_APPEND: Descriptor = Descriptor {
     name: "txn-list-append",
@@ -53,12 +53,11 @@ impl Write {
         }
     }
 
-    fn reply(self) -> Schema {
-        let fields: &'static [Field] = match self {
+    fn reply(self) -> &'static [Field] {
+        match self {
             Self::Append => &[("txn", is_append_txn)],
             Self::Register => &[("txn", is_register_txn)],
-        };
-        Schema { kind: "txn_ok", fields }
+        }
     }
 }
 
@@ -90,7 +89,7 @@ impl Workload for Txn {
 
     fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let body = format!("{{\"type\":\"txn\",\"txn\":{}}}", invocation.value.to_json());
-        Act::Ask(Request { body, reply: self.write.reply(), timeout: TIMEOUT })
+        Act::Ask(Request::new(body, "txn_ok", self.write.reply()))
     }
 
     /// The transaction in the reply is the operation's value, whatever was requested.
@@ -142,12 +141,9 @@ impl ConvergenceProbe for Register {
         Value::Int(self.0)
     }
 
-    fn reply(&self) -> Schema {
-        Schema { kind: "txn_ok", fields: &[("txn", is_register_txn)] }
-    }
-
-    fn body(&self, _: &[Value]) -> String {
-        format!("{{\"type\":\"txn\",\"txn\":[[\"r\",{},null]]}}", self.0)
+    fn request(&self, _: &[Value]) -> Request {
+        let body = format!("{{\"type\":\"txn\",\"txn\":[[\"r\",{},null]]}}", self.0);
+        Request::new(body, "txn_ok", Write::Register.reply())
     }
 
     fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
@@ -180,7 +176,7 @@ mod tests {
     #[test]
     fn a_register_is_asked_for_its_one_value() {
         let mut received = Vec::new();
-        assert_eq!(Register(5).body(&received), r#"{"type":"txn","txn":[["r",5,null]]}"#);
+        assert_eq!(Register(5).request(&received).body, r#"{"type":"txn","txn":[["r",5,null]]}"#);
         assert!(
             !Register(5).receive(vec![("txn".into(), json::value(r#"[["r",5,8]]"#).expect("JSON"))], &mut received)
         );
