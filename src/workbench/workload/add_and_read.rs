@@ -1,5 +1,6 @@
-//! Clients that add integers and read all there is: the workloads of sets and counters. Half of the operations read, and
-//! in the end every client reads once more.
+//! Clients that add integers and read all there is: the workloads of sets and counters.
+//!
+//! Half of the operations read, and in the end every client reads once more.
 
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
