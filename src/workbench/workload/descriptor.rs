@@ -8,6 +8,9 @@ use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::history::{History, Op};
 use crate::workbench::nemesis::Fault;
 
+/// The report of a checker, or why it cannot decide.
+pub type Checked = Result<Box<dyn CheckReport>, Unjudgeable>;
+
 /// A workload, as the rest of the workbench sees it.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -22,7 +25,7 @@ pub struct Descriptor {
     /// Whether an operation of a client is one of them.
     pub owns: fn(&Op) -> bool,
     /// Its checker.
-    pub check: fn(&History, &Options) -> Result<Box<dyn CheckReport>, Unjudgeable>,
+    pub check: fn(&History, &Options) -> Checked,
     /// The node that is tested without `--bin`.
     pub node: Builtin,
     /// How a swarm tests that node.
@@ -174,7 +177,7 @@ impl WorkloadKind {
     ///
     /// # Errors
     /// The checker cannot decide.
-    pub(crate) fn check(self, history: &History, options: &Options) -> Result<Box<dyn CheckReport>, Unjudgeable> {
+    pub(crate) fn check(self, history: &History, options: &Options) -> Checked {
         match history.unpaired() {
             Some(unpaired) => Err(unpaired.clone().into()),
             None => (self.descriptor().check)(history, options),
