@@ -3,6 +3,32 @@
 //! A checker is a pure function of the history; protocol §12 and §13 specify each. One that cannot decide
 //! returns `:unknown` with a reason, which outranks `true` and is outranked by `false`.
 
+/// An enum of anomalies, each with its name in the results.
+macro_rules! anomalies {
+    ($(#[$attribute:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $type {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $type {
+            /// All of them.
+            #[cfg(test)]
+            #[allow(dead_code, reason = "of some only")]
+            pub(in crate::workbench::check) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in the results.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
 pub mod availability;
 mod budget;
 pub mod counter;

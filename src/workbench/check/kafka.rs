@@ -18,7 +18,7 @@ use crate::workbench::history::{History, OpKind};
 use orders::Orders;
 use record::Record;
 
-pub use anomaly::{LogAnomaly, LogCase, UnseenMessages};
+pub use anomaly::{LogAnomaly, LogCase, Sequence, UnseenMessages};
 pub use lag::Lag;
 
 /// The maximum number of errors of a kind that are explained in words.

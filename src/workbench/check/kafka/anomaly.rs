@@ -7,67 +7,45 @@ use crate::workbench::quote::quote;
 /// The maximum number of values in a sentence.
 const MAX_LISTED: usize = 8;
 
-/// A kind of error, in the order of the names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LogAnomaly {
-    /// A poll returned a message whose send failed.
-    AbortedRead,
-    /// A poll completed before the send of its message was invoked.
-    RealtimeCycle,
-    /// A message is at several offsets.
-    Duplicate,
-    /// The dependency graph is empty.
-    EmptyGraph,
-    /// Several messages are at one offset.
-    InconsistentOffsets,
-    /// One operation polled backwards.
-    IntNonmonotonicPoll,
-    /// One operation sent backwards.
-    IntNonmonotonicSend,
-    /// One operation skipped messages in its polls.
-    IntPollSkip,
-    /// Other messages are between those that one operation sent.
-    IntSendSkip,
-    /// A message was never polled, although a later one was.
-    LostWrite,
-    /// A process polled backwards.
-    NonmonotonicPoll,
-    /// A process sent backwards.
-    NonmonotonicSend,
-    /// A process skipped messages from one poll to the next.
-    PollSkip,
-    /// A transaction polled what it sends itself.
-    PrecommittedRead,
-    /// A [`Self::RealtimeCycle`] exists.
-    CycleExists,
-    /// An acknowledged message was never polled.
-    Unseen,
+anomalies! {
+    /// A kind of error.
+    LogAnomaly {
+        /// A poll returned a message whose send failed.
+        AbortedRead = "G1a",
+        /// A poll completed before the send of its message was invoked.
+        RealtimeCycle = "G1c-realtime",
+        /// A message is at several offsets.
+        Duplicate = "duplicate",
+        /// The dependency graph is empty.
+        EmptyGraph = "empty-transaction-graph",
+        /// Several messages are at one offset.
+        InconsistentOffsets = "inconsistent-offsets",
+        /// One operation polled backwards.
+        IntNonmonotonicPoll = "int-nonmonotonic-poll",
+        /// One operation sent backwards.
+        IntNonmonotonicSend = "int-nonmonotonic-send",
+        /// One operation skipped messages in its polls.
+        IntPollSkip = "int-poll-skip",
+        /// Other messages are between those that one operation sent.
+        IntSendSkip = "int-send-skip",
+        /// A message was never polled, although a later one was.
+        LostWrite = "lost-write",
+        /// A process polled backwards.
+        NonmonotonicPoll = "nonmonotonic-poll",
+        /// A process sent backwards.
+        NonmonotonicSend = "nonmonotonic-send",
+        /// A process skipped messages from one poll to the next.
+        PollSkip = "poll-skip",
+        /// A transaction polled what it sends itself.
+        PrecommittedRead = "precommitted-read",
+        /// A [`Self::RealtimeCycle`] exists.
+        CycleExists = "strong-PL-2-cycle-exists",
+        /// An acknowledged message was never polled.
+        Unseen = "unseen",
+    }
 }
 
 impl LogAnomaly {
-    /// The name in the results.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AbortedRead => "G1a",
-            Self::RealtimeCycle => "G1c-realtime",
-            Self::Duplicate => "duplicate",
-            Self::EmptyGraph => "empty-transaction-graph",
-            Self::InconsistentOffsets => "inconsistent-offsets",
-            Self::IntNonmonotonicPoll => "int-nonmonotonic-poll",
-            Self::IntNonmonotonicSend => "int-nonmonotonic-send",
-            Self::IntPollSkip => "int-poll-skip",
-            Self::IntSendSkip => "int-send-skip",
-            Self::LostWrite => "lost-write",
-            Self::NonmonotonicPoll => "nonmonotonic-poll",
-            Self::NonmonotonicSend => "nonmonotonic-send",
-            Self::PollSkip => "poll-skip",
-            Self::PrecommittedRead => "precommitted-read",
-            Self::CycleExists => "strong-PL-2-cycle-exists",
-            Self::Unseen => "unseen",
-        }
-    }
-
     /// Whether it does not make a run invalid; Jepsen allows cycles of writes as well, which are not looked for here.
     pub(super) const fn is_allowed(self) -> bool {
         matches!(self, Self::IntSendSkip)

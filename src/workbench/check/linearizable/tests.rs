@@ -1,13 +1,11 @@
-//! Small histories judged by hand, and many judged by trying every order.
+//! Small histories judged by hand, and many drawn at random.
 
-use chacha20::ChaCha8Rng;
-use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, prop_assume, proptest};
-use rand::{RngExt as _, SeedableRng as _};
-
+use super::super::differential::draw;
+use super::super::differential::registers::{numbers, registers};
 use super::super::tests::history;
-use super::calls::Call;
 use super::*;
 use crate::workbench::check::{CheckReport, Verdict};
+use crate::workbench::history::OpKind;
 
 fn judged(lines: &[&str]) -> Value {
     check(&history(lines), &Budget::default()).unwrap_or_else(|error| panic!("{error}")).to_edn()
@@ -231,119 +229,35 @@ fn past_its_bounds_the_search_says_that_it_gives_up() {
     assert_eq!(result.get("failures").map(ToString::to_string).as_deref(), Some("[]"));
 }
 
-/// A history of clients on a correct register: each operation takes effect at a random moment of its own.
-fn simulated(seed: u64, clients: usize, operations: usize) -> Vec<String> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (mut value, mut lines) = (None::<i64>, Vec::new());
-    // What a client is about: its operation, and once that took effect, its outcome.
-    let mut busy: Vec<Option<(String, Option<String>)>> = vec![None; clients];
-    let mut names: Vec<usize> = (0..clients).collect();
-    let mut begun = 0;
-    while begun < operations || busy.iter().any(Option::is_some) {
-        let client = rng.random_range(0..clients);
-        let name = names[client];
-        let text = |value: Option<i64>| value.map_or("nil".to_owned(), |value| value.to_string());
-        match busy[client].take() {
-            None if begun < operations => {
-                let (a, b) = (rng.random_range(0..5), rng.random_range(0..5));
-                let op = match rng.random_range(0..3) {
-                    0 => "read [0 nil]".to_owned(),
-                    1 => format!("write [0 {a}]"),
-                    _ => format!("cas [0 [{a} {b}]]"),
-                };
-                lines.push(format!("{name} invoke {op}"));
-                busy[client] = Some((op, None));
-                begun += 1;
-            }
-            None => {}
-            Some((op, None)) if op.starts_with('c') && rng.random_bool(0.02) => {
-                lines.push(format!("{name} info {op}"));
-                names[client] += clients;
-            }
-            Some((op, None)) => {
-                let numbers: Vec<i64> =
-                    op.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
-                let outcome = match (op.as_bytes()[0], &numbers[1..]) {
-                    (b'r', _) => format!("ok read [0 {}]", text(value)),
-                    (b'w', [to]) => {
-                        value = Some(*to);
-                        format!("ok {op}")
-                    }
-                    (_, [from, to]) if value == Some(*from) => {
-                        value = Some(*to);
-                        format!("ok {op}")
-                    }
-                    _ => format!("fail {op}"),
-                };
-                busy[client] = Some((op, Some(outcome)));
-            }
-            Some((_, Some(outcome))) => lines.push(format!("{name} {outcome}")),
+#[test]
+fn a_correct_register_is_linearizable_until_a_value_comes_from_nowhere() {
+    for seed in 0..300 {
+        let history = draw(seed, 240, |_| registers(0.0));
+        let verdict = |history| check(history, &Budget::default()).expect("well formed").verdict();
+        assert_eq!(verdict(&history), Verdict::True, "seed {seed}");
+        let mut ops = history.ops().to_vec();
+        let mut reads: Vec<_> = ops.iter_mut().filter(|op| op.f == "read" && op.kind == OpKind::Ok).collect();
+        if let Some(middle) = reads.len().checked_sub(1).map(|last| last / 2) {
+            let read = &mut reads[middle];
+            read.value = Value::ints([numbers(&read.value)[0].unwrap_or_default(), 99].to_vec());
+            assert_eq!(verdict(&ops.into_iter().collect()), Verdict::False, "seed {seed}");
         }
     }
-    lines
 }
 
-fn verdict_of(lines: &[String]) -> Verdict {
-    verdict(&lines.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// Whether some order explains the calls, by trying them all.
-fn exists_order(calls: &[Call], value: u32, done: u32) -> bool {
-    let open = |index: &usize| done & (1 << index) == 0;
-    let left = || (0..calls.len()).filter(open);
-    if left().all(|index| calls[index].completion.is_none()) {
-        return true;
-    }
-    let soonest = left().filter_map(|index| calls[index].completion).min().unwrap_or(usize::MAX);
-    left().filter(|index| calls[*index].invocation < soonest).any(|index| {
-        calls[index].effect.apply(value).is_some_and(|value| exists_order(calls, value, done | (1 << index)))
-    })
-}
-
-proptest! {
-    #[test]
-    fn a_correct_register_is_linearizable(seed in any::<u64>(), clients in 1_usize..8) {
-        prop_assert_eq!(verdict_of(&simulated(seed, clients, 120)), Verdict::True);
-    }
-
-    #[test]
-    fn one_value_from_nowhere_is_found(
-        seed in any::<u64>(),
-        clients in 1_usize..8,
-        place in any::<prop::sample::Index>(),
-    ) {
-        let mut lines = simulated(seed, clients, 120);
-        let reads: Vec<_> = (0..lines.len()).filter(|line| lines[*line].contains("ok read")).collect();
-        prop_assume!(!reads.is_empty());
-        let line = &mut lines[*place.get(&reads)];
-        let name = line.split(' ').next().unwrap_or_default().to_owned();
-        *line = format!("{name} ok read [0 99]");
-        prop_assert_eq!(verdict_of(&lines), Verdict::False);
-    }
-
-    #[test]
-    fn the_search_agrees_with_trying_every_order(seed in any::<u64>(), swap in any::<prop::sample::Index>()) {
-        let mut lines = simulated(seed, 4, 10);
-        let reads: Vec<_> = (0..lines.len()).filter(|line| lines[*line].contains("ok read")).collect();
-        if !reads.is_empty() {
-            let line = &mut lines[*swap.get(&reads)];
-            let name = line.split(' ').next().unwrap_or_default().to_owned();
-            *line = format!("{name} ok read [0 {}]", seed % 5);
-        }
-        let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-        let calls = calls::by_key(&history).expect("well formed");
-        let expected = calls.iter().all(|(_, calls)| exists_order(&calls.all, 0, 0));
-        let found = check(&history, &Budget::default()).expect("well formed").verdict();
-        prop_assert_eq!(found, Verdict::from(expected));
-        for (_, calls) in calls {
+#[test]
+fn the_searches_in_breadth_and_in_depth_agree() {
+    for seed in 0..1_000 {
+        let history = draw(seed, 24, |_| registers(0.1));
+        for (_, calls) in calls::by_key(&history).expect("well formed") {
             let budget = Budget::default();
-            let (broad, deep) = (Search::new(&budget).run(&calls), Search::within(0, &budget).run(&calls));
-            let place = |outcome: &SearchOutcome| match outcome {
+            let [broad, deep] = [Search::new(&budget), Search::within(0, &budget)].map(|search| search.run(&calls));
+            let violation = |outcome: &SearchOutcome| match outcome {
                 SearchOutcome::Violation(violation) => Some(violation.call),
                 SearchOutcome::Linearizable(_) | SearchOutcome::GaveUp(_) => None,
             };
-            prop_assert!(!matches!(deep, SearchOutcome::GaveUp(_)));
-            prop_assert_eq!(place(&broad), place(&deep));
+            assert!(!matches!(deep, SearchOutcome::GaveUp(_)), "seed {seed}");
+            assert_eq!(violation(&broad), violation(&deep), "seed {seed}");
         }
     }
 }

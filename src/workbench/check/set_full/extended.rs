@@ -91,31 +91,21 @@ impl FinalReads {
     }
 }
 
-/// The anomalies of a set that Maelstrom does not report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetAnomaly {
-    /// A read returned a value more than once.
-    Duplicated,
-    /// A read returned a value whose add had not been invoked.
-    Invented,
-    /// A read returned a value whose add failed.
-    Failed,
-    /// A final read missed a value that was known.
-    Missing,
+anomalies! {
+    /// The anomalies of a set that Maelstrom does not report.
+    SetAnomaly {
+        /// A read returned a value more than once.
+        Duplicated = "duplicated",
+        /// A read returned a value whose add had not been invoked.
+        Invented = "invented",
+        /// A read returned a value whose add failed.
+        Failed = "failed",
+        /// A final read missed a value that was known.
+        Missing = "missing",
+    }
 }
 
 impl SetAnomaly {
-    /// The key in the results.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Duplicated => "duplicated",
-            Self::Invented => "invented",
-            Self::Failed => "failed",
-            Self::Missing => "missing",
-        }
-    }
-
     /// A description for the summary.
     pub(super) const fn in_words(self) -> &'static str {
         match self {

@@ -4,81 +4,64 @@ use std::collections::BTreeSet;
 
 use super::graph::{PROCESS, REALTIME, RW, WR, WW};
 
-macro_rules! anomalies {
-    ($($variant:ident = $name:literal,)*) => {
-        /// An anomaly, by Elle's name, in the order of the names; also those of [`EXTENDED`].
-        #[allow(missing_docs, reason = "their names are defined by Adya (1999) and by Elle, in plain words below")]
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Anomaly {
-            $($variant,)*
-        }
-
-        impl Anomaly {
-            /// The name in the results.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-    };
-}
-
 anomalies! {
-    GNonadjacent = "G-nonadjacent",
-    GNonadjacentItem = "G-nonadjacent-item",
-    GNonadjacentItemProcess = "G-nonadjacent-item-process",
-    GNonadjacentItemRealtime = "G-nonadjacent-item-realtime",
-    GNonadjacentProcess = "G-nonadjacent-process",
-    GNonadjacentRealtime = "G-nonadjacent-realtime",
-    GSingle = "G-single",
-    GSingleItem = "G-single-item",
-    GSingleItemProcess = "G-single-item-process",
-    GSingleItemRealtime = "G-single-item-realtime",
-    GSingleProcess = "G-single-process",
-    GSingleRealtime = "G-single-realtime",
-    G0 = "G0",
-    G0Process = "G0-process",
-    G0Realtime = "G0-realtime",
-    G1 = "G1",
-    G1Process = "G1-process",
-    G1Realtime = "G1-realtime",
-    G1a = "G1a",
-    G1b = "G1b",
-    G1c = "G1c",
-    G1cProcess = "G1c-process",
-    G1cRealtime = "G1c-realtime",
-    G2 = "G2",
-    G2Item = "G2-item",
-    G2ItemProcess = "G2-item-process",
-    G2ItemRealtime = "G2-item-realtime",
-    G2Process = "G2-process",
-    G2Realtime = "G2-realtime",
-    Pl1CycleExists = "PL-1-cycle-exists",
-    Pl2CycleExists = "PL-2-cycle-exists",
-    Pl299CycleExists = "PL-2.99-cycle-exists",
-    Pl3CycleExists = "PL-3-cycle-exists",
-    PlSiCycleExists = "PL-SI-cycle-exists",
-    PlSsCycleExists = "PL-SS-cycle-exists",
-    ChangedAnswer = "changed-answer",
-    Timeout = "cycle-search-timeout",
-    CyclicVersions = "cyclic-versions",
-    DirtyUpdate = "dirty-update",
-    DuplicateElements = "duplicate-elements",
-    EmptyGraph = "empty-transaction-graph",
-    FutureRead = "future-read",
-    IncompatibleOrder = "incompatible-order",
-    Internal = "internal",
-    Invented = "invented-value",
-    LostUpdate = "lost-update",
-    StrongPl1CycleExists = "strong-PL-1-cycle-exists",
-    StrongPl2CycleExists = "strong-PL-2-cycle-exists",
-    StrongSessionPl1CycleExists = "strong-session-PL-1-cycle-exists",
-    StrongSessionPl2CycleExists = "strong-session-PL-2-cycle-exists",
-    StrongSessionSerializableCycleExists = "strong-session-serializable-cycle-exists",
-    StrongSessionSnapshotIsolationCycleExists = "strong-session-snapshot-isolation-cycle-exists",
-    StrongSnapshotIsolationCycleExists = "strong-snapshot-isolation-cycle-exists",
+    /// An anomaly, by Elle's name; also those of [`EXTENDED`].
+    #[allow(missing_docs, reason = "their names are defined by Adya (1999) and by Elle, in plain words below")]
+    Anomaly {
+        GNonadjacent = "G-nonadjacent",
+        GNonadjacentItem = "G-nonadjacent-item",
+        GNonadjacentItemProcess = "G-nonadjacent-item-process",
+        GNonadjacentItemRealtime = "G-nonadjacent-item-realtime",
+        GNonadjacentProcess = "G-nonadjacent-process",
+        GNonadjacentRealtime = "G-nonadjacent-realtime",
+        GSingle = "G-single",
+        GSingleItem = "G-single-item",
+        GSingleItemProcess = "G-single-item-process",
+        GSingleItemRealtime = "G-single-item-realtime",
+        GSingleProcess = "G-single-process",
+        GSingleRealtime = "G-single-realtime",
+        G0 = "G0",
+        G0Process = "G0-process",
+        G0Realtime = "G0-realtime",
+        G1 = "G1",
+        G1Process = "G1-process",
+        G1Realtime = "G1-realtime",
+        G1a = "G1a",
+        G1b = "G1b",
+        G1c = "G1c",
+        G1cProcess = "G1c-process",
+        G1cRealtime = "G1c-realtime",
+        G2 = "G2",
+        G2Item = "G2-item",
+        G2ItemProcess = "G2-item-process",
+        G2ItemRealtime = "G2-item-realtime",
+        G2Process = "G2-process",
+        G2Realtime = "G2-realtime",
+        Pl1CycleExists = "PL-1-cycle-exists",
+        Pl2CycleExists = "PL-2-cycle-exists",
+        Pl299CycleExists = "PL-2.99-cycle-exists",
+        Pl3CycleExists = "PL-3-cycle-exists",
+        PlSiCycleExists = "PL-SI-cycle-exists",
+        PlSsCycleExists = "PL-SS-cycle-exists",
+        ChangedAnswer = "changed-answer",
+        Timeout = "cycle-search-timeout",
+        CyclicVersions = "cyclic-versions",
+        DirtyUpdate = "dirty-update",
+        DuplicateElements = "duplicate-elements",
+        EmptyGraph = "empty-transaction-graph",
+        FutureRead = "future-read",
+        IncompatibleOrder = "incompatible-order",
+        Internal = "internal",
+        Invented = "invented-value",
+        LostUpdate = "lost-update",
+        StrongPl1CycleExists = "strong-PL-1-cycle-exists",
+        StrongPl2CycleExists = "strong-PL-2-cycle-exists",
+        StrongSessionPl1CycleExists = "strong-session-PL-1-cycle-exists",
+        StrongSessionPl2CycleExists = "strong-session-PL-2-cycle-exists",
+        StrongSessionSerializableCycleExists = "strong-session-serializable-cycle-exists",
+        StrongSessionSnapshotIsolationCycleExists = "strong-session-snapshot-isolation-cycle-exists",
+        StrongSnapshotIsolationCycleExists = "strong-snapshot-isolation-cycle-exists",
+    }
 }
 
 /// Anomalies that leave the verdict undecided: nothing to check, or an unfinished search for cycles.

@@ -1,9 +1,7 @@
 //! Histories with every anomaly, and without any.
 
 mod answers;
-mod differential;
 mod registers;
-mod simulated;
 
 use super::super::CheckReport as _;
 use super::super::tests::history;
