@@ -36,7 +36,7 @@ pub mod counter;
 mod differential;
 pub mod echo;
 pub mod exceptions;
-mod ids;
+mod interner;
 pub mod kafka;
 pub mod linearizable;
 pub mod net;
@@ -77,76 +77,21 @@ pub enum Unjudgeable {
     /// The result would have to sort values of types that have no common order.
     #[error(transparent)]
     Incomparable(#[from] Incomparable),
-    /// The value of a successful read is not a collection.
-    #[error("the read completed at index {index} has {value} instead of a list of elements")]
-    NotAList {
-        /// The index of the read's completion.
-        index: u64,
-        /// Its value.
-        value: Box<str>,
-    },
-    /// The value of an operation does not have the shape that its workload prescribes.
-    #[error("the operation at index {index} is {op}: {problem}")]
-    Malformed {
-        /// The index of the operation.
-        index: u64,
-        /// Its `f` and value.
-        op: Box<str>,
-        /// What is malformed.
-        problem: &'static str,
-    },
-    /// There is no such consistency model.
-    #[error("no consistency model is called {name:?}; there are {known} (separate two by a comma between spaces)")]
-    Model {
-        /// The name.
-        name: Box<str>,
-        /// The names of all models.
-        known: Box<str>,
-    },
-    /// Two transactions wrote the same value to the same key, so a read of it does not identify its writer.
-    #[error("{value} was written to key {key} more than once")]
-    WrittenTwice {
-        /// The key.
-        key: Box<str>,
-        /// The value.
-        value: Box<str>,
-    },
-    /// Keys of registers are of several types, which Elle cannot compare.
-    #[error("the keys {one} and {other} are of different types")]
-    MixedKeys {
-        /// A key.
-        one: Box<str>,
-        /// A key of another type.
-        other: Box<str>,
-    },
     /// The dependency graph of the transactions is too large to search.
     #[error("more than {most} dependencies between transactions; too many to search")]
     TooManyEdges {
         /// The limit.
         most: usize,
     },
-    /// A poll returned a message that was never sent.
-    #[error("{value} was polled from the log {key}, but was never sent to it")]
-    Invented {
-        /// The log.
-        key: Box<str>,
-        /// The message.
-        value: Box<str>,
-    },
-    /// The offset of a message is not a natural number.
-    #[error("the operation completed at index {index} has an offset that is no natural number of 64 bits")]
-    BadOffset {
-        /// The index of the completion.
-        index: u64,
-    },
-    /// The workload has no checker.
-    #[error("there is no checker for the workload {0:?}")]
-    Workload(Box<str>),
+    /// The history is not one of the workload, or contradicts itself; or there is no such workload or consistency model.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl Unjudgeable {
-    fn malformed(op: &Op, problem: &'static str) -> Self {
-        Self::Malformed { index: op.index, op: format!(":{} {}", op.f, op.value).into(), problem }
+    /// The value of an operation does not have the shape that its workload prescribes.
+    fn malformed(op: &Op, problem: &str) -> Self {
+        Self::Invalid(format!("the operation at index {} is :{} {}: {problem}", op.index, op.f, op.value))
     }
 }
 
@@ -172,7 +117,7 @@ pub fn check_workload(
         "lin-kv" => Box::new(linearizable::check(history, budget)?),
         "txn-list-append" => Box::new(txn::check_append(history, models, budget)?),
         "txn-rw-register" => Box::new(txn::check_register(history, models, budget)?),
-        _ => return Err(Unjudgeable::Workload(workload.into())),
+        _ => return Err(Unjudgeable::Invalid(format!("there is no checker for the workload {workload:?}"))),
     })
 }
 

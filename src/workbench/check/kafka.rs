@@ -17,6 +17,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 use orders::Orders;
 use record::Record;
+use sequences::Sequences;
 
 pub use anomaly::{LogAnomaly, LogCase, Sequence, UnseenMessages};
 pub use lag::Lag;
@@ -63,9 +64,9 @@ pub fn check(history: &History) -> Result<KafkaReport, Unjudgeable> {
     orders.inconsistent_offsets(&record, &mut errors)?;
     orders.duplicates(&record, &mut errors);
     orders.lost_writes(&record, &mut errors);
-    sequences::within_operations(&record, &orders, &mut errors);
-    sequences::between_polls(&record, &orders, &mut errors);
-    sequences::between_sends(&record, &orders, &mut errors);
+    let mut sequences = Sequences { record: &record, orders: &orders, errors: &mut errors };
+    sequences.within_operations();
+    sequences.between_operations();
     Ok(KafkaReport {
         worst_lag: lag::worst(&record, history),
         errors: errors.into_iter().map(|(anomaly, cases)| (anomaly, condensed(anomaly, cases))).collect(),

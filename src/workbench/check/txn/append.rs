@@ -4,9 +4,9 @@ mod anomalies;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::case::Reason;
 use super::graph::{Edges, Graph, PROCESS, REALTIME, RW, WR, WW};
-use super::steps::{Why, writes};
-use super::transactions::{Action, Transactions};
+use super::transactions::{Action, Transactions, writes};
 use super::{MAX_EDGES, Unjudgeable, bounded};
 use crate::workbench::history::OpKind;
 
@@ -142,14 +142,14 @@ impl<'a> Append<'a> {
     }
 
     /// The reason of a dependency.
-    pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Why> {
+    pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Reason> {
         let (earlier, later) = (self.transactions.of(from), self.transactions.of(to));
         let append_of = |key: u32, element: u32| {
             earlier.steps.iter().position(|step| step.key == key && step.action == Action::Write(element))
         };
         later.steps.iter().enumerate().find_map(|(place, step)| {
             let key = step.key;
-            let why = |value, next, step| Some(Why { key, value, next, from: step, to: Some(place) });
+            let why = |value, next, step| Some(Reason::new(self.transactions, key, [value, next], [step, Some(place)]));
             match (&step.action, label) {
                 (Action::Write(element), WW) => {
                     let previous = self.previous(key, *element)?;

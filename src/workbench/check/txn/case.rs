@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::anomaly::Anomaly;
+use super::anomaly::{Anomaly, Existence};
 use super::cycles::Unsearched;
-use super::transactions::Dialect;
+use super::graph::{PROCESS, REALTIME, RW, WR, WW};
+use super::transactions::{Dialect, Transactions};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
 
@@ -15,7 +16,7 @@ const MAX_STEPS_LISTED: usize = 4;
 
 /// A case of an anomaly, with the transactions that show it, each as the history records its end. Steps of a
 /// transaction are counted from 0.
-#[allow(missing_docs, reason = "each variant read_as what it holds, under the names of the results")]
+#[allow(missing_docs, reason = "each variant says what it holds, under the names of the results")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum TxnCase {
     /// No transaction depends on another.
@@ -30,8 +31,9 @@ pub enum TxnCase {
     Dirty { op: Op, place: usize, writer: Op, element: Option<Value>, own: bool },
     /// A read of a list that has elements more than once.
     Duplicates { op: Op, place: usize, counts: Vec<(Value, usize)> },
-    /// A read that disagrees with the steps before it.
-    Internal { op: Op, place: usize, expected: Expected },
+    /// A read that disagrees with the steps before it, which leave this value, or a list that ends with these elements
+    /// unless that is the `whole` of it.
+    Internal { op: Op, place: usize, expected: Value, whole: bool },
     /// A read of what the transaction appends only later.
     FutureRead { op: Op, place: usize, element: Value },
     /// Two lists that were read, of which neither begins the other.
@@ -44,17 +46,8 @@ pub enum TxnCase {
     CyclicVersions { key: Value, values: Vec<Value> },
     /// A read of what nobody wrote.
     Invented { op: Op, place: usize, key: Value, value: Value },
-    /// An reply and what was asked for, with the steps that differ.
+    /// A reply and what was asked for, with the steps that differ.
     Changed { op: Op, asked: Value, wrong: Vec<usize> },
-}
-
-/// The expected value of a read.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Expected {
-    /// This value.
-    Exactly(Value),
-    /// A list with these elements at its end.
-    EndsWith(Vec<Value>),
 }
 
 /// A cycle of transactions.
@@ -69,27 +62,12 @@ pub struct Cycle {
 /// The edge from a transaction to the next one in a cycle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CycleEdge {
-    /// The kind of dependency.
-    pub dependency: Dependency,
+    /// The kind of dependency, as the label of an edge.
+    pub label: u8,
     /// The evidence; `None` for process and real-time order.
     pub reason: Option<Reason>,
     /// The invocation of the later transaction.
     pub began: Op,
-}
-
-/// Kinds of dependencies between transactions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dependency {
-    /// The later overwrote a value of the earlier.
-    Ww,
-    /// The later read a value of the earlier.
-    Wr,
-    /// The later overwrote a value that the earlier had read.
-    Rw,
-    /// One process executed both, the earlier first.
-    Process,
-    /// The earlier completed before the later was invoked.
-    Realtime,
 }
 
 /// The evidence for a dependency, in the versions of a key.
@@ -102,39 +80,49 @@ pub struct Reason {
     /// The value that took its place.
     pub next: Option<Value>,
     /// The steps of either that show it.
-    pub steps: (Option<usize>, Option<usize>),
+    pub steps: [Option<usize>; 2],
+}
+
+impl Reason {
+    /// A reason in terms of ids.
+    pub(super) fn new(
+        transactions: &Transactions,
+        key: u32,
+        versions: [Option<u32>; 2],
+        steps: [Option<usize>; 2],
+    ) -> Self {
+        let [value, next] = versions.map(|version| version.map(|value| transactions.value(value).clone()));
+        Self { key: transactions.key(key).clone(), value, next, steps }
+    }
 }
 
 /// A strongly connected component of transactions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Component {
-    /// The model that it violates.
-    pub model: &'static str,
-    /// The kinds of dependencies of its cycles.
-    pub dependencies: Vec<Dependency>,
-    /// Whether read-write dependencies may be among them too, but not follow each other.
-    pub hops: bool,
+    /// What its existence violates.
+    pub(super) existence: &'static Existence,
     /// The indices of their ends in the history, sorted.
     pub indices: Vec<u64>,
     /// The first of the transactions.
     pub first: Vec<Op>,
 }
 
-impl Dependency {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ww => "ww",
-            Self::Wr => "wr",
-            Self::Rw => "rw",
-            Self::Process => "process",
-            Self::Realtime => "realtime",
-        }
+const fn name_of(label: u8) -> &'static str {
+    match label {
+        WW => "ww",
+        WR => "wr",
+        RW => "rw",
+        PROCESS => "process",
+        _ => "realtime",
     }
 }
 
 impl TxnCase {
     pub(super) fn to_edn(&self, anomaly: Anomaly, dialect: Dialect) -> Value {
-        let read = |op: &Op, place: usize| [("op", op.to_value()), ("mop", step(op, place))];
+        let read = |op: &Op, place: usize, more: Vec<(&'static str, Value)>| {
+            [vec![("op", op.to_value()), ("mop", step(op, place))], more].concat()
+        };
+        let ellipsis = || Value::Symbol("...".into());
         let entries = match self {
             Self::EmptyGraph => return true.into(),
             Self::Unsearched(unsearched) => return Value::str(unsearched.to_string()),
@@ -142,42 +130,37 @@ impl TxnCase {
             Self::Component(component) => component.to_edn(anomaly),
             Self::Dirty { op, place, writer, element, .. } => {
                 let element = element.clone().map(|element| ("element", element));
-                read(op, *place).into_iter().chain([("writer", writer.to_value())]).chain(element).collect()
+                read(op, *place, [("writer", writer.to_value())].into_iter().chain(element).collect())
             }
             Self::Duplicates { op, place, counts } => {
                 let counts = counts.iter().map(|(element, count)| (element.clone(), Value::count(*count)));
-                read(op, *place).into_iter().chain([("duplicates", Value::Map(counts.collect()))]).collect()
+                read(op, *place, vec![("duplicates", Value::Map(counts.collect()))])
             }
-            Self::Internal { op, place, expected } => {
-                let expected = match expected {
-                    Expected::Exactly(value) => value.clone(),
-                    Expected::EndsWith(end) => {
-                        std::iter::once(Value::Symbol("...".into())).chain(end.iter().cloned()).collect()
-                    }
-                };
-                read(op, *place).into_iter().chain([("expected", expected)]).collect()
+            Self::Internal { op, place, expected, whole: true } => {
+                read(op, *place, vec![("expected", expected.clone())])
             }
-            Self::FutureRead { op, place, element } => {
-                read(op, *place).into_iter().chain([("element", element.clone())]).collect()
+            Self::Internal { op, place, expected, whole: false } => {
+                let end = expected.items().into_iter().flatten().map(Cow::into_owned);
+                read(op, *place, vec![("expected", std::iter::once(ellipsis()).chain(end).collect())])
+            }
+            Self::FutureRead { op, place, element } => read(op, *place, vec![("element", element.clone())]),
+            Self::Invented { op, place, key, value } => {
+                read(op, *place, vec![("key", key.clone()), ("value", value.clone())])
             }
             Self::IncompatibleOrder { key, values } => {
                 vec![("key", key.clone()), ("values", Value::Vector(values.to_vec()))]
             }
             Self::DirtyUpdate { key, values, aborted, writer } => {
-                let between = vec![aborted.to_value(), Value::Symbol("...".into()), writer.to_value()];
-                vec![("key", key.clone()), ("values", values.clone()), ("txns", Value::Vector(between))]
+                let between = Value::Vector(vec![aborted.to_value(), ellipsis(), writer.to_value()]);
+                vec![("key", key.clone()), ("values", values.clone()), ("txns", between)]
             }
             Self::LostUpdate { key, value, txns } => {
                 let txns = Value::Vector(txns.iter().map(Op::to_value).collect());
                 vec![("key", key.clone()), ("value", value.clone()), ("txns", txns)]
             }
             Self::CyclicVersions { key, values } => {
-                let sources = ["initial-state", "wfr-keys"].map(Value::keyword);
-                let sources = ("sources", Value::Vector(sources.into()));
-                vec![("key", key.clone()), ("scc", Value::Set(values.clone())), sources]
-            }
-            Self::Invented { op, place, key, value } => {
-                read(op, *place).into_iter().chain([("key", key.clone()), ("value", value.clone())]).collect()
+                let sources = Value::Vector(["initial-state", "wfr-keys"].map(Value::keyword).into());
+                vec![("key", key.clone()), ("scc", Value::Set(values.clone())), ("sources", sources)]
             }
             Self::Changed { op, asked, .. } => vec![("op", op.to_value()), ("asked", asked.clone())],
         };
@@ -208,16 +191,14 @@ impl TxnCase {
                 read_as(op, *place, &what)
             }
             Self::Duplicates { op, place, .. } => read_as(op, *place, "which has an element twice"),
-            Self::Internal { op, place, expected } => match expected {
-                Expected::Exactly(value) => {
-                    read_as(op, *place, &format!("but its own steps before leave {}", quoted(value)))
-                }
-                Expected::EndsWith(end) => {
-                    let end: Vec<_> = end.iter().map(quoted).collect();
-                    let end = end.join(", ");
-                    read_as(op, *place, &format!("but after its own steps before the list must end with {end}"))
-                }
-            },
+            Self::Internal { op, place, expected, whole: true } => {
+                read_as(op, *place, &format!("but its own steps before leave {}", quoted(expected)))
+            }
+            Self::Internal { op, place, expected, whole: false } => {
+                let end: Vec<_> = expected.items().into_iter().flatten().map(|element| quoted(&element)).collect();
+                let end = end.join(", ");
+                read_as(op, *place, &format!("but after its own steps before the list must end with {end}"))
+            }
             Self::FutureRead { op, place, .. } => {
                 read_as(op, *place, "which has an element that it appends only later")
             }
@@ -283,19 +264,19 @@ impl Cycle {
 
 impl CycleEdge {
     fn to_edn(&self, from: &Op, dialect: Dialect) -> Value {
-        let kind = ("type", Value::keyword(self.dependency.name()));
-        match (self.dependency, &self.reason) {
-            (Dependency::Realtime, _) => Value::record([kind, ("a'", from.to_value()), ("b", self.began.to_value())]),
-            (Dependency::Process, _) => Value::record([kind, ("process", from.process.to_value())]),
+        let kind = ("type", Value::keyword(name_of(self.label)));
+        match (self.label, &self.reason) {
+            (REALTIME, _) => Value::record([kind, ("a'", from.to_value()), ("b", self.began.to_value())]),
+            (PROCESS, _) => Value::record([kind, ("process", from.process.to_value())]),
             (_, None) => Value::record([kind]),
-            (dependency, Some(Reason { key, value, next, steps })) => {
+            (label, Some(Reason { key, value, next, steps })) => {
                 let initial = || if dialect.is_list() { Value::keyword("elle.list-append/init") } else { Value::Nil };
                 let place = |place: Option<usize>| place.map_or(Value::Nil, Value::count);
                 let mut entries = vec![("key", key.clone()), ("value", value.clone().unwrap_or_else(initial))];
                 entries.extend(next.clone().map(|next| ("value'", next)));
-                let first = dialect.is_list() || dependency == Dependency::Wr;
+                let first = dialect.is_list() || label == WR;
                 entries.insert(if first { 0 } else { entries.len() }, kind);
-                entries.extend([("a-mop-index", place(steps.0)), ("b-mop-index", place(steps.1))]);
+                entries.extend([("a-mop-index", place(steps[0])), ("b-mop-index", place(steps[1]))]);
                 Value::record(entries)
             }
         }
@@ -304,17 +285,17 @@ impl CycleEdge {
     /// Why transaction `a` precedes `b`.
     fn in_words(&self, a: &str, b: &str) -> String {
         let text = |value: &Option<Value>| value.as_ref().map_or("null".to_owned(), quoted);
-        match (self.dependency, &self.reason) {
-            (Dependency::Realtime, _) => format!("{a} had ended before {b} began"),
-            (Dependency::Process, _) => format!("{a} and {b} are of one process, which did {a} first"),
+        match (self.label, &self.reason) {
+            (REALTIME, _) => format!("{a} had ended before {b} began"),
+            (PROCESS, _) => format!("{a} and {b} are of one process, which did {a} first"),
             (_, None) => format!("{b} depends on {a}"),
-            (Dependency::Ww, Some(Reason { key, value, next, .. })) => {
+            (WW, Some(Reason { key, value, next, .. })) => {
                 format!("{a} wrote {} to key {}, and {b} wrote {} after it", text(value), quoted(key), text(next))
             }
-            (Dependency::Wr, Some(Reason { key, value, .. })) => {
+            (WR, Some(Reason { key, value, .. })) => {
                 format!("{b} read at key {} the {} that {a} wrote", quoted(key), text(value))
             }
-            (Dependency::Rw, Some(Reason { key, value, next, .. })) => {
+            (_, Some(Reason { key, value, next, .. })) => {
                 let (key, value, next) = (quoted(key), text(value), text(next));
                 format!("{a} read {value} at key {key}, not yet the {next} that {b} wrote after it")
             }
@@ -324,17 +305,15 @@ impl CycleEdge {
 
 impl Component {
     fn to_edn(&self, anomaly: Anomaly) -> Vec<(&'static str, Value)> {
-        let names = self.dependencies.iter().map(|dependency| dependency.name());
+        let Existence { model, labels, hops, .. } = self.existence;
+        let names = [WW, WR, RW, PROCESS, REALTIME].into_iter().filter(|label| labels & label != 0).map(name_of);
         let union = Value::Vector(std::iter::once("union").chain(names).map(Value::keyword).collect());
-        let subgraph = if self.hops {
-            Value::Vector(vec![Value::keyword("extension"), union, Value::keyword("rw")])
-        } else {
-            union
-        };
+        let subgraph =
+            if *hops { Value::Vector(vec![Value::keyword("extension"), union, Value::keyword("rw")]) } else { union };
         let indices = self.indices.iter().map(|index| Value::Int(index.cast_signed()));
         vec![
             ("type", Value::keyword(anomaly.name())),
-            ("not", Value::keyword(self.model)),
+            ("not", Value::keyword(model)),
             ("subgraph", subgraph),
             ("scc-size", Value::count(self.indices.len())),
             ("scc", Value::Set(indices.collect())),

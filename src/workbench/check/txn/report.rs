@@ -1,8 +1,8 @@
 //! The report of transactions: Maelstrom's results, and the extended ones under `:gloomers`.
 
-use super::anomaly::{Anomalies, Anomaly};
-use super::collector::{Collector, Found, MAX_EXPLAINED, reported, verdict};
-use super::models::boundary;
+use super::anomaly::{Anomalies, Anomaly, EXTENDED, UNDECIDED};
+use super::collector::{Collector, Found, MAX_EXPLAINED};
+use super::models::{Names, boundary, ruled_out};
 use super::transactions::Dialect;
 use crate::workbench::check::{CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
@@ -31,8 +31,20 @@ pub(super) struct Judgement {
 }
 
 impl Judgement {
+    /// Invalid if a prohibited anomaly was found, unknown if another one is to be reported. Reported are those that are
+    /// prohibited or leave the verdict undecided, without a `-cycle-exists` whose model another anomaly rules out.
     pub(super) fn of(found: &Found, prohibited: &Anomalies) -> Self {
-        Self { verdict: verdict(found, prohibited), reported: reported(found, prohibited) }
+        let is_violation = |anomaly: &Anomaly| prohibited.contains(anomaly) || EXTENDED.contains(anomaly);
+        let all = || found.keys().copied().filter(|anomaly| is_violation(anomaly) || UNDECIDED.contains(anomaly));
+        let impossible = ruled_out(all().filter(|anomaly| anomaly.existence().is_none()));
+        let is_new = |anomaly: &Anomaly| anomaly.existence().is_none_or(|of| !impossible.contains(of.model));
+        let reported: Vec<_> = all().filter(is_new).collect();
+        let verdict = match (found.keys().any(is_violation), reported.is_empty()) {
+            (true, _) => Verdict::False,
+            (false, true) => Verdict::True,
+            (false, false) => Verdict::Unknown,
+        };
+        Self { verdict, reported }
     }
 
     /// Undecided.
@@ -103,7 +115,7 @@ impl CheckReport for TxnReport {
                 (Value::keyword(anomaly.name()), if is_bare { true.into() } else { Value::Vector(cases.collect()) })
             });
             let (not, also_not) = boundary(self.found.keys().copied());
-            let names = |names: super::models::Names| Value::Set(names.into_iter().map(Value::keyword).collect());
+            let names = |names: Names| Value::Set(names.into_iter().map(Value::keyword).collect());
             result.extend([
                 ("anomaly-types", keywords(reported)),
                 ("anomalies", Value::Map(anomalies.collect())),

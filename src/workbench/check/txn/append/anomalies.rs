@@ -5,30 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use super::Append;
 use crate::workbench::check::txn::Subject;
 use crate::workbench::check::txn::anomaly::Anomaly;
-use crate::workbench::check::txn::case::{Expected, TxnCase};
+use crate::workbench::check::txn::case::TxnCase;
 use crate::workbench::check::txn::collector::Collector;
-use crate::workbench::check::txn::steps::{aborted, intermediate, lost_updates};
+use crate::workbench::check::txn::steps::{dirty_reads, lost_updates};
 use crate::workbench::check::txn::transactions::{Action, Transaction};
 use crate::workbench::history::OpKind;
 
 /// Adds all of them.
 pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, collector: &mut Collector<'_>) {
-    let transactions = subject.transactions;
-    let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
-    for (number, transaction) in transactions.possible() {
+    for (number, transaction) in subject.transactions.possible() {
         for (place, step) in transaction.steps.iter().enumerate() {
-            let Action::Read(Some(list)) = &step.action else { continue };
-            duplicates(subject, number, place, list, collector);
-            if transaction.kind != OpKind::Ok {
-                continue;
-            }
-            for element in list {
-                let Some(writer) = aborted.get(&(step.key, *element)) else { continue };
-                collector.add(Anomaly::G1a, subject.dirty(number, place, *writer, Some(*element)));
-            }
-            let writer = list.last().and_then(|last| intermediate.get(&(step.key, *last)));
-            if let Some(writer) = writer.filter(|writer| **writer != transaction.end) {
-                collector.add(Anomaly::G1b, subject.dirty(number, place, *writer, list.last().copied()));
+            if let Action::Read(Some(list)) = &step.action {
+                duplicates(subject, number, place, list, collector);
             }
         }
         if transaction.kind == OpKind::Ok {
@@ -36,6 +24,7 @@ pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, collecto
             future_read(subject, number, transaction, collector);
         }
     }
+    dirty_reads(subject, collector);
     incompatible_orders(append, subject, collector);
     dirty_updates(append, subject, collector);
     lost_updates(subject, collector);
@@ -77,13 +66,8 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, collec
                     let nil = seen.is_none() && expected.whole;
                     let agrees = if expected.whole { list == expected.list } else { list.ends_with(&expected.list) };
                     if !agrees || nil {
-                        let known = expected.list.iter().map(|value| subject.transactions.value(*value).clone());
-                        let expected = if expected.whole {
-                            Expected::Exactly(known.collect())
-                        } else {
-                            Expected::EndsWith(known.collect())
-                        };
-                        let case = TxnCase::Internal { op: subject.op(number), place, expected };
+                        let (whole, expected) = (expected.whole, subject.transactions.list(&expected.list));
+                        let case = TxnCase::Internal { op: subject.op(number), place, expected, whole };
                         collector.add(Anomaly::Internal, case);
                         return;
                     }
