@@ -144,17 +144,39 @@ fn share(part: usize, whole: usize) -> f32 {
 
 #[cfg(test)]
 pub(in crate::workbench) mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
-    /// A history from operations written as `process type f value`, a millisecond apart.
+    /// A history from lines written as `process type f value`, a millisecond apart.
     pub(in crate::workbench) fn history(lines: &[&str]) -> History {
+        read(lines)
+    }
+
+    pub(super) fn read<L: AsRef<str>>(lines: &[L]) -> History {
         let ops = lines.iter().enumerate().map(|(i, line)| {
-            let [process, kind, f, value] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            format!(
-                "{{:index {i}, :time {}, :type :{kind}, :process {process}, :f :{f}, :value {value}}}\n",
-                i * 1_000_000
-            )
+            let [process, kind, f, value] = parts(line.as_ref());
+            format!("{{:index {i}, :time {i}000000, :type :{kind}, :process {process}, :f :{f}, :value {value}}}\n")
         });
         ops.collect::<String>().parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, where a completion without an invocation follows one with the same value.
+    pub(super) fn run<L: AsRef<str>>(lines: &[L]) -> History {
+        let (mut open, mut all) = (BTreeSet::new(), Vec::new());
+        for line in lines.iter().map(AsRef::as_ref) {
+            let [process, kind, f, value] = parts(line);
+            if kind == "invoke" {
+                open.insert(process);
+            } else if !open.remove(process) && !process.starts_with(':') {
+                all.push(format!("{process} invoke {f} {value}"));
+            }
+            all.push(line.to_owned());
+        }
+        read(&all)
+    }
+
+    fn parts(line: &str) -> [&str; 4] {
+        line.splitn(4, ' ').collect::<Vec<_>>().try_into().unwrap_or_else(|_| panic!("{line}"))
     }
 }

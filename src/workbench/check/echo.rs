@@ -88,15 +88,13 @@ impl CheckReport for EchoReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::history;
+    use super::super::tests::{history, run};
     use super::*;
 
     #[test]
     fn an_echo_that_comes_back_unchanged_is_valid() {
-        let result = check(&history(&[
-            "0 invoke echo \"Please echo 7\"",
-            "0 ok echo {:type \"echo_ok\", :echo \"Please echo 7\", :in_reply_to 1}",
-        ]));
+        let reply = "0 ok echo {:type \"echo_ok\", :echo \"Please echo 7\", :in_reply_to 1}";
+        let result = check(&history(&["0 invoke echo \"Please echo 7\"", reply]));
         assert_eq!(result.to_edn().to_string(), "{:valid? true, :errors ()}");
     }
 
@@ -111,8 +109,8 @@ mod tests {
 
     #[test]
     fn a_request_without_an_answer_is_invalid() {
-        for lines in [&["0 invoke echo \"a\"", "0 info echo \"a\""][..], &["0 invoke echo \"a\""][..]] {
-            assert_eq!(check(&history(lines)).verdict(), Verdict::False);
+        for line in ["0 info echo \"a\"", "0 invoke echo \"a\""] {
+            assert_eq!(check(&run(&[line])).verdict(), Verdict::False);
         }
     }
 }

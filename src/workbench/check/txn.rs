@@ -71,15 +71,13 @@ pub fn check_register(history: &History, models: &[String], budget: &Budget) -> 
     check(history, models, budget, Dialect::Register, judge_register)
 }
 
-type Judge = fn(Subject<'_>, &Anomalies) -> Result<TxnReport, Unjudgeable>;
-
 /// Reports the extended anomalies also of a history that Maelstrom's rules cannot judge.
 fn check(
     history: &History,
     models: &[String],
     budget: &Budget,
     dialect: Dialect,
-    judge: Judge,
+    judge: fn(Subject<'_>, &Anomalies) -> Result<TxnReport, Unjudgeable>,
 ) -> Result<TxnReport, Unjudgeable> {
     let prohibited = prohibited(models)?;
     let transactions = Transactions::new(history, dialect)?;

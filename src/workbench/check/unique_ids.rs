@@ -108,13 +108,12 @@ impl CheckReport for UniqueIdsReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::history;
+    use super::super::tests::run;
     use super::*;
 
     fn answered(ids: &[&str]) -> Result<Value, Unjudgeable> {
-        let lines: Vec<_> =
-            ids.iter().flat_map(|id| ["0 invoke generate nil".to_owned(), format!("0 ok generate {id}")]).collect();
-        check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>())).map(|report| report.to_edn())
+        let lines: Vec<_> = ids.iter().map(|id| format!("0 ok generate {id}")).collect();
+        check(&run(&lines)).map(|report| report.to_edn())
     }
 
     #[test]
@@ -134,7 +133,7 @@ mod tests {
 
     #[test]
     fn only_acknowledged_requests_have_an_id() {
-        let result = check(&history(&["0 invoke generate nil", "0 info generate nil", "1 invoke generate nil"]));
+        let result = check(&run(&["0 info generate nil", "1 invoke generate nil"]));
         let expected = "{:valid? true, :attempted-count 2, :acknowledged-count 0, :duplicated-count 0, \
                         :duplicated {}, :range [nil nil]}";
         assert_eq!(result.expect("comparable").to_edn().to_string(), expected);

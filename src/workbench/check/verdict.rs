@@ -190,15 +190,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_verdict_wins() {
-        assert_eq!(Verdict::True.merge(Verdict::Unknown), Verdict::Unknown);
-        assert_eq!(Verdict::False.merge(Verdict::Unknown), Verdict::False);
-        assert_eq!(Verdict::True.merge(Verdict::True), Verdict::True);
-    }
-
-    #[test]
-    fn a_verdict_survives_the_map_that_carries_it() {
-        for verdict in [Verdict::True, Verdict::Unknown, Verdict::False] {
+    fn the_worst_verdict_wins_and_each_survives_the_map_that_carries_it() {
+        let verdicts = [Verdict::True, Verdict::Unknown, Verdict::False];
+        for (place, verdict) in verdicts.into_iter().enumerate() {
+            assert_eq!(verdicts.map(|other| verdict.merge(other)), [0, 1, 2].map(|other| verdicts[place.max(other)]));
             assert_eq!(Verdict::of(&Value::record([("valid?", verdict.to_value())])), verdict);
         }
         assert_eq!(Verdict::of(&Value::Map(vec![])), Verdict::Unknown);

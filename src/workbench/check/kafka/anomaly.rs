@@ -72,7 +72,7 @@ impl LogAnomaly {
 #[derive(Debug, Clone, PartialEq)]
 pub enum LogCase {
     /// A message of a failed send, and who polled it.
-    AbortedRead { key: Value, value: Value, writer: Option<Op>, reader: Op },
+    AbortedRead { key: Value, value: Value, writer: Op, reader: Op },
     /// A message that was polled before it was sent.
     RealtimeCycle { key: Value, value: Value, sent: Op, polled: Op },
     /// The indices of the operations that depend on each other.
@@ -84,14 +84,7 @@ pub enum LogCase {
     /// An offset, its place among those of the log, and the messages there.
     InconsistentOffsets { key: Value, offset: i64, index: usize, values: Vec<Value> },
     /// A message that was never polled, its position in the log, and the last message that was polled.
-    LostWrite {
-        key: Value,
-        value: Value,
-        index: Option<usize>,
-        max_read_index: usize,
-        writer: Op,
-        max_read: Option<Op>,
-    },
+    LostWrite { key: Value, value: Value, index: usize, max_read_index: usize, writer: Op, max_read: Option<Op> },
     /// A message that a transaction both sends and polls.
     PrecommittedRead { key: Value, value: Value, op: Op },
     /// Two messages out of order.
@@ -126,17 +119,13 @@ impl LogCase {
     /// The sort key of the errors of a kind.
     pub(super) fn rank(&self) -> i64 {
         let length = |length: usize| length.cast_signed() as i64;
-        match self {
-            Self::Duplicate { offsets, .. } => length(offsets.len()),
-            Self::InconsistentOffsets { values, .. } => length(values.len()),
-            Self::Sequence(sequence) => sequence.delta,
-            Self::AbortedRead { .. }
-            | Self::RealtimeCycle { .. }
-            | Self::CycleExists { .. }
-            | Self::EmptyGraph
-            | Self::LostWrite { .. }
-            | Self::PrecommittedRead { .. } => 0,
+        if let Self::Duplicate { offsets, .. } = self {
+            return length(offsets.len());
         }
+        if let Self::InconsistentOffsets { values, .. } = self {
+            return length(values.len());
+        }
+        if let Self::Sequence(sequence) = self { sequence.delta } else { 0 }
     }
 
     pub(super) fn to_edn(&self, anomaly: LogAnomaly) -> Value {
@@ -145,7 +134,7 @@ impl LogCase {
         let value = |value: &Value| ("value", value.clone());
         match self {
             Self::AbortedRead { key: log, value: message, writer, reader } => {
-                Value::record([key(log), value(message), ("writer", shown(writer)), ("reader", reader.to_value())])
+                Value::record([key(log), value(message), ("writer", writer.to_value()), ("reader", reader.to_value())])
             }
             Self::RealtimeCycle { key: log, value: message, sent, polled } => {
                 let kind = Value::keyword("wr");
@@ -185,7 +174,7 @@ impl LogCase {
             Self::LostWrite { key: log, value: message, index, max_read_index, writer, max_read } => Value::record([
                 key(log),
                 value(message),
-                ("index", index.map_or(Value::Nil, Value::count)),
+                ("index", Value::count(*index)),
                 ("max-read-index", Value::count(*max_read_index)),
                 ("writer", writer.to_value()),
                 ("max-read", shown(max_read)),
@@ -201,8 +190,7 @@ impl LogCase {
         let of = |op: &Op| op.process.to_value();
         match self {
             Self::AbortedRead { key, value, writer, reader } => {
-                let writer = writer.as_ref().map_or(Value::Nil, of);
-                let (key, value, reader) = (plain(key), plain(value), of(reader));
+                let (key, value, writer, reader) = (plain(key), plain(value), of(writer), of(reader));
                 format!("key {key}: process {reader} polled {value}, which process {writer} had failed to send")
             }
             Self::RealtimeCycle { key, value, .. } => {
@@ -243,16 +231,13 @@ const MODEL: &str = "strong-read-committed";
 
 impl Sequence {
     fn to_edn(&self, anomaly: LogAnomaly) -> Value {
-        let values = || ("values", self.values.iter().cloned().collect());
-        let delta = ("delta", Value::Int(self.delta));
-        let skipped = || ("skipped", Value::List(self.skipped.clone()));
         let mut entries = vec![("key", self.key.clone())];
         if anomaly != LogAnomaly::PollSkip {
-            entries.push(values());
+            entries.push(("values", self.values.iter().cloned().collect()));
         }
-        entries.push(delta);
+        entries.push(("delta", Value::Int(self.delta)));
         if anomaly.is_skip() {
-            entries.push(skipped());
+            entries.push(("skipped", Value::List(self.skipped.clone())));
         }
         match &self.ops[..] {
             [op] => entries.push(("op", op.to_value())),
@@ -261,6 +246,7 @@ impl Sequence {
         Value::record(entries)
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other anomaly is of a sequence")]
     fn sentence(&self, anomaly: LogAnomaly) -> String {
         let key = plain(&self.key);
         let process = self.ops.first().map_or(Value::Nil, |op| op.process.to_value());
@@ -288,20 +274,9 @@ impl Sequence {
             LogAnomaly::NonmonotonicPoll => format!(
                 "key {key}: process {process} polled {first} and in its next poll {second}, which is not after it"
             ),
-            LogAnomaly::NonmonotonicSend
-            | LogAnomaly::AbortedRead
-            | LogAnomaly::RealtimeCycle
-            | LogAnomaly::Duplicate
-            | LogAnomaly::EmptyGraph
-            | LogAnomaly::InconsistentOffsets
-            | LogAnomaly::LostWrite
-            | LogAnomaly::PrecommittedRead
-            | LogAnomaly::CycleExists
-            | LogAnomaly::Unseen => {
-                format!(
-                    "key {key}: process {process} sent {first} and later {second}, but {second} is not after {first}"
-                )
-            }
+            _ => format!(
+                "key {key}: process {process} sent {first} and later {second}, but {second} is not after {first}"
+            ),
         }
     }
 }

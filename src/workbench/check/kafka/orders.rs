@@ -119,7 +119,7 @@ impl Orders {
                 errors.entry(LogAnomaly::LostWrite).or_default().push(LogCase::LostWrite {
                     key: record.keys[*key].clone(),
                     value: record.messages[*message].clone(),
-                    index: first.get(message).copied(),
+                    index: first[message],
                     max_read_index: bound,
                     writer: writer.op.clone(),
                     max_read: proof.map(|step| step.op.clone()),

@@ -172,10 +172,11 @@ impl<'a> Record<'a> {
         let failed: BTreeSet<Place> = failed.flat_map(Step::writes).collect();
         for step in self.steps.iter().filter(|step| step.is(OpKind::Ok)) {
             for place in step.reads().filter(|place| failed.contains(place)) {
+                let Some(writer) = self.writer(place) else { continue };
                 errors.entry(LogAnomaly::AbortedRead).or_default().push(LogCase::AbortedRead {
                     key: self.keys[place.0].clone(),
                     value: self.messages[place.1].clone(),
-                    writer: self.writer(place).map(|step| step.op.clone()),
+                    writer: writer.op.clone(),
                     reader: step.op.clone(),
                 });
             }

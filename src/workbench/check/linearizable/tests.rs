@@ -2,29 +2,22 @@
 
 use super::super::differential::draw;
 use super::super::differential::registers::{numbers, registers};
-use super::super::tests::history;
+use super::super::tests::run;
 use super::*;
 use crate::workbench::check::{CheckReport, Verdict};
 use crate::workbench::history::OpKind;
 
-fn judged(lines: &[&str]) -> Value {
-    check(&history(lines), &Budget::default()).unwrap_or_else(|error| panic!("{error}")).to_edn()
+fn judged<L: AsRef<str>>(lines: &[L]) -> Value {
+    check(&run(lines), &Budget::default()).unwrap_or_else(|error| panic!("{error}")).to_edn()
 }
 
-fn verdict(lines: &[&str]) -> Verdict {
+fn verdict<L: AsRef<str>>(lines: &[L]) -> Verdict {
     Verdict::of(&judged(lines))
 }
 
 #[test]
 fn what_one_client_does_in_order_is_linearizable() {
-    let result = judged(&[
-        "0 invoke write [7 1]",
-        "0 ok write [7 1]",
-        "0 invoke cas [7 [1 2]]",
-        "0 ok cas [7 [1 2]]",
-        "0 invoke read [7 nil]",
-        "0 ok read [7 2]",
-    ]);
+    let result = judged(&["0 ok write [7 1]", "0 ok cas [7 [1 2]]", "0 ok read [7 2]"]);
     let expected = "{:valid? true, :results {7 {:linearizable {:valid? true, \
                     :configs ({:model #knossos.model.CASRegister{:value 2}, \
                     :last-op {:process 0, :type :ok, :f :read, :value 2, :index 5, :time 5000000}, :pending []}), \
@@ -38,14 +31,13 @@ fn crowd(key: usize, writes: usize) -> Vec<String> {
     let begun = (0..writes).map(|process| line("invoke", process));
     let ended = (0..writes).map(|process| line("ok", process));
     let reader = 100 * key + writes;
-    let read = [format!("{reader} invoke read [{key} nil]"), format!("{reader} ok read [{key} 0]")];
-    begun.chain(ended).chain(read).collect()
+    begun.chain(ended).chain([format!("{reader} ok read [{key} 0]")]).collect()
 }
 
 #[test]
 fn when_time_is_over_the_result_says_how_far_the_search_came() {
     let lines: Vec<_> = [crowd(0, 2), crowd(1, 14)].concat();
-    let history = history(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let history = run(&lines);
     assert_eq!(check(&history, &Budget::default()).expect("well formed").verdict(), Verdict::True);
     let result = check(&history, &Budget::until(|| true)).expect("well formed").to_edn();
     let error = "1 of 2 keys could not be decided: key 1: no answer within the time limit (--check-timeout \
@@ -56,24 +48,14 @@ fn when_time_is_over_the_result_says_how_far_the_search_came() {
 
 #[test]
 fn a_violation_that_was_found_stands_though_there_is_no_time_left_to_draw_it_well() {
-    let stale = ["0 invoke write [0 1]", "0 ok write [0 1]", "1 invoke write [0 2]", "1 ok write [0 2]"];
-    let stale = [&stale[..], &["2 invoke read [0 nil]", "2 ok read [0 1]"]].concat();
-    let result = check(&history(&stale), &Budget::until(|| true)).expect("well formed").to_edn();
+    let stale = ["0 ok write [0 1]", "1 ok write [0 2]", "2 ok read [0 1]"];
+    let result = check(&run(&stale), &Budget::until(|| true)).expect("well formed").to_edn();
     assert!(Verdict::of(&result) == Verdict::False && result.get("error").is_none(), "{result}");
 }
 
 #[test]
 fn a_stale_read_is_a_violation_and_is_drawn() {
-    let result = judged(&[
-        "0 invoke write [0 1]",
-        "0 ok write [0 1]",
-        "1 invoke write [0 2]",
-        "1 ok write [0 2]",
-        "2 invoke read [0 nil]",
-        "2 ok read [0 2]",
-        "3 invoke read [0 nil]",
-        "3 ok read [0 1]",
-    ]);
+    let result = judged(&["0 ok write [0 1]", "1 ok write [0 2]", "2 ok read [0 2]", "3 ok read [0 1]"]);
     assert_eq!(Verdict::of(&result), Verdict::False);
     assert_eq!(result.get("failures").map(ToString::to_string).as_deref(), Some("[0]"));
     let windows = result.get("gloomers").and_then(|ours| ours.get("windows")?.entry(&Value::Int(0))).expect("drawn");
@@ -90,7 +72,7 @@ fn a_stale_read_is_a_violation_and_is_drawn() {
 
 #[test]
 fn a_violation_says_what_could_not_be_and_what_the_register_held() {
-    let result = judged(&["0 invoke write [0 4]", "0 ok write [0 4]", "1 invoke read [0 nil]", "1 ok read [0 3]"]);
+    let result = judged(&["0 ok write [0 4]", "1 ok read [0 3]"]);
     let of_key =
         result.get("results").and_then(|keys| keys.entry(&Value::Int(0))?.get("linearizable")).expect("judged");
     assert_eq!(of_key.get("op").and_then(|op| op.get("index")?.as_int()), Some(3));
@@ -101,29 +83,17 @@ fn a_violation_says_what_could_not_be_and_what_the_register_held() {
 
 #[test]
 fn concurrent_operations_take_effect_in_any_order() {
-    let lines = |second: &'static str| {
-        [
-            "0 invoke write [0 1]",
-            "1 invoke write [0 2]",
-            "0 ok write [0 1]",
-            "1 ok write [0 2]",
-            "2 invoke read [0 nil]",
-            "2 ok read [0 1]",
-            "2 invoke read [0 nil]",
-            second,
-        ]
-    };
-    assert_eq!(verdict(&lines("2 ok read [0 1]")), Verdict::True);
-    assert_eq!(verdict(&lines("2 ok read [0 2]")), Verdict::False);
+    let begin = ["0 invoke write [0 1]", "1 invoke write [0 2]", "0 ok write [0 1]", "1 ok write [0 2]"];
+    let then = |reads: [&'static str; 2]| verdict(&[&begin[..], &reads].concat());
+    assert_eq!(then(["2 ok read [0 1]", "2 ok read [0 1]"]), Verdict::True);
+    assert_eq!(then(["2 ok read [0 1]", "2 ok read [0 2]"]), Verdict::False);
 }
 
 #[test]
 fn an_indeterminate_operation_happens_at_any_time_or_never_but_once() {
-    let begin = ["0 invoke write [0 1]", "0 ok write [0 1]", "1 invoke write [0 2]", "1 info write [0 2]"];
     let reads = |values: &[&str]| {
-        let reads = values.iter().flat_map(|v| ["2 invoke read [0 nil]".to_owned(), format!("2 ok read [0 {v}]")]);
-        let lines: Vec<_> = begin.into_iter().map(str::to_owned).chain(reads).collect();
-        verdict(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+        let begin = ["0 ok write [0 1]", "1 info write [0 2]"].map(str::to_owned);
+        verdict(&begin.into_iter().chain(values.iter().map(|v| format!("2 ok read [0 {v}]"))).collect::<Vec<_>>())
     };
     assert_eq!(reads(&["1", "1"]), Verdict::True);
     assert_eq!(reads(&["1", "2", "2"]), Verdict::True);
@@ -132,32 +102,24 @@ fn an_indeterminate_operation_happens_at_any_time_or_never_but_once() {
 
 #[test]
 fn a_failed_operation_never_happens_and_a_missing_answer_is_indeterminate() {
-    let after = |end: &'static str| {
-        let lines = ["0 invoke write [0 1]", end, "1 invoke read [0 nil]", "1 ok read [0 1]"];
-        verdict(&lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>())
-    };
-    assert_eq!(after("0 fail write [0 1]"), Verdict::False);
-    assert_eq!(after("0 info write [0 1]"), Verdict::True);
-    assert_eq!(after(""), Verdict::True);
+    for (write, expected) in [("fail", Verdict::False), ("info", Verdict::True), ("invoke", Verdict::True)] {
+        assert_eq!(verdict(&[&format!("0 {write} write [0 1]"), "1 ok read [0 1]"]), expected, "{write}");
+    }
 }
 
 #[test]
 fn a_read_of_nil_fits_every_state_and_a_cas_needs_its_value() {
-    assert_eq!(
-        verdict(&["0 invoke write [0 1]", "0 ok write [0 1]", "0 invoke read [0 nil]", "0 ok read [0 nil]"]),
-        Verdict::True
-    );
-    assert_eq!(verdict(&["0 invoke cas [0 [1 2]]", "0 ok cas [0 [1 2]]"]), Verdict::False);
-    assert_eq!(verdict(&["0 invoke cas [0 [1 2]]", "0 fail cas [0 [1 2]]"]), Verdict::True);
+    assert_eq!(verdict(&["0 ok write [0 1]", "0 ok read [0 nil]"]), Verdict::True);
+    assert_eq!(verdict(&["0 ok cas [0 [1 2]]"]), Verdict::False);
+    assert_eq!(verdict(&["0 fail cas [0 [1 2]]"]), Verdict::True);
 }
 
 #[test]
 fn a_read_of_what_nobody_wrote_is_a_violation_however_many_writes_are_open() {
     let begin = (0..30).map(|i| format!("{i} invoke write [0 {i}]"));
     let end = |range: std::ops::Range<u32>| range.map(|i| format!("{i} ok write [0 {i}]"));
-    let read = ["30 invoke read [0 nil]", "30 ok read [0 99]"].map(str::to_owned);
-    let lines: Vec<_> = begin.chain(end(0..15)).chain(read).chain(end(15..30)).collect();
-    let result = judged(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let read = ["30 ok read [0 99]".to_owned()];
+    let result = judged(&begin.chain(end(0..15)).chain(read).chain(end(15..30)).collect::<Vec<_>>());
     assert_eq!(Verdict::of(&result), Verdict::False);
     let windows = result.get("gloomers").and_then(|ours| ours.get("windows")).expect("drawn").to_string();
     let expected = "{0 [\"key 0: process 30 read 99, but nothing that had begun by then could have written 99\" \
@@ -167,47 +129,34 @@ fn a_read_of_what_nobody_wrote_is_a_violation_however_many_writes_are_open() {
 
 #[test]
 fn a_value_comes_from_nowhere_if_its_write_began_too_late_or_failed_or_was_its_own() {
-    let read = ["1 invoke read [0 nil]", "1 ok read [0 3]"];
-    let (begin, end) = ("0 invoke write [0 3]", "0 ok write [0 3]");
+    let (read, write) = ("1 ok read [0 3]", "0 ok write [0 3]");
     for (lines, nowhere) in [
-        (vec![read[0], read[1], begin, end], true),
-        (vec![begin, "0 fail write [0 3]", read[0], read[1]], true),
-        (vec!["0 invoke cas [0 [3 3]]", "0 ok cas [0 [3 3]]"], true),
-        (vec!["0 invoke cas [0 [3 4]]", "0 ok cas [0 [3 4]]"], true),
-        (vec![begin, end, "0 invoke write [0 4]", "0 ok write [0 4]", read[0], read[1]], false),
+        (&[read, write][..], true),
+        (&["0 fail write [0 3]", read], true),
+        (&["0 ok cas [0 [3 3]]"], true),
+        (&["0 ok cas [0 [3 4]]"], true),
+        (&[write, "0 ok write [0 4]", read], false),
     ] {
-        let result = judged(&lines);
+        let result = judged(lines);
         assert_eq!(Verdict::of(&result), Verdict::False, "{lines:?}");
-        assert_eq!(
-            result.to_string().contains("nothing that had begun by then could have written"),
-            nowhere,
-            "{lines:?}"
-        );
+        let sentence = "nothing that had begun by then could have written";
+        assert_eq!(result.to_string().contains(sentence), nowhere, "{lines:?}");
     }
-    for lines in [[read[0], begin, end, read[1]], [begin, "0 info write [0 3]", read[0], read[1]]] {
-        assert_eq!(verdict(&lines), Verdict::True, "{lines:?}");
+    for lines in [&["1 invoke read [0 nil]", write, read][..], &["0 info write [0 3]", read]] {
+        assert_eq!(verdict(lines), Verdict::True, "{lines:?}");
     }
 }
 
 #[test]
 fn an_earlier_violation_comes_before_a_value_from_nowhere() {
-    let result = judged(&[
-        "0 invoke write [0 1]",
-        "0 ok write [0 1]",
-        "0 invoke write [0 2]",
-        "0 ok write [0 2]",
-        "1 invoke read [0 nil]",
-        "1 ok read [0 1]",
-        "1 invoke read [0 nil]",
-        "1 ok read [0 9]",
-    ]);
+    let result = judged(&["0 ok write [0 1]", "0 ok write [0 2]", "1 ok read [0 1]", "1 ok read [0 9]"]);
     let of_key = result.get("results").and_then(|keys| keys.entry(&Value::Int(0))?.get("linearizable"));
     assert_eq!(of_key.and_then(|of_key| of_key.get("op")?.get("index")?.as_int()), Some(5));
 }
 
 #[test]
 fn keys_are_judged_apart() {
-    let result = judged(&["0 invoke write [1 1]", "0 ok write [1 1]", "0 invoke read [0 nil]", "0 ok read [0 1]"]);
+    let result = judged(&["0 ok write [1 1]", "0 ok read [0 1]"]);
     assert_eq!(result.get("failures").map(ToString::to_string).as_deref(), Some("[0]"));
     let keys: Vec<_> = result.get("results").and_then(Value::entries).expect("a map").iter().map(|(k, _)| k).collect();
     assert_eq!(keys, [&Value::Int(0), &Value::Int(1)]);
@@ -216,14 +165,14 @@ fn keys_are_judged_apart() {
 #[test]
 fn what_is_no_operation_on_a_register_cannot_be_judged() {
     for line in ["0 invoke read 7", "0 invoke write nil", "0 invoke jump [0 1]", "0 invoke cas [0 1]"] {
-        assert!(check(&history(&[line]), &Budget::default()).is_err(), "{line}");
+        assert!(check(&run(&[line]), &Budget::default()).is_err(), "{line}");
     }
 }
 
 #[test]
 fn past_its_bounds_the_search_says_that_it_gives_up() {
     let lines: Vec<_> = (0..=search::MAX_OPEN).map(|i| format!("{i} invoke write [0 {i}]")).collect();
-    let result = judged(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let result = judged(&lines);
     assert_eq!(Verdict::of(&result), Verdict::Unknown);
     assert!(result.to_string().contains("more than 128 operations"), "{result}");
     assert_eq!(result.get("failures").map(ToString::to_string).as_deref(), Some("[]"));

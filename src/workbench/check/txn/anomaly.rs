@@ -304,23 +304,4 @@ mod tests {
             searched.insert(class.anomaly);
         }
     }
-
-    #[test]
-    fn cycles_are_classified_by_their_edges() {
-        for (labels, expected) in [
-            (&[WW, WW][..], "G0"),
-            (&[WW, WR], "G1c"),
-            (&[RW, WR], "G-single-item"),
-            (&[RW, WW, RW, WR], "G-nonadjacent-item"),
-            (&[RW, RW], "G2-item"),
-            (&[RW, WW, RW], "G2-item"),
-            (&[WW, PROCESS], "G0-process"),
-            (&[WR, REALTIME], "G1c-realtime"),
-            (&[RW, REALTIME, PROCESS], "G-single-item-realtime"),
-            (&[RW, PROCESS, RW, WR], "G-nonadjacent-item-process"),
-            (&[RW, RW, REALTIME], "G2-item-realtime"),
-        ] {
-            assert_eq!(classify(labels).name(), expected, "{labels:?}");
-        }
-    }
 }
