@@ -51,6 +51,7 @@ use thiserror::Error;
 
 pub use availability::Availability;
 pub use budget::Budget;
+use verdict::in_words;
 pub use verdict::{CheckReport, Quantiles, Verdict, Violation};
 
 use crate::workbench::edn::{Incomparable, Value};

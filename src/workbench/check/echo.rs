@@ -2,7 +2,7 @@
 //!
 //! A time-out, an error and a malformed reply bring no echo back, so each of them invalidates.
 
-use super::{CheckReport, Verdict, Violation};
+use super::{CheckReport, Verdict, Violation, in_words};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 
@@ -63,14 +63,12 @@ impl CheckReport for EchoReport {
             let (expected, but) = ("Expected a message with :echo".into(), "But received".into());
             Value::Vector(vec![expected, sent.clone(), but, received.clone()])
         });
+        let words = (!self.0.is_empty()).then(|| {
+            let words = in_words(std::iter::once(("errors", self.explanation())));
+            ("gloomers", Value::record([words]))
+        });
         let result = [("valid?", self.verdict().to_value()), ("errors", Value::List(errors.collect()))];
-        if self.0.is_empty() {
-            return Value::record(result);
-        }
-        let told = self.explanation().into_iter().map(Value::lines).collect();
-        let told = Value::record([("in-words", Value::record([("errors", Value::Vector(told))]))]);
-        let [verdict, errors] = result;
-        Value::record([verdict, errors, ("gloomers", told)])
+        Value::record(result.into_iter().chain(words))
     }
 
     fn violations(&self) -> Vec<Violation> {

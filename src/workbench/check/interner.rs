@@ -40,8 +40,6 @@ impl Interner {
         }
         id
     }
-
-    /// All values.
     pub(super) fn values(&self) -> &[Value] {
         &self.values
     }

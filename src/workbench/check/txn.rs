@@ -103,8 +103,9 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
     append::find(&append, subject, &mut collector);
     let mut report = TxnReport::of(collector, Dialect::Append, prohibited);
     report.extended_found = extended_anomalies(subject);
-    let judgement = extended_judgement(&report, prohibited);
-    report.extended = Some(judgement).filter(|extended| !extended.reported.is_empty());
+    // All anomalies count for the extended judgement on lists.
+    let all = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
+    report.extended = Some(Judgement::of(&all, prohibited)).filter(|extended| !extended.reported.is_empty());
     if let Some((key, element)) = append.unwritten() {
         let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
         report.maelstrom = Judgement::none();
@@ -112,12 +113,6 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
             Some(format!("{element} was read at key {key} or asked for, but no answer says that it was appended"));
     }
     Ok(report)
-}
-
-/// The extended judgement on lists, in which all anomalies count.
-fn extended_judgement(report: &TxnReport, prohibited: &Anomalies) -> Judgement {
-    let both = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
-    Judgement::of(&both, prohibited)
 }
 
 fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnReport, Unjudgeable> {

@@ -114,6 +114,7 @@ impl Violation {
         count: usize,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> Option<Self> {
+        let brief = |value: &Value| cut(&value.to_json(), MAX_VALUE_CHARS);
         let listed_values: Vec<_> = values.into_iter().take(MAX_VALUES).map(brief).collect();
         let more = if count > listed_values.len() { ", …" } else { "" };
         let sentence = format!("{what} ({count}): {}{more}", cut(&listed_values.join(", "), MAX_LIST_CHARS));
@@ -121,9 +122,10 @@ impl Violation {
     }
 }
 
-/// A value as JSON, cut to [`MAX_VALUE_CHARS`].
-pub(super) fn brief(value: &Value) -> String {
-    cut(&value.to_json(), MAX_VALUE_CHARS)
+/// The entry `:in-words`: for each anomaly, by its name, the paragraphs that explain it.
+pub(super) fn in_words(anomalies: impl Iterator<Item = (&'static str, Vec<Vec<String>>)>) -> (&'static str, Value) {
+    let paragraphs = |of: Vec<Vec<String>>| Value::Vector(of.into_iter().map(Value::lines).collect());
+    ("in-words", Value::record(anomalies.map(|(name, of)| (name, paragraphs(of)))))
 }
 
 /// Values joined by a separator, cut to [`MAX_LIST_CHARS`].

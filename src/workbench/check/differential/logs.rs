@@ -374,18 +374,10 @@ impl Findings {
     }
 
     fn of(report: KafkaReport) -> Self {
-        let mut counts: BTreeMap<_, _> =
-            report.errors.iter().map(|(anomaly, errors)| (*anomaly, errors.count)).collect();
+        let counts: BTreeMap<_, _> = report.errors.iter().map(|(anomaly, errors)| (*anomaly, errors.count)).collect();
         let cases = report.errors.iter().flat_map(|(anomaly, errors)| errors.cases.iter().map(|case| (*anomaly, case)));
-        let mut details: Errors = cases.map(|(anomaly, case)| (anomaly, detail(case))).collect();
-        if let Some(unseen) = report.unseen {
-            counts.insert(LogAnomaly::Unseen, unseen.count());
-            let of_key = |(key, _, messages): &(Value, usize, Vec<Value>)| {
-                messages.iter().map(|message| (LogAnomaly::Unseen, both(key, message))).collect::<Errors>()
-            };
-            details.extend(unseen.by_key.iter().flat_map(of_key));
-        }
-        Self::new(counts, details, report.worst_lag.map_or(0, |lag| lag.behind_ns), report.info_causes)
+        let details = cases.flat_map(|(anomaly, case)| details(case).into_iter().map(move |detail| (anomaly, detail)));
+        Self::new(counts, details.collect(), report.worst_lag.map_or(0, |lag| lag.behind_ns), report.info_causes)
     }
 }
 
@@ -402,8 +394,8 @@ fn both(key: &Value, value: &Value) -> String {
     format!("{} {value}", key.as_str().expect("a key"))
 }
 
-fn detail(case: &LogCase) -> String {
-    match case {
+fn details(case: &LogCase) -> Vec<String> {
+    let detail = match case {
         LogCase::InconsistentOffsets { key, offset, values, .. } => {
             format!("{} {}", both(key, &Value::Int(*offset)), values.len())
         }
@@ -413,7 +405,14 @@ fn detail(case: &LogCase) -> String {
         | LogCase::PrecommittedRead { key, value, .. } => both(key, value),
         LogCase::Sequence(Sequence { key, delta, .. }) => both(key, &Value::Int(*delta)),
         LogCase::RealtimeCycle { .. } | LogCase::CycleExists { .. } | LogCase::EmptyGraph => String::new(),
-    }
+        LogCase::Unseen(unseen) => {
+            let of_log = |(key, _, messages): &(Value, usize, Vec<Value>)| {
+                messages.iter().map(|message| both(key, message)).collect::<Vec<_>>()
+            };
+            return unseen.by_key.iter().flat_map(of_log).collect();
+        }
+    };
+    vec![detail]
 }
 
 fn oracle(history: &History) -> Option<Findings> {

@@ -58,8 +58,14 @@ impl LogAnomaly {
 
     /// How many errors of the kind a result shows, sorted by [`LogCase::rank`]; of some, all as they were found.
     pub(super) fn shown(self) -> Option<usize> {
-        let as_found =
-            [Self::AbortedRead, Self::PrecommittedRead, Self::LostWrite, Self::EmptyGraph, Self::CycleExists];
+        let as_found = [
+            Self::AbortedRead,
+            Self::PrecommittedRead,
+            Self::LostWrite,
+            Self::EmptyGraph,
+            Self::CycleExists,
+            Self::Unseen,
+        ];
         if as_found.contains(&self) {
             return None;
         }
@@ -89,6 +95,8 @@ pub enum LogCase {
     PrecommittedRead { key: Value, value: Value, op: Op },
     /// Two messages out of order.
     Sequence(Sequence),
+    /// All messages that were never polled.
+    Unseen(UnseenMessages),
 }
 
 /// Two messages that should be adjacent, or in order.
@@ -116,7 +124,9 @@ pub struct UnseenMessages {
 }
 
 impl LogCase {
-    /// The sort key of the errors of a kind.
+    pub(super) fn count(&self) -> usize {
+        if let Self::Unseen(unseen) = self { unseen.by_key.iter().map(|(_, count, _)| count).sum() } else { 1 }
+    }
     pub(super) fn rank(&self) -> i64 {
         let length = |length: usize| length.cast_signed() as i64;
         if let Self::Duplicate { offsets, .. } = self {
@@ -183,12 +193,13 @@ impl LogCase {
                 Value::record([("op", op.to_value()), key(log), value(message)])
             }
             Self::Sequence(sequence) => sequence.to_edn(anomaly),
+            Self::Unseen(unseen) => unseen.to_edn(),
         }
     }
 
-    pub(super) fn sentence(&self, anomaly: LogAnomaly) -> String {
+    pub(super) fn sentences(&self, anomaly: LogAnomaly) -> Vec<String> {
         let of = |op: &Op| op.process.to_value();
-        match self {
+        let sentence = match self {
             Self::AbortedRead { key, value, writer, reader } => {
                 let (key, value, writer, reader) = (plain(key), plain(value), of(writer), of(reader));
                 format!("key {key}: process {reader} polled {value}, which process {writer} had failed to send")
@@ -222,7 +233,9 @@ impl LogCase {
                 format!("key {key}: process {op} polled {value} in the transaction that sends it")
             }
             Self::Sequence(sequence) => sequence.sentence(anomaly),
-        }
+            Self::Unseen(unseen) => return unseen.sentences().collect(),
+        };
+        vec![sentence]
     }
 }
 
@@ -282,13 +295,7 @@ impl Sequence {
 }
 
 impl UnseenMessages {
-    /// How many messages.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.by_key.iter().map(|(_, count, _)| count).sum()
-    }
-
-    pub(super) fn to_edn(&self) -> Value {
+    fn to_edn(&self) -> Value {
         let counts = self.by_key.iter().map(|(key, count, _)| (key.clone(), Value::count(*count)));
         let messages = self.by_key.iter().map(|(key, _, first)| (key.clone(), Value::List(first.clone())));
         Value::record([
@@ -298,7 +305,7 @@ impl UnseenMessages {
         ])
     }
 
-    pub(super) fn sentences(&self) -> impl Iterator<Item = String> + '_ {
+    fn sentences(&self) -> impl Iterator<Item = String> + '_ {
         self.by_key
             .iter()
             .map(|(key, _, first)| format!("key {}: acknowledged, but brought by no poll: {}", plain(key), list(first)))

@@ -13,7 +13,6 @@ pub(super) struct Order {
     offsets: BTreeMap<i64, BTreeSet<usize>>,
     /// The messages in order, without unknown offsets.
     messages: Vec<usize>,
-    /// The index of each message.
     places: BTreeMap<usize, usize>,
 }
 

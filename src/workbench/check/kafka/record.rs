@@ -35,13 +35,9 @@ impl Step<'_> {
     pub(super) fn is(&self, kind: OpKind) -> bool {
         self.op.kind == kind
     }
-
-    /// All messages that it polled.
     pub(super) fn reads(&self) -> impl Iterator<Item = Place> {
         places(&self.polls)
     }
-
-    /// All messages that it sent.
     pub(super) fn writes(&self) -> impl Iterator<Item = Place> {
         places(&self.sends)
     }
@@ -155,8 +151,6 @@ impl<'a> Record<'a> {
     pub(super) fn writer(&self, place: Place) -> Option<&Step<'a>> {
         self.writers.get(&place).map(|index| &self.steps[*index])
     }
-
-    /// The first step that polled a message.
     pub(super) fn first_reader(&self, place: Place) -> Option<&Step<'a>> {
         self.readers.get(&place).and_then(|readers| readers.first()).map(|index| &self.steps[*index])
     }
@@ -209,8 +203,8 @@ impl<'a> Record<'a> {
         // Jepsen takes what was polled from what was sent log by log, and so keeps what the very last success is the
         // first to poll of a log to which no send succeeded.
         for (key, pairs) in &last.polls {
-            let tells = |step: &Step<'_>| step.polls.iter().chain(&step.sends).any(|(known, _)| known == key);
-            if oks().filter(|step| tells(step)).count() == 1 && !pairs.is_empty() {
+            let touches = |step: &Step<'_>| step.polls.iter().chain(&step.sends).any(|(known, _)| known == key);
+            if oks().filter(|step| touches(step)).count() == 1 && !pairs.is_empty() {
                 unseen.entry(*key).or_default().extend(pairs.iter().map(|(_, message)| *message));
             }
         }

@@ -37,7 +37,6 @@ impl Effect {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
     pub(super) effect: Effect,
-    /// The position of its invocation.
     pub(super) invocation: usize,
     /// The position of its acknowledgement; without one, it may take effect at any later time, or never.
     pub(super) completion: Option<usize>,
@@ -67,13 +66,9 @@ impl Calls {
     fn id(&mut self, value: &Value) -> u32 {
         u32::try_from(self.values.intern(value)).unwrap_or(u32::MAX)
     }
-
-    /// The value with this id.
     pub(super) fn value(&self, id: u32) -> &Value {
         &self.values[id as usize]
     }
-
-    /// The number of values.
     pub(super) fn value_count(&self) -> u32 {
         u32::try_from(self.values.values().len()).unwrap_or(u32::MAX)
     }

@@ -11,10 +11,6 @@ fn judged<L: AsRef<str>>(lines: &[L]) -> Value {
     check(&run(lines), &Budget::default()).unwrap_or_else(|error| panic!("{error}")).to_edn()
 }
 
-fn verdict<L: AsRef<str>>(lines: &[L]) -> Verdict {
-    Verdict::of(&judged(lines))
-}
-
 #[test]
 fn what_one_client_does_in_order_is_linearizable() {
     let result = judged(&["0 ok write [7 1]", "0 ok cas [7 [1 2]]", "0 ok read [7 2]"]);
@@ -82,39 +78,6 @@ fn a_violation_says_what_could_not_be_and_what_the_register_held() {
 }
 
 #[test]
-fn concurrent_operations_take_effect_in_any_order() {
-    let begin = ["0 invoke write [0 1]", "1 invoke write [0 2]", "0 ok write [0 1]", "1 ok write [0 2]"];
-    let then = |reads: [&'static str; 2]| verdict(&[&begin[..], &reads].concat());
-    assert_eq!(then(["2 ok read [0 1]", "2 ok read [0 1]"]), Verdict::True);
-    assert_eq!(then(["2 ok read [0 1]", "2 ok read [0 2]"]), Verdict::False);
-}
-
-#[test]
-fn an_indeterminate_operation_happens_at_any_time_or_never_but_once() {
-    let reads = |values: &[&str]| {
-        let begin = ["0 ok write [0 1]", "1 info write [0 2]"].map(str::to_owned);
-        verdict(&begin.into_iter().chain(values.iter().map(|v| format!("2 ok read [0 {v}]"))).collect::<Vec<_>>())
-    };
-    assert_eq!(reads(&["1", "1"]), Verdict::True);
-    assert_eq!(reads(&["1", "2", "2"]), Verdict::True);
-    assert_eq!(reads(&["2", "1"]), Verdict::False);
-}
-
-#[test]
-fn a_failed_operation_never_happens_and_a_missing_answer_is_indeterminate() {
-    for (write, expected) in [("fail", Verdict::False), ("info", Verdict::True), ("invoke", Verdict::True)] {
-        assert_eq!(verdict(&[&format!("0 {write} write [0 1]"), "1 ok read [0 1]"]), expected, "{write}");
-    }
-}
-
-#[test]
-fn a_read_of_nil_fits_every_state_and_a_cas_needs_its_value() {
-    assert_eq!(verdict(&["0 ok write [0 1]", "0 ok read [0 nil]"]), Verdict::True);
-    assert_eq!(verdict(&["0 ok cas [0 [1 2]]"]), Verdict::False);
-    assert_eq!(verdict(&["0 fail cas [0 [1 2]]"]), Verdict::True);
-}
-
-#[test]
 fn a_read_of_what_nobody_wrote_is_a_violation_however_many_writes_are_open() {
     let begin = (0..30).map(|i| format!("{i} invoke write [0 {i}]"));
     let end = |range: std::ops::Range<u32>| range.map(|i| format!("{i} ok write [0 {i}]"));
@@ -143,7 +106,7 @@ fn a_value_comes_from_nowhere_if_its_write_began_too_late_or_failed_or_was_its_o
         assert_eq!(result.to_string().contains(sentence), nowhere, "{lines:?}");
     }
     for lines in [&["1 invoke read [0 nil]", write, read][..], &["0 info write [0 3]", read]] {
-        assert_eq!(verdict(lines), Verdict::True, "{lines:?}");
+        assert_eq!(Verdict::of(&judged(lines)), Verdict::True, "{lines:?}");
     }
 }
 

@@ -148,13 +148,11 @@ pub(super) fn reachable<T: Ord + Copy, I: IntoIterator<Item = T>>(
 
 /// The number of read-write edges (anti-dependencies) of a cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Antis {
-    /// None.
+pub(super) enum AntiDependencies {
     None,
-    /// One.
     One,
     /// Two or more, of which no two follow each other.
-    Apart,
+    Nonadjacent,
     /// Two or more, and two of them follow each other.
     Adjacent,
 }
@@ -163,31 +161,31 @@ pub(super) enum Antis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Class {
     pub(super) anomaly: Anomaly,
-    pub(super) antis: Antis,
+    pub(super) anti_dependencies: AntiDependencies,
     /// The labels an edge may have.
     pub(super) labels: u8,
     /// The label that some edge must have, through which to look for a cycle.
     pub(super) through: u8,
 }
 
-const D: u8 = WW | WR;
+const WW_WR: u8 = WW | WR;
 const ALL: u8 = WW | WR | RW;
 
 /// The classes in the order of the search: a class before what it implies.
 pub(super) fn classes() -> impl Iterator<Item = Class> {
     [0, PROCESS, REALTIME].into_iter().enumerate().flat_map(|(place, order)| {
-        let class = |family: Family, antis, labels, through| Class {
+        let class = |family: Family, anti_dependencies, labels, through| Class {
             anomaly: family[place],
-            antis,
+            anti_dependencies,
             labels: labels | order,
             through,
         };
         [
-            class(G0, Antis::None, WW, if order == 0 { WW } else { order }),
-            class(SINGLE_ITEM, Antis::One, ALL, RW),
-            class(NONADJACENT_ITEM, Antis::Apart, ALL, RW),
-            class(G1C, Antis::None, D, WR),
-            class(G2_ITEM, Antis::Adjacent, ALL, RW),
+            class(G0, AntiDependencies::None, WW, if order == 0 { WW } else { order }),
+            class(SINGLE_ITEM, AntiDependencies::One, ALL, RW),
+            class(NONADJACENT_ITEM, AntiDependencies::Nonadjacent, ALL, RW),
+            class(G1C, AntiDependencies::None, WW_WR, WR),
+            class(G2_ITEM, AntiDependencies::Adjacent, ALL, RW),
         ]
     })
 }
@@ -206,34 +204,34 @@ pub(super) fn classify(labels: &[u8]) -> Anomaly {
     family[if count(REALTIME) > 0 { 2 } else { usize::from(count(PROCESS) > 0) }]
 }
 
-/// A model, and the labels that may not make a cycle under it; with `hops`, read-write edges may be in that cycle too,
+/// A model, and the labels that may not make a cycle under it; with `extended_by_rw`, read-write edges may be in that cycle too,
 /// but not follow each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Existence {
     pub(super) anomaly: Anomaly,
     pub(super) model: &'static str,
     pub(super) labels: u8,
-    pub(super) hops: bool,
+    pub(super) extended_by_rw: bool,
 }
 
-const fn existence(anomaly: Anomaly, model: &'static str, labels: u8, hops: bool) -> Existence {
-    Existence { anomaly, model, labels, hops }
+const fn existence(anomaly: Anomaly, model: &'static str, labels: u8, extended_by_rw: bool) -> Existence {
+    Existence { anomaly, model, labels, extended_by_rw }
 }
 
 /// The models that a cycle alone, of whatever class, rules out.
 pub(super) const EXISTENCES: [Existence; 13] = [
     existence(Anomaly::Pl1Cycle, "read-uncommitted", WW, false),
-    existence(Anomaly::Pl2Cycle, "read-committed", D, false),
-    existence(Anomaly::PlSiCycle, "snapshot-isolation", D, true),
+    existence(Anomaly::Pl2Cycle, "read-committed", WW_WR, false),
+    existence(Anomaly::PlSiCycle, "snapshot-isolation", WW_WR, true),
     existence(Anomaly::Pl299Cycle, "repeatable-read", ALL, false),
     existence(Anomaly::Pl3Cycle, "serializable", ALL, false),
     existence(Anomaly::StrongSessionPl1Cycle, "strong-session-read-uncommitted", WW | PROCESS, false),
-    existence(Anomaly::StrongSessionPl2Cycle, "strong-session-read-committed", D | PROCESS, false),
-    existence(Anomaly::StrongSessionSiCycle, "strong-session-snapshot-isolation", D | PROCESS, true),
+    existence(Anomaly::StrongSessionPl2Cycle, "strong-session-read-committed", WW_WR | PROCESS, false),
+    existence(Anomaly::StrongSessionSiCycle, "strong-session-snapshot-isolation", WW_WR | PROCESS, true),
     existence(Anomaly::StrongSessionSerializableCycle, "strong-session-serializable", ALL | PROCESS, false),
     existence(Anomaly::StrongPl1Cycle, "strong-read-uncommitted", WW | REALTIME, false),
-    existence(Anomaly::StrongPl2Cycle, "strong-read-committed", D | REALTIME, false),
-    existence(Anomaly::StrongSiCycle, "strong-snapshot-isolation", D | REALTIME, true),
+    existence(Anomaly::StrongPl2Cycle, "strong-read-committed", WW_WR | REALTIME, false),
+    existence(Anomaly::StrongSiCycle, "strong-snapshot-isolation", WW_WR | REALTIME, true),
     existence(Anomaly::PlSsCycle, "strong-serializable", ALL | REALTIME, false),
 ];
 

@@ -22,7 +22,6 @@ pub(super) struct Append<'a> {
     lists: BTreeMap<u32, Vec<&'a [u32]>>,
     /// The elements of each key in the order of the longest list.
     order: BTreeMap<u32, Vec<u32>>,
-    /// The index of an element in that order.
     place: HashMap<(u32, u32), usize>,
     /// The transaction that appended an element, or may have.
     writers: HashMap<(u32, u32), u32>,
@@ -133,8 +132,6 @@ impl<'a> Append<'a> {
         }
         bounded(self.transactions.all.len(), edges, &PREFERENCE)
     }
-
-    /// The reason of a dependency.
     pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Reason> {
         let is_it = |(earlier, kind, ..): &(u32, u8, usize, [Option<u32>; 2])| (*earlier, *kind) == (from, label);
         let (.., place, [known, next]) = self.dependencies(to).find(is_it)?;

@@ -27,15 +27,8 @@ pub enum TxnCase {
     Cycle(Cycle),
     /// That some of these transactions do.
     Component(Component),
-    /// A read of what its writer undid or had not finished; `own` if that is what the reader itself was asked for.
-    Dirty { op: Op, place: usize, writer: Op, element: Option<Value>, own: bool },
-    /// A read of a list that has elements more than once.
-    Duplicates { op: Op, place: usize, counts: Vec<(Value, usize)> },
-    /// A read that disagrees with the steps before it, which leave this value, or a list that ends with these elements
-    /// unless that is the `whole` of it.
-    Internal { op: Op, place: usize, expected: Value, whole: bool },
-    /// A read of what the transaction appends only later.
-    FutureRead { op: Op, place: usize, element: Value },
+    /// A read that cannot be right.
+    Read { op: Op, place: usize, fault: ReadFault },
     /// Two lists that were read, of which neither begins the other.
     IncompatibleOrder { key: Value, values: [Value; 2] },
     /// An acknowledged append to a list that an aborted one had changed.
@@ -44,10 +37,25 @@ pub enum TxnCase {
     LostUpdate { key: Value, value: Value, txns: Vec<Op> },
     /// Values that were each written over another of them.
     CyclicVersions { key: Value, values: Vec<Value> },
-    /// A read of what nobody wrote.
-    Invented { op: Op, place: usize, key: Value, value: Value },
     /// A reply and what was asked for, with the steps that differ.
     Changed { op: Op, asked: Value, wrong: Vec<usize> },
+}
+
+/// What is wrong with a read.
+#[allow(missing_docs, reason = "each variant says what it holds, under the names of the results")]
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReadFault {
+    /// Its writer undid the value or had not finished; `own` if that is what the reader itself was asked for.
+    Dirty { writer: Op, element: Option<Value>, own: bool },
+    /// The list has elements more than once.
+    Duplicates(Vec<(Value, usize)>),
+    /// It disagrees with the steps before it, which leave this value, or, if that is not the `whole` of it, a list that
+    /// ends with these elements.
+    Internal { expected: Value, whole: bool },
+    /// The transaction appends this element only later.
+    Future(Value),
+    /// Nobody wrote the value.
+    Invented { key: Value, value: Value },
 }
 
 /// A cycle of transactions.
@@ -119,33 +127,14 @@ const fn name_of(label: u8) -> &'static str {
 
 impl TxnCase {
     pub(super) fn to_edn(&self, anomaly: Anomaly, dialect: Dialect) -> Value {
-        let read = |op: &Op, place: usize, more: Vec<(&'static str, Value)>| {
-            [vec![("op", op.to_value()), ("mop", step(op, place))], more].concat()
-        };
         let ellipsis = || Value::Symbol("...".into());
         let entries = match self {
             Self::EmptyGraph => return true.into(),
             Self::Unsearched(unsearched) => return Value::str(unsearched.to_string()),
             Self::Cycle(cycle) => cycle.to_edn(anomaly, dialect),
             Self::Component(component) => component.to_edn(anomaly),
-            Self::Dirty { op, place, writer, element, .. } => {
-                let element = element.clone().map(|element| ("element", element));
-                read(op, *place, [("writer", writer.to_value())].into_iter().chain(element).collect())
-            }
-            Self::Duplicates { op, place, counts } => {
-                let counts = counts.iter().map(|(element, count)| (element.clone(), Value::count(*count)));
-                read(op, *place, vec![("duplicates", Value::Map(counts.collect()))])
-            }
-            Self::Internal { op, place, expected, whole: true } => {
-                read(op, *place, vec![("expected", expected.clone())])
-            }
-            Self::Internal { op, place, expected, whole: false } => {
-                let end = expected.items().into_iter().flatten().map(Cow::into_owned);
-                read(op, *place, vec![("expected", std::iter::once(ellipsis()).chain(end).collect())])
-            }
-            Self::FutureRead { op, place, element } => read(op, *place, vec![("element", element.clone())]),
-            Self::Invented { op, place, key, value } => {
-                read(op, *place, vec![("key", key.clone()), ("value", value.clone())])
+            Self::Read { op, place, fault } => {
+                [vec![("op", op.to_value()), ("mop", step(op, *place))], fault.to_edn()].concat()
             }
             Self::IncompatibleOrder { key, values } => {
                 vec![("key", key.clone()), ("values", Value::Vector(values.to_vec()))]
@@ -174,33 +163,10 @@ impl TxnCase {
             Self::Unsearched(unsearched) => unsearched.to_string(),
             Self::Cycle(cycle) => return cycle.lines(),
             Self::Component(component) => return component.lines(),
-            Self::Dirty { op, place, own: true, .. } => {
-                let what = "in the middle of what it was asked for itself: its reply changed what was asked";
-                read_as(op, *place, what)
-            }
-            Self::Dirty { op, place, writer, element, .. } => {
-                let writer = name(writer);
-                let goes_on = if dialect.is_list() { "goes on to append" } else { "goes on to overwrite it" };
-                let what = match (anomaly, element) {
-                    (Anomaly::G1b, _) => format!("in the middle of {writer}, which {goes_on}"),
-                    (_, Some(element)) => {
-                        format!("with the element {} of {writer}, which was aborted", quoted(element))
-                    }
-                    (_, None) => format!("the value of {writer}, which was aborted"),
-                };
-                read_as(op, *place, &what)
-            }
-            Self::Duplicates { op, place, .. } => read_as(op, *place, "which has an element twice"),
-            Self::Internal { op, place, expected, whole: true } => {
-                read_as(op, *place, &format!("but its own steps before leave {}", quoted(expected)))
-            }
-            Self::Internal { op, place, expected, whole: false } => {
-                let end: Vec<_> = expected.items().into_iter().flatten().map(|element| quoted(&element)).collect();
-                let end = end.join(", ");
-                read_as(op, *place, &format!("but after its own steps before the list must end with {end}"))
-            }
-            Self::FutureRead { op, place, .. } => {
-                read_as(op, *place, "which has an element that it appends only later")
+            Self::Read { op, place, fault } => {
+                let Parts { key, value, .. } = parts(&step(op, *place));
+                let what = fault.in_words(anomaly, dialect);
+                format!("{}, step {}: read key {key} as {value}, {what}", name(op), place + 1)
             }
             Self::IncompatibleOrder { key, values: [one, other] } => format!(
                 "key {} was read as {} and as {}, of which neither is the beginning of the other",
@@ -224,12 +190,58 @@ impl TxnCase {
                 let (values, key) = (quoted(&Value::Set(values.clone())), quoted(key));
                 format!("the values {values} of key {key} were each written over another of them")
             }
-            Self::Invented { op, place, value, .. } => {
-                read_as(op, *place, &format!("but nobody ever wrote {} to it", quoted(value)))
-            }
             Self::Changed { op, asked, wrong } => return changed(op, asked, wrong, dialect),
         };
         vec![line]
+    }
+}
+
+impl ReadFault {
+    fn to_edn(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Dirty { writer, element, .. } => {
+                let element = element.clone().map(|element| ("element", element));
+                std::iter::once(("writer", writer.to_value())).chain(element).collect()
+            }
+            Self::Duplicates(counts) => {
+                let counts = counts.iter().map(|(element, count)| (element.clone(), Value::count(*count)));
+                vec![("duplicates", Value::Map(counts.collect()))]
+            }
+            Self::Internal { expected, whole } => {
+                let end = expected.items().into_iter().flatten().map(Cow::into_owned);
+                let end = || std::iter::once(Value::Symbol("...".into())).chain(end).collect();
+                vec![("expected", if *whole { expected.clone() } else { end() })]
+            }
+            Self::Future(element) => vec![("element", element.clone())],
+            Self::Invented { key, value } => vec![("key", key.clone()), ("value", value.clone())],
+        }
+    }
+
+    fn in_words(&self, anomaly: Anomaly, dialect: Dialect) -> String {
+        match self {
+            Self::Dirty { own: true, .. } => {
+                "in the middle of what it was asked for itself: its reply changed what was asked".to_owned()
+            }
+            Self::Dirty { writer, .. } if anomaly == Anomaly::G1b => {
+                let goes_on = if dialect.is_list() { "goes on to append" } else { "goes on to overwrite it" };
+                format!("in the middle of {}, which {goes_on}", name(writer))
+            }
+            Self::Dirty { writer, element, .. } => {
+                let element = element.as_ref().map(|element| format!("with the element {}", quoted(element)));
+                let element = element.unwrap_or_else(|| "the value".to_owned());
+                format!("{element} of {}, which was aborted", name(writer))
+            }
+            Self::Duplicates(_) => "which has an element twice".to_owned(),
+            Self::Internal { expected, whole: true } => {
+                format!("but its own steps before leave {}", quoted(expected))
+            }
+            Self::Internal { expected, whole: false } => {
+                let end: Vec<_> = expected.items().into_iter().flatten().map(|element| quoted(&element)).collect();
+                format!("but after its own steps before the list must end with {}", end.join(", "))
+            }
+            Self::Future(_) => "which has an element that it appends only later".to_owned(),
+            Self::Invented { value, .. } => format!("but nobody ever wrote {} to it", quoted(value)),
+        }
     }
 }
 
@@ -305,11 +317,14 @@ impl CycleEdge {
 
 impl Component {
     fn to_edn(&self, anomaly: Anomaly) -> Vec<(&'static str, Value)> {
-        let Existence { model, labels, hops, .. } = self.existence;
+        let Existence { model, labels, extended_by_rw, .. } = self.existence;
         let names = [WW, WR, RW, PROCESS, REALTIME].into_iter().filter(|label| labels & label != 0).map(name_of);
         let union = Value::Vector(std::iter::once("union").chain(names).map(Value::keyword).collect());
-        let subgraph =
-            if *hops { Value::Vector(vec![Value::keyword("extension"), union, Value::keyword("rw")]) } else { union };
+        let subgraph = if *extended_by_rw {
+            Value::Vector(vec![Value::keyword("extension"), union, Value::keyword("rw")])
+        } else {
+            union
+        };
         let indices = self.indices.iter().map(|index| Value::Int(index.cast_signed()));
         vec![
             ("type", Value::keyword(anomaly.name())),
@@ -384,12 +399,6 @@ fn step(op: &Op, place: usize) -> Value {
 /// A transaction in words: its process, its index in the history, and its steps.
 fn name(op: &Op) -> String {
     format!("process {}'s transaction {} {}", op.process.to_value(), op.index, quoted(&op.value))
-}
-
-/// A sentence about what a step read.
-fn read_as(op: &Op, place: usize, what: &str) -> String {
-    let Parts { key, value, .. } = parts(&step(op, place));
-    format!("{}, step {}: read key {key} as {value}, {what}", name(op), place + 1)
 }
 
 /// A value as nodes write it, or its beginning.

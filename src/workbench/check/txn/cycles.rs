@@ -4,11 +4,13 @@
 //! edges is decided for 64 candidates at a time, so the search is complete; the shortest cycle through the first
 //! candidates is reported.
 
-mod ways;
+mod paths;
 
 use thiserror::Error;
 
-use super::anomaly::{Anomalies, Anomaly, Antis, Class, EXISTENCES, Existence, classes, classify, implied_by};
+use super::anomaly::{
+    Anomalies, Anomaly, AntiDependencies, Class, EXISTENCES, Existence, classes, classify, implied_by,
+};
 use super::graph::{Components, Edge, Graph, NOWHERE, RW};
 use super::models::{Names, stronger};
 use crate::workbench::check::Budget;
@@ -94,7 +96,7 @@ pub(super) fn search(graph: &Graph, budget: &Budget) -> Search {
 fn component(part: &Graph, existence: &Existence) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.labels & existence.labels != 0;
     let smallest = |components: Components| components.large().into_iter().min_by_key(Vec::len);
-    if !existence.hops {
+    if !existence.extended_by_rw {
         let itself = |vertex: &u32| part.edge(*vertex, *vertex).is_some_and(|edge| allowed(&edge));
         let alone = (0..part.count()).find(itself).map(|vertex| vec![vertex]);
         return alone.or_else(|| smallest(Components::new(part, allowed)));
@@ -114,30 +116,31 @@ fn labels_of(part: &Graph, cycle: &[u32]) -> Vec<u8> {
 fn cycle(part: &Graph, class: Class, budget: &Budget) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.label & class.labels != 0;
     let plain = |edge: &Edge| allowed(edge) && edge.label != RW;
-    let is_apart = class.antis == Antis::Apart;
-    let doubled = is_apart.then(|| part.doubled(plain, |edge| edge.label == RW));
+    let is_nonadjacent = class.anti_dependencies == AntiDependencies::Nonadjacent;
+    let doubled = is_nonadjacent.then(|| part.doubled(plain, |edge| edge.label == RW));
     let graph = doubled.as_ref().unwrap_or(part);
     // From a state reached without an anti-dependency to the one reached by it.
-    let states = |from: u32, to: u32| if is_apart { (2 * from, 2 * to + 1) } else { (from, to) };
+    let states = |from: u32, to: u32| if is_nonadjacent { (2 * from, 2 * to + 1) } else { (from, to) };
     let components = Components::new(graph, allowed);
     let mut candidates = Vec::new();
     for from in 0..part.count() {
         let through = part.out(from).iter().filter(|edge| edge.label & class.through != 0);
         candidates.extend(through.map(|edge| states(from, edge.to)).filter(|(from, to)| components.join(*from, *to)));
     }
-    if class.antis == Antis::One {
-        candidates = ways::with_way_back(part, &candidates, plain, MAX_CANDIDATES, budget);
+    if class.anti_dependencies == AntiDependencies::One {
+        candidates = paths::with_path_back(part, &candidates, plain, MAX_CANDIDATES, budget);
     }
-    let mut ways = ways::Ways::new(graph.len());
+    let mut paths = paths::PathSearch::new(graph.len());
     let mut shortest: Option<Vec<u32>> = None;
     for (tried, (from, to)) in candidates.into_iter().enumerate() {
         if tried >= MAX_CANDIDATES && shortest.is_some() || budget.is_over() {
             break;
         }
         let longest = shortest.as_ref().map_or(usize::MAX, |cycle| cycle.len() - 2);
-        let is_way = |edge: &Edge| if class.antis == Antis::One { plain(edge) } else { allowed(edge) };
-        let Some(back) = ways.shortest(graph, to, from, longest, is_way) else { continue };
-        let vertices = std::iter::once(from).chain(back).map(|state| if is_apart { state / 2 } else { state });
+        let is_step =
+            |edge: &Edge| if class.anti_dependencies == AntiDependencies::One { plain(edge) } else { allowed(edge) };
+        let Some(back) = paths.shortest(graph, to, from, longest, is_step) else { continue };
+        let vertices = std::iter::once(from).chain(back).map(|state| if is_nonadjacent { state / 2 } else { state });
         let vertices: Vec<u32> = vertices.collect();
         let shorter = shortest.as_ref().is_none_or(|cycle| vertices.len() < cycle.len());
         if shorter && is_simple(&vertices) && classify(&labels_of(part, &vertices)) == class.anomaly {

@@ -15,7 +15,6 @@ pub(super) const REALTIME: u8 = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edge {
     pub(super) to: u32,
-    /// All reasons.
     pub(super) labels: u8,
     /// The label to report.
     pub(super) label: u8,
@@ -61,8 +60,6 @@ impl Graph {
         }
         graph
     }
-
-    /// How many vertices there are.
     pub(super) fn len(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
@@ -76,13 +73,9 @@ impl Graph {
     pub(super) const fn is_empty(&self) -> bool {
         self.is_empty
     }
-
-    /// The edges from a vertex.
     pub(super) fn out(&self, vertex: u32) -> &[Edge] {
         &self.edges[self.starts[vertex as usize]..self.starts[vertex as usize + 1]]
     }
-
-    /// The edge between two vertices.
     pub(super) fn edge(&self, from: u32, to: u32) -> Option<Edge> {
         let out = self.out(from);
         out.binary_search_by_key(&to, |edge| edge.to).ok().map(|place| out[place])
@@ -136,7 +129,6 @@ pub(super) const NOWHERE: u32 = u32::MAX;
 pub(super) struct Components {
     /// The component of each vertex; an edge between components leads to a lower number.
     pub(super) of: Vec<u32>,
-    /// How many vertices each component has.
     pub(super) sizes: Vec<u32>,
 }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::anomaly::Anomaly;
-use super::case::{Reason, TxnCase, quoted};
+use super::case::{ReadFault, Reason, TxnCase, quoted};
 use super::collector::Collector;
 use super::graph::{Components, Edges, Graph, NOWHERE, PROCESS, REALTIME, RW, WR, WW};
 use super::steps::{dirty_reads, lost_updates};
@@ -158,8 +158,6 @@ impl Register {
         }
         bounded(self.reads.len(), edges, preference)
     }
-
-    /// The reason of a dependency.
     pub(super) fn why(&self, transactions: &Transactions, from: u32, to: u32, label: u8) -> Option<Reason> {
         let known = if label == RW { &self.reads } else { &self.writes };
         let met = if label == WR { &self.reads } else { &self.writes };
@@ -244,8 +242,8 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, collector: &mut Co
             };
             let expected = state.insert(step.key, seen).flatten().filter(|value| !transactions.is_nothing(*value));
             if let Some(expected) = expected.filter(|expected| seen != Some(*expected)) {
-                let (op, expected) = (subject.op(number), transactions.value(expected).clone());
-                collector.add(Anomaly::Internal, TxnCase::Internal { op, place, expected, whole: true });
+                let fault = ReadFault::Internal { expected: transactions.value(expected).clone(), whole: true };
+                collector.add(Anomaly::Internal, subject.read(number, place, fault));
                 break;
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Subject;
 use super::anomaly::Anomaly;
-use super::case::TxnCase;
+use super::case::{ReadFault, TxnCase};
 use super::collector::Collector;
 use super::transactions::{Action, Step, Transaction, Transactions, writes};
 use crate::workbench::edn::Value;
@@ -14,6 +14,11 @@ impl Subject<'_> {
     /// A transaction as the history records its end.
     pub(super) fn op(self, number: u32) -> Op {
         self.history.ops()[self.transactions.of(number).end].clone()
+    }
+
+    /// A read that cannot be right.
+    pub(super) fn read(self, number: u32, place: usize, fault: ReadFault) -> TxnCase {
+        TxnCase::Read { op: self.op(number), place, fault }
     }
 }
 
@@ -25,10 +30,10 @@ pub(super) fn dirty_reads(subject: Subject<'_>, collector: &mut Collector<'_>) {
         for (place, step) in transaction.steps.iter().enumerate() {
             let Action::Read(Some(seen)) = &step.action else { continue };
             let mut add = |anomaly, value: u32, writer: usize| {
-                let (op, own) = (subject.op(number), writer == transaction.begin);
+                let own = writer == transaction.begin;
                 let writer = subject.history.ops()[writer].clone();
                 let element = subject.dialect.is_list().then(|| transactions.value(value).clone());
-                collector.add(anomaly, TxnCase::Dirty { op, place, writer, element, own });
+                collector.add(anomaly, subject.read(number, place, ReadFault::Dirty { writer, element, own }));
             };
             for value in seen {
                 if let Some(writer) = aborted.get(&(step.key, *value)) {
@@ -57,8 +62,8 @@ pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
             for value in seen.iter().filter(|value| !written.contains(&(step.key, **value))) {
                 if reported.insert((step.key, *value)) {
                     let (key, value) = (transactions.key(step.key).clone(), transactions.value(*value).clone());
-                    let case = TxnCase::Invented { op: subject.op(number), place, key, value };
-                    collector.add(Anomaly::Invented, case);
+                    let fault = ReadFault::Invented { key, value };
+                    collector.add(Anomaly::Invented, subject.read(number, place, fault));
                 }
             }
         }

@@ -171,23 +171,6 @@ fn a_transaction_without_an_answer_may_have_happened() {
 }
 
 #[test]
-fn an_invented_element_leaves_maelstrom_in_doubt_but_not_us() {
-    let result =
-        appended(&serial(&["0 ok [[:append 1 1]]", "1 ok [[:r 1 [1]]]", "1 ok [[:r 1 [1 9]]]"]), "read-uncommitted");
-    assert_eq!(Verdict::of(&result), Verdict::Unknown);
-    let extended = result.get("gloomers").expect("told");
-    assert_eq!(Verdict::of(extended), Verdict::False);
-    assert_eq!(types(extended), ["invented-value"]);
-}
-
-#[test]
-fn nothing_to_judge_is_no_verdict() {
-    let result = appended(&serial(&["0 ok [[:append 1 1]]"]), "serializable");
-    assert_eq!(Verdict::of(&result), Verdict::Unknown);
-    assert_eq!(types(&result), ["empty-transaction-graph"]);
-}
-
-#[test]
 fn what_cannot_be_judged_is_refused() {
     let refused = |lines: &[&str], model: &str| judged(check_append, lines, model).expect_err("refused").to_string();
     let twice = refused(&["0 invoke txn [[:append 1 1]]", "1 invoke txn [[:append 1 1]]"], "serializable");

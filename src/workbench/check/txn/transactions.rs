@@ -28,13 +28,11 @@ pub(super) struct Step {
 pub(super) struct Transaction {
     /// The position of its completion, or of its invocation if it never completed.
     pub(super) end: usize,
-    /// The position of its invocation.
     pub(super) begin: usize,
     pub(super) kind: OpKind,
     pub(super) process: Process,
     /// The steps of the request; empty if the invocation is unknown.
     pub(super) asked: Vec<Step>,
-    /// The steps of the completion.
     pub(super) steps: Vec<Step>,
 }
 
@@ -58,7 +56,6 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The keyword of a write.
     pub(super) const fn write(self) -> &'static str {
         match self {
             Self::Append => "append",
@@ -73,7 +70,6 @@ impl Dialect {
 }
 
 impl Transactions {
-    /// Reads a history.
     pub(super) fn new(history: &History, dialect: Dialect) -> Result<Self, Unjudgeable> {
         let mut read = Self::default();
         let mut written: HashSet<(u32, u32)> = HashSet::new();
@@ -114,23 +110,15 @@ impl Transactions {
     pub(super) fn is_nothing(&self, value: u32) -> bool {
         matches!(self.value(value), Value::Nil | Value::Bool(false))
     }
-
-    /// The list of these values.
     pub(super) fn list(&self, values: &[u32]) -> Value {
         values.iter().map(|value| self.value(*value).clone()).collect()
     }
-
-    /// A transaction by its number.
     pub(super) fn of(&self, number: u32) -> &Transaction {
         &self.all[number as usize]
     }
-
-    /// The transactions with their numbers.
     pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &Transaction)> {
         (0..).zip(&self.all)
     }
-
-    /// Those that were acknowledged.
     pub(super) fn acknowledged(&self) -> impl Iterator<Item = (u32, &Transaction)> {
         self.numbered().filter(|(_, transaction)| transaction.kind == OpKind::Ok)
     }

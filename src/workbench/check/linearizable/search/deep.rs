@@ -39,7 +39,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Bu
         if let Some((from, state)) = next.take() {
             let (at, state) = advance(&moments, from, state);
             let Some(Moment::End(ending)) = moments.get(at) else {
-                return SearchOutcome::Linearizable(last_open.for_people(&[state]));
+                return SearchOutcome::Linearizable(last_open.configs(&[state]));
             };
             if seen.insert((at, state.value, state.done)) {
                 if at > stuck.0 {
@@ -70,7 +70,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Bu
     let (Moment::End(ending), Event::End(call)) = (&moments[at], events[at]) else {
         return gave_up(at, Bound::Steps);
     };
-    SearchOutcome::Violation(Violation { call, frontier: ending.open.for_people(&states), from_nowhere: false })
+    SearchOutcome::Violation(Violation { call, frontier: ending.open.configs(&states), from_nowhere: false })
 }
 
 /// Advances to the next completion of a call that is not linearized, or past the last event.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::Append;
 use crate::workbench::check::txn::Subject;
 use crate::workbench::check::txn::anomaly::Anomaly;
-use crate::workbench::check::txn::case::TxnCase;
+use crate::workbench::check::txn::case::{ReadFault, TxnCase};
 use crate::workbench::check::txn::collector::Collector;
 use crate::workbench::check::txn::steps::{dirty_reads, lost_updates};
 use crate::workbench::check::txn::transactions::{Action, Transaction};
@@ -42,8 +42,7 @@ fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], col
     }
     let counts = counts.into_iter().filter(|(_, count)| *count > 1);
     let counts = counts.map(|(element, count)| (subject.transactions.value(element).clone(), count)).collect();
-    let case = TxnCase::Duplicates { op: subject.op(number), place, counts };
-    collector.add(Anomaly::DuplicateElements, case);
+    collector.add(Anomaly::DuplicateElements, subject.read(number, place, ReadFault::Duplicates(counts)));
 }
 
 /// The list that a transaction must find at a key: its end, and whether that is the whole list.
@@ -67,8 +66,8 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, collec
                     let agrees = if expected.whole { list == expected.list } else { list.ends_with(&expected.list) };
                     if !agrees || nil {
                         let (whole, expected) = (expected.whole, subject.transactions.list(&expected.list));
-                        let case = TxnCase::Internal { op: subject.op(number), place, expected, whole };
-                        collector.add(Anomaly::Internal, case);
+                        let fault = ReadFault::Internal { expected, whole };
+                        collector.add(Anomaly::Internal, subject.read(number, place, fault));
                         return;
                     }
                 }
@@ -86,8 +85,8 @@ fn future_read(subject: Subject<'_>, number: u32, transaction: &Transaction, col
             read.key == step.key && matches!(&read.action, Action::Read(Some(list)) if list.contains(&element))
         });
         if let Some(place) = read {
-            let element = subject.transactions.value(element).clone();
-            collector.add(Anomaly::FutureRead, TxnCase::FutureRead { op: subject.op(number), place, element });
+            let fault = ReadFault::Future(subject.transactions.value(element).clone());
+            collector.add(Anomaly::FutureRead, subject.read(number, place, fault));
             return;
         }
     }
@@ -117,15 +116,9 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, collector: &mut Coll
             match transactions.of(writer).kind {
                 OpKind::Ok => {
                     if let Some(last) = last.filter(|_| was_aborted) {
-                        collector.add(
-                            Anomaly::DirtyUpdate,
-                            TxnCase::DirtyUpdate {
-                                key: transactions.key(*key).clone(),
-                                values: transactions.list(&values),
-                                aborted: subject.op(last),
-                                writer: subject.op(writer),
-                            },
-                        );
+                        let (key, values) = (transactions.key(*key).clone(), transactions.list(&values));
+                        let (aborted, writer) = (subject.op(last), subject.op(writer));
+                        collector.add(Anomaly::DirtyUpdate, TxnCase::DirtyUpdate { key, values, aborted, writer });
                     }
                     (last, values) = (Some(writer), vec![*value]);
                 }

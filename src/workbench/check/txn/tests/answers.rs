@@ -15,18 +15,6 @@ fn cases(result: &Value, anomaly: &str) -> Vec<Value> {
 }
 
 #[test]
-fn an_intermediate_write_that_the_answer_leaves_out_is_one_all_the_same() {
-    let asked = "[[:w 1 1] [:w 1 2]]";
-    for ended in ["ok txn [[:w 1 2]]", "ok txn []", "fail txn [[:w 1 1] [:w 1 2]]", "info txn [[:w 1 1] [:w 1 2]]"] {
-        let result = written(&beside_a_read(asked, ended, "1"), "read-committed");
-        assert!(types(&result).contains(&"G1b".to_owned()), "{ended}: {result}");
-    }
-    let result =
-        appended(&beside_a_read("[[:append 1 1] [:append 1 2]]", "ok txn [[:append 1 1]]", "[1]"), "read-committed");
-    assert!(types(&result).contains(&"G1b".to_owned()), "{result}");
-}
-
-#[test]
 fn of_an_intermediate_write_that_was_asked_for_and_answered_the_answer_is_told() {
     let writer = |ended: &str| {
         let result = written(&beside_a_read("[[:w 1 1] [:w 1 2]]", ended, "1"), "read-committed");
@@ -59,72 +47,12 @@ fn models_are_ruled_out_by_everything_found() {
 }
 
 #[test]
-fn a_value_that_was_asked_for_but_not_answered_is_not_invented() {
-    for (seen, invented) in [("1", false), ("3", true)] {
-        let result = written(&beside_a_read("[[:w 1 1]]", "ok txn []", seen), "read-committed");
-        let (verdict, types) = extended(&result);
-        assert!(verdict == Verdict::False && types.contains(&"changed-answer".to_owned()), "{result}");
-        assert_eq!(types.contains(&"invented-value".to_owned()), invented, "{result}");
-    }
-}
-
-#[test]
-fn the_longest_list_must_have_its_appends_in_answers_or_nothing_is_decided() {
-    let lines = beside_a_read("[[:append 1 1] [:append 1 2]]", "ok txn [[:append 1 2]]", "[1 2]");
-    assert_eq!(Verdict::of(&appended(&lines, "read-uncommitted")), Verdict::Unknown);
-    // The only append to a key, read by nobody.
-    let lines = ["0 invoke txn [[:append 1 1]]", "0 ok txn []"];
-    assert_eq!(Verdict::of(&appended(&lines, "read-uncommitted")), Verdict::Unknown);
-    // What is in a shorter list only has its own name.
-    let mut lines = concurrent(&["0 ok [[:append 1 1]]", "1 ok [[:append 1 2]]", "2 ok [[:r 1 [1 2]]]"]);
-    lines.extend(serial(&["3 ok [[:r 1 [7]]]"]));
-    let result = appended(&lines, "read-committed");
-    assert_eq!((Verdict::of(&result), types(&result)), (Verdict::False, vec!["incompatible-order".to_owned()]));
-    let extended = result.get("gloomers").map(types).unwrap_or_default();
-    assert_eq!(extended, ["incompatible-order", "invented-value"]);
-}
-
-#[test]
-fn a_write_that_is_answered_as_nil_is_one_of_the_initial_value() {
-    let lines = concurrent(&["0 ok [[:w 1 nil] [:r 2 1]]", "1 ok [[:w 2 1] [:r 1 nil]]"]);
-    assert_eq!(types(&written(&lines, "read-committed")), ["G1c"]);
-    let twice = concurrent(&["0 ok [[:w 1 nil]]", "1 ok [[:w 1 nil]]", "2 ok [[:r 1 nil]]"]);
-    let problem = judged(check_register, &twice, "read-committed").expect_err("ambiguous").to_string();
-    assert_eq!(problem, "null was written to key 1 more than once");
-    let disagrees = concurrent(&["0 ok [[:w 1 nil] [:r 1 5]]", "1 ok [[:w 1 5] [:w 2 1]]", "2 ok [[:r 2 1]]"]);
-    assert_eq!(Verdict::of(&written(&disagrees, "serializable")), Verdict::True, "nil expects nothing");
-}
-
-#[test]
 fn registers_whose_keys_come_back_as_strings_cannot_be_judged() {
     let lines = ["0 invoke txn [[:r 1 nil]]", "0 ok txn [[:r \"1\" nil]]"];
     let mixed = written_report(&lines, "read-committed");
     assert_eq!((mixed.verdict(), mixed.extended_verdict()), (Verdict::Unknown, Some(Verdict::False)));
     assert_eq!(mixed.violations()[0].sentence, "the keys 1 and \"1\" are of different types");
     assert!(judged(check_append, &lines, "read-committed").is_ok(), "only of registers");
-}
-
-#[test]
-fn a_transaction_that_reads_what_it_writes_only_later_makes_a_cycle_of_its_own_beside_another() {
-    let lines = concurrent(&["0 ok [[:r 1 5] [:w 1 5]]", "1 ok [[:r 1 5]]"]);
-    let result = written(&lines, "read-committed");
-    assert_eq!(types(&result), ["G1c"]);
-    assert_eq!(cases(&result, "G1c")[0].get("cycle").and_then(Value::items).map(|cycle| cycle.len()), Some(2));
-    // Alone it is in no component.
-    let alone = concurrent(&["0 ok [[:r 1 5] [:w 1 5]]"]);
-    assert_eq!(Verdict::of(&written(&alone, "read-committed")), Verdict::True);
-}
-
-#[test]
-fn a_graph_is_not_empty_if_transactions_depend_on_themselves_or_failed_later() {
-    let own = concurrent(&["0 ok [[:r 1 nil] [:w 1 1]]"]);
-    assert_eq!(Verdict::of(&written(&own, "read-committed")), Verdict::True);
-    let failed = serial(&["0 ok [[:w 1 1]]", "1 fail [[:w 1 2]]"]);
-    assert_eq!(Verdict::of(&written(&failed, "strict-serializable")), Verdict::True);
-    assert_eq!(types(&written(&failed, "serializable")), ["empty-transaction-graph"]);
-    let failed = serial(&["0 ok [[:append 1 1]]", "1 fail [[:append 2 2]]"]);
-    assert_eq!(Verdict::of(&appended(&failed, "strict-serializable")), Verdict::True);
-    assert_eq!(Verdict::of(&appended(&failed, "serializable")), Verdict::Unknown);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Ways through a part of the graph: whether there is one, and the shortest.
+//! PathSearch through a part of the graph: whether there is one, and the shortest.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use crate::workbench::check::txn::graph::{Components, Edge, Graph};
 
 /// Those of the edges, up to a number of them, from whose end the beginning can be reached; fewer if the budget is
 /// spent.
-pub(super) fn with_way_back(
+pub(super) fn with_path_back(
     graph: &Graph,
     edges: &[(u32, u32)],
     allowed: impl Fn(&Edge) -> bool,
@@ -45,19 +45,19 @@ pub(super) fn with_way_back(
 }
 
 /// Breadth-first searches that share their tables.
-pub(super) struct Ways {
+pub(super) struct PathSearch {
     /// In which round a vertex was visited, and from where.
     visited: Vec<(u32, u32)>,
     round: u32,
     queue: VecDeque<(u32, usize)>,
 }
 
-impl Ways {
+impl PathSearch {
     pub(super) fn new(vertices: usize) -> Self {
         Self { visited: vec![(0, 0); vertices], round: 0, queue: VecDeque::new() }
     }
 
-    /// The shortest way of fewer than `longest` vertices, both ends included.
+    /// The shortest path of fewer than `longest` vertices, both ends included.
     pub(super) fn shortest(
         &mut self,
         graph: &Graph,
@@ -72,7 +72,7 @@ impl Ways {
         self.visited[from as usize] = (self.round, from);
         while let Some((vertex, length)) = self.queue.pop_front() {
             if vertex == to {
-                return Some(self.way_to(to));
+                return Some(self.path_to(to));
             }
             if length >= longest {
                 return None;
@@ -87,14 +87,14 @@ impl Ways {
         None
     }
 
-    fn way_to(&self, end: u32) -> Vec<u32> {
-        let mut way = vec![end];
+    fn path_to(&self, end: u32) -> Vec<u32> {
+        let mut path = vec![end];
         let mut vertex = end;
         while self.visited[vertex as usize].1 != vertex {
             vertex = self.visited[vertex as usize].1;
-            way.push(vertex);
+            path.push(vertex);
         }
-        way.reverse();
-        way
+        path.reverse();
+        path
     }
 }
