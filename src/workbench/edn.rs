@@ -72,7 +72,6 @@ impl Value {
     }
 
     /// A vector of strings.
-    #[must_use]
     pub fn lines(lines: Vec<String>) -> Self {
         Self::Vector(lines.into_iter().map(Self::str).collect())
     }
@@ -90,7 +89,6 @@ impl Value {
     }
 
     /// A map with keywords for keys, in the order given.
-    #[must_use]
     pub fn record(entries: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
         Self::Map(entries.into_iter().map(|(key, value)| (Self::keyword(key), value)).collect())
     }
@@ -147,8 +145,8 @@ impl Value {
     }
 
     /// A number, rounded to a float.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "for statistics shown to people")]
+    #[must_use]
     pub const fn as_float(&self) -> Option<f64> {
         if let Self::Float(number) = self {
             return Some(*number);

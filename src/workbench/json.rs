@@ -89,7 +89,6 @@ pub fn members_and_rest(text: &str) -> Result<(Members<'_>, &str), serde_json::E
 }
 
 /// Whether `text` is the literal of an integer: `5`, but not `5.0` or `5e0`.
-#[must_use]
 pub fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())

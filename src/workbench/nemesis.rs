@@ -124,14 +124,12 @@ pub enum Turn {
 
 impl Turn {
     /// What the operation of this name in the history does.
-    #[must_use]
     pub fn of(f: &str) -> Option<Self> {
         let turns = Fault::ALL.into_iter().flat_map(|fault| [Self::Begins(fault), Self::Ends(fault)]);
         turns.into_iter().find(|turn| turn.name() == f)
     }
 
     /// The operation of the nemesis, as the history names it.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Begins(fault) => fault.operations().0,
@@ -140,7 +138,6 @@ impl Turn {
     }
 
     /// The fault that begins or ends.
-    #[must_use]
     pub const fn fault(self) -> Fault {
         let (Self::Begins(fault) | Self::Ends(fault)) = self;
         fault
@@ -162,7 +159,6 @@ struct Mode {
 
 impl Nemesis {
     /// A nemesis with these faults; without any it does nothing.
-    #[must_use]
     pub fn new(faults: &[Fault]) -> Self {
         let stream = |shared: &[Fault]| -> Vec<Mode> {
             let wanted = shared.iter().filter(|fault| faults.contains(fault));
@@ -176,7 +172,6 @@ impl Nemesis {
     }
 
     /// The number of its streams of operations, each with gaps of its own.
-    #[must_use]
     pub fn streams(&self) -> usize {
         self.streams.len()
     }
@@ -192,7 +187,6 @@ impl Nemesis {
     }
 
     /// The operations that heal everything before the final phase.
-    #[must_use]
     pub fn last_acts(&self) -> Vec<Act> {
         self.streams.iter().flatten().map(|mode| mode.fault.end()).collect()
     }
@@ -236,7 +230,6 @@ impl Fault {
 }
 
 /// The value of a partition in the history: each node with the senders that it refuses.
-#[must_use]
 pub fn isolated(grudges: &[Vec<usize>], nodes: &[String]) -> Value {
     let name = |index: usize| Value::Str(nodes[index].as_str().into());
     let refused = |senders: &Vec<usize>| Value::Set(senders.iter().map(|&sender| name(sender)).collect());

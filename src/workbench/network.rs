@@ -111,7 +111,6 @@ pub struct Unread {
 
 impl Unread {
     /// What happened, in a sentence.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let Self { node, lines, first } = self;
         let lines = if *lines == 1 { "on one line".to_owned() } else { format!("on {lines} lines") };
@@ -199,7 +198,6 @@ pub struct Network {
 
 impl Network {
     /// A network without participants; `rng` makes its random choices.
-    #[must_use]
     pub fn new(conditions: Conditions, rng: ChaCha8Rng) -> Self {
         Self {
             conditions,
@@ -254,7 +252,6 @@ impl Network {
     }
 
     /// The name of a receiver.
-    #[must_use]
     pub fn name(&self, receiver: usize) -> &Rc<str> {
         &self.receivers[receiver].name
     }
@@ -375,7 +372,6 @@ impl Network {
     }
 
     /// When [`Network::take`] next has something for `receiver`.
-    #[must_use]
     pub fn due(&self, receiver: usize) -> Option<Time> {
         self.receivers[receiver].inbox.due()
     }
@@ -400,7 +396,6 @@ impl Network {
     }
 
     /// The counts so far.
-    #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -420,7 +415,6 @@ impl Network {
     }
 
     /// The muted nodes, in the order in which they were muted.
-    #[must_use]
     pub fn muted(&self) -> &[Muted] {
         &self.muted
     }
@@ -435,14 +429,12 @@ impl Network {
     }
 
     /// Why a node is muted at present, if it is.
-    #[must_use]
     pub fn muted_now(&self, node: usize) -> Option<&Muted> {
         let Receiver { name, muted, .. } = &self.receivers[node];
         self.muted.iter().rev().find(|why| muted.is_some() && why.node == *name)
     }
 
     /// The nodes that printed more after a message, in the order of the first occurrence.
-    #[must_use]
     pub fn unread(&self) -> &[Unread] {
         &self.unread
     }
@@ -473,7 +465,6 @@ impl Network {
 }
 
 /// The id of a client.
-#[must_use]
 pub fn client_name(number: usize) -> String {
     format!("c{number}")
 }

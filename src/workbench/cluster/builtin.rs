@@ -33,7 +33,6 @@ impl Builtin {
     }
 
     /// The node for a workload.
-    #[must_use]
     pub const fn of(workload: WorkloadKind) -> Self {
         match workload {
             WorkloadKind::Broadcast => Self::new::<Broadcast>(),

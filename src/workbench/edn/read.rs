@@ -47,19 +47,16 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader at the beginning of `text`.
-    #[must_use]
     pub fn new(text: &'a str) -> Self {
         Self::knowing(text, Lists::default())
     }
 
     /// A reader at the beginning of `text`, whose lists share common prefixes with those of `lists`.
-    #[must_use]
     pub const fn knowing(text: &'a str, lists: Lists) -> Self {
         Self { text, at: 0, lists }
     }
 
     /// The lists that it has read.
-    #[must_use]
     pub fn into_lists(self) -> Lists {
         self.lists
     }
@@ -74,7 +71,6 @@ impl<'a> Reader<'a> {
     }
 
     /// The line, from 1, of what comes next.
-    #[must_use]
     pub fn line(&self) -> usize {
         self.error(self.at, "").line
     }

@@ -156,7 +156,6 @@ fn write_string(text: &str, out: &mut String) {
 }
 
 /// The value over as many lines as it needs, without a newline at the end.
-#[must_use]
 pub fn pretty(value: &Value) -> String {
     let mut page = Page::default();
     page.put(value);

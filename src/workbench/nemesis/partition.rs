@@ -30,7 +30,6 @@ impl Partition {
     }
 
     /// What the history calls it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::One => "one",
@@ -70,7 +69,6 @@ impl OneWay {
     }
 
     /// What the history calls it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Deaf => "deaf",

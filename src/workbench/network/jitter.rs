@@ -131,7 +131,6 @@ impl Source {
 
 impl Delays {
     /// Delays drawn from one stream of the seed; each user of a seed needs its own `number`.
-    #[must_use]
     pub fn new(jitter: Jitter, seed: u64, number: u64) -> Self {
         Self(jitter.profile().map(|profile| Source { profile, seed, rng: stream(seed, number) }))
     }
@@ -149,7 +148,6 @@ impl Delays {
     }
 
     /// When a node does what it would do at some time.
-    #[must_use]
     pub fn node(&self, node: usize, at: Time) -> Time {
         let Self(Some(source)) = self else { return at };
         source.stalled(source.profile.node.end(source.seed, node as u64 + 1, at))

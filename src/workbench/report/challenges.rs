@@ -181,14 +181,12 @@ pub static ALL: [Challenge; 19] = [
 
 impl Challenge {
     /// The command line after `gloomers test`, complete.
-    #[must_use]
     pub fn command(&self) -> String {
         let Self { options, arguments, .. } = self;
         if arguments.is_empty() { (*options).to_owned() } else { format!("{options} -- {arguments}") }
     }
 
     /// Whether a run has the conditions of the challenges of [`Challenge::efficiency`].
-    #[must_use]
     pub fn measures(options: &TestConfig) -> bool {
         let at_rate = (options.rate - 100.0).abs() < f64::EPSILON;
         let latency_ms = options.latency.mean_ms;
@@ -201,7 +199,6 @@ impl Challenge {
     }
 
     /// Whether an attempt is valid, complete and within the limits, and every operation succeeded.
-    #[must_use]
     pub fn is_met(&self, attempt: &Attempt) -> bool {
         let (ok, count) = attempt.answered;
         attempt.verdict == Verdict::True && attempt.metrics.meet(&self.limits) && attempt.complete && ok == count
@@ -210,7 +207,6 @@ impl Challenge {
 
 impl Attempt {
     /// Extracts it from the results of a run.
-    #[must_use]
     pub fn of(results: &Results) -> Self {
         let count = |of: fn(Tally) -> usize| results.stats.expected_to_succeed().map(|(_, tally)| of(tally)).sum();
         let extended = results.extended.as_ref();

@@ -206,7 +206,6 @@ fn deaths(crashes: &[Crash], nodes: usize) -> String {
 }
 
 /// A budget that is exhausted after this real time from now on.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "part of a host: no state machine is running, checkers read no clock")]
 pub fn time_limit(limit: Duration) -> Budget {
     let begun = Instant::now();
@@ -233,7 +232,6 @@ pub fn report_broken(options: &TestConfig, report: &ReportOptions, why: &str, pa
 }
 
 /// The verdict, in which the strict checks count if `strict` is set, and its exit status.
-#[must_use]
 pub fn verdict_and_status(results: &Results, strict: bool) -> (Verdict, u8) {
     let verdict = if strict { results.strict_verdict() } else { results.verdict() };
     let status = match verdict {

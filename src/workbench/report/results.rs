@@ -29,7 +29,6 @@ pub struct Results {
 }
 
 /// Checks a test, whose history has been taken out of the outcome.
-#[must_use]
 pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budget: Budget) -> Results {
     let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
     let check_options = Options { availability, consistency_models, budget };
@@ -38,7 +37,6 @@ pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budge
 }
 
 /// Runs every checker on the history of a run of `workload`, which exchanged `counts` messages.
-#[must_use]
 pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Results {
     Results {
         exceptions: exceptions::check(history),
@@ -79,7 +77,6 @@ pub enum Check {
 
 impl Check {
     /// The key in the results.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Perf => "perf",
@@ -97,7 +94,6 @@ impl Check {
     }
 
     /// Whether it counts only under `--strict`.
-    #[must_use]
     pub const fn is_strict(self) -> bool {
         matches!(self, Self::Gloomers | Self::Converged | Self::Muted | Self::Unread)
     }
@@ -118,13 +114,11 @@ impl Results {
     }
 
     /// Maelstrom's verdict on the run.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.reports().map(|(_, report)| report.verdict()).fold(Verdict::True, Verdict::merge)
     }
 
     /// The verdict of the checks that only `--strict` counts.
-    #[must_use]
     pub fn strict(&self) -> Verdict {
         let is_clean = |extended: &Extended| {
             let diverged = matches!(extended.convergence, Some(Convergence::Different(_)));
@@ -135,20 +129,17 @@ impl Results {
     }
 
     /// The verdict in which the strict checks count, too.
-    #[must_use]
     pub fn strict_verdict(&self) -> Verdict {
         self.verdict().merge(self.strict())
     }
 
     /// The violations that the workload's checker found, as lines of text: a blank line precedes each paragraph.
-    #[must_use]
     pub fn explanation(&self) -> Vec<String> {
         let paragraphs = self.workload.explanation().into_iter();
         paragraphs.flat_map(|lines| std::iter::once(String::new()).chain(lines)).collect()
     }
 
     /// The whole map of results, as in `results.edn` and `results.json`.
-    #[must_use]
     pub fn to_edn(&self) -> Value {
         let parts = self.reports().map(|(check, report)| (check.name(), report.to_edn()));
         let extended = self.extended.as_ref().map(|extended| (Check::Gloomers.name(), extended.to_edn()));
@@ -228,7 +219,6 @@ impl DeliveryError {
 
 impl Extended {
     /// Extracts it from the outcome of a test.
-    #[must_use]
     pub fn of(outcome: &Outcome, config: &TestConfig) -> Self {
         Self {
             seed: config.seed,

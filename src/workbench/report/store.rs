@@ -58,7 +58,6 @@ pub struct StoreError {
 
 impl Store {
     /// Creates the folder of a run that begins now, with its `node-logs`, and points `current` at it.
-    #[must_use]
     pub fn create(root: &Path, workload: &str) -> Self {
         Self::create_at(root, workload, &now())
     }
@@ -77,7 +76,6 @@ impl Store {
     }
 
     /// The files of this run that could not be written, and why.
-    #[must_use]
     pub fn missing(&self) -> &[String] {
         match &self.missing {
             Missing::Everything(why) => std::slice::from_ref(why),
@@ -102,19 +100,16 @@ impl Store {
     }
 
     /// The folder of the run.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// A file of the run.
-    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// The folder for what the nodes write to stderr.
-    #[must_use]
     pub fn node_logs(&self) -> PathBuf {
         self.path("node-logs")
     }

@@ -36,7 +36,6 @@ const LISTED: usize = 8;
 const LABEL_WIDTH: usize = 16;
 
 /// Aligned lines, each with its newline, in ANSI colours if `colours` is set.
-#[must_use]
 pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colours: bool) -> String {
     let mut page = Page { text: String::new(), colours };
     if let Some(cut_short) = &facts.cut_short {
@@ -110,7 +109,6 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
 }
 
 /// Maelstrom's last line, on which scripts rely (protocol §14.4).
-#[must_use]
 pub const fn closing_line(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::True => "Everything looks good! ヽ(‘ー`)ノ",
@@ -219,7 +217,6 @@ impl Page {
 }
 
 /// The results with long lists abridged; `results.edn` has them in full.
-#[must_use]
 pub fn abridged(results: &Value) -> Value {
     if let Value::Map(entries) = results {
         return Value::Map(entries.iter().map(|(key, value)| (key.clone(), abridged(value))).collect());

@@ -20,7 +20,6 @@ pub struct CheckOutcome {
 }
 
 /// The outcome of each check, in the order of the results, followed by the strict checks if `strict` is set.
-#[must_use]
 pub fn outcomes(results: &Results, strict: bool) -> Vec<CheckOutcome> {
     let extended = results.extended.as_ref();
     let mut outcomes: Vec<_> = results.reports().map(|(check, report)| outcome(check, report, results)).collect();

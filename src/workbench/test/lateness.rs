@@ -34,13 +34,11 @@ impl Lateness {
     }
 
     /// The mean; zero without deliveries.
-    #[must_use]
     pub fn mean(&self) -> Duration {
         u32::try_from(self.histogram.len()).ok().and_then(|count| self.total.checked_div(count)).unwrap_or_default()
     }
 
     /// What 99 of 100 messages stayed below, at most a hundredth too high; zero when nothing was handed over.
-    #[must_use]
     pub fn p99(&self) -> Duration {
         Duration::from_micros(self.histogram.value_at_quantile(0.99)).min(self.max)
     }

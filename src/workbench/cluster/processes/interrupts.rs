@@ -43,7 +43,6 @@ impl Interrupts {
     }
 
     /// Catches the signals from now on.
-    #[must_use]
     pub fn catch(&self) -> Caught<'_> {
         self.uncaught.store(false, Ordering::SeqCst);
         Caught(self)
@@ -74,7 +73,6 @@ impl Interrupts {
 
 impl Caught<'_> {
     /// Whether a signal has come, ever.
-    #[must_use]
     pub fn is_raised(&self) -> bool {
         self.0.raised.load(Ordering::Relaxed)
     }
