@@ -283,10 +283,7 @@ fn in_virtual_time(
     Ok(run_as_far_as_possible(config, &mut *workload, &mut simulation, &mut progress))
 }
 
-/// The executable of the nodes; without `--bin`, this program.
-///
-/// # Errors
-/// If it cannot be executed; the text says why.
+/// The executable of the nodes (without `--bin`, this program), or why it cannot be executed.
 fn program(options: &Options) -> Result<PathBuf, String> {
     match &options.bin {
         Some(bin) => executable(bin).map_err(|why| format!("{} cannot be executed: {why}", bin.display())),

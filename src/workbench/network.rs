@@ -256,11 +256,8 @@ impl Network {
         &self.receivers[receiver].name
     }
 
-    /// Takes a line that `node` printed, without its line end; `None` if the node is muted and the line is ignored.
-    ///
-    /// # Errors
-    ///
-    /// The line mutes the node. Returned once.
+    /// Takes a line that `node` printed, without its line end; `None` if the node is muted and the line is ignored. The
+    /// error is returned once, for the line that mutes the node.
     pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<Accepted>, &Muted> {
         if let Some(trace) = &mut self.receivers[node].muted {
             trace.keep(line);
@@ -293,11 +290,7 @@ impl Network {
         }
     }
 
-    /// Sends a message; `body` is the text of a JSON object (protocol §6.2).
-    ///
-    /// # Errors
-    ///
-    /// When either end is not registered.
+    /// Sends a message between registered participants; `body` is the text of a JSON object (protocol §6.2).
     pub fn send(&mut self, src: &str, dest: &str, body: &str, now: Time) -> Result<Accepted, BadLine> {
         self.pass(src, dest, body, None, now)
     }

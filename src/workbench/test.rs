@@ -167,10 +167,6 @@ pub enum TestError {
 }
 
 /// Runs one test to its end. Starts the nodes; after a failure, the owner of the cluster ends those that still run.
-///
-/// # Errors
-///
-/// When the test cannot be run to its end.
 pub fn run<C: Cluster>(
     config: &TestConfig,
     workload: &mut dyn Workload,
@@ -182,10 +178,6 @@ pub fn run<C: Cluster>(
 }
 
 /// As [`run`], but a test that is cut short after its first operation has an outcome, too.
-///
-/// # Errors
-///
-/// When the test cannot begin.
 pub fn run_as_far_as_possible<C: Cluster>(
     config: &TestConfig,
     workload: &mut dyn Workload,

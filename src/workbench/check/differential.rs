@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use super::{Options, Unjudgeable, check_workload};
 use crate::workbench::edn::Value;
-use crate::workbench::history::History;
+use crate::workbench::history::{Format, History};
 use draw::{Clients, draw};
 
 /// How many histories of each workload are tried.
@@ -36,7 +36,7 @@ fn setting(name: &str, usual: u64) -> u64 {
 /// Lines of a history, for people.
 fn shown(history: &History) -> String {
     let mut text = Vec::new();
-    history.write_edn(&mut text).expect("memory takes everything");
+    history.write(Format::Edn, &mut text).expect("memory takes everything");
     String::from_utf8_lossy(&text).into_owned()
 }
 

@@ -24,9 +24,6 @@ pub struct ReadError {
 }
 
 /// Reads the one value that a text consists of.
-///
-/// # Errors
-/// If the text is not EDN, holds nothing, or holds more than one value.
 pub fn read(text: &str) -> Result<Value, ReadError> {
     let mut reader = Reader::new(text);
     let value = reader.next_value()?.ok_or_else(|| reader.error(reader.at, "expected a value, found nothing"))?;
@@ -62,9 +59,6 @@ impl<'a> Reader<'a> {
     }
 
     /// The next value, or `None` at the end of the text.
-    ///
-    /// # Errors
-    /// If what follows is not EDN; reading cannot go on after that.
     pub fn next_value(&mut self) -> Result<Option<Value>, ReadError> {
         self.skip_blank(0)?;
         if self.peek().is_none() { Ok(None) } else { self.value(0).map(Some) }

@@ -68,9 +68,6 @@ pub struct Finished {
 ///
 /// If a node crashed, there is a history but no verdict. If the test was cut short, the history up to then is checked.
 /// `:valid?` is always Maelstrom's verdict, also where `--strict` fails the test.
-///
-/// # Errors
-/// When the page cannot be written.
 pub fn finish(
     mut outcome: Outcome,
     options: &TestConfig,
@@ -160,9 +157,6 @@ pub fn finish(
 
 /// Prints the report of a run: the whole map of `results` if given, the explanations of the violations, the summary,
 /// and the closing line on which scripts rely.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn print_report(
     page: &mut dyn Write,
     explanation: &[String],
@@ -213,9 +207,6 @@ pub fn time_limit(limit: Duration) -> Budget {
 }
 
 /// Reports as JSON and `JUnit` XML, where requested, that a test has no verdict and why.
-///
-/// # Errors
-/// When the page cannot be written.
 pub fn report_broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
     if let Some(file) = &report.junit {
         let workload = options.workload.name();

@@ -28,9 +28,6 @@ pub struct Suite<'a> {
 
 impl Suite<'_> {
     /// Writes the file, replacing any that exists.
-    ///
-    /// # Errors
-    /// If it cannot be written.
     pub fn write(&self, file: &Path) -> io::Result<()> {
         fs::write(file, self.text())
             .map_err(|error| io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display())))

@@ -15,7 +15,7 @@ use tz::{DateTime, TimeZone};
 
 use super::index;
 use crate::workbench::edn::{self, Value};
-use crate::workbench::history::History;
+use crate::workbench::history::{Format, History};
 
 /// The folder of all runs, in the current directory.
 pub const ROOT: &str = "store";
@@ -119,12 +119,12 @@ impl Store {
     pub fn write_history(&mut self, history: &History) -> Option<String> {
         let listed = history.listed();
         let is_long = listed > MOST_LISTED;
-        if is_long {
-            self.write(&format!("history.edn{COMPRESSED}"), |file| history.write_edn_compressed(file));
-            self.write(&format!("history.txt{COMPRESSED}"), |file| history.write_txt_compressed(file));
-        } else {
-            self.write("history.edn", |file| history.write_edn(file));
-            self.write("history.txt", |file| history.write_txt(file));
+        for (name, format) in [("history.edn", Format::Edn), ("history.txt", Format::Txt)] {
+            if is_long {
+                self.write(&format!("{name}{COMPRESSED}"), |file| history.write_compressed(format, file));
+            } else {
+                self.write(name, |file| history.write(format, file));
+            }
         }
         self.point("latest");
         self.point(&format!("{}/latest", self.workload));

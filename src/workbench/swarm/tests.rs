@@ -206,7 +206,7 @@ fn history(scenario: &Scenario) -> Vec<u8> {
     let outcome = run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");
     let history: crate::workbench::history::History = outcome.history.into_iter().collect();
     let mut bytes = Vec::new();
-    history.write_edn(&mut bytes).expect("memory takes it");
+    history.write(crate::workbench::history::Format::Edn, &mut bytes).expect("memory takes it");
     bytes
 }
 

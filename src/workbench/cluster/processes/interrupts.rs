@@ -23,10 +23,6 @@ pub struct Caught<'a>(&'a Interrupts);
 
 impl Interrupts {
     /// Takes over the signals. Once in a process is enough.
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses a pipe or a handler.
     pub fn new() -> io::Result<Self> {
         let (pipe, signalled) = UnixStream::pair()?;
         let (children, ended) = UnixStream::pair()?;
