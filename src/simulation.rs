@@ -261,7 +261,7 @@ impl Simulation {
         watch: &mut dyn Watch,
     ) -> Result<Report, TestError> {
         let config = self.config(workload)?;
-        let outcome = run(&config, &mut *workload.begin(&config.terms()), cluster, watch)?;
+        let outcome = run(&config, cluster, watch)?;
         Ok(Report::new(format!("{self:?}.run(Workload::{workload:?})"), &config, outcome))
     }
 

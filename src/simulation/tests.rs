@@ -215,9 +215,9 @@ fn the_convergence_probe_changes_neither_history_nor_counts() {
     let outcome = |virtual_time| {
         let config = TestConfig { virtual_time, ..config.clone() };
         let mut nodes = SimulatedCluster::of::<crate::nodes::Txn>(3, 3, &crate::gossip::Settings::default());
-        run(&config, &mut *config.workload.begin(&config.terms()), &mut nodes, &mut Unwatched).expect("it runs")
+        run(&config, &mut nodes, &mut Unwatched).expect("it runs")
     };
     let (with, without) = (outcome(true), outcome(false));
-    assert_eq!((with.convergence, without.convergence), (Some(Convergence::Equal), None));
+    assert_eq!((with.extended.convergence, without.extended.convergence), (Some(Convergence::Equal), None));
     assert_eq!((with.history, with.counts), (without.history, without.counts));
 }

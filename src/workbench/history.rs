@@ -110,7 +110,7 @@ pub enum Unpaired {
 }
 
 /// The operations of a run in order, with each invocation paired with its completion.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     ops: Vec<Op>,
     partners: Vec<Option<usize>>,
@@ -120,8 +120,10 @@ pub struct History {
 
 impl History {
     /// Appends an operation and gives it its index.
-    pub fn push(&mut self, op: Op) {
-        self.append(Op { index: self.ops.len() as u64, ..op });
+    pub fn push(&mut self, op: Op) -> &Op {
+        let position = self.ops.len();
+        self.append(Op { index: position as u64, ..op });
+        &self.ops[position]
     }
 
     /// Appends an operation that already has its index. A process has one open invocation at a time: its

@@ -13,9 +13,10 @@ use crate::time::{Duration, Time};
 use crate::workbench::network::jitter::Delays;
 
 /// How messages leave a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delivery {
     /// As in Maelstrom: one message at a time, held while its latency passes.
+    #[default]
     Held,
     /// Each message at its own deadline; partitions are checked then.
     Free,

@@ -202,8 +202,7 @@ mod tests {
         };
         let builtin = Builtin::of(config.workload);
         let mut nodes = builtin.engines(config.nodes.len(), seed, &[]).expect("no arguments are good ones");
-        let mut workload = config.workload.begin(&config.terms());
-        run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs").journal
+        run(&config, &mut nodes, &mut Unwatched).expect("it runs").journal
     }
 
     fn ms(time: Duration) -> f64 {

@@ -49,7 +49,7 @@ impl Passage {
 pub(super) struct Slot(usize);
 
 /// One end of a link: all clients together, or a receiver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum End {
     /// Any client.
     Clients,

@@ -44,7 +44,7 @@ impl Row {
         };
         Self {
             verdict: run.verdict.map_or("no verdict", Verdict::word).to_owned(),
-            seed: run.options.seed,
+            seed: run.config.seed,
             operations: run.results.map(counts),
             metrics: run.results.map(Metrics::of).unwrap_or_default(),
         }

@@ -9,7 +9,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::network::Muted;
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::metrics::Metrics;
-use crate::workbench::report::results::{Check, DeliveryError, Results};
+use crate::workbench::report::results::{Check, Results};
 use crate::workbench::report::violations::CheckOutcome;
 use crate::workbench::test::{Convergence, Throughput};
 
@@ -51,13 +51,8 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
     page.verdict(results.verdict(), &invalid);
     for outcome in &strict {
         let failed = page.paint(Colour::Red, "failed");
-        let why = if outcome.check == Check::Muted {
-            "a node was muted"
-        } else if outcome.check == Check::Unread {
-            "a node printed more after a message"
-        } else {
-            &outcome.why
-        };
+        let shorter = [(Check::Muted, "a node was muted"), (Check::Unread, "a node printed more after a message")];
+        let why = shorter.iter().find(|(check, _)| *check == outcome.check).map_or(&*outcome.why, |(_, why)| why);
         page.line("--strict", &format!("{failed}: {why}"));
     }
     if let Some(extended) = extended {
@@ -86,7 +81,10 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
     }
     if let Some(extended) = extended {
         page.convergence(extended.convergence.as_ref());
-        page.delivery_error(extended.delivery_error);
+        let [mean, p99, max] = extended.lateness.in_ms();
+        if max > 0.0 {
+            page.line("delivery error", &format!("{mean} ms mean, {p99} ms p99, {max} ms max"));
+        }
         for remark in &extended.remarks {
             page.line("note", remark);
         }
@@ -195,12 +193,6 @@ impl Page {
             }
         };
         self.line("replicas", &text);
-    }
-
-    fn delivery_error(&mut self, DeliveryError { mean_ms, p99_ms, max_ms }: DeliveryError) {
-        if max_ms > 0.0 {
-            self.line("delivery error", &format!("{mean_ms} ms mean, {p99_ms} ms p99, {max_ms} ms max"));
-        }
     }
 
     fn challenge(&mut self, challenge: &Challenge, metrics: &Metrics) {
