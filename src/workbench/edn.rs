@@ -118,12 +118,10 @@ impl Value {
     #[must_use]
     pub fn items(&self) -> Option<Items<'_>> {
         if let Self::Ints(ints) = self {
-            return Some(Items(Elements::Ints(ints.iter())));
+            return Some(Items::Ints(ints.iter()));
         }
-        if let Self::List(values) | Self::Vector(values) | Self::Set(values) = self {
-            return Some(Items(Elements::Values(values.iter())));
-        }
-        None
+        let (Self::List(values) | Self::Vector(values) | Self::Set(values)) = self else { return None };
+        Some(Items::Values(values.iter()))
     }
 
     /// The name of a keyword.
@@ -198,11 +196,10 @@ impl FromIterator<Value> for Value {
 
 /// The elements of a collection; see [`Value::items`].
 #[derive(Debug, Clone)]
-pub struct Items<'a>(Elements<'a>);
-
-#[derive(Debug, Clone)]
-enum Elements<'a> {
+pub enum Items<'a> {
+    /// Of [`Value::Ints`].
     Ints(ints::Iter<'a>),
+    /// Of any other.
     Values(std::slice::Iter<'a, Value>),
 }
 
@@ -210,16 +207,16 @@ impl<'a> Iterator for Items<'a> {
     type Item = Cow<'a, Value>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Elements::Ints(ints) => ints.next().map(|int| Cow::Owned(Value::Int(int))),
-            Elements::Values(values) => values.next().map(Cow::Borrowed),
+        match self {
+            Self::Ints(ints) => ints.next().map(|int| Cow::Owned(Value::Int(int))),
+            Self::Values(values) => values.next().map(Cow::Borrowed),
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        match &self.0 {
-            Elements::Ints(ints) => ints.size_hint(),
-            Elements::Values(values) => values.size_hint(),
+        match self {
+            Self::Ints(ints) => ints.size_hint(),
+            Self::Values(values) => values.size_hint(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::time::Duration;
 use crate::workbench::cluster::Skew;
 use crate::workbench::edn::Value;
 
-pub use partition::{Grudges, OneWay, Partition};
+pub use partition::{Grudges, Partition};
 pub use target::Target;
 pub(super) use timing_faults::{lag_value, skew_value};
 
@@ -195,15 +195,10 @@ impl Nemesis {
 impl Fault {
     fn begin(self, count: usize, rng: &mut ChaCha8Rng) -> Act {
         let turn = Turn::Begins(self);
-        if self == Self::Partition {
-            let partition = Partition::draw(rng);
+        if self.cuts() {
+            let partition = if self == Self::OneWay { Partition::draw_one_way(rng) } else { Partition::draw(rng) };
             let wanted = Value::keyword(partition.name());
             return Act { turn, wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
-        }
-        if self == Self::OneWay {
-            let cut = OneWay::draw(rng);
-            let wanted = Value::keyword(cut.name());
-            return Act { turn, wanted, effect: Effect::Cut(cut.grudges(count, rng)) };
         }
         let target = Target::draw(rng);
         let victims = target.victims(count, rng);
