@@ -127,6 +127,3 @@ fn read(arguments: &CheckArguments) -> Result<CheckOptions, Vec<String>> {
         (judgement, workload) => Err(judgement.err().into_iter().flatten().chain(workload.err()).collect()),
     }
 }
-
-#[cfg(test)]
-mod tests;
