@@ -15,33 +15,24 @@ mod page;
 #[cfg(test)]
 mod recorded_runs;
 pub mod results;
-mod setting;
 #[cfg(feature = "workbench")]
 pub mod store;
 pub mod summary;
 pub mod violations;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::history::History;
-use crate::workbench::network::{Counts, Journal};
 use crate::workbench::report::results::Results;
-use crate::workbench::test::{TestConfig, Throughput};
+use crate::workbench::test::{Outcome, TestConfig};
 
 /// A finished run, as the page shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
-    /// The operations of clients and nemesis.
-    pub history: &'a History,
-    /// The messages.
-    pub journal: &'a Journal,
-    /// Counts of the messages.
-    pub counts: &'a Counts,
+    /// What happened.
+    pub outcome: &'a Outcome,
     /// The results; `None` if there is no verdict.
     pub results: Option<&'a Results>,
     /// The configuration.
-    pub options: &'a TestConfig,
-    /// How many of the requested operations the main phase began.
-    pub throughput: &'a Throughput,
+    pub config: &'a TestConfig,
     /// The verdict, in which `--strict` counts.
     pub verdict: Option<Verdict>,
     /// Notes beside the verdict: nodes that crashed or were muted, explanations of violations.

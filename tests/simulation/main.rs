@@ -6,6 +6,7 @@ mod budgets;
 mod faults;
 mod fixture;
 mod incarnations;
+mod kit;
 mod promises;
 mod recording_cluster;
 mod seen;

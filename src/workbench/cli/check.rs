@@ -10,9 +10,9 @@ use super::{BAD_ARGUMENTS, Output, reject};
 use crate::workbench::check;
 use crate::workbench::check::net::{Counts, Traffic};
 use crate::workbench::cli::options::{JudgementArguments, Rejection, judgement, workload_named, workloads};
-use crate::workbench::edn::{self, Value};
+use crate::workbench::edn;
 use crate::workbench::history::{History, HistoryError};
-use crate::workbench::report::finish::{ReportOptions, print_report, time_limit, verdict_and_status};
+use crate::workbench::report::finish::{ReportOptions, print_json_error, print_report, time_limit, verdict_and_status};
 use crate::workbench::report::results::judge;
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
@@ -55,8 +55,7 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
         Err(problem) => {
             let problem = format!("{} cannot be checked: {problem}", file.display());
             if options.report.json {
-                let document = Value::record([("valid?", Value::Nil), ("error", Value::str(problem))]);
-                writeln!(output.page, "{}", document.to_json())?;
+                print_json_error(&problem, output.page)?;
             } else {
                 writeln!(output.page, "{problem}")?;
             }
@@ -128,6 +127,3 @@ fn read(arguments: &CheckArguments) -> Result<CheckOptions, Vec<String>> {
         (judgement, workload) => Err(judgement.err().into_iter().flatten().chain(workload.err()).collect()),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -37,18 +37,12 @@ impl Builtin {
         (self.main)(arguments)
     }
 
-    /// Validates the node's arguments.
-    ///
-    /// # Errors
-    /// What is wrong with them.
+    /// What is wrong with the node's arguments, if anything.
     pub fn check(&self, arguments: &[String]) -> Result<(), String> {
         (self.check)(arguments)
     }
 
     /// A cluster of `count` such nodes in virtual time.
-    ///
-    /// # Errors
-    /// What is wrong with the arguments.
     pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String> {
         (self.factory)(count, seed, arguments)
     }

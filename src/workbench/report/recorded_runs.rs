@@ -6,7 +6,7 @@ mod recordings;
 use crate::workbench::check::net::{Counts, Traffic};
 use crate::workbench::check::{Availability, Options, Verdict};
 use crate::workbench::edn::{self, Value};
-use crate::workbench::history::History;
+use crate::workbench::history::{Format, History};
 use crate::workbench::report::results::judge;
 use crate::workbench::workload::WorkloadKind;
 use recordings::{Run, runs};
@@ -157,7 +157,7 @@ fn histories_and_results_are_printed_as_jepsen_prints_them() {
     for run in &runs() {
         let place = run.name();
         let mut printed = Vec::new();
-        history(run).write_edn(&mut printed).expect("memory takes everything");
+        history(run).write(Format::Edn, &mut printed).expect("memory takes everything");
         assert!(printed == run.file("history.edn").into_bytes(), "{place}/history.edn");
         assert_eq!(edn::pretty(&results(run)) + "\n", run.file("results.edn"), "{place}/results.edn");
     }

@@ -12,7 +12,7 @@ use crate::workbench::check::{self, Unjudgeable, net, set_full};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::nemesis::Fault;
-use crate::workbench::test::{Convergence, Difference, Outcome, TestConfig, Unwatched, run};
+use crate::workbench::test::{Convergence, Difference, Extended, Outcome, TestConfig, Unwatched, run};
 use crate::workbench::workload::{Agreement, Loss};
 
 /// The outcome of a scenario.
@@ -65,16 +65,14 @@ pub fn run_case(scenario: &Scenario, nodes: &NodeFactory<'_>) -> CaseOutcome {
         Ok(cluster) => cluster,
         Err(error) => return CaseOutcome::broken(error),
     };
-    let mut workload = options.workload.begin(&options.terms());
-    match run(&options, &mut *workload, &mut cluster, &mut Unwatched) {
+    match run(&options, &mut cluster, &mut Unwatched) {
         Ok(outcome) => checked(outcome, &options),
         Err(error) => CaseOutcome::broken(error.to_string()),
     }
 }
 
 fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
-    let Outcome { history, counts, muted, convergence, .. } = outcome;
-    let history: History = history.into_iter().collect();
+    let Outcome { history, counts, extended: Extended { muted, convergence, .. }, .. } = outcome;
     let models = options.consistency_models.clone();
     let killed = options.nemesis.contains(&Fault::Kill);
     let loss = if killed { options.workload.descriptor().swarm.loss } else { Loss::Nothing };

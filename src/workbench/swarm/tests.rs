@@ -201,11 +201,9 @@ fn history(scenario: &Scenario) -> Vec<u8> {
     let config = scenario.config();
     let mut nodes =
         builtin_nodes(config.workload)(config.nodes.len(), config.seed, &config.arguments).expect("valid arguments");
-    let mut workload = config.workload.begin(&config.terms());
-    let outcome = run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");
-    let history: crate::workbench::history::History = outcome.history.into_iter().collect();
+    let outcome = run(&config, &mut nodes, &mut Unwatched).expect("it runs");
     let mut bytes = Vec::new();
-    history.write_edn(&mut bytes).expect("memory takes it");
+    outcome.history.write(crate::workbench::history::Format::Edn, &mut bytes).expect("memory takes it");
     bytes
 }
 

@@ -57,7 +57,6 @@ pub enum Difference {
 
 impl Difference {
     /// A map, as in `results.edn`.
-    #[must_use]
     pub fn to_edn(&self) -> Value {
         match self {
             Self::Values { key, alone } => {

@@ -44,7 +44,7 @@ impl Row {
         };
         Self {
             verdict: run.verdict.map_or("no verdict", Verdict::word).to_owned(),
-            seed: run.options.seed,
+            seed: run.config.seed,
             operations: run.results.map(counts),
             metrics: run.results.map(Metrics::of).unwrap_or_default(),
         }
@@ -60,9 +60,6 @@ struct Entry {
 }
 
 /// Regenerates the page atomically. `folder`, that of a run, holds the new file until it is renamed.
-///
-/// # Errors
-/// If the store cannot be read or the page cannot be written.
 pub(super) fn update(root: &Path, folder: &Path) -> io::Result<()> {
     // On a file system without locks, the page may lack one of two runs that end at once, until the next run.
     let lock = File::open(root)?;
