@@ -26,8 +26,6 @@ use std::fmt;
 
 use crate::node::Node;
 use crate::time::Duration;
-#[cfg(feature = "workbench")]
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::builtin::{Factory, factory};
 use crate::workbench::test::{Problem, TestConfig, run};
 
@@ -77,7 +75,7 @@ impl Simulation {
     #[cfg(feature = "workbench")]
     pub(crate) fn configured(config: TestConfig, calls: String) -> Self {
         let threads = Some(config.concurrency).filter(|threads| *threads != config.nodes.len());
-        let simulation = Self::new(Builtin::of(config.workload).factory, config, calls);
+        let simulation = Self::new(config.workload.node().factory, config, calls);
         Self { threads, ..simulation }
     }
 
@@ -261,7 +259,7 @@ impl Simulation {
         watch: &mut dyn Watch,
     ) -> Result<Report, TestError> {
         let config = self.config(workload)?;
-        let outcome = run(&config, &mut *workload.begin(&config.terms()), cluster, watch)?;
+        let outcome = run(&config, cluster, watch)?;
         Ok(Report::new(format!("{self:?}.run(Workload::{workload:?})"), &config, outcome))
     }
 
@@ -305,4 +303,30 @@ impl fmt::Debug for Simulation {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::workbench::test::Convergence;
+
+    #[test]
+    fn the_convergence_probe_changes_neither_history_nor_counts() {
+        let config = TestConfig {
+            workload: Workload::TxnRwRegister,
+            nodes: TestConfig::numbered(3),
+            concurrency: 3,
+            rate: 100.0,
+            time_limit: Duration::from_secs(5),
+            nemesis: vec![Fault::Partition, Fault::Kill],
+            nemesis_interval: Duration::from_secs(1),
+            seed: 3,
+            ..TestConfig::default()
+        };
+        let outcome = |virtual_time| {
+            let config = TestConfig { virtual_time, ..config.clone() };
+            let mut nodes = SimulatedCluster::of::<crate::nodes::Txn>(3, 3, &crate::gossip::Settings::default());
+            run(&config, &mut nodes, &mut Unwatched).expect("it runs")
+        };
+        let (with, without) = (outcome(true), outcome(false));
+        assert_eq!((with.extended.convergence, without.extended.convergence), (Some(Convergence::Equal), None));
+        assert_eq!((with.history, with.counts), (without.history, without.counts));
+    }
+}

@@ -4,7 +4,7 @@
 //! those of `src` and of `src/workbench`; code of tests does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The one permitted cycle: a node's handlers receive an outbox, and an outbox is generic over its node.
 const CONTRACT: [&str; 2] = ["node", "outbox"];
@@ -41,24 +41,23 @@ fn module_of(path: &str) -> Option<String> {
     first.starts_with(char::is_lowercase).then(|| first.to_owned())
 }
 
-/// Adds the dependencies of a module and its submodules.
-fn collect(module: &str, file: &Path, graph: &mut Graph) {
+/// Adds the code of a module and its submodules: the module as the graph names it, the file, its code.
+fn collect(module: &str, file: &Path, sources: &mut Vec<(String, PathBuf, String)>) {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let (code, tests) = code(&text);
-    let paths = code.match_indices("crate::").map(|(at, found)| &code[at + found.len()..]);
-    let others = paths.filter_map(module_of).filter(|other| other != module);
-    graph.entry(module.to_owned()).or_default().extend(others);
+    sources.push((module.to_owned(), file.to_owned(), code));
     let Ok(entries) = file.with_extension("").read_dir() else { return };
     for path in entries.map(|entry| entry.expect("readable").path()) {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8");
         if path.extension().is_some_and(|extension| extension == "rs") && !tests.contains(&name) {
-            collect(module, &path, graph);
+            collect(module, &path, sources);
         }
     }
 }
 
-fn graph() -> Graph {
-    let mut graph = Graph::new();
+/// The code of all modules, without tests.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let mut sources = Vec::new();
     for (folder, prefix) in [("src", ""), ("src/workbench", "workbench::")] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         for entry in folder.read_dir().expect("a folder") {
@@ -66,9 +65,19 @@ fn graph() -> Graph {
             let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8");
             let is_module = path.extension().is_some_and(|extension| extension == "rs");
             if is_module && !["lib", "main", "workbench"].contains(&name) {
-                collect(&format!("{prefix}{name}"), &path, &mut graph);
+                collect(&format!("{prefix}{name}"), &path, &mut sources);
             }
         }
+    }
+    sources
+}
+
+fn graph() -> Graph {
+    let mut graph = Graph::new();
+    for (module, _, code) in sources() {
+        let paths = code.match_indices("crate::").map(|(at, found)| &code[at + found.len()..]);
+        let others = paths.filter_map(module_of).filter(|other| *other != module);
+        graph.entry(module.clone()).or_default().extend(others);
     }
     let modules: BTreeSet<_> = graph.keys().cloned().collect();
     for others in graph.values_mut() {
@@ -95,6 +104,22 @@ fn the_module_graph_has_no_cycle() {
         let others = graph.remove(&module).unwrap_or_default();
         println!("{module:<22} {}", others.into_iter().collect::<Vec<_>>().join(" "));
         done.insert(module);
+    }
+}
+
+/// A new workload is then one module, its checker and its line in one list.
+#[test]
+fn only_descriptors_tell_workloads_apart() {
+    // The default of `--workload`, and the workload of challenge 3d.
+    const NAMED: [(&str, &str); 2] = [("test/config.rs", "LinKv"), ("report/challenges.rs", "Broadcast")];
+    for (module, file, code) in sources() {
+        let variants = code.match_indices("WorkloadKind::").map(|(at, found)| &code[at + found.len()..]);
+        for rest in variants.filter(|_| module != "workbench::workload") {
+            let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            let is_variant = name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase);
+            let is_named = NAMED.iter().any(|(place, named)| file.ends_with(place) && name == *named);
+            assert!(!is_variant || is_named, "{} names {name}", file.display());
+        }
     }
 }
 

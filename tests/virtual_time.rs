@@ -2,11 +2,11 @@
 
 #![cfg(feature = "workbench")]
 
-mod time_limit;
+mod main_phase;
 
 use std::process::Command;
 
-use time_limit::{WORKLOADS, invocations_s};
+use main_phase::{WORKLOADS, begun_s};
 
 /// The files to compare.
 const FILES: [&str; 6] = ["history.edn", "history.txt", "results.edn", "results.json", "report.html", "index.json"];
@@ -60,7 +60,7 @@ fn clients_continue_until_the_time_limit_under_any_nemesis() {
         for seed in 1..=4 {
             let options = format!("{workload} --time-limit {limit_s} --rate {rate} --nemesis partition");
             let (_, files) = run(&options, seed);
-            let begun = invocations_s(&String::from_utf8_lossy(&files[0]), limit_s + 1.0);
+            let begun = begun_s(&String::from_utf8_lossy(&files[0]), limit_s + 1.0);
             let last = begun.iter().copied().fold(0.0, f64::max);
             let replay = format!("gloomers test --virtual-time --seed {seed} {options}");
             assert!(last > limit_s - 2.0 / rate - 0.1, "the last begins at {last} s: {replay}");

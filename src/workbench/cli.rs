@@ -19,9 +19,8 @@ use crate::workbench::cli::options::{Options, Rejection, TestArguments, did_you_
 use crate::workbench::cli::output::Page;
 use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
-use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken, write_indented};
 use crate::workbench::report::store::{ROOT, Store};
 use crate::workbench::test::{Outcome, TestConfig, TestError, run_as_far_as_possible};
 use crate::workbench::workload::WorkloadKind;
@@ -122,7 +121,7 @@ fn reporting(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCod
 
 fn node(NodeArguments { workload, arguments }: NodeArguments) -> ExitCode {
     if let Ok(kind) = WorkloadKind::named(&workload) {
-        return Builtin::of(kind).main(&mut arguments.into_iter());
+        return kind.node().main(&mut arguments.into_iter());
     }
     let known = WorkloadKind::ALL.map(WorkloadKind::name);
     let (names, hint) = (known.join(", "), did_you_mean(&workload, &known));
@@ -223,9 +222,7 @@ fn print_failure(failure: &TestError, store: &Store, page: &mut dyn Write) -> io
         && !output_tail.stderr.is_empty()
     {
         writeln!(page, "{node} wrote to stderr last:")?;
-        for line in &output_tail.stderr {
-            writeln!(page, "    {line}")?;
-        }
+        write_indented(&output_tail.stderr, page)?;
     }
     writeln!(page, "What nodes wrote to stderr is in {}", store.node_logs().display())?;
     writeln!(page, "The test could not be run: {failure}")
@@ -253,8 +250,7 @@ fn in_real_time(
     let mut progress = Progress::new(options);
     // Its drop ends all nodes, however the test ends.
     let mut processes = Processes::new(launch, config.nodes.clone(), interrupts)?;
-    let mut workload = config.workload.begin(&config.terms());
-    Ok(run_as_far_as_possible(config, &mut *workload, &mut processes, &mut progress))
+    Ok(run_as_far_as_possible(config, &mut processes, &mut progress))
 }
 
 #[cfg_attr(
@@ -269,24 +265,20 @@ fn in_virtual_time(
 ) -> io::Result<Result<Outcome, TestError>> {
     let config = &options.config;
     let mut progress = Progress::new(options).in_virtual_time().until(interrupts.catch());
-    let mut workload = config.workload.begin(&config.terms());
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     if options.bin.is_some() {
         use crate::workbench::cluster::traced::TracedCluster;
         let arguments = config.arguments.clone();
         let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: options.log_stderr };
         let mut programs = TracedCluster::new(launch, config.nodes.clone(), config.seed)?;
-        return Ok(run_as_far_as_possible(config, &mut *workload, &mut programs, &mut progress));
+        return Ok(run_as_far_as_possible(config, &mut programs, &mut progress));
     }
-    let nodes = Builtin::of(config.workload).engines(config.nodes.len(), config.seed, &config.arguments);
+    let nodes = config.workload.node().engines(config.nodes.len(), config.seed, &config.arguments);
     let mut simulation = nodes.map_err(io::Error::other)?;
-    Ok(run_as_far_as_possible(config, &mut *workload, &mut simulation, &mut progress))
+    Ok(run_as_far_as_possible(config, &mut simulation, &mut progress))
 }
 
-/// The executable of the nodes; without `--bin`, this program.
-///
-/// # Errors
-/// If it cannot be executed; the text says why.
+/// The executable of the nodes (without `--bin`, this program), or why it cannot be executed.
 fn program(options: &Options) -> Result<PathBuf, String> {
     match &options.bin {
         Some(bin) => executable(bin).map_err(|why| format!("{} cannot be executed: {why}", bin.display())),

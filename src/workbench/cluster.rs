@@ -24,10 +24,7 @@ pub enum Status {
     Dead(String),
 }
 
-/// Whether programs can run in virtual time on this kind of machine.
-///
-/// # Errors
-/// Why they cannot, in a sentence.
+/// Why programs cannot run in virtual time on this kind of machine, if they cannot.
 #[cfg(feature = "workbench")]
 pub fn can_trace() -> Result<(), String> {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {

@@ -51,7 +51,8 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_characters_and_followed_by_its_length() {
         assert_eq!(quote(&"é".repeat(MAX_QUOTE)), "é".repeat(MAX_QUOTE));
-        let cut = quote(&"é".repeat(MAX_QUOTE + 1));
-        assert_eq!(cut, format!("{}… ({} bytes in all)", "é".repeat(MAX_QUOTE), 2 * MAX_QUOTE + 2));
+        let long = quote(&"é".repeat(MAX_QUOTE + 1));
+        assert_eq!(long, format!("{}… ({} bytes in all)", "é".repeat(MAX_QUOTE), 2 * MAX_QUOTE + 2));
+        assert_eq!((&*cut("ééé", 2), &*cut("éé", 2)), ("éé…", "éé"));
     }
 }

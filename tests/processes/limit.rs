@@ -2,8 +2,8 @@
 
 use std::thread;
 
+use crate::main_phase::{WORKLOADS, begun_s};
 use crate::run::Run;
-use crate::time_limit::{WORKLOADS, invocations_s};
 
 pub(crate) fn clients_continue_until_the_time_limit_under_any_nemesis() {
     let limit_s = 4.0;
@@ -13,8 +13,8 @@ pub(crate) fn clients_continue_until_the_time_limit_under_any_nemesis() {
             scope.spawn(move || {
                 let options = format!("{workload} --time-limit {limit_s} --rate 50 --nemesis partition --seed 1");
                 let run = Run::of(&format!("{options} --nemesis-interval 1000"));
-                let times = invocations_s(&run.file("history.edn").expect("a history"), limit_s);
-                let last = times.into_iter().fold(0.0, f64::max);
+                let begun = begun_s(&run.file("history.edn").expect("a history"), limit_s);
+                let last = begun.into_iter().fold(0.0, f64::max);
                 // A second is far more than the longest gap between operations.
                 assert!(last > limit_s - 1.0, "the last operation began at {last} s: {options}");
             });

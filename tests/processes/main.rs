@@ -10,9 +10,9 @@ mod healthy;
 mod host;
 mod interruption;
 mod limit;
+#[path = "../main_phase/mod.rs"]
+mod main_phase;
 mod run;
-#[path = "../time_limit/mod.rs"]
-mod time_limit;
 
 use std::io::Write as _;
 use std::panic::resume_unwind;

@@ -7,5 +7,6 @@ mod client_history;
 mod faults;
 mod fixture;
 mod incarnations;
+mod kit;
 mod propagation;
 mod recording_cluster;

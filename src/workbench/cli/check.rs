@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{BAD_ARGUMENTS, Output, reject};
+use crate::workbench::check;
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{self, shape};
 use crate::workbench::cli::options::{JudgementArguments, Rejection, judgement, workload_named, workloads};
-use crate::workbench::edn::{self, Value};
+use crate::workbench::edn;
 use crate::workbench::history::{History, HistoryError};
-use crate::workbench::report::finish::{ReportOptions, print_report, time_limit, verdict_and_status};
+use crate::workbench::report::finish::{ReportOptions, print_json_error, print_report, time_limit, verdict_and_status};
 use crate::workbench::report::results::judge;
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::report::violations::outcomes;
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::workload::{WorkloadKind, shape};
 
 const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
     arguments and for a file that is no history of the workload.";
@@ -55,8 +55,7 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
         Err(problem) => {
             let problem = format!("{} cannot be checked: {problem}", file.display());
             if options.report.json {
-                let document = Value::record([("valid?", Value::Nil), ("error", Value::str(problem))]);
-                writeln!(output.page, "{}", document.to_json())?;
+                print_json_error(&problem, output.page)?;
             } else {
                 writeln!(output.page, "{problem}")?;
             }
@@ -65,7 +64,7 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
     };
     let counts = counts(&file.with_file_name("results.edn"));
     let rules = check::Options { budget: time_limit(options.report.check_timeout), ..options.rules };
-    let mut results = judge(options.workload.name(), &history, &rules, &counts.unwrap_or_default());
+    let mut results = judge(options.workload, &history, &rules, &counts.unwrap_or_default());
     if counts.is_none() {
         results.net = None;
     }
@@ -128,6 +127,3 @@ fn read(arguments: &CheckArguments) -> Result<CheckOptions, Vec<String>> {
         (judgement, workload) => Err(judgement.err().into_iter().flatten().chain(workload.err()).collect()),
     }
 }
-
-#[cfg(test)]
-mod tests;

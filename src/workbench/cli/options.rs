@@ -44,10 +44,6 @@ pub struct Options {
 
 impl Options {
     /// Parses and validates the arguments after `gloomers test`.
-    ///
-    /// # Errors
-    ///
-    /// What to print instead of running a test: the errors, or the help.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Rejection> {
         read::options(&parse(arguments)?)
     }

@@ -8,7 +8,6 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::options::{Rejection, workload_named};
 use super::{Output, reject};
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::processes::Interrupts;
 use crate::workbench::report::finish::{INTERRUPTED, INVALID, UNKNOWN, VALID};
 use crate::workbench::swarm::{CaseOutcome, Swarm, print_command_on_panic};
@@ -51,7 +50,7 @@ pub(super) struct SwarmArguments {
 fn read(arguments: SwarmArguments) -> Result<Swarm, Rejection> {
     let SwarmArguments { workload, seeds, first_seed, jobs, time_limit, arguments, .. } = arguments;
     let workload = workload_named(&workload).map_err(|error| Rejection::Errors(vec![error]))?;
-    Builtin::of(workload).check(&arguments).map_err(|error| Rejection::Errors(vec![error]))?;
+    workload.node().check(&arguments).map_err(|error| Rejection::Errors(vec![error]))?;
     let jobs = jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
     Ok(Swarm { workload, seeds, first_seed, jobs, time_limit: time_limit.map(u64::from), arguments })
 }
@@ -63,7 +62,7 @@ pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::R
         Ok(swarm) => swarm,
         Err(rejection) => return reject(&rejection, output.page),
     };
-    let builtin = Builtin::of(swarm.workload);
+    let builtin = swarm.workload.node();
     let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);
     print_command_on_panic();
     let bar = bar(swarm.seeds, quiet);

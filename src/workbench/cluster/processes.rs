@@ -118,10 +118,6 @@ pub struct Processes<'a> {
 impl<'a> Processes<'a> {
     /// Nodes of these names, none of them started yet. From now on Ctrl-C is an error from
     /// [`Cluster::wait`].
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses a poll.
     pub fn new(launch: Launch, names: Vec<String>, interrupts: &'a Interrupts) -> io::Result<Self> {
         let poll = Poll::new()?;
         for (pipe, token) in [(interrupts.pipe(), INTERRUPTED), (interrupts.children(), CHILD_ENDED)] {

@@ -11,6 +11,11 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
+/** A definition list's entries, from pairs of term and value. */
+const define = (entries) => entries.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value))));
+
+const onClick = (id, act) => find(id).addEventListener("click", act);
+
 /** A colour of the style sheet, in the current color scheme. */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const SERIES = 8;
@@ -44,6 +49,41 @@ function tip(event, text) {
   box.style.top = `${above ? event.clientY - box.offsetHeight - 10 : event.clientY + 18}px`;
 }
 
+/** Shows a tooltip with the text of `tell` for the position of the pointer. */
+const tellUnderPointer = (canvas, tell) => canvas.addEventListener("pointermove", (event) => tip(event, tell(event)));
+
+const FONT = 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+
+function segment(context, x1, y1, x2, y2) {
+  context.beginPath();
+  context.moveTo(x1, y1);
+  context.lineTo(x2, y2);
+  context.stroke();
+}
+
+/** Adds a polygon with these corners to the path. */
+function polygon(context, [first, ...others]) {
+  context.moveTo(...first);
+  for (const corner of others) context.lineTo(...corner);
+}
+
+/** Fills a rectangle with a translucent colour of the style sheet. */
+function shade(context, paint, alpha, ...rectangle) {
+  context.fillStyle = colour(paint);
+  context.globalAlpha = alpha;
+  context.fillRect(...rectangle);
+  context.globalAlpha = 1;
+}
+
+/** Writes text that reads upwards. */
+function fillUpright(context, text, x, y, room) {
+  context.save();
+  context.translate(x, y);
+  context.rotate(-Math.PI / 2);
+  context.fillText(text, 0, 0, room);
+  context.restore();
+}
+
 /** The canvas of the chart that is being saved, and the context that records its drawing. */
 let recording = null;
 
@@ -57,7 +97,7 @@ function prepare(canvas, height, width = canvas.clientWidth) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  context.font = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+  context.font = `12px ${FONT}`;
   return context;
 }
 

@@ -11,17 +11,8 @@ function roundUp(value) {
 const MARKS = [
   (context, x, y) => context.arc(x, y, 2.4, 0, 7),
   (context, x, y) => context.rect(x - 2.2, y - 2.2, 4.4, 4.4),
-  (context, x, y) => {
-    context.moveTo(x, y - 3.2);
-    context.lineTo(x + 3, y + 2.4);
-    context.lineTo(x - 3, y + 2.4);
-  },
-  (context, x, y) => {
-    context.moveTo(x, y - 3.4);
-    context.lineTo(x + 3.4, y);
-    context.lineTo(x, y + 3.4);
-    context.lineTo(x - 3.4, y);
-  },
+  (context, x, y) => polygon(context, [[x, y - 3.2], [x + 3, y + 2.4], [x - 3, y + 2.4]]),
+  (context, x, y) => polygon(context, [[x, y - 3.4], [x + 3.4, y], [x, y + 3.4], [x - 3.4, y]]),
 ];
 const MARK_NAMES = ["●", "■", "▲", "◆"];
 
@@ -59,23 +50,27 @@ function latencyChart() {
     }
     context.globalAlpha = 1;
   });
-  const names = all.names.map((name, index) => [`${MARK_NAMES[index % MARKS.length]} ${name}`]);
-  const outcomes = OUTCOMES.filter((_, index) => all.outcome.includes(index));
-  legend("latency-legend", outcomes.map((outcome) => [outcome, outcome]));
-  find("latency-legend").append(...names.map(([name]) => make("span", {}, name)));
+  outcomeLegend("latency-legend");
+  find("latency-legend").append(...all.names.map((name, index) => make("span", {}, `${MARK_NAMES[index % MARKS.length]} ${name}`)));
   find("latency").setAttribute("aria-label", `Latencies of ${plural(all.total, "operation")} over ${grouped(end)} s, up to ${grouped(most)} ms`);
   if (count < all.total) {
     find("latency-note").textContent =
       `Showing ${grouped(count)} of ${grouped(all.total)} operations: the first ones, then one where several would overlap.`;
   }
-  find("latency").addEventListener("pointermove", (event) => {
+  tellUnderPointer(plane.canvas, (event) => {
     let [best, nearest] = [100, -1];
     for (let i = 0; i < count; i += 1) {
       const [dx, dy] = [plane.atX(all.start_us[i] / 1e6) - event.offsetX, plane.atY(all.took_us[i] / 1000) - event.offsetY];
       if (dx * dx + dy * dy < best) [best, nearest] = [dx * dx + dy * dy, i];
     }
-    tip(event, nearest < 0 ? "" : operationInWords(nearest));
+    return nearest < 0 ? "" : operationInWords(nearest);
   });
+}
+
+/** The colours of the outcomes that there are. */
+function outcomeLegend(id) {
+  const outcomes = OUTCOMES.filter((_, index) => report.operations.outcome.includes(index));
+  legend(id, outcomes.map((outcome) => [outcome, outcome]));
 }
 
 function quantilesChart() {
@@ -123,12 +118,12 @@ function rateChart() {
 }
 
 /** Shows a tooltip for the window under the pointer. */
-function windowTips(plane, window_us, describe) {
-  plane.canvas.addEventListener("pointermove", (event) => {
-    const at = ((event.offsetX - MARGIN.left) / (plane.right - MARGIN.left)) * end;
+function windowTips(plane, window_us, tell) {
+  tellUnderPointer(plane.canvas, (event) => {
+    const at = plane.xAt(event.offsetX);
     const window = Math.floor((at * 1e6) / window_us);
-    const text = at >= 0 && at <= end && describe(window);
-    tip(event, text ? `from ${grouped((window * window_us) / 1e6)} s\n${text}` : "");
+    const text = at >= 0 && at <= end && tell(window);
+    return text ? `from ${grouped((window * window_us) / 1e6)} s\n${text}` : "";
   });
 }
 
@@ -165,10 +160,7 @@ function stalenessChart() {
       const x = inside ? plane.atX(at) : plane.right;
       context.setLineDash(what === "median" ? [2, 3] : [7, 4]);
       context.lineWidth = inside ? 1.5 : 0;
-      context.beginPath();
-      context.moveTo(x, MARGIN.top);
-      context.lineTo(x, plane.bottom);
-      if (inside) context.stroke();
+      if (inside) segment(context, x, MARGIN.top, x, plane.bottom);
       context.setLineDash([]);
       const text = `${name} ${what} < ${at}${inside ? "" : " →"}`;
       const width = context.measureText(text).width;
@@ -184,18 +176,16 @@ function stalenessChart() {
     const median = plane.atX(latencies[Math.floor(latencies.length / 2)]);
     context.fillStyle = colour("ink");
     context.beginPath();
-    context.moveTo(median - 5, plane.bottom + 6);
-    context.lineTo(median + 5, plane.bottom + 6);
-    context.lineTo(median, plane.bottom);
+    polygon(context, [[median - 5, plane.bottom + 6], [median + 5, plane.bottom + 6], [median, plane.bottom]]);
     context.fill();
   });
   const at = (quantile) => latencies[Math.min(Math.floor(latencies.length * quantile), latencies.length - 1)];
   legend("staleness-legend", [["values", "ok"]]);
   find("staleness-legend").append(make("span", {}, `▲ median ${at(0.5)} ms, 95 % ${at(0.95)} ms, maximum ${most} ms`));
   find("staleness").setAttribute("aria-label", `Staleness of ${plural(latencies.length, "value")}: median ${at(0.5)} ms, maximum ${most} ms`);
-  plane.canvas.addEventListener("pointermove", (event) => {
-    const bin = Math.floor((((event.offsetX - MARGIN.left) / (plane.right - MARGIN.left)) * plane.x[1]) / width);
-    tip(event, counts[bin] ? `${plural(counts[bin], "value")} from ${Math.round(bin * width)} to ${Math.round((bin + 1) * width)} ms` : "");
+  tellUnderPointer(plane.canvas, (event) => {
+    const bin = Math.floor(plane.xAt(event.offsetX) / width);
+    return counts[bin] ? `${plural(counts[bin], "value")} from ${Math.round(bin * width)} to ${Math.round((bin + 1) * width)} ms` : "";
   });
 }
 
@@ -210,7 +200,7 @@ function matrixChart() {
   onRedraw(() => {
     const room = canvas.parentElement.clientWidth;
     const measure = canvas.getContext("2d");
-    measure.font = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+    measure.font = `12px ${FONT}`;
     const longest = Math.max(...lanes.map((lane) => measure.measureText(lane).width));
     edge = Math.ceil(Math.min(longest, 90)) + 8;
     cell = Math.max(2, Math.min(44, Math.floor((Math.min(room, 640) - edge - 4) / count)));
@@ -225,12 +215,8 @@ function matrixChart() {
       context.fillStyle = colour("soft");
       context.textAlign = "right";
       context.fillText(lane, edge - 5, middle, edge - 8);
-      context.save();
-      context.translate(middle, edge - 5);
-      context.rotate(-Math.PI / 2);
       context.textAlign = "left";
-      context.fillText(lane, 0, 0, edge - 8);
-      context.restore();
+      fillUpright(context, lane, middle, edge - 5, edge - 8);
     });
     context.fillStyle = colour("grid");
     context.fillRect(edge, edge, cell * count, cell * count);
@@ -252,10 +238,10 @@ function matrixChart() {
   if (links.cells.length < links.total) {
     find("matrix-note").textContent = `Showing the ${grouped(links.cells.length)} busiest of ${grouped(links.total)} links.`;
   }
-  canvas.addEventListener("pointermove", (event) => {
+  tellUnderPointer(canvas, (event) => {
     const [to, from] = [event.offsetX, event.offsetY].map((at) => Math.floor((at - edge) / cell));
     const inside = Math.min(from, to) >= 0 && Math.max(from, to) < count;
-    tip(event, inside ? `${lanes[from]} → ${lanes[to]}: ${plural(counts.get(from * count + to) ?? 0, "message")}` : "");
+    return inside ? `${lanes[from]} → ${lanes[to]}: ${plural(counts.get(from * count + to) ?? 0, "message")}` : "";
   });
   const busiest = [...links.cells].sort((a, b) => b[2] - a[2]).slice(0, 12);
   const row = ([from, to, count]) => make("tr", {}, ...[lanes[from], lanes[to], grouped(count)].map((text) => make("td", {}, text)));

@@ -110,10 +110,7 @@ const diagram = {
       const y = Math.round(middle) + 0.5;
       context.strokeStyle = colour("grid");
       context.lineWidth = 1;
-      context.beginPath();
-      context.moveTo(this.left, y);
-      context.lineTo(this.width, y);
-      context.stroke();
+      segment(context, this.left, y, this.width, y);
       if (row % every) return;
       context.textAlign = "right";
       context.fillStyle = chosen ? colour("accent") : colour("soft");
@@ -122,19 +119,13 @@ const diagram = {
     for (const [, , from, to] of report.faults) {
       const [left, right] = [Math.max(this.x(from), this.left), Math.min(this.x(to), this.width)];
       if (right <= left) continue;
-      context.globalAlpha = 0.1;
-      context.fillStyle = colour("fault");
-      context.fillRect(left, TOP - 4, right - left, height - TOP + 4);
-      context.globalAlpha = 1;
+      shade(context, "fault", 0.1, left, TOP - 4, right - left, height - TOP + 4);
     }
     context.textAlign = "center";
     for (const at of ticks(this.from / 1e6, this.to / 1e6, (this.width - this.left) / 110)) {
       const x = Math.round(this.x(at * 1e6)) + 0.5;
       context.strokeStyle = colour("line");
-      context.beginPath();
-      context.moveTo(x, TOP - 6);
-      context.lineTo(x, height);
-      context.stroke();
+      segment(context, x, TOP - 6, x, height);
       context.fillStyle = colour("soft");
       const digits = Math.max(0, Math.min(6, 1 - Math.floor(Math.log10((this.to - this.from) / 1e7))));
       if (x > this.left + 20 && x < this.width - 20) context.fillText(`${at.toFixed(digits)} s`, x, 10);
@@ -167,9 +158,8 @@ const diagram = {
       context.stroke();
     } else {
       const angle = Math.atan2(y2 - y1, x2 - x1);
-      context.moveTo(x2, y2);
-      context.lineTo(x2 - 7 * Math.cos(angle - 0.35), y2 - 7 * Math.sin(angle - 0.35));
-      context.lineTo(x2 - 7 * Math.cos(angle + 0.35), y2 - 7 * Math.sin(angle + 0.35));
+      const barb = (turn) => [x2 - 7 * Math.cos(angle + turn), y2 - 7 * Math.sin(angle + turn)];
+      polygon(context, [[x2, y2], barb(-0.35), barb(0.35)]);
     }
     context.fill();
   },
@@ -198,20 +188,15 @@ const diagram = {
     for (const i of this.chosen) sent[Math.min(bins - 1, Math.floor(((messages.sent_us[i] - this.first) / reach) * bins))] += 1;
     const high = Math.max(1, ...sent);
     const at = (us) => this.left + ((us - this.first) / reach) * (this.width - this.left);
-    context.fillStyle = colour("fault");
-    context.globalAlpha = 0.15;
-    for (const [, , from, to] of report.faults) context.fillRect(at(from), 0, at(to) - at(from), height);
-    context.globalAlpha = 1;
+    for (const [, , from, to] of report.faults) shade(context, "fault", 0.15, at(from), 0, at(to) - at(from), height);
     context.fillStyle = colour("soft");
     sent.forEach((count, bin) => {
       const bar = Math.ceil((count / high) * (height - 6));
       context.fillRect(this.left + (bin * (this.width - this.left)) / bins, height - bar, 2, bar);
     });
     const [left, right] = [at(this.from), at(this.to)];
-    context.fillStyle = context.strokeStyle = colour("accent");
-    context.globalAlpha = 0.16;
-    context.fillRect(left, 0, Math.max(right - left, 2), height);
-    context.globalAlpha = 1;
+    shade(context, "accent", 0.16, left, 0, Math.max(right - left, 2), height);
+    context.strokeStyle = colour("accent");
     context.lineWidth = 1.5;
     context.strokeRect(left, 0.75, Math.max(right - left, 2), height - 1.5);
   },
@@ -292,8 +277,7 @@ function describe(panel, i) {
   if (again.has(i)) facts.push(["and again", seconds(again.get(i))]);
   const whole = new Map(messages.cut).get(i);
   if (whole) facts.push(["body", `the first ${grouped(messages.body[i].length)} characters of ${grouped(whole)} bytes`]);
-  panel.querySelector("dl").replaceChildren(
-    ...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value)))));
+  panel.querySelector("dl").replaceChildren(...define(facts));
   panel.querySelector("pre").textContent = whole ? `${messages.body[i]}…` : pretty(messages.body[i]);
 }
 
@@ -397,11 +381,11 @@ function startDiagram() {
   diagram.filter();
   redraws.push(() => diagram.draw());
 
-  find("zoom-in").addEventListener("click", () => diagram.zoom(0.5));
-  find("zoom-out").addEventListener("click", () => diagram.zoom(2));
-  find("zoom-all").addEventListener("click", () => diagram.show(diagram.first, diagram.last));
-  find("next").addEventListener("click", () => diagram.step(1));
-  find("previous").addEventListener("click", () => diagram.step(-1));
+  onClick("zoom-in", () => diagram.zoom(0.5));
+  onClick("zoom-out", () => diagram.zoom(2));
+  onClick("zoom-all", () => diagram.show(diagram.first, diagram.last));
+  onClick("next", () => diagram.step(1));
+  onClick("previous", () => diagram.step(-1));
   navigate(canvas, (event) => {
     const near = diagram.hit(event.offsetX, event.offsetY);
     canvas.style.cursor = near < 0 ? "" : "pointer";

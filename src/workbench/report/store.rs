@@ -4,6 +4,8 @@
 //! `store/latest` and `store/<workload>/latest` at the one that finished last. Write errors are collected for the
 //! report and do not end the test.
 
+mod index;
+
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -13,9 +15,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tz::{DateTime, TimeZone};
 
-use super::index;
+use super::{Run, page};
 use crate::workbench::edn::{self, Value};
-use crate::workbench::history::History;
+use crate::workbench::history::{Format, History};
+use index::Row;
 
 /// The folder of all runs, in the current directory.
 pub const ROOT: &str = "store";
@@ -58,7 +61,6 @@ pub struct StoreError {
 
 impl Store {
     /// Creates the folder of a run that begins now, with its `node-logs`, and points `current` at it.
-    #[must_use]
     pub fn create(root: &Path, workload: &str) -> Self {
         Self::create_at(root, workload, &now())
     }
@@ -77,7 +79,6 @@ impl Store {
     }
 
     /// The files of this run that could not be written, and why.
-    #[must_use]
     pub fn missing(&self) -> &[String] {
         match &self.missing {
             Missing::Everything(why) => std::slice::from_ref(why),
@@ -102,19 +103,16 @@ impl Store {
     }
 
     /// The folder of the run.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// A file of the run.
-    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// The folder for what the nodes write to stderr.
-    #[must_use]
     pub fn node_logs(&self) -> PathBuf {
         self.path("node-logs")
     }
@@ -124,12 +122,12 @@ impl Store {
     pub fn write_history(&mut self, history: &History) -> Option<String> {
         let listed = history.listed();
         let is_long = listed > MOST_LISTED;
-        if is_long {
-            self.write(&format!("history.edn{COMPRESSED}"), |file| history.write_edn_compressed(file));
-            self.write(&format!("history.txt{COMPRESSED}"), |file| history.write_txt_compressed(file));
-        } else {
-            self.write("history.edn", |file| history.write_edn(file));
-            self.write("history.txt", |file| history.write_txt(file));
+        for (name, format) in [("history.edn", Format::Edn), ("history.txt", Format::Txt)] {
+            if is_long {
+                self.write(&format!("{name}{COMPRESSED}"), |file| history.write_compressed(format, file));
+            } else {
+                self.write(name, |file| history.write(format, file));
+            }
         }
         self.point("latest");
         self.point(&format!("{}/latest", self.workload));
@@ -167,8 +165,10 @@ impl Store {
         });
     }
 
-    /// Regenerates the list of all runs.
-    pub fn update_index(&mut self) {
+    /// Writes the page of the run, and its row in the list of all runs.
+    pub fn write_page(&mut self, run: &Run<'_>) {
+        self.write("report.html", |file| page::write(run, file));
+        self.write(index::ROW, |file| Ok(serde_json::to_writer(file, &Row::of(run))?));
         self.attempt(|store| {
             index::update(&store.root, &store.folder).map_err(because("write", &store.root.join("index.html")))
         });

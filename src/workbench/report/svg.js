@@ -1,7 +1,9 @@
 // "Save as SVG": a chart is drawn once more, on a context that records the calls as SVG elements.
 
 const SVG = "http://www.w3.org/2000/svg";
-const FONT = 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+
+/** What `save` keeps and `restore` brings back. */
+const STATE = ["parent", "transforms", "fillStyle", "strokeStyle", "lineWidth", "globalAlpha", "textAlign", "textBaseline", "dashes"];
 
 const short = (number) => String(Math.round(number * 100) / 100);
 
@@ -76,11 +78,7 @@ class SvgContext {
     this.parent = this.element("g", { "clip-path": `url(#${id})` });
   }
 
-  save() {
-    const { parent, transforms, fillStyle, strokeStyle, lineWidth, globalAlpha, textAlign, textBaseline, dashes } = this;
-    this.saved.push({ parent, transforms, fillStyle, strokeStyle, lineWidth, globalAlpha, textAlign, textBaseline, dashes });
-  }
-
+  save() { this.saved.push(Object.fromEntries(STATE.map((name) => [name, this[name]]))); }
   restore() { Object.assign(this, this.saved.pop()); }
 }
 
@@ -88,8 +86,7 @@ class SvgContext {
 function legendOf(section) {
   return [...section.querySelectorAll(".legend span, #types button")].map((entry) => {
     const mark = entry.querySelector("i");
-    const style = mark && getComputedStyle(mark);
-    return [entry.textContent, style && (mark.className === "rule" ? style.borderTopColor : style.backgroundColor)];
+    return [entry.textContent, mark && getComputedStyle(mark).backgroundColor];
   });
 }
 

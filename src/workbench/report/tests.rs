@@ -14,10 +14,12 @@ use crate::workbench::check::stats::{StatsReport, Tally};
 use crate::workbench::check::{self, Availability, CheckReport, Quantiles, Violation};
 use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
-use crate::workbench::network::{BadLine, Conditions, Delivery, Latency, Muted, Network, Shape, Unread};
-use crate::workbench::report::results::{Check, DeliveryError, Extended, judge};
+use crate::workbench::network::{BadLine, Conditions, Counts, Delivery, Latency, Muted, Network, Shape, Unread};
+use crate::workbench::report::results::{Check, judge};
+use crate::workbench::report::store::Store;
 use crate::workbench::report::violations::outcomes;
-use crate::workbench::test::{Convergence, Difference, OperationErrors, Outdated};
+use crate::workbench::test::{Convergence, Difference, Extended, Outdated};
+use crate::workbench::workload::WorkloadKind;
 
 /// A report with fixed contents in place of a checker's.
 #[derive(Debug, Clone)]
@@ -81,34 +83,20 @@ pub(super) fn results(report: FixedReport) -> Results {
     let total = Tally { ok: 1979, fail: 0, info: 2 };
     let counts = Counts { servers: Traffic { msg: 1138, ..Traffic::default() }, ..Counts::default() };
     let latencies = report.latencies.map(Quantiles::from);
-    let delivery_error = DeliveryError { mean_ms: 0.0, p99_ms: 0.0, max_ms: 0.0 };
     Results {
         stats: StatsReport { total, ..StatsReport::default() },
         net: Some(NetReport { counts, invocations: 1000 }),
         workload: Box::new(FixedReportWithLatencies(report, latencies)),
-        extended: Some(Extended {
-            seed: 7,
-            virtual_time: true,
-            delivery: Delivery::Held,
-            throughput: Throughput::default(),
-            delivery_error,
-            muted: Vec::new(),
-            unread: Vec::new(),
-            errors: OperationErrors::default(),
-            outdated: Vec::new(),
-            convergence: None,
-            cut_short: None,
-            remarks: Vec::new(),
-        }),
-        ..results_without_checker()
+        extended: Some(Extended::default()),
+        ..undecided_results()
     }
 }
 
-/// The results of a history of one failed operation, of a workload that has no checker.
-pub(super) fn results_without_checker() -> Results {
+/// The results of a history of one failed operation, which the checker of the workload cannot judge.
+pub(super) fn undecided_results() -> Results {
     let lines = "{:index 0, :time 0, :type :invoke, :process 0, :f :cas, :value nil}
                  {:index 1, :time 5, :type :fail, :process 0, :f :cas, :value nil}";
-    judge("x", &lines.parse().expect("a history"), &check::Options::default(), &Counts::default())
+    judge(WorkloadKind::LinKv, &lines.parse().expect("a history"), &check::Options::default(), &Counts::default())
 }
 
 #[test]
@@ -126,10 +114,10 @@ fn a_failure_says_why() {
         assert_ne!(outcome.verdict, Verdict::True);
         outcome.why
     };
-    assert_eq!(why(&results_without_checker(), Check::Stats), "not one of 1 operations cas succeeded");
+    assert_eq!(why(&undecided_results(), Check::Stats), "not one of 1 operations cas succeeded");
     let wanted = Some(Availability::Total);
     let unavailable =
-        Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..results_without_checker() };
+        Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..undecided_results() };
     let expected = "92.5 % of the operations succeeded, less than was demanded";
     assert_eq!(why(&unavailable, Check::Availability), expected);
     let violations = vec![violation("lost", "one"), violation("failed", "two")];
@@ -197,14 +185,11 @@ fn written(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&
     let root = tempfile::tempdir().expect("a folder");
     let mut store = Store::create(root.path(), "g-set");
     let line = "-w g-set --node-count 2 --seed 7 --latency-dist uniform --latency 3";
-    let options = Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
-    let history: History = history.parse().expect("a history");
+    let config = &Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
     let (counts, journal) = (network.counts(), network.take_journal(Time::from_millis(2)));
-    let verdict = Some(Verdict::True);
-    let (history, journal, counts, options) = (&history, &journal, &counts, &options);
-    let throughput = &Throughput::default();
-    let run = Run { history, journal, counts, results: None, options, throughput, verdict, remarks };
-    write(&run, &mut store);
+    let outcome = &Outcome { history: history.parse().expect("a history"), counts, journal, ..Outcome::default() };
+    let run = Run { outcome, results: None, config, verdict: Some(Verdict::True), remarks };
+    store.write_page(&run);
     assert!(store.missing().is_empty(), "{:?}", store.missing());
     move |name| {
         let _kept = &root;

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
 use super::NodeFactory;
-use super::discount::{Loss, discounted, node_of};
+use super::discount::{discounted, node_of};
 use super::failure::{Failure, Judgement, quote};
 use super::scenario::Scenario;
-use crate::workbench::check::{self, Unjudgeable, check_workload, net, set_full};
+use crate::workbench::check::{self, Unjudgeable, net, set_full};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::nemesis::Fault;
-use crate::workbench::test::{Convergence, Difference, Outcome, TestConfig, Unwatched, run};
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::test::{Convergence, Difference, Extended, Outcome, TestConfig, Unwatched, run};
+use crate::workbench::workload::{Agreement, Loss};
 
 /// The outcome of a scenario.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,22 +65,21 @@ pub fn run_case(scenario: &Scenario, nodes: &NodeFactory<'_>) -> CaseOutcome {
         Ok(cluster) => cluster,
         Err(error) => return CaseOutcome::broken(error),
     };
-    let mut workload = options.workload.begin(&options.terms());
-    match run(&options, &mut *workload, &mut cluster, &mut Unwatched) {
+    match run(&options, &mut cluster, &mut Unwatched) {
         Ok(outcome) => checked(outcome, &options),
         Err(error) => CaseOutcome::broken(error.to_string()),
     }
 }
 
 fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
-    let Outcome { history, counts, muted, convergence, .. } = outcome;
-    let history: History = history.into_iter().collect();
+    let Outcome { history, counts, extended: Extended { muted, convergence, .. }, .. } = outcome;
     let models = options.consistency_models.clone();
-    let loss = if options.nemesis.contains(&Fault::Kill) { Loss::of(options.workload) } else { Loss::Nothing };
+    let killed = options.nemesis.contains(&Fault::Kill);
+    let loss = if killed { options.workload.descriptor().swarm.loss } else { Loss::Nothing };
     let discounted = if loss == Loss::Nothing { None } else { Some(discounted(&history, options)) };
     let judged = discounted.as_ref().filter(|_| loss == Loss::Values).unwrap_or(&history);
     let check_options = check::Options { consistency_models: models, ..check::Options::default() };
-    let check = |history: &History| check_workload(options.workload.name(), history, &check_options);
+    let check = |history: &History| options.workload.check(history, &check_options);
     let reports = check(judged).and_then(|report| {
         let order_discounted = discounted.as_ref().filter(|_| loss == Loss::Order).map(check).transpose()?;
         let extended = order_discounted.as_ref().unwrap_or(&report);
@@ -122,15 +121,11 @@ fn difference(convergence: &Convergence) -> Option<Failure> {
     Some(Failure::new(kind, format!("the replicas differ in the end: {}", quote(&first.to_string()))))
 }
 
-/// Whether the workload ends with a read by every client, for which all replicas must return the same.
-fn has_final_reads(workload: WorkloadKind) -> bool {
-    matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::PnCounter)
-}
-
 /// The failure of replicas that had not converged at the final reads, ten seconds after the heal, or had lost
 /// acknowledged values; the comparison of the replicas is ten seconds later and does not look for lost values.
 fn divergence(history: &History, options: &TestConfig) -> Option<Failure> {
-    if !has_final_reads(options.workload) {
+    let expected = options.workload.descriptor().swarm.final_reads;
+    if expected == Agreement::None {
         return None;
     }
     let reads: Vec<_> = history.pairs().filter(|(begun, _)| begun.f == "read").collect();
@@ -156,7 +151,7 @@ fn divergence(history: &History, options: &TestConfig) -> Option<Failure> {
     let acknowledged = history.client_ops().map(|(_, op)| op);
     let mut acknowledged = acknowledged.filter(|op| matches!(&*op.f, "add" | "broadcast") && op.kind == OpKind::Ok);
     let missing = acknowledged.find(|op| {
-        options.workload != WorkloadKind::PnCounter && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
+        expected == Agreement::Complete && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
     })?;
     let description =
         format!("{}, which {} acknowledged, is read nowhere after the heal", missing.value, node(missing));

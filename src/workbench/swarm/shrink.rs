@@ -52,37 +52,29 @@ pub(super) fn shrink(failing: &Scenario, failure: &Failure, run: impl Fn(&Scenar
 /// The scenarios that are simpler in one parameter.
 fn simpler(from: &Scenario) -> Vec<Scenario> {
     let mut all = Vec::new();
+    let mut with = |change: &dyn Fn(&mut Scenario)| {
+        let mut changed = from.clone();
+        change(&mut changed);
+        all.extend(Some(changed).filter(|changed| changed != from));
+    };
     for fault in &from.faults {
-        let faults = from.faults.iter().copied().filter(|other| other != fault).collect();
-        all.push(Scenario { faults, ..from.clone() });
+        with(&|scenario| scenario.faults.retain(|other| other != fault));
     }
-    if from.loss_percent > 0 {
-        all.push(Scenario { loss_percent: 0, ..from.clone() });
-    }
-    if from.duplication_percent > 0 {
-        all.push(Scenario { duplication_percent: 0, ..from.clone() });
-    }
-    if from.jitter != Jitter::None {
-        all.push(Scenario { jitter: Jitter::None, ..from.clone() });
-    }
+    with(&|scenario| scenario.loss_percent = 0);
+    with(&|scenario| scenario.duplication_percent = 0);
+    with(&|scenario| scenario.jitter = Jitter::None);
     for nodes in steps(from.nodes as u64, 2) {
-        all.push(Scenario { nodes: usize::try_from(nodes).unwrap_or(from.nodes), ..from.clone() });
+        with(&|scenario| scenario.nodes = usize::try_from(nodes).unwrap_or(from.nodes));
     }
     for time_limit_s in steps(from.time_limit_s, 1) {
-        all.push(Scenario { time_limit_s, ..from.clone() });
+        with(&|scenario| scenario.time_limit_s = time_limit_s);
     }
     for rate in steps(from.rate.into(), 1) {
-        all.push(Scenario { rate: u32::try_from(rate).unwrap_or(from.rate), ..from.clone() });
+        with(&|scenario| scenario.rate = u32::try_from(rate).unwrap_or(from.rate));
     }
-    if from.shape != Shape::Constant {
-        all.push(Scenario { shape: Shape::Constant, ..from.clone() });
-    }
-    if from.latency_ms > 0 {
-        all.push(Scenario { latency_ms: 0, shape: Shape::Constant, ..from.clone() });
-    }
-    if from.delivery == Delivery::Free {
-        all.push(Scenario { delivery: Delivery::Held, ..from.clone() });
-    }
+    with(&|scenario| scenario.shape = Shape::Constant);
+    with(&|scenario| (scenario.latency_ms, scenario.shape) = (0, Shape::Constant));
+    with(&|scenario| scenario.delivery = Delivery::Held);
     all
 }
 

@@ -5,7 +5,6 @@ mod mutants;
 use super::*;
 use crate::workbench::cli::BAD_ARGUMENTS;
 use crate::workbench::cli::tests::gloomers;
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::report::finish::VALID;
@@ -17,7 +16,7 @@ fn swarm(workload: WorkloadKind, seeds: u64, jobs: usize) -> Swarm {
 
 /// The nodes of this crate.
 fn builtin_nodes(workload: WorkloadKind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
-    let builtin = Builtin::of(workload);
+    let builtin = workload.node();
     move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
 }
 
@@ -202,11 +201,9 @@ fn history(scenario: &Scenario) -> Vec<u8> {
     let config = scenario.config();
     let mut nodes =
         builtin_nodes(config.workload)(config.nodes.len(), config.seed, &config.arguments).expect("valid arguments");
-    let mut workload = config.workload.begin(&config.terms());
-    let outcome = run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");
-    let history: crate::workbench::history::History = outcome.history.into_iter().collect();
+    let outcome = run(&config, &mut nodes, &mut Unwatched).expect("it runs");
     let mut bytes = Vec::new();
-    history.write_edn(&mut bytes).expect("memory takes it");
+    outcome.history.write(crate::workbench::history::Format::Edn, &mut bytes).expect("memory takes it");
     bytes
 }
 

@@ -37,7 +37,6 @@ enum Reason {
 pub(super) struct Window {
     /// Its calls, including the violating one, by invocation.
     pub(super) calls: Vec<usize>,
-    /// The violating call.
     pub(super) culprit: usize,
     /// Its first position in the history.
     pub(super) begin: usize,

@@ -12,7 +12,7 @@ const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, 
 
 /// The list of workloads for the help, a line each.
 pub(in crate::workbench::cli) fn workloads() -> String {
-    let line = |kind: WorkloadKind| format!("\n  {:<16} {}", kind.name(), kind.about());
+    let line = |kind: WorkloadKind| format!("\n  {:<16} {}", kind.name(), kind.descriptor().about);
     format!("Workloads:{}", WorkloadKind::ALL.map(line).concat())
 }
 

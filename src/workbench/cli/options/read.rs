@@ -7,7 +7,6 @@ use super::arguments::{JudgementArguments, TestArguments};
 use super::{Options, Rejection, did_you_mean};
 use crate::time::Duration;
 use crate::workbench::check::{Availability, txn};
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::can_trace;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
@@ -209,7 +208,7 @@ fn node_problem(workload: WorkloadKind, arguments: &TestArguments) -> Option<Str
     match (&arguments.bin, arguments.virtual_time) {
         (Some(_), true) => can_trace().err(),
         (Some(_), false) => None,
-        (None, _) => Builtin::of(workload).check(&arguments.arguments).err(),
+        (None, _) => workload.node().check(&arguments.arguments).err(),
     }
 }
 

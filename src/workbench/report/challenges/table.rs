@@ -26,7 +26,6 @@ pub struct Table(pub Form);
 
 impl Table {
     /// The header.
-    #[must_use]
     pub fn head(self) -> String {
         let titles = self.line(COLUMNS.map(str::to_owned));
         match self.0 {
@@ -36,7 +35,6 @@ impl Table {
     }
 
     /// The line of a challenge; `None` for one that could not be run.
-    #[must_use]
     pub fn row(self, challenge: &Challenge, attempt: Option<&Attempt>) -> String {
         let command = challenge.command();
         let command = if self.0 == Form::Markdown { format!("`{command}`") } else { command };

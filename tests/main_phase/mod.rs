@@ -1,6 +1,5 @@
-//! The claim that clients continue until the time limit: every workload, and when operations were invoked.
+//! Every workload on its smallest cluster, with the concurrency that it needs, and when operations are invoked.
 
-/// Every workload on its smallest cluster, with the concurrency that it needs.
 pub(crate) const WORKLOADS: [&str; 10] = [
     "-w echo --node-count 1",
     "-w unique-ids --node-count 1",
@@ -14,8 +13,8 @@ pub(crate) const WORKLOADS: [&str; 10] = [
     "-w txn-rw-register --node-count 2 --concurrency 2n",
 ];
 
-/// The times before `end_s` at which operations were invoked, in seconds, from the text of a `history.edn`.
-pub(crate) fn invocations_s(history: &str, end_s: f64) -> Vec<f64> {
+/// When clients began operations before `end_s`, in seconds.
+pub(crate) fn begun_s(history: &str, end_s: f64) -> Vec<f64> {
     let invocations = history.lines().filter(|line| line.contains(":type :invoke"));
     let times = invocations.map(|line| {
         let (_, rest) = line.split_once(":time ").expect("each operation has a time");

@@ -1,6 +1,7 @@
-//! Interns elements as dense ids, in the order of their first appearance.
+//! Interns values: gives them dense ids, in the order of their first appearance.
 
 use std::collections::HashMap;
+use std::ops::Index;
 
 use crate::workbench::edn::{Identity, Value};
 
@@ -8,25 +9,26 @@ use crate::workbench::edn::{Identity, Value};
 /// and a full table takes four megabytes.
 const TABLE_SIZE: usize = 1 << 20;
 
-/// No element.
+/// No id.
 const NONE: u32 = u32::MAX;
 
-#[derive(Default)]
-pub(in super::super) struct Ids {
+/// Values by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Interner {
+    values: Vec<Value>,
     /// The id of each small integer, or [`NONE`].
     small: Vec<u32>,
     others: HashMap<Identity, usize>,
-    count: usize,
 }
 
-impl Ids {
+impl Interner {
     /// The id of a value, which gets the next one if it is new.
-    pub(in super::super) fn intern(&mut self, value: &Value) -> usize {
+    pub(super) fn intern(&mut self, value: &Value) -> usize {
         if let Some(id) = self.of(value) {
             return id;
         }
-        let id = self.count;
-        self.count += 1;
+        let id = self.values.len();
+        self.values.push(value.clone());
         match (value.as_int().and_then(small), u32::try_from(id)) {
             (Some(index), Ok(number)) if number != NONE => {
                 if self.small.len() <= index {
@@ -34,11 +36,12 @@ impl Ids {
                 }
                 self.small[index] = number;
             }
-            _ => {
-                self.others.insert(value.identity(), id);
-            }
+            _ => drop(self.others.insert(value.identity(), id)),
         }
         id
+    }
+    pub(super) fn values(&self) -> &[Value] {
+        &self.values
     }
 
     pub(super) fn of(&self, value: &Value) -> Option<usize> {
@@ -56,6 +59,14 @@ impl Ids {
     }
 }
 
+impl Index<usize> for Interner {
+    type Output = Value;
+
+    fn index(&self, id: usize) -> &Value {
+        &self.values[id]
+    }
+}
+
 fn small(int: i64) -> Option<usize> {
     usize::try_from(int).ok().filter(|index| *index < TABLE_SIZE)
 }
@@ -65,8 +76,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_values_share_a_number_and_numbers_are_dense() {
-        let mut ids = Ids::default();
+    fn equal_values_share_an_id_and_ids_are_dense() {
+        let mut ids = Interner::default();
         let values = [Value::Int(5), Value::Int(-1), Value::Int(1 << 40), Value::str("5"), Value::ints(vec![5])];
         for (id, value) in values.iter().enumerate() {
             assert_eq!(ids.of(value), None);

@@ -3,10 +3,10 @@
 
 use thiserror::Error;
 
+use super::{Descriptor, WorkloadKind};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::quote::cut;
-use crate::workbench::workload::WorkloadKind;
 
 /// The maximum length of a quoted value, in characters.
 const QUOTED: usize = 60;
@@ -38,7 +38,7 @@ pub enum Foreign {
 /// # Errors
 /// If there are none, or others.
 pub fn admit(workload: WorkloadKind, history: &History) -> Result<(), Foreign> {
-    let foreign = |workload| history.client_ops().map(|(_, op)| op).find(|op| !belongs(workload, op));
+    let foreign = |kind: WorkloadKind| history.client_ops().map(|(_, op)| op).find(|op| !(kind.descriptor().owns)(op));
     if history.client_ops().next().is_none() {
         return Err(Foreign::Empty);
     }
@@ -46,90 +46,51 @@ pub fn admit(workload: WorkloadKind, history: &History) -> Result<(), Foreign> {
     let others: Vec<_> =
         WorkloadKind::ALL.into_iter().filter(|kind| foreign(*kind).is_none()).map(WorkloadKind::name).collect();
     let others = if others.is_empty() { String::new() } else { format!("; it may be one of {}", others.join(", ")) };
+    let &Descriptor { name: workload, operations: known, .. } = workload.descriptor();
     let text = format!(":{} :{} {}", op.kind.name(), op.f, cut(&op.value.to_string(), QUOTED));
-    Err(Foreign::Operation { index: op.index, op: text, workload: workload.name(), known: known(workload), others })
+    Err(Foreign::Operation { index: op.index, op: text, workload, known, others })
 }
 
-const fn known(workload: WorkloadKind) -> &'static str {
-    match workload {
-        WorkloadKind::Echo => ":echo",
-        WorkloadKind::UniqueIds => ":generate",
-        WorkloadKind::Broadcast => ":broadcast with a value and :read of a list",
-        WorkloadKind::GSet => ":add with an element and :read of a list",
-        WorkloadKind::GCounter => ":add with an integer not below 0 and :read of an integer",
-        WorkloadKind::PnCounter => ":add with an integer and :read of an integer",
-        WorkloadKind::Kafka => {
-            ":send, :poll and :txn with lists of [:send key message] and [:poll messages], :assign and :crash"
-        }
-        WorkloadKind::LinKv => ":read [key value], :write [key value] and :cas [key [from to]]",
-        WorkloadKind::TxnListAppend => ":txn with a list of [:r key elements] and [:append key element]",
-        WorkloadKind::TxnRwRegister => ":txn with a list of [:r key value] and [:w key value]",
-    }
+/// Whether an operation is a read, with a result that passes if it has one.
+pub(super) fn is_read(op: &Op, passes: fn(&Value) -> bool) -> bool {
+    op.f == "read" && (op.kind != OpKind::Ok || passes(&op.value))
 }
 
-/// Whether an operation is one of a workload.
-fn belongs(workload: WorkloadKind, op: &Op) -> bool {
-    let (f, value) = (&*op.f, &op.value);
-    let seen = |is: fn(&Value) -> bool| op.kind != OpKind::Ok || is(value);
-    match workload {
-        WorkloadKind::Echo => f == "echo",
-        WorkloadKind::UniqueIds => f == "generate",
-        WorkloadKind::Broadcast => f == "broadcast" || f == "read" && seen(is_list_or_nil),
-        WorkloadKind::GSet => f == "add" || f == "read" && seen(is_list_or_nil),
-        WorkloadKind::GCounter => match f {
-            "add" => is_integer(value) && value.as_int().is_none_or(|delta| delta >= 0),
-            _ => f == "read" && seen(is_integer),
-        },
-        WorkloadKind::PnCounter => f == "add" && is_integer(value) || f == "read" && seen(is_integer),
-        WorkloadKind::Kafka => match f {
-            "send" | "poll" | "txn" => each(value, |step| matches!(verb(step), Some("send" | "poll"))),
-            _ => matches!(f, "assign" | "subscribe" | "crash" | "debug-topic-partitions"),
-        },
-        WorkloadKind::LinKv => match f {
-            "read" | "write" => count(value) == Some(2),
-            _ => f == "cas" && count(value) == Some(2) && item(value, 1).is_some_and(|pair| count(&pair) == Some(2)),
-        },
-        WorkloadKind::TxnListAppend => f == "txn" && each(value, |step| is_step(step, "append", is_list_or_nil)),
-        WorkloadKind::TxnRwRegister => f == "txn" && each(value, |step| is_step(step, "w", |_| true)),
-    }
+/// Whether an operation is a transaction of reads, whose results pass, and of writes of this name.
+pub(super) fn is_txn(op: &Op, write: &str, passes: fn(&Value) -> bool) -> bool {
+    let is_step = |step: &Value| {
+        let of_read = || verb(step) == Some("r") && item(step, 2).is_some_and(|value| passes(&value));
+        count(step) == Some(3) && (verb(step) == Some(write) || of_read())
+    };
+    op.f == "txn" && each(&op.value, is_step)
 }
 
-fn is_step(step: &Value, write: &str, seen: fn(&Value) -> bool) -> bool {
-    let of_write = verb(step) == Some(write);
-    let of_read = verb(step) == Some("r") && item(step, 2).is_some_and(|value| seen(&value));
-    count(step) == Some(3) && (of_write || of_read)
-}
-
-fn is_integer(value: &Value) -> bool {
-    matches!(value, Value::Int(_) | Value::Big(_))
-}
-
-fn is_list_or_nil(value: &Value) -> bool {
+pub(super) fn is_list_or_nil(value: &Value) -> bool {
     value.is_nil() || value.items().is_some()
 }
 
 /// Whether a value is a list, and each element passes.
-fn each(value: &Value, passes: impl Fn(&Value) -> bool) -> bool {
+pub(super) fn each(value: &Value, passes: impl Fn(&Value) -> bool) -> bool {
     value.items().is_some_and(|mut items| items.all(|item| passes(&item)))
 }
 
-fn count(value: &Value) -> Option<usize> {
+pub(super) fn count(value: &Value) -> Option<usize> {
     value.items().map(|items| items.len())
 }
 
-fn item(value: &Value, place: usize) -> Option<std::borrow::Cow<'_, Value>> {
+pub(super) fn item(value: &Value, place: usize) -> Option<std::borrow::Cow<'_, Value>> {
     value.items()?.nth(place)
 }
 
 /// The keyword with which a step begins.
-fn verb(step: &Value) -> Option<&str> {
+pub(super) fn verb(step: &Value) -> Option<&str> {
     if let Value::Vector(parts) | Value::List(parts) = step { parts.first()?.as_keyword() } else { None }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::history;
     use super::*;
+    use crate::workbench::check::tests::history;
 
     fn refused(workload: WorkloadKind, lines: &[&str]) -> String {
         admit(workload, &history(lines)).expect_err("foreign").to_string()

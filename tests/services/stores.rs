@@ -1,8 +1,9 @@
 //! The services by themselves: what each may answer, and how often it does.
 
+use chacha20::ChaCha8Rng;
+use gossip_gloomers::simulation::Services;
+use gossip_gloomers::time::Time;
 use rand::SeedableRng as _;
-
-use super::*;
 
 const LIN: usize = 0;
 const SEQ: usize = 1;
@@ -207,9 +208,9 @@ fn who_last_read_an_old_state_is_known_with_the_times_of_the_state_and_of_the_re
         match told {
             Some(40) => return assert_eq!(stale, []),
             told => {
-                let (reader, StaleRead { state, read }) = stale[0];
-                assert_eq!((reader, read), ("n2", bench.1));
-                assert_eq!(state, Time::from_millis(told.unwrap_or_default() * 1_000));
+                let (reader, stale_read) = stale[0];
+                assert_eq!((reader, stale_read.read), ("n2", bench.1));
+                assert_eq!(stale_read.state, Time::from_millis(told.unwrap_or_default() * 1_000));
             }
         }
     }

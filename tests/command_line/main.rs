@@ -2,6 +2,9 @@
 
 #![cfg(feature = "workbench")]
 
+mod check;
+mod test;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -49,6 +52,7 @@ fn bad_command_lines_exit_with_254_before_anything_starts() {
         "check / -w echo",
         "swarm -w ecko",
         "challenges --reel",
+        "challenges --seed x",
         "node",
         "node ecko",
     ] {

@@ -4,120 +4,105 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::drawn::{Drawn, End, Mop, Txn};
+use super::database::{Mop, Txn};
+use crate::workbench::check::Verdict;
+use crate::workbench::history::OpKind;
 
-const WW: u8 = 1;
-const WR: u8 = 2;
-const RW: u8 = 4;
+pub(super) const WW: u8 = 1;
+pub(super) const WR: u8 = 2;
+pub(super) const RW: u8 = 4;
 const PROCESS: u8 = 8;
 const REALTIME: u8 = 16;
 
-/// A consistency model: what it forbids beside cycles, the edges of forbidden cycles, and whether two read-write edges
-/// that follow each other excuse one.
+/// Anomalies other than cycles: two that every model forbids, five more that most do, and two that some do.
+const FORBIDDEN: [&str; 7] =
+    ["duplicate-elements", "cyclic-versions", "G1a", "G1b", "dirty-update", "incompatible-order", "future-read"];
+const INTERNAL: &str = "internal";
+const LOST_UPDATE: &str = "lost-update";
+
+/// A consistency model: how many of [`FORBIDDEN`] it forbids and what else, the edges of forbidden cycles, and whether
+/// two read-write edges that follow each other excuse one.
 pub(super) struct Model {
     pub(super) name: &'static str,
-    forbidden: &'static [&'static str],
+    forbidden: usize,
+    others: &'static [&'static str],
     edges: u8,
     excuses: bool,
 }
 
-const UNCOMMITTED: &[&str] = &["duplicate-elements", "cyclic-versions"];
-const COMMITTED: &[&str] =
-    &["duplicate-elements", "cyclic-versions", "G1a", "G1b", "dirty-update", "incompatible-order", "future-read"];
-const ATOMIC: &[&str] = &[
-    "duplicate-elements",
-    "cyclic-versions",
-    "G1a",
-    "G1b",
-    "dirty-update",
-    "incompatible-order",
-    "future-read",
-    "internal",
-];
-const UPDATES: &[&str] = &[
-    "duplicate-elements",
-    "cyclic-versions",
-    "G1a",
-    "G1b",
-    "dirty-update",
-    "incompatible-order",
-    "future-read",
-    "lost-update",
-];
-const ALL: &[&str] = &[
-    "duplicate-elements",
-    "cyclic-versions",
-    "G1a",
-    "G1b",
-    "dirty-update",
-    "incompatible-order",
-    "future-read",
-    "internal",
-    "lost-update",
-];
-
-const fn model(name: &'static str, forbidden: &'static [&'static str], edges: u8, excuses: bool) -> Model {
-    Model { name, forbidden, edges, excuses }
+const fn model(name: &'static str, others: &'static [&'static str], edges: u8, excuses: bool) -> Model {
+    Model { name, forbidden: FORBIDDEN.len(), others, edges, excuses }
 }
 
 /// Protocol §13.7.
 pub(super) const MODELS: [Model; 11] = [
-    model("read-uncommitted", UNCOMMITTED, WW, false),
-    model("read-committed", COMMITTED, WW | WR, false),
-    model("read-atomic", ATOMIC, WW | WR, false),
-    model("cursor-stability", UPDATES, WW | WR, false),
-    model("parallel-snapshot-isolation", ALL, WW | WR, false),
-    model("repeatable-read", UPDATES, WW | WR | RW, false),
-    model("snapshot-isolation", ALL, WW | WR | RW, true),
-    model("serializable", ALL, WW | WR | RW, false),
-    model("strong-session-serializable", ALL, WW | WR | RW | PROCESS, false),
-    model("strong-snapshot-isolation", ALL, WW | WR | RW | REALTIME, true),
-    model("strict-serializable", ALL, WW | WR | RW | REALTIME, false),
+    Model { forbidden: 2, ..model("read-uncommitted", &[], WW, false) },
+    model("read-committed", &[], WW | WR, false),
+    model("read-atomic", &[INTERNAL], WW | WR, false),
+    model("cursor-stability", &[LOST_UPDATE], WW | WR, false),
+    model("parallel-snapshot-isolation", &[INTERNAL, LOST_UPDATE], WW | WR, false),
+    model("repeatable-read", &[LOST_UPDATE], WW | WR | RW, false),
+    model("snapshot-isolation", &[INTERNAL, LOST_UPDATE], WW | WR | RW, true),
+    model("serializable", &[INTERNAL, LOST_UPDATE], WW | WR | RW, false),
+    model("strong-session-serializable", &[INTERNAL, LOST_UPDATE], WW | WR | RW | PROCESS, false),
+    model("strong-snapshot-isolation", &[INTERNAL, LOST_UPDATE], WW | WR | RW | REALTIME, true),
+    model("strict-serializable", &[INTERNAL, LOST_UPDATE], WW | WR | RW | REALTIME, false),
 ];
 
 impl Model {
     pub(super) fn forbids_every_cycle(&self) -> bool {
-        self.edges & RW != 0 && !self.excuses && self.forbidden.contains(&"internal")
+        self.edges & RW != 0 && !self.excuses && self.others.contains(&INTERNAL)
+    }
+
+    fn forbids(&self, anomaly: &str) -> bool {
+        FORBIDDEN[..self.forbidden].iter().chain(self.others).any(|name| *name == anomaly)
     }
 }
 
-/// Whether the first kind of cycle is a case of the second.
+/// The classes of cycles: those of read-write edges by the number of these, in the order of implication, and the others;
+/// each without an order, with that of processes, and with that of time.
+const CLASSES: [&[[&str; 3]]; 2] = [
+    &[["G0", "G0-process", "G0-realtime"], ["G1c", "G1c-process", "G1c-realtime"]],
+    &[
+        ["G-single-item", "G-single-item-process", "G-single-item-realtime"],
+        ["G-nonadjacent-item", "G-nonadjacent-item-process", "G-nonadjacent-item-realtime"],
+        ["G2-item", "G2-item-process", "G2-item-realtime"],
+    ],
+];
+
+/// Whether the first class of cycles is a case of the second.
 pub(super) fn implies(case: &str, general: &str) -> bool {
-    let parts = |name: &str| {
-        let (base, order) = match (name.strip_suffix("-process"), name.strip_suffix("-realtime")) {
-            (Some(base), _) => (base.to_owned(), 1),
-            (_, Some(base)) => (base.to_owned(), 2),
-            (None, None) => (name.to_owned(), 0),
-        };
-        let chains = [&["G0", "G1c"][..], &["G-single-item", "G-nonadjacent-item", "G2-item"]];
-        let place = |chain: &&[&str]| chain.iter().position(|link| *link == base);
-        (chains.iter().position(|chain| place(chain).is_some()), chains.iter().find_map(place), order)
+    let order = |names: &[&str; 3], name: &str| names.iter().position(|other| *other == name);
+    let place = |chain: &[[&str; 3]], name: &str| {
+        chain.iter().enumerate().find_map(|(class, names)| Some((class, order(names, name)?)))
     };
-    let ((chain, place, order), (other_chain, other_place, other_order)) = (parts(case), parts(general));
-    case != general && chain == other_chain && place <= other_place && order <= other_order
+    let implies = |chain: &&[[&str; 3]]| match (place(chain, case), place(chain, general)) {
+        (Some((class, order)), Some((other_class, other_order))) => class <= other_class && order <= other_order,
+        _ => false,
+    };
+    case != general && CLASSES.iter().any(implies)
 }
 
 /// What is wrong with a history.
 pub(super) struct Naive {
-    /// None if it cannot be told.
-    pub(super) verdict: Option<bool>,
-    /// Whether there is nothing to be said about anomalies.
+    pub(super) verdict: Verdict,
+    /// Whether nothing can be said about anomalies.
     pub(super) is_undecidable: bool,
-    /// What is to be reported beside cycles.
-    pub(super) reported: BTreeSet<String>,
-    /// Every class of cycles that there is.
-    pub(super) cycles: BTreeSet<String>,
-    /// What only we look for.
-    pub(super) ours: BTreeSet<String>,
+    /// The anomalies to report other than cycles.
+    pub(super) reported: BTreeSet<&'static str>,
+    /// Every class of cycles that occurs.
+    pub(super) cycles: BTreeSet<&'static str>,
+    /// The anomalies that Maelstrom does not detect.
+    pub(super) extended: BTreeSet<&'static str>,
 }
 
 impl Naive {
-    /// None if two longest lists of a key differ, so that either may count as its order.
-    pub(super) fn new(drawn: &Drawn, model: &Model) -> Option<Self> {
-        let history = History { txns: &drawn.txns };
-        let mut graph = Graph::new(drawn.txns.len(), drawn.is_list);
+    /// `None` if two longest lists of a key differ, so that either may count as its order.
+    pub(super) fn new(txns: &[Txn], is_list: bool, model: &Model) -> Option<Self> {
+        let history = History { txns };
+        let mut graph = Graph::new(txns.len(), is_list);
         let mut others = BTreeSet::new();
-        let is_undecidable = if drawn.is_list {
+        let is_undecidable = if is_list {
             let orders = history.orders()?;
             history.list_anomalies(&orders, &mut others);
             history.list_edges(&orders, &mut graph);
@@ -128,23 +113,22 @@ impl Naive {
         };
         history.anomalies(&mut others);
         history.order_edges(model.edges, &mut graph);
-        others.retain(|name| model.forbidden.contains(name));
+        others.retain(|name| model.forbids(name));
         let is_bad = !others.is_empty() || graph.has_cycle(model.edges, model.excuses);
         let verdict = match (is_undecidable, is_bad, graph.is_empty) {
-            (true, _, _) => None,
-            (false, true, _) => Some(false),
-            (false, false, true) if drawn.is_list => None,
-            (false, false, is_empty) => Some(!is_empty),
+            (false, true, _) => Verdict::False,
+            (false, false, false) => Verdict::True,
+            (false, false, true) if !is_list => Verdict::False,
+            _ => Verdict::Unknown,
         };
-        let empty = graph.is_empty.then_some("empty-transaction-graph");
-        let reported = others.into_iter().chain(empty).map(str::to_owned).collect();
-        let ours = [("changed-answer", history.is_changed()), ("invented-value", history.is_invented())];
-        let ours = ours.into_iter().filter(|(_, found)| *found).map(|(name, _)| name.to_owned()).collect();
-        Some(Self { verdict, is_undecidable, reported, cycles: graph.cycles(), ours })
+        others.extend(graph.is_empty.then_some("empty-transaction-graph"));
+        let extended = [("changed-answer", history.is_changed()), ("invented-value", history.is_invented())];
+        let extended = extended.into_iter().filter(|(_, found)| *found).map(|(name, _)| name).collect();
+        Some(Self { verdict, is_undecidable, reported: others, cycles: graph.cycles(), extended })
     }
 }
 
-struct Graph {
+pub(super) struct Graph {
     labels: Vec<Vec<u8>>,
     preference: [u8; 5],
     is_empty: bool,
@@ -156,7 +140,7 @@ impl Graph {
         Self { labels: vec![vec![0; count]; count], preference, is_empty: true }
     }
 
-    fn add(&mut self, from: usize, to: usize, label: u8) {
+    pub(super) fn add(&mut self, from: usize, to: usize, label: u8) {
         self.is_empty = false;
         if from != to || label == WR {
             self.labels[from][to] |= label;
@@ -189,7 +173,7 @@ impl Graph {
         (0..2 * count).any(|state| ways[state][state])
     }
 
-    fn cycles(&self) -> BTreeSet<String> {
+    fn cycles(&self) -> BTreeSet<&'static str> {
         let mut found = BTreeSet::new();
         for start in 0..self.labels.len() {
             self.extend(&mut vec![start], &mut Vec::new(), &mut found);
@@ -198,7 +182,7 @@ impl Graph {
     }
 
     /// Adds the classes of the cycles that go on from a path and back to its beginning.
-    fn extend(&self, path: &mut Vec<usize>, labels: &mut Vec<u8>, found: &mut BTreeSet<String>) {
+    fn extend(&self, path: &mut Vec<usize>, labels: &mut Vec<u8>, found: &mut BTreeSet<&'static str>) {
         let from = path[path.len() - 1];
         for to in 0..self.labels.len() {
             let reasons = self.label(from, to, u8::MAX);
@@ -216,29 +200,22 @@ impl Graph {
     }
 }
 
-fn class(labels: &[u8]) -> Option<String> {
-    let count = |wanted: u8| labels.iter().map(|label| usize::from(*label == wanted)).sum::<usize>();
+fn class(labels: &[u8]) -> Option<&'static str> {
+    let count = |wanted: u8| labels.iter().filter(|label| **label == wanted).count();
     let adjacent = (0..labels.len()).any(|at| labels[at] == RW && labels[(at + 1) % labels.len()] == RW);
-    let base = match (count(RW), count(WR), count(WW)) {
-        (1, ..) => "G-single-item",
-        (2.., ..) if adjacent => "G2-item",
-        (2.., ..) => "G-nonadjacent-item",
-        (0, 1.., _) => "G1c",
-        (0, 0, 1..) => "G0",
+    let (chain, class) = match (count(RW), count(WR), count(WW)) {
+        (1, ..) => (1, 0),
+        (2.., ..) => (1, if adjacent { 2 } else { 1 }),
+        (0, 1.., _) => (0, 1),
+        (0, 0, 1..) => (0, 0),
         (0, 0, 0) => return None,
     };
-    let order = if count(REALTIME) > 0 {
-        "-realtime"
-    } else if count(PROCESS) > 0 {
-        "-process"
-    } else {
-        ""
-    };
-    Some(format!("{base}{order}"))
+    let order = if count(REALTIME) > 0 { 2 } else { usize::from(count(PROCESS) > 0) };
+    Some(CLASSES[chain][class][order])
 }
 
 /// From where to where there is a way of at least one step.
-fn closure(count: usize, step: impl Fn(usize, usize) -> bool) -> Vec<Vec<bool>> {
+pub(super) fn closure(count: usize, step: impl Fn(usize, usize) -> bool) -> Vec<Vec<bool>> {
     let mut ways: Vec<Vec<bool>> = (0..count).map(|from| (0..count).map(|to| step(from, to)).collect()).collect();
     for over in 0..count {
         for from in 0..count {
@@ -251,31 +228,28 @@ fn closure(count: usize, step: impl Fn(usize, usize) -> bool) -> Vec<Vec<bool>> 
 }
 
 /// What was read or written: a list, or the one value of a register; none is nil.
-type Seen = Option<Vec<i64>>;
+pub(super) type Seen = Option<Vec<i64>>;
 
 /// Of each key its elements in the order of their appends.
-type Orders = BTreeMap<i64, Vec<i64>>;
+pub(super) type Orders = BTreeMap<i64, Vec<i64>>;
 
 /// The transactions of a history in the order of their ends.
-struct History<'a> {
-    txns: &'a [Txn],
+pub(super) struct History<'a> {
+    pub(super) txns: &'a [Txn],
 }
 
-mod lists;
-mod registers;
-
-fn is_write_of(mop: &Mop, key: i64, value: i64) -> bool {
+pub(super) fn is_write_of(mop: &Mop, key: i64, value: i64) -> bool {
     mop.write && mop.key == key && mop.value == Some(vec![value])
 }
 
 impl<'a> History<'a> {
-    fn ended(&self, how: End) -> impl Iterator<Item = (usize, &'a Txn)> {
-        self.txns.iter().enumerate().filter(move |(_, txn)| txn.end == how)
+    pub(super) fn ended(&self, kind: OpKind) -> impl Iterator<Item = (usize, &'a Txn)> {
+        self.txns.iter().enumerate().filter(move |(_, txn)| txn.kind == kind)
     }
 
     /// Every read of an acknowledged transaction: its transaction, its place, and what it is of.
-    fn reads(&self) -> impl Iterator<Item = (&'a Txn, usize, &'a Mop)> {
-        self.ended(End::Ok).flat_map(|(_, txn)| {
+    pub(super) fn reads(&self) -> impl Iterator<Item = (&'a Txn, usize, &'a Mop)> {
+        self.ended(OpKind::Ok).flat_map(|(_, txn)| {
             let reads = txn.ended.iter().enumerate().filter(|(_, mop)| !mop.write);
             reads.map(move |(place, mop)| (txn, place, mop))
         })
@@ -285,7 +259,7 @@ impl<'a> History<'a> {
         for (reader, _, read) in self.reads() {
             let seen = read.value.as_deref().unwrap_or_default();
             let failed = |value: &i64| {
-                self.ended(End::Fail).any(|(_, txn)| txn.ended.iter().any(|mop| is_write_of(mop, read.key, *value)))
+                self.ended(OpKind::Fail).any(|(_, txn)| txn.ended.iter().any(|mop| is_write_of(mop, read.key, *value)))
             };
             if seen.iter().any(failed) {
                 found.insert("G1a");
@@ -295,8 +269,8 @@ impl<'a> History<'a> {
                 found.insert("G1b");
             }
         }
-        for (one, a) in self.ended(End::Ok) {
-            for (other, b) in self.ended(End::Ok) {
+        for (one, a) in self.ended(OpKind::Ok) {
+            for (other, b) in self.ended(OpKind::Ok) {
                 let update = |key: i64| updated(a, key).is_some() && updated(a, key) == updated(b, key);
                 if one < other && (1..=3).any(update) {
                     found.insert("lost-update");
@@ -316,15 +290,15 @@ impl<'a> History<'a> {
     }
 
     fn order_edges(&self, allowed: u8, graph: &mut Graph) {
-        for (from, a) in self.ended(End::Ok) {
+        for (from, a) in self.ended(OpKind::Ok) {
             for (to, b) in self.txns.iter().enumerate() {
                 let before = |a: &Txn, b: &Txn| a.ended_at < b.began_at;
                 let between = |c: &Txn| before(a, c) && before(c, b);
-                if allowed & REALTIME != 0 && before(a, b) && !self.ended(End::Ok).any(|(_, c)| between(c)) {
+                if allowed & REALTIME != 0 && before(a, b) && !self.ended(OpKind::Ok).any(|(_, c)| between(c)) {
                     graph.add(from, to, REALTIME);
                 }
                 let follows = |b: &Txn| b.process == a.process && b.ended_at > a.ended_at;
-                let next = self.ended(End::Ok).find(|(_, b)| follows(b));
+                let next = self.ended(OpKind::Ok).find(|(_, b)| follows(b));
                 if allowed & PROCESS != 0 && next.is_some_and(|(next, _)| next == to) {
                     graph.add(from, to, PROCESS);
                 }
@@ -336,7 +310,7 @@ impl<'a> History<'a> {
         let shape = |mops: &[Mop]| -> Vec<(bool, i64, Seen)> {
             mops.iter().map(|mop| (mop.write, mop.key, mop.value.clone().filter(|_| mop.write))).collect()
         };
-        self.ended(End::Ok).any(|(_, txn)| shape(&txn.asked) != shape(&txn.ended))
+        self.ended(OpKind::Ok).any(|(_, txn)| shape(&txn.asked) != shape(&txn.ended))
     }
 
     fn is_invented(&self) -> bool {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Graph, History, RW, Seen, WR, WW, closure};
-use crate::workbench::check::txn::tests::differential::drawn::{End, Txn};
+use super::database::Txn;
+use super::naive::{Graph, History, RW, Seen, WR, WW, closure};
+use crate::workbench::history::OpKind;
 
 /// What a transaction reads of a key before it does anything else to it.
 fn first_read(txn: &Txn, key: i64) -> Option<Seen> {
@@ -18,7 +19,7 @@ fn last_write(txn: &Txn, key: i64) -> Option<Seen> {
 impl History<'_> {
     /// The pairs of values of a key of which a transaction read the first and left the second.
     fn follows(&self, key: i64) -> BTreeSet<(Seen, Seen)> {
-        let pairs = self.ended(End::Ok).filter_map(|(_, txn)| Some((first_read(txn, key)?, last_write(txn, key)?)));
+        let pairs = self.ended(OpKind::Ok).filter_map(|(_, txn)| Some((first_read(txn, key)?, last_write(txn, key)?)));
         pairs.filter(|(read, written)| read.is_some() && written.is_some()).collect()
     }
 
@@ -49,13 +50,13 @@ impl History<'_> {
             let follows = if ignore_follows { BTreeSet::new() } else { self.follows(key) };
             let comes_after =
                 |a: &Seen, b: &Seen| b.is_some() && (a.is_none() || follows.contains(&(a.clone(), b.clone())));
-            for (from, a) in self.ended(End::Ok) {
-                for (to, b) in self.ended(End::Ok) {
+            for (from, a) in self.ended(OpKind::Ok) {
+                for (to, b) in self.ended(OpKind::Ok) {
                     let (left, left_later) = (last_write(a, key), last_write(b, key));
                     let (read, read_later) = (first_read(a, key), first_read(b, key));
                     if left.is_some() && left == read_later {
                         graph.add(from, to, WR);
-                        let writers = self.ended(End::Ok).filter(|(_, txn)| last_write(txn, key) == left);
+                        let writers = self.ended(OpKind::Ok).filter(|(_, txn)| last_write(txn, key) == left);
                         is_ambiguous |= writers.count() > 1;
                     }
                     let Some(later) = left_later else { continue };

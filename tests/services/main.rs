@@ -3,6 +3,8 @@
 
 #![cfg(feature = "workbench")]
 
+mod stores;
+
 use std::process::Command;
 
 use serde_json::Value;

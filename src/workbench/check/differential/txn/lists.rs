@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{Graph, History, Orders, RW, WR, WW, is_write_of};
-use crate::workbench::check::txn::tests::differential::drawn::{End, Mop, Txn};
+use super::database::{Mop, Txn};
+use super::naive::{Graph, History, Orders, RW, WR, WW, is_write_of};
+use crate::workbench::history::OpKind;
 
 impl History<'_> {
     /// The order of each key's elements: that of the longest list read, or the only one ever appended where nobody saw
@@ -31,7 +32,7 @@ impl History<'_> {
                 orders.insert(key, order);
                 continue;
             }
-            let possible = self.txns.iter().filter(|txn| txn.end != End::Fail);
+            let possible = self.txns.iter().filter(|txn| txn.kind != OpKind::Fail);
             let appends: Vec<_> =
                 possible.flat_map(|txn| &txn.ended).filter(|mop| mop.write && mop.key == key).collect();
             if let [append] = appends[..] {
@@ -78,10 +79,10 @@ impl History<'_> {
             }
         }
         for (key, order) in orders {
-            let how = |element: &i64| self.writer(*key, *element, |_| true).map(|writer| self.txns[writer].end);
+            let how = |element: &i64| self.writer(*key, *element, |_| true).map(|writer| self.txns[writer].kind);
             let ends: Vec<_> = order.iter().map(how).collect();
-            let failed = ends.iter().position(|end| *end == Some(End::Fail));
-            if failed.is_some_and(|failed| ends[failed..].contains(&Some(End::Ok))) {
+            let failed = ends.iter().position(|end| *end == Some(OpKind::Fail));
+            if failed.is_some_and(|failed| ends[failed..].contains(&Some(OpKind::Ok))) {
                 found.insert("dirty-update");
             }
         }
@@ -93,11 +94,11 @@ impl History<'_> {
     }
 
     pub(super) fn list_edges(&self, orders: &Orders, graph: &mut Graph) {
-        let possible = |txn: &Txn| txn.end != End::Fail;
+        let possible = |txn: &Txn| txn.kind != OpKind::Fail;
         let saw = |txn: &Txn, key: i64, last: Option<i64>| {
             txn.ended.iter().any(|mop| {
                 let seen = mop.value.as_ref().and_then(|list| list.last()).copied();
-                let is_sight = txn.end == End::Ok || mop.value.is_some();
+                let is_sight = txn.kind == OpKind::Ok || mop.value.is_some();
                 !mop.write && mop.key == key && is_sight && seen == last
             })
         };

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use super::*;
-use crate::node::{NodeContext, ReplyTo};
-use crate::outbox::Outbox;
-use crate::requests;
-use crate::wire::Json;
-use crate::workbench::test::Convergence;
+use gossip_gloomers::node::{Node, NodeContext, Options, ReplyTo};
+use gossip_gloomers::nodes::Broadcast;
+use gossip_gloomers::outbox::Outbox;
+use gossip_gloomers::requests;
+use gossip_gloomers::simulation::{Jitter, Shape, Simulation, TestError, Value, Verdict, Workload};
+use gossip_gloomers::time::Duration;
+use gossip_gloomers::wire::Json;
 
 requests! {
     #[derive(Debug)]
@@ -30,7 +31,7 @@ struct Arguments {
     correct: bool,
 }
 
-impl crate::node::Options for Arguments {
+impl Options for Arguments {
     fn parse(arguments: &mut dyn Iterator<Item = String>) -> Result<Self, String> {
         match arguments.next() {
             None => Ok(Self { correct: false }),
@@ -71,7 +72,7 @@ fn a_user_defined_node_is_checked_and_its_report_reproduces_the_run() {
     assert_eq!(report.verdict(), Verdict::False);
     assert!(!report.is_valid() && report.history().invocation_count() > 10);
     let text = format!("{report:?}");
-    let calls = "simulation::tests::OffByOne>().nodes(2).time_limit(5s).seed(7).run(Workload::Echo)\n{:perf";
+    let calls = "kit::OffByOne>().nodes(2).time_limit(5s).seed(7).run(Workload::Echo)\n{:perf";
     assert!(text.contains(calls) && text.contains(":errors"), "{text}");
     let correct = simulation.arguments(["--correct"]).run(Workload::Echo).expect("a valid configuration");
     assert!(correct.is_valid() && correct.muted().is_empty(), "{correct:?}");
@@ -80,7 +81,7 @@ fn a_user_defined_node_is_checked_and_its_report_reproduces_the_run() {
 
 #[test]
 fn the_same_seed_gives_the_same_history() {
-    let simulation = Simulation::of::<crate::nodes::Broadcast>().nodes(3).rate(50.0).time_limit(second(3));
+    let simulation = Simulation::of::<Broadcast>().nodes(3).rate(50.0).time_limit(second(3));
     let simulation = simulation.latency(second(1) / 20).latency_shape(Shape::Exponential).partition(second(1));
     let run = |seed| simulation.clone().seed(seed).run(Workload::Broadcast).expect("a valid configuration");
     let (first, again, other) = (run(1), run(1), run(2));
@@ -92,7 +93,7 @@ fn the_same_seed_gives_the_same_history() {
 
 #[test]
 fn a_machine_with_jitter_is_late_in_the_same_way_for_the_same_seed() {
-    let simulation = Simulation::of::<crate::nodes::Broadcast>().nodes(3).time_limit(second(3)).seed(1);
+    let simulation = Simulation::of::<Broadcast>().nodes(3).time_limit(second(3)).seed(1);
     let run = |jitter| simulation.clone().jitter(jitter).run(Workload::Broadcast).expect("a valid configuration");
     let (quiet, again, busy) = (run(Jitter::Quiet), run(Jitter::Quiet), run(Jitter::Busy));
     assert!(format!("{quiet:?}").contains(".jitter(Jitter::Quiet).seed(1)"), "{quiet:?}");
@@ -197,27 +198,4 @@ fn a_node_that_rejects_the_convergence_probe_is_reported() {
     let extended = report.results().get("gloomers").expect("a part");
     let difference = extended.get("difference").expect("it is reported").to_string();
     assert!(difference.starts_with("{:key nil, :node \"n0\", :error [:not-supported "), "{difference}");
-}
-
-#[test]
-fn the_convergence_probe_changes_neither_history_nor_counts() {
-    let config = TestConfig {
-        workload: Workload::TxnRwRegister,
-        nodes: TestConfig::numbered(3),
-        concurrency: 3,
-        rate: 100.0,
-        time_limit: second(5),
-        nemesis: vec![Fault::Partition, Fault::Kill],
-        nemesis_interval: second(1),
-        seed: 3,
-        ..TestConfig::default()
-    };
-    let outcome = |virtual_time| {
-        let config = TestConfig { virtual_time, ..config.clone() };
-        let mut nodes = SimulatedCluster::of::<crate::nodes::Txn>(3, 3, &crate::gossip::Settings::default());
-        run(&config, &mut *config.workload.begin(&config.terms()), &mut nodes, &mut Unwatched).expect("it runs")
-    };
-    let (with, without) = (outcome(true), outcome(false));
-    assert_eq!((with.convergence, without.convergence), (Some(Convergence::Equal), None));
-    assert_eq!((with.history, with.counts), (without.history, without.counts));
 }

@@ -13,8 +13,8 @@ use rustix::io::retry_on_intr;
 use serde::{Deserialize, Serialize};
 use tz::UtcDateTime;
 
-use super::Run;
 use crate::workbench::check::Verdict;
+use crate::workbench::report::Run;
 use crate::workbench::report::escape::Escaped;
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::results::Results;
@@ -44,7 +44,7 @@ impl Row {
         };
         Self {
             verdict: run.verdict.map_or("no verdict", Verdict::word).to_owned(),
-            seed: run.options.seed,
+            seed: run.config.seed,
             operations: run.results.map(counts),
             metrics: run.results.map(Metrics::of).unwrap_or_default(),
         }
@@ -60,9 +60,6 @@ struct Entry {
 }
 
 /// Regenerates the page atomically. `folder`, that of a run, holds the new file until it is renamed.
-///
-/// # Errors
-/// If the store cannot be read or the page cannot be written.
 pub(super) fn update(root: &Path, folder: &Path) -> io::Result<()> {
     // On a file system without locks, the page may lack one of two runs that end at once, until the next run.
     let lock = File::open(root)?;
