@@ -112,7 +112,7 @@ impl Tracer {
 
     /// Has the kernel's timer behind a descriptor be readable, or not.
     fn set_real(&self, process: ProcessId, number: i32, at: Timespec) {
-        if let Some(descriptor) = self.processes[process].descriptor(number) {
+        if let Ok(Some(descriptor)) = self.processes[process].descriptor(number) {
             let times = Itimerspec { it_interval: NEVER, it_value: at };
             // If it is no timer any more, nothing has to happen.
             timerfd_settime(descriptor, TimerfdTimerFlags::ABSTIME, &times).ok();
@@ -302,6 +302,14 @@ impl Tracer {
     /// A read of a descriptor that is a timer which has expired: how often is known here.
     pub(super) fn read_timer(&mut self, thread: ThreadId, number: i32, call: &Call) -> io::Result<Option<Decision>> {
         let process = self.threads[thread].process;
+        if !self.timers.all.contains_key(&(process, Which::Descriptor(number))) {
+            return Ok(None);
+        }
+        if self.timer_clock(process, number).is_none() {
+            // It has been closed, and its number is that of something else.
+            self.timers.forget_descriptor(process, number);
+            return Ok(None);
+        }
         let Some(timer) = self.timers.all.get_mut(&(process, Which::Descriptor(number))) else { return Ok(None) };
         if timer.expired == 0 || call.arguments[2] < 8 {
             return Ok(None);
