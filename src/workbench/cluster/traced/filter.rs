@@ -6,10 +6,8 @@ use std::sync::LazyLock;
 
 use libc::{c_long, sock_filter};
 
-/// `AUDIT_ARCH_X86_64`: a call of another architecture (32 bits) has other numbers.
-const X86_64: u32 = 0xc000_003e;
-/// Calls of the x32 ABI have this bit set.
-const X32: u32 = 0x4000_0000;
+use super::registers;
+
 /// Offsets in `seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
@@ -105,10 +103,10 @@ pub(super) static FILTER: LazyLock<Vec<sock_filter>> = LazyLock::new(|| {
     let missing = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
     let mut filter = vec![
         load(ARCHITECTURE),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, X86_64),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, registers::ARCHITECTURE),
         end(missing),
         load(NUMBER),
-        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32),
+        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, registers::FOREIGN_CALLS),
         end(missing),
     ];
     let trapped = TRAPPED.iter().map(|(call, _)| (*call, libc::SECCOMP_RET_TRACE));

@@ -7,15 +7,12 @@ use libc::{c_int, pid_t};
 use rustix::event::PollFlags;
 
 use super::process::{AtDue, Decision, Life, Parked, Resume, State, Thread, ThreadId, Waiting};
-use super::registers::Call;
+use super::registers::{Call, CycleCounter};
 use super::system;
 use super::tracer::{Tracer, unless_gone};
 
 /// Signals that do nothing unless they are caught.
 const HARMLESS: u64 = bit(libc::SIGCHLD) | bit(libc::SIGURG) | bit(libc::SIGWINCH) | bit(libc::SIGCONT);
-/// Instructions that read the cycle counter.
-const RDTSC: [u8; 2] = [0x0f, 0x31];
-const RDTSCP: [u8; 3] = [0x0f, 0x01, 0xf9];
 
 /// The bit of a signal in a set.
 pub(super) const fn bit(signal: c_int) -> u64 {
@@ -77,16 +74,10 @@ impl Tracer {
     fn read_cycles(&mut self, thread: ThreadId) -> io::Result<bool> {
         let Thread { tid, process, node, .. } = self.threads[thread];
         let call = Call::of(tid)?;
-        let memory = &self.processes[process].memory;
-        let Ok(code) = memory.read::<2>(call.position()) else { return Ok(false) };
-        let (length, processor) = if code == RDTSC {
-            (2, None)
-        } else if memory.read::<3>(call.position()).is_ok_and(|code| code == RDTSCP) {
-            (3, Some(0))
-        } else {
+        let Some(instruction) = CycleCounter::at(&self.processes[process].memory, call.position()) else {
             return Ok(false);
         };
-        call.count_cycles(tid, length, self.monotonic_ns(node), processor)?;
+        call.count_cycles(tid, instruction, self.monotonic_ns(node))?;
         Ok(true)
     }
 
