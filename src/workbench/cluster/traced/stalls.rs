@@ -27,6 +27,9 @@ const ASLEEP: u32 = 2;
 /// A thread that waits for a device, where nothing can interrupt it, is waited for this long.
 const DEVICE: Duration = Duration::from_secs(10);
 
+/// No thread has this number.
+const NOBODY: pid_t = 0;
+
 /// What the real clock has decided, and what does not live in virtual time.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Deviations {
@@ -87,9 +90,16 @@ impl Tracer {
             match system::wait(tid, true)? {
                 Waited::Changed(_, status) => return Ok(Some(status)),
                 Waited::Nothing => {}
-                Waited::Nobody => self.collect(true)?,
+                Waited::Nobody => {
+                    if let Some(status) = self.collect(true, tid)? {
+                        return Ok(Some(status));
+                    }
+                }
             }
-            self.collect(false)?;
+            // It may have stopped since: when a tick comes must not decide whether it goes on at once.
+            if let Some(status) = self.collect(false, tid)? {
+                return Ok(Some(status));
+            }
             if !matches!(self.threads[thread].state, State::Running) {
                 return Ok(None);
             }
@@ -178,11 +188,15 @@ impl Tracer {
         ))
     }
 
-    /// Takes note of what has happened to threads that do not run; `block` waits for it.
-    pub(super) fn collect(&mut self, block: bool) -> io::Result<()> {
+    /// Takes note of what has happened to threads that do not run, which `block` waits for; returns the status of the
+    /// running one, by its number, if it has stopped.
+    fn collect(&mut self, block: bool, running: pid_t) -> io::Result<Option<i32>> {
         let mut block = block;
         while let Waited::Changed(tid, status) = system::wait(-1, block)? {
             block = false;
+            if tid == running {
+                return Ok(Some(status));
+            }
             let Some(&thread) = self.by_tid.get(&tid) else {
                 // Not known yet: its parent's event is on its way, and looks for it by its number.
                 self.early.insert(tid);
@@ -194,7 +208,7 @@ impl Tracer {
                 self.make_ready(thread, resume);
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Runs threads that have left a call that is not trapped until they stop; returns whether any can go on.
@@ -202,7 +216,7 @@ impl Tracer {
         if self.untracked.is_empty() {
             return Ok(false);
         }
-        self.collect(false)?;
+        self.collect(false, NOBODY)?;
         for thread in std::mem::take(&mut self.untracked) {
             let Thread { tid, process, node, state: State::Untracked, .. } = self.threads[thread] else { continue };
             // It may have gone on, and come to wait again, since its node's output was last read.
@@ -243,7 +257,7 @@ impl Tracer {
         if !system::take_tick() {
             return Ok(false);
         }
-        self.collect(false)?;
+        self.collect(false, NOBODY)?;
         Ok(self.is_anyone_ready() || self.computers.iter().any(|computer| computer.signalled))
     }
 }
