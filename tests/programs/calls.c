@@ -236,6 +236,8 @@ static void timers(void) {
     start(); r = read(t, &count, 8); took("timerfd not yet", 0, r == -1 && errno == EAGAIN);
     entry.fd = t; r = poll(&entry, 1, -1); took("absolute timerfd", 5 * MS, r == 1);
     close(t);
+    t = timerfd_create(CLOCK_MONOTONIC, 0); when = (struct itimerspec){ts(1), ts(1)}; timerfd_settime(t, 0, &when, 0);
+    start(); usleep(1000); r = read(t, &count, 8); took("a timerfd of a nanosecond", MS, r == 8 && count == MS); close(t);
     timer_t made; struct sigevent how = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
     alarms = 0; r = timer_create(CLOCK_MONOTONIC, &how, &made); when = (struct itimerspec){ts(0), ts(8 * MS)};
     timer_settime(made, 0, &when, 0);

@@ -244,10 +244,25 @@ fn tokio_gives_the_same_history_from_the_same_seed() {
 
 /// Runs the node that does something unusual before it echoes.
 fn trouble(what: &str, more: &[&Path]) -> Option<Run> {
+    trouble_in(ECHO, what, more)
+}
+
+/// The same with other options of the test.
+fn trouble_in(options: &str, what: &str, more: &[&Path]) -> Option<Run> {
     let (_folder, program) = program("trouble.c")?;
     let (_other, echo) = self::program("node_echo.c")?;
     let arguments: Vec<_> = [Path::new(what), &echo].into_iter().chain(more.iter().copied()).collect();
-    Some(run(&program, 1, ECHO, &arguments))
+    Some(run(&program, 1, options, &arguments))
+}
+
+#[test]
+fn who_waits_for_a_time_of_day_wakes_when_it_is_set_forward() {
+    let skewed = "-w echo --node-count 1 --time-limit 20 --nemesis skew --nemesis-interval 2";
+    for (options, wakes) in [(skewed, true), ("-w echo --node-count 1 --time-limit 20", false)] {
+        let Some(run) = trouble_in(options, "waits for a time of day", &[]) else { return };
+        assert!(run.status == 0 && run.printed.contains(SAME), "{}", run.printed);
+        assert_eq!(run.log, if wakes { "woken\n" } else { "" }, "{}", run.history);
+    }
 }
 
 #[test]

@@ -82,6 +82,16 @@ int main(int count, char **arguments) {
         close(0);
         for (;;) sleep(1);
     }
+    if (!strcmp(what, "waits for a time of day") && fork() == 0) {
+        struct timespec end, now;
+        clock_gettime(CLOCK_REALTIME, &end);
+        end.tv_sec += 60;
+        pthread_mutex_lock(&mutex);
+        while (pthread_cond_timedwait(&condition, &mutex, &end) != ETIMEDOUT);
+        clock_gettime(CLOCK_REALTIME, &now);
+        fprintf(stderr, now.tv_sec >= end.tv_sec ? "woken\n" : "woken early\n");
+        _exit(0);
+    }
     execl(arguments[2], arguments[2], (char *)0);
     return 1;
 }

@@ -313,9 +313,8 @@ impl Cluster for TracedCluster {
 
     fn skew(&mut self, node: usize, skew: Skew) {
         let now = self.tracer.now;
-        let computer = &mut self.tracer.computers[node];
-        computer.clock.run(now, skew.faster_ppm);
-        computer.ahead += skew.ahead;
+        self.tracer.computers[node].clock.run(now, skew.faster_ppm);
+        self.tracer.set_forward(node, skew.ahead);
         self.tracer.reschedule(node);
     }
 

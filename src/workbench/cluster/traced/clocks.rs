@@ -10,9 +10,10 @@ use std::sync::LazyLock;
 use rand::Rng as _;
 
 use super::decide::READINGS;
-use super::process::{Decision, ProcessId, Thread, ThreadId};
+use super::process::{Decision, Parked, ProcessId, State, Thread, ThreadId};
 use super::registers::{Call, FUNCTIONS, READ_CLOCK};
 use super::tracer::Tracer;
+use super::{futex, waits};
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::simulated::EPOCH_US;
 
@@ -130,6 +131,20 @@ impl Tracer {
         let wanted = u64::try_from(wanted.as_nanos()).unwrap_or(u64::MAX);
         let Some(reading) = self.reading(process, clock as i32) else { return Ok(None) };
         Ok(Some(self.shown(node) + Duration::from_nanos(wanted.saturating_sub(reading))))
+    }
+
+    /// Sets the time of day of a node forward, and with it those who wait for a time of day; they have to be
+    /// rescheduled.
+    pub(super) fn set_forward(&mut self, node: usize, ahead: Duration) {
+        self.computers[node].ahead += ahead;
+        for thread in self.threads_of(node) {
+            if let State::Parked(Parked { call, due: Some(due), .. }) = &mut self.threads[thread].state
+                && (futex::is_until_time_of_day(call) || waits::is_until_time_of_day(call))
+            {
+                due.shown = due.shown - ahead;
+            }
+        }
+        self.timers.set_forward(|process| self.processes[process].node == node, ahead);
     }
 
     /// Calls that ask for the time.

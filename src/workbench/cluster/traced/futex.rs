@@ -23,6 +23,8 @@ const LOCK_PI2: i32 = 13;
 /// Flags beside the operation.
 const PRIVATE: i32 = 128;
 const REALTIME: i32 = 256;
+const REALTIME_WAIT_BITSET: i32 = REALTIME | WAIT_BITSET;
+const REALTIME_LOCK_PI2: i32 = REALTIME | LOCK_PI2;
 const ANY: u32 = u32::MAX;
 /// The owner of a word whose owner matters, and that others wait for it.
 const OWNER: u32 = 0x3fff_ffff;
@@ -192,6 +194,12 @@ impl Tracer {
             }
         }
     }
+}
+
+/// Whether a call waits until a time of day.
+pub(super) fn is_until_time_of_day(call: &Call) -> bool {
+    let operation = call.arguments[1] as i32 & !PRIVATE;
+    call.number == libc::SYS_futex && matches!(operation, REALTIME_WAIT_BITSET | LOCK_PI | REALTIME_LOCK_PI2)
 }
 
 /// What `FUTEX_WAKE_OP` makes of a word, and whether it wakes the waiters there too.

@@ -197,6 +197,12 @@ fn is_chance(descriptor: &OwnedFd) -> bool {
     rustix::fs::fstat(descriptor).is_ok_and(is_one)
 }
 
+/// Whether a call sleeps until a time of day.
+pub(super) fn is_until_time_of_day(call: &Call) -> bool {
+    let [clock, flags, ..] = call.arguments;
+    call.number == libc::SYS_clock_nanosleep && clock as i32 == libc::CLOCK_REALTIME && flags & ABSOLUTE != 0
+}
+
 /// Whether any is ready.
 fn is_ready(wanted: &[(OwnedFd, PollFlags)]) -> io::Result<bool> {
     let mut entries: Vec<_> = wanted.iter().map(|(descriptor, flags)| PollFd::new(descriptor, *flags)).collect();
