@@ -51,6 +51,19 @@ pub(super) struct Timer {
     is_by_day: bool,
 }
 
+impl Timer {
+    /// Counts how often it has expired until its clock shows this; returns whether it has.
+    fn count(&mut self, shown: Time) -> bool {
+        let Some(due) = self.due.filter(|due| *due <= shown) else { return false };
+        let interval = self.interval.as_nanos();
+        let periods = shown.since(due).as_nanos().checked_div(interval).map(|late| late + 1);
+        let bounded = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+        self.expired += periods.map_or(1, bounded);
+        self.due = periods.map(|periods| due + Duration::from_nanos(bounded(interval * periods)));
+        true
+    }
+}
+
 /// All timers.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
@@ -98,18 +111,15 @@ impl Tracer {
             }
             let shown = self.shown(node);
             let Some(timer) = self.timers.all.get_mut(&(process, which)) else { continue };
-            if let Some(due) = timer.due.filter(|due| *due <= shown) {
-                let interval = timer.interval.as_nanos();
-                let periods = shown.since(due).as_nanos().checked_div(interval).map(|late| late + 1);
-                let count = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
-                timer.expired += periods.map_or(1, count);
-                timer.due = periods.map(|periods| due + Duration::from_nanos(count(interval * periods)));
-            }
+            let has_expired = timer.count(shown);
             let timer = *timer;
             self.arm(process, which, timer);
-            let soonest = self.now + SHORTEST_PERIOD;
+            let soonest = self.now + if has_expired { SHORTEST_PERIOD } else { Duration::from_nanos(1) };
             if let Some(at) = self.timers.at.get_mut(&(process, which)) {
                 *at = soonest.max(*at);
+            }
+            if !has_expired {
+                continue;
             }
             let computer = &mut self.computers[node];
             (computer.dirty, computer.signalled) = (true, true);
@@ -332,7 +342,12 @@ impl Tracer {
             self.timers.forget_descriptor(process, number);
             return Ok(None);
         }
+        let shown = self.shown(self.threads[thread].node);
         let Some(timer) = self.timers.all.get_mut(&(process, Which::Descriptor(number))) else { return Ok(None) };
+        if timer.expired > 0 {
+            // Periods may have passed since it was last looked at.
+            timer.count(shown);
+        }
         if timer.expired == 0 || call.arguments[2] < 8 {
             return Ok(None);
         }
