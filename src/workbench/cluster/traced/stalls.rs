@@ -243,7 +243,8 @@ impl Tracer {
         let number = self.processes[*process].virtual_pid;
         let call = filter::name(*last_call);
         Some(format!(
-            "thread {virtual_tid} of its process {number} waits in {call}, which takes real time: leave out --virtual-time"
+            "thread {virtual_tid} of its process {number} waits in {call}, which takes real time: leave out \
+             --virtual-time"
         ))
     }
 

@@ -180,8 +180,8 @@ pub(super) fn take_tick() -> bool {
 impl Ticks {
     /// Ticks for this thread, so many milliseconds apart.
     pub(super) fn every_ms(interval_ms: i64) -> io::Result<Self> {
-        // SAFETY: all-zero structs of this kind are valid; the handler only stores to an atomic, as handlers may; pointers are to locals. The event
-        // names a thread by its number, as SIGEV_THREAD_ID wants it.
+        // SAFETY: all-zero structs of this kind are valid; the handler only stores to an atomic, as handlers may;
+        // pointers are to locals. The event names a thread by its number, as SIGEV_THREAD_ID wants it.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = on_tick as extern "C" fn(c_int) as usize;

@@ -53,8 +53,8 @@ pub(super) struct Computer {
     held: Vec<ThreadId>,
 }
 
-/// Numbers of processes start here or above, as drawn from the seed: some programs, as Java, name files by their number,
-/// which those of other nodes and of other runs at the same time must not share.
+/// Numbers of processes start here or above, as drawn from the seed: some programs, as Java, name files by their
+/// number, which those of other nodes and of other runs at the same time must not share.
 const FIRST_PID: pid_t = 1_000;
 const DRAWN_PIDS: pid_t = 100_000;
 /// So far apart are the first numbers of nodes.
