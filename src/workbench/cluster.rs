@@ -115,6 +115,11 @@ pub trait Cluster {
         &[]
     }
 
+    /// What holds a node up that its host does not control, as a sentence without its subject.
+    fn held_up(&self, _node: usize) -> Option<String> {
+        None
+    }
+
     /// Its last output, for the report of a crash.
     fn output_tail(&self, node: usize) -> OutputTail;
 

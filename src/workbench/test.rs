@@ -329,7 +329,8 @@ impl<C: Cluster> Test<'_, C> {
             (true, true) => "; if it only needs longer, say --init-timeout SECONDS",
             (false, _) => "",
         };
-        Some(reason.of_request("init") + hint)
+        let held_up = self.router.cluster.held_up(node).map(|what| format!("; {what}"));
+        Some(reason.of_request("init") + held_up.as_deref().unwrap_or(hint))
     }
 
     fn main(&mut self) -> Result<(), TestError> {

@@ -15,6 +15,7 @@ mod futex;
 mod process;
 mod registers;
 mod signals;
+mod stalls;
 mod system;
 mod timers;
 mod tracer;
@@ -22,6 +23,9 @@ mod waits;
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
@@ -55,8 +59,10 @@ pub struct TracedCluster {
     hosts: Vec<Host>,
     dead: VecDeque<usize>,
     chunk: Vec<u8>,
-    /// The processors on which this thread may run; meanwhile it runs on one, which it shares with all programs.
+    /// The processors on which this thread may run; meanwhile it runs on one, which it shares with all programs: a stop
+    /// costs three times as much across processors.
     processors: Option<CpuSet>,
+    _claim: Option<UnixDatagram>,
     /// Whether this thread had blocked `SIGCHLD`, which every stop of a program would raise.
     had_blocked: bool,
 }
@@ -81,6 +87,14 @@ struct Pipes {
     stderr: Output,
 }
 
+/// What was read from the pipes of nodes.
+#[derive(Default)]
+struct Drained {
+    bytes: usize,
+    /// Whether there was a whole line, or a node has ended.
+    is_news: bool,
+}
+
 impl std::fmt::Debug for TracedCluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TracedCluster").field("names", &self.names).finish_non_exhaustive()
@@ -96,10 +110,10 @@ impl TracedCluster {
     pub fn new(launch: Launch, names: Vec<String>, seed: u64) -> io::Result<Self> {
         let zero = Duration::ZERO;
         let host = || Host { pipes: None, log: None, by: RunBy::System, lag: zero, waking: zero };
-        // A stop costs three times as much across processors.
         let processors = sched_getaffinity(None).ok();
+        let (processor, claim) = processors.as_ref().map_or((sched_getcpu(), None), free_processor);
         let mut one = CpuSet::new();
-        one.set(sched_getcpu());
+        one.set(processor);
         sched_setaffinity(None, &one).ok();
         Ok(Self {
             tracer: Tracer::new(names.clone(), seed)?,
@@ -109,6 +123,7 @@ impl TracedCluster {
             dead: VecDeque::new(),
             chunk: vec![0; CHUNK],
             processors,
+            _claim: claim,
             had_blocked: system::block_signal(libc::SIGCHLD, true),
         })
     }
@@ -136,26 +151,31 @@ impl TracedCluster {
         any
     }
 
-    /// Reads what nodes have written; returns whether there was a line, or a node has ended.
-    fn drain(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> bool {
-        let (mut any, now) = (false, self.tracer.now);
+    /// Reads what nodes have written.
+    fn drain(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Drained {
+        let (mut drained, now) = (Drained::default(), self.tracer.now);
         for node in 0..self.hosts.len() {
             if !std::mem::take(&mut self.tracer.computers[node].wrote) {
                 continue;
             }
-            self.read(node, &mut |line| {
-                any = true;
+            let is_news = &mut drained.is_news;
+            drained.bytes += self.read(node, &mut |line| {
+                *is_news = true;
                 on_line(node, now, line);
             });
         }
         self.dead.extend(self.tracer.ended.drain(..));
-        any || !self.dead.is_empty()
+        drained.is_news |= !self.dead.is_empty();
+        drained
     }
 
-    fn read(&mut self, node: usize, on_line: &mut dyn FnMut(&[u8])) {
-        let Host { pipes: Some(pipes), log: Some(log), .. } = &mut self.hosts[node] else { return };
-        pipes.stdout.read(WHOLE_PIPE, &mut self.chunk, |_| {}, on_line);
-        pipes.stderr.read_stderr(WHOLE_PIPE, &mut self.chunk, &self.names[node], log, self.launch.log_stderr);
+    /// Reads what a node has written; returns how much.
+    fn read(&mut self, node: usize, on_line: &mut dyn FnMut(&[u8])) -> usize {
+        let Host { pipes: Some(pipes), log: Some(log), .. } = &mut self.hosts[node] else { return 0 };
+        let mut bytes = 0;
+        pipes.stdout.read(WHOLE_PIPE, &mut self.chunk, |read| bytes += read.len(), on_line);
+        let log_stderr = self.launch.log_stderr;
+        bytes + pipes.stderr.read_stderr(WHOLE_PIPE, &mut self.chunk, &self.names[node], log, log_stderr)
     }
 
     /// When the next line is read by a node.
@@ -173,6 +193,9 @@ impl Cluster for TracedCluster {
         self.kill(node);
         let traced = |command: &mut Command| system::traced_from_the_start(command, &filter::FILTER);
         let (mut process, by) = self.launch.spawn(traced).map_err(explained)?;
+        let outputs = [process.stdout.as_ref().map(AsFd::as_fd), process.stderr.as_ref().map(AsFd::as_fd)];
+        let files = outputs.into_iter().flatten().filter_map(|pipe| rustix::fs::fstat(pipe).ok());
+        self.tracer.computers[node].outputs = files.map(|file| (file.st_dev, file.st_ino)).collect();
         let host = &mut self.hosts[node];
         host.by = by;
         host.log.get_or_insert_with(|| self.launch.log(&self.names[node]));
@@ -219,8 +242,13 @@ impl Cluster for TracedCluster {
         loop {
             self.feed();
             self.tracer.run()?;
-            if self.drain(on_line) {
+            let drained = self.drain(on_line);
+            if drained.is_news {
                 return Ok(());
+            }
+            // Who waits for room in a pipe goes on before time passes.
+            if drained.bytes > 0 && self.tracer.is_anyone_untracked() || self.feed() {
+                continue;
             }
             if until.is_some_and(|until| until <= self.tracer.now) {
                 return Ok(());
@@ -285,9 +313,8 @@ impl Cluster for TracedCluster {
 
     fn skew(&mut self, node: usize, skew: Skew) {
         let now = self.tracer.now;
-        let computer = &mut self.tracer.computers[node];
-        computer.clock.run(now, skew.faster_ppm);
-        computer.ahead += skew.ahead;
+        self.tracer.computers[node].clock.run(now, skew.faster_ppm);
+        self.tracer.set_forward(node, skew.ahead);
         self.tracer.reschedule(node);
     }
 
@@ -310,6 +337,10 @@ impl Cluster for TracedCluster {
         self.hosts[node].pipes.as_ref().map_or(&[], |pipes| pipes.stdout.lines.unfinished())
     }
 
+    fn held_up(&self, node: usize) -> Option<String> {
+        self.tracer.held_up(node)
+    }
+
     fn output_tail(&self, node: usize) -> OutputTail {
         let tail =
             |pipes: &Pipes| OutputTail { stdout: pipes.stdout.recent.lines(), stderr: pipes.stderr.recent.lines() };
@@ -323,7 +354,7 @@ impl Cluster for TracedCluster {
     fn remarks(&self) -> Vec<String> {
         let logs = self.names.iter().zip(&self.hosts);
         let mut remarks = gaps(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
-        remarks.push(self.tracer.deviations.in_words());
+        remarks.extend(self.tracer.deviations.in_words());
         remarks
     }
 }
@@ -342,12 +373,26 @@ impl Drop for TracedCluster {
     }
 }
 
+/// A processor that no other run in virtual time has claimed, if there is one, and the claim: a socket of that name,
+/// which nobody connects to and which goes with the process.
+fn free_processor(allowed: &CpuSet) -> (usize, Option<UnixDatagram>) {
+    let current = sched_getcpu();
+    let others = (0..CpuSet::MAX_CPU).filter(|processor| *processor != current && allowed.is_set(*processor));
+    let claim = |processor: usize| {
+        let name = format!("gloomers in virtual time on processor {processor}");
+        let address = SocketAddr::from_abstract_name(name).ok()?;
+        Some((processor, Some(UnixDatagram::bind_addr(&address).ok()?)))
+    };
+    [current].into_iter().chain(others).find_map(claim).unwrap_or((current, None))
+}
+
 /// Why a program cannot be run in virtual time.
 fn explained(error: io::Error) -> io::Error {
     match error.raw_os_error() {
-        Some(libc::EPERM | libc::EINVAL | libc::ENOSYS) => io::Error::other(format!(
-            "this system does not let one process control another (ptrace or seccomp: {error}), as some containers do \
-             not; leave out --virtual-time, or allow it (docker run --cap-add SYS_PTRACE)"
+        Some(libc::EPERM | libc::EACCES | libc::EINVAL | libc::ENOSYS) => io::Error::other(format!(
+            "this system does not let one process control another (ptrace, seccomp or pidfd_getfd: {error}), as some \
+             containers do not, and nobody can who is traced already (strace -f, a debugger); leave out \
+             --virtual-time, or allow it (docker run --cap-add SYS_PTRACE)"
         )),
         _ => error,
     }
@@ -358,9 +403,11 @@ impl Tracer {
     fn begin(&mut self, node: usize, pid: i32) -> io::Result<()> {
         while system::wait(pid, true)? == Waited::Nothing {}
         system::set_options(pid)?;
-        let thread = self.add_process(node, pid, None)?;
+        let thread = self.add_process(node, pid, None).map_err(explained)?;
         let process = self.threads[thread].process;
         self.computers[node].root = Some(process);
+        self.processes[process].descriptor(0).map_err(explained)?;
+        self.deviations.addresses_vary |= !system::has_fixed_addresses(pid);
         self.on_program(process)?;
         self.make_ready(thread, Resume::On);
         Ok(())
@@ -380,23 +427,5 @@ impl Tracer {
         self.computers[node].processes.clear();
         self.computers[node].paused = false;
         self.ended.retain(|ended| *ended != node);
-    }
-}
-
-impl tracer::Deviations {
-    /// What people are told of them.
-    fn in_words(&self) -> String {
-        let mut said = Vec::new();
-        if self.interrupted > 0 {
-            said.push(format!("{} times a thread that computed for 100 ms was interrupted", self.interrupted));
-        }
-        if let (1.., call) = (self.untracked, self.call) {
-            let call = call.map_or_else(|| "a system call".into(), filter::name);
-            said.push(format!("{} times a thread waited where it is not seen ({call})", self.untracked));
-        }
-        if said.is_empty() {
-            return "the real clock decided nothing: the same seed gives the same test".into();
-        }
-        format!("the real clock decided something, so the same seed may not give the same test: {}", said.join(", "))
     }
 }

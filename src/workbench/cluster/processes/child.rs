@@ -245,7 +245,7 @@ impl Output {
         Self { pipe, ready: false, lines, recent: Recent::default() }
     }
 
-    /// Reads stderr into a node's log, and copies its lines to our own stderr if asked to.
+    /// Reads stderr into a node's log, and copies its lines to our own stderr if asked to. Returns how much it was.
     pub(in crate::workbench::cluster) fn read_stderr(
         &mut self,
         reads: usize,
@@ -253,13 +253,19 @@ impl Output {
         name: &str,
         log: &mut Log,
         log_stderr: bool,
-    ) {
+    ) -> usize {
         let copy = |line: &[u8]| {
             if log_stderr {
                 writeln!(io::stderr(), "{name} stderr: {}", String::from_utf8_lossy(line)).ok();
             }
         };
-        self.read(reads, chunk, |bytes| log.write(bytes), copy);
+        let mut count = 0;
+        let write = |bytes: &[u8]| {
+            count += bytes.len();
+            log.write(bytes);
+        };
+        self.read(reads, chunk, write, copy);
+        count
     }
 
     /// Reads at most `reads` times; `ready` stays set if there may be more.
