@@ -62,3 +62,16 @@ fn same<R: CheckReport + PartialEq>(
     }
     Ok(vec![expected.map_or("unjudgeable", |(verdict, _)| verdict.word())])
 }
+
+/// From where to where there is a path of at least one step.
+fn closure(count: usize, step: impl Fn(usize, usize) -> bool) -> Vec<Vec<bool>> {
+    let mut paths: Vec<Vec<bool>> = (0..count).map(|from| (0..count).map(|to| step(from, to)).collect()).collect();
+    for over in 0..count {
+        for from in 0..count {
+            for to in 0..count {
+                paths[from][to] |= paths[from][over] && paths[over][to];
+            }
+        }
+    }
+    paths
+}

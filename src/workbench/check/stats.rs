@@ -62,10 +62,7 @@ pub fn check(history: &History) -> StatsReport {
     let mut report = StatsReport::default();
     for (_, op) in history.client_ops().filter(|(_, op)| op.kind != OpKind::Invoke) {
         report.total.count(op.kind);
-        match report.by_f.get_mut(&*op.f) {
-            Some(tally) => tally.count(op.kind),
-            None => report.by_f.entry((*op.f).into()).or_default().count(op.kind),
-        }
+        report.by_f.entry((*op.f).into()).or_default().count(op.kind);
     }
     report
 }

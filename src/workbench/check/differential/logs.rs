@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt as _;
 
 use super::draw::{Rng, Service, one_of};
-use super::{CheckReport as _, Verdict, try_all};
+use super::{CheckReport as _, Verdict, closure, try_all};
 use crate::workbench::check::kafka::{self, KafkaReport, LogAnomaly, LogCase, Sequence};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
@@ -311,15 +311,8 @@ fn cycles(all: &[Done<'_>]) -> (usize, bool) {
         let in_time = a.is(OpKind::Ok) && a.op.index < b.begun.index;
         in_time || a.sent.iter().any(|(key, message, _)| b.polls(key, *message))
     };
-    let mut reach: Vec<Vec<bool>> = txns.iter().map(|a| txns.iter().map(|b| follows(a, b)).collect()).collect();
-    let any = reach.iter().flatten().any(|follows| *follows);
-    for via in 0..txns.len() {
-        for from in 0..txns.len() {
-            for to in 0..txns.len() {
-                reach[from][to] |= reach[from][via] && reach[via][to];
-            }
-        }
-    }
+    let any = txns.iter().any(|a| txns.iter().any(|b| follows(a, b)));
+    let reach = closure(txns.len(), |from, to| follows(txns[from], txns[to]));
     let group = |a: usize| (0..txns.len()).filter(|b| reach[a][*b] && reach[*b][a]).collect::<Vec<_>>();
     let groups: BTreeSet<Vec<usize>> = (0..txns.len()).map(group).filter(|group| !group.is_empty()).collect();
     (groups.len(), any)

@@ -24,9 +24,9 @@ pub enum TxnCase {
     EmptyGraph,
     /// The progress of the unfinished search for cycles.
     Unsearched(Unsearched),
-    /// Transactions that come before each other.
+    /// Transactions of which each must precede the next, and the last the first.
     Cycle(Cycle),
-    /// That some of these transactions do.
+    /// Transactions that all depend on each other, so that there is some cycle among them.
     Component(Component),
     /// A read that cannot be right.
     Read { op: Op, place: usize, fault: ReadFault },

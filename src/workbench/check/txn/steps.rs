@@ -51,10 +51,7 @@ pub(super) fn dirty_reads(subject: Subject<'_>, collector: &mut Collector<'_>) {
 /// Adds the values in acknowledged reads that are in no write of any request or reply.
 pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
-    let mut written: HashSet<(u32, u32)> = HashSet::new();
-    for (_, steps) in transactions.attempts() {
-        written.extend(writes(steps));
-    }
+    let written: HashSet<(u32, u32)> = transactions.attempts().iter().flat_map(|(_, steps)| writes(steps)).collect();
     let mut reported = HashSet::new();
     for (number, transaction) in transactions.acknowledged() {
         for (place, step) in transaction.steps.iter().enumerate() {
@@ -87,12 +84,11 @@ pub(super) fn changed_answers(subject: Subject<'_>, collector: &mut Collector<'_
 
 /// Whether a step of a reply matches that of the request: a read may have any value.
 fn is_answer(asked: &Step, answered: &Step) -> bool {
-    asked.key == answered.key
-        && match (&asked.action, &answered.action) {
-            (Action::Read(_), Action::Read(_)) => true,
-            (Action::Write(asked), Action::Write(answered)) => asked == answered,
-            (Action::Read(_), Action::Write(_)) | (Action::Write(_), Action::Read(_)) => false,
-        }
+    let same = |asked: &Action, answered: &Action| match (asked, answered) {
+        (Action::Read(_), Action::Read(_)) => true,
+        _ => asked == answered,
+    };
+    asked.key == answered.key && same(&asked.action, &answered.action)
 }
 
 /// The position at which each value's transaction failed.

@@ -1,11 +1,10 @@
-//! A judge that follows the definitions of Elle and tries everything: every pair of transactions, every cycle.
-//!
-//! It has nothing in common with the checkers but the names of anomalies.
+//! An oracle that follows Elle's definitions and tries everything: every pair of transactions, every cycle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::database::{Mop, Txn};
 use crate::workbench::check::Verdict;
+use crate::workbench::check::differential::closure;
 use crate::workbench::history::OpKind;
 
 pub(super) const WW: u8 = 1;
@@ -147,11 +146,11 @@ impl Graph {
         }
     }
 
-    /// Whether a vertex is in a circle with another one.
+    /// Whether a vertex is in a cycle with another one.
     fn is_entangled(&self, vertex: usize) -> bool {
         let count = self.labels.len();
-        let ways = closure(count, |from, to| self.labels[from][to] != 0);
-        (0..count).any(|other| other != vertex && ways[vertex][other] && ways[other][vertex])
+        let paths = closure(count, |from, to| self.labels[from][to] != 0);
+        (0..count).any(|other| other != vertex && paths[vertex][other] && paths[other][vertex])
     }
 
     fn label(&self, from: usize, to: usize, allowed: u8) -> u8 {
@@ -162,7 +161,7 @@ impl Graph {
     fn has_cycle(&self, allowed: u8, excuses: bool) -> bool {
         let count = self.labels.len();
         // State v has a free choice, state count + v came by a read-write edge that no other may follow.
-        let ways = closure(2 * count, |from, to| {
+        let paths = closure(2 * count, |from, to| {
             let labels = self.label(from % count, to % count, allowed);
             if to < count {
                 labels & !(if excuses { RW } else { 0 }) != 0 && (excuses || from < count)
@@ -170,7 +169,7 @@ impl Graph {
                 excuses && from < count && labels & RW != 0
             }
         });
-        (0..2 * count).any(|state| ways[state][state])
+        (0..2 * count).any(|state| paths[state][state])
     }
 
     fn cycles(&self) -> BTreeSet<&'static str> {
@@ -212,19 +211,6 @@ fn class(labels: &[u8]) -> Option<&'static str> {
     };
     let order = if count(REALTIME) > 0 { 2 } else { usize::from(count(PROCESS) > 0) };
     Some(CLASSES[chain][class][order])
-}
-
-/// From where to where there is a way of at least one step.
-pub(super) fn closure(count: usize, step: impl Fn(usize, usize) -> bool) -> Vec<Vec<bool>> {
-    let mut ways: Vec<Vec<bool>> = (0..count).map(|from| (0..count).map(|to| step(from, to)).collect()).collect();
-    for over in 0..count {
-        for from in 0..count {
-            for to in 0..count {
-                ways[from][to] |= ways[from][over] && ways[over][to];
-            }
-        }
-    }
-    ways
 }
 
 /// What was read or written: a list, or the one value of a register; none is nil.

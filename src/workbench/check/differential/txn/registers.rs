@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::database::Txn;
-use super::naive::{Graph, History, RW, Seen, WR, WW, closure};
+use super::naive::{Graph, History, RW, Seen, WR, WW};
+use crate::workbench::check::differential::closure;
 use crate::workbench::history::OpKind;
 
 /// What a transaction reads of a key before it does anything else to it.
@@ -33,10 +34,10 @@ impl History<'_> {
         for key in 1..=3 {
             let follows = self.follows(key);
             let values: Vec<&Seen> = follows.iter().flat_map(|(a, b)| [a, b]).collect();
-            let ways = closure(values.len(), |a, b| {
+            let paths = closure(values.len(), |a, b| {
                 values[a] == values[b] || follows.contains(&(values[a].clone(), values[b].clone()))
             });
-            let circle = |a: usize, b: usize| values[a] != values[b] && ways[a][b] && ways[b][a];
+            let circle = |a: usize, b: usize| values[a] != values[b] && paths[a][b] && paths[b][a];
             if (0..values.len()).any(|a| (0..values.len()).any(|b| circle(a, b))) {
                 found.insert("cyclic-versions");
             }
