@@ -14,7 +14,7 @@ use crate::workbench::history::{History, Op, OpKind, Process};
 /// Two logs that may lose, repeat, reorder and mix up messages.
 struct Logs {
     last: i64,
-    logs: [Vec<(i64, i64)>; 2],
+    contents: [Vec<(i64, i64)>; 2],
     /// The position of each process in each log.
     positions: BTreeMap<u64, [usize; 2]>,
     wrong: f64,
@@ -35,7 +35,7 @@ impl Logs {
     fn poll(&mut self, process: u64, rng: &mut Rng) -> Value {
         let mut told = Vec::new();
         let positions = self.positions.entry(process).or_default();
-        for (key, (log, position)) in KEYS.iter().zip(self.logs.iter().zip(positions)) {
+        for (key, (log, position)) in KEYS.iter().zip(self.contents.iter().zip(positions)) {
             if rng.random_bool(0.3) {
                 continue;
             }
@@ -90,7 +90,7 @@ impl Service for Logs {
         }
         let sent = parts(asked);
         let (key, message) = (&sent[0][1], sent[0][2].as_int().expect("a message"));
-        let log = &mut self.logs[usize::from(key.as_str() == Some("b"))];
+        let log = &mut self.contents[usize::from(key.as_str() == Some("b"))];
         let offset = log.last().map_or(-1, |(offset, _)| *offset) + one_of(rng, &[1, 1, 2]);
         let offset = if rng.random_bool(self.wrong / 2.0) { rng.random_range(0..=offset) } else { offset };
         let lost = rng.random_bool(self.wrong / 2.0) || kind == OpKind::Fail && rng.random_bool(0.9);
@@ -457,13 +457,13 @@ fn oracle(history: &History) -> Option<Findings> {
 fn logs_keep_what_they_acknowledge_in_one_order() {
     let service = |rng: &mut Rng| Logs {
         last: 0,
-        logs: [Vec::new(), Vec::new()],
+        contents: [Vec::new(), Vec::new()],
         positions: BTreeMap::new(),
         wrong: one_of(rng, &[0.0, 0.05, 0.3]),
     };
     let judge = |history: &History| {
         let report = kafka::check(history).ok();
-        let verdict = report.as_ref().map(|report| report.verdict());
+        let verdict = report.as_ref().map(KafkaReport::verdict);
         let (found, expected) = (report.map(Findings::of), oracle(history));
         // None of the anomalies drawn is allowed.
         let valid = expected.as_ref().map(|expected| Verdict::from(expected.counts.is_empty()));

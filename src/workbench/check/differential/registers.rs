@@ -4,6 +4,7 @@ use rand::RngExt as _;
 
 use super::draw::{Rng, Service, one_of};
 use super::{CheckReport as _, Verdict, try_all};
+use crate::workbench::check::Budget;
 use crate::workbench::check::linearizable::{self, KeyOutcome};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
@@ -121,7 +122,7 @@ fn oracle(history: &History) -> Violations {
 #[test]
 fn registers_are_linearizable_if_some_order_explains_them() {
     let judge = |history: &History| {
-        let report = linearizable::check(history, &Default::default()).map_err(|problem| problem.to_string())?;
+        let report = linearizable::check(history, &Budget::default()).map_err(|problem| problem.to_string())?;
         let violation = |outcome: &KeyOutcome| match outcome {
             KeyOutcome::Linearizable(_) | KeyOutcome::Undecided(_) => None,
             KeyOutcome::Violation(violation) => Some(violation.op.index),

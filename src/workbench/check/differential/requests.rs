@@ -100,8 +100,8 @@ fn statistics(history: &History) -> (Verdict, StatsReport) {
     let by_f = ["echo", "generate", "crash"].map(|f| (f.into(), tally(Some(f))));
     let by_f = by_f.into_iter().filter(|(_, tally)| tally.ok + tally.fail + tally.info > 0).collect();
     let report = StatsReport { total: tally(None), by_f };
-    let works = |(f, tally): (&Box<str>, &Tally)| tally.ok > 0 || &**f == "crash";
-    (Verdict::from(report.by_f.iter().all(works)), report)
+    let works = report.by_f.iter().all(|(f, tally)| tally.ok > 0 || &**f == "crash");
+    (Verdict::from(works), report)
 }
 
 #[test]

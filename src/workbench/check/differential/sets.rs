@@ -110,7 +110,7 @@ fn oracle(history: &History, add: &str) -> (Verdict, SetReport) {
     let values = |outcomes: &[&Outcome<'_>]| outcomes.iter().map(|outcome| outcome.element.clone()).collect();
     let (stable, lost) = (named("stable"), named("lost"));
     let mut late: Vec<_> = stable.iter().copied().filter(|outcome| outcome.latency_ms > 0).collect();
-    let stale = values(&late);
+    let late_values = values(&late);
     // Ascending by latency, equals in their order, all of it reversed.
     late.sort_by_key(|outcome| outcome.latency_ms);
     let op = |op: &Op| Op { f: if op.f == "broadcast" { "add".into() } else { op.f.clone() }, ..op.clone() };
@@ -130,7 +130,7 @@ fn oracle(history: &History, add: &str) -> (Verdict, SetReport) {
         stable: stable.len(),
         lost: values(&lost),
         never_read: values(&named("never-read")),
-        stale,
+        stale: late_values,
         worst_stale: worst.collect(),
         stable_latencies: quantiles(&stable),
         lost_latencies: quantiles(&lost),

@@ -35,7 +35,7 @@ fn worst(names: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
 fn judge(history: &History, is_list: bool, model: &Model) -> Result<Option<Verdict>, String> {
     let Some(naive) = Naive::new(&transactions(history), is_list, model) else { return Ok(None) };
     let report = check(history, is_list, model.name).ok();
-    let verdict = report.as_ref().map_or(Verdict::Unknown, |report| report.verdict());
+    let verdict = report.as_ref().map_or(Verdict::Unknown, TxnReport::verdict);
     if verdict != naive.verdict {
         return Err(format!("{verdict:?}, but naively {:?}", naive.verdict));
     }

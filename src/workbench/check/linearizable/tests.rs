@@ -150,7 +150,7 @@ fn a_correct_register_is_linearizable_until_a_value_comes_from_nowhere() {
         let mut ops = history.ops().to_vec();
         let mut reads: Vec<_> = ops.iter_mut().filter(|op| op.f == "read" && op.kind == OpKind::Ok).collect();
         if let Some(middle) = reads.len().checked_sub(1).map(|last| last / 2) {
-            let read = &mut reads[middle];
+            let read = &mut *reads[middle];
             read.value = Value::ints([numbers(&read.value)[0].unwrap_or_default(), 99].to_vec());
             assert_eq!(verdict(&ops.into_iter().collect()), Verdict::False, "seed {seed}");
         }

@@ -192,7 +192,7 @@ pub(super) fn classes() -> impl Iterator<Item = Class> {
 
 /// The anomaly that a cycle with these labels is.
 pub(super) fn classify(labels: &[u8]) -> Anomaly {
-    let count = |label| labels.iter().filter(|found| **found == label).count();
+    let count = |label| labels.iter().map(|found| usize::from(*found == label)).sum::<usize>();
     let follow = labels.iter().zip(labels.iter().cycle().skip(1)).any(|pair| pair == (&RW, &RW));
     let family = match count(RW) {
         0 if count(WR) == 0 => G0,

@@ -136,14 +136,14 @@ impl<'a> Append<'a> {
         let is_it = |(earlier, kind, ..): &(u32, u8, usize, [Option<u32>; 2])| (*earlier, *kind) == (from, label);
         let (.., place, [known, next]) = self.dependencies(to).find(is_it)?;
         let key = self.transactions.of(to).steps[place].key;
-        let shows = |step: &Step| {
+        let is_evidence = |step: &Step| {
             step.key == key
                 && match &step.action {
                     Action::Write(element) => label != RW && Some(*element) == known,
                     Action::Read(seen) => label == RW && seen.as_ref().and_then(|list| list.last()).copied() == known,
                 }
         };
-        let shown = self.transactions.of(from).steps.iter().position(shows);
-        Some(Reason::new(self.transactions, key, [known, next], [shown, Some(place)]))
+        let evidence = self.transactions.of(from).steps.iter().position(is_evidence);
+        Some(Reason::new(self.transactions, key, [known, next], [evidence, Some(place)]))
     }
 }

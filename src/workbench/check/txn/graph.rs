@@ -110,7 +110,8 @@ impl Graph {
     pub(super) fn doubled(&self, plain: impl Fn(&Edge) -> bool, anti: impl Fn(&Edge) -> bool) -> Self {
         let row = |state: u32| {
             let as_plain = |edge: &Edge| plain(edge).then_some(Edge { to: 2 * edge.to, ..*edge });
-            let as_anti = |edge: &Edge| (state % 2 == 0 && anti(edge)).then_some(Edge { to: 2 * edge.to + 1, ..*edge });
+            let as_anti =
+                |edge: &Edge| (state.is_multiple_of(2) && anti(edge)).then_some(Edge { to: 2 * edge.to + 1, ..*edge });
             self.out(state / 2)
                 .iter()
                 .flat_map(|edge| as_plain(edge).into_iter().chain(as_anti(edge)))

@@ -200,7 +200,7 @@ impl Graph {
 }
 
 fn class(labels: &[u8]) -> Option<&'static str> {
-    let count = |wanted: u8| labels.iter().filter(|label| **label == wanted).count();
+    let count = |wanted: u8| labels.iter().map(|label| usize::from(*label == wanted)).sum::<usize>();
     let adjacent = (0..labels.len()).any(|at| labels[at] == RW && labels[(at + 1) % labels.len()] == RW);
     let (chain, class) = match (count(RW), count(WR), count(WW)) {
         (1, ..) => (1, 0),

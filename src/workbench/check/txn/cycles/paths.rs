@@ -1,4 +1,4 @@
-//! PathSearch through a part of the graph: whether there is one, and the shortest.
+//! Paths through a part of the graph: whether there is one, and the shortest.
 
 use std::collections::VecDeque;
 
