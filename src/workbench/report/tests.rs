@@ -27,12 +27,12 @@ pub(super) struct FixedReport {
     pub(super) extended_verdict: Option<Verdict>,
     pub(super) violations: Vec<Violation>,
     pub(super) extended_violations: Vec<Violation>,
-    pub(super) latencies: Option<[i64; 5]>,
+    pub(super) latencies: Option<Quantiles>,
 }
 
 impl Default for FixedReport {
     fn default() -> Self {
-        let latencies = Some([0, 232, 429, 447, 459]);
+        let latencies = Some(Quantiles::from([0, 232, 429, 447, 459]));
         Self {
             verdict: Verdict::True,
             extended_verdict: None,
@@ -43,32 +43,29 @@ impl Default for FixedReport {
     }
 }
 
-#[derive(Debug)]
-struct FixedReportWithLatencies(FixedReport, Option<Quantiles>);
-
-impl CheckReport for FixedReportWithLatencies {
+impl CheckReport for FixedReport {
     fn verdict(&self) -> Verdict {
-        self.0.verdict
+        self.verdict
     }
 
     fn to_edn(&self) -> Value {
-        Value::record([("valid?", self.0.verdict.to_value())])
+        Value::record([("valid?", self.verdict.to_value())])
     }
 
     fn violations(&self) -> Vec<Violation> {
-        self.0.violations.clone()
+        self.violations.clone()
     }
 
     fn extended_verdict(&self) -> Option<Verdict> {
-        self.0.extended_verdict
+        self.extended_verdict
     }
 
     fn extended_violations(&self) -> Vec<Violation> {
-        self.0.extended_violations.clone()
+        self.extended_violations.clone()
     }
 
     fn stable_latencies(&self) -> Option<&Quantiles> {
-        self.1.as_ref()
+        self.latencies.as_ref()
     }
 }
 
@@ -81,11 +78,10 @@ pub(super) fn violation(anomaly: &'static str, sentence: &str) -> Violation {
 pub(super) fn results(report: FixedReport) -> Results {
     let total = Tally { ok: 1979, fail: 0, info: 2 };
     let counts = Counts { servers: Traffic { msg: 1138, ..Traffic::default() }, ..Counts::default() };
-    let latencies = report.latencies.map(Quantiles::from);
     Results {
         stats: StatsReport { total, ..StatsReport::default() },
         net: Some(NetReport { counts, invocations: 1000 }),
-        workload: Box::new(FixedReportWithLatencies(report, latencies)),
+        workload: Box::new(report),
         extended: Some(Extended::default()),
         ..results_without_checker()
     }
