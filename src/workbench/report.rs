@@ -47,7 +47,7 @@ pub struct Run<'a> {
 
 /// Writes the page of a run, and its row in the list of all runs.
 #[cfg(feature = "workbench")]
-pub fn write(run: &Run<'_>, store: &mut store::Store) {
+pub fn write(run: &Run<'_>, store: &mut store::RunFolder) {
     store.write("report.html", |file| page::write(run, file));
     store.write(index::ROW, |file| Ok(serde_json::to_writer(file, &index::Row::of(run))?));
     store.update_index();

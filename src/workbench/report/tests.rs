@@ -16,7 +16,7 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::network::{BadLine, Conditions, Counts, Delivery, Latency, Muted, Network, Shape, Unread};
 use crate::workbench::report::results::{Check, judge};
-use crate::workbench::report::store::Store;
+use crate::workbench::report::store::RunFolder;
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Convergence, Difference, Extended, Outdated};
 
@@ -178,7 +178,7 @@ fn network(bodies: &[String]) -> Network {
 /// Writes the page of a run; the returned function reads its files.
 fn written(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&str) -> String + use<> {
     let root = tempfile::tempdir().expect("a folder");
-    let mut store = Store::create(root.path(), "g-set");
+    let mut store = RunFolder::create(root.path(), "g-set");
     let line = "-w g-set --node-count 2 --seed 7 --latency-dist uniform --latency 3";
     let config = &Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
     let (counts, journal) = (network.counts(), network.take_journal(Time::from_millis(2)));
