@@ -1,17 +1,15 @@
 //! Real processes, all of them `sh`.
 
-use std::sync::LazyLock;
-
 use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A node named n1 that is not started; signals are caught for as long as the tests run.
+/// A node named n1 that is not started. Each cluster has its own signals, which last as long as the process.
 fn launched(program: &str, arguments: &[&str], logs: &std::path::Path) -> Processes<'static> {
-    static INTERRUPTS: LazyLock<Interrupts> = LazyLock::new(|| Interrupts::new().expect("signals"));
+    let interrupts = Box::leak(Box::new(Interrupts::new().expect("signals")));
     let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let launch = Launch { program: program.into(), arguments, logs: logs.to_owned(), log_stderr: false };
-    Processes::new(launch, vec!["n1".into()], &INTERRUPTS).expect("a poll")
+    Processes::new(launch, vec!["n1".into()], interrupts).expect("a poll")
 }
 
 fn cluster(script: &str, logs: &std::path::Path) -> Processes<'static> {
