@@ -21,7 +21,7 @@ use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
 use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken, write_indented};
-use crate::workbench::report::store::{ROOT, Store};
+use crate::workbench::report::store::{ROOT, RunFolder};
 use crate::workbench::test::{Outcome, TestConfig, TestError, run_as_far_as_possible};
 use crate::workbench::workload::WorkloadKind;
 
@@ -217,7 +217,7 @@ fn stop(Options { config, report, .. }: &Options, why: &str, page: &mut dyn Writ
 }
 
 /// Prints why a test could not be run, after what the node to blame wrote last.
-fn print_failure(failure: &TestError, store: &Store, page: &mut dyn Write) -> io::Result<()> {
+fn print_failure(failure: &TestError, store: &RunFolder, page: &mut dyn Write) -> io::Result<()> {
     if let TestError::Unready { node, output_tail, .. } = failure
         && !output_tail.stderr.is_empty()
     {
@@ -229,8 +229,8 @@ fn print_failure(failure: &TestError, store: &Store, page: &mut dyn Write) -> io
 }
 
 /// Creates the folder of a run; the user is told at once if that fails.
-fn create_store(output: &Output<'_>, config: &TestConfig) -> Store {
-    let store = Store::create(output.store, config.workload.name());
+fn create_store(output: &Output<'_>, config: &TestConfig) -> RunFolder {
+    let store = RunFolder::create(output.store, config.workload.name());
     for why in store.missing() {
         writeln!(io::stderr(), "{why}").ok();
     }
@@ -240,7 +240,7 @@ fn create_store(output: &Output<'_>, config: &TestConfig) -> Store {
 fn in_real_time(
     options: &Options,
     program: PathBuf,
-    store: &Store,
+    store: &RunFolder,
     interrupts: &Interrupts,
 ) -> io::Result<Result<Outcome, TestError>> {
     let Options { config, bin, log_stderr, .. } = options;
@@ -260,7 +260,7 @@ fn in_real_time(
 fn in_virtual_time(
     options: &Options,
     program: PathBuf,
-    store: &Store,
+    store: &RunFolder,
     interrupts: &Interrupts,
 ) -> io::Result<Result<Outcome, TestError>> {
     let config = &options.config;

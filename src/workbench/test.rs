@@ -38,7 +38,7 @@ pub use throughput::Throughput;
 /// The pause between the last heal and the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
 /// How often to look for nodes that have died before they answered `init`.
-const GLANCE: Duration = Duration::from_millis(100);
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 /// How soon to ask the workload again when no free thread may perform any operation.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -249,8 +249,8 @@ impl<C: Cluster> Test<'_, C> {
         }
         let mut ready = vec![false; self.config.nodes.len()];
         while ready.contains(&false) {
-            let glance = self.router.cluster.now() + GLANCE;
-            self.router.turn(Some(glance))?;
+            let next_look = self.router.cluster.now() + STATUS_INTERVAL;
+            self.router.turn(Some(next_look))?;
             while let Some((node, client, answer)) = self.router.next_answer() {
                 self.router.close_client(client);
                 if let Some(what) = self.init_fault(node, answer) {

@@ -38,11 +38,7 @@ fn the_default_workload_needs_more_threads_than_the_default_which_is_an_error_be
     let result = run("");
     assert_eq!((result.status, result.page.lines().count()), (254, 1), "{}", result.page);
     assert!(result.page.contains("--concurrency of 2n"), "{}", result.page);
-    assert_eq!(
-        std::fs::read_dir(result.folder.path().join("store")).expect("a folder").count(),
-        0,
-        "no run, no folder"
-    );
+    assert_eq!(std::fs::read_dir(result.folder.path()).expect("a folder").count(), 0, "no run, no folder");
 }
 
 #[test]

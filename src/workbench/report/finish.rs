@@ -13,7 +13,7 @@ use crate::workbench::report::Run;
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::junit::Suite;
 use crate::workbench::report::results::{Check, Results, results};
-use crate::workbench::report::store::Store;
+use crate::workbench::report::store::RunFolder;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
 use crate::workbench::report::violations::{CheckOutcome, outcomes};
 use crate::workbench::test::{Crash, OperationError, Outcome, TestConfig, TestError};
@@ -71,7 +71,7 @@ pub fn finish(
     mut outcome: Outcome,
     config: &TestConfig,
     report: &ReportOptions,
-    store: &mut Store,
+    store: &mut RunFolder,
     page: &mut dyn Write,
     colours: bool,
 ) -> io::Result<Finished> {
@@ -80,10 +80,11 @@ pub fn finish(
     let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
     outcome.extended.remarks.extend(store.write_history(&outcome.history));
     let Outcome { extended, crashes, .. } = &outcome;
-    let write_page = |store: &mut Store, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
-        let remarks: Vec<_> = cut_short.iter().chain(&extended.remarks).cloned().chain(remarks).collect();
-        store.write_page(&Run { outcome: &outcome, results, config, verdict, remarks: &remarks });
-    };
+    let write_page =
+        |store: &mut RunFolder, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
+            let remarks: Vec<_> = cut_short.iter().chain(&extended.remarks).cloned().chain(remarks).collect();
+            store.write_page(&Run { outcome: &outcome, results, config, verdict, remarks: &remarks });
+        };
     if !crashes.is_empty() {
         let crashed = |crash: &Crash| format!("{} crashed with {}.", crash.node, crash.status);
         write_page(store, None, None, crashes.iter().map(crashed).collect());

@@ -35,7 +35,7 @@ const MAX_COLLISIONS: u32 = 100;
 
 /// The folder of one run.
 #[derive(Debug)]
-pub struct Store {
+pub struct RunFolder {
     root: PathBuf,
     workload: String,
     folder: PathBuf,
@@ -53,13 +53,13 @@ enum Missing {
 /// A file or folder of the store could not be written.
 #[derive(Debug, Error)]
 #[error("cannot {action} {}: {source}; is the disk full, or the directory not yours?", path.display())]
-pub struct StoreError {
+pub struct RunFolderError {
     action: &'static str,
     path: PathBuf,
     source: io::Error,
 }
 
-impl Store {
+impl RunFolder {
     /// Creates the folder of a run that begins now, with its `node-logs`, and points `current` at it.
     pub fn create(root: &Path, workload: &str) -> Self {
         Self::create_at(root, workload, &now())
@@ -94,7 +94,7 @@ impl Store {
         }
     }
 
-    fn attempt(&mut self, act: impl FnOnce(&Self) -> Result<(), StoreError>) {
+    fn attempt(&mut self, act: impl FnOnce(&Self) -> Result<(), RunFolderError>) {
         if let Missing::These(_) = self.missing
             && let Err(error) = act(self)
         {
@@ -188,7 +188,7 @@ impl Store {
 }
 
 /// A new folder for a run that begins now, below the folder of its workload.
-fn make(runs: &Path, start: &DateTime) -> Result<PathBuf, StoreError> {
+fn make(runs: &Path, start: &DateTime) -> Result<PathBuf, RunFolderError> {
     fs::create_dir_all(runs).map_err(because("create", runs))?;
     let mut folder = runs.join(folder_name(start));
     let mut made = fs::create_dir(&folder);
@@ -205,9 +205,9 @@ fn make(runs: &Path, start: &DateTime) -> Result<PathBuf, StoreError> {
     Ok(folder)
 }
 
-fn because(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+fn because(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunFolderError {
     let path = path.to_owned();
-    move |source| StoreError { action, path, source }
+    move |source| RunFolderError { action, path, source }
 }
 
 /// The time where the user is; UTC, where the system does not know.
@@ -254,11 +254,11 @@ mod tests {
     #[test]
     fn current_is_the_run_that_began_last_and_latest_the_one_that_finished_last() {
         let root = tempfile::tempdir().expect("a folder");
-        let mut first = Store::create_at(root.path(), "echo", &start());
+        let mut first = RunFolder::create_at(root.path(), "echo", &start());
         first.write_history(&History::default());
-        let mut second = Store::create_at(root.path(), "g-set", &start());
+        let mut second = RunFolder::create_at(root.path(), "g-set", &start());
         let leads_to = |link: &str| root.path().join(link).canonicalize().expect("a link that leads somewhere");
-        let folder = |store: &Store| store.folder().canonicalize().expect("a folder");
+        let folder = |store: &RunFolder| store.folder().canonicalize().expect("a folder");
         assert_eq!(leads_to("current"), folder(&second));
         assert_eq!(leads_to("latest"), folder(&first));
         assert_eq!(leads_to("echo/latest"), folder(&first));
@@ -270,14 +270,14 @@ mod tests {
     #[test]
     fn two_runs_that_begin_together_have_two_folders() {
         let root = tempfile::tempdir().expect("a folder");
-        let stores = [(); 2].map(|()| Store::create_at(root.path(), "echo", &start()));
+        let stores = [(); 2].map(|()| RunFolder::create_at(root.path(), "echo", &start()));
         assert_ne!(stores[0].folder(), stores[1].folder());
     }
 
     #[test]
     fn history_and_results_are_written_as_edn_text_and_json() {
         let root = tempfile::tempdir().expect("a folder");
-        let mut store = Store::create(root.path(), "echo");
+        let mut store = RunFolder::create(root.path(), "echo");
         let line = "{:index 0, :time 5, :type :invoke, :process 0, :f :echo, :value \"a\"}\n";
         store.write_history(&line.parse().expect("a history"));
         store.write_results(&Value::record([("valid?", true.into())]));
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_created_is_one_error() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        let mut store = Store::create(file.path(), "echo");
+        let mut store = RunFolder::create(file.path(), "echo");
         store.write_history(&History::default());
         let [why] = store.missing() else { panic!("{:?}", store.missing()) };
         assert!(why.starts_with("no file of this run: cannot create "), "{why}");
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn a_partial_file_is_removed_and_named() {
         let root = tempfile::tempdir().expect("a folder");
-        let mut store = Store::create(root.path(), "echo");
+        let mut store = RunFolder::create(root.path(), "echo");
         store.write("half", |file| {
             file.write_all(b"half").and_then(|()| file.flush())?;
             Err(io::ErrorKind::StorageFull.into())

@@ -227,6 +227,7 @@ pub fn abridged(results: &Value) -> Value {
 mod tests {
     use super::*;
     use crate::time::Duration;
+    use crate::workbench::check::Quantiles;
     use crate::workbench::network::BadLine;
     use crate::workbench::quote::quote;
     use crate::workbench::report::tests::{FixedReport, results, undecided_results};
@@ -272,10 +273,8 @@ results         store/here
 
     #[test]
     fn a_limit_that_is_reached_is_not_met() {
-        let text = summarized(
-            &results(FixedReport { latencies: Some([0, 232, 429, 447, 600]), ..FixedReport::default() }),
-            &facts(),
-        );
+        let latencies = Some(Quantiles::from([0, 232, 429, 447, 600]));
+        let text = summarized(&results(FixedReport { latencies, ..FixedReport::default() }), &facts());
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("challenge")).collect();
         assert_eq!(lines[0], "challenge 3d    not met: 1.138 < 30 msgs/op, 232 < 400 ms median, 600 ≥ 600 ms max");
         assert!(lines[1].contains(" met:") && !lines[1].contains("not met"), "{}", lines[1]);

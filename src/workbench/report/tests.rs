@@ -16,7 +16,7 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
 use crate::workbench::network::{BadLine, Conditions, Counts, Delivery, Latency, Muted, Network, Shape, Unread};
 use crate::workbench::report::results::{Check, judge};
-use crate::workbench::report::store::Store;
+use crate::workbench::report::store::RunFolder;
 use crate::workbench::report::violations::outcomes;
 use crate::workbench::test::{Convergence, Difference, Extended, Outdated};
 use crate::workbench::workload::WorkloadKind;
@@ -28,12 +28,12 @@ pub(super) struct FixedReport {
     pub(super) extended_verdict: Option<Verdict>,
     pub(super) violations: Vec<Violation>,
     pub(super) extended_violations: Vec<Violation>,
-    pub(super) latencies: Option<[i64; 5]>,
+    pub(super) latencies: Option<Quantiles>,
 }
 
 impl Default for FixedReport {
     fn default() -> Self {
-        let latencies = Some([0, 232, 429, 447, 459]);
+        let latencies = Some(Quantiles::from([0, 232, 429, 447, 459]));
         Self {
             verdict: Verdict::True,
             extended_verdict: None,
@@ -44,32 +44,29 @@ impl Default for FixedReport {
     }
 }
 
-#[derive(Debug)]
-struct FixedReportWithLatencies(FixedReport, Option<Quantiles>);
-
-impl CheckReport for FixedReportWithLatencies {
+impl CheckReport for FixedReport {
     fn verdict(&self) -> Verdict {
-        self.0.verdict
+        self.verdict
     }
 
     fn to_edn(&self) -> Value {
-        Value::record([("valid?", self.0.verdict.to_value())])
+        Value::record([("valid?", self.verdict.to_value())])
     }
 
     fn violations(&self) -> Vec<Violation> {
-        self.0.violations.clone()
+        self.violations.clone()
     }
 
     fn extended_verdict(&self) -> Option<Verdict> {
-        self.0.extended_verdict
+        self.extended_verdict
     }
 
     fn extended_violations(&self) -> Vec<Violation> {
-        self.0.extended_violations.clone()
+        self.extended_violations.clone()
     }
 
     fn stable_latencies(&self) -> Option<&Quantiles> {
-        self.1.as_ref()
+        self.latencies.as_ref()
     }
 }
 
@@ -82,11 +79,10 @@ pub(super) fn violation(anomaly: &'static str, sentence: &str) -> Violation {
 pub(super) fn results(report: FixedReport) -> Results {
     let total = Tally { ok: 1979, fail: 0, info: 2 };
     let counts = Counts { servers: Traffic { msg: 1138, ..Traffic::default() }, ..Counts::default() };
-    let latencies = report.latencies.map(Quantiles::from);
     Results {
         stats: StatsReport { total, ..StatsReport::default() },
         net: Some(NetReport { counts, invocations: 1000 }),
-        workload: Box::new(FixedReportWithLatencies(report, latencies)),
+        workload: Box::new(report),
         extended: Some(Extended::default()),
         ..undecided_results()
     }
@@ -183,7 +179,7 @@ fn network(bodies: &[String]) -> Network {
 /// Writes the page of a run; the returned function reads its files.
 fn written(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&str) -> String + use<> {
     let root = tempfile::tempdir().expect("a folder");
-    let mut store = Store::create(root.path(), "g-set");
+    let mut store = RunFolder::create(root.path(), "g-set");
     let line = "-w g-set --node-count 2 --seed 7 --latency-dist uniform --latency 3";
     let config = &Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
     let (counts, journal) = (network.counts(), network.take_journal(Time::from_millis(2)));

@@ -81,7 +81,7 @@ impl Cluster for Scripted {
         if self.printed.is_empty() {
             let alarms = self.alarms.iter().filter_map(|alarm| alarm.get());
             let emptied = (self.full_until > self.now()).then_some(self.full_until);
-            let next = alarms.chain(until).chain(emptied).min().expect("somebody waits for something");
+            let next = alarms.chain(until).chain(emptied).min().expect("there is a next event");
             self.clock.set(next.max(self.now()));
             for node in 0..self.nodes.len() {
                 if self.alarms[node].get().is_some_and(|at| at <= self.now()) {
@@ -328,7 +328,7 @@ fn a_node_that_takes_no_line_holds_up_its_own_deliveries_and_loses_none() {
 }
 
 #[test]
-fn killed_nodes_are_given_init_again_and_nobody_is_down_in_the_final_phase() {
+fn killed_nodes_are_given_init_again_and_all_run_in_the_final_phase() {
     let config =
         TestConfig { nemesis: vec![Fault::Kill, Fault::Pause], time_limit: Duration::from_secs(60), ..config(5) };
     let mut cluster = Scripted::new(5, broadcast(5));
@@ -349,7 +349,7 @@ fn killed_nodes_are_given_init_again_and_nobody_is_down_in_the_final_phase() {
     assert_eq!(said("kill", "killed"), said("start", "started"));
     assert!(said("pause", "paused") > 0);
     assert_eq!(outcome.history.ops().iter().filter(|op| op.is_final() && op.kind == OpKind::Ok).count(), 5);
-    assert!(count(&outcome, OpKind::Info) + count(&outcome, OpKind::Fail) > 0, "somebody asked in vain");
+    assert!(count(&outcome, OpKind::Info) + count(&outcome, OpKind::Fail) > 0, "some operations failed");
 }
 
 #[test]

@@ -181,7 +181,7 @@ impl Child {
     /// Sends a signal to the process and what it started, unless it has ended.
     pub(super) fn signal(&self, signal: Signal) {
         if let ChildState::Running = self.state {
-            // It may have ended without our knowledge; until it is waited for, its number is nobody else's.
+            // It may have ended without our knowledge; until it is waited for, its number is not reused.
             kill_process_group(self.group(), signal).ok();
         }
     }
@@ -195,7 +195,6 @@ impl Child {
     }
 }
 
-/// What `wait` would say.
 /// How far a queue was written.
 pub(in crate::workbench::cluster) struct Flushed {
     pub(in crate::workbench::cluster) bytes: usize,

@@ -17,8 +17,8 @@ pub(super) const SHELL: &str = "/bin/sh";
 /// How much of a script's first line Linux reads, in bytes.
 const FIRST_LINE: u64 = 256;
 
-/// The absolute path, without symbolic links, of a file that appears to be executable; or what is wrong with it and what
-/// to do, to follow the file's name.
+/// The absolute path, without symbolic links, of a file that appears to be executable; or what is wrong with it and
+/// what to do, to follow the file's name.
 pub fn executable(path: &Path) -> Result<PathBuf, String> {
     let file = path.canonicalize().map_err(|error| match Errno::from_io_error(&error) {
         Some(Errno::NOENT) if path.is_symlink() => "it is a link to a file that does not exist".to_owned(),

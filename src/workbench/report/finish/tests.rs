@@ -21,7 +21,7 @@ fn outcome() -> Outcome {
 
 fn finished(outcome: Outcome, line: &str) -> (u8, String, tempfile::TempDir) {
     let root = tempfile::tempdir().expect("a folder");
-    let mut store = Store::create(root.path(), "unique-ids");
+    let mut store = RunFolder::create(root.path(), "unique-ids");
     let mut page = Vec::new();
     let Finished { status, .. } =
         finish(outcome, &options(line).config, &options(line).report, &mut store, &mut page, false).expect("written");
@@ -81,7 +81,7 @@ fn a_test_that_was_cut_short_is_judged_and_marked_everywhere() {
 #[test]
 fn what_is_missing_and_what_else_is_to_be_known_are_in_the_summary() {
     let root = tempfile::tempdir().expect("a folder");
-    let mut store = Store::create(root.path(), "unique-ids");
+    let mut store = RunFolder::create(root.path(), "unique-ids");
     store.miss("cannot write history.edn: no room".into());
     let mut noted = outcome();
     noted.extended.remarks.push("the log of n1 holds the first 64 MiB".into());
