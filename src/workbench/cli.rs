@@ -249,7 +249,7 @@ fn in_real_time(
     let Options { config, bin, log_stderr, .. } = options;
     let builtin = ["node", config.workload.name()].into_iter().filter(|_| bin.is_none()).map(str::to_owned);
     let arguments = builtin.chain(config.arguments.iter().cloned()).collect();
-    let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: *log_stderr };
+    let launch = Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: *log_stderr };
     let mut progress = Progress::new(options);
     // Its drop ends all nodes, however the test ends.
     let mut processes = Processes::new(launch, config.nodes.clone(), interrupts)?;
@@ -274,7 +274,7 @@ fn in_virtual_time(
     if options.bin.is_some() {
         use crate::workbench::cluster::traced::TracedCluster;
         let arguments = config.arguments.clone();
-        let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: options.log_stderr };
+        let launch = Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: options.log_stderr };
         let mut programs = TracedCluster::new(launch, config.nodes.clone(), config.seed)?;
         return Ok(run_as_far_as_possible(config, &mut *workload, &mut programs, &mut progress));
     }

@@ -52,8 +52,8 @@ pub struct Launch {
     pub program: PathBuf,
     /// Its arguments, the same for every node.
     pub arguments: Vec<String>,
-    /// An existing folder for `<node>.log`, the stderr of each node.
-    pub logs: PathBuf,
+    /// An existing folder for `<node>.log`, the stderr of each node; `None` to keep only its last lines.
+    pub logs: Option<PathBuf>,
     /// Whether to copy that to our own stderr.
     pub log_stderr: bool,
 }
@@ -78,7 +78,8 @@ impl Launch {
 
     /// Opens the log of a node.
     pub(in crate::workbench::cluster) fn log(&self, name: &str) -> Log {
-        Log::open(&self.logs.join(format!("{}.log", name.replace('/', "_"))))
+        let file = |logs: &PathBuf| Log::open(&logs.join(format!("{}.log", name.replace('/', "_"))));
+        self.logs.as_ref().map_or_else(Log::none, file)
     }
 }
 

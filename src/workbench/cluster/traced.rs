@@ -8,6 +8,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "of a register, the kernel too reads the half that it needs")]
 
 mod clocks;
+mod cores;
 mod decide;
 mod events;
 mod filter;
@@ -20,13 +21,12 @@ mod timers;
 mod tracer;
 mod waits;
 
+pub use system::block_stops;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
-
-use mio::unix::pipe::{Receiver, Sender};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::processes::Launch;
@@ -36,6 +36,8 @@ use crate::workbench::cluster::processes::log::{Log, gaps};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
 use crate::workbench::network::Lines;
 use crate::workbench::network::jitter::Delays;
+use cores::Core;
+use mio::unix::pipe::{Receiver, Sender};
 use process::{Life, Resume};
 use system::Waited;
 use tracer::Tracer;
@@ -55,8 +57,8 @@ pub struct TracedCluster {
     hosts: Vec<Host>,
     dead: VecDeque<usize>,
     chunk: Vec<u8>,
-    /// The processors on which this thread may run; meanwhile it runs on one, which it shares with all programs.
-    processors: Option<CpuSet>,
+    /// This thread and all programs run on one core.
+    _core: Core,
     /// Whether this thread had blocked `SIGCHLD`, which every stop of a program would raise.
     had_blocked: bool,
 }
@@ -88,7 +90,7 @@ impl std::fmt::Debug for TracedCluster {
 }
 
 impl TracedCluster {
-    /// Nodes of these names, none of them started yet.
+    /// Nodes of these names, none of them started yet. Several threads of a process may have a cluster each.
     ///
     /// # Errors
     ///
@@ -96,11 +98,6 @@ impl TracedCluster {
     pub fn new(launch: Launch, names: Vec<String>, seed: u64) -> io::Result<Self> {
         let zero = Duration::ZERO;
         let host = || Host { pipes: None, log: None, by: RunBy::System, lag: zero, waking: zero };
-        // A stop costs three times as much across processors.
-        let processors = sched_getaffinity(None).ok();
-        let mut one = CpuSet::new();
-        one.set(sched_getcpu());
-        sched_setaffinity(None, &one).ok();
         Ok(Self {
             tracer: Tracer::new(names.clone(), seed)?,
             launch,
@@ -108,7 +105,7 @@ impl TracedCluster {
             names,
             dead: VecDeque::new(),
             chunk: vec![0; CHUNK],
-            processors,
+            _core: Core::take(),
             had_blocked: system::block_signal(libc::SIGCHLD, true),
         })
     }
@@ -320,6 +317,10 @@ impl Cluster for TracedCluster {
         self.dead.pop_front()
     }
 
+    fn is_exact(&self) -> bool {
+        self.tracer.deviations.is_none()
+    }
+
     fn remarks(&self) -> Vec<String> {
         let logs = self.names.iter().zip(&self.hosts);
         let mut remarks = gaps(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
@@ -335,9 +336,6 @@ impl Drop for TracedCluster {
         }
         if !self.had_blocked {
             system::block_signal(libc::SIGCHLD, false);
-        }
-        if let Some(processors) = &self.processors {
-            sched_setaffinity(None, processors).ok();
         }
     }
 }
@@ -384,6 +382,10 @@ impl Tracer {
 }
 
 impl tracer::Deviations {
+    const fn is_none(&self) -> bool {
+        self.interrupted == 0 && self.untracked == 0
+    }
+
     /// What people are told of them.
     fn in_words(&self) -> String {
         let mut said = Vec::new();

@@ -21,7 +21,7 @@ const TIMEOUTS_S: Range<f64> = 0.0..1e9;
 const TIMEOUT: &str = "Must be a number of seconds from 0 to a thousand million";
 
 /// Maelstrom's message for an invalid value.
-fn invalid(option: &str, text: &str, must: &str) -> String {
+pub(in crate::workbench::cli) fn invalid(option: &str, text: &str, must: &str) -> String {
     format!("Failed to validate \"--{option} {text}\": {must}")
 }
 
@@ -266,7 +266,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// The faults of a list, without duplicates.
-fn faults(text: &str) -> Result<Vec<Fault>, String> {
+pub(in crate::workbench::cli) fn faults(text: &str) -> Result<Vec<Fault>, String> {
     let mut faults = Vec::new();
     for name in listed(text) {
         match Fault::ALL.into_iter().find(|fault| fault.name() == name) {

@@ -8,7 +8,7 @@ fn cluster<'a>(script: &str, logs: &std::path::Path, interrupts: &'a Interrupts)
     let launch = Launch {
         program: "/bin/sh".into(),
         arguments: vec!["-c".into(), script.into()],
-        logs: logs.to_owned(),
+        logs: Some(logs.to_owned()),
         log_stderr: false,
     };
     let mut cluster = Processes::new(launch, vec!["n1".into()], interrupts).expect("a poll");
@@ -173,7 +173,7 @@ fn what_cannot_be_executed_is_an_error_at_once() {
     let launch = Launch {
         program: "/nonexistent/node".into(),
         arguments: Vec::new(),
-        logs: std::env::temp_dir(),
+        logs: Some(std::env::temp_dir()),
         log_stderr: false,
     };
     let mut cluster = Processes::new(launch, vec!["gloomers-test".into()], &interrupts).expect("a poll");

@@ -202,6 +202,11 @@ pub(super) fn block_signal(signal: c_int, block: bool) -> bool {
     }
 }
 
+/// Blocks the signal that every stop of a program raises, for this thread and those that it starts from now on.
+pub fn block_stops() {
+    block_signal(libc::SIGCHLD, true);
+}
+
 /// Lets others have the processor for an instant.
 pub(super) fn wait_a_moment() {
     rustix::thread::sched_yield();
