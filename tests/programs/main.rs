@@ -4,6 +4,8 @@
 //! containers do; the tests say so on stderr.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod swarm;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;

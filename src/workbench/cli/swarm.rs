@@ -18,7 +18,7 @@ use crate::workbench::test::MAX_NODES;
 const AFTER: &str = "Each seed determines the cluster, the rate, the network, the faults and the jitter. Each test \
     must be valid, and all nodes must agree after the heal. Replies of a node that is killed later are treated as \
     indeterminate, since it may have lost what it acknowledged. The first three failures are shrunk to smaller ones of \
-    the same kind, in at most 300 tries each.\n\
+    the same kind, in at most 300 tries each, or 100 of programs.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments, \
     130 for Ctrl-C, after which the report covers the tests so far.";
 
@@ -141,6 +141,9 @@ fn run<C: Cluster>(swarm: &Swarm, nodes: &NodeFactory<'_, C>, quiet: bool, outpu
             bar.set_message(", some fail");
         }
         bar.inc(1);
+        if bar.position() == swarm.seeds {
+            bar.set_message(", shrinking what fails");
+        }
     };
     let report = swarm.run(nodes, &on_outcome, &|| caught.is_raised());
     bar.finish_and_clear();
@@ -169,6 +172,7 @@ fn bar(seeds: u64, quiet: bool) -> ProgressBar {
 mod tests {
     use super::*;
     use crate::workbench::cli::options::parse;
+    use crate::workbench::nemesis::Fault;
     use crate::workbench::workload::WorkloadKind;
 
     /// The arguments as a command of their own.
@@ -200,6 +204,21 @@ mod tests {
     }
 
     #[test]
+    fn nodes_and_faults_can_be_limited() {
+        let swarm = swarm("-w broadcast --node-count 3-5 --nemesis kill,skew").expect("good");
+        let drawn: Vec<_> = (0..200).map(|seed| swarm.scenario(seed)).collect();
+        for nodes in 3..=5 {
+            assert!(drawn.iter().any(|scenario| scenario.nodes == nodes));
+        }
+        let is_allowed = |fault: &Fault| matches!(fault, Fault::Kill | Fault::Skew);
+        assert!(drawn.iter().all(|scenario| (3..=5).contains(&scenario.nodes)));
+        assert!(drawn.iter().all(|scenario| scenario.faults.iter().all(is_allowed)));
+        assert!(drawn.iter().any(|scenario| scenario.faults.len() == 2));
+        let swarm = super::tests::swarm("-w broadcast --node-count 1 --nemesis none").expect("good");
+        assert_eq!((swarm.scenario(7).nodes, &*swarm.scenario(7).faults), (1, &[][..]));
+    }
+
+    #[test]
     fn bad_arguments_are_rejected() {
         for line in [
             "",
@@ -208,6 +227,9 @@ mod tests {
             "-w echo --jobs none",
             "-w echo --time-limit 0",
             "-w echo --rate 5",
+            "-w echo --node-count 0",
+            "-w echo --node-count 5-3",
+            "-w echo --nemesis kil",
             "-w echo -- --fast",
         ] {
             assert!(matches!(swarm(line), Err(Rejection::Errors(errors)) if errors.len() == 1), "{line}");

@@ -13,6 +13,9 @@ use crate::workbench::network::{Delivery, Shape};
 /// The maximum number of scenarios that are run to shrink one.
 pub const MAX_TRIES: usize = 300;
 
+/// The same for programs, whose start alone takes as long as a whole test of engines.
+pub const MAX_TRIES_OF_PROGRAMS: usize = 100;
+
 /// The number of seeds with which a simpler scenario is tried: its own, and the next ones.
 const SEEDS: u64 = 3;
 
@@ -36,13 +39,14 @@ pub(super) fn shrink(
     run: impl Fn(&Scenario) -> Option<Failure>,
     is_over: &IsOver<'_>,
 ) -> Shrunk {
+    let max_tries = if failing.bin.is_some() { MAX_TRIES_OF_PROGRAMS } else { MAX_TRIES };
     let mut best = Shrunk { scenario: failing.clone(), failure: failure.clone(), tries: 0 };
     loop {
         let seed = best.scenario.seed;
         let seeded = |scenario: Scenario| (0..SEEDS).map(move |more| (scenario.clone(), seed.wrapping_add(more)));
         let mut smaller = None;
         for (scenario, seed) in simpler(&best.scenario, least_nodes).into_iter().flat_map(seeded) {
-            if best.tries == MAX_TRIES || is_over() {
+            if best.tries == max_tries || is_over() {
                 break;
             }
             best.tries += 1;
