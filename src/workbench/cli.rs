@@ -2,6 +2,7 @@
 
 mod challenges;
 mod check;
+mod determinism;
 pub mod options;
 mod output;
 mod progress;
@@ -28,6 +29,9 @@ use crate::workbench::workload::WorkloadKind;
 
 /// The exit status of bad arguments.
 pub const BAD_ARGUMENTS: u8 = 254;
+
+/// The exit status if a test comes out otherwise the second time.
+pub const DIFFERENT: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -168,7 +172,12 @@ fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let first = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     for number in 0..options.test_count {
         options.config.seed = first.wrapping_add(number);
-        let status = run_test(&options, &interrupts, output)?;
+        let (status, store) = run_test(&options, &interrupts, output)?;
+        let repeated = store.filter(|_| options.check_determinism && status != INTERRUPTED);
+        let status = match repeated {
+            Some(first) => repeat(&options, &interrupts, &first, status, output)?,
+            None => status,
+        };
         if status != VALID {
             return Ok(status);
         }
@@ -176,7 +185,32 @@ fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     Ok(VALID)
 }
 
-fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> io::Result<u8> {
+/// Runs a test again and compares the two; returns the exit status of the first, unless they differ.
+fn repeat(
+    options: &Options,
+    interrupts: &Interrupts,
+    first: &Store,
+    status: u8,
+    output: &mut Output<'_>,
+) -> io::Result<u8> {
+    let mut again = Output { page: &mut io::sink(), colours: false, store: output.store };
+    let (status_again, second) = run_test(options, interrupts, &mut again)?;
+    let Some(second) = second.filter(|_| status_again != INTERRUPTED) else { return Ok(status_again) };
+    let difference = determinism::compare([first.folder(), second.folder()])?;
+    let told = match &difference {
+        None => "a second run is the same, byte for byte".to_owned(),
+        Some(difference) => {
+            format!("a second run, in {}, differs in {difference}", second.folder().display())
+        }
+    };
+    // With --json, the page has nothing but results.
+    let page: &mut dyn Write = if options.report.json { &mut io::stderr() } else { output.page };
+    writeln!(page, "{:<16}{told}", "determinism")?;
+    Ok(if difference.is_some() { DIFFERENT } else { status })
+}
+
+/// Runs a test and reports on it; returns its exit status, and its files if it began.
+fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> io::Result<(u8, Option<Store>)> {
     let Options { config, report, .. } = options;
     if !report.json {
         writeln!(output.page, "{:<16}{}", "seed", config.seed)?;
@@ -186,7 +220,7 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
         Ok(program) => program,
         Err(why) => {
             stop(options, &why, output.page)?;
-            return Ok(BROKEN);
+            return Ok((BROKEN, None));
         }
     };
     let mut store = create_store(output, config);
@@ -195,20 +229,26 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
     } else {
         in_real_time(options, program, &store, interrupts)?
     };
-    match ran {
-        Ok(outcome) => Ok(finish(outcome, config, report, &mut store, output.page, output.colours)?.status),
+    let status = match ran {
+        Ok(outcome) => {
+            if options.check_determinism {
+                determinism::write_messages(&mut store, &outcome.journal);
+            }
+            finish(outcome, config, report, &mut store, output.page, output.colours)?.status
+        }
         Err(TestError::Halt(Halt::Interrupted)) => {
             stop(options, "Interrupted; all nodes have been ended.", output.page)?;
-            Ok(INTERRUPTED)
+            INTERRUPTED
         }
         Err(failure) => {
             report_broken(config, report, &failure.to_string(), output.page)?;
             if !report.json {
                 print_failure(&failure, &store, output.page)?;
             }
-            Ok(BROKEN)
+            BROKEN
         }
-    }
+    };
+    Ok((status, Some(store)))
 }
 
 /// Reports, to people or programs, that a test has no verdict and why.

@@ -210,3 +210,22 @@ fn a_node_that_dies_is_told_as_in_real_time() {
         assert!(run.printed.contains("so long"), "{}", run.printed);
     }
 }
+
+#[test]
+fn a_second_run_is_the_same_to_the_byte_or_the_first_difference_is_told() {
+    let Some((folder, same)) = program("broken_broadcast.py") else { return };
+    let options = "-w broadcast --node-count 3 --time-limit 3 --check-determinism";
+    let repeated = run(&same, 1, options, &[]);
+    assert_eq!(repeated.status, 0, "{}", repeated.printed);
+    assert!(repeated.printed.contains("a second run is the same, byte for byte"), "{}", repeated.printed);
+    let script = folder.path().join("node.sh");
+    let reply = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1,"x":"'$uuid'"}}"#;
+    let node = format!("#!/bin/sh\nread line\nread uuid < /proc/sys/kernel/random/uuid\necho '{reply}'\nread line\n");
+    std::fs::write(&script, node).expect("written");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    let other = run(&script, 1, "-w echo --node-count 1 --time-limit 1 --check-determinism", &[]);
+    assert_eq!(other.status, 3, "{}", other.printed);
+    assert!(other.printed.contains(", differs in messages.txt, line 2\n    first   "), "{}", other.printed);
+    let shown = other.printed.lines().filter(|line| line.contains(r#" n0 -> c0 at 0: {"type":"init_ok""#)).count();
+    assert!(shown >= 2 && other.printed.contains("\n    again   "), "{}", other.printed);
+}

@@ -36,6 +36,8 @@ pub struct Options {
     pub test_count: u64,
     /// The seed of the first test; `None` for a random one.
     pub seed: Option<u64>,
+    /// Whether to run each test twice and compare the runs.
+    pub check_determinism: bool,
     /// Whether to show no progress.
     pub quiet: bool,
     /// Notes on options that have no effect.

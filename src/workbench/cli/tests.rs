@@ -122,6 +122,17 @@ fn several_tests_count_their_seeds_up() {
 }
 
 #[test]
+fn a_test_of_engines_comes_out_the_same_twice() {
+    let line = "-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 2 --nemesis kill --check-determinism";
+    let result = run(line);
+    assert_eq!(result.status, VALID, "{}", result.page);
+    assert!(result.page.ends_with("\ndeterminism     a second run is the same, byte for byte\n"), "{}", result.page);
+    assert!(result.file("messages.txt").contains(" n0 -> n1 at "));
+    let result = run("-w echo --check-determinism");
+    assert_eq!((result.status, result.page.lines().count()), (BAD_ARGUMENTS, 1), "{}", result.page);
+}
+
+#[test]
 fn challenges_have_their_own_options() {
     let status = |line: &str| gloomers(&format!("challenges {line}"), Path::new("unused"));
     assert_eq!(status("--seed x").0, BAD_ARGUMENTS);

@@ -182,6 +182,10 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
     if let Some(workload) = workload {
         reader.errors.extend(node_problem(workload, arguments));
     }
+    if arguments.check_determinism && !arguments.virtual_time {
+        let why = "in real time no test comes out the same twice";
+        reader.errors.push(format!("--check-determinism needs --virtual-time: {why}"));
+    }
     // Whether the workload fits depends on everything else.
     if reader.errors.is_empty() {
         let misfit: Vec<_> = config.misfit().into_iter().map(|problem| reader.in_words(problem)).collect();
@@ -199,6 +203,7 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
         log_net_recv: arguments.log_net_recv,
         test_count,
         seed,
+        check_determinism: arguments.check_determinism,
         quiet: arguments.quiet,
         notes: arguments.ignored.given().map(|name| format!("--{name} changes nothing here")).collect(),
     })
