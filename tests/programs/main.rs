@@ -4,6 +4,7 @@
 //! containers do; the tests say so on stderr.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod challenges;
 mod swarm;
 
 use std::path::{Path, PathBuf};
