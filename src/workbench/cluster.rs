@@ -6,8 +6,9 @@
 pub mod builtin;
 #[cfg(feature = "workbench")]
 pub mod processes;
+pub mod program;
 pub mod simulated;
-#[cfg(all(feature = "workbench", target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod traced;
 
 use std::io;
@@ -28,7 +29,6 @@ pub enum Status {
 ///
 /// # Errors
 /// Why they cannot, in a sentence.
-#[cfg(feature = "workbench")]
 pub fn can_trace() -> Result<(), String> {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Ok(());

@@ -10,6 +10,9 @@ mod swarm;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::Duration;
+
+use gossip_gloomers::simulation::{Fault, Simulation, Workload};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
@@ -180,6 +183,28 @@ fn nodes_that_are_killed_paused_slowed_and_skewed_are_so_in_virtual_time() {
         assert!(first.history.contains(event), "{event}");
     }
     assert_eq!(run(&program, 5, options, &[]).history, first.history);
+}
+
+#[test]
+fn a_simulation_runs_programs_and_two_at_once_come_out_as_alone() {
+    let Some((_folder, node)) = program("node_asyncio.py") else { return };
+    let simulation = Simulation::of_program(&node).nodes(3).rate(20.0).time_limit(Duration::from_secs(5));
+    let simulation = simulation.faults(&[Fault::Partition, Fault::Pause], Duration::from_secs(2)).seed(4);
+    let run = || {
+        let report = simulation.run(Workload::Broadcast).expect("it is permitted");
+        let mut history = Vec::new();
+        report.history().write_edn(&mut history).expect("memory takes it");
+        (report.is_valid(), history)
+    };
+    let alone = run();
+    assert!(alone.0, "{simulation:?}");
+    let together = std::thread::scope(|scope| {
+        let runs = [scope.spawn(run), scope.spawn(run)];
+        runs.map(|run| run.join().expect("no panic"))
+    });
+    assert!(together.iter().all(|run| *run == alone), "{simulation:?}");
+    let missing = Simulation::of_program("/nonexistent/node").run(Workload::Echo);
+    assert!(missing.is_err_and(|error| error.to_string().starts_with("/nonexistent/node cannot be executed: no such")));
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::R
 /// Runs a swarm of programs.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn programs(swarm: &Swarm, bin: &str, quiet: bool, output: &mut Output<'_>) -> io::Result<u8> {
-    use crate::workbench::cluster::processes::{Launch, executable};
+    use crate::workbench::cluster::program::{Launch, executable};
     use crate::workbench::cluster::traced::{TracedCluster, block_stops};
     use crate::workbench::test::TestConfig;
 

@@ -29,10 +29,10 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
 use crate::time::{Duration, Time};
-use crate::workbench::cluster::processes::Launch;
-use crate::workbench::cluster::processes::child::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
-use crate::workbench::cluster::processes::executable::RunBy;
-use crate::workbench::cluster::processes::log::{Log, gaps};
+use crate::workbench::cluster::program::Launch;
+use crate::workbench::cluster::program::executable::RunBy;
+use crate::workbench::cluster::program::log::{Log, gaps};
+use crate::workbench::cluster::program::output::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
 use crate::workbench::network::Lines;
 use crate::workbench::network::jitter::Delays;

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// The maximum size of a log: enough for a node that logs every message of a long test. 25 logs of a runaway program
 /// take 1.6 GB.
-pub(super) const LOG_BYTES: u64 = 64 << 20;
+pub(in crate::workbench::cluster) const LOG_BYTES: u64 = 64 << 20;
 
 pub(in crate::workbench::cluster) struct Log {
     state: State,
