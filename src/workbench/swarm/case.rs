@@ -75,6 +75,12 @@ pub fn run_case<C: Cluster>(
     };
     let mut workload = options.workload.begin(&options.terms());
     let outcome = match run(&options, &mut *workload, &mut cluster, &mut UntilOver(is_over)) {
+        // A program does not know which clients have gone, and Maelstrom silences it for a late reply. What that test
+        // would have shown is unknown.
+        Ok(outcome) if scenario.bin.is_some() && outcome.muted.first().is_some_and(|muted| muted.late_reply) => {
+            let checked = checked(outcome, &options);
+            CaseOutcome { is_undecided: true, failure: None, staleness_ms: None, messages: None, ..checked }
+        }
         Ok(outcome) => checked(outcome, &options),
         Err(TestError::Halt(Halt::Interrupted)) => return None,
         Err(TestError::Unready { node, what, output_tail }) => {
