@@ -1,5 +1,5 @@
-//! A test kit that runs any [`Node`], or any program, in virtual time, with the workloads, network, faults and checkers of
-//! `gloomers test`.
+//! A test kit that runs any [`Node`], or any program, in virtual time, with the workloads, network, faults and checkers
+//! of `gloomers test`.
 //!
 //! A simulation is reproducible from its seed, and fast: a simulated minute of five nodes takes a fraction of a second.
 //! The report's `Debug` output contains the builder calls that reproduce it.
