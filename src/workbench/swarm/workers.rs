@@ -49,8 +49,8 @@ mod tests {
         for threads in [1, 2, 7] {
             let begun = AtomicUsize::new(0);
             let is_over = || begun.load(Ordering::Relaxed) >= 10;
-            let begin = |number: &usize| (begun.fetch_add(1, Ordering::Relaxed), Some(*number)).1;
-            let done = parallel_map(threads, &numbers, &is_over, begin);
+            let work = |number: &usize| (begun.fetch_add(1, Ordering::Relaxed), Some(*number)).1;
+            let done = parallel_map(threads, &numbers, &is_over, work);
             assert_eq!(done, numbers[..begun.into_inner()]);
             assert!((10..10 + threads).contains(&done.len()), "{}", done.len());
         }
