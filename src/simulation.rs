@@ -115,7 +115,7 @@ impl Simulation {
     #[must_use]
     pub fn of_program(program: impl AsRef<Path>) -> Self {
         let program = program.as_ref().to_owned();
-        let calls = format!("Simulation::of_program({program:?})");
+        let calls = format!("Simulation::of_program({:?})", program.display().to_string());
         Self::new(Nodes::Program(program), Self::defaults(), calls)
     }
 
