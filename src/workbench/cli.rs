@@ -2,6 +2,7 @@
 
 mod challenges;
 mod check;
+mod determinism;
 pub mod options;
 mod output;
 mod progress;
@@ -19,7 +20,8 @@ use crate::workbench::cli::options::{Options, Rejection, TestArguments, did_you_
 use crate::workbench::cli::output::Page;
 use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
-use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
+use crate::workbench::cluster::processes::{Interrupts, Processes};
+use crate::workbench::cluster::program::{Launch, executable};
 use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken, write_indented};
 use crate::workbench::report::store::{ROOT, RunFolder};
 use crate::workbench::test::{Outcome, TestConfig, TestError, run_as_far_as_possible};
@@ -27,6 +29,9 @@ use crate::workbench::workload::WorkloadKind;
 
 /// The exit status of bad arguments.
 pub const BAD_ARGUMENTS: u8 = 254;
+
+/// The exit status if a test comes out otherwise the second time.
+pub const DIFFERENT: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -167,7 +172,12 @@ fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let first = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     for number in 0..options.test_count {
         options.config.seed = first.wrapping_add(number);
-        let status = run_test(&options, &interrupts, output)?;
+        let (status, store) = run_test(&options, &interrupts, output)?;
+        let repeated = store.filter(|_| options.check_determinism && status != INTERRUPTED);
+        let status = match repeated {
+            Some(first) => repeat(&options, &interrupts, &first, status, output)?,
+            None => status,
+        };
         if status != VALID {
             return Ok(status);
         }
@@ -175,7 +185,36 @@ fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     Ok(VALID)
 }
 
-fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> io::Result<u8> {
+/// Runs a test again and compares the two; returns the exit status of the first, unless they differ.
+fn repeat(
+    options: &Options,
+    interrupts: &Interrupts,
+    first: &RunFolder,
+    status: u8,
+    output: &mut Output<'_>,
+) -> io::Result<u8> {
+    let mut again = Output { page: &mut io::sink(), colours: false, store: output.store };
+    let (status_again, second) = run_test(options, interrupts, &mut again)?;
+    let Some(second) = second.filter(|_| status_again != INTERRUPTED) else { return Ok(status_again) };
+    let difference = determinism::compare([first.folder(), second.folder()])?;
+    let told = match &difference {
+        None => "a second run is the same, byte for byte".to_owned(),
+        Some(difference) => {
+            format!("a second run, in {}, differs in {difference}", second.folder().display())
+        }
+    };
+    // With --json, the page has nothing but results.
+    let page: &mut dyn Write = if options.report.json { &mut io::stderr() } else { output.page };
+    writeln!(page, "{:<16}{told}", "determinism")?;
+    Ok(if difference.is_some() { DIFFERENT } else { status })
+}
+
+/// Runs a test and reports on it; returns its exit status, and its files if it began.
+fn run_test(
+    options: &Options,
+    interrupts: &Interrupts,
+    output: &mut Output<'_>,
+) -> io::Result<(u8, Option<RunFolder>)> {
     let Options { config, report, .. } = options;
     if !report.json {
         writeln!(output.page, "{:<16}{}", "seed", config.seed)?;
@@ -185,7 +224,7 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
         Ok(program) => program,
         Err(why) => {
             stop(options, &why, output.page)?;
-            return Ok(BROKEN);
+            return Ok((BROKEN, None));
         }
     };
     let mut store = create_store(output, config);
@@ -194,20 +233,26 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
     } else {
         in_real_time(options, program, &store, interrupts)?
     };
-    match ran {
-        Ok(outcome) => Ok(finish(outcome, config, report, &mut store, output.page, output.colours)?.status),
+    let status = match ran {
+        Ok(outcome) => {
+            if options.check_determinism {
+                determinism::write_messages(&mut store, &outcome.journal);
+            }
+            finish(outcome, config, report, &mut store, output.page, output.colours)?.status
+        }
         Err(TestError::Halt(Halt::Interrupted)) => {
             stop(options, "Interrupted; all nodes have been ended.", output.page)?;
-            Ok(INTERRUPTED)
+            INTERRUPTED
         }
         Err(failure) => {
             report_broken(config, report, &failure.to_string(), output.page)?;
             if !report.json {
                 print_failure(&failure, &store, output.page)?;
             }
-            Ok(BROKEN)
+            BROKEN
         }
-    }
+    };
+    Ok((status, Some(store)))
 }
 
 /// Reports, to people or programs, that a test has no verdict and why.
@@ -246,7 +291,7 @@ fn in_real_time(
     let Options { config, bin, log_stderr, .. } = options;
     let builtin = ["node", config.workload.name()].into_iter().filter(|_| bin.is_none()).map(str::to_owned);
     let arguments = builtin.chain(config.arguments.iter().cloned()).collect();
-    let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: *log_stderr };
+    let launch = Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: *log_stderr };
     let mut progress = Progress::new(options);
     // Its drop ends all nodes, however the test ends.
     let mut processes = Processes::new(launch, config.nodes.clone(), interrupts)?;
@@ -269,7 +314,7 @@ fn in_virtual_time(
     if options.bin.is_some() {
         use crate::workbench::cluster::traced::TracedCluster;
         let arguments = config.arguments.clone();
-        let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: options.log_stderr };
+        let launch = Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: options.log_stderr };
         let mut programs = TracedCluster::new(launch, config.nodes.clone(), config.seed)?;
         return Ok(run_as_far_as_possible(config, &mut programs, &mut progress));
     }

@@ -1,4 +1,4 @@
-//! What a test runs on: real processes in real time, or engines in this process in virtual time.
+//! What a test runs on: real processes in real time, or, in virtual time, engines in this process or real processes.
 //!
 //! [`Cluster`] is everything that a test needs from the outside world, so that the same loop, network and clients drive
 //! both. Nodes are identified by their index.
@@ -6,8 +6,9 @@
 pub mod builtin;
 #[cfg(feature = "workbench")]
 pub mod processes;
+pub mod program;
 pub mod simulated;
-#[cfg(all(feature = "workbench", target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod traced;
 
 use std::io;
@@ -25,7 +26,6 @@ pub enum Status {
 }
 
 /// Why programs cannot run in virtual time on this kind of machine, if they cannot.
-#[cfg(feature = "workbench")]
 pub fn can_trace() -> Result<(), String> {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Ok(());
@@ -126,6 +126,11 @@ pub trait Cluster {
     /// A node that has ended by itself, once for each start.
     fn take_dead(&mut self) -> Option<usize> {
         None
+    }
+
+    /// Whether the real clock has decided nothing so far, so that the same seed gives the same run. Virtual time only.
+    fn is_exact(&self) -> bool {
+        true
     }
 
     /// Remarks for people, such as incomplete logs.

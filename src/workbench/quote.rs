@@ -1,5 +1,6 @@
 //! Quotes untrusted text: on one line, in visible characters, and of limited length.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The maximum length of a quote in characters: enough for a message of Maelstrom's workloads without long lists.
@@ -18,6 +19,16 @@ pub fn quote(text: &str) -> String {
         if is_visible(c) { quote.push(c) } else { quote.extend(c.escape_default()) }
     }
     quote
+}
+
+/// A word as a POSIX shell reads it back.
+#[must_use]
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
 /// A text cut to `most` characters, with an ellipsis if any were cut.
@@ -46,6 +57,16 @@ mod tests {
     fn control_and_invisible_characters_are_escaped() {
         assert_eq!(quote("a\x1b[31m\nb \u{202e}é"), "a\\u{1b}[31m\\nb \\u{202e}é");
         assert_eq!(quote("\u{feff}{}"), "\\u{feff}{}");
+    }
+
+    #[test]
+    fn words_are_read_back_by_a_shell_as_they_were() {
+        let words = ["--loss", "a b", "", "it's", "$HOME", "`id`", "\"\\", "*", "\n", "é", "~", "#", "n0,n1", "a=b"];
+        let line: Vec<_> = words.map(shell_word).to_vec();
+        let mut shell = std::process::Command::new("/bin/sh");
+        let printed = shell.args(["-c", &format!("printf '%s|' {}", line.join(" "))]).output().expect("a shell");
+        assert_eq!(String::from_utf8_lossy(&printed.stdout), words.map(|word| format!("{word}|")).concat());
+        assert_eq!(shell_word("./bin/my-node_2.py"), "./bin/my-node_2.py");
     }
 
     #[test]

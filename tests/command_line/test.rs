@@ -111,6 +111,17 @@ fn several_tests_count_their_seeds_up() {
 }
 
 #[test]
+fn a_test_of_engines_comes_out_the_same_twice() {
+    let line = "-w broadcast --virtual-time --seed 3 --node-count 3 --time-limit 2 --nemesis kill --check-determinism";
+    let result = run(line);
+    assert_eq!(result.status, 0, "{}", result.page);
+    assert!(result.page.ends_with("\ndeterminism     a second run is the same, byte for byte\n"), "{}", result.page);
+    assert!(result.file("messages.txt").contains(" n0 -> n1 at "));
+    let result = run("-w echo --check-determinism");
+    assert_eq!((result.status, result.page.lines().count()), (254, 1), "{}", result.page);
+}
+
+#[test]
 fn with_json_there_is_one_document_on_the_page_and_nothing_else() {
     let result = run("-w echo --virtual-time --seed 3 --node-count 1 --time-limit 1 --rate 10 --no-ssh --json");
     assert_eq!((result.status, result.page.lines().count()), (0, 1), "{}", result.page);

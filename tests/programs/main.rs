@@ -4,9 +4,15 @@
 //! containers do; the tests say so on stderr.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
+mod challenges;
+mod swarm;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::Duration;
+
+use gossip_gloomers::simulation::{Fault, Simulation, Workload};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs");
 
@@ -385,6 +391,28 @@ fn nodes_that_are_killed_paused_slowed_and_skewed_are_so_in_virtual_time() {
 }
 
 #[test]
+fn a_simulation_runs_programs_and_two_at_once_come_out_as_alone() {
+    let Some((_folder, node)) = program("node_asyncio.py") else { return };
+    let simulation = Simulation::of_program(&node).nodes(3).rate(20.0).time_limit(Duration::from_secs(5));
+    let simulation = simulation.faults(&[Fault::Partition, Fault::Pause], Duration::from_secs(2)).seed(4);
+    let run = || {
+        let report = simulation.run(Workload::Broadcast).expect("it is permitted");
+        let mut history = Vec::new();
+        report.history().write_edn(&mut history).expect("memory takes it");
+        (report.is_valid(), history)
+    };
+    let alone = run();
+    assert!(alone.0, "{simulation:?}");
+    let together = std::thread::scope(|scope| {
+        let runs = [scope.spawn(run), scope.spawn(run)];
+        runs.map(|run| run.join().expect("no panic"))
+    });
+    assert!(together.iter().all(|run| *run == alone), "{simulation:?}");
+    let missing = Simulation::of_program("/nonexistent/node").run(Workload::Echo);
+    assert!(missing.is_err_and(|error| error.to_string().starts_with("/nonexistent/node cannot be executed: no such")));
+}
+
+#[test]
 fn a_node_that_computes_for_ever_is_ended_and_named() {
     if !is_permitted() {
         return;
@@ -408,4 +436,23 @@ fn a_node_that_dies_is_told_as_in_real_time() {
         assert!(run.status == 255 && run.printed.contains(told), "{}", run.printed);
         assert!(run.printed.contains("so long"), "{}", run.printed);
     }
+}
+
+#[test]
+fn a_second_run_is_the_same_to_the_byte_or_the_first_difference_is_told() {
+    let Some((folder, same)) = program("broken_broadcast.py") else { return };
+    let options = "-w broadcast --node-count 3 --time-limit 3 --check-determinism";
+    let repeated = run(&same, 1, options, &[]);
+    assert_eq!(repeated.status, 0, "{}", repeated.printed);
+    assert!(repeated.printed.contains("a second run is the same, byte for byte"), "{}", repeated.printed);
+    let script = folder.path().join("node.sh");
+    let reply = r#"{"src":"n0","dest":"c0","body":{"type":"init_ok","in_reply_to":1,"x":"'$uuid'"}}"#;
+    let node = format!("#!/bin/sh\nread line\nread uuid < /proc/sys/kernel/random/uuid\necho '{reply}'\nread line\n");
+    std::fs::write(&script, node).expect("written");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    let other = run(&script, 1, "-w echo --node-count 1 --time-limit 1 --check-determinism", &[]);
+    assert_eq!(other.status, 3, "{}", other.printed);
+    assert!(other.printed.contains(", differs in messages.txt, line 2\n    first   "), "{}", other.printed);
+    let shown = other.printed.lines().filter(|line| line.contains(r#" n0 -> c0 at 0: {"type":"init_ok""#)).count();
+    assert!(shown >= 2 && other.printed.contains("\n    again   "), "{}", other.printed);
 }

@@ -15,7 +15,7 @@ mod txn;
 use std::collections::BTreeSet;
 
 use super::{CheckReport, Unjudgeable, Verdict};
-use crate::workbench::history::{Format, History};
+use crate::workbench::history::History;
 pub(super) use draw::draw;
 use draw::{Rng, Service};
 
@@ -39,7 +39,7 @@ fn try_all<S: Service>(
             Ok(kinds) => found.extend(kinds),
             Err(difference) => {
                 let mut text = Vec::new();
-                history.write(Format::Edn, &mut text).expect("memory takes everything");
+                history.write_edn(&mut text).expect("memory takes everything");
                 panic!("seed {seed}: {difference}\n{}", String::from_utf8_lossy(&text));
             }
         }

@@ -8,6 +8,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "of a register, the kernel too reads the half that it needs")]
 
 mod clocks;
+mod cores;
 mod decide;
 mod events;
 mod filter;
@@ -21,25 +22,24 @@ mod timers;
 mod tracer;
 mod waits;
 
+pub use system::block_stops;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
-use mio::unix::pipe::{Receiver, Sender};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
-
 use crate::time::{Duration, Time};
-use crate::workbench::cluster::processes::Launch;
-use crate::workbench::cluster::processes::child::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
-use crate::workbench::cluster::processes::executable::RunBy;
-use crate::workbench::cluster::processes::log::{Log, gaps};
+use crate::workbench::cluster::program::Launch;
+use crate::workbench::cluster::program::executable::RunBy;
+use crate::workbench::cluster::program::log::{Log, gaps};
+use crate::workbench::cluster::program::output::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
 use crate::workbench::network::Lines;
 use crate::workbench::network::jitter::Delays;
+use cores::Core;
+use mio::unix::pipe::{Receiver, Sender};
 use process::{Life, Resume};
 use system::Waited;
 use tracer::Tracer;
@@ -59,10 +59,8 @@ pub struct TracedCluster {
     hosts: Vec<Host>,
     dead: VecDeque<usize>,
     chunk: Vec<u8>,
-    /// The processors on which this thread may run; meanwhile it runs on one, which it shares with all programs: a stop
-    /// costs three times as much across processors.
-    processors: Option<CpuSet>,
-    _claim: Option<UnixDatagram>,
+    /// This thread and all programs run on one core.
+    _core: Core,
     /// Whether this thread had blocked `SIGCHLD`, which every stop of a program would raise.
     had_blocked: bool,
 }
@@ -102,7 +100,7 @@ impl std::fmt::Debug for TracedCluster {
 }
 
 impl TracedCluster {
-    /// Nodes of these names, none of them started yet.
+    /// Nodes of these names, none of them started yet. Several threads of a process may have a cluster each.
     ///
     /// # Errors
     ///
@@ -110,11 +108,6 @@ impl TracedCluster {
     pub fn new(launch: Launch, names: Vec<String>, seed: u64) -> io::Result<Self> {
         let zero = Duration::ZERO;
         let host = || Host { pipes: None, log: None, by: RunBy::System, lag: zero, waking: zero };
-        let processors = sched_getaffinity(None).ok();
-        let (processor, claim) = processors.as_ref().map_or((sched_getcpu(), None), free_processor);
-        let mut one = CpuSet::new();
-        one.set(processor);
-        sched_setaffinity(None, &one).ok();
         Ok(Self {
             tracer: Tracer::new(names.clone(), seed)?,
             launch,
@@ -122,8 +115,7 @@ impl TracedCluster {
             names,
             dead: VecDeque::new(),
             chunk: vec![0; CHUNK],
-            processors,
-            _claim: claim,
+            _core: Core::take(),
             had_blocked: system::block_signal(libc::SIGCHLD, true),
         })
     }
@@ -351,6 +343,10 @@ impl Cluster for TracedCluster {
         self.dead.pop_front()
     }
 
+    fn is_exact(&self) -> bool {
+        self.tracer.deviations.is_none()
+    }
+
     fn remarks(&self) -> Vec<String> {
         let logs = self.names.iter().zip(&self.hosts);
         let mut remarks = gaps(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
@@ -367,23 +363,7 @@ impl Drop for TracedCluster {
         if !self.had_blocked {
             system::block_signal(libc::SIGCHLD, false);
         }
-        if let Some(processors) = &self.processors {
-            sched_setaffinity(None, processors).ok();
-        }
     }
-}
-
-/// A processor that no other run in virtual time has claimed, if there is one, and the claim: a socket of that name,
-/// which nobody connects to and which goes with the process.
-fn free_processor(allowed: &CpuSet) -> (usize, Option<UnixDatagram>) {
-    let current = sched_getcpu();
-    let others = (0..CpuSet::MAX_CPU).filter(|processor| *processor != current && allowed.is_set(*processor));
-    let claim = |processor: usize| {
-        let name = format!("gloomers in virtual time on processor {processor}");
-        let address = SocketAddr::from_abstract_name(name).ok()?;
-        Some((processor, Some(UnixDatagram::bind_addr(&address).ok()?)))
-    };
-    [current].into_iter().chain(others).find_map(claim).unwrap_or((current, None))
 }
 
 /// Why a program cannot be run in virtual time.

@@ -106,6 +106,14 @@ impl Op {
 }
 
 impl History {
+    /// Writes a line of EDN for each operation, as `history.edn` has them.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write_edn(&self, to: impl Write) -> io::Result<()> {
+        self.write(Format::Edn, to)
+    }
+
     /// Writes a line for each operation.
     pub(crate) fn write(&self, format: Format, mut to: impl Write) -> io::Result<()> {
         let (mut line, mut after) = (String::new(), String::new());

@@ -20,7 +20,7 @@ const TIMEOUTS_S: Range<f64> = 0.0..1e9;
 const TIMEOUT: &str = "Must be a number of seconds from 0 to a thousand million";
 
 /// Maelstrom's message for an invalid value.
-fn invalid(option: &str, text: &str, must: &str) -> String {
+pub(in crate::workbench::cli) fn invalid(option: &str, text: &str, must: &str) -> String {
     format!("Failed to validate \"--{option} {text}\": {must}")
 }
 
@@ -181,6 +181,10 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
     if let Some(workload) = workload {
         reader.errors.extend(node_problem(workload, arguments));
     }
+    if arguments.check_determinism && !arguments.virtual_time {
+        let why = "in real time no test comes out the same twice";
+        reader.errors.push(format!("--check-determinism needs --virtual-time: {why}"));
+    }
     // Whether the workload fits depends on everything else.
     if reader.errors.is_empty() {
         let misfit: Vec<_> = config.misfit().into_iter().map(|problem| reader.in_words(problem)).collect();
@@ -198,6 +202,7 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
         log_net_recv: arguments.log_net_recv,
         test_count,
         seed,
+        check_determinism: arguments.check_determinism,
         quiet: arguments.quiet,
         notes: arguments.ignored.given().map(|name| format!("--{name} changes nothing here")).collect(),
     })
@@ -265,7 +270,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// The faults of a list, without duplicates.
-fn faults(text: &str) -> Result<Vec<Fault>, String> {
+pub(in crate::workbench::cli) fn faults(text: &str) -> Result<Vec<Fault>, String> {
     let mut faults = Vec::new();
     for name in listed(text) {
         match Fault::ALL.into_iter().find(|fault| fault.name() == name) {

@@ -47,6 +47,11 @@ pub(super) struct Deviations {
 }
 
 impl Deviations {
+    /// Whether the real clock has decided nothing.
+    pub(super) fn is_none(&self) -> bool {
+        self.interrupted == 0 && self.unseen == 0 && !self.addresses_vary && self.beyond.is_empty()
+    }
+
     /// A node has done this, whose outcome may depend on what is outside of the run.
     pub(super) fn reaches_beyond(&mut self, node: &str, what: &str) {
         self.beyond.insert(format!("{node} {what}"));

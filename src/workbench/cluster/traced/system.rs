@@ -221,3 +221,8 @@ pub(super) fn block_signal(signal: c_int, block: bool) -> bool {
         libc::sigismember(&raw const before, signal) == 1
     }
 }
+
+/// Blocks the signal that every stop of a program raises, for this thread and those that it starts from now on.
+pub fn block_stops() {
+    block_signal(libc::SIGCHLD, true);
+}

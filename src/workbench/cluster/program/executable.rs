@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use crate::workbench::cluster::Status;
 
 /// What executes a file without a `#!` line.
-pub(super) const SHELL: &str = "/bin/sh";
+pub(in crate::workbench::cluster) const SHELL: &str = "/bin/sh";
 /// How much of a script's first line Linux reads, in bytes.
 const FIRST_LINE: u64 = 256;
 

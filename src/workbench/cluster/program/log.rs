@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// The maximum size of a log: enough for a node that logs every message of a long test. 25 logs of a runaway program
 /// take 1.6 GB.
-pub(super) const LOG_BYTES: u64 = 64 << 20;
+pub(in crate::workbench::cluster) const LOG_BYTES: u64 = 64 << 20;
 
 pub(in crate::workbench::cluster) struct Log {
     state: State,
@@ -22,6 +22,8 @@ enum State {
     Open(File, u64),
     Full,
     Broken(io::Error),
+    /// Nobody wants it.
+    None,
 }
 
 /// Why a log does not hold everything.
@@ -40,6 +42,11 @@ impl Log {
             Ok(State::Open(file, LOG_BYTES.saturating_sub(length)))
         };
         Self { state: open().unwrap_or_else(State::Broken), left_out: 0 }
+    }
+
+    /// A log that holds nothing.
+    pub(super) const fn none() -> Self {
+        Self { state: State::None, left_out: 0 }
     }
 
     pub(in crate::workbench::cluster) fn write(&mut self, bytes: &[u8]) {
@@ -64,7 +71,7 @@ impl Log {
 
     fn gap(&self) -> Option<Gap> {
         match &self.state {
-            State::Open(..) => None,
+            State::Open(..) | State::None => None,
             State::Full => Some(Gap::Full),
             State::Broken(error) => Some(Gap::Broken(error.to_string())),
         }
