@@ -1,9 +1,9 @@
-//! A g-counter on the service seq-kv: each node keeps its own total under its own key, and adds up everyone's.
+//! A g-counter on the service seq-kv: each node stores the total of its own adds under its own key, and sums all keys.
 //!
-//! A single writer a key needs no compare-and-set: the adds that wait are stored in one write. A read answers at once
-//! from what is known. Twice a second a node looks at the others' keys; it writes something new first, after which
-//! seq-kv may not answer from before that write. Nobody is killed here: a node that begins anew would first have to
-//! read where its own key stands.
+//! With a single writer per key there is no need for compare-and-set: waiting adds are stored in one write. Reads are
+//! answered at once from the known totals. Twice a second a node reads the keys of the others; it writes a new value
+//! first, since seq-kv may not return a state from before that write. Kills are not supported: a restarted node would
+//! first have to read its own key.
 //!
 //! ```console
 //! $ cargo build --release --example counter_on_seq_kv
@@ -19,7 +19,7 @@ use gossip_gloomers::requests;
 use gossip_gloomers::time::Duration;
 use gossip_gloomers::wire::ErrorCode;
 
-/// How often the others' keys are looked at.
+/// The time between refreshes of the other nodes' totals.
 const PERIOD: Duration = Duration::from_millis(500);
 
 requests! {
@@ -35,7 +35,7 @@ requests! {
 
 /// The timer that refreshes the totals of the others.
 #[derive(Debug, Clone, Copy)]
-struct Look;
+struct Refresh;
 
 /// A call to seq-kv.
 #[derive(Debug, Clone, Copy)]
@@ -53,16 +53,16 @@ enum Call {
 struct Counter {
     names: Vec<Box<str>>,
     me: usize,
-    /// What each node has counted, as far as we know; our own part is exact.
+    /// The known total of each node; this node's own is exact.
     totals: Vec<i64>,
-    /// Who waits for the write under way, and for the next.
+    /// The adds that wait for the pending write, and for the next.
     storing: Vec<ReplyTo>,
     waiting: Vec<ReplyTo>,
-    looks: u64,
+    refreshes: u64,
 }
 
 impl Counter {
-    /// Stores our total, unless that is being done.
+    /// Stores this node's total, unless a write is pending.
     fn store(&mut self, out: &mut Outbox<Self>) {
         if self.storing.is_empty() && !self.waiting.is_empty() {
             std::mem::swap(&mut self.storing, &mut self.waiting);
@@ -73,7 +73,7 @@ impl Counter {
 
 impl Node for Counter {
     type Request<'a> = Request<'a>;
-    type Timer = Look;
+    type Timer = Refresh;
     type Call = Call;
     type Options = ();
 
@@ -84,12 +84,12 @@ impl Node for Counter {
             totals: vec![0; context.nodes.len()],
             storing: Vec::new(),
             waiting: Vec::new(),
-            looks: 0,
+            refreshes: 0,
         }
     }
 
     fn on_settled(&mut self, out: &mut Outbox<Self>) {
-        out.arm(PERIOD, Look);
+        out.arm(PERIOD, Refresh);
     }
 
     fn on_request(&mut self, from: ReplyTo, request: Request<'_>, out: &mut Outbox<Self>) {
@@ -103,11 +103,11 @@ impl Node for Counter {
         }
     }
 
-    fn on_timer(&mut self, _: Look, out: &mut Outbox<Self>) {
-        self.looks += 1;
-        let key = format!("looks of {}", self.names[self.me]);
-        SEQ_KV.write(key, self.looks, Call::Freshen, out);
-        out.arm(PERIOD, Look);
+    fn on_timer(&mut self, _: Refresh, out: &mut Outbox<Self>) {
+        self.refreshes += 1;
+        let key = format!("refreshes of {}", self.names[self.me]);
+        SEQ_KV.write(key, self.refreshes, Call::Freshen, out);
+        out.arm(PERIOD, Refresh);
     }
 
     fn on_response(&mut self, call: Call, response: Response<'_>, out: &mut Outbox<Self>) {
@@ -117,8 +117,8 @@ impl Node for Counter {
                 for from in self.storing.drain(..) {
                     match stored {
                         Ok(()) => out.reply(from, "add_ok").end(),
-                        // The next write brings it along, so it may count yet.
-                        Err(_) => out.reply_error(from, ErrorCode::TIMEOUT, "seq-kv has not answered"),
+                        // The next write contains the add, so the error must be indefinite.
+                        Err(_) => out.reply_error(from, ErrorCode::TIMEOUT, "seq-kv did not respond"),
                     }
                 }
                 self.store(out);
@@ -133,7 +133,7 @@ impl Node for Counter {
                     self.totals[other] = self.totals[other].max(total);
                 }
             }
-            // The next look may find more.
+            // The next refresh may succeed.
             Call::Freshen => {}
         }
     }
@@ -154,7 +154,7 @@ mod tests {
         let base = Simulation::of::<Counter>().nodes(3).rate(100.0).time_limit(Duration::from_secs(20));
         for seed in 0..5 {
             let cut = base.clone().partition(Duration::from_secs(4)).seed(seed);
-            let report = cut.run(Workload::GCounter).expect("it makes sense");
+            let report = cut.run(Workload::GCounter).expect("the options are valid");
             assert!(report.is_valid() && report.messages_per_op() < 2.0, "{report:?}");
         }
     }

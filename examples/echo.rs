@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn every_value_is_echoed() {
-        let report = Simulation::of::<Echo>().nodes(1).run(Workload::Echo).expect("it makes sense");
+        let report = Simulation::of::<Echo>().nodes(1).run(Workload::Echo).expect("the options are valid");
         assert!(report.is_valid(), "{report:?}");
     }
 }

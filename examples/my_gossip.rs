@@ -1,8 +1,8 @@
-//! A hand-made gossip protocol for broadcast: ten times a second a node sends each peer what that is not known to hold,
-//! until it is acknowledged.
+//! A simple gossip protocol for broadcast: ten times a second a node sends each peer the values that it is not known to
+//! hold, until they are acknowledged.
 //!
-//! Timers start the rounds, calls find out what arrived, and whatever a partition swallowed is sent again. It costs
-//! many times the messages of [`gossip_gloomers::gossip`], and is all there is to see.
+//! Timers start the rounds, and calls show which values have arrived, so those lost in a partition are sent again. It
+//! needs many times the messages of [`gossip_gloomers::gossip`], but the whole protocol is in this file.
 //!
 //! ```console
 //! $ cargo build --release --example my_gossip
@@ -18,7 +18,7 @@ use gossip_gloomers::requests;
 use gossip_gloomers::time::Duration;
 use gossip_gloomers::wire::Json;
 
-/// Time from one round to the next.
+/// The time between rounds.
 const PERIOD: Duration = Duration::from_millis(100);
 
 /// The time-out of a call to a peer.
@@ -108,9 +108,9 @@ impl Node for MyGossip {
         out.arm(PERIOD, Tick);
     }
 
-    fn on_response(&mut self, Share(index): Share, answer: Response<'_>, _: &mut Outbox<Self>) {
+    fn on_response(&mut self, Share(index): Share, response: Response<'_>, _: &mut Outbox<Self>) {
         let Link { holds, in_flight, .. } = &mut self.links[index];
-        match answer {
+        match response {
             Response::Reply { .. } => holds.extend(in_flight.drain(..)),
             Response::Error { .. } | Response::Expired => in_flight.clear(),
         }
@@ -128,19 +128,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_everywhere_in_the_end_whatever_was_cut_or_lost() {
+    fn all_values_reach_all_nodes_despite_partitions_and_losses() {
         let base = Simulation::of::<MyGossip>().rate(20.0).time_limit(Duration::from_secs(20)).loss(0.1);
         let base = base.latency(PERIOD).latency_shape(Shape::Exponential).partition(Duration::from_secs(4));
         for seed in 0..5 {
-            let report = base.clone().seed(seed).run(Workload::Broadcast).expect("it makes sense");
+            let report = base.clone().seed(seed).run(Workload::Broadcast).expect("the options are valid");
             assert!(report.is_valid(), "{report:?}");
         }
     }
 
     #[test]
-    fn nothing_takes_longer_than_a_period_and_a_hop_where_nothing_fails() {
-        let report = Simulation::of::<MyGossip>().latency(PERIOD).run(Workload::Broadcast).expect("it makes sense");
-        let slowest = report.stable_latency(1.0).expect("values were told");
+    fn without_faults_propagation_takes_at_most_a_period_and_a_hop() {
+        let report =
+            Simulation::of::<MyGossip>().latency(PERIOD).run(Workload::Broadcast).expect("the options are valid");
+        let slowest = report.stable_latency(1.0).expect("there are values");
         assert!(slowest <= 2 * PERIOD + Duration::from_millis(5), "{report:?}");
     }
 }

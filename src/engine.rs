@@ -1,7 +1,7 @@
 //! The engine of a node: it turns lines into calls of the node's handlers, and their effects into lines.
 //!
 //! It decodes messages, handles `init`, tracks calls and timers, and collects output until its host writes it in one
-//! go. It owns no clock and no file descriptor: bytes and time come in, bytes and a deadline go out.
+//! system call. It owns no clock and no file descriptor: its input is bytes and time, its output bytes and a deadline.
 
 use memchr::memchr;
 
@@ -9,7 +9,7 @@ use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::{Counters, Due, Names, Outbox, escaped};
 use crate::time::{Duration, Time};
 use crate::wire::{
-    Decode, DecodeError, ErrorCode, Json, MAX_LINE, Message, PADDING, Quote, Reader, Sentence, Unreadable,
+    Decode, DecodeError, ErrorCode, ErrorText, Json, MAX_LINE, Message, PADDING, Quote, Reader, Unreadable,
 };
 
 /// Upper bound on how long lines to peers and services are held back. They are released by the first request of a
@@ -55,7 +55,7 @@ pub trait StateMachine {
     }
 }
 
-/// What a host provides to a node when it starts.
+/// The configuration that a host provides at the start of a node.
 #[derive(Debug)]
 pub struct EngineConfig<O> {
     /// The wall clock at the start, in microseconds.
@@ -236,7 +236,7 @@ fn on_message<N: Node>(
     match N::Request::decode(message.kind, message.body) {
         Ok(request) => running.on_request(from, request, out),
         Err(DecodeError::UnknownType) if message.kind == "init" => out.reply_regardless(from, "init_ok").end(),
-        Err(why) => refuse(out, from, message, why),
+        Err(why) => reject(out, from, message, why),
     }
     Handled::Yes
 }
@@ -270,14 +270,14 @@ fn sender<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) -> Option<ReplyTo
 
 #[cold]
 fn drop_message<N: Node>(out: &mut Outbox<N>, message: &Message<'_>) {
-    out.count().refused += 1;
+    out.count().rejected += 1;
     let (kind, src) = (Quote::of(message.kind), Quote::of(message.src));
     log::error!("dropped a {kind} message: its sender's id is too long: {src}");
 }
 
 #[cold]
-fn refuse<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, why: DecodeError) {
-    out.count().refused += 1;
+fn reject<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, why: DecodeError) {
+    out.count().rejected += 1;
     let kind = Quote::of(message.kind);
     let (code, text) = match why {
         DecodeError::UnknownType => {
@@ -285,8 +285,8 @@ fn refuse<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, wh
         }
         DecodeError::Malformed(why) => (ErrorCode::MALFORMED_REQUEST, format!("malformed {kind} request: {why}")),
     };
-    log::warn!("refused a message from {}: {}", Quote::of(message.src), Sentence(&text));
-    // An error is never answered with an error, or two nodes could go on forever.
+    log::warn!("rejected a message from {}: {}", Quote::of(message.src), ErrorText(&text));
+    // An error is never answered with an error, or two nodes could exchange errors forever.
     if message.kind != "error" {
         out.reply_error(from, code, &text);
     }
@@ -295,7 +295,7 @@ fn refuse<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, wh
 #[cold]
 fn on_init<N: Node>(config: &EngineConfig<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
     if escaped(message.dest).len() > MAX_NODE_ID {
-        out.count().refused += 1;
+        out.count().rejected += 1;
         log::error!("dropped an init: a node's id may have {MAX_NODE_ID} bytes: {}", Quote::of(message.dest));
         return None;
     }
@@ -305,17 +305,17 @@ fn on_init<N: Node>(config: &EngineConfig<N::Options>, out: &mut Outbox<N>, mess
     let id = message.body.get("node_id").and_then(Json::as_str);
     let (Some(id), Some(ids)) = (id, ids) else {
         let why = DecodeError::Malformed("node_id must be a string and node_ids an array of strings".into());
-        refuse(out, from, message, why);
+        reject(out, from, message, why);
         return None;
     };
     if ids.len() > MAX_NODES || ids.iter().any(|id| escaped(id).len() > MAX_NODE_ID) {
         let why = format!("at most {MAX_NODES} nodes, and {MAX_NODE_ID} bytes in the id of each, can be kept");
-        refuse(out, from, message, DecodeError::Malformed(why));
+        reject(out, from, message, DecodeError::Malformed(why));
         return None;
     }
     let names = Names::new(id, ids.clone());
     let Some(me) = names.peer(id) else {
-        refuse(out, from, message, DecodeError::Malformed("node_id must be one of node_ids".into()));
+        reject(out, from, message, DecodeError::Malformed("node_id must be one of node_ids".into()));
         return None;
     };
     out.set_names(names);

@@ -1,4 +1,4 @@
-//! The mio event loop: the only module with file descriptors and a clock.
+//! The event loop, on mio: the only module with file descriptors and a clock.
 //!
 //! A wake-up reads from stdin, passes the complete lines to a [`StateMachine`] in place, handles deadlines, and writes
 //! once. While no deadline is set and stdout is not full, stdin is the only event source, so the loop waits in a
@@ -27,11 +27,11 @@ use std::os::fd::BorrowedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Bytes of output that may be pending on a full stdout before the machine is paused.
+/// The number of bytes of output that may be pending on a full stdout before the state machine is paused.
 ///
 /// Below the limit, reading continues, so that a peer may write all its requests before it reads the replies. Above it,
 /// nothing is read and no deadline is handled until stdout has drained, as if the process had blocked in `write`.
-/// Output may exceed the limit by what the machine produces from one read.
+/// Output may exceed the limit by the output for one read.
 pub const PENDING_LIMIT: usize = 1 << 20;
 
 /// Maximum number of reads per wake-up: about a megabyte, which bounds how long timers and output are delayed.
@@ -84,7 +84,7 @@ struct EventLoop<'fd> {
     events: Events,
     input: Input<'fd>,
     output: Output<'fd>,
-    zero: Instant,
+    origin: Instant,
 }
 
 impl<'fd> EventLoop<'fd> {
@@ -95,19 +95,19 @@ impl<'fd> EventLoop<'fd> {
             events: Events::with_capacity(4),
             input: Input::open(input)?,
             output: Output::open(output)?,
-            zero: Instant::now(),
+            origin: Instant::now(),
         })
     }
 
     fn serve<M: StateMachine>(mut self, machine: &mut M) -> io::Result<()> {
         loop {
-            self.turn(machine)?;
+            self.wake_up(machine)?;
             if self.input.has_ended() {
                 break;
             }
             self.wait(machine)?;
         }
-        while self.output.is_stuck() {
+        while self.output.is_blocked() {
             self.poll(None)?;
             self.output.write(machine.output(), self.poll.registry())?;
         }
@@ -118,11 +118,11 @@ impl<'fd> EventLoop<'fd> {
     fn wait<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         let full = self.output.is_full(machine.output());
         let deadline = if full { None } else { machine.next_deadline() };
-        if deadline.is_some() || self.output.is_stuck() || !self.input.is_ready() {
+        if deadline.is_some() || self.output.is_blocked() || !self.input.is_ready() {
             self.input.stop_blocking(self.poll.registry())?;
         }
         let may_read = !full && self.input.is_ready();
-        if may_read && self.output.is_stuck() {
+        if may_read && self.output.is_blocked() {
             self.poll(Some(Duration::ZERO))?;
         } else if !may_read {
             let timeout = deadline.map(|at| at.since(self.now()));
@@ -132,7 +132,7 @@ impl<'fd> EventLoop<'fd> {
     }
 
     /// Handles one wake-up.
-    fn turn<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
+    fn wake_up<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         if !self.output.is_full(machine.output()) {
             self.handle(machine)?;
         }
@@ -177,6 +177,6 @@ impl<'fd> EventLoop<'fd> {
     }
 
     fn now(&self) -> Time {
-        Time::ZERO + self.zero.elapsed()
+        Time::ZERO + self.origin.elapsed()
     }
 }

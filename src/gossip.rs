@@ -2,13 +2,13 @@
 //!
 //! State is a set of operations, each named by its origin (a node in one of its incarnations) and number; a version
 //! vector states what a replica holds, and a message carries what its receiver is assumed to lack (Scuttlebutt
-//! reconciliation, van Renesse et al. 2008). Every node follows a hub, the lowest reachable node. At most once a period
-//! the hub sends each follower what it lacks; a follower with new operations sends them just in time for that. With n
-//! nodes a round costs at most 2n-2 messages, and an operation takes at most two hops and a period. Everything is
-//! retransmitted until it is acknowledged; acknowledgements are piggybacked.
+//! reconciliation, van Renesse et al. 2008). Every node follows a hub, the reachable node with the lowest index. At
+//! most once a period the hub sends each follower what it lacks; a follower sends its new operations just in time for
+//! that round. With n nodes a round costs at most 2n-2 messages, and an operation takes at most two hops and a period.
+//! Everything is retransmitted until it is acknowledged; acknowledgements are piggybacked.
 //!
-//! Nothing is on disk: a kill loses the operations of which killed processes held all copies, above all those of the
-//! last period and hop, T + L, which their node had not sent yet.
+//! Nothing is stored on disk: if every process that holds an operation is killed, it is lost. Most at risk are a node's
+//! own operations of the last period and hop, which may not have left it yet.
 
 mod direct;
 mod link;
@@ -42,45 +42,46 @@ use crate::node::{Node, NodeContext, Peer};
 use crate::outbox::Outbox;
 use crate::time::{Duration, Time};
 
-/// Upper bound on how long a follower without news holds back an acknowledgement: four messages of its hub, or four
-/// periods, or this long if that is more.
+/// Upper bound on how long a follower without new operations holds back an acknowledgement: four messages of its hub,
+/// or four periods, or this long if that is more.
 pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 
-/// A node that receives nothing for this long after [`Node::on_settled`] assumes that this is its first incarnation.
+/// A node that has not received all operations of a peer this long after [`Node::on_settled`] assumes that this is its
+/// first incarnation.
 pub const BOOTSTRAP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Messages received before an acknowledgement goes out by itself.
+/// Messages received before an acknowledgement is sent by itself.
 const SILENT_ROUNDS: u8 = 4;
 
-/// The resolution of the stamps on messages.
+/// The resolution of the time stamps of messages.
 const STAMP: Duration = Duration::from_micros(1);
 
 /// Added to every time-out: timers and pipes are not exact.
 const TIMER_SLACK: Duration = Duration::from_millis(3);
 
-/// How long a round trip is thought to be before one is measured.
+/// The assumed round trip until one is measured.
 const UNKNOWN_ROUND_TRIP: Duration = Duration::from_millis(500);
 
-/// Lower bound of a time-out: processes pause now and then, even where the network takes no time.
+/// Lower bound of a time-out: processes pause now and then, even on a network without latency.
 const MIN_TIMEOUT: Duration = Duration::from_millis(150);
 
-/// Upper bound of a time-out, not counting the time for which an answer may be held back: peers that were stopped for
-/// seconds do not make the network slow.
+/// Upper bound of a time-out, not counting the time for which an acknowledgement may be held back: a peer that was
+/// suspended for seconds does not make the network slow.
 const MAX_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Answers that are due within this time of each other go in one round.
+/// Replies that are due within this time of each other go in one round.
 const COALESCING_WINDOW: Duration = Duration::from_millis(10);
 
-/// A replica ticks at least this often, so a gap of twice as long shows that the process was stopped.
+/// A replica ticks at least this often, so a gap twice as long shows that the process was suspended.
 const MAX_TICK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A replica that has just sent something ticks again no sooner than this.
+/// The minimum time between two ticks.
 const MIN_TICK_INTERVAL: Duration = Duration::from_micros(50);
 
-/// A peer that has not acknowledged anything in this many tries becomes suspected.
+/// A peer that has acknowledged nothing after this many attempts becomes suspected.
 const MAX_TRIES: u8 = 3;
 
-/// The timer of a replica: its node hands it back to [`Replicated::on_tick`].
+/// The timer of a replica, which its node passes to [`Replicated::on_tick`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tick;
 
@@ -97,32 +98,33 @@ pub(crate) struct Gossip {
     orphans: Orphans,
     links: Vec<Link>,
     pacer: Pacer,
-    /// The hub it follows; `None` if it is one itself.
+    /// The node it follows; `None` if it is a hub.
     parent: Option<Peer>,
     /// Its position in the tree, which its messages state.
     position: Position,
-    /// Some peer was suspected at the last tick, so any message may show a better hub.
+    /// Whether a peer was suspected at the last tick, so that any message may reveal a better parent.
     unsettled: bool,
-    /// Lower nodes have until then to show that they can be followed.
+    /// The deadline by which lower nodes must respond to be followed, during an election.
     electing: Option<Time>,
-    /// The log has grown since the last round.
-    news: bool,
-    /// Every peer is reachable, and the bound on staleness is too tight for a hub: operations are sent to all directly.
+    /// Whether the log has grown since the last round.
+    has_new: bool,
+    /// Whether operations are sent to all nodes directly: every peer is reachable, and the bound on staleness is too
+    /// tight for a hub.
     direct: bool,
-    /// What was held when the neighbours in the tree were last audited, and when they are next.
+    /// The version vector at the last audit of the neighbours in the tree, and when the next audit is due.
     audited: Vector,
     audit: Time,
-    /// What every replica holds, if the node wants to know.
+    /// What every replica holds, if the node tracks stability.
     stability: Option<Stability>,
     /// When the first message arrived.
     first_message: Option<Time>,
-    /// The parent's round has arrived, and was not relayed yet.
+    /// Whether a round of the parent has arrived and not been relayed yet.
     relays: bool,
-    /// The way to the hub has changed, and may not be the shortest.
+    /// Whether the path to the hub has changed, and may not be the shortest.
     explores: bool,
     /// The node outside its descendants with which a hub last ran anti-entropy.
     sync_peer: Peer,
-    /// The node that was probed last, in turn.
+    /// The node that was probed last; probes go round-robin.
     last_probed: Peer,
     /// When this replica next probes for lost nodes, or for a shorter path.
     next_probe: Time,
@@ -134,7 +136,7 @@ pub(crate) struct Gossip {
     armed: Option<Time>,
     /// When it last handled a message or timer.
     last_active: Time,
-    /// When it last resumed after the process had been stopped.
+    /// When it last resumed after the process had been suspended.
     resumed: Time,
 }
 
@@ -143,10 +145,11 @@ impl Gossip {
     ///
     /// # Panics
     /// Never: peers are numbered in 32 bits.
-    pub(crate) fn new<N: Node>(context: &NodeContext<'_, N::Options>, settings: &Settings, out: &mut Outbox<N>) -> Self
-    where
-        N::Timer: From<Tick>,
-    {
+    pub(crate) fn new<N: Node<Timer: From<Tick>>>(
+        context: &NodeContext<'_, N::Options>,
+        settings: &Settings,
+        out: &mut Outbox<N>,
+    ) -> Self {
         let mut log = Log::default();
         let node = u32::try_from(context.me.index()).expect("peers are numbered in 32 bits");
         let origin = Origin { node, incarnation: context.incarnation };
@@ -166,7 +169,7 @@ impl Gossip {
             position: Position::of(context.me),
             unsettled: false,
             electing: None,
-            news: false,
+            has_new: false,
             direct: false,
             audited: Vector::default(),
             audit: out.now(),
@@ -188,48 +191,40 @@ impl Gossip {
         gossip
     }
 
-    /// Begins to send; to be called from [`Node::on_settled`].
-    pub(crate) fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    /// Starts to send; to be called from [`Node::on_settled`].
+    pub(crate) fn on_settled<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>) {
         self.settled = Some(whole_micros(out.now()));
         self.introduce();
         self.wake(out, out.now());
     }
 
-    /// The origin of the operations that are made here.
+    /// The origin of this replica's own operations.
     pub(crate) fn me(&self) -> Origin {
         self.log.origin(self.own)
     }
 
-    /// The number of the operation that is made next.
+    /// The number of this replica's next operation.
     pub(crate) fn next_number(&self) -> u32 {
         self.log.watermark(self.own) + 1
     }
 
-    /// Makes an operation, one JSON value on one line within [`REQUEST`](crate::wire::REQUEST). Returns its number.
-    pub(crate) fn append<N: Node>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32
-    where
-        N::Timer: From<Tick>,
-    {
+    /// Appends an operation, one JSON value on one line within [`REQUEST`](crate::wire::REQUEST). Returns its number.
+    pub(crate) fn append<N: Node<Timer: From<Tick>>>(&mut self, operation: &[u8], out: &mut Outbox<N>) -> u32 {
         let number = self.next_number();
         self.log.insert(self.own, number, |payload| payload.extend_from_slice(operation));
-        self.news = true;
+        self.has_new = true;
         self.wake(out, out.now());
         number
     }
 
     /// Handles a peer's message; new operations go to `view`.
-    pub(crate) fn on_message<N: Node>(
+    pub(crate) fn on_message<N: Node<Timer: From<Tick>>>(
         &mut self,
         from: Peer,
         message: &Message<'_>,
         view: &mut impl View,
         out: &mut Outbox<N>,
-    ) where
-        N::Timer: From<Tick>,
-    {
+    ) {
         let now = whole_micros(out.now());
         self.detect_suspension(now);
         let link = &mut self.links[from.index()];
@@ -250,13 +245,13 @@ impl Gossip {
         }
         self.on_operations(from, message, view, now);
         if let Some(waited) = message.waited {
-            self.on_news(from, waited, now);
+            self.on_arrival(from, waited, now);
         }
         self.on_echo(from, message, now);
         if message.announces() {
             self.on_announcements(from, message, now);
         }
-        // What was overtaken on its way says where the peer stood, not where it stands.
+        // The position in a message that was overtaken is out of date.
         if !is_overtaken {
             self.on_position(from, message, now);
             if self.stability.is_some() {
@@ -285,14 +280,11 @@ impl Gossip {
     }
 
     /// Handles the timer.
-    pub(crate) fn on_tick<N: Node>(&mut self, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub(crate) fn on_tick<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>) {
         let now = whole_micros(out.now());
         self.detect_suspension(now);
         if self.armed.is_none_or(|armed| armed > out.now()) {
-            // An earlier timer came in between, and a later one is set.
+            // Superseded by an earlier timer, which has set a later one.
             return;
         }
         self.armed = None;
@@ -332,10 +324,7 @@ impl Gossip {
         &self.log
     }
 
-    fn wake<N: Node>(&mut self, out: &mut Outbox<N>, at: Time)
-    where
-        N::Timer: From<Tick>,
-    {
+    fn wake<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>, at: Time) {
         if self.settled.is_none() {
             return;
         }
@@ -345,12 +334,12 @@ impl Gossip {
         }
     }
 
-    /// How long news or silence may go unacknowledged.
+    /// How long an acknowledgement may be held back.
     fn acknowledge_within(&self) -> Duration {
         if self.direct {
             ACKNOWLEDGE_DIRECT_WITHIN
         } else {
-            (self.pacer.longest() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
+            (self.pacer.max_period() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
         }
     }
 }

@@ -61,7 +61,7 @@ impl Options for () {
     }
 }
 
-/// What a node is given when it starts.
+/// The context of a node at its start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NodeContext<'a, O> {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use crate::node::{MAX_CLIENT_ID, Node, Peer, ReplyTo, Response, Sender, Service, Target};
 use crate::time::{Duration, Time};
 use crate::wheel::Wheel;
-use crate::wire::{ErrorCode, Line, Quote, REQUEST, Sentence, TooLarge, write_str};
+use crate::wire::{ErrorCode, ErrorText, Line, Quote, REQUEST, TooLarge, write_str};
 use retries::Retries;
 
 pub use retries::{Policy, Repetition};
@@ -33,7 +33,7 @@ pub struct Counters {
     /// Lines that were not messages.
     pub unreadable: u64,
     /// Messages rejected with an error, or dropped because none could be sent.
-    pub refused: u64,
+    pub rejected: u64,
     /// Messages dropped because they arrived before `init` and the buffer was full.
     pub early_dropped: u64,
     /// Replies withheld because the client had stopped waiting.
@@ -41,7 +41,7 @@ pub struct Counters {
     /// Responses that arrived after their call had expired.
     pub late_responses: u64,
     /// Calls beyond [`MAX_CALLS`] or [`MAX_CALL_BYTES`], or too large for a service.
-    pub refused_calls: u64,
+    pub rejected_calls: u64,
 }
 
 /// An entry of the timer wheel.
@@ -70,10 +70,10 @@ impl Unsent {
     /// A definite error, since the call was never sent.
     const fn response(self) -> Response<'static> {
         let (code, text) = match self {
-            Self::Full => (ErrorCode::TEMPORARILY_UNAVAILABLE, "too many calls wait for answers"),
-            Self::TooLarge(what) => (ErrorCode::MALFORMED_REQUEST, what.why()),
+            Self::Full => (ErrorCode::TEMPORARILY_UNAVAILABLE, "too many calls are pending"),
+            Self::TooLarge(what) => (ErrorCode::MALFORMED_REQUEST, what.message()),
             Self::Unwritable => {
-                (ErrorCode::MALFORMED_REQUEST, "no JSON, or too large: a request stores at most 16 MiB")
+                (ErrorCode::MALFORMED_REQUEST, "not JSON, or too large: a request stores at most 16 MiB")
             }
         };
         Response::Error { code, text }
@@ -296,10 +296,10 @@ impl<N: Node> Outbox<N> {
         line.integer(b",\"in_reply_to\":", to.msg_id.unwrap_or_default()).discard_if(to.msg_id.is_none())
     }
 
-    /// Replies to a request with an error; `text` is truncated at [`MAX_SENTENCE`](crate::wire::MAX_SENTENCE).
+    /// Replies to a request with an error; `text` is truncated at [`MAX_ERROR_TEXT`](crate::wire::MAX_ERROR_TEXT).
     #[cold]
     pub fn reply_error(&mut self, to: ReplyTo, code: ErrorCode, text: &str) {
-        self.reply(to, "error").field("code", code.0).field("text", Sentence(text).to_string()).end();
+        self.reply(to, "error").field("code", code.0).field("text", ErrorText(text).to_string()).end();
     }
 
     /// Sends a message that expects no reply.
@@ -314,7 +314,7 @@ impl<N: Node> Outbox<N> {
         self.next_call += 1;
         let full = self.calls.len() >= MAX_CALLS;
         if full {
-            self.counters.refused_calls += 1;
+            self.counters.rejected_calls += 1;
             log::error!("{MAX_CALLS} calls are waiting: this one expires unsent");
         }
         self.calls.insert(id, call);
@@ -362,7 +362,7 @@ impl<N: Node> Outbox<N> {
         let unsent = unsent.or_else(|| (!self.retries.has_room(line.len())).then_some(Unsent::Full));
         if let Some(why) = unsent {
             out.truncate(start);
-            self.counters.refused_calls += 1;
+            self.counters.rejected_calls += 1;
             self.wheel.arm(self.now, Due::Unsent(id, why));
         } else {
             let pause = self.retries.insert(id, line, policy);

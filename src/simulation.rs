@@ -1,5 +1,5 @@
-//! A test kit that runs any [`Node`] in virtual time, with the workloads, network, faults and checkers of
-//! `gloomers test`.
+//! A test kit that runs any [`Node`], or any program, in virtual time, with the workloads, network, faults and checkers
+//! of `gloomers test`.
 //!
 //! A simulation is reproducible from its seed, and fast: a simulated minute of five nodes takes a fraction of a second.
 //! The report's `Debug` output contains the builder calls that reproduce it.
@@ -23,12 +23,16 @@
 mod report;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use crate::node::Node;
 use crate::time::Duration;
-#[cfg(feature = "workbench")]
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::builtin::{Factory, factory};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use crate::workbench::cluster::{
+    program::{Launch, executable},
+    traced::TracedCluster,
+};
 use crate::workbench::test::{Problem, TestConfig, run};
 
 pub use crate::workbench::check::{Availability, Verdict};
@@ -51,12 +55,19 @@ pub use report::Report;
 /// minute, no latency and no faults; the seed is 0.
 #[derive(Clone)]
 pub struct Simulation {
-    factory: Factory,
+    nodes: Nodes,
     config: TestConfig,
     threads: Option<usize>,
     latency: Duration,
     /// The builder calls so far, as Rust source text.
     calls: String,
+}
+
+/// What a simulation runs.
+#[derive(Clone)]
+enum Nodes {
+    Engines(Factory),
+    Program(PathBuf),
 }
 
 impl Simulation {
@@ -67,23 +78,60 @@ impl Simulation {
         N: Node + 'static,
         N::Options: Clone,
     {
-        let nodes = TestConfig::numbered(5);
-        let config = TestConfig { nodes, virtual_time: true, ..TestConfig::default() };
         let name = std::any::type_name::<N>();
-        Self::new(factory::<N>, config, format!("Simulation::of::<{name}>()"))
+        Self::new(Nodes::Engines(factory::<N>), Self::defaults(), format!("Simulation::of::<{name}>()"))
+    }
+
+    /// A cluster of processes of this executable, in any language, on Linux and x86-64: `gloomers test --bin PROGRAM
+    /// --virtual-time`. It is not modified; `docs/programs-in-virtual-time.md` says how, and what is not exact. Where
+    /// it cannot be run so, [`Simulation::run`] says why.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use gossip_gloomers::simulation::{Simulation, TestError, Workload};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use std::os::unix::fs::PermissionsExt as _;
+    /// # let folder = tempfile::tempdir()?;
+    /// # let program = folder.path().join("echo");
+    /// // A node is whatever reads and writes lines.
+    /// let swap = r#"s/"src":"(.*)","dest":"(.*)","body"/"src":"\2","dest":"\1","body"/"#;
+    /// let reply = r#"s/"type":"(init|echo)"/"type":"\1_ok"/; s/"msg_id"/"in_reply_to"/"#;
+    /// std::fs::write(&program, format!("#!/bin/sh\nexec sed -u -E '{swap}; {reply}'\n"))?;
+    /// # std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    ///
+    /// let simulation = Simulation::of_program(&program).nodes(2).rate(20.0).time_limit(Duration::from_secs(10));
+    /// match simulation.seed(7).run(Workload::Echo) {
+    ///     Ok(report) => assert!(report.is_valid(), "{report:?}"),
+    ///     // Another system, or one that forbids tracing, as some containers do.
+    ///     Err(error) => println!("skipped: {error}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn of_program(program: impl AsRef<Path>) -> Self {
+        let program = program.as_ref().to_owned();
+        let calls = format!("Simulation::of_program({:?})", program.display().to_string());
+        Self::new(Nodes::Program(program), Self::defaults(), calls)
+    }
+
+    fn defaults() -> TestConfig {
+        TestConfig { nodes: TestConfig::numbered(5), virtual_time: true, ..TestConfig::default() }
     }
 
     /// A test of this crate's node for the configured workload.
     #[cfg(feature = "workbench")]
     pub(crate) fn configured(config: TestConfig, calls: String) -> Self {
         let threads = Some(config.concurrency).filter(|threads| *threads != config.nodes.len());
-        let simulation = Self::new(Builtin::of(config.workload).factory, config, calls);
+        let simulation = Self::new(Nodes::Engines(config.workload.node().factory), config, calls);
         Self { threads, ..simulation }
     }
 
-    fn new(factory: Factory, config: TestConfig, calls: String) -> Self {
+    fn new(nodes: Nodes, config: TestConfig, calls: String) -> Self {
         let latency = Duration::from_millis(config.latency.mean_ms);
-        Self { factory, config, threads: None, latency, calls }
+        Self { nodes, config, threads: None, latency, calls }
     }
 
     /// The workload of a simulation made from a command line.
@@ -239,15 +287,37 @@ impl Simulation {
     /// # Errors
     /// The configuration is invalid ([`TestError::Unfit`]), or a node failed to start.
     pub fn run(&self, workload: Workload) -> Result<Report, TestError> {
-        self.run_on(&mut self.cluster()?, workload, &mut Unwatched)
+        match &self.nodes {
+            Nodes::Engines(_) => self.run_on(&mut self.cluster()?, workload, &mut Unwatched),
+            Nodes::Program(program) => self.run_program(program, workload),
+        }
     }
 
-    /// The cluster that [`Simulation::run`] uses, for callers that wrap it before [`Simulation::run_on`].
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    fn run_program(&self, program: &Path, workload: Workload) -> Result<Report, TestError> {
+        let refused = |why| TestError::Unfit(format!("{} cannot be executed: {why}", program.display()));
+        let arguments = self.config.arguments.clone();
+        let launch =
+            Launch { program: executable(program).map_err(refused)?, arguments, logs: None, log_stderr: false };
+        let cluster = TracedCluster::new(launch, self.config.nodes.clone(), self.config.seed);
+        self.run_on(&mut cluster.map_err(Halt::Io)?, workload, &mut Unwatched)
+    }
+
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    fn run_program(&self, program: &Path, _: Workload) -> Result<Report, TestError> {
+        Err(TestError::Unfit(format!("{} needs Linux on an x86-64 processor for virtual time", program.display())))
+    }
+
+    /// The cluster that [`Simulation::run`] uses for nodes of a type, for callers that wrap it before
+    /// [`Simulation::run_on`].
     ///
     /// # Errors
-    /// The nodes reject their command line.
+    /// The nodes reject their command line, or are programs.
     pub fn cluster(&self) -> Result<SimulatedCluster, TestError> {
-        (self.factory)(self.config.nodes.len(), self.config.seed, &self.config.arguments).map_err(TestError::Unfit)
+        let Nodes::Engines(factory) = &self.nodes else {
+            return Err(TestError::Unfit("a program is no node of this process; use Simulation::run".to_owned()));
+        };
+        factory(self.config.nodes.len(), self.config.seed, &self.config.arguments).map_err(TestError::Unfit)
     }
 
     /// Runs the test on the given cluster, with an observer.
@@ -261,7 +331,7 @@ impl Simulation {
         watch: &mut dyn Watch,
     ) -> Result<Report, TestError> {
         let config = self.config(workload)?;
-        let outcome = run(&config, &mut *workload.begin(&config.terms()), cluster, watch)?;
+        let outcome = run(&config, cluster, watch)?;
         Ok(Report::new(format!("{self:?}.run(Workload::{workload:?})"), &config, outcome))
     }
 
@@ -305,4 +375,30 @@ impl fmt::Debug for Simulation {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::workbench::test::Convergence;
+
+    #[test]
+    fn the_convergence_probe_changes_neither_history_nor_counts() {
+        let config = TestConfig {
+            workload: Workload::TxnRwRegister,
+            nodes: TestConfig::numbered(3),
+            concurrency: 3,
+            rate: 100.0,
+            time_limit: Duration::from_secs(5),
+            nemesis: vec![Fault::Partition, Fault::Kill],
+            nemesis_interval: Duration::from_secs(1),
+            seed: 3,
+            ..TestConfig::default()
+        };
+        let outcome = |virtual_time| {
+            let config = TestConfig { virtual_time, ..config.clone() };
+            let mut nodes = SimulatedCluster::of::<crate::nodes::Txn>(3, 3, &crate::gossip::Settings::default());
+            run(&config, &mut nodes, &mut Unwatched).expect("it runs")
+        };
+        let (with, without) = (outcome(true), outcome(false));
+        assert_eq!((with.extended.convergence, without.extended.convergence), (Some(Convergence::Equal), None));
+        assert_eq!((with.history, with.counts), (without.history, without.counts));
+    }
+}

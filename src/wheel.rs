@@ -1,13 +1,12 @@
 //! The timer wheel: a priority queue of deadlines.
 //!
-//! A hierarchical wheel (Varghese and Lauck 1987) whose tick is one nanosecond: eleven levels of 64 slots
-//! span all of [`Time`], so there is no overflow list and nothing is rounded. An entry lives at the level
-//! of the highest base-64 digit in which its deadline differs from the cursor; since that holds for
-//! every entry at every moment, equal deadlines always share a slot, the lowest occupied slot holds the
-//! earliest entries, and appending keeps the order in which they were armed. Popping moves the cursor
-//! directly to the earliest deadline, however far, and distributes only that one slot over the levels below.
-//! Arming costs a few instructions; an entry moves at most once per level, in practice twice.
-//! Deadlines behind the cursor, which a host with a monotonic clock never arms, are kept in a heap.
+//! A hierarchical wheel (Varghese and Lauck 1987) whose tick is one nanosecond: eleven levels of 64 slots cover all of
+//! [`Time`], so there is no overflow list and nothing is rounded. An entry is at the level of the highest base-64 digit
+//! in which its deadline differs from the cursor. Since that is invariant, equal deadlines share a slot, the lowest
+//! occupied slot holds the earliest entries, and appending keeps the order of arming. Popping moves the cursor directly
+//! to the earliest deadline, however far, and distributes only that slot over the levels below. Arming costs a few
+//! instructions; an entry moves at most once per level, in practice twice. Deadlines behind the cursor, which a host
+//! with a monotonic clock never arms, are kept in a heap.
 
 #[cfg(test)]
 mod tests;

@@ -14,13 +14,13 @@ mod tests;
 mod text;
 mod writer;
 
-pub(crate) use bound::HANDED_ON;
-pub use bound::{Bound, MAX_LINE, MAX_REPLY, REQUEST, TooLarge, UNANSWERABLE};
+pub(crate) use bound::FORWARDED;
+pub use bound::{Bound, MAX_LINE, MAX_REPLY, REPLY_TOO_LARGE, REQUEST, TooLarge};
 pub use decode::{Decode, DecodeError, Field, missing};
 pub use deserialize::Malformed;
 pub use json::{Entries, Items, Json};
-pub(crate) use quote::Sentence;
-pub use quote::{MAX_QUOTE, MAX_SENTENCE, Quote};
+pub(crate) use quote::ErrorText;
+pub use quote::{MAX_ERROR_TEXT, MAX_QUOTE, Quote};
 pub use reader::{MAX_DEPTH, Message, Reader, Unreadable};
 pub(crate) use text::{Array, elements};
 pub use writer::{Encode, Line, Raw};

@@ -13,13 +13,14 @@ pub mod history;
 pub mod network;
 pub mod services;
 
-pub mod generator;
-pub mod workload;
-
 pub mod cluster;
 pub mod nemesis;
 
 pub mod check;
+
+pub mod generator;
+pub mod workload;
+
 pub mod test;
 
 #[cfg(feature = "workbench")]

@@ -1,4 +1,4 @@
-//! Every challenge in virtual time, and what the README says of them.
+//! Every challenge in virtual time, and their table in the README.
 
 #![cfg(feature = "workbench")]
 
@@ -8,7 +8,7 @@ use gossip_gloomers::simulation::{Fault, Shape, Simulation, Value, Workload};
 use gossip_gloomers::time::Duration;
 
 #[test]
-fn every_challenge_is_met_and_the_readme_has_the_table() {
+fn every_challenge_is_met_and_the_readme_shows_the_table() {
     let output = Command::new(env!("CARGO_BIN_EXE_gloomers")).args(["challenges", "--markdown"]).output();
     let output = output.expect("it starts");
     let table = String::from_utf8(output.stdout).expect("text");
@@ -16,11 +16,11 @@ fn every_challenge_is_met_and_the_readme_has_the_table() {
     let is_met = |row: &&str| row.contains("` | valid | ") || row.contains("` | valid, met | ");
     assert_eq!(table.lines().skip(2).filter(|row| !is_met(row)).collect::<Vec<_>>(), [""; 0]);
     let readme = include_str!("../README.md");
-    assert!(readme.contains(&table), "the README wants `gloomers challenges --markdown`:\n{table}");
+    assert!(readme.contains(&table), "README.md must contain the output of `gloomers challenges --markdown`:\n{table}");
 }
 
 #[test]
-fn replicas_are_equal_whatever_went_wrong() {
+fn replicas_converge_under_any_fault() {
     let interval = Duration::from_secs(2);
     for workload in ["broadcast", "g-set", "g-counter", "pn-counter", "kafka", "txn-rw-register"] {
         for seed in 0..4 {

@@ -12,7 +12,7 @@ use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::wire::Json;
 use host::{Host, line};
-use protocol::Spoken;
+use protocol::SentMessage;
 use serde_json::json;
 
 requests! {
@@ -84,29 +84,29 @@ impl Node for Proxy {
     }
 }
 
-/// A node that has received a request, and the one line that it sent.
-fn asked(body: &str) -> (Host<Proxy>, Spoken) {
+/// A node that has received a request, and the call that it made.
+fn asked(body: &str) -> (Host<Proxy>, SentMessage) {
     let mut host = Host::<Proxy>::started();
-    let mut said = host.tell(&line("c1", "n0", body));
-    assert_eq!(said.len(), 1, "{said:?}");
-    (host, said.remove(0))
+    let mut sent = host.deliver(&line("c1", "n0", body));
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    (host, sent.remove(0))
 }
 
-/// How the node interprets a response.
+/// The outcome of a call with this response.
 fn outcome(request: &str, response: &str) -> String {
     let (mut host, call) = asked(request);
     reply(&mut host, &call, response);
     outcomes(&host).concat()
 }
 
-fn reply(host: &mut Host<Proxy>, call: &Spoken, response: &str) {
-    let id = call.integer("msg_id").expect("a call has a number");
-    let said = host.tell(&line(&call.dest, "n0", &format!(r#"{{{response},"in_reply_to":{id}}}"#)));
-    assert_eq!(said, [], "nothing follows");
+fn reply(host: &mut Host<Proxy>, call: &SentMessage, response: &str) {
+    let id = call.integer("msg_id").expect("a call has a msg_id");
+    let sent = host.deliver(&line(&call.dest, "n0", &format!(r#"{{{response},"in_reply_to":{id}}}"#)));
+    assert_eq!(sent, [], "nothing follows");
 }
 
 fn outcomes(host: &Host<Proxy>) -> &[String] {
-    &host.engine.node().expect("it lives").0
+    &host.engine.node().expect("it is running").0
 }
 
 const READ: &str = r#"{"type":"read","store":"lin-kv"}"#;
@@ -120,7 +120,7 @@ const BUSY: &str = r#""type":"error","code":11,"text":"later""#;
 fn calls_are_written_as_the_services_read_them() {
     let written = |body: &str| {
         let (_, mut call) = asked(body);
-        call.body.remove("msg_id").expect("a call has a number");
+        call.body.remove("msg_id").expect("a call has a msg_id");
         (call.dest, serde_json::to_value(call.body).expect("JSON"))
     };
     assert_eq!(written(READ), ("lin-kv".into(), json!({"type": "read", "key": "k"})));
@@ -165,9 +165,9 @@ fn an_idempotent_request_is_retransmitted_with_the_same_id_until_it_expires() {
         assert_eq!(outcomes(&host), [""; 0]);
         host.pass(Duration::from_millis(1));
         assert_eq!(outcomes(&host), ["Err(Indefinite)"]);
-        assert_eq!(host.pass(Duration::from_secs(60)), [], "it is over");
+        assert_eq!(host.pass(Duration::from_secs(60)), [], "an expired call is not retransmitted");
         reply(&mut host, &call, r#""type":"cas_ok""#);
-        assert_eq!(outcomes(&host).len(), 1, "one answer for each call");
+        assert_eq!(outcomes(&host).len(), 1, "one response for each call");
     }
 }
 
@@ -180,7 +180,7 @@ fn any_other_request_is_sent_once_unless_it_failed_definitely() {
         let (mut host, refused) = asked(request);
         assert_eq!(refused, call);
         reply(&mut host, &refused, BUSY);
-        assert_eq!(outcomes(&host), [""; 0], "there is time to try again");
+        assert_eq!(outcomes(&host), [""; 0], "it will be retried");
         assert_eq!(host.pass(Duration::from_millis(1600)), [call]);
         let done = if request == WRITE { "write_ok" } else { "cas_ok" };
         reply(&mut host, &refused, &format!(r#""type":"{done}""#));
@@ -191,13 +191,13 @@ fn any_other_request_is_sent_once_unless_it_failed_definitely() {
 #[test]
 fn an_error_after_an_attempt_without_response_is_indefinite() {
     let (mut host, call) = asked(NEW_CAS);
-    assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is sent again");
+    assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is retransmitted");
     reply(&mut host, &call, REFUSED);
-    assert_eq!(outcomes(&host), ["Err(Indefinite)"], "the first attempt may be why");
+    assert_eq!(outcomes(&host), ["Err(Indefinite)"], "the first attempt may have caused the error");
     let (mut host, call) = asked(READ);
-    assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is sent again");
+    assert!(!host.pass(Duration::from_secs(2)).is_empty(), "it is retransmitted");
     reply(&mut host, &call, r#""type":"error","code":20"#);
-    assert_eq!(outcomes(&host), ["Ok(None)"], "a read changes nothing");
+    assert_eq!(outcomes(&host), ["Ok(None)"], "a read has no effect");
 }
 
 #[test]

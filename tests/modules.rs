@@ -1,12 +1,12 @@
-//! Which module depends on which, read off the sources, and that none depends on itself in a circle.
+//! The dependency graph of the modules, from the sources, must have no cycles.
 //!
-//! `cargo test --test modules -- --nocapture graph` prints it, one module a line and in an order in which each depends
-//! on those above it. Modules are those of `src` and of `src/workbench`; code of tests does not count.
+//! `cargo test --test modules -- --nocapture graph` prints it in topological order, one module a line. Modules are
+//! those of `src` and of `src/workbench`; code of tests does not count.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// The two halves of one contract: a node is given its outbox, and an outbox is one of its node.
+/// The one permitted cycle: a node's handlers receive an outbox, and an outbox is generic over its node.
 const CONTRACT: [&str; 2] = ["node", "outbox"];
 
 type Graph = BTreeMap<String, BTreeSet<String>>;
@@ -31,7 +31,7 @@ fn code(text: &str) -> (String, Vec<&str>) {
     (code, tests)
 }
 
-/// The module that a path after `crate::` begins with.
+/// The module in which a path after `crate::` starts.
 fn module_of(path: &str) -> Option<String> {
     let mut names = path.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|name| !name.is_empty());
     let first = names.next()?;
@@ -41,24 +41,23 @@ fn module_of(path: &str) -> Option<String> {
     first.starts_with(char::is_lowercase).then(|| first.to_owned())
 }
 
-/// Adds what the code of a module and of those below it depends on.
-fn collect(module: &str, file: &Path, graph: &mut Graph) {
+/// Adds the code of a module and its submodules: the module as the graph names it, the file, its code.
+fn collect(module: &str, file: &Path, sources: &mut Vec<(String, PathBuf, String)>) {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let (code, tests) = code(&text);
-    let paths = code.match_indices("crate::").map(|(at, found)| &code[at + found.len()..]);
-    let others = paths.filter_map(module_of).filter(|other| other != module);
-    graph.entry(module.to_owned()).or_default().extend(others);
+    sources.push((module.to_owned(), file.to_owned(), code));
     let Ok(entries) = file.with_extension("").read_dir() else { return };
     for path in entries.map(|entry| entry.expect("readable").path()) {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8");
         if path.extension().is_some_and(|extension| extension == "rs") && !tests.contains(&name) {
-            collect(module, &path, graph);
+            collect(module, &path, sources);
         }
     }
 }
 
-fn graph() -> Graph {
-    let mut graph = Graph::new();
+/// The code of all modules, without tests.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let mut sources = Vec::new();
     for (folder, prefix) in [("src", ""), ("src/workbench", "workbench::")] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         for entry in folder.read_dir().expect("a folder") {
@@ -66,9 +65,19 @@ fn graph() -> Graph {
             let name = path.file_stem().and_then(|name| name.to_str()).expect("UTF-8");
             let is_module = path.extension().is_some_and(|extension| extension == "rs");
             if is_module && !["lib", "main", "workbench"].contains(&name) {
-                collect(&format!("{prefix}{name}"), &path, &mut graph);
+                collect(&format!("{prefix}{name}"), &path, &mut sources);
             }
         }
+    }
+    sources
+}
+
+fn graph() -> Graph {
+    let mut graph = Graph::new();
+    for (module, _, code) in sources() {
+        let paths = code.match_indices("crate::").map(|(at, found)| &code[at + found.len()..]);
+        let others = paths.filter_map(module_of).filter(|other| *other != module);
+        graph.entry(module.clone()).or_default().extend(others);
     }
     let modules: BTreeSet<_> = graph.keys().cloned().collect();
     for others in graph.values_mut() {
@@ -79,7 +88,7 @@ fn graph() -> Graph {
 
 #[test]
 #[expect(clippy::print_stdout, reason = "it is to be read")]
-fn the_graph_of_modules_has_no_circle() {
+fn the_module_graph_has_no_cycle() {
     let mut graph = graph();
     for (half, other) in [(0, 1), (1, 0)] {
         graph.get_mut(CONTRACT[half]).expect("it exists").remove(CONTRACT[other]);
@@ -90,7 +99,7 @@ fn the_graph_of_modules_has_no_circle() {
         let Some(module) = ready else {
             let stuck: Vec<_> =
                 graph.iter().map(|(module, others)| format!("{module} -> {:?}", &(others - &done))).collect();
-            panic!("these depend on each other:\n{}", stuck.join("\n"));
+            panic!("these modules form a cycle:\n{}", stuck.join("\n"));
         };
         let others = graph.remove(&module).unwrap_or_default();
         println!("{module:<22} {}", others.into_iter().collect::<Vec<_>>().join(" "));
@@ -98,8 +107,24 @@ fn the_graph_of_modules_has_no_circle() {
     }
 }
 
+/// A new workload is then one module, its checker and its line in one list.
 #[test]
-fn what_is_code_and_what_is_a_test_is_told_apart() {
+fn only_descriptors_tell_workloads_apart() {
+    // The default of `--workload`, and the workload of challenge 3d.
+    const NAMED: [(&str, &str); 2] = [("test/config.rs", "LinKv"), ("report/challenges.rs", "Broadcast")];
+    for (module, file, code) in sources() {
+        let variants = code.match_indices("WorkloadKind::").map(|(at, found)| &code[at + found.len()..]);
+        for rest in variants.filter(|_| module != "workbench::workload") {
+            let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            let is_variant = name.starts_with(char::is_uppercase) && name.contains(char::is_lowercase);
+            let is_named = NAMED.iter().any(|(place, named)| file.ends_with(place) && name == *named);
+            assert!(!is_variant || is_named, "{} names {name}", file.display());
+        }
+    }
+}
+
+#[test]
+fn code_is_distinguished_from_tests() {
     let text = "use crate::a::B;\n// crate::c\n#[cfg(test)]\nmod tests {\n    use crate::d;\n}\n\
                 use crate::workbench::e::F;\n#[cfg(test)]\nmod f;\n";
     let (code, tests) = code(text);

@@ -1,4 +1,4 @@
-//! A warm node allocates nothing: counted, not believed.
+//! Warm nodes allocate nothing.
 
 mod allocations;
 mod bare_node;
@@ -22,26 +22,23 @@ use bare_node::{BareNode, EPOCH};
 /// A node in a cluster of three.
 struct Warm<N: Node> {
     node: BareNode<N>,
-    /// Bytes said so far.
-    said: usize,
-    /// What was said since the last request.
+    /// The number of bytes sent so far.
+    sent: usize,
+    /// The output since the last request.
     last: Vec<u8>,
 }
 
-impl<N: Node> Warm<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> Warm<N> {
     fn new() -> Self {
         Self::among(r#""n0","n1","n2""#)
     }
 
     fn among(nodes: &str) -> Self {
         let node = BareNode::with(N::Options::default());
-        let mut warm = Self { node, said: 0, last: Vec::with_capacity(1 << 20) };
+        let mut warm = Self { node, sent: 0, last: Vec::with_capacity(1 << 20) };
         let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n0","node_ids":[{nodes}]}}"#);
         warm.feed(&format!(r#"{{"id":0,"src":"c0","dest":"n0","body":{body}}}"#));
-        // Long enough to have found out that nobody else answers.
+        // Long enough to find that the peers do not respond.
         warm.pass(SETTLE);
         warm.pass(SETTLE * 4);
         warm
@@ -49,10 +46,10 @@ where
 
     fn feed(&mut self, line: &str) {
         self.last.clear();
-        self.hear(line);
+        self.feed_more(line);
     }
 
-    fn hear(&mut self, line: &str) {
+    fn feed_more(&mut self, line: &str) {
         self.node.feed(line.as_bytes());
         self.take();
     }
@@ -63,20 +60,20 @@ where
     }
 
     fn take(&mut self) {
-        self.said += self.node.output().len();
+        self.sent += self.node.output().len();
         self.last.append(self.node.output());
     }
 
-    /// Hears a request of which `body` writes all but the number.
+    /// Feeds a request, of whose body `body` writes all but the `msg_id`.
     fn ask(&mut self, line: &mut String, body: impl FnOnce(&mut String) -> std::fmt::Result) {
         line.clear();
         line.push_str(r#"{"src":"c1","dest":"n0","body":{"#);
-        body(line).expect("a String takes everything");
+        body(line).expect("writing to a String cannot fail");
         line.push_str(r#","msg_id":1}}"#);
         self.feed(line);
     }
 
-    /// Answers what services have been asked, until they are asked no more: writes succeed, and keys have no value.
+    /// Serves calls of services until there are none: writes succeed, and no key exists.
     fn serve(&mut self, line: &mut String) {
         let mut served = 0;
         while let Some(length) = self.last[served..].iter().position(|byte| *byte == b'\n') {
@@ -85,31 +82,31 @@ where
             if !call.contains(r#"-kv","body""#) {
                 continue;
             }
-            let number = call.split(r#""msg_id":"#).nth(1).expect("a call has a number");
+            let number = call.split(r#""msg_id":"#).nth(1).expect("a call has a msg_id");
             let number = number.split([',', '}']).next().expect("there is a first part");
-            let answer = match call.split(r#""type":""#).nth(1).expect("a body has a type") {
+            let response = match call.split(r#""type":""#).nth(1).expect("a body has a type") {
                 kind if kind.starts_with("cas") => r#""type":"cas_ok""#,
                 kind if kind.starts_with("write") => r#""type":"write_ok""#,
                 _ => r#""type":"error","code":20"#,
             };
             line.clear();
-            write!(line, r#"{{"src":"seq-kv","dest":"n0","body":{{{answer},"in_reply_to":{number}}}}}"#)
-                .expect("a String takes everything");
-            self.hear(line);
+            write!(line, r#"{{"src":"seq-kv","dest":"n0","body":{{{response},"in_reply_to":{number}}}}}"#)
+                .expect("writing to a String cannot fail");
+            self.feed_more(line);
         }
     }
 
-    /// Allocations of 10,000 requests after a few, with time going by.
+    /// The number of allocations of 10,000 requests after 1,000.
     fn cost_of(&mut self, bodies: &[&str]) -> u64 {
         let mut line = String::with_capacity(1 << 12);
         let mut request = |warm: &mut Self, number: usize| {
             line.clear();
             let (client, body) = (number % 50, bodies[number % bodies.len()]);
             write!(line, r#"{{"id":{number},"src":"c{client}","dest":"n0","body":{{{body},"msg_id":{number}}}}}"#)
-                .expect("a String takes everything");
-            let before = warm.said;
+                .expect("writing to a String cannot fail");
+            let before = warm.sent;
             warm.feed(&line);
-            assert!(warm.said > before, "every request is answered");
+            assert!(warm.sent > before, "every request is answered");
         };
         for number in 0..1000 {
             request(self, number);
@@ -138,11 +135,8 @@ fn ten_thousand_ids_allocate_nothing() {
     assert_eq!(Warm::<UniqueIds>::new().cost_of(&[r#""type":"generate""#]), 0);
 }
 
-/// A node that has been asked `body` of every number below 1,000.
-fn filled<N: Node>(body: impl Fn(u32) -> String) -> Warm<N>
-where
-    N::Options: Default,
-{
+/// A node that has received 1,000 requests.
+fn filled<N: Node<Options: Default>>(body: impl Fn(u32) -> String) -> Warm<N> {
     let mut node = Warm::new();
     for number in 0..1000 {
         node.feed(&format!(r#"{{"src":"c1","dest":"n0","body":{{{},"msg_id":{number}}}}}"#, body(number)));
@@ -151,7 +145,7 @@ where
 }
 
 #[test]
-fn ten_thousand_reads_and_known_values_allocate_nothing() {
+fn ten_thousand_reads_and_duplicate_broadcasts_allocate_nothing() {
     let mut node = filled::<Broadcast>(|number| format!(r#""type":"broadcast","message":{number}"#));
     let bodies = [
         r#""type":"read""#,
@@ -163,7 +157,7 @@ fn ten_thousand_reads_and_known_values_allocate_nothing() {
 }
 
 #[test]
-fn ten_thousand_reads_and_known_elements_allocate_nothing() {
+fn ten_thousand_reads_and_duplicate_adds_allocate_nothing() {
     let mut node = filled::<GSet>(|number| format!(r#""type":"add","element":{number}"#));
     let bodies = [r#""type":"read""#, r#""type":"add","element":7"#, r#""type":"add","element":999"#];
     assert_eq!(node.cost_of(&bodies), 0);
@@ -187,7 +181,7 @@ fn ten_thousand_reads_of_counters_allocate_nothing() {
 }
 
 #[test]
-fn ten_thousand_polls_and_known_commits_allocate_nothing() {
+fn ten_thousand_polls_and_repeated_commits_allocate_nothing() {
     let mut node = Warm::<Kafka>::among(r#""n0""#);
     for number in 0..1000 {
         let body = format!(r#""type":"send","key":"{}","msg":{number},"msg_id":1"#, number % 5);
@@ -204,64 +198,61 @@ fn ten_thousand_polls_and_known_commits_allocate_nothing() {
     assert!(String::from_utf8_lossy(&node.last).contains(r#""1":20"#));
 }
 
-/// Hears operations of `n1`, from number `first`, as its message of that number.
-fn gossip<N: Node>(node: &mut Warm<N>, line: &mut String, number: u64, first: u64, ops: std::fmt::Arguments<'_>)
-where
-    N::Options: Default,
-{
+/// Feeds a gossip message from `n1` with operations from number `first` on.
+fn gossip<N: Node<Options: Default>>(
+    node: &mut Warm<N>,
+    line: &mut String,
+    number: u64,
+    first: u64,
+    ops: std::fmt::Arguments<'_>,
+) {
     let age = 1_000_000 + number * 1000;
     let at = 1_763_838_000_000_500 + age;
     line.clear();
     line.push_str(r#"{"src":"n1","dest":"n0","body":{"type":"gossip""#);
     write!(line, r#","at":{at},"age":{age},"follows":0,"have":[0,-500,0],"ops":[[1,0,{first},{ops}]]}}}}"#)
-        .expect("a String takes everything");
+        .expect("writing to a String cannot fail");
     node.feed(line);
     node.pass(Duration::from_millis(1));
 }
 
-fn cost_of_merging_what_is_known<N: Node>() -> u64
-where
-    N::Options: Default,
-{
+fn cost_of_merging_known_operations<N: Node<Options: Default>>() -> u64 {
     let mut node = Warm::<N>::new();
     let mut line = String::with_capacity(1 << 12);
-    let mut hear = |numbers: std::ops::Range<u64>| {
+    let mut feed = |numbers: std::ops::Range<u64>| {
         for number in numbers {
             gossip(&mut node, &mut line, number, 1, format_args!(r#"10,11,"twelve",{{"x":13}}"#));
         }
     };
-    // Long enough to doubt the peers that never answer, and to have asked all of them.
-    hear(0..16_000);
-    allocations(|| hear(16_000..26_000))
+    // Long enough to suspect the peers, which never respond, and to have probed all of them.
+    feed(0..16_000);
+    allocations(|| feed(16_000..26_000))
 }
 
 #[test]
 fn merging_known_operations_allocates_nothing() {
-    assert_eq!(cost_of_merging_what_is_known::<Broadcast>(), 0);
-    assert_eq!(cost_of_merging_what_is_known::<GSet>(), 0);
+    assert_eq!(cost_of_merging_known_operations::<Broadcast>(), 0);
+    assert_eq!(cost_of_merging_known_operations::<GSet>(), 0);
 }
 
-/// Allocations of the requests 1,000 to 11,000, each for another value.
-fn cost_of_new_values<N: Node>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64
-where
-    N::Options: Default,
-{
+/// The number of allocations of 10,000 requests with new values, after 1,000.
+fn cost_of_new_values<N: Node<Options: Default>>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64 {
     let mut node = Warm::<N>::new();
     let mut line = String::with_capacity(1 << 12);
     node.serve(&mut line);
-    let mut tell = |numbers: std::ops::Range<usize>| {
+    let mut request = |numbers: std::ops::Range<usize>| {
         for number in numbers {
             node.ask(&mut line, |line| body(line, number));
             assert!(!node.last.is_empty(), "every request is answered");
         }
     };
-    tell(0..1000);
-    allocations(|| tell(1000..11_000))
+    request(0..1000);
+    allocations(|| request(1000..11_000))
 }
 
 #[test]
 fn new_values_allocate_only_as_the_log_doubles() {
-    // The log, its payloads, the reply and the table of what is known: four doublings each.
+    // The log, its payloads, the reply and the hash table: four doublings each.
     let broadcast = |line: &mut String, number| write!(line, r#""type":"broadcast","message":{number}"#);
     let cost = cost_of_new_values::<Broadcast>(broadcast);
     assert!(cost <= 20, "{cost}");
@@ -282,32 +273,29 @@ fn new_values_allocate_only_as_the_log_doubles() {
     assert!(cost <= 28, "{cost}");
 }
 
-/// Allocations of 10,000 requests after 1,000, each with what services answer to it.
-fn cost_of_asking<N: Node>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64
-where
-    N::Options: Default,
-{
+/// The number of allocations of 10,000 requests that call services, after 1,000.
+fn cost_of_asking<N: Node<Options: Default>>(body: fn(&mut String, usize) -> std::fmt::Result) -> u64 {
     let mut node = Warm::<N>::new();
-    let (mut line, mut answer) = (String::with_capacity(1 << 12), String::with_capacity(1 << 12));
-    node.serve(&mut answer);
-    let mut tell = |numbers: std::ops::Range<usize>| {
+    let (mut line, mut response) = (String::with_capacity(1 << 12), String::with_capacity(1 << 12));
+    node.serve(&mut response);
+    let mut request = |numbers: std::ops::Range<usize>| {
         for number in numbers {
             node.ask(&mut line, |line| body(line, number));
-            node.serve(&mut answer);
+            node.serve(&mut response);
             assert!(String::from_utf8_lossy(&node.last).contains(r#""dest":"c1""#), "every request is answered");
             node.last.clear();
             node.pass(Duration::from_millis(10));
-            node.serve(&mut answer);
+            node.serve(&mut response);
         }
     };
-    tell(0..1000);
-    allocations(|| tell(1000..11_000))
+    request(0..1000);
+    allocations(|| request(1000..11_000))
 }
 
 #[test]
 fn ten_thousand_calls_of_services_allocate_nothing_but_a_larger_wheel() {
     let delta = |line: &mut String, number| write!(line, r#""type":"add","delta":{number}"#);
-    // Some 500 timers run at any time; when chance first makes them 513, the wheel doubles its memory.
+    // About 500 timers run at any time; when there are 513 for the first time, the wheel doubles its memory.
     let cost = cost_of_asking::<GCounter>(delta);
     assert!(cost <= 1, "{cost}");
     let key = |line: &mut String, number| write!(line, r#""type":"write","key":{number},"value":"{number}""#);
@@ -319,7 +307,7 @@ fn ten_thousand_calls_of_services_allocate_nothing_but_a_larger_wheel() {
 fn merging_new_operations_allocates_only_as_the_log_doubles() {
     let mut node = Warm::<Broadcast>::new();
     let mut line = String::with_capacity(1 << 12);
-    let mut hear = |numbers: std::ops::Range<u64>| {
+    let mut feed = |numbers: std::ops::Range<u64>| {
         for number in numbers {
             let first = 5 * number;
             let ops = format_args!(
@@ -333,15 +321,15 @@ fn merging_new_operations_allocates_only_as_the_log_doubles() {
             gossip(&mut node, &mut line, number, first + 1, ops);
         }
     };
-    hear(0..1000);
-    let cost = allocations(|| hear(1000..11_000));
-    // Payloads, their places, the reply and the table of what is known grow elevenfold: four doublings each. So do the
-    // lines to those that acknowledge nothing.
+    feed(0..1000);
+    let cost = allocations(|| feed(1000..11_000));
+    // Payloads, their spans, the reply and the hash table grow elevenfold: four doublings each. So do the lines to
+    // peers that acknowledge nothing.
     assert!(cost <= 32, "{cost}");
     assert_eq!(node.node.node().len(), 55_000);
 }
 
-/// A node that the shell hosts, and what its thread had allocated when lines came.
+/// A node in the event loop, and the number of allocations of its thread when lines arrive.
 struct Metered<N: Node> {
     engine: Engine<N>,
     lines: usize,
@@ -349,14 +337,14 @@ struct Metered<N: Node> {
     last: u64,
 }
 
-/// Messages of which each waits for the answer to the one before, then messages at once: more than pipes hold.
+/// The number of requests that are sent one at a time, and then at once: more than pipes hold.
 const ROUND_TRIPS: usize = 300;
 const FLOOD: usize = 2_000;
-/// The first flood: as nothing is read before all is written, more waits for stdout than later floods come to.
+/// The first flood is larger, so that its pending output exceeds that of the later ones.
 const FIRST_FLOOD: usize = 3 * FLOOD;
-/// Floods after the first.
+/// The number of floods after the first.
 const FLOODS: usize = 8;
-/// Lines until a shell is warm, and in all.
+/// The number of lines until the event loop is warm, and in all.
 const WARM: usize = ROUND_TRIPS + FIRST_FLOOD;
 const ALL: usize = WARM + FLOODS * (ROUND_TRIPS + FLOOD);
 
@@ -383,51 +371,48 @@ impl<N: Node> StateMachine for Metered<N> {
     }
 }
 
-/// Asks as a client does: by turns one at a time and all at once, answers unread until all is said.
-fn ask(mut requests: PipeWriter, answers: PipeReader, body: &str) {
-    let mut answers = BufReader::new(answers);
-    let mut answer = String::new();
+/// A client that sends requests alternately one at a time and all at once, reading no reply before all are sent.
+fn send_requests(mut requests: PipeWriter, replies: PipeReader, body: &str) {
+    let mut replies = BufReader::new(replies);
+    let mut reply = String::new();
     let line = format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{{{body},\"msg_id\":7}}}}\n");
     let flood = line.repeat(FIRST_FLOOD);
     let init = r#"{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}"#;
     requests.write_all(format!("{{\"src\":\"c0\",\"dest\":\"n0\",\"body\":{init}}}\n").as_bytes()).expect("it reads");
-    let mut hear = |count: usize| {
+    let mut read = |count: usize| {
         for _ in 0..count {
-            answer.clear();
-            answers.read_line(&mut answer).expect("it answers");
-            assert!(answer.contains("_ok"), "{answer}");
+            reply.clear();
+            replies.read_line(&mut reply).expect("it replies");
+            assert!(reply.contains("_ok"), "{reply}");
         }
     };
-    hear(1);
+    read(1);
     for count in iter::once(FIRST_FLOOD).chain(iter::repeat_n(FLOOD, FLOODS)) {
         for _ in 0..ROUND_TRIPS {
             requests.write_all(line.as_bytes()).expect("it reads");
-            hear(1);
+            read(1);
         }
         requests.write_all(&flood.as_bytes()[..count * line.len()]).expect("it reads");
-        hear(count);
+        read(count);
     }
 }
 
-/// Allocations of the shell's thread while it serves, once it is warm.
+/// The number of allocations of the event loop's thread once it is warm.
 #[expect(clippy::disallowed_methods, reason = "the client is a thread, as only this one is counted")]
-fn cost_of_serving<N: Node>(body: &'static str) -> u64
-where
-    N::Options: Default,
-{
+fn cost_of_serving<N: Node<Options: Default>>(body: &'static str) -> u64 {
     let (input, requests) = pipe().expect("a pipe");
-    let (answers, output) = pipe().expect("a pipe");
-    let client = thread::spawn(move || ask(requests, answers, body));
+    let (replies, output) = pipe().expect("a pipe");
+    let client = thread::spawn(move || send_requests(requests, replies, body));
     let config = EngineConfig { incarnation: EPOCH, seed: 7, options: N::Options::default() };
     let mut machine = Metered { engine: Engine::<N>::new(config), lines: 0, warm: None, last: 0 };
     event_loop::serve(input.as_fd(), output.as_fd(), &mut machine).expect("pipes work");
-    client.join().expect("every answer came");
+    client.join().expect("every request is answered");
     assert_eq!(machine.lines, ALL + 1);
     machine.last - machine.warm.expect("it became warm")
 }
 
 #[test]
-fn a_warm_shell_allocates_nothing_whether_idle_or_flooded() {
+fn a_warm_event_loop_allocates_nothing_under_any_load() {
     assert_eq!(cost_of_serving::<Echo>(r#""type":"echo","echo":"Please echo 17""#), 0);
     assert_eq!(cost_of_serving::<UniqueIds>(r#""type":"generate""#), 0);
     assert_eq!(cost_of_serving::<Broadcast>(r#""type":"broadcast","message":7"#), 0);

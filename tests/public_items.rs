@@ -1,9 +1,8 @@
-//! What users of this crate can name: `public_items.txt` beside this file holds every public item, so that a change of
-//! the interface is seen where it is made.
+//! The public interface: `public_items.txt` beside this file lists every public item, so that each change of the
+//! interface shows in its commit.
 //!
-//! Read off the sources, which are formatted: modules from `src/lib.rs` on, what they export of private modules, and of
-//! each item its head, public fields, variants and methods. `GOLDEN=write cargo test --test public_items` writes the
-//! list anew; the difference belongs into the commit.
+//! The list is derived from the formatted sources: modules from `src/lib.rs` on, their re-exports, and of each item its
+//! head, public fields, variants and methods. `GOLDEN=write cargo test --test public_items` updates it.
 
 #![cfg(feature = "workbench")]
 
@@ -13,21 +12,21 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Words before the name of an item.
+/// The keywords before the name of an item.
 const KINDS: [&str; 8] = ["fn", "struct", "enum", "trait", "type", "const", "static", "mod"];
 
-/// An item at the left margin: its head on one line, and the lines of its body without comments and attributes.
+/// A top-level item: its head on one line, and the lines of its body without comments and attributes.
 struct Item {
     head: String,
     body: Vec<String>,
 }
 
 impl Item {
-    /// The kind and the name, if it is one that has a name.
+    /// The kind and the name, unless it has none.
     fn name(&self) -> Option<(&str, &str)> {
         let mut words = self.head.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
         let kind = words.by_ref().find(|word| KINDS.contains(word) && !self.head.starts_with("impl"));
-        // A function may be constant, and a constant is no function.
+        // `const fn` is a function, not a constant.
         let kind =
             if kind == Some("const") && self.head.contains(" fn ") { words.find(|word| *word == "fn") } else { kind };
         Some((kind?, words.next()?))
@@ -38,30 +37,30 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Lines that follow each other until one ends a head, as one line.
+/// Joins the lines of a head into one.
 fn head(first: &str, lines: &mut dyn Iterator<Item = &str>) -> String {
     let mut head = first.trim().to_owned();
-    // What stands between parentheses may be on lines of its own, of which the last ends with a comma.
-    let is_over = |head: &str| {
+    // Arguments may be on lines of their own, each of which ends with a comma.
+    let is_complete = |head: &str| {
         let is_whole = head.matches('(').count() == head.matches(')').count();
         let is_export = head.starts_with("pub use ");
         if is_export { head.ends_with(';') } else { is_whole && head.ends_with(['{', ';', '}', ',']) }
     };
-    while !is_over(&head) {
+    while !is_complete(&head) {
         let Some(line) = lines.next() else { break };
         head = format!("{head} {}", line.trim());
     }
     head.replace("( ", "(").replace(", )", ")")
 }
 
-/// A head without what ends it, the word `pub`, and the value of a constant.
+/// A head without `pub`, its last punctuation, and the value of a constant.
 fn shown(head: &str) -> &str {
     let head = head.trim_start_matches("pub ").trim_end_matches("{}").trim_end_matches(['{', ';', ',', ' ']);
     let has_value = ["const ", "static ", "type "].iter().any(|kind| head.starts_with(kind)) && !head.contains("fn ");
     if has_value { head.split(" = ").next().unwrap_or_default() } else { head }
 }
 
-/// The items of a file, but for tests.
+/// The items of a file, except tests.
 fn items(text: &str) -> Vec<Item> {
     let (mut items, mut lines, mut is_test) = (Vec::new(), text.lines(), false);
     while let Some(line) = lines.next() {
@@ -81,7 +80,7 @@ fn items(text: &str) -> Vec<Item> {
     items
 }
 
-/// The members of a body that others can use: all of an enum and a trait, of others those that are public.
+/// The members of a body: all, as for an enum or a trait, or only those that are public.
 fn members(body: &[String], all: bool) -> Vec<String> {
     let mut members = Vec::new();
     let mut lines = body.iter().map(String::as_str);
@@ -101,7 +100,7 @@ struct Interface {
 }
 
 impl Interface {
-    /// Everything in the file of a public module.
+    /// Adds a public module.
     fn module(&mut self, path: &str, file: &Path) {
         let parsed = items(&read(file));
         for item in &parsed {
@@ -124,7 +123,7 @@ impl Interface {
         }
     }
 
-    /// What a module exports of others: `a::b::{C, D as E}`.
+    /// Adds the re-exports of a module: `a::b::{C, D as E}`.
     fn export(&mut self, path: &str, file: &Path, exported: &str) {
         if exported.starts_with("std::") {
             let name = exported.rsplit("::").next().unwrap_or_default();
@@ -139,7 +138,7 @@ impl Interface {
         }
     }
 
-    /// One item with its members and its methods, which are in its file or in those below it.
+    /// Adds an item with its members and its methods, which are in its file or in submodules.
     fn item(&mut self, path: &str, renamed: Option<&str>, item: &Item, file: &Path) {
         let Some((kind, name)) = item.name() else { return };
         let full = format!("{path}::{}", renamed.unwrap_or(name));
@@ -168,7 +167,7 @@ impl Interface {
     }
 }
 
-/// A file and those of the modules in it.
+/// The file of a module and those of its submodules.
 fn files(file: &Path) -> Vec<PathBuf> {
     let mut files = vec![file.to_owned()];
     let folder = file.with_extension("");
@@ -181,7 +180,7 @@ fn files(file: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The item of a name in the module that a path leads to from a file, and the file it is in.
+/// Resolves a path from a file, and finds a name there: the item and its file.
 fn find(from: &str, name: &str, file: &Path) -> Option<(Item, PathBuf)> {
     let (mut base, mut names) = (file.with_extension(""), from);
     if let Some(rest) = from.strip_prefix("crate::") {
@@ -208,28 +207,28 @@ fn find(from: &str, name: &str, file: &Path) -> Option<(Item, PathBuf)> {
 }
 
 #[test]
-fn the_public_items_are_those_of_the_list() {
+fn the_public_items_match_the_list() {
     let mut interface = Interface::default();
     interface.module("", &Path::new(ROOT).join("src/lib.rs"));
-    // A macro is exported by the crate, wherever it is.
+    // Macros are exported from the root of the crate.
     for file in files(&Path::new(ROOT).join("src.rs")).iter().skip(1) {
         let text = read(file);
         let macros = text.split("#[macro_export]\nmacro_rules! ").skip(1).filter_map(|rest| rest.split(' ').next());
         interface.lines.extend(macros.map(|name| format!("{name}!: macro")));
     }
-    let mut came = String::new();
+    let mut found = String::new();
     for line in &interface.lines {
-        writeln!(came, "{}", line.trim_start_matches("::")).expect("a string takes everything");
+        writeln!(found, "{}", line.trim_start_matches("::")).expect("writing to a String cannot fail");
     }
     let list = Path::new(ROOT).join("tests/public_items.txt");
     if std::env::var_os("GOLDEN").is_some_and(|wish| wish == "write") {
-        std::fs::write(&list, came).expect("writable");
+        std::fs::write(&list, found).expect("writable");
         return;
     }
-    let (expected, came) = (read(&list), came.lines().collect::<BTreeSet<_>>());
+    let (expected, found) = (read(&list), found.lines().collect::<BTreeSet<_>>());
     let expected: BTreeSet<_> = expected.lines().collect();
-    let gone = expected.difference(&came).map(|line| format!("- {line}"));
-    let new = came.difference(&expected).map(|line| format!("+ {line}"));
+    let gone = expected.difference(&found).map(|line| format!("- {line}"));
+    let new = found.difference(&expected).map(|line| format!("+ {line}"));
     let changes: Vec<_> = gone.chain(new).collect();
     assert!(changes.is_empty(), "the interface has changed; GOLDEN=write keeps this:\n{}", changes.join("\n"));
 }

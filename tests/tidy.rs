@@ -1,4 +1,4 @@
-//! The rules of the house that the compiler and clippy cannot check.
+//! Rules of this repository that the compiler and clippy cannot check.
 
 use std::path::{Path, PathBuf};
 
@@ -7,12 +7,12 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const LONGEST_FILE: usize = 600;
 const LONGEST_LINE: usize = 120;
 
-/// Where nothing may know about descriptors, clocks or threads.
+/// Modules that must not use descriptors, clocks or threads.
 const PURE: [&str; 7] =
     ["src/nodes", "src/gossip", "src/wire", "src/engine.rs", "src/outbox.rs", "src/node.rs", "src/wheel"];
 
-/// Names that say nothing about what is inside.
-const NAMELESS: [&str; 10] =
+/// Names of modules that are too general.
+const TOO_GENERAL: [&str; 10] =
     ["util", "utils", "common", "helper", "helpers", "types", "manager", "misc", "shared", "context"];
 
 /// A source file, by its path below the root.
@@ -52,7 +52,7 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Fails with every offence at once.
+/// Fails with all offences.
 fn assert_none(offences: &[String]) {
     assert!(offences.is_empty(), "\n{}", offences.join("\n"));
 }
@@ -63,8 +63,8 @@ fn everything() -> Vec<Source> {
 
 #[test]
 fn every_file_begins_with_its_purpose() {
-    let silent = everything().into_iter().filter(|source| !source.text.starts_with("//! "));
-    assert_none(&silent.map(|source| source.path).collect::<Vec<_>>());
+    let offences = everything().into_iter().filter(|source| !source.text.starts_with("//! "));
+    assert_none(&offences.map(|source| source.path).collect::<Vec<_>>());
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn state_machines_know_no_descriptors_clocks_or_threads() {
             continue;
         }
         for (number, line) in text.lines().enumerate() {
-            // Writing into memory is not input or output.
+            // Writing to memory is not I/O.
             let line = line.replace("use std::io::Write as _;", "");
             for word in ["std::io", "std::fs", "std::net", "std::thread", "mio::", "Instant", "SystemTime", "rustix"] {
                 if line.contains(word) {
@@ -102,12 +102,12 @@ fn state_machines_know_no_descriptors_clocks_or_threads() {
 }
 
 #[test]
-fn modules_are_named_by_what_is_inside() {
+fn module_names_are_specific() {
     let mut offences = Vec::new();
     for Source { path, .. } in everything() {
-        let nameless = path.split('/').any(|part| NAMELESS.contains(&part.trim_end_matches(".rs")));
+        let is_too_general = path.split('/').any(|part| TOO_GENERAL.contains(&part.trim_end_matches(".rs")));
         let hidden = path.starts_with("src/") && path.ends_with("/mod.rs");
-        if nameless || hidden {
+        if is_too_general || hidden {
             offences.push(path);
         }
     }
@@ -115,7 +115,7 @@ fn modules_are_named_by_what_is_inside() {
 }
 
 #[test]
-fn nothing_is_left_for_later() {
+fn there_are_no_todos() {
     let mut offences = Vec::new();
     let later = ["TO", "FIX", "XX"].iter().zip(["DO", "ME", "X"]).map(|(a, b)| format!("{a}{b}")).collect::<Vec<_>>();
     for Source { path, text } in everything() {
@@ -129,11 +129,11 @@ fn nothing_is_left_for_later() {
 }
 
 #[test]
-fn the_readme_and_the_front_page_show_the_echo_node_as_it_is() {
+fn the_readme_and_the_front_page_show_the_actual_echo_node() {
     let file = read(&Path::new(ROOT).join("src/nodes/echo.rs"));
     let code =
         file.lines().skip_while(|line| line.starts_with("//!") || line.is_empty()).collect::<Vec<_>>().join("\n");
-    // Outside of this crate, it is named.
+    // Outside of this crate, `crate` is its name.
     let code = code.replace("use crate::", "use gossip_gloomers::");
     let readme = read(&Path::new(ROOT).join("README.md"));
     assert!(readme.contains(&format!("```rust\n{code}\n```\n")), "README.md must show:\n{code}");

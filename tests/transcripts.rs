@@ -1,5 +1,6 @@
-//! What real Maelstrom once said to nodes, said again to ours: each request of a client is answered exactly once and in
-//! shape, whatever another implementation's nodes say in between. Services answer our nodes' own calls.
+//! Recorded input of nodes under the real Maelstrom, replayed to the nodes of this crate: each client request gets
+//! exactly one well-formed reply, despite the messages of another implementation in between. Calls of services are
+//! served.
 
 #![cfg(feature = "workbench")]
 
@@ -15,7 +16,7 @@ use chacha20::ChaCha8Rng;
 use chacha20::rand_core::SeedableRng as _;
 use gossip_gloomers::simulation::Services;
 use gossip_gloomers::time::Time;
-use protocol::{Participants, Spoken, answers, message};
+use protocol::{Participants, SentMessage, answers, message};
 use recordings::{Run, runs};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -33,11 +34,11 @@ fn program(workload: &str) -> &'static str {
         "lin-kv" => env!("CARGO_BIN_EXE_lin-kv"),
         "txn-list-append" => env!("CARGO_BIN_EXE_txn-list-append"),
         "txn-rw-register" => env!("CARGO_BIN_EXE_txn"),
-        _ => panic!("no node is for {workload}"),
+        _ => panic!("there is no node for {workload}"),
     }
 }
 
-/// Has the node say what it says to what was said to node `me` of a run.
+/// Replays the input of node `me` of a run, and checks the replies.
 fn replay(run: &Run, me: &str) {
     let text = run.file(&format!("{me}.in.jsonl"));
     let entry = |line| serde_json::from_str::<BTreeMap<&str, &RawValue>>(line).expect("a line of a transcript");
@@ -60,54 +61,55 @@ fn replay(run: &Run, me: &str) {
     }
     assert!(!requests.is_empty());
 
-    converse(program(run.workload()), &lines, |spoken| {
-        participants.assert_know(me, std::slice::from_ref(spoken));
-        if spoken.dest.starts_with('c') {
-            let asked = requests.remove(&(spoken.dest.clone(), spoken.integer("in_reply_to").expect("a reply quotes")));
-            let asked = asked.unwrap_or_else(|| panic!("nobody asked for {spoken:?}"));
-            assert!(answers(&asked, spoken), "{asked} was answered with {spoken:?}");
+    converse(program(run.workload()), &lines, |sent| {
+        participants.assert_know(me, std::slice::from_ref(sent));
+        if sent.dest.starts_with('c') {
+            let id = sent.integer("in_reply_to").expect("a reply has in_reply_to");
+            let request = requests.remove(&(sent.dest.clone(), id));
+            let request = request.unwrap_or_else(|| panic!("there is no request for {sent:?}"));
+            assert!(answers(&request, sent), "{request} was answered with {sent:?}");
         }
         !requests.is_empty()
     });
     assert_eq!(requests.len(), 0, "unanswered: {requests:?}");
 }
 
-/// Tells a node all of this at once, answers what it asks services, and passes on what it says, as long as there is
-/// more to come and for what it says to the end of its input then.
-#[expect(clippy::disallowed_methods, reason = "what waits for the node to read is a thread")]
-fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&Spoken) -> bool) {
+/// Writes all lines to a node, serves its calls of services, and passes its messages to `on_message`. Once that returns
+/// `false`, the input ends; the remaining messages are passed on nevertheless.
+#[expect(clippy::disallowed_methods, reason = "writing blocks until the node reads, so it has its own thread")]
+fn converse(program: &str, lines: &[&str], mut on_message: impl FnMut(&SentMessage) -> bool) {
     let mut child = protocol::spawn(program);
     let (mut stdin, stdout) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-    let (tell, told) = mpsc::channel::<String>();
+    let (input, texts) = mpsc::channel::<String>();
     let writer = thread::spawn(move || {
-        for text in told {
+        for text in texts {
             stdin.write_all(text.as_bytes()).expect("the node reads to the end");
         }
     });
-    tell.send(lines.join("\n") + "\n").expect("it writes");
-    let mut tell = Some(tell);
+    input.send(lines.join("\n") + "\n").expect("it writes");
+    let mut input = Some(input);
     let mut services = Services::new(ChaCha8Rng::seed_from_u64(7));
     for line in BufReader::new(stdout).lines() {
-        let spoken = message(&line.expect("UTF-8")).expect("what Maelstrom accepts");
-        if let (Some(tell), Some(service)) = (&tell, Services::NAMES.iter().position(|name| **name == *spoken.dest)) {
-            let body = serde_json::to_string(&spoken.body).expect("JSON");
-            let answer =
-                services.handle(service, &spoken.src, &body, Time::ZERO).expect("services are asked what they know");
-            let (src, dest) = (spoken.dest.as_str(), spoken.src.as_str());
-            let line = format!("{{\"id\":1,\"src\":\"{src}\",\"dest\":\"{dest}\",\"body\":{answer}}}\n");
-            tell.send(line).expect("it writes");
+        let sent = message(&line.expect("UTF-8")).expect("Maelstrom accepts the message");
+        if let (Some(input), Some(service)) = (&input, Services::NAMES.iter().position(|name| **name == *sent.dest)) {
+            let body = serde_json::to_string(&sent.body).expect("JSON");
+            let response =
+                services.handle(service, &sent.src, &body, Time::ZERO).expect("the service knows the request");
+            let (src, dest) = (sent.dest.as_str(), sent.src.as_str());
+            let line = format!("{{\"id\":1,\"src\":\"{src}\",\"dest\":\"{dest}\",\"body\":{response}}}\n");
+            input.send(line).expect("it writes");
         }
-        if !on_message(&spoken) {
-            tell = None;
+        if !on_message(&sent) {
+            input = None;
         }
     }
-    drop(tell);
+    drop(input);
     writer.join().expect("it writes");
     assert!(child.wait().expect("a child").success());
 }
 
 #[test]
-fn recorded_requests_are_answered_once_each_and_in_shape() {
+fn each_recorded_request_gets_one_well_formed_reply() {
     for run in runs() {
         for me in run.nodes() {
             eprintln!("{me} of {}", run.name());

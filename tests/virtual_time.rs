@@ -1,10 +1,14 @@
-//! The same seed gives the same files, byte by byte, whatever goes wrong on the way.
+//! Tests in virtual time: the same seed gives the same files, byte for byte, also under faults.
 
 #![cfg(feature = "workbench")]
 
+mod main_phase;
+
 use std::process::Command;
 
-/// What is to be the same to the byte: histories, results and the page.
+use main_phase::{WORKLOADS, begun_s};
+
+/// The files to compare.
 const FILES: [&str; 7] =
     ["history.edn", "history.txt", "results.edn", "results.json", "report.html", "index.json", "messages.jsonl.zst"];
 
@@ -22,7 +26,7 @@ fn run(options: &str, seed: u64) -> (Option<i32>, Vec<Vec<u8>>) {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+fn the_same_seed_gives_the_same_bytes_and_another_seed_different_ones() {
     let hostile = "--latency 50 --latency-dist exponential --loss 0.05 --duplication 0.05 \
                    --nemesis kill,pause,partition,slow,skew --nemesis-interval 2";
     for options in [
@@ -48,41 +52,16 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     }
 }
 
-/// Every workload on its least cluster, with the threads it needs.
-const WORKLOADS: [&str; 10] = [
-    "-w echo --node-count 1",
-    "-w unique-ids --node-count 1",
-    "-w broadcast --node-count 2",
-    "-w g-set --node-count 2",
-    "-w g-counter --node-count 3",
-    "-w pn-counter --node-count 3",
-    "-w kafka --node-count 2 --concurrency 2n",
-    "-w lin-kv --node-count 1 --concurrency 2n",
-    "-w txn-list-append --node-count 2 --concurrency 2n",
-    "-w txn-rw-register --node-count 2 --concurrency 2n",
-];
-
-/// When clients began operations before the limit, in seconds.
-fn begun_s(history: &str, limit_s: f64) -> Vec<f64> {
-    let invocations = history.lines().filter(|line| line.contains(":type :invoke"));
-    let times = invocations.map(|line| {
-        let (_, rest) = line.split_once(":time ").expect("each operation has a time");
-        let time = rest.split([',', ' ', '}']).next().and_then(|time| time.parse::<f64>().ok());
-        time.expect("a number of nanoseconds") / 1e9
-    });
-    times.filter(|time| *time < limit_s + 1.0).collect()
-}
-
 #[test]
 #[expect(clippy::cast_precision_loss, reason = "hundreds of operations")]
-fn clients_go_on_until_the_limit_whatever_the_nemesis_does() {
+fn clients_continue_until_the_time_limit_under_any_nemesis() {
     let (limit_s, rate) = (12.0, 40.0);
     let asked: f64 = limit_s * rate;
     for workload in WORKLOADS {
         for seed in 1..=4 {
             let options = format!("{workload} --time-limit {limit_s} --rate {rate} --nemesis partition");
             let (_, files) = run(&options, seed);
-            let begun = begun_s(&String::from_utf8_lossy(&files[0]), limit_s);
+            let begun = begun_s(&String::from_utf8_lossy(&files[0]), limit_s + 1.0);
             let last = begun.iter().copied().fold(0.0, f64::max);
             let replay = format!("gloomers test --virtual-time --seed {seed} {options}");
             assert!(last > limit_s - 2.0 / rate - 0.1, "the last begins at {last} s: {replay}");

@@ -1,4 +1,4 @@
-//! What is measured: two inputs that differ by a number of like messages.
+//! The cases: pairs of inputs that differ by a number of similar messages.
 
 use std::fmt::Display;
 use std::ops::Range;
@@ -7,13 +7,13 @@ use std::ops::Range;
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) program: &'static str,
-    /// The two inputs: what `long` costs above `short` is the cost of `messages`.
+    /// The two inputs: the additional cost of `long` is that of `messages`.
     pub(crate) short: String,
     pub(crate) long: String,
     pub(crate) messages: u64,
-    /// How many lines `long` is answered with, where the clock has no say in it.
-    pub(crate) answers: Option<usize>,
-    /// Above this many instructions a message the run fails.
+    /// The number of output lines for `long`, if it does not depend on time.
+    pub(crate) replies: Option<usize>,
+    /// The maximum number of instructions per message.
     pub(crate) limit: Option<u64>,
 }
 
@@ -21,14 +21,14 @@ const ECHO: &str = env!("CARGO_BIN_EXE_echo");
 const UNIQUE_IDS: &str = env!("CARGO_BIN_EXE_unique-ids");
 const BROADCAST: &str = env!("CARGO_BIN_EXE_broadcast");
 
-/// Messages are numbered from here: their numbers have four digits, and an echo message 92 bytes and a newline.
+/// The first message number: all have four digits, so that an echo message has 92 bytes and a newline.
 const FIRST: usize = 1_000;
 
-/// Of most requests, as many as have four digits twice.
+/// The number of messages in most cases; twice as many still have four digits.
 const MANY: usize = 4_000;
 
 impl Case {
-    /// Measures `count` lines, after the lines of `past` and as many of their like again.
+    /// Measures `count` lines, after the lines of `past` and `count` similar ones.
     fn steady(
         name: &'static str,
         program: &'static str,
@@ -39,8 +39,8 @@ impl Case {
         let lines = |range: Range<usize>| range.map(&line).collect::<String>();
         let short = past.concat() + &lines(FIRST..FIRST + count);
         let long = short.clone() + &lines(FIRST + count..FIRST + 2 * count);
-        let answers = Some(past.len() + 2 * count);
-        Self { name, program, short, long, messages: count as u64, answers, limit: None }
+        let replies = Some(past.len() + 2 * count);
+        Self { name, program, short, long, messages: count as u64, replies, limit: None }
     }
 
     fn at_most(self, limit: u64) -> Self {
@@ -61,7 +61,7 @@ fn broadcast(number: usize, value: usize) -> String {
     from_client(number, format_args!(r#""type":"broadcast","message":{value}"#))
 }
 
-/// Fifty operations of `n1` that nobody has seen, in the words of `gossip::message`.
+/// A gossip message with fifty new operations of `n1`.
 fn gossip(number: usize) -> String {
     const STARTED: usize = 1_763_838_000_000_000;
     const OPERATIONS: usize = 50;
@@ -74,8 +74,8 @@ fn gossip(number: usize) -> String {
     format!(r#"{{"id":{number},"src":"n1","dest":"n0","body":{{{body}}}}}"#) + "\n"
 }
 
-/// A node of a cluster of one that knows `count` values.
-fn informed(count: usize) -> Vec<String> {
+/// The input of a node of a cluster of one that holds `count` values.
+fn filled(count: usize) -> Vec<String> {
     let mut past = vec![init(1)];
     past.extend((0..count).map(|value| broadcast(value, value)));
     past
@@ -90,18 +90,18 @@ pub(crate) fn all() -> Vec<Case> {
         short: String::new(),
         long: init(25),
         messages: 1,
-        answers: Some(1),
+        replies: Some(1),
         limit: None,
     };
-    let hearing = Case {
-        // Whoever gossips hears back once a round.
-        answers: None,
+    let receiving = Case {
+        // Replies to gossip depend on timers.
+        replies: None,
         ..Case::steady("gossip of 50 new integers", BROADCAST, &[init(2)], MANY, gossip)
     };
     let (past, coming) = (FIRST..FIRST + MANY, FIRST + MANY..FIRST + 2 * MANY);
     let lines = |numbers: Range<usize>| numbers.map(gossip).collect::<String>();
     let begun = init(2) + &lines(past);
-    // What seems to come from itself a node reads and drops.
+    // A node parses and drops a message that names itself as the sender.
     let dropped = lines(coming.clone()).replace(r#""src":"n1""#, r#""src":"n0""#);
     let merging = Case {
         name: "of which merging",
@@ -109,7 +109,7 @@ pub(crate) fn all() -> Vec<Case> {
         short: begun.clone() + &dropped,
         long: begun + &lines(coming),
         messages: MANY as u64,
-        answers: None,
+        replies: None,
         limit: Some(9_000),
     };
     vec![
@@ -118,19 +118,19 @@ pub(crate) fn all() -> Vec<Case> {
         })
         .at_most(3_300),
         Case::steady("generate", UNIQUE_IDS, &[init(3)], MANY, |number| from_client(number, r#""type":"generate""#)),
-        Case::steady("broadcast of a known value", BROADCAST, &informed(1_000), MANY, |number| {
+        Case::steady("broadcast of a known value", BROADCAST, &filled(1_000), MANY, |number| {
             broadcast(number, number % 1_000)
         })
         .at_most(3_300),
         Case::steady("broadcast of a new value", BROADCAST, &[init(1)], MANY, |number| broadcast(number, number)),
         Case::steady("topology of 3 nodes", BROADCAST, &[init(1)], MANY, |number| from_client(number, topology)),
-        Case::steady("read of 1,000 integers", BROADCAST, &informed(1_000), 500, |number| {
+        Case::steady("read of 1,000 integers", BROADCAST, &filled(1_000), 500, |number| {
             from_client(number, r#""type":"read""#)
         }),
-        Case::steady("read of 10,000 integers", BROADCAST, &informed(10_000), 500, |number| {
+        Case::steady("read of 10,000 integers", BROADCAST, &filled(10_000), 500, |number| {
             from_client(number, r#""type":"read""#)
         }),
-        hearing,
+        receiving,
         merging,
         start,
     ]

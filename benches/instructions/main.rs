@@ -1,8 +1,8 @@
-//! Instructions a message, counted by callgrind on the real programs: `cargo bench --bench instructions [-- WORD]`.
+//! Instructions per message, counted by callgrind on the actual programs: `cargo bench --bench instructions [-- WORD]`.
 //!
-//! A program is run on two inputs that differ by a number of like messages; the difference, divided by that number,
-//! is what one message costs from `read` to `write`, runtime included. Input and output are files, so that every run
-//! reads and writes the same pieces. Counts are of user space and differ by a few instructions between runs, because
+//! A program is run on two inputs that differ by a number of similar messages; the difference divided by that number is
+//! the cost of one message from `read` to `write`, runtime included. Input and output are files, so that every run
+//! reads and writes the same pieces. Counts are of user space, and differ by a few instructions between runs because
 //! hash keys and clocks do. A row above its limit fails the run; without valgrind, everything is skipped.
 
 mod callgrind;
@@ -12,10 +12,10 @@ use std::process::ExitCode;
 
 use cases::Case;
 
-#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+#[expect(clippy::print_stdout, reason = "the table is the output of this program")]
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    if !callgrind::is_there() {
+    if !callgrind::is_installed() {
         println!("skipped: instructions a message: valgrind is not installed");
         return ExitCode::SUCCESS;
     }
@@ -35,13 +35,13 @@ fn main() -> ExitCode {
     if within { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Instructions of one message.
+/// The number of instructions of one message.
 fn cost(case: &Case) -> u64 {
     let (less, _) = callgrind::instructions(case.program, &case.short);
-    let (more, said) = callgrind::instructions(case.program, &case.long);
-    let answers = memchr::memchr_iter(b'\n', &said).count();
-    assert!(case.answers.is_none_or(|expected| expected == answers), "{}: {answers} answers", case.name);
-    assert!(!said.windows(14).any(|piece| piece == br#""type":"error""#), "{}: a request was refused", case.name);
-    assert!(more > less, "{}: it costs nothing, so it was not done", case.name);
+    let (more, output) = callgrind::instructions(case.program, &case.long);
+    let replies = memchr::memchr_iter(b'\n', &output).count();
+    assert!(case.replies.is_none_or(|expected| expected == replies), "{}: {replies} replies", case.name);
+    assert!(!output.windows(14).any(|piece| piece == br#""type":"error""#), "{}: a request was rejected", case.name);
+    assert!(more > less, "{}: the messages cost nothing, so they were not handled", case.name);
     (more - less) / case.messages
 }

@@ -1,4 +1,4 @@
-//! What strace and valgrind count of a contender: an incarnation with messages, less one without.
+//! Counts by strace and valgrind: a run of a contender with messages, less one without.
 
 use std::fs;
 use std::path::Path;
@@ -6,15 +6,15 @@ use std::process::Command;
 
 use crate::contender::{BATCH, Contender, NUMBERS, Running, batch, check_one, echo};
 
-/// Messages one at a time.
-const ASKED: u64 = 1_000;
+/// The number of round trips.
+const ROUND_TRIPS: u64 = 1_000;
 
-/// A program that runs another and counts.
+/// A program that runs another and counts events.
 struct Tool {
     program: &'static str,
-    /// The last one is followed by the name of the report.
+    /// Its arguments before the path of the report.
     arguments: &'static [&'static str],
-    /// What stands before the sum in the report, or after it.
+    /// The text before or after the sum in the report.
     mark: &'static str,
 }
 
@@ -25,9 +25,9 @@ const ALLOCATIONS: Tool =
     Tool { program: "valgrind", arguments: &["--tool=memcheck", "--log-file="], mark: "total heap usage: " };
 
 impl Tool {
-    /// What it counts of an incarnation in which `work` is done; nothing if it is not installed.
+    /// The count of a run in which `work` is done; `None` if the tool is not installed.
     fn count(&self, contender: &Contender, work: impl FnOnce(&mut Running)) -> Option<u64> {
-        Command::new(self.program).arg("--version").output().ok().filter(|said| said.status.success())?;
+        Command::new(self.program).arg("--version").output().ok().filter(|output| output.status.success())?;
         let report = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report");
         let (last, arguments) = self.arguments.split_last()?;
         let mut command = Command::new(self.program);
@@ -47,7 +47,7 @@ impl Tool {
         near?.replace(',', "").parse().ok()
     }
 
-    /// What it counts of each of a batch's messages.
+    /// The count per message of a batch.
     fn of_a_batch(&self, contender: &Contender) -> Option<f64> {
         let batch = batch();
         self.of_each(contender, BATCH, |node| {
@@ -62,26 +62,26 @@ impl Tool {
     }
 }
 
-/// Instructions of a message.
+/// Instructions per message.
 pub(crate) fn instructions(contender: &Contender) -> Option<f64> {
     INSTRUCTIONS.of_a_batch(contender)
 }
 
-/// Allocations of a message.
+/// Allocations per message.
 pub(crate) fn allocations(contender: &Contender) -> Option<f64> {
     ALLOCATIONS.of_a_batch(contender)
 }
 
-/// System calls of a message at full speed.
+/// System calls per message at full speed.
 pub(crate) fn syscalls(contender: &Contender) -> Option<f64> {
     SYSCALLS.of_a_batch(contender)
 }
 
-/// System calls of a message that waits for the answer to the one before.
+/// System calls per round trip.
 pub(crate) fn syscalls_of_a_trip(contender: &Contender) -> Option<f64> {
     let message = echo(NUMBERS.start);
-    SYSCALLS.of_each(contender, ASKED, |node| {
-        for _ in 0..ASKED {
+    SYSCALLS.of_each(contender, ROUND_TRIPS, |node| {
+        for _ in 0..ROUND_TRIPS {
             check_one(node.ask(message.as_bytes()), NUMBERS.start);
         }
     })

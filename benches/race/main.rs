@@ -1,9 +1,9 @@
-//! All contenders in turns, and one table: `cargo bench --bench race [-- ROUNDS]`.
+//! All contenders in turn, in one table: `cargo bench --bench race [-- ROUNDS]`.
 //!
-//! A round gives each contender a tenth of a second of messages as fast as they go, then two thousand messages of which
-//! each waits for the answer to the one before, and then a fresh start; so whatever else the machine does is shared.
-//! Every answer is checked. Instructions and allocations are valgrind's, system calls strace's; what is not installed
-//! leaves dashes. Last, ours answers ten million messages in one incarnation.
+//! In each round, each contender handles a tenth of a second of messages at full speed, then two thousand round trips,
+//! and then a restart, so that other load of the machine affects all alike. Every reply is checked. Instructions and
+//! allocations are counted by valgrind, system calls by strace; without these the table has dashes. At last, ours
+//! handles ten million messages in one process.
 
 #[path = "../suite/contender.rs"]
 mod contender;
@@ -17,18 +17,18 @@ use contender::{BATCH, Contender, NUMBERS, Running, batch, check_one, contenders
 
 const ROUNDS: usize = 30;
 const PUMPED: Duration = Duration::from_millis(100);
-const ASKED: usize = 2_000;
-const LIFE: u64 = 10_000_000;
+const ROUND_TRIPS: usize = 2_000;
+const LONG_RUN: u64 = 10_000_000;
 
-/// A contender and what it has done.
+/// A contender and its measurements.
 struct Racer {
     contender: Contender,
     node: Running,
-    /// Messages a second, by round.
+    /// Messages per second, by round.
     rates: Vec<f64>,
-    /// Nanoseconds of each round trip.
+    /// The duration of each round trip, in nanoseconds.
     trips: Vec<u64>,
-    /// From start to `init_ok`, by round.
+    /// The time from start to `init_ok`, by round.
     starts: Vec<Duration>,
 }
 
@@ -38,7 +38,7 @@ impl Racer {
         Self { contender, node, rates: Vec::new(), trips: Vec::new(), starts: Vec::new() }
     }
 
-    /// As fast as it goes.
+    /// Measures messages at full speed.
     #[expect(clippy::cast_precision_loss, reason = "messages of a tenth of a second")]
     fn pump(&mut self, batch: &[u8]) {
         let (mut batches, mut spent) = (0, Duration::ZERO);
@@ -52,10 +52,10 @@ impl Racer {
         self.rates.push((batches * BATCH) as f64 / spent.as_secs_f64());
     }
 
-    /// One at a time.
+    /// Measures round trips.
     #[expect(clippy::disallowed_methods, reason = "benches measure time")]
     fn ask(&mut self) {
-        for number in NUMBERS.take(ASKED) {
+        for number in NUMBERS.take(ROUND_TRIPS) {
             let message = echo(number);
             let before = Instant::now();
             let answer = self.node.ask(message.as_bytes());
@@ -65,14 +65,14 @@ impl Racer {
         }
     }
 
-    fn start_anew(&mut self) {
+    fn restart(&mut self) {
         let fresh = self.contender.start();
         self.starts.push(fresh.start);
         fresh.end();
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+#[expect(clippy::print_stdout, reason = "the table is the output of this program")]
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args().skip(1).collect();
     let usual = if words.iter().any(|word| word == "--test") { 1 } else { ROUNDS };
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         for racer in &mut racers {
             racer.pump(batch.as_bytes());
             racer.ask();
-            racer.start_anew();
+            racer.restart();
         }
     }
     println!(
@@ -108,7 +108,7 @@ fn main() -> ExitCode {
     }
     let ours = &racers[0].contender;
     let size = fs::metadata(&ours.program).expect("it runs").len() / 1000;
-    println!("\nours: {size} KB of program, {} KiB of memory after {LIFE} messages", memory_of_a_life(ours, &batch));
+    println!("\nours: {size} KB of program, {} KiB of memory after {LONG_RUN} messages", peak_memory(ours, &batch));
     ExitCode::SUCCESS
 }
 
@@ -132,11 +132,11 @@ fn shown(count: Option<f64>, digits: usize) -> String {
     count.map_or_else(|| "-".to_owned(), |count| format!("{count:.digits$}"))
 }
 
-/// The most memory that it ever had, in KiB.
-fn memory_of_a_life(contender: &Contender, batch: &str) -> String {
+/// The peak memory of a long run, in KiB.
+fn peak_memory(contender: &Contender, batch: &str) -> String {
     let mut node = contender.start();
     let mut answers = Vec::new();
-    for _ in 0..LIFE / BATCH {
+    for _ in 0..LONG_RUN / BATCH {
         answers.clear();
         node.pump(batch.as_bytes(), 1, &mut answers);
     }

@@ -1,6 +1,6 @@
-//! From a line to a typed request and from a value to its text, beside serde with either parser and untyped values.
+//! Parsing lines into typed requests and writing values, compared with serde on either parser and untyped values.
 //!
-//! simd-json parses in place and so destroys what it reads: the times of those that use it, ours among them, include
+//! simd-json parses in place and so overwrites its input: the times of contenders that use it, ours among them, include
 //! copying the line into the buffer, which a host does not do. The workbench's features of `serde_json`
 //! (`arbitrary_precision`) slow it down; for a fair comparison run `cargo bench --no-default-features`.
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 requests! {
-    /// The messages, as a node would declare them.
+    /// The messages, as a node declares them.
     enum Request<'a> {
         "init" => Init { node_id: &'a str, node_ids: Vec<&'a str> },
         "echo" => Echo { echo: Json<'a> },
@@ -25,7 +25,7 @@ requests! {
     }
 }
 
-/// The same for serde, as most nodes declare it.
+/// The same for serde, as most nodes declare them.
 #[derive(Deserialize)]
 struct Typed {
     src: String,
@@ -50,7 +50,7 @@ enum Payload {
     ReadOk { messages: Vec<u64> },
 }
 
-/// What every contender must find: the length of the sender's id, the request's number, and a mark of its content.
+/// The result of parsing: the length of the sender's id, the `msg_id`, and a checksum of the content.
 type Found = (usize, u64, u64);
 
 fn length(text: &str) -> u64 {
@@ -112,7 +112,7 @@ fn value(line: &[u8]) -> Found {
     (message["src"].as_str().map_or(0, str::len), body["msg_id"].as_u64().unwrap_or_default(), mark)
 }
 
-/// What is read: its name, its body, and the mark of its content.
+/// The messages to parse: name, body, and checksum of the content.
 fn messages() -> Vec<(&'static str, Value, u64)> {
     let nodes: Vec<_> = (0..25).map(|node| format!("n{node}")).collect();
     let topology: BTreeMap<_, _> = nodes.iter().map(|node| (node, &nodes[..4])).collect();
@@ -156,7 +156,7 @@ fn parse(criterion: &mut Criterion) {
     }
 }
 
-/// A message as a node would declare it to write it.
+/// A message as a node declares it for writing.
 #[derive(Serialize)]
 struct Written<'a, B> {
     src: &'a str,

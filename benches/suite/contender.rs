@@ -1,6 +1,6 @@
-//! Echo nodes of several designs as child processes, ours among them, and what they are all given to answer.
+//! Echo nodes of several designs as child processes, ours among them, and their input.
 //!
-//! The others are a package of their own in `benches/contenders`, built here on first use.
+//! The others are the separate package `benches/contenders`, built here on first use.
 
 #![allow(dead_code, reason = "the suite and the race each use a part")]
 
@@ -14,27 +14,27 @@ use std::time::{Duration, Instant};
 use memchr::{memchr_iter, memmem};
 use serde_json::Value;
 
-/// Numbers of the messages of a batch: all have four digits, so that each message has 92 bytes and a newline.
+/// The numbers of the messages of a batch: all have four digits, so that each message has 92 bytes and a newline.
 pub(crate) const NUMBERS: std::ops::Range<u64> = 1_000..9_000;
 
-/// Messages of a batch.
+/// The number of messages in a batch.
 pub(crate) const BATCH: u64 = NUMBERS.end - NUMBERS.start;
 
-/// What every node is told first.
+/// The first message to every node.
 pub(crate) const INIT: &str = concat!(
     r#"{"id":1,"src":"c2","dest":"n0","body":{"type":"init","node_id":"n0","node_ids":["n0"],"msg_id":1}}"#,
     "\n"
 );
 
-/// A design, and a program that stands for it.
+/// A design, and its program.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) program: PathBuf,
-    /// Whether it says what it hears, instead of answering it.
+    /// Whether it copies its input instead of answering it.
     copies: bool,
 }
 
-/// Ours first, then the others, which are built if they are not.
+/// All contenders, ours first; the others are built if necessary.
 pub(crate) fn contenders() -> Vec<Contender> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/contenders/Cargo.toml");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("contenders");
@@ -64,7 +64,7 @@ pub(crate) fn batch() -> String {
 }
 
 impl Contender {
-    /// Fails unless `answers` are those to one batch; nodes with threads may change their order.
+    /// Asserts that `answers` are the replies to one batch; nodes with threads may change their order.
     pub(crate) fn check(&self, answers: &[u8]) {
         let name = self.name;
         if self.copies {
@@ -90,7 +90,7 @@ impl Contender {
         Running::start(Command::new(&self.program))
     }
 
-    /// Starts it below another program, `under`.
+    /// Starts it as an argument of another program, `under`.
     pub(crate) fn start_under(&self, mut under: Command) -> Running {
         under.arg(&self.program);
         Running::start(under)
@@ -103,7 +103,7 @@ pub(crate) struct Running {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
     answer: Vec<u8>,
-    /// From before the start to after the answer.
+    /// The time from its start to the reply to `init`.
     pub(crate) start: Duration,
 }
 
@@ -114,7 +114,7 @@ impl Running {
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // One of them tells there of every message.
+            // One of them logs every message there.
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -130,7 +130,7 @@ impl Running {
         self.process.id()
     }
 
-    /// One message and its answer.
+    /// Sends a message; returns its reply.
     pub(crate) fn ask(&mut self, message: &[u8]) -> &[u8] {
         self.input.as_mut().expect("it is open").write_all(message).expect("the node reads");
         self.answer.clear();
@@ -138,7 +138,7 @@ impl Running {
         &self.answer
     }
 
-    /// As many batches at once as `batches` says; appends the answers to `answers`, and says how long it took.
+    /// Sends this many batches at full speed; appends the replies to `answers`, and returns the time taken.
     #[expect(clippy::disallowed_methods, reason = "benches measure time")]
     pub(crate) fn pump(&mut self, batch: &[u8], batches: u64, answers: &mut Vec<u8>) -> Duration {
         let Self { input, output, .. } = self;
@@ -159,7 +159,7 @@ impl Running {
         before.elapsed()
     }
 
-    /// Ends it, in peace.
+    /// Closes its input, and waits for it to exit.
     pub(crate) fn end(mut self) {
         self.input = None;
         self.output.read_to_end(&mut self.answer).expect("its output ends");
@@ -174,7 +174,7 @@ impl Drop for Running {
     }
 }
 
-/// Fails unless `answer` is to message `number`.
+/// Asserts that `answer` is the reply to message `number`.
 pub(crate) fn check_one(answer: &[u8], number: u64) {
     let echo = format!("\"Please {number}\"");
     assert!(memmem::find(answer, echo.as_bytes()).is_some(), "{}", String::from_utf8_lossy(answer));

@@ -1,6 +1,6 @@
-//! A batch of requests through a whole node, from bytes to bytes: ours against a node of `serde_json` values.
+//! A batch of requests through a whole node, from bytes to bytes: ours against a node on `serde_json` values.
 //!
-//! Both are given a fresh copy of the batch each time, as if it had just been read.
+//! Both receive a fresh copy of the batch each time, as if it had just been read.
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -12,15 +12,15 @@ use serde_json::{Value, json};
 
 use crate::bare_node::BareNode;
 
-/// Requests that arrive together.
+/// The number of requests in a batch.
 const BATCH: usize = 64;
-/// Values that the broadcast node knows.
+/// The number of values that the broadcast node holds.
 const KNOWN: usize = 1000;
 
 const INIT: &str =
     concat!(r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#, "\n");
 
-/// Something that answers lines.
+/// A node that answers lines.
 trait Contender {
     fn answer(&mut self, lines: &[u8]) -> &[u8];
 }
@@ -31,17 +31,14 @@ pub(crate) struct Ours<N: Node> {
     answers: Vec<u8>,
 }
 
-impl<N: Node> Ours<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> Ours<N> {
     pub(crate) fn new() -> Self {
         Self { node: BareNode::with(N::Options::default()), answers: Vec::new() }
     }
 }
 
 impl<N: Node> Ours<N> {
-    /// What it says as soon as it has read the lines.
+    /// Its output after it has handled the lines.
     pub(crate) fn answer(&mut self, lines: &[u8]) -> &[u8] {
         self.node.feed(lines);
         self.answers.clear();
@@ -56,7 +53,7 @@ impl<N: Node> Contender for Ours<N> {
     }
 }
 
-/// A node as it is written on a first evening.
+/// A straightforward node.
 #[derive(Default)]
 struct Naive {
     known: BTreeSet<u64>,
@@ -91,7 +88,7 @@ impl Contender for Naive {
             let mut body = self.reply(&message["body"]);
             body["in_reply_to"] = message["body"]["msg_id"].clone();
             let reply = json!({"src": message["dest"], "dest": message["src"], "body": body});
-            serde_json::to_writer(&mut self.answers, &reply).expect("memory takes everything");
+            serde_json::to_writer(&mut self.answers, &reply).expect("writing to a Vec cannot fail");
             self.answers.push(b'\n');
         }
         &self.answers
@@ -116,12 +113,12 @@ fn bodies(answers: &[u8]) -> Vec<Value> {
 }
 
 fn compare(criterion: &mut Criterion, case: &str, batch: &str, mut ours: impl Contender, mut naive: impl Contender) {
-    let said = bodies(ours.answer(batch.as_bytes()));
-    assert_eq!(said.len(), BATCH);
+    let replies = bodies(ours.answer(batch.as_bytes()));
+    assert_eq!(replies.len(), BATCH);
     let ids = |bodies: &[Value]| bodies.iter().filter_map(|body| Some(body.get("id")?.to_string())).collect::<Vec<_>>();
-    assert_eq!(ids(&said).len(), ids(&said).into_iter().collect::<BTreeSet<_>>().len(), "ids are unique");
+    assert_eq!(ids(&replies).len(), ids(&replies).into_iter().collect::<BTreeSet<_>>().len(), "ids are unique");
     let others = bodies(naive.answer(batch.as_bytes()));
-    // Ids are one's own choice.
+    // Each node generates its own ids.
     let without_ids = |bodies: Vec<Value>| {
         bodies
             .into_iter()
@@ -133,7 +130,7 @@ fn compare(criterion: &mut Criterion, case: &str, batch: &str, mut ours: impl Co
             })
             .collect::<Vec<_>>()
     };
-    assert_eq!(without_ids(said), without_ids(others));
+    assert_eq!(without_ids(replies), without_ids(others));
     let mut group = criterion.benchmark_group(format!("engine/{case}"));
     group.throughput(Throughput::Elements(BATCH as u64));
     group.bench_function("ours", |bencher| bencher.iter(|| ours.answer(black_box(batch.as_bytes())).len()));
@@ -141,8 +138,8 @@ fn compare(criterion: &mut Criterion, case: &str, batch: &str, mut ours: impl Co
     group.finish();
 }
 
-/// Gives both the same past.
-fn informed<C: Contender>(mut contender: C) -> C {
+/// A node after `init` and some broadcasts.
+fn filled<C: Contender>(mut contender: C) -> C {
     contender.answer(INIT.as_bytes());
     for value in 0..KNOWN {
         let body = format!(r#"{{"type":"broadcast","message":{value},"msg_id":{value}}}"#);
@@ -163,11 +160,11 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     compare(criterion, "generate", &generate, ours, Naive::default());
 
     let topology = batch(|_| r#""type":"topology","topology":{"n0":["n1","n2"],"n1":["n0"],"n2":["n0"]}"#.to_owned());
-    compare(criterion, "topology", &topology, informed(Ours::<Broadcast>::new()), Naive::default());
+    compare(criterion, "topology", &topology, filled(Ours::<Broadcast>::new()), Naive::default());
 
     let read = batch(|_| r#""type":"read""#.to_owned());
-    compare(criterion, "read", &read, informed(Ours::<Broadcast>::new()), informed(Naive::default()));
+    compare(criterion, "read", &read, filled(Ours::<Broadcast>::new()), filled(Naive::default()));
 
     let known = batch(|number| format!(r#""type":"broadcast","message":{}"#, number * 7));
-    compare(criterion, "broadcast_known", &known, informed(Ours::<Broadcast>::new()), informed(Naive::default()));
+    compare(criterion, "broadcast_known", &known, filled(Ours::<Broadcast>::new()), filled(Naive::default()));
 }

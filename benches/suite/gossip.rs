@@ -1,6 +1,6 @@
-//! Gossip between whole nodes, from bytes to bytes: merging what is new and what is known, a hub's round, a long read.
+//! Gossip between whole nodes, from bytes to bytes: merging new and known operations, a hub's round, and a long read.
 //!
-//! Replicas grow, so those that merge start afresh after 10,000 values: growth is in the figures.
+//! Replicas that merge restart after 10,000 values, so the times include the growth of their tables.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -16,16 +16,16 @@ use serde_json::{Value, json};
 use super::engine::Ours;
 use crate::bare_node::init;
 
-/// Values in one message.
+/// The number of values in a message.
 const CARRIED: u64 = 50;
-/// Messages until a replica starts afresh.
+/// The number of messages until a replica restarts.
 const MESSAGES: u64 = 200;
-/// Values that a replica holds by then.
+/// The number of values that a replica holds by then.
 const HELD: u64 = CARRIED * MESSAGES;
-/// Nodes of the cluster whose hub opens a round.
+/// The size of the cluster whose hub sends a round.
 const NODES: usize = 25;
-/// Values that have come since its last one.
-const NEWS: usize = 14;
+/// The number of new values in a round.
+const NEW: usize = 14;
 
 const READ: &str = concat!(r#"{"src":"c1","dest":"n0","body":{"type":"read","msg_id":7}}"#, "\n");
 
@@ -35,7 +35,7 @@ fn replica(me: usize, count: usize) -> Ours<Broadcast> {
     replica
 }
 
-/// The messages in which `n1` tells all of its values.
+/// The messages in which `n1` sends all of its values.
 fn messages() -> Vec<String> {
     let message = |number: u64| {
         let age = 1_000_000 + number * 1000;
@@ -51,7 +51,7 @@ fn messages() -> Vec<String> {
     (0..MESSAGES).map(message).collect()
 }
 
-/// Something that takes in messages of other nodes.
+/// A replica that merges messages of other nodes.
 trait Merge {
     fn fresh() -> Self;
     fn merge(&mut self, message: &str);
@@ -89,7 +89,7 @@ impl Merge for HashSet<u64> {
     }
 }
 
-fn informed<M: Merge>(messages: &[String]) -> M {
+fn filled<M: Merge>(messages: &[String]) -> M {
     let mut replica = M::fresh();
     for message in messages {
         replica.merge(message);
@@ -98,7 +98,7 @@ fn informed<M: Merge>(messages: &[String]) -> M {
 }
 
 fn merge_new<M: Merge>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str, messages: &[String]) {
-    let mut replica = informed::<M>(messages);
+    let mut replica = filled::<M>(messages);
     assert_eq!(replica.held() as u64, HELD);
     let mut coming = messages.iter();
     group.bench_function(contender, |bencher| {
@@ -114,27 +114,27 @@ fn merge_new<M: Merge>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str
 }
 
 fn merge_known<M: Merge>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str, messages: &[String]) {
-    let mut replica = informed::<M>(messages);
+    let mut replica = filled::<M>(messages);
     group.bench_function(contender, |bencher| bencher.iter(|| replica.merge(black_box(&messages[7]))));
     assert_eq!(replica.held() as u64, HELD);
 }
 
-/// Nodes between which messages take no time.
+/// A cluster without latency.
 struct Cluster {
     nodes: Vec<Ours<Broadcast>>,
     now: Time,
-    told: usize,
+    broadcasts: usize,
 }
 
 impl Cluster {
     fn new() -> Self {
         let nodes = (0..NODES).map(|me| replica(me, NODES)).collect();
-        let mut cluster = Self { nodes, now: Time::ZERO, told: 0 };
+        let mut cluster = Self { nodes, now: Time::ZERO, broadcasts: 0 };
         cluster.pass(SETTLE * 10);
         cluster
     }
 
-    /// Lets time go by in steps of a millisecond.
+    /// Advances the time in steps of a millisecond.
     fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
         while self.now < end {
@@ -148,8 +148,8 @@ impl Cluster {
     }
 
     fn deliver(&mut self) {
-        let said: Vec<_> = self.nodes.iter_mut().map(|node| std::mem::take(node.node.output())).collect();
-        for line in said.iter().flat_map(|said| said.split_inclusive(|byte| *byte == b'\n')) {
+        let outputs: Vec<_> = self.nodes.iter_mut().map(|node| std::mem::take(node.node.output())).collect();
+        for line in outputs.iter().flat_map(|output| output.split_inclusive(|byte| *byte == b'\n')) {
             let message: Value = serde_json::from_slice(line).expect("a message");
             let index = message["dest"].as_str().and_then(|id| id.strip_prefix('n')?.parse::<usize>().ok());
             if let Some(index) = index {
@@ -158,17 +158,17 @@ impl Cluster {
         }
     }
 
-    /// Clients tell the hub new values, once it may speak again.
+    /// Broadcasts new values at the hub, once its next round is due.
     fn prepare(&mut self) {
         self.pass(Duration::from_millis(200));
-        for _ in 0..NEWS {
-            self.told += 1;
-            let body = format!(r#"{{"type":"broadcast","message":{},"msg_id":1}}"#, self.told);
+        for _ in 0..NEW {
+            self.broadcasts += 1;
+            let body = format!(r#"{{"type":"broadcast","message":{},"msg_id":1}}"#, self.broadcasts);
             self.nodes[0].answer(format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{body}}}\n").as_bytes());
         }
     }
 
-    /// What the hub says to its followers.
+    /// The messages of the hub's round.
     fn round(&mut self) -> &[u8] {
         let hub = &mut self.nodes[0].node.engine;
         hub.on_deadline(self.now);
@@ -179,10 +179,10 @@ impl Cluster {
 /// The same round by `serde_json`.
 fn naive_round(first: usize, out: &mut Vec<u8>) {
     for node in 1..NODES {
-        let values: Vec<_> = (first..first + NEWS).collect();
+        let values: Vec<_> = (first..first + NEW).collect();
         let body = json!({"type": "gossip", "first": first, "ops": values});
         let message = json!({"src": "n0", "dest": format!("n{node}"), "body": body});
-        serde_json::to_writer(&mut *out, &message).expect("memory takes everything");
+        serde_json::to_writer(&mut *out, &message).expect("writing to a Vec cannot fail");
         out.push(b'\n');
     }
 }
@@ -194,7 +194,7 @@ fn values_in(round: &[u8], values: impl Fn(&Value) -> usize) -> usize {
 
 fn round(criterion: &mut Criterion) {
     let cluster = RefCell::new(Cluster::new());
-    let carried = (NODES - 1) * NEWS;
+    let carried = (NODES - 1) * NEW;
     for _ in 0..5 {
         cluster.borrow_mut().prepare();
         let runs = |ops: &Value| ops.as_array().map_or(0, Vec::len);
@@ -221,13 +221,14 @@ fn round(criterion: &mut Criterion) {
 }
 
 fn read(criterion: &mut Criterion, messages: &[String]) {
-    let mut ours = informed::<Ours<Broadcast>>(messages);
+    let mut ours = filled::<Ours<Broadcast>>(messages);
     let reply = ours.answer(READ.as_bytes()).to_vec();
     let values: Vec<_> = (0..HELD).collect();
     let encode = |out: &mut Vec<u8>| {
         out.clear();
         let body = json!({"type": "read_ok", "in_reply_to": 7, "messages": values});
-        serde_json::to_writer(out, &json!({"src": "n0", "dest": "c1", "body": body})).expect("memory takes everything");
+        serde_json::to_writer(out, &json!({"src": "n0", "dest": "c1", "body": body}))
+            .expect("writing to a Vec cannot fail");
     };
     let mut copy = Vec::new();
     encode(&mut copy);

@@ -1,7 +1,7 @@
 //! Every benchmark, in one binary: `cargo bench --bench suite -- codec` runs one subject.
 //!
-//! Ids are `subject/case/contender`. A naive contender stands beside ours, both do the whole job, and what they come to
-//! is asserted before it is timed.
+//! Ids are `subject/case/contender`. Ours is compared with a naive contender; both do the whole job, and their results
+//! are compared before they are timed.
 
 #[path = "../../tests/bare_node/mod.rs"]
 mod bare_node;

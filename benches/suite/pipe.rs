@@ -1,5 +1,5 @@
-//! Real child processes behind real pipes: how many messages a second when there is always one more, and how long one
-//! answer takes when there is none. `cargo bench --bench race` runs the same in turns and prints one table.
+//! Child processes behind pipes: throughput, and the time of a round trip. `cargo bench --bench race` measures the same
+//! in turns and prints one table.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The timer wheel against a binary heap: timers that are armed, that expire, and that do both while many others wait.
+//! The timer wheel against a binary heap: arming, expiring, and both while many other timers wait.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,7 +11,7 @@ use gossip_gloomers::wheel::Wheel;
 /// Timers that fire in one iteration.
 const FIRED: u32 = 1024;
 
-/// What a host needs of its timers; those of equal deadlines must leave in the order of arming.
+/// A queue of timers; those with equal deadlines must leave in the order of arming.
 trait Timers: Default {
     fn arm(&mut self, at: u64, timer: u32);
     fn next(&self) -> Option<u64>;
@@ -54,7 +54,7 @@ impl Timers for Heap {
     }
 }
 
-/// Timers, of which one is armed again as soon as it fires.
+/// Timers that are armed again as soon as they fire.
 #[derive(Default)]
 struct Load<T> {
     timers: T,
@@ -71,13 +71,13 @@ impl<T: Timers> Load<T> {
         load
     }
 
-    /// Between one and 1,024 ms from now, in whole microseconds, as delays of nodes are.
+    /// Arms a timer 1 to 1,049 ms from now, in whole microseconds, like those of nodes.
     fn arm(&mut self, timer: u32) {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.timers.arm(self.now + 1_000_000 + (self.random >> 44) * 1000, timer);
     }
 
-    /// Fires timers one deadline after the other; the mark tells one order from another.
+    /// Fires timers in order; returns a hash of the order.
     fn run(&mut self) -> u64 {
         let (mut fired, mut mark) = (0, 0_u64);
         while fired < FIRED {
@@ -93,7 +93,7 @@ impl<T: Timers> Load<T> {
 }
 
 impl<T: Timers> Load<T> {
-    /// Fires all that wait; the mark as in [`Load::run`].
+    /// Fires all timers; returns a hash of the order.
     fn drain(&mut self) -> u64 {
         let mut mark = 0_u64;
         while let Some(at) = self.timers.next() {

@@ -1,6 +1,6 @@
-//! What faults cost: 25 nodes with partitions, losses and ragged latencies.
+//! The cost of faults: 25 nodes with partitions, losses and variable latencies.
 
-use crate::measure::{Trouble, average, measure, median, total, worst};
+use crate::measure::{Error, average, measure, median, total, worst};
 use crate::page::Table;
 
 const SEEDS: u64 = 100;
@@ -16,7 +16,7 @@ const FAULTS: [&str; 7] = [
 ];
 
 /// Measures each fault.
-pub(crate) fn faults() -> Result<String, Trouble> {
+pub(crate) fn faults() -> Result<String, Error> {
     let mut table = Table::new(&[
         "options",
         "msgs/op, average / worst",

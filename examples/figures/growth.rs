@@ -1,6 +1,6 @@
-//! What a cluster costs as it grows, with the load growing alongside.
+//! The cost of larger clusters, with a load in proportion to their size.
 
-use crate::measure::{Trouble, average, measure, worst};
+use crate::measure::{Error, average, measure, worst};
 use crate::page::Table;
 
 const SEEDS: u64 = 5;
@@ -8,7 +8,7 @@ const SEEDS: u64 = 5;
 const RATE: u32 = 4;
 
 /// Measures clusters of 5 to 100 nodes.
-pub(crate) fn growth() -> Result<String, Trouble> {
+pub(crate) fn growth() -> Result<String, Error> {
     let mut table = Table::new(&[
         "nodes",
         "operations a second",

@@ -1,17 +1,17 @@
-//! What late machines cost: challenge 3d with the jitter of none, a quiet and a busy one.
+//! The cost of jitter: challenge 3d without it, and with that of a quiet and of a busy machine.
 
-use crate::measure::{Metrics, Trouble, average, measure, median, worst};
+use crate::measure::{Error, Metrics, average, measure, median, worst};
 use crate::page::Table;
 
 const SEEDS: u64 = 100;
 const BASE: &str = "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100";
 const JITTERS: [&str; 3] = ["none", "quiet", "busy"];
 
-/// What challenge 3d allows: messages per operation, the median and the greatest stable latency.
+/// The limits of challenge 3d: messages per operation, and the median and maximum stable latency.
 const LIMITS: (f64, f64, f64) = (30.0, 400.0, 600.0);
 
 /// Measures each jitter.
-pub(crate) fn jitter() -> Result<String, Trouble> {
+pub(crate) fn jitter() -> Result<String, Error> {
     let mut table = Table::new(&[
         "`--jitter`",
         "within the limits",
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_within_the_limits_if_every_figure_is() {
+    fn a_run_is_within_the_limits_if_every_metric_is() {
         let good = Metrics {
             messages_per_op: 1.1,
             bytes_per_op: 0.0,

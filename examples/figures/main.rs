@@ -21,14 +21,14 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use measure::Trouble;
+use measure::Error;
 
 const USAGE: &str = "\
 Usage: figures                       writes docs/figures.md and docs/staleness.svg
-       figures staleness [FILE.svg]  prints the trade of messages for freshness, and draws it
-       figures growth                prints what 5 to 100 nodes cost
-       figures faults                prints what partitions, losses and ragged latencies cost
-       figures jitter                prints what is left of challenge 3d's limits on machines that are late
+       figures staleness [FILE.svg]  prints and plots the trade-off between messages and staleness
+       figures growth                prints the cost of 5 to 100 nodes
+       figures faults                prints the cost of partitions, losses and variable latencies
+       figures jitter                prints how often challenge 3d's limits are met with jitter
 ";
 const PAGE: &str = "docs/figures.md";
 const PLOT: &str = "docs/staleness.svg";
@@ -47,25 +47,25 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(trouble) => {
-            writeln!(io::stderr(), "{trouble}").ok();
+        Err(error) => {
+            writeln!(io::stderr(), "{error}").ok();
             ExitCode::FAILURE
         }
     }
 }
 
-fn print(table: &str) -> Result<(), Trouble> {
+fn print(table: &str) -> Result<(), Error> {
     Ok(io::stdout().write_all(table.as_bytes())?)
 }
 
-fn staleness(plot: Option<&str>) -> Result<String, Trouble> {
+fn staleness(plot: Option<&str>) -> Result<String, Error> {
     let (table, points) = staleness::staleness()?;
     plot::draw(&points, Path::new(plot.unwrap_or(PLOT)))?;
     Ok(table)
 }
 
-/// Measures everything and puts it where it is read.
-fn everything() -> Result<(), Trouble> {
+/// Measures everything, and updates the page.
+fn everything() -> Result<(), Error> {
     let page = std::fs::read_to_string(PAGE)
         .map_err(|error| format!("{PAGE}: {error}; start this in the folder of Cargo.toml"))?;
     let machine = format!(

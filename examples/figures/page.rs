@@ -1,8 +1,8 @@
-//! Markdown: aligned tables, and a page whose marked parts are replaced.
+//! Markdown: aligned tables, and replacement of the marked parts of a page.
 
 use std::fmt::Write as _;
 
-use crate::measure::Trouble;
+use crate::measure::Error;
 
 /// A table: its first column is text, the others are numbers.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// The text, with a line end after each row.
+    /// The text, with a newline after each row.
     pub(crate) fn text(&self) -> String {
         let widths: Vec<usize> = (0..self.rows[0].len())
             .map(|column| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default())
@@ -29,7 +29,7 @@ impl Table {
         let mut text = String::new();
         for (number, row) in self.rows.iter().enumerate() {
             for (column, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-                // Writing into a string does not fail.
+                // Writing to a String cannot fail.
                 if column == 0 { write!(text, "| {cell:<width$} ") } else { write!(text, "| {cell:>width$} ") }.ok();
             }
             text.push_str("|\n");
@@ -45,8 +45,8 @@ impl Table {
     }
 }
 
-/// Replaces what stands between `<!-- name -->` and `<!-- end of name -->`.
-pub(crate) fn replace(page: &str, name: &str, text: &str) -> Result<String, Trouble> {
+/// Replaces the text between `<!-- name -->` and `<!-- end of name -->`.
+pub(crate) fn replace(page: &str, name: &str, text: &str) -> Result<String, Error> {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->\n"));
     let parts = page.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
     let (before, after) = parts.ok_or_else(|| format!("the page lacks the lines {begin}{end}"))?;

@@ -1,4 +1,4 @@
-//! The curve of messages against freshness as an SVG, beside what others published and what the challenges allow.
+//! The plot of messages against staleness as an SVG, with published results and the limits of the challenges.
 
 use std::path::Path;
 
@@ -7,25 +7,25 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::labels::{Area, place};
-use crate::measure::Trouble;
+use crate::measure::Error;
 use crate::staleness::{Point, label};
 
 const SIZE: (u32, u32) = (960, 640);
 const FONT: &str = "sans-serif";
 const LABEL_PX: i32 = 17;
-/// Rather too wide than too narrow: fonts differ.
+/// Upper bound on the width of a letter, since fonts differ.
 const LETTER_PX: f64 = 7.6;
-/// Corners of the picture, further out only if a point is: median in ms, messages per operation.
+/// The minimum range of the axes: median in ms, messages per operation.
 const FROM: (f64, f64) = (60.0, 0.2);
 const TO: (f64, f64) = (2000.0, 40.0);
 
-/// Results of others: median in ms, messages per operation, name.
+/// Published results: median in ms, messages per operation, name.
 const PUBLISHED: [(f64, f64, &str); 3] = [
     (84.0, 11.79, "lowest latency published"),
     (333.0, 7.75, "best published for 3d"),
     (764.0, 1.92, "best published for 3e"),
 ];
-/// What the challenges allow.
+/// The limits of the challenges.
 const LIMITS: [(f64, f64, &str); 2] =
     [(400.0, 30.0, "limit of 3d: 30, 400 ms"), (1000.0, 20.0, "limit of 3e: 20, 1000 ms")];
 
@@ -36,7 +36,7 @@ const LIMIT: RGBColor = RGBColor(140, 110, 60);
 const GRID: RGBColor = RGBColor(232, 232, 232);
 
 /// Draws the points into a file.
-pub(crate) fn draw(points: &[Point], path: &Path) -> Result<(), Trouble> {
+pub(crate) fn draw(points: &[Point], path: &Path) -> Result<(), Error> {
     let area = SVGBackend::new(path, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     picture(points, &area)?;
@@ -44,7 +44,7 @@ pub(crate) fn draw(points: &[Point], path: &Path) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn picture(points: &[Point], area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Trouble> {
+fn picture(points: &[Point], area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Error> {
     let medians = || points.iter().map(|point| point.median_ms.max(1.0));
     let messages = || points.iter().map(|point| point.messages_per_op.max(0.01));
     let from = (medians().fold(FROM.0, f64::min), messages().fold(FROM.1, |low, y| low.min(y * 0.9)));
@@ -107,7 +107,7 @@ fn picture(points: &[Point], area: &DrawingArea<SVGBackend<'_>, Shift>) -> Resul
         let point = pixel(x, y);
         let place = place(point, extent(&name), &taken);
         taken.push(place);
-        // The side that faces the point is exact, whatever the font.
+        // Anchored at the side that faces the point, so that the distance does not depend on the font.
         let side = match (place.left >= point.0, place.left + place.width <= point.0) {
             (true, _) => HPos::Left,
             (_, true) => HPos::Right,
@@ -132,7 +132,7 @@ fn extent(text: &str) -> (f64, f64) {
     (f64::from(letters) * LETTER_PX + 6.0, f64::from(LABEL_PX))
 }
 
-/// Small areas along a broken line.
+/// Small areas along a polyline.
 fn lines(corners: &[(f64, f64)]) -> Vec<Area> {
     const STEPS: u32 = 100;
     let steps = (0..STEPS).map(|step| f64::from(step) / f64::from(STEPS));

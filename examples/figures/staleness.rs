@@ -1,13 +1,13 @@
-//! The trade of messages for freshness on challenge 3d, one point for each `--max-staleness`.
+//! The trade-off between messages and staleness on challenge 3d, one point for each `--max-staleness`.
 
-use crate::measure::{Metrics, Trouble, average, measure, worst};
+use crate::measure::{Error, Metrics, average, measure, worst};
 use crate::page::Table;
 
 const SEEDS: u64 = 5;
 const BASE: &str = "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100";
 const MAX_STALENESS_MS: [u64; 10] = [0, 250, 350, 450, 600, 800, 1100, 1700, 2500, 4000];
 
-/// A configuration and what it came to under Maelstrom's delivery.
+/// A configuration and its metrics under Maelstrom's delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Point {
     /// `None` for the default.
@@ -19,7 +19,7 @@ pub(crate) struct Point {
 }
 
 /// Measures the curve: the table, and the points in the order of `--max-staleness`, the default last.
-pub(crate) fn staleness() -> Result<(String, Vec<Point>), Trouble> {
+pub(crate) fn staleness() -> Result<(String, Vec<Point>), Error> {
     let mut table = Table::new(&[
         "`--max-staleness`",
         "msgs/op, held",
@@ -53,7 +53,7 @@ pub(crate) fn staleness() -> Result<(String, Vec<Point>), Trouble> {
     Ok((table.text(), points))
 }
 
-/// How a value of `--max-staleness` is written.
+/// The label of a value of `--max-staleness`.
 pub(crate) fn label(ms: u64) -> String {
     if ms == 0 { "0".into() } else { format!("{ms} ms") }
 }

@@ -38,7 +38,7 @@ enum Mode {
     Unpollable,
 }
 
-/// The descriptor lines come from.
+/// The descriptor that lines are read from.
 #[derive(Debug)]
 pub(super) struct Input<'fd> {
     fd: BorrowedFd<'fd>,
@@ -47,7 +47,7 @@ pub(super) struct Input<'fd> {
     mode: Mode,
     /// Whether a polled descriptor may be readable.
     ready: bool,
-    /// Whether the other side has closed: reads go on until the end of file.
+    /// Whether the other end is closed; reads continue until the end of file.
     closed: bool,
     ended: bool,
     /// Always longer than `end` by at least the padding.
@@ -66,7 +66,7 @@ impl<'fd> Input<'fd> {
     pub(super) fn open(fd: BorrowedFd<'fd>) -> io::Result<Self> {
         Ok(Self {
             fd,
-            flags: NonBlocking::not_yet(fd),
+            flags: NonBlocking::unchanged(fd),
             file_type: FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode),
             mode: Mode::Blocking,
             ready: true,

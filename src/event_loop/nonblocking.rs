@@ -14,7 +14,7 @@ pub(super) struct NonBlocking<'fd> {
 
 impl<'fd> NonBlocking<'fd> {
     /// A guard that has not changed the descriptor.
-    pub(super) fn not_yet(fd: BorrowedFd<'fd>) -> Self {
+    pub(super) fn unchanged(fd: BorrowedFd<'fd>) -> Self {
         Self { fd, was_set: false }
     }
 

@@ -12,7 +12,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 /// Upper bound on the capacity that an empty output buffer keeps.
 const KEPT_OUTPUT: usize = 1 << 20;
 
-/// The descriptor lines go to.
+/// The descriptor that lines are written to.
 #[derive(Debug)]
 pub(super) struct Output<'fd> {
     fd: BorrowedFd<'fd>,
@@ -21,23 +21,23 @@ pub(super) struct Output<'fd> {
     /// Bytes of the machine's output that are written and not yet removed.
     written: usize,
     /// Whether the last write would have blocked, and mio has not reported it writable since.
-    stuck: bool,
-    /// Whether it is registered with mio, as it is from the first time it is stuck.
-    watched: bool,
+    blocked: bool,
+    /// Whether it is registered with mio, which happens when it is first blocked.
+    registered: bool,
 }
 
 impl<'fd> Output<'fd> {
     pub(super) fn open(fd: BorrowedFd<'fd>) -> io::Result<Self> {
-        let mut flags = NonBlocking::not_yet(fd);
+        let mut flags = NonBlocking::unchanged(fd);
         if FileType::from_raw_mode(rustix::fs::fstat(fd)?.st_mode) != FileType::RegularFile {
             flags.set()?;
         }
-        Ok(Self { fd, _flags: flags, written: 0, stuck: false, watched: false })
+        Ok(Self { fd, _flags: flags, written: 0, blocked: false, registered: false })
     }
 
     /// Whether output is pending until the descriptor becomes writable.
-    pub(super) fn is_stuck(&self) -> bool {
-        self.stuck
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked
     }
 
     /// Whether [`PENDING_LIMIT`] is reached.
@@ -46,17 +46,17 @@ impl<'fd> Output<'fd> {
     }
 
     pub(super) fn on_writable(&mut self) {
-        self.stuck = false;
+        self.blocked = false;
     }
 
     /// Writes and removes as much of `pending` as the descriptor accepts.
     pub(super) fn write(&mut self, pending: &mut Vec<u8>, registry: &Registry) -> io::Result<()> {
-        while !self.stuck && self.written < pending.len() {
+        while !self.blocked && self.written < pending.len() {
             match rustix::io::write(self.fd, &pending[self.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(length) => self.written += length,
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => self.watch(registry)?,
+                Err(Errno::AGAIN) => self.register(registry)?,
                 Err(error) => return Err(error.into()),
             }
         }
@@ -72,11 +72,11 @@ impl<'fd> Output<'fd> {
         Ok(())
     }
 
-    fn watch(&mut self, registry: &Registry) -> io::Result<()> {
-        self.stuck = true;
-        if !self.watched {
+    fn register(&mut self, registry: &Registry) -> io::Result<()> {
+        self.blocked = true;
+        if !self.registered {
             registry.register(&mut SourceFd(&self.fd.as_raw_fd()), OUTPUT, Interest::WRITABLE)?;
-            self.watched = true;
+            self.registered = true;
         }
         Ok(())
     }

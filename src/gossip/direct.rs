@@ -1,35 +1,37 @@
-//! Everything straight to everyone: what a replica does where two hops would be staler than is allowed.
+//! Direct mode, for a bound on staleness that two hops would exceed.
 //!
-//! Everyone tells everyone what is its own, one hop and n-1 messages an operation. That works as long as nobody is
-//! suspected by anybody; who doubts says so, and is heard in rounds. Behind it the tree stands as a safety net: whoever
-//! was told nothing, or only part of it, by one who died or thinks otherwise of the distances, gets it from its
-//! neighbours.
+//! Each replica sends its own operations to all others: one hop, and n-1 messages an operation. As soon as a replica
+//! suspects a peer, its messages state that and all return to rounds. The tree remains as a fallback: neighbours in it
+//! retransmit any origin's operations, in case the origin died before it had sent them to all, or measures another
+//! latency and so is not in direct mode.
 
 use super::Gossip;
 use crate::node::Peer;
 use crate::time::{Duration, Time};
 
-/// Own operations acknowledge others' in passing; silence lasts this long at most.
+/// Upper bound on how long an acknowledgement waits for an operation to be piggybacked on.
 pub const ACKNOWLEDGE_DIRECT_WITHIN: Duration = Duration::from_secs(3);
 
-/// Whoever is told something tells its neighbours in the tree within this time, as they may have to help out.
+/// A replica acknowledges new operations to its neighbours in the tree within this time, so that they know what need
+/// not be retransmitted.
 const ACKNOWLEDGE_TREE_WITHIN: Duration = Duration::from_millis(1500);
 
-/// What a neighbour has not acknowledged after this time, at the latest twice it, is sent again, whoever made it.
+/// The interval between audits: an operation of any origin that a neighbour has not acknowledged after one to two
+/// intervals is retransmitted.
 const AUDIT: Duration = Duration::from_secs(2);
 
 impl Gossip {
-    /// Settles whether everything goes straight to everyone.
+    /// Enters or leaves direct mode.
     pub(super) fn choose_mode(&mut self) {
         self.direct = self.pacer.is_direct() && self.links.iter().all(|link| link.is_reachable() && !link.suspects);
     }
 
-    /// Whether a peer is the next node up or down the tree.
+    /// Whether a peer is this replica's parent or follower.
     pub(super) fn is_neighbour(&self, peer: Peer) -> bool {
-        self.is_hub(peer) || self.is_follower(peer)
+        self.is_parent(peer) || self.is_follower(peer)
     }
 
-    /// The neighbours hear soon what this replica holds.
+    /// Schedules acknowledgements to the neighbours in the tree.
     pub(super) fn ack_neighbours_by(&mut self, now: Time) {
         for index in 0..self.links.len() {
             if self.is_neighbour(Peer::at(index)) {
@@ -38,7 +40,7 @@ impl Gossip {
         }
     }
 
-    /// Looks which neighbours have not acknowledged what was here at the last audit.
+    /// Retransmits to the neighbours that have not acknowledged what was held at the last audit.
     pub(super) fn audit(&mut self, now: Time) {
         if !self.direct || now < self.audit {
             return;

@@ -6,7 +6,7 @@ use crate::time::{Duration, Time};
 use super::STAMP;
 use super::log::{Log, Slot};
 
-/// A version vector by slot; what is not there is zero.
+/// A version vector by slot; absent entries are zero.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Vector(Vec<u32>);
 
@@ -15,7 +15,7 @@ impl Vector {
         self.0.get(slot).copied().unwrap_or_default()
     }
 
-    /// Whether the entry grew.
+    /// Raises an entry; returns whether it grew.
     pub(super) fn raise(&mut self, slot: Slot, to: u32) -> bool {
         let grows = to > self.at(slot);
         if grows {
@@ -49,28 +49,29 @@ impl Vector {
     }
 }
 
-/// Something sent that must be acknowledged.
+/// The retransmission timer of a peer from which an acknowledgement is due.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Retransmit {
+    /// When the oldest unacknowledged message was sent.
     pub(super) since: Time,
     pub(super) until: Time,
     pub(super) timeout: Duration,
     pub(super) tries: u8,
 }
 
-/// When a hub opens its next round, as its follower sees it.
+/// The rounds of a parent, as estimated by its follower.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RoundSchedule {
-    /// A message sent then is there as the round opens.
+    /// A message sent then arrives as the next round starts.
     pub(super) send_by: Time,
-    /// When the round itself should be here.
+    /// When the round itself should arrive here.
     pub(super) arrival: Time,
-    /// From one round to the next while there is news; zero if the hub is idle.
+    /// The time between rounds while there are new operations; zero if the hub is idle.
     pub(super) period: Duration,
 }
 
 impl RoundSchedule {
-    /// When a message that is there as a round opens can next be sent; the hub is not idle.
+    /// The next time at which a message arrives as a round starts; the hub must not be idle.
     pub(super) fn next_slot(self, now: Time) -> Time {
         let late = now.since(self.send_by).as_nanos();
         let missed = u32::try_from(late.div_ceil(self.period.as_nanos().max(1))).unwrap_or(u32::MAX);
@@ -78,20 +79,20 @@ impl RoundSchedule {
     }
 }
 
-/// How far a peer has learned something that it must learn, and that operations do not acknowledge.
+/// The state of an announcement to a peer: information besides operations that it must acknowledge.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Announcement {
-    /// The next message says it.
+    /// The next message has to contain it.
     #[default]
     Due,
-    /// So has every message since the one of this stamp, since an echo names only the latest that arrived.
+    /// Every message since the one with this stamp has contained it, since an echo names only the latest that arrived.
     Sent(u64),
-    /// One of them did arrive.
+    /// One of these messages has arrived.
     Acked,
 }
 
 impl Announcement {
-    /// A message of this stamp says it.
+    /// Handles that a message with this stamp contains it.
     pub(super) fn on_sent(&mut self, stamp: u64) {
         if *self == Self::Due {
             *self = Self::Sent(stamp);
@@ -104,7 +105,7 @@ impl Announcement {
         }
     }
 
-    /// Gives up the hope that it arrived.
+    /// Schedules it again if it is unacknowledged.
     fn assume_lost(&mut self) {
         if matches!(self, Self::Sent(_)) {
             *self = Self::Due;
@@ -112,70 +113,69 @@ impl Announcement {
     }
 }
 
-/// One peer.
+/// The state of one peer.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug, Default)]
 pub(super) struct Link {
-    /// Its latest incarnation that anyone has named; zero if nobody has.
+    /// The latest incarnation known from any message; zero if unknown.
     pub(super) incarnation: u64,
-    /// What it holds: it acknowledged this, or sent it.
+    /// What it is known to hold: it has acknowledged or sent it.
     pub(super) acked: Vector,
-    /// What it holds if nothing sent was lost.
+    /// What it holds if no message to it was lost.
     pub(super) in_flight: Vector,
     /// The part of this replica's own vector that was sent to it.
     pub(super) advertised: Vector,
-    /// Its whole vector as it once was, where stability is tracked, and whether that was at its last message.
+    /// Its complete vector at some time, where stability is tracked, and whether that is the one of its last message.
     pub(super) snapshot: Vector,
     pub(super) is_exact: bool,
-    /// What it has said is stable, whether this replica can act on that yet or not.
-    pub(super) claimed: Vector,
-    /// What this replica has found to be stable.
+    /// What it has announced as stable, whether this replica can act on that yet or not.
+    pub(super) announced_stable: Vector,
+    /// The announcement of what this replica has found to be stable.
     pub(super) stable: Announcement,
-    /// It has said, in this incarnation, all that it holds.
+    /// Whether its complete vector has been received in this incarnation.
     pub(super) introduced: bool,
-    /// All that this replica holds, and where it stands.
+    /// The announcement of this replica's complete vector and its position.
     pub(super) introduction: Announcement,
-    /// The next message goes soon, and asks for an answer at once.
+    /// Whether a message that asks for an immediate reply must be sent soon.
     pub(super) probe: bool,
-    /// What was sent is not all known to have arrived, and goes again.
+    /// Whether operations may have been lost and must be retransmitted.
     pub(super) resend: bool,
     /// Smoothed round trip and its mean deviation (RFC 6298).
     pub(super) round_trip: Option<(Duration, Duration)>,
-    /// The peer's latest stamp, and when it came: echoed so that the peer can measure.
+    /// The peer's latest stamp, and when it arrived: echoed so that the peer can measure the round trip.
     pub(super) received: Option<(u64, Time)>,
     /// The stamp of the latest message to it.
     pub(super) last_stamp: u64,
     /// The stamp of the latest message that carried operations.
     pub(super) last_ops: u64,
-    /// Whom the peer follows, itself if it is a hub.
+    /// The node that the peer follows; itself if it is a hub.
     pub(super) follows: Option<Peer>,
-    /// The follower that hands this replica's rounds on to the peer.
-    pub(super) through: Option<Peer>,
-    /// The peer has followers of its own.
+    /// The follower that relays this replica's rounds to the peer.
+    pub(super) relay: Option<Peer>,
+    /// Whether the peer has followers of its own.
     pub(super) relays: bool,
-    /// The peer is no hub, and neither is whom it follows.
+    /// Whether the peer is two hops or more from its hub.
     pub(super) is_far: bool,
-    /// Since when nothing proves that both directions work; `None` while they are thought to.
+    /// Since when the peer is suspected: no echo has confirmed since then that both directions work.
     pub(super) suspected: Option<Time>,
-    /// The peer doubts others where everything should go straight to everyone: what it says must be handed on.
+    /// Whether the peer suspects some node and so cannot use direct mode; its operations must be relayed.
     pub(super) suspects: bool,
-    /// When an echo last proved it.
-    pub(super) proved: Time,
+    /// When the latest message was sent that the peer has echoed.
+    pub(super) confirmed: Time,
     pub(super) retransmit: Option<Retransmit>,
-    /// An acknowledgement must go by then.
+    /// When an acknowledgement must be sent at the latest.
     pub(super) ack_due: Option<Time>,
-    /// Messages heard since the last one sent.
+    /// The number of messages received since the last one sent.
     pub(super) unanswered: u8,
     pub(super) schedule: Option<RoundSchedule>,
-    /// When the news at hand should go to this hub.
+    /// When new operations should be sent to this parent, and since when they have waited.
     pub(super) send_at: Option<Time>,
-    /// Since when it has waited for that.
-    pub(super) waits_since: Option<Time>,
+    pub(super) waiting_since: Option<Time>,
 }
 
 impl Link {
-    /// Somebody names the peer's incarnation. If that is a new one, it holds nothing now, and nothing that was said
-    /// counts.
+    /// Handles an incarnation of the peer, named by any node. A new one holds nothing, so the state is reset; returns
+    /// whether it was.
     pub(super) fn on_incarnation(&mut self, incarnation: u64) -> bool {
         if self.incarnation == 0 {
             self.incarnation = incarnation;
@@ -188,7 +188,7 @@ impl Link {
         true
     }
 
-    /// Whether the peer has not spoken to this replica in its latest incarnation.
+    /// Whether no message has arrived from the peer in its latest incarnation.
     pub(super) fn is_unknown(&self) -> bool {
         self.received.is_none()
     }
@@ -197,7 +197,7 @@ impl Link {
         self.suspected.is_none()
     }
 
-    /// Takes note of a measured round trip.
+    /// Updates the estimate with a measured round trip.
     pub(super) fn on_round_trip(&mut self, sample: Duration) {
         self.round_trip = Some(match self.round_trip {
             None => (sample, sample / 16),
@@ -208,28 +208,28 @@ impl Link {
         });
     }
 
-    /// What the peer is thought to hold of a slot.
+    /// The watermark of a slot that the peer is assumed to have reached.
     pub(super) fn assumed(&self, slot: Slot) -> u32 {
         self.acked.at(slot).max(self.in_flight.at(slot))
     }
 
-    /// Whether this replica holds something that the peer is thought to lack.
+    /// Whether this replica holds operations that the peer is assumed to lack.
     pub(super) fn lacks(&self, log: &Log) -> bool {
         (0..log.origins()).any(|slot| log.watermark(slot) > self.assumed(slot))
     }
 
-    /// Whether all that was sent is acknowledged.
+    /// Whether all operations sent are acknowledged.
     pub(super) fn is_acknowledged(&self) -> bool {
         self.acked.covers(&self.in_flight)
     }
 
-    /// Whether something was said that must be acknowledged, and is not.
+    /// Whether operations or an announcement are unacknowledged.
     pub(super) fn is_unacked(&self) -> bool {
-        let is_unacked = |lesson| matches!(lesson, Announcement::Sent(_));
+        let is_unacked = |announcement| matches!(announcement, Announcement::Sent(_));
         !self.is_acknowledged() || is_unacked(self.introduction) || is_unacked(self.stable)
     }
 
-    /// An echo came of the message of this stamp.
+    /// Handles an echo of the message with this stamp.
     pub(super) fn on_echo(&mut self, stamp: u64) {
         self.introduction.on_echo(stamp);
         self.stable.on_echo(stamp);
@@ -238,7 +238,7 @@ impl Link {
         }
     }
 
-    /// Gives up the hope that anything arrived that is not acknowledged.
+    /// Schedules everything unacknowledged for retransmission.
     pub(super) fn assume_lost(&mut self) {
         self.introduction.assume_lost();
         self.stable.assume_lost();
@@ -246,17 +246,17 @@ impl Link {
         self.reset_in_flight();
     }
 
-    /// Gives up the hope that the operations did that are not acknowledged.
+    /// Schedules unacknowledged operations for retransmission.
     pub(super) fn reset_in_flight(&mut self) {
         if !self.is_acknowledged() {
             self.resend = true;
-            // With it what was said there of other operations may be lost.
+            // The vector entries in the lost messages may be lost as well.
             self.advertised.clear();
         }
         self.in_flight.copy_from(&self.acked);
     }
 
-    /// The peer has heard something sent at `sent`: what is still out is newer.
+    /// Restarts or clears the retransmission timer when the peer has received a message sent at `sent`.
     pub(super) fn on_progress(&mut self, sent: Time, now: Time) {
         let is_unacked = self.is_unacked();
         self.retransmit = self.retransmit.and_then(|retransmit| match (sent >= retransmit.since, is_unacked) {
@@ -268,11 +268,10 @@ impl Link {
         });
     }
 
-    /// Settles when the news at hand should go, so that it arrives as the hub opens a round; never after `latest`,
-    /// whatever the hub says.
+    /// Schedules new operations to arrive as the parent starts a round; they are sent by `latest` in any case.
     pub(super) fn schedule_send(&mut self, now: Time, latest: Time) {
         self.send_at = Some(self.send_at.unwrap_or_else(|| self.just_in_time(now)).min(latest));
-        self.waits_since.get_or_insert(now);
+        self.waiting_since.get_or_insert(now);
     }
 
     fn just_in_time(&self, now: Time) -> Time {
@@ -284,12 +283,12 @@ impl Link {
         schedule.next_slot(now)
     }
 
-    /// The rhythm of this hub while it has one.
+    /// The schedule of this parent, unless it is idle.
     pub(super) fn busy_schedule(&self) -> Option<RoundSchedule> {
         self.schedule.filter(|schedule| !schedule.period.is_zero())
     }
 
-    /// An acknowledgement must go by `at`, or earlier if one already must.
+    /// Makes an acknowledgement due at `at`, unless one is due earlier.
     pub(super) fn ack_by(&mut self, at: Time) {
         self.ack_due = Some(self.ack_due.map_or(at, |ack_due| ack_due.min(at)));
     }

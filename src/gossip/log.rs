@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::wire::HANDED_ON;
+use crate::wire::FORWARDED;
 
 /// The origin of an operation: one incarnation of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,18 +26,18 @@ pub struct Log {
     slots: HashMap<Origin, u32>,
     /// How many origins each node has.
     incarnations: HashMap<u32, usize>,
-    /// The slot that was asked for last.
+    /// The slot that was looked up last.
     recent: Slot,
-    /// By slot, then by number less one.
+    /// The contiguous operations, by slot and then by number less one.
     held: Vec<Vec<Span>>,
-    /// By slot: those above a gap, by number.
+    /// The operations above a gap, by slot and number.
     out_of_order: Vec<BTreeMap<u32, Span>>,
     payloads: Vec<u8>,
-    /// Where the payload begins that came last.
+    /// The start of the payload inserted last.
     latest: usize,
 }
 
-/// Where a payload lies among all payloads.
+/// The position of a payload in `payloads`.
 #[derive(Debug, Clone, Copy)]
 struct Span {
     start: usize,
@@ -158,9 +158,9 @@ impl Log {
         Insertion::Next
     }
 
-    /// Takes in operations from number `first` on if that is the next one and nothing waits above a gap, and else none;
-    /// says which. From one that is too large to be handed on, the rest is dropped. By itself, so that the loop has all
-    /// registers.
+    /// Inserts operations from number `first` on if that is the next number and the slot has no gap; returns whether
+    /// they were. If one is too large to be forwarded, it and those after it are dropped. Not inlined, so that the loop
+    /// has all registers.
     #[inline(never)]
     pub fn append<T>(
         &mut self,
@@ -179,24 +179,24 @@ impl Log {
             write(operation, payloads);
             Span { start, end: payloads.len() }
         }));
-        if payloads.len() - bytes > HANDED_ON.bytes {
+        if payloads.len() - bytes > FORWARDED.bytes {
             self.drop_too_large(slot, known);
         }
         true
     }
 
-    /// Takes back what was appended to the slot from the first on that is too large.
+    /// Removes the operations appended to the slot after the first `known`, from one that is too large on.
     #[cold]
     fn drop_too_large(&mut self, slot: Slot, known: usize) {
         let held = &mut self.held[slot];
-        let too_large = held[known..].iter().position(|span| span.end - span.start > HANDED_ON.bytes);
+        let too_large = held[known..].iter().position(|span| span.end - span.start > FORWARDED.bytes);
         if let Some(first) = too_large.map(|at| known + at) {
             self.payloads.truncate(held[first].start);
             held.truncate(first);
         }
     }
 
-    /// The payloads of the slot from a number on, as far as they are held.
+    /// The contiguous payloads of the slot from a number on.
     #[inline]
     pub fn payloads(&self, slot: Slot, first: u32) -> impl Iterator<Item = &[u8]> {
         let spans = self.held[slot].get((first as usize).saturating_sub(1)..).unwrap_or_default();
@@ -209,7 +209,7 @@ impl Log {
         let start = self.payloads.len();
         write(&mut self.payloads);
         let end = self.payloads.len();
-        if end - start > HANDED_ON.bytes {
+        if end - start > FORWARDED.bytes {
             self.payloads.truncate(start);
             return None;
         }
@@ -217,7 +217,7 @@ impl Log {
         Some(Span { start, end })
     }
 
-    /// Above a gap or in it.
+    /// Inserts an operation into a slot with a gap, or one that causes a gap.
     #[cold]
     fn insert_at_gap(&mut self, slot: Slot, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Insertion {
         let next = self.watermark(slot).saturating_add(1);
@@ -292,10 +292,10 @@ mod tests {
         let mut log = Log::default();
         let slot = log.slot(Origin { node: 0, incarnation: 7 });
         let write = |bytes: usize, out: &mut Vec<u8>| out.resize(out.len() + bytes, b'1');
-        assert!(log.append(slot, 1, [1, HANDED_ON.bytes + 1, 1].into_iter(), write));
+        assert!(log.append(slot, 1, [1, FORWARDED.bytes + 1, 1].into_iter(), write));
         assert_eq!(log.watermark(slot), 1);
-        assert_eq!(log.insert(slot, 2, |out| write(HANDED_ON.bytes + 1, out)), Insertion::Dropped);
-        assert_eq!(log.insert(slot, 3, |out| write(HANDED_ON.bytes + 1, out)), Insertion::Dropped);
+        assert_eq!(log.insert(slot, 2, |out| write(FORWARDED.bytes + 1, out)), Insertion::Dropped);
+        assert_eq!(log.insert(slot, 3, |out| write(FORWARDED.bytes + 1, out)), Insertion::Dropped);
         assert_eq!((put(&mut log, slot, 2), log.payload(slot, 2)), (Insertion::Next, Some(b"2".as_slice())));
     }
 

@@ -5,13 +5,14 @@
 //!  "next":[164000,360000], "have":[3,-1204,17], "ops":[[0,77,12,"a",{"b":1}]]}
 //! ```
 //!
-//! `at` is the sender's clock in microseconds and `age` how long it has lived, so `at - age` is its incarnation;
-//! incarnations of others are written as differences to it. `below` lists all who follow the sender, directly or not.
-//! `have` lists origins (node, incarnation) and how far the sender holds them; `ops` lists runs: an origin, the first
-//! number, and the operations from there. Only what changed is said. `answer`, `full`, `doubts` and `far` are flags:
-//! answer at once; `have` is complete; some node is suspected; the hub is two hops away or more. `waited` is how long
-//! the oldest operation on board has waited at the sender, where the message goes to its hub. Nodes that ask what is
-//! stable add `stable`, a list like `have`, and `held`, a count.
+//! `at` is the sender's clock in microseconds and `age` the time since its start, so `at - age` is its incarnation;
+//! other incarnations are written relative to it. `follows` is the sender's parent, `below` the nodes to which it
+//! relays rounds. `echo` is the latest `at` received, and how long ago; `next` is when operations are due for the next
+//! round, and the period. `have` is a version vector: node, incarnation and watermark of each origin. `ops` lists runs:
+//! an origin, the first number, and the operations from there. Unchanged entries are left out. The flags `answer`,
+//! `full`, `doubts` and `far` mean: reply at once; `have` is complete; some node is suspected; the hub is two hops away
+//! or more. `waited`, in messages to the parent, is how long the oldest operation in it has waited at the sender. Nodes
+//! that track stability add `stable`, a vector like `have`, and `held`, the number of operations held.
 
 use crate::time::{Duration, Time};
 use crate::wire::{Field, Items, Json, Line, write_int};
@@ -20,37 +21,37 @@ use super::log::{Log, Origin};
 use super::position::Position;
 use super::settings::MAX_STALENESS;
 
-/// Approximate maximum size of the operations in one message, in bytes; the rest follows in the next one.
+/// Approximate maximum size of the operations in one message, in bytes; the rest follows in the next message.
 pub const MAX_PAYLOAD: usize = 1 << 18;
 
-/// Lives are below this, so that their differences fit; in microseconds it is beyond the year 140,000.
+/// Exclusive upper bound of incarnations, so that their differences fit in an `i64`: beyond the year 140,000.
 pub(super) const INCARNATIONS_END: u64 = 1 << 62;
 
 /// A received message, borrowed from its line.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each said or not")]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
     /// The sender's clock at sending, in microseconds since the epoch.
     pub(super) at: u64,
     /// The sender's incarnation.
     pub(super) incarnation: u64,
-    /// Whom the sender follows; itself if it is a hub.
+    /// The node that the sender follows; itself if it is a hub.
     pub(super) follows: Option<u32>,
-    /// The latest `at` that the sender heard from the receiver, and how long ago.
+    /// The latest `at` that the sender received from the receiver, and how long ago.
     pub(super) echo: Option<(u64, Duration)>,
-    /// For a follower: how soon its news is wanted, and the period from then on; zero while the hub is idle.
+    /// For a follower: the time until its operations are due, and the period; zero while the hub is idle.
     pub(super) next: Option<(Duration, Duration)>,
-    /// The sender wants an answer at once, and if it is `full` itself, one that is.
+    /// Whether the sender expects an immediate reply, which must be `full` if this message is.
     pub(super) answer: bool,
-    /// `have` is complete.
+    /// Whether `have` is complete.
     pub(super) full: bool,
-    /// The sender doubts some node, and so cannot send straight to everyone.
+    /// Whether the sender suspects a node, and so cannot use direct mode.
     pub(super) suspects: bool,
-    /// The sender is no hub, and neither is whom it follows.
+    /// Whether the sender is two hops or more from the hub.
     pub(super) far: bool,
-    /// How many operations the sender holds, where stability is tracked.
+    /// The number of operations that the sender holds, where stability is tracked.
     pub(super) held: Option<u64>,
-    /// How long the oldest operation on board has waited to go to this hub.
+    /// How long the oldest operation in the message has waited at the sender.
     pub(super) waited: Option<Duration>,
     stable: Option<Json<'a>>,
     descendants: Option<Json<'a>>,
@@ -127,27 +128,27 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Whether it says how far the sender holds origins.
+    /// Whether it contains a version vector.
     pub(super) fn acknowledges(&self) -> bool {
         self.have.is_some()
     }
 
-    /// Whether it says what must be acknowledged, besides operations.
+    /// Whether it contains announcements, which must be acknowledged like operations.
     pub(super) fn announces(&self) -> bool {
         self.full || self.stable.is_some()
     }
 
-    /// The nodes that follow the sender, directly or not; nonsense is left out.
+    /// The nodes to which the sender relays rounds; malformed entries are skipped, as in the other lists.
     pub(super) fn descendants(&self) -> impl Iterator<Item = usize> + use<'a> {
         items(self.descendants).filter_map(|node| usize::try_from(node.as_u64()?).ok())
     }
 
-    /// How far the sender holds origins; nonsense is left out.
+    /// The sender's version vector.
     pub(super) fn have(&self) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
         self.vector(self.have)
     }
 
-    /// How far every replica holds origins; nonsense is left out.
+    /// The vector of stable operations.
     pub(super) fn stable(&self) -> impl Iterator<Item = (Origin, u32)> + use<'a> {
         self.vector(self.stable)
     }
@@ -156,13 +157,13 @@ impl<'a> Message<'a> {
         let mut numbers = items(list);
         let incarnation = self.incarnation;
         std::iter::from_fn(move || {
-            let (node, relative, reach) = (numbers.next()?, numbers.next()?, numbers.next()?);
-            Some((origin(node, relative, incarnation), reach.as_u64().and_then(|reach| u32::try_from(reach).ok())))
+            let (node, relative, number) = (numbers.next()?, numbers.next()?, numbers.next()?);
+            Some((origin(node, relative, incarnation), number.as_u64().and_then(|number| u32::try_from(number).ok())))
         })
-        .filter_map(|(origin, reach)| Some((origin?, reach?)))
+        .filter_map(|(origin, number)| Some((origin?, number?)))
     }
 
-    /// The runs of operations; nonsense is left out.
+    /// The runs of operations.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run<'a>> + use<'a> {
         let incarnation = self.incarnation;
         items(self.ops).filter_map(move |run| {
@@ -185,11 +186,11 @@ fn origin(node: Json<'_>, relative: Json<'_>, incarnation: u64) -> Option<Origin
     Some(Origin { node, incarnation })
 }
 
-/// What a message starts with.
+/// The fields at the start of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header<'a> {
     pub(super) incarnation: u64,
-    /// `now`, as the wire has it.
+    /// `now` as written in the message.
     pub(super) stamp: u64,
     pub(super) now: Time,
     pub(super) position: &'a Position,
@@ -229,7 +230,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Appends `node,incarnation` with the incarnation as a difference to the sender's.
+/// Appends `node,incarnation`, with the incarnation relative to the sender's.
 pub(super) fn write_origin(out: &mut Vec<u8>, origin: Origin, incarnation: u64) {
     write_int(out, origin.node.into());
     out.push(b',');
@@ -239,17 +240,17 @@ pub(super) fn write_origin(out: &mut Vec<u8>, origin: Origin, incarnation: u64) 
     write_int(out, origin.incarnation.abs_diff(incarnation));
 }
 
-/// Appends one entry of a version vector, behind the others.
-pub(super) fn write_entry(out: &mut Vec<u8>, origin: Origin, reach: u32, incarnation: u64) {
+/// Appends one entry of a version vector, after a comma unless it is the first.
+pub(super) fn write_entry(out: &mut Vec<u8>, origin: Origin, watermark: u32, incarnation: u64) {
     if out.last() != Some(&b'[') {
         out.push(b',');
     }
     write_origin(out, origin, incarnation);
     out.push(b',');
-    write_int(out, reach.into());
+    write_int(out, watermark.into());
 }
 
-/// Appends one run, as long as there is room below `limit`; returns the last number written.
+/// Appends a run of operations, until the length of `out` exceeds `limit`; returns the last number written.
 pub(super) fn write_run(
     out: &mut Vec<u8>,
     log: &Log,

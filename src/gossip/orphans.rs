@@ -1,10 +1,10 @@
-//! Operations above a gap that nobody may ever fill: their maker has died, and what lies before them with it.
+//! Orphans: operations above a gap that may never be filled, because their origin died and those in the gap with it.
 //!
-//! A version vector cannot name them, so they would stay where they came. Who has held some for [`TIMEOUT`] while the
-//! gap stayed hands them on as operations of another origin of its own, its estate:
-//! `[node,incarnation,number,operation]`, whose name is a node beyond the last. Others unpack them. If the maker lives
-//! after all and was only cut off, the operations come twice and count once. An estate may have gaps of its own, and is
-//! handed on in the same way.
+//! A version vector cannot express them, so they would not spread. A replica that has held one for [`TIMEOUT`] forwards
+//! it inside an operation of a second origin of its own, the *carrier*: `[node,incarnation,number,operation]`. The node
+//! number of a carrier is its replica's plus the number of nodes. Receivers insert the orphan as well as the carrier's
+//! operation. If the origin is alive after all and was only partitioned, the duplicates are recognised. A carrier may
+//! have gaps itself; its operations are then forwarded in the same way.
 
 use std::collections::BTreeMap;
 
@@ -15,124 +15,124 @@ use super::log::{Origin, Slot};
 use super::message::{INCARNATIONS_END, write_origin};
 use crate::node::Peer;
 use crate::time::{Duration, Time};
-use crate::wire::{HANDED_ON, Json, write_int};
+use crate::wire::{FORWARDED, Json, write_int};
 
-/// A gap that has stayed for so long may stay for ever.
+/// How long a gap must have stayed before the operations above it are forwarded.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Operations of more incarnations of one node are not taken in, though their node answers them: each incarnation takes
-/// memory at every replica, and time. Each replica says so on stderr, once for each such incarnation.
+/// Maximum number of incarnations of one node: each takes memory and time at every replica. The operations of more are
+/// ignored, with one line on stderr for each incarnation, although their own node acknowledges them.
 pub const MAX_INCARNATIONS: usize = 256;
 
-/// Operations of estates that carry the same one.
+/// The operations of carriers that contain the same orphan.
 type Carriers = SmallVec<[(Slot, u32); 1]>;
 
-/// What a replica hands on for others.
+/// The orphans that are forwarded.
 #[derive(Debug)]
 pub(super) struct Orphans {
+    /// The slot of this replica's carrier.
     pub(super) slot: Slot,
-    /// When gaps are next looked at.
-    look: Time,
-    /// Where there was a gap then, and how far the operations below it reached.
+    /// When gaps are next checked.
+    next_check: Time,
+    /// The slots that had a gap at the last check, and their watermarks.
     gaps: Vec<(Slot, u32)>,
-    /// What was handed on by anyone, and as which operations of estates.
-    packed: BTreeMap<(Slot, u32), Carriers>,
-    /// By node, its latest incarnation beyond [`MAX_INCARNATIONS`] of which that was said.
+    /// The orphans that any replica has forwarded.
+    forwarded: BTreeMap<(Slot, u32), Carriers>,
+    /// By node, its latest incarnation that was ignored and logged.
     refused: BTreeMap<u32, u64>,
     scratch: Vec<u8>,
 }
 
 impl Orphans {
     pub(super) fn new(slot: Slot) -> Self {
-        let (gaps, packed, refused) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { slot, look: Time::ZERO, gaps, packed, refused, scratch: Vec::new() }
+        let (gaps, forwarded, refused) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { slot, next_check: Time::ZERO, gaps, forwarded, refused, scratch: Vec::new() }
     }
 }
 
 impl Gossip {
-    /// The origin of what a node hands on for others.
+    /// The carrier of a replica with this origin.
     pub(super) fn carrier_origin(own: Origin, nodes: usize) -> Origin {
-        let beyond = u32::try_from(nodes).expect("nodes are numbered in 32 bits");
-        Origin { node: own.node + beyond, incarnation: own.incarnation }
+        let nodes = u32::try_from(nodes).expect("nodes are numbered in 32 bits");
+        Origin { node: own.node + nodes, incarnation: own.incarnation }
     }
 
     pub(super) fn is_carrier(&self, origin: Origin) -> bool {
         origin.node as usize >= self.links.len()
     }
 
-    /// The node whose operations, or whose estate, an origin names.
-    pub(super) fn maker(&self, origin: Origin) -> Peer {
+    /// The node of an origin, which may be a carrier.
+    pub(super) fn node_of(&self, origin: Origin) -> Peer {
         Peer::at(origin.node as usize % self.links.len())
     }
 
-    /// Whether there can be such an origin, and there is room for it.
-    pub(super) fn exists(&mut self, origin: Origin) -> bool {
+    /// Whether operations of an origin are accepted: its node exists, and has not exceeded [`MAX_INCARNATIONS`].
+    pub(super) fn admits(&mut self, origin: Origin) -> bool {
         if origin.node as usize >= self.links.len() * 2 {
             return false;
         }
         let has_room = self.log.find(origin).is_some() || self.log.incarnations(origin.node) < MAX_INCARNATIONS;
         if !has_room {
-            self.refuse(origin);
+            self.log_refused(origin);
         }
         has_room
     }
 
-    /// Says that an incarnation is one too many, unless that was said.
+    /// Logs that an incarnation is ignored, once.
     #[cold]
-    fn refuse(&mut self, origin: Origin) {
-        let node = self.maker(origin).index();
+    fn log_refused(&mut self, origin: Origin) {
+        let node = self.node_of(origin).index();
         let refused = self.orphans.refused.entry(origin.node).or_default();
         if *refused < origin.incarnation {
             *refused = origin.incarnation;
             let incarnation = origin.incarnation;
             log::error!(
-                "what node {node} of node_ids (from 0) makes in its incarnation {incarnation} is not heard here, \
-                 though it is acknowledged there: the node was started more than {MAX_INCARNATIONS} times; start all \
-                 nodes anew"
+                "ignoring the operations of incarnation {incarnation} of node {node} (its index in node_ids), which \
+                 acknowledges them: it was started more than {MAX_INCARNATIONS} times; restart all nodes"
             );
         }
     }
 
-    /// Notes that an operation of this name was handed on, and so need not be again.
-    pub(super) fn on_packed(&mut self, operation: (Slot, u32), carrier: (Slot, u32)) {
-        let carriers = self.orphans.packed.entry(operation).or_default();
+    /// Records that an orphan was forwarded, and so need not be forwarded again.
+    pub(super) fn on_forwarded(&mut self, operation: (Slot, u32), carrier: (Slot, u32)) {
+        let carriers = self.orphans.forwarded.entry(operation).or_default();
         if !carriers.contains(&carrier) {
             carriers.push(carrier);
         }
     }
 
-    /// As which operations of estates this one was handed on.
+    /// The operations of carriers that contain an orphan.
     pub(super) fn carriers(&self, operation: (Slot, u32)) -> &[(Slot, u32)] {
-        self.orphans.packed.get(&operation).map_or(&[], |carriers| carriers)
+        self.orphans.forwarded.get(&operation).map_or(&[], |carriers| carriers)
     }
 
-    /// Whether something of an incarnation that is over waits above a gap and is not handed on: no vector tells of it.
+    /// Whether an operation of a former incarnation is above a gap and not forwarded, so that no vector expresses it.
     pub(super) fn has_unforwarded_orphan(&self) -> bool {
         let is_over = |slot: Slot| {
             let origin = self.log.origin(slot);
-            origin.incarnation < self.links[self.maker(origin).index()].incarnation
+            origin.incarnation < self.links[self.node_of(origin).index()].incarnation
         };
         let mut over = (0..self.log.origins()).filter(|slot| self.log.has_gap(*slot) && is_over(*slot));
         over.any(|slot| self.log.out_of_order(slot).any(|number| self.carriers((slot, number)).is_empty()))
     }
 
-    /// Hands on what has waited above a gap since the last look.
+    /// Forwards the operations above gaps that have stayed since the last check.
     pub(super) fn forward_orphans(&mut self, now: Time) {
-        if now < self.orphans.look {
+        if now < self.orphans.next_check {
             return;
         }
-        // Where acknowledgements take long, so do repairs.
+        // Retransmissions take as long as acknowledgements.
         let timeout = TIMEOUT.max(self.acknowledge_within());
-        let Self { log, orphans, news, .. } = self;
-        orphans.look = now + timeout;
+        let Self { log, orphans, has_new, .. } = self;
+        orphans.next_check = now + timeout;
         let before = std::mem::take(&mut orphans.gaps);
         orphans
             .gaps
             .extend((0..log.origins()).filter(|slot| log.has_gap(*slot)).map(|slot| (slot, log.watermark(slot))));
-        orphans.packed.retain(|(slot, number), _| log.watermark(*slot) < *number);
+        orphans.forwarded.retain(|(slot, number), _| log.watermark(*slot) < *number);
         for (slot, _) in orphans.gaps.iter().filter(|gap| before.contains(gap)) {
             let numbers: Vec<u32> =
-                log.out_of_order(*slot).filter(|number| !orphans.packed.contains_key(&(*slot, *number))).collect();
+                log.out_of_order(*slot).filter(|number| !orphans.forwarded.contains_key(&(*slot, *number))).collect();
             for number in numbers {
                 orphans.scratch.clear();
                 orphans.scratch.push(b'[');
@@ -142,22 +142,22 @@ impl Gossip {
                 orphans.scratch.push(b',');
                 orphans.scratch.extend_from_slice(log.any_payload(*slot, number).unwrap_or_default());
                 orphans.scratch.push(b']');
-                if HANDED_ON.admit(&orphans.scratch).is_err() {
-                    // What was wrapped so often could not be read by anyone.
+                if FORWARDED.admit(&orphans.scratch).is_err() {
+                    // It was forwarded so often that no receiver could parse it.
                     continue;
                 }
                 let next = log.watermark(orphans.slot) + 1;
                 log.insert(orphans.slot, next, |payload| payload.extend_from_slice(&orphans.scratch));
-                orphans.packed.entry((*slot, number)).or_default().push((orphans.slot, next));
-                *news = true;
+                orphans.forwarded.entry((*slot, number)).or_default().push((orphans.slot, next));
+                *has_new = true;
             }
         }
     }
 }
 
-/// What was handed on: its name, and the operation itself.
-pub(super) fn unpack(packed: Json<'_>) -> Option<(Origin, u32, Json<'_>)> {
-    let mut parts = packed.items()?;
+/// Reads the orphan in an operation of a carrier: its origin, its number, and the operation itself.
+pub(super) fn read_orphan(carrier: Json<'_>) -> Option<(Origin, u32, Json<'_>)> {
+    let mut parts = carrier.items()?;
     let node = u32::try_from(parts.next()?.as_u64()?).ok()?;
     let incarnation = parts.next()?.as_u64().filter(|incarnation| *incarnation < INCARNATIONS_END)?;
     let number = u32::try_from(parts.next()?.as_u64()?).ok().filter(|number| *number > 0)?;

@@ -1,37 +1,36 @@
-//! Where a replica stands in the tree, and who must know of it.
+//! A replica's position in the tree, and which peers must know it.
 //!
-//! Every message says it, so that it is never old for long while there is news. When there is none it must be said
-//! nevertheless, and until it is known to have arrived: who is suspected no longer would else be thought to be for
-//! ever.
+//! Every message contains it, so under load it is always recent. When idle, a change is announced and retransmitted
+//! until it is acknowledged: a peer that missed it might regard a reachable node as suspected for ever.
 
 use super::Gossip;
 use super::link::{Announcement, Link};
 use crate::node::Peer;
 use crate::time::Time;
 
-/// What a replica says of itself.
+/// The position that a replica states in its messages.
 #[derive(Debug)]
 pub(super) struct Position {
-    /// Whom it follows; itself if it is a hub.
+    /// The node that it follows; itself if it is a hub.
     pub(super) follows: Peer,
-    /// It is no hub, and neither is whom it follows.
+    /// Whether it is two hops or more from the hub.
     pub(super) far: bool,
-    /// It doubts some node, and so cannot send straight to everyone.
+    /// Whether it suspects a node, and so cannot use direct mode.
     pub(super) suspects: bool,
-    /// Who gets its rounds, directly or not; only its hub need know.
+    /// The nodes that receive its rounds, directly or through others; only its parent needs them.
     pub(super) descendants: Vec<usize>,
 }
 
 impl Position {
-    /// That of a hub that nobody follows.
+    /// The position of a hub without followers.
     pub(super) fn of(me: Peer) -> Self {
         Self { follows: me, far: false, suspects: false, descendants: Vec::new() }
     }
 }
 
 impl Gossip {
-    /// Looks where this replica stands; if that is elsewhere than before, its neighbours are told, and those who send
-    /// straight to everyone hear at once whether it can.
+    /// Updates the position and announces a change to the neighbours. A change that affects direct mode is announced to
+    /// all nodes at once.
     pub(super) fn update_position(&mut self, now: Time) {
         let follows = self.parent.unwrap_or(self.me);
         let far = self.is_far();
@@ -42,7 +41,7 @@ impl Gossip {
         if !(has_new_parent || has_changed_mode || has_other_followers || far != self.position.far) {
             return;
         }
-        let left = std::mem::replace(&mut self.position.follows, follows);
+        let former_parent = std::mem::replace(&mut self.position.follows, follows);
         (self.position.far, self.position.suspects) = (far, suspects);
         let mut descendants = std::mem::take(&mut self.position.descendants);
         descendants.clear();
@@ -51,9 +50,9 @@ impl Gossip {
         let due = if has_new_parent || has_changed_mode { now } else { now + self.acknowledge_within() };
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
-            let was_followed = has_new_parent && peer == left;
-            let sends_straight = has_changed_mode && self.pacer.is_direct();
-            if peer != self.me && (was_followed || sends_straight || self.is_neighbour(peer)) {
+            let was_followed = has_new_parent && peer == former_parent;
+            let is_direct = has_changed_mode && self.pacer.is_direct();
+            if peer != self.me && (was_followed || is_direct || self.is_neighbour(peer)) {
                 let link = &mut self.links[index];
                 link.introduction = Announcement::Due;
                 link.ack_by(due);
@@ -61,10 +60,13 @@ impl Gossip {
         }
     }
 
-    /// Who gets this replica's rounds, directly or not.
+    /// The nodes that receive this replica's rounds, directly or through a relay.
     fn descendants(&self) -> impl Iterator<Item = usize> + '_ {
-        let reaches = |relay: Option<Peer>| relay.is_some_and(|relay| self.is_follower(relay));
-        (0..self.links.len())
-            .filter(move |index| self.is_follower(Peer::at(*index)) || reaches(self.links[*index].through))
+        (0..self.links.len()).filter(|index| self.is_follower(Peer::at(*index)) || self.is_relayed(Peer::at(*index)))
+    }
+
+    /// Whether a follower relays this replica's rounds to a peer.
+    pub(super) fn is_relayed(&self, peer: Peer) -> bool {
+        self.links[peer.index()].relay.is_some_and(|relay| self.is_follower(relay))
     }
 }

@@ -45,7 +45,7 @@ impl<'a> Operation<'a> for Raw<'a> {
     }
 }
 
-/// Integers of one type, by the function that writes them.
+/// Implements [`Operation`] for integers, with the function that writes them.
 macro_rules! integers {
     ($($integer:ty => $write:ident),*) => {$(
         impl Operation<'_> for $integer {
@@ -62,7 +62,7 @@ macro_rules! integers {
 
 integers!(u64 => write_int, i64 => write_signed);
 
-/// Arrays with a fixed number of elements.
+/// Implements [`Operation`] for tuples, as arrays with a fixed number of elements.
 macro_rules! tuples {
     ($(($($element:ident),+))*) => {$(
         impl<'a, $($element: Operation<'a>),+> Operation<'a> for ($($element,)+) {
@@ -101,34 +101,30 @@ pub struct Replicated<V> {
 
 impl<V: View> Replicated<V> {
     /// A replica without operations; `view` is the initial state.
-    pub fn new<N: Node>(
+    pub fn new<N: Node<Timer: From<Tick>>>(
         context: &NodeContext<'_, N::Options>,
         settings: &Settings,
         view: V,
         out: &mut Outbox<N>,
-    ) -> Self
-    where
-        N::Timer: From<Tick>,
-    {
+    ) -> Self {
         let gossip = Gossip::new(context, settings, out);
         let me = gossip.me();
         Self { gossip, view, me, stable: 0, text: Vec::new() }
     }
 
     /// Starts gossiping; must be called from [`Node::on_settled`].
-    pub fn on_settled<N: Node>(&mut self, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub fn on_settled<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>) {
         self.gossip.on_settled(out);
     }
 
     /// Handles a message from another replica.
     #[inline]
-    pub fn on_message<N: Node>(&mut self, from: ReplyTo, message: &Message<'_>, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub fn on_message<N: Node<Timer: From<Tick>>>(
+        &mut self,
+        from: ReplyTo,
+        message: &Message<'_>,
+        out: &mut Outbox<N>,
+    ) {
         if let Some(peer) = from.peer() {
             self.gossip.on_message(peer, message, &mut self.view, out);
             self.on_progress();
@@ -136,10 +132,7 @@ impl<V: View> Replicated<V> {
     }
 
     /// Handles the timer.
-    pub fn on_tick<N: Node>(&mut self, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub fn on_tick<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>) {
         self.gossip.on_tick(out);
         self.on_progress();
     }
@@ -158,10 +151,7 @@ impl<V: View> Replicated<V> {
     ///
     /// # Errors
     /// The encoded operation exceeds [`REQUEST`]; it was not applied.
-    pub fn append<N: Node>(&mut self, op: V::Op<'_>, out: &mut Outbox<N>) -> Result<bool, TooLarge>
-    where
-        N::Timer: From<Tick>,
-    {
+    pub fn append<N: Node<Timer: From<Tick>>>(&mut self, op: V::Op<'_>, out: &mut Outbox<N>) -> Result<bool, TooLarge> {
         self.encode(&op)?;
         let changed = self.view.apply(self.me, self.gossip.next_number(), op);
         if changed {
@@ -174,15 +164,12 @@ impl<V: View> Replicated<V> {
     ///
     /// # Errors
     /// As [`append`](Self::append).
-    pub fn append_with<N: Node>(
+    pub fn append_with<N: Node<Timer: From<Tick>>>(
         &mut self,
         op: &V::Op<'_>,
         out: &mut Outbox<N>,
         apply: impl FnOnce(&mut V, &mut Outbox<N>) -> bool,
-    ) -> Result<bool, TooLarge>
-    where
-        N::Timer: From<Tick>,
-    {
+    ) -> Result<bool, TooLarge> {
         self.encode(op)?;
         let changed = apply(&mut self.view, out);
         if changed {
@@ -215,7 +202,7 @@ impl<V: View> Replicated<V> {
         self.me
     }
 
-    /// Whether this replica has received all operations of some peer, or heard from none within
+    /// Whether this replica has received all operations of some peer, or has waited for
     /// [`BOOTSTRAP_TIMEOUT`](super::BOOTSTRAP_TIMEOUT). Until then a restarted node does not know what its earlier
     /// incarnations did, and must not issue anything that has to be unique.
     #[must_use]
@@ -225,10 +212,7 @@ impl<V: View> Replicated<V> {
 
     /// Takes part in tracking causal stability; to be called once, as soon as the next incarnation of this node is
     /// certain to know of this one. Nothing becomes stable before every node has called it.
-    pub fn track_stability<N: Node>(&mut self, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    pub fn track_stability<N: Node<Timer: From<Tick>>>(&mut self, out: &mut Outbox<N>) {
         self.gossip.track_stability(out);
     }
 

@@ -1,7 +1,8 @@
 //! Sending: when a message is due, to which peer, and what it contains.
 //!
-//! News goes to the hub just in time for its round, and to followers in rounds, one a period. A relay, which has both a
-//! hub and followers, keeps its hub's time: it hands a round on as it comes, and collects news until its own must go.
+//! New operations are sent to the parent just in time for its round, and to followers in rounds, one a period. A relay,
+//! which has both a parent and followers, follows its parent's schedule: it relays a round as it arrives, and collects
+//! operations until its own must be sent.
 
 use crate::node::{Node, Peer};
 use crate::outbox::Outbox;
@@ -19,37 +20,34 @@ use super::{
 
 impl Gossip {
     /// Sends whatever is due.
-    pub(super) fn send_due<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
-        if !self.direct && self.to_followers(now).is_some_and(|due| due <= now) {
-            self.round(now, out);
+    pub(super) fn send_due<N: Node<Timer: From<Tick>>>(&mut self, now: Time, out: &mut Outbox<N>) {
+        if !self.direct && self.round_due(now).is_some_and(|due| due <= now) {
+            self.send_round(now, out);
         }
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
-            if self.to_peer(peer, now).is_some_and(|due| due <= now) {
+            if self.message_due(peer, now).is_some_and(|due| due <= now) {
                 self.send(peer, out);
             }
         }
     }
 
-    /// When a peer should hear from us outside of a round; nobody speaks to itself.
-    fn to_peer(&self, peer: Peer, now: Time) -> Option<Time> {
+    /// When a message to a peer is due outside of a round.
+    fn message_due(&self, peer: Peer, now: Time) -> Option<Time> {
         if peer == self.me {
             return None;
         }
         let link = &self.links[peer.index()];
         let probes = link.probe.then_some(now);
         if self.direct {
-            let own = self.originals().into_iter().any(|slot| self.log.watermark(slot) > link.assumed(slot));
+            let has_own = self.own_slots().into_iter().any(|slot| self.log.watermark(slot) > link.assumed(slot));
             let repairs = link.resend && self.is_neighbour(peer);
-            let news = own || (repairs && link.lacks(&self.log));
-            [probes, news.then_some(now), link.ack_due].into_iter().flatten().min()
-        } else if self.is_hub(peer) {
-            let news = link.lacks(&self.log).then_some(link.send_at.unwrap_or(now));
-            // An acknowledgement rides on news that goes anyway.
-            [probes, news.or(link.ack_due)].into_iter().flatten().min()
+            let operations = has_own || (repairs && link.lacks(&self.log));
+            [probes, operations.then_some(now), link.ack_due].into_iter().flatten().min()
+        } else if self.is_parent(peer) {
+            let operations = link.lacks(&self.log).then_some(link.send_at.unwrap_or(now));
+            // An acknowledgement is piggybacked on operations that are scheduled anyway.
+            [probes, operations.or(link.ack_due)].into_iter().flatten().min()
         } else if self.is_follower(peer) {
             probes
         } else {
@@ -57,14 +55,14 @@ impl Gossip {
         }
     }
 
-    /// What nobody else tells first.
-    fn originals(&self) -> [Slot; 2] {
+    /// The slots of this replica's own origins.
+    fn own_slots(&self) -> [Slot; 2] {
         [self.own, self.orphans.slot]
     }
 
-    /// When the next round should go.
-    fn to_followers(&self, now: Time) -> Option<Time> {
-        let opens = self.opens(now);
+    /// When the next round is due; `None` if no follower needs one.
+    fn round_due(&self, now: Time) -> Option<Time> {
+        let opens = self.next_round(now);
         let syncs = self.parent.is_none() && self.may_sync(now) && self.next_sync_peer().is_some();
         let mut due = syncs.then_some(opens);
         let mut lacks = false;
@@ -72,15 +70,14 @@ impl Gossip {
             if !self.is_follower(Peer::at(index)) {
                 continue;
             }
-            let settles = self.settles(link);
-            // One that lacks something is enough, the others need no look.
-            lacks = lacks || settles || ((self.news || link.resend) && link.lacks(&self.log));
-            let news = lacks.then_some(opens);
-            // An answer that is asked for waits for the round, but never long.
+            // Once a follower lacks something, the round is due and the others need not be checked.
+            lacks = lacks || self.must_announce(link) || ((self.has_new || link.resend) && link.lacks(&self.log));
+            let operations = lacks.then_some(opens);
+            // A requested reply waits for the round, but not for long.
             let ack_due = link
                 .ack_due
                 .map(|ack_due| ack_due.max(opens.min(ack_due + (self.pacer.latency() / 4).max(COALESCING_WINDOW))));
-            due = [due, news, ack_due].into_iter().flatten().min();
+            due = [due, operations, ack_due].into_iter().flatten().min();
             if due.is_some_and(|due| due <= now) {
                 break;
             }
@@ -88,15 +85,15 @@ impl Gossip {
         due
     }
 
-    /// Whether a follower must hear what has become stable.
-    fn settles(&self, link: &Link) -> bool {
+    /// Whether the stable operations must be announced to a follower.
+    fn must_announce(&self, link: &Link) -> bool {
         self.parent.is_none() && link.stable == Announcement::Due && self.stable_total() > 0
     }
 
-    /// When the followers' next round goes: right behind the parent's, where there is one.
-    pub(super) fn opens(&self, now: Time) -> Time {
-        // At the start all introductions go in one round.
-        let own = self.pacer.opens().max(self.first_message.unwrap_or(now) + COALESCING_WINDOW);
+    /// When the next round may start: right after the parent's, if there is a parent.
+    pub(super) fn next_round(&self, now: Time) -> Time {
+        // At the start, all introductions are answered in one round.
+        let own = self.pacer.next_round().max(self.first_message.unwrap_or(now) + COALESCING_WINDOW);
         match self.parent_schedule() {
             Some(_) if self.relays => now,
             Some(schedule) if schedule.arrival + TIMER_SLACK > now => own.max(schedule.arrival + TIMER_SLACK),
@@ -104,50 +101,47 @@ impl Gossip {
         }
     }
 
-    /// The rhythm of the parent while it has one.
+    /// The schedule of the parent, unless it is idle.
     fn parent_schedule(&self) -> Option<RoundSchedule> {
         self.parent.and_then(|parent| self.links[parent.index()].busy_schedule())
     }
 
-    /// How soon followers' news is wanted, and the period from then on: in time for the parent's round, where there is
-    /// one.
-    fn closes(&self, now: Time) -> (Duration, Duration) {
+    /// The time until followers' operations are due for the next round, which must be in time for the parent's, and the
+    /// period.
+    fn schedule(&self, now: Time) -> (Duration, Duration) {
         if let Some(schedule) = self.parent_schedule().filter(|schedule| schedule.arrival > now) {
             return (schedule.next_slot(now).since(now), schedule.period);
         }
-        let soon = self.pacer.wanted().since(now);
+        let soon = self.pacer.collect_by().since(now);
         (soon, if soon.is_zero() { Duration::ZERO } else { self.pacer.period() })
     }
 
-    /// News came from a follower whose oldest operation had waited there for so long.
-    pub(super) fn on_news(&mut self, from: Peer, waited: Duration, now: Time) {
+    /// Handles new operations from a follower, of which the oldest had waited there for so long.
+    pub(super) fn on_arrival(&mut self, from: Peer, waited: Duration, now: Time) {
         if self.parent.is_none() && !self.direct && self.is_follower(from) {
-            self.pacer.on_news(waited, now);
+            self.pacer.on_arrival(waited, now);
         }
     }
 
-    /// Sends each follower what it lacks, and what it waits for; late news only to those who lack it.
-    fn round<N: Node>(&mut self, now: Time, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
-        let opens = self.opens(now) <= now;
+    /// Sends each follower what it lacks and the replies that are due; in a catch-up round only the former.
+    fn send_round<N: Node<Timer: From<Tick>>>(&mut self, now: Time, out: &mut Outbox<N>) {
+        let opens = self.next_round(now) <= now;
         let round = opens.then(|| self.pacer.on_round(now));
         if opens {
-            self.news = false;
+            self.has_new = false;
             self.relays = false;
         }
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
             let link = &self.links[index];
-            let wanted = match (link.ack_due, round) {
+            let is_due = match (link.ack_due, round) {
                 (Some(ack_due), _) if ack_due <= now => true,
                 (_, Some(Round::CatchUp)) => link.lacks(&self.log),
-                (None, Some(Round::Regular)) => link.lacks(&self.log) || self.settles(link),
+                (None, Some(Round::Regular)) => link.lacks(&self.log) || self.must_announce(link),
                 (Some(_), Some(Round::Regular)) => true,
                 (_, None) => false,
             };
-            if wanted && self.is_follower(peer) {
+            if is_due && self.is_follower(peer) {
                 self.send(peer, out);
             }
         }
@@ -156,54 +150,52 @@ impl Gossip {
         }
     }
 
-    /// Sends a peer everything it is thought to lack.
-    fn send<N: Node>(&mut self, to: Peer, out: &mut Outbox<N>)
-    where
-        N::Timer: From<Tick>,
-    {
+    /// Sends a peer everything it is assumed to lack.
+    fn send<N: Node<Timer: From<Tick>>>(&mut self, to: Peer, out: &mut Outbox<N>) {
         let now = whole_micros(out.now());
         let stamp = self.incarnation + now.as_nanos() / 1000;
         let link = &mut self.links[to.index()];
         if stamp <= link.last_stamp {
-            // Two messages of one instant may change places, and could not be told apart.
+            // Two messages with the same stamp could overtake each other unnoticed.
             link.ack_by(now + STAMP);
             return;
         }
-        let has_spoken = std::mem::replace(&mut link.last_stamp, stamp) > 0;
-        let (hub, follower) = (self.is_hub(to), self.is_follower(to));
-        let next = follower.then(|| self.closes(now));
-        let rounds = self.acknowledge_within();
+        let is_first = std::mem::replace(&mut link.last_stamp, stamp) == 0;
+        let (parent, follower) = (self.is_parent(to), self.is_follower(to));
+        let next = follower.then(|| self.schedule(now));
+        let ack_within = self.acknowledge_within();
         let direct = self.direct;
         self.written.clear();
-        let originals = self.originals();
+        let own_slots = self.own_slots();
         let is_tracked = self.is_tracked(to);
         let nodes = self.links.len();
         let held = self.held();
-        let Self { log, links, incarnation, pacer, written, stability, parent, position, sync_peer, .. } = self;
+        let is_hub = self.parent.is_none();
+        let Self { log, links, incarnation, pacer, written, stability, position, sync_peer, .. } = self;
         let link = &mut links[to.index()];
         let full = link.introduction != Announcement::Acked;
         let answer = link.probe;
         let header =
             Header { incarnation: *incarnation, stamp, now, position, received: link.received, next, answer, full };
-        // Everyone sends what is its own; what is another's is repaired along the lines to and from the hub, and only
-        // there it must be known.
-        let only = if direct && !(link.resend && (hub || follower)) { Some(&originals[..]) } else { None };
-        // Who was never heard is asked what it holds first; if no answer comes, it may hear all the same, and is traded
-        // with.
-        let syncs = has_spoken && to == *sync_peer;
-        let probes_first = link.is_unknown() && !syncs && !hub && !direct;
+        // In direct mode, operations of other origins are retransmitted only between neighbours in the tree, and only
+        // neighbours need this replica's whole vector.
+        let only = if direct && !(link.resend && (parent || follower)) { Some(&own_slots[..]) } else { None };
+        // An unknown peer is first asked what it holds. If it does not reply, it may still receive, so anti-entropy
+        // sends it operations nevertheless.
+        let syncs = !is_first && to == *sync_peer;
+        let probes_first = link.is_unknown() && !syncs && !parent && !direct;
         let only = if probes_first { Some(&[][..]) } else { only };
-        let brief = direct && !full && !hub && !follower;
+        let brief = direct && !full && !parent && !follower;
         let concerns = |origin: Origin| !brief || origin.node as usize % nodes == to.index();
         let mut message = header.write(out.send(to, "gossip"));
-        if hub && !position.descendants.is_empty() {
+        if parent && !position.descendants.is_empty() {
             message = message.field("below", &position.descendants);
         }
         if let Some(held) = held {
             message = message.field("held", held);
         }
-        let says_stable = follower && parent.is_none() && link.stable != Announcement::Acked;
-        if let Some(stable) = stability.as_ref().filter(|stable| says_stable && stable.total > 0) {
+        let announces = follower && is_hub && link.stable != Announcement::Acked;
+        if let Some(stable) = stability.as_ref().filter(|stable| announces && stable.total > 0) {
             link.stable.on_sent(stamp);
             message = message.field_with("stable", |text| write_stable(text, log, stable, *incarnation));
         }
@@ -211,14 +203,14 @@ impl Gossip {
         let message =
             message.field_with("have", |text| write_have(text, log, link, *incarnation, full, concerns, written));
         let carries = written.operations > 0;
-        match link.waits_since.take().filter(|_| hub && carries) {
+        match link.waiting_since.take().filter(|_| parent && carries) {
             Some(since) => message.field("waited", micros(now.since(since))).end(),
             None => message.end(),
         }
         if carries {
             link.last_ops = stamp;
             if let Some(schedule) = link.schedule.as_mut().filter(|schedule| schedule.send_by <= now + TIMER_SLACK) {
-                // The hub opens a round for this; more news is in time for the next one.
+                // The parent will start a round for these operations; later ones are in time for the next.
                 schedule.send_by = schedule.send_by + schedule.period;
             }
         }
@@ -226,25 +218,25 @@ impl Gossip {
         link.send_at = None;
         link.probe = false;
         link.resend = written.is_cut_short;
-        // What did not fit follows as fast as the receiver can be expected to read it.
+        // The rest follows as fast as the receiver can be expected to read it.
         link.ack_due = written.is_cut_short.then_some(now + COALESCING_WINDOW);
         link.unanswered = 0;
         if (carries || answer || link.is_unacked()) && is_tracked {
-            let way = match link.round_trip {
+            let round_trip = match link.round_trip {
                 None => UNKNOWN_ROUND_TRIP.max(pacer.latency() * 4),
                 Some((smoothed, deviation)) => {
                     (smoothed + deviation * 4 + COALESCING_WINDOW).clamp(MIN_TIMEOUT, MAX_TIMEOUT)
                 }
             };
-            let delay = match (answer, hub) {
+            let delay = match (answer, parent) {
                 (true, _) => Duration::ZERO,
                 (false, true) if carries && !direct => {
                     pacer.period().max(link.schedule.map_or(Duration::ZERO, |schedule| schedule.arrival.since(now)))
                 }
-                (false, _) if direct => rounds * 2,
-                (false, _) => rounds,
+                (false, _) if direct => ack_within * 2,
+                (false, _) => ack_within,
             };
-            let timeout = way + delay;
+            let timeout = round_trip + delay;
             let until = now + timeout;
             link.retransmit = Some(match link.retransmit {
                 Some(retransmit) if retransmit.until > now && !answer => {
@@ -256,26 +248,26 @@ impl Gossip {
         }
     }
 
-    /// When there is something to do next.
+    /// The replica's next deadline.
     pub(super) fn next_due(&self, now: Time) -> Option<Time> {
-        let alone = self.settled.map(|settled| settled + BOOTSTRAP_TIMEOUT).filter(|at| *at > now);
-        let mut due =
-            [self.electing.or_else(|| self.must_probe().then_some(self.next_probe)), alone].into_iter().flatten().min();
+        let bootstrap = self.settled.map(|settled| settled + BOOTSTRAP_TIMEOUT).filter(|at| *at > now);
+        let probe = self.electing.or_else(|| self.must_probe().then_some(self.next_probe));
+        let mut due = [probe, bootstrap].into_iter().flatten().min();
         if !self.direct {
-            due = [due, self.to_followers(now)].into_iter().flatten().min();
+            due = [due, self.round_due(now)].into_iter().flatten().min();
         }
         for (index, link) in self.links.iter().enumerate() {
             let retransmit = link.retransmit.map(|retransmit| retransmit.until);
-            due = [due, retransmit, self.to_peer(Peer::at(index), now)].into_iter().flatten().min();
+            due = [due, retransmit, self.message_due(Peer::at(index), now)].into_iter().flatten().min();
         }
         due
     }
 }
 
-/// What a message carries.
+/// The content of a message.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    /// How far it reaches, by slot.
+    /// The number of the last operation in it, by slot.
     watermarks: Vector,
     operations: usize,
     is_cut_short: bool,
@@ -320,7 +312,7 @@ fn write_ops(
     out.push(b']');
 }
 
-/// Says which operations every replica holds.
+/// Writes the vector of stable operations.
 fn write_stable(out: &mut Vec<u8>, log: &Log, stability: &Stability, incarnation: u64) {
     out.push(b'[');
     for slot in (0..log.origins()).filter(|slot| stability.vector.at(*slot) > 0) {
@@ -329,8 +321,8 @@ fn write_stable(out: &mut Vec<u8>, log: &Log, stability: &Stability, incarnation
     out.push(b']');
 }
 
-/// Says how far the origins that concern the receiver are held, where that is not said yet and the operations on board
-/// do not imply it.
+/// Writes the watermarks of the origins that concern the receiver, except those that are advertised already or implied
+/// by the operations in the message.
 fn write_have(
     out: &mut Vec<u8>,
     log: &Log,
@@ -345,14 +337,14 @@ fn write_have(
         if !concerns(log.origin(slot)) {
             continue;
         }
-        let reach = log.watermark(slot);
-        let implied = written.watermarks.at(slot) == reach;
-        let is_advertised = link.advertised.at(slot) >= reach;
-        link.advertised.raise(slot, reach);
-        if reach == 0 || implied || (is_advertised && !full) {
+        let watermark = log.watermark(slot);
+        let implied = written.watermarks.at(slot) == watermark;
+        let is_advertised = link.advertised.at(slot) >= watermark;
+        link.advertised.raise(slot, watermark);
+        if watermark == 0 || implied || (is_advertised && !full) {
             continue;
         }
-        write_entry(out, log.origin(slot), reach, incarnation);
+        write_entry(out, log.origin(slot), watermark, incarnation);
     }
     out.push(b']');
 }

@@ -27,7 +27,7 @@ impl Options for Settings {
             if name != "--max-staleness" {
                 return Err(format!("unknown argument {}: this node knows --max-staleness DURATION", Quote::of(&name)));
             }
-            let value = value.or_else(|| arguments.next()).ok_or("--max-staleness wants a duration, such as 500ms")?;
+            let value = value.or_else(|| arguments.next()).ok_or("--max-staleness needs a duration, such as 500ms")?;
             settings.max_staleness = Some(duration(&value)?);
         }
         Ok(settings)
@@ -47,7 +47,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     let duration = Duration::try_from_secs_f64(seconds)
         .map_err(|_| format!("{} is not a duration: write 500ms, 1.7s or 0", Quote::of(text)))?;
     if duration > MAX_STALENESS {
-        return Err(format!("{} is longer than an hour: nobody would hear of anything", Quote::of(text)));
+        return Err(format!("{} is longer than the maximum, one hour", Quote::of(text)));
     }
     Ok(duration)
 }
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_arguments_are_refused_by_name() {
+    fn bad_arguments_are_rejected() {
         for arguments in [
             &["--max-staleness"][..],
             &["--max-staleness", "5"],

@@ -1,11 +1,11 @@
 //! The topology: every node follows the lowest node that it can reach.
 //!
-//! Doubt comes from missing acknowledgements, never from silence alone, for a cut can be one-way; what ends it is an
-//! echo of something said since. A node that doubts its hub asks all lower nodes at once and follows the first that
-//! answers, so on every side of a cut the lowest node becomes a hub. Who cannot reach the lowest node follows a
-//! bridge, a node that can; since a bridge follows the hub itself, such chains do not grow into circles. A hub trades
-//! everything with one node outside its following each round, and asks after the lower nodes it has lost, so that
-//! groups that hang together by any link exchange, and one hub remains after a heal.
+//! A peer becomes suspected when acknowledgements are missing, never from silence alone, since a partition can be
+//! one-way; an echo of a later message ends the suspicion. A node that suspects its parent probes all lower nodes at
+//! once and follows the lowest that responds, so in each component of a partition the lowest node becomes the hub. A
+//! node that cannot reach the lowest node follows a *bridge*, a node that can; a bridge follows the hub itself, so
+//! there are no cycles. Each round, a hub runs anti-entropy with one node that is not its descendant, and it probes the
+//! lower nodes that it has lost: components that share any link exchange operations, and one hub remains after a heal.
 
 use crate::node::Peer;
 use crate::time::{Duration, Time};
@@ -14,48 +14,47 @@ use super::link::{Announcement, Link, RoundSchedule};
 use super::message::Message;
 use super::{COALESCING_WINDOW, Gossip, MAX_TRIES, MIN_TIMEOUT, TIMER_SLACK};
 
-/// A hub asks after the nodes it has lost this often, and so does everyone where everything goes straight to everyone;
-/// a node that is far from its hub looks around every third time.
+/// The interval at which a hub, and in direct mode every node, probes lost nodes; a follower probes at three times the
+/// interval.
 pub(super) const PROBE_INTERVAL: Duration = Duration::from_millis(700);
 
-/// A node has noticed that its hub is gone after this many times the timeout for one answer.
-const NOTICED: u32 = 4;
+/// A node is assumed to have noticed the loss of its parent after this many time-outs.
+const DETECTION_TIMEOUTS: u32 = 4;
 
-/// So many nodes at a time are asked, for a shorter way to the hub or for a lost one.
-const EXPLORED: usize = 6;
+/// The number of nodes probed at a time for a shorter path to the hub, or among the lost nodes.
+const PROBE_FANOUT: usize = 6;
 
-/// Whom others follow is traced over at most this many nodes.
-const LONGEST_CHAIN: usize = 8;
+/// Maximum number of hops over which the parents of other nodes are traced.
+const MAX_HOPS: usize = 8;
 
 impl Gossip {
-    /// Whether this replica follows a peer, and is not looking for another.
-    pub(super) fn is_hub(&self, peer: Peer) -> bool {
+    /// Whether this replica follows a peer, and is not electing another parent.
+    pub(super) fn is_parent(&self, peer: Peer) -> bool {
         self.parent == Some(peer) && self.electing.is_none()
     }
 
-    /// Whether what a peer is told is told again until it is acknowledged.
+    /// Whether messages to a peer are retransmitted until they are acknowledged.
     pub(super) fn is_tracked(&self, peer: Peer) -> bool {
         self.is_neighbour(peer) || (self.pacer.is_direct() && self.links[peer.index()].is_reachable())
     }
 
-    /// Whether a peer waits for this replica's rounds.
+    /// Whether a peer follows this replica and is reachable.
     pub(super) fn is_follower(&self, peer: Peer) -> bool {
         let link = &self.links[peer.index()];
         link.follows == Some(self.me) && link.is_reachable()
     }
 
-    /// Whom to follow now: the lowest node that can be reached, directly or else through a node that follows it;
-    /// `None` if that is this one.
+    /// The node to follow: the lowest one that can be reached, or a bridge to it; `None` if this is the lowest.
     pub(super) fn best_parent(&self) -> Option<Peer> {
         let reachable = || (0..self.links.len()).map(Peer::at).filter(|peer| self.is_reachable_peer(*peer));
-        let lowest = reachable().map(|peer| self.bridged(peer).map_or(peer, |above| above.min(peer))).min()?;
+        let lowest = reachable().map(|peer| self.parent_of(peer).map_or(peer, |parent| parent.min(peer))).min()?;
         if lowest > self.me {
             return None;
         }
         if self.links[lowest.index()].is_reachable() {
             return Some(lowest);
         }
-        let is_bridge = |peer: &Peer| self.is_reachable_peer(*peer) && self.bridged(*peer) == Some(lowest);
+        let is_bridge = |peer: &Peer| self.is_reachable_peer(*peer) && self.parent_of(*peer) == Some(lowest);
         self.parent.filter(is_bridge).or_else(|| reachable().find(is_bridge))
     }
 
@@ -63,25 +62,25 @@ impl Gossip {
         peer != self.me && self.links[peer.index()].is_reachable()
     }
 
-    /// The node that a peer surely follows. If this replica doubts that node, the peer may not have noticed yet that it
-    /// is gone; what it says counts when it has had the time to.
-    fn bridged(&self, peer: Peer) -> Option<Peer> {
+    /// The parent of a peer. If this replica suspects that parent, the peer may not have detected its loss yet, so only
+    /// a message counts that was received long enough after the suspicion.
+    fn parent_of(&self, peer: Peer) -> Option<Peer> {
         let link = &self.links[peer.index()];
-        let above = link.follows.filter(|above| *above != self.me)?;
-        let is_fresh = match (self.links[above.index()].suspected, link.received) {
+        let parent = link.follows.filter(|parent| *parent != self.me)?;
+        let is_fresh = match (self.links[parent.index()].suspected, link.received) {
             (None, _) => true,
-            (Some(suspected), Some((_, heard))) => heard > suspected + self.timeout() * NOTICED,
+            (Some(suspected), Some((_, received))) => received > suspected + self.timeout() * DETECTION_TIMEOUTS,
             (Some(_), None) => false,
         };
-        is_fresh.then_some(above)
+        is_fresh.then_some(parent)
     }
 
     /// Whether the hub is two hops away or more.
     pub(super) fn is_far(&self) -> bool {
-        self.parent.is_some_and(|parent| self.links[parent.index()].follows.is_some_and(|above| above != parent))
+        self.parent.is_some_and(|parent| self.links[parent.index()].follows.is_some_and(|next| next != parent))
     }
 
-    /// Introduces this replica to its hub; the first node introduces itself to the second.
+    /// Introduces this replica to its parent; the first node introduces itself to the second.
     pub(super) fn introduce(&mut self) {
         let next = Some(Peer::at(self.me.index() + 1)).filter(|next| next.index() < self.links.len());
         if let Some(peer) = self.parent.or(next) {
@@ -91,7 +90,7 @@ impl Gossip {
         }
     }
 
-    /// Learns where the peer stands, and when its next round opens.
+    /// Handles the sender's position, and the schedule of its rounds.
     pub(super) fn on_position(&mut self, from: Peer, message: &Message<'_>, now: Time) {
         let follows =
             message.follows.map(|index| Peer::at(index as usize)).filter(|peer| peer.index() < self.links.len());
@@ -105,13 +104,13 @@ impl Gossip {
             let (smoothed, deviation) = link.round_trip.unwrap_or_default();
             let send_by = (now + soon) - smoothed - deviation * 2 - TIMER_SLACK;
             link.schedule = Some(RoundSchedule { send_by, arrival: now + period + deviation * 2, period });
-            // What is about to go is not held back, or a period as long as the round trip would put it off for ever.
+            // Operations about to be sent are not postponed: with a period as long as the round trip they always were.
             link.send_at = link.send_at.filter(|send_at| *send_at <= now + COALESCING_WINDOW);
             self.relays |= self.parent == Some(from) && !period.is_zero();
         }
         let link = &mut self.links[from.index()];
         if moved && follows == Some(self.me) {
-            // Nobody waited for acknowledgements so far.
+            // Messages to it have not been tracked so far, so any may have been lost.
             link.assume_lost();
             link.resend = true;
         }
@@ -121,16 +120,16 @@ impl Gossip {
         if self.parent == Some(from) {
             if moved {
                 self.explores = true;
-                self.probe_above(from);
+                self.probe_grandparent(from);
             }
         } else if follows == Some(from) && from != self.me {
-            // Another hub: either it can be followed, or it has lost a hub that this replica may have lost too.
-            let quiet = self.timeout();
+            // Another hub: either it can be followed, or it has lost a hub that this replica may have lost as well.
+            let timeout = self.timeout();
             if from < self.parent.unwrap_or(self.me) {
                 self.links[from.index()].probe |= moved && !self.links[from.index()].is_reachable();
             } else if let Some(parent) = self.parent {
                 let hub = &mut self.links[parent.index()];
-                hub.probe |= now.since(hub.proved) > quiet && hub.retransmit.is_none();
+                hub.probe |= now.since(hub.confirmed) > timeout && hub.retransmit.is_none();
             }
         }
         if moved || self.unsettled {
@@ -138,52 +137,52 @@ impl Gossip {
         }
     }
 
-    /// The peer hands rounds on to nobody, as far as is known.
+    /// Forgets to which nodes a peer relays rounds.
     pub(super) fn forget_descendants(&mut self, from: Peer) {
-        for link in self.links.iter_mut().filter(|link| link.through == Some(from)) {
-            link.through = None;
+        for link in self.links.iter_mut().filter(|link| link.relay == Some(from)) {
+            link.relay = None;
         }
     }
 
-    /// Learns whom a peer hands rounds on to.
+    /// Handles the list of nodes to which a peer relays rounds.
     fn on_descendants(&mut self, from: Peer, message: &Message<'_>) {
         if std::mem::take(&mut self.links[from.index()].relays) {
             self.forget_descendants(from);
         }
         for index in message.descendants() {
             let Some(link) = self.links.get_mut(index) else { continue };
-            link.through = Some(from);
+            link.relay = Some(from);
             self.links[from.index()].relays = true;
         }
     }
 
-    /// Asks the node that the hub follows, if it would do as a hub.
-    fn probe_above(&mut self, parent: Peer) {
-        if let Some(above) = self.links[parent.index()].follows
-            && above != parent
-            && above != self.me
+    /// Probes the node that the parent follows, which may be reachable directly.
+    fn probe_grandparent(&mut self, parent: Peer) {
+        if let Some(grandparent) = self.links[parent.index()].follows
+            && grandparent != parent
+            && grandparent != self.me
         {
-            let link = &mut self.links[above.index()];
+            let link = &mut self.links[grandparent.index()];
             link.probe |= !link.is_reachable() || link.follows.is_none();
         }
     }
 
-    /// Turns to the first node in order, if that is another one than before.
+    /// Follows the best parent, if that has changed.
     fn choose_parent(&mut self) {
-        let first = self.best_parent();
-        if first == self.parent {
+        let best = self.best_parent();
+        if best == self.parent {
             return;
         }
-        self.parent = first;
+        self.parent = best;
         self.explores = true;
         self.introduce();
     }
 
-    /// Asks again, and doubts whoever has been silent for too long.
+    /// Handles retransmission time-outs: probes the peer again, or suspects it after [`MAX_TRIES`].
     pub(super) fn on_timeouts(&mut self, now: Time) {
         for index in 0..self.links.len() {
             let peer = Peer::at(index);
-            let is_hub = self.is_hub(peer);
+            let is_parent = self.is_parent(peer);
             let tracked = self.is_tracked(peer);
             let link = &mut self.links[index];
             let Some(retransmit) = link.retransmit.as_mut().filter(|retransmit| retransmit.until <= now) else {
@@ -201,13 +200,13 @@ impl Gossip {
                 link.suspected = Some(now);
                 self.pacer.on_instability(now);
             }
-            if is_hub {
+            if is_parent {
                 self.elect(now);
             }
         }
     }
 
-    /// Asks all lower nodes at once who can be followed.
+    /// Starts an election: probes all lower nodes at once.
     fn elect(&mut self, now: Time) {
         for link in &mut self.links[..self.me.index()] {
             link.suspected.get_or_insert(now);
@@ -217,7 +216,7 @@ impl Gossip {
         self.electing = Some(now + self.timeout());
     }
 
-    /// Ends the election when its time is up.
+    /// Ends the election after its deadline.
     pub(super) fn on_election(&mut self, now: Time) {
         if self.electing.is_none_or(|until| now < until) {
             return;
@@ -229,14 +228,14 @@ impl Gossip {
             self.introduce();
             return;
         }
-        // A hub now: whoever has lost the old one should know, and whoever has not may be a bridge to it.
+        // This is the hub now: nodes that have lost the former one may follow it; the others may be bridges to it.
         for link in &mut self.links[self.me.index() + 1..] {
             link.probe = true;
         }
         self.next_probe = now + PROBE_INTERVAL;
     }
 
-    /// Whether this replica has to look for nodes that it has lost.
+    /// Whether there are nodes to be probed.
     pub(super) fn must_probe(&self) -> bool {
         let suspects = || self.links.iter().any(|link| !link.is_reachable());
         match self.parent {
@@ -245,16 +244,16 @@ impl Gossip {
             }
             _ if self.links.iter().any(|link| self.is_lost_follower(link)) => true,
             Some(_) => self.is_far(),
-            None => self.outsiders().next().is_some(),
+            None => self.non_descendants().next().is_some(),
         }
     }
 
-    /// Whether a peer follows this replica, which doubts it, so that nobody sends it anything.
+    /// Whether a peer follows this replica but is suspected, so that no node sends it anything.
     fn is_lost_follower(&self, link: &Link) -> bool {
         link.follows == Some(self.me) && !link.is_reachable()
     }
 
-    /// Looks for lost nodes, once in a while.
+    /// Probes lost nodes, once per interval.
     pub(super) fn probe_lost(&mut self, now: Time) {
         if now < self.next_probe || !self.must_probe() || self.electing.is_some() {
             return;
@@ -267,11 +266,11 @@ impl Gossip {
         }
         if let Some(parent) = self.parent {
             self.next_probe = now + if self.pacer.is_direct() { PROBE_INTERVAL } else { PROBE_INTERVAL * 3 };
-            self.probe_above(parent);
-            // A parent that was started again knows nothing of its followers.
+            self.probe_grandparent(parent);
+            // A restarted parent does not know its followers.
             let silence = self.acknowledge_within();
             let link = &mut self.links[parent.index()];
-            link.probe |= link.received.is_none_or(|(_, heard)| now.since(heard) > silence);
+            link.probe |= link.received.is_none_or(|(_, received)| now.since(received) > silence);
             for index in 0..self.links.len() {
                 let is_lost = self.is_lost_follower(&self.links[index]);
                 self.links[index].probe |= is_lost;
@@ -281,7 +280,7 @@ impl Gossip {
             }
             return;
         }
-        // What was sent to nodes outside and not acknowledged may not have arrived.
+        // Messages to the other nodes are not tracked, so unacknowledged ones may have been lost.
         for index in 0..self.links.len() {
             if !self.is_descendant(Peer::at(index)) {
                 self.links[index].assume_lost();
@@ -290,7 +289,7 @@ impl Gossip {
         self.search(now);
     }
 
-    /// A hub alone with its following: asks the first of the nodes that it has lost, and some others in turn.
+    /// As a hub: probes the lowest of the nodes that it has lost, and some others in turn.
     fn search(&mut self, now: Time) {
         let had_time = self.may_sync(now);
         let is_lost = |gossip: &Self, peer: &Peer| {
@@ -302,18 +301,18 @@ impl Gossip {
         let count = self.links.len();
         let first = (0..count).map(Peer::at).find(|peer| is_lost(self, peer));
         let turn = (1..=count).map(|step| Peer::at((self.last_probed.index() + step) % count));
-        let mut some = smallvec::SmallVec::<[Peer; EXPLORED]>::new();
-        some.extend(turn.filter(|peer| is_lost(self, peer)).take(EXPLORED - 1));
+        let mut some = smallvec::SmallVec::<[Peer; PROBE_FANOUT]>::new();
+        some.extend(turn.filter(|peer| is_lost(self, peer)).take(PROBE_FANOUT - 1));
         self.last_probed = some.last().copied().unwrap_or(self.last_probed);
         for peer in first.into_iter().chain(some) {
             self.links[peer.index()].probe = true;
         }
     }
 
-    /// Far from the hub: asks some of the others, as one may be nearer.
+    /// Far from the hub: probes some of the other nodes, which may be nearer to it.
     fn explore(&mut self, parent: Peer) {
         let count = self.links.len();
-        for _ in 0..EXPLORED.min(count) {
+        for _ in 0..PROBE_FANOUT.min(count) {
             self.last_probed = Peer::at((self.last_probed.index() + 1) % count);
             let is_new = self.is_reachable_peer(self.last_probed)
                 && self.last_probed != parent
@@ -322,7 +321,7 @@ impl Gossip {
         }
     }
 
-    /// Exchanges everything with one node outside the following, the next in turn.
+    /// Starts anti-entropy with the next node in turn that is not a descendant.
     pub(super) fn sync_next(&mut self, now: Time) {
         if !self.may_sync(now) {
             return;
@@ -334,14 +333,14 @@ impl Gossip {
         link.probe = true;
     }
 
-    /// Trading waits until everyone has had the time to find a hub.
+    /// Whether all nodes have had time to find a hub; anti-entropy waits for that.
     pub(super) fn may_sync(&self, now: Time) -> bool {
         self.settled.is_some_and(|settled| now > settled + PROBE_INTERVAL)
     }
 
-    /// The next node outside the following that lacks something, as far as this hub knows.
+    /// The next node that is not a descendant and is assumed to lack operations.
     pub(super) fn next_sync_peer(&self) -> Option<Peer> {
-        let mut lacking = self.outsiders().filter(|peer| self.links[peer.index()].lacks(&self.log));
+        let mut lacking = self.non_descendants().filter(|peer| self.links[peer.index()].lacks(&self.log));
         let first = lacking.next()?;
         if first > self.sync_peer {
             return Some(first);
@@ -349,35 +348,34 @@ impl Gossip {
         Some(lacking.find(|peer| *peer > self.sync_peer).unwrap_or(first))
     }
 
-    /// Nodes that have not spoken in this incarnation. An idle one knows no better than that it follows an earlier
-    /// incarnation of this replica, and may be the only one that holds anything: if all who knew more were killed,
-    /// nobody else asks it.
+    /// Nodes from which no message has arrived in this incarnation. An idle one may still follow an earlier incarnation
+    /// of this replica, and may be the only survivor that holds certain operations; no other node would probe it.
     fn unknown_peers(&self) -> impl Iterator<Item = Peer> + '_ {
-        self.outsiders().filter(|peer| self.links[peer.index()].is_unknown())
+        self.non_descendants().filter(|peer| self.links[peer.index()].is_unknown())
     }
 
-    /// Nodes that this hub does not reach by its rounds or its followers' rounds.
-    fn outsiders(&self) -> impl Iterator<Item = Peer> + '_ {
+    /// Nodes that this hub's rounds do not reach, directly or through relays.
+    fn non_descendants(&self) -> impl Iterator<Item = Peer> + '_ {
         (0..self.links.len()).map(Peer::at).filter(|peer| *peer != self.me && !self.is_descendant(*peer))
     }
 
     /// Whether a peer follows this replica, directly or through others.
     pub(super) fn is_descendant(&self, peer: Peer) -> bool {
-        if self.links[peer.index()].through.is_some_and(|relay| self.is_follower(relay)) {
+        if self.is_relayed(peer) {
             return true;
         }
         let mut at = peer;
-        for _ in 0..LONGEST_CHAIN {
+        for _ in 0..MAX_HOPS {
             match self.links[at.index()].follows.filter(|_| self.links[at.index()].is_reachable()) {
-                Some(above) if above == self.me => return true,
-                Some(above) if above != at => at = above,
+                Some(parent) if parent == self.me => return true,
+                Some(parent) if parent != at => at = parent,
                 Some(_) | None => return false,
             }
         }
         false
     }
 
-    /// How long an answer at once may take.
+    /// How long an immediate reply may take.
     fn timeout(&self) -> Duration {
         let latency = self.pacer.latency();
         (latency * 3).max(MIN_TIMEOUT)

@@ -114,7 +114,7 @@ struct Refresh {
     /// Whether a commit was stored since the last refresh.
     fresh: bool,
     /// Whether this refresh has found a new value, and whether a call failed.
-    news: bool,
+    found_new: bool,
     failed: bool,
 }
 
@@ -175,7 +175,7 @@ impl GCounter {
             return;
         }
         self.refresh.began = out.now();
-        (self.refresh.news, self.refresh.failed) = (false, false);
+        (self.refresh.found_new, self.refresh.failed) = (false, false);
         if std::mem::take(&mut self.refresh.fresh) && self.stage != Stage::Unknown {
             self.read(out);
         } else {
@@ -201,7 +201,7 @@ impl GCounter {
         match kv::found::<Stored>(response) {
             Ok(found) => {
                 let found = found.unwrap_or_default();
-                self.refresh.news |= self.known[peer.index()].advance(found);
+                self.refresh.found_new |= self.known[peer.index()].advance(found);
                 if peer == self.me && self.stage == Stage::Unknown {
                     self.on_own_value(out);
                 }
@@ -232,7 +232,7 @@ impl GCounter {
             }
         }
         let refresh = &mut self.refresh;
-        refresh.interval = if refresh.news || refresh.fresh || refresh.failed {
+        refresh.interval = if refresh.found_new || refresh.fresh || refresh.failed {
             refresh.least
         } else {
             (2 * refresh.interval).min(MAX_INTERVAL)
@@ -269,7 +269,7 @@ impl Node for GCounter {
             scratch: format!("{}: a new value", context.nodes[context.me.index()]).into(),
             writes: 0,
             fresh: false,
-            news: false,
+            found_new: false,
             failed: false,
         };
         Self {

@@ -85,7 +85,7 @@ struct Topic {
 }
 
 impl Topic {
-    fn show(&mut self, offset: u64, message: &[u8]) {
+    fn publish(&mut self, offset: u64, message: &[u8]) {
         self.text.push(b',');
         (offset, Raw(message)).encode(&mut self.text);
         self.visible.push((offset, self.text.len()));
@@ -166,11 +166,11 @@ impl Topics {
     fn commit(&mut self, key: &[u8], offset: u64) -> bool {
         let index = self.at(key);
         let committed = &mut self.all[index].committed;
-        let is_news = committed.is_none_or(|before| before < offset);
-        if is_news {
+        let is_new = committed.is_none_or(|before| before < offset);
+        if is_new {
             *committed = Some(offset);
         }
-        is_news
+        is_new
     }
 }
 
@@ -194,7 +194,7 @@ impl View for Topics {
             while topic.unstable.peek().is_some_and(is_next)
                 && let Some(Reverse(Unstable { offset, message, .. })) = topic.unstable.pop()
             {
-                topic.show(offset, &message);
+                topic.publish(offset, &message);
             }
             !topic.unstable.is_empty()
         });
@@ -231,8 +231,8 @@ impl<'a> Operation<'a> for Op<'a> {
 pub struct Kafka {
     log: Replicated<Topics>,
     name: Box<str>,
-    /// Whether offsets may be assigned: there was no earlier incarnation, or this replica has caught up with it.
-    knows_past: bool,
+    /// Whether offsets may be assigned: there was no earlier incarnation, or this one has caught up with it.
+    may_assign: bool,
     waiting: Waiting,
     /// The JSON text of a key.
     key: Vec<u8>,
@@ -259,21 +259,21 @@ impl Kafka {
         message.write(&mut text);
         text.push(b']');
         if let Err(what) = SENT.admit(&text) {
-            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
-        } else if self.knows_past {
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.message());
+        } else if self.may_assign {
             self.append(from, &text, out);
-        } else if !self.waiting.keep(from, &text) {
+        } else if !self.waiting.push(from, &text) {
             out.reply_error(
                 from,
                 ErrorCode::TEMPORARILY_UNAVAILABLE,
-                "too many messages wait until all nodes are there",
+                "too many messages wait until this node has caught up",
             );
         }
         self.scratch = text;
     }
 
     fn on_poll(&mut self, from: ReplyTo, offsets: Json<'_>, out: &mut Outbox<Self>) {
-        let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
+        let Some(offsets) = offsets.distinct_entries() else { return reject(from, "offsets: an object", out) };
         let Self { log, key, .. } = self;
         let topics = log.view();
         let write = |text: &mut Vec<u8>| {
@@ -303,9 +303,9 @@ impl Kafka {
 
     fn on_commit(&mut self, from: ReplyTo, offsets: Json<'_>, out: &mut Outbox<Self>) {
         let named = offsets.entries();
-        let Some(offsets) = offsets.distinct_entries() else { return refuse(from, "offsets: an object", out) };
+        let Some(offsets) = offsets.distinct_entries() else { return reject(from, "offsets: an object", out) };
         if let Err(what) = named.into_iter().flatten().try_for_each(|(name, _)| self.admit_commit(name)) {
-            return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
+            return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.message());
         }
         for (name, offset) in offsets {
             let Some(offset) = offset.as_u64() else { continue };
@@ -330,7 +330,7 @@ impl Kafka {
     }
 
     fn on_list(&mut self, from: ReplyTo, keys: Json<'_>, out: &mut Outbox<Self>) {
-        let Some(keys) = keys.items() else { return refuse(from, "keys: an array", out) };
+        let Some(keys) = keys.items() else { return reject(from, "keys: an array", out) };
         let mut names: SmallVec<[&str; 16]> = keys.filter_map(Json::as_str).collect();
         names.sort_unstable();
         names.dedup();
@@ -356,15 +356,15 @@ impl Kafka {
     }
 
     fn on_progress(&mut self, out: &mut Outbox<Self>) {
-        if !self.knows_past && self.log.has_caught_up() {
+        if !self.may_assign && self.log.has_caught_up() {
             self.resume(out);
         }
     }
 
-    /// Handles the requests that wait.
+    /// Handles the waiting requests.
     fn resume(&mut self, out: &mut Outbox<Self>) {
-        self.knows_past = true;
-        while let Some((from, text)) = self.waiting.take() {
+        self.may_assign = true;
+        while let Some((from, text)) = self.waiting.pop() {
             self.append(from, &text, out);
         }
     }
@@ -376,7 +376,7 @@ impl Kafka {
     }
 }
 
-fn refuse(from: ReplyTo, wanted: &str, out: &mut Outbox<Kafka>) {
+fn reject(from: ReplyTo, wanted: &str, out: &mut Outbox<Kafka>) {
     out.reply_error(from, ErrorCode::MALFORMED_REQUEST, wanted);
 }
 
@@ -392,7 +392,7 @@ impl Node for Kafka {
         let node = Self {
             log: Replicated::new(context, context.options, topics, out),
             name: context.nodes[context.me.index()].clone(),
-            knows_past: false,
+            may_assign: false,
             waiting: Waiting::default(),
             key: Vec::new(),
             scratch: Vec::new(),

@@ -52,7 +52,7 @@ impl Node for LinKv {
             Response::Reply { kind: "cas_ok", .. } => out.reply(from, "cas_ok").end(),
             Response::Reply { body, .. } => match body.get("value") {
                 Some(value) => out.reply(from, "read_ok").field("value", value).end(),
-                None => out.reply_error(from, ErrorCode::CRASH, "lin-kv gave no answer that makes sense"),
+                None => out.reply_error(from, ErrorCode::CRASH, "lin-kv sent an invalid reply"),
             },
             Response::Error { code, text } => out.reply_error(from, code, text),
             Response::Expired => out.reply_error(from, ErrorCode::TIMEOUT, "lin-kv did not answer"),

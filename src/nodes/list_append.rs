@@ -16,7 +16,7 @@ use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;
 use crate::requests;
 use crate::time::Time;
-use crate::wire::{Bound, ErrorCode, Json, REQUEST, Raw, UNANSWERABLE};
+use crate::wire::{Bound, ErrorCode, Json, REPLY_TOO_LARGE, REQUEST, Raw};
 use database::{Database, MicroOp, micro_ops};
 
 /// Maximum number of positions that are read at once, after a restart.
@@ -144,9 +144,9 @@ impl ListAppend {
         for Transaction { from, ops, changes } in self.batch.drain(..) {
             match self.database.apply(&ops) {
                 Some(result) => out.reply(from, "txn_ok").field("txn", Raw(&result)).end(),
-                None if changes == b"[]" => out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE),
+                None if changes == b"[]" => out.reply_error(from, ErrorCode::ABORT, REPLY_TOO_LARGE),
                 // Its writes took effect, so the error must be indefinite.
-                None => out.reply_error(from, ErrorCode::CRASH, UNANSWERABLE),
+                None => out.reply_error(from, ErrorCode::CRASH, REPLY_TOO_LARGE),
             }
         }
         self.begin(out);
@@ -240,7 +240,7 @@ impl Node for ListAppend {
         database::write_changes(&ops, &mut changes);
         changes.push(b']');
         if let Err(what) = BATCH.admit(&changes) {
-            return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
+            return out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.message());
         }
         let transaction = Transaction { from, ops, changes };
         let bytes = self.waiting_bytes + transaction.bytes();
@@ -259,7 +259,7 @@ impl Node for ListAppend {
             (Call::Append, Response::Error { code: ErrorCode::PRECONDITION_FAILED, .. }) => self.lost(out),
             (Call::Append, Response::Error { code, text }) => self.give_up(code, text, out),
             (Call::Append, Response::Expired) => {
-                self.give_up(ErrorCode::TIMEOUT, "lin-kv did not answer; this may be done", out);
+                self.give_up(ErrorCode::TIMEOUT, "lin-kv did not answer; the transaction may have taken effect", out);
             }
             (Call::Read(position), response) => {
                 if let Response::Reply { body, .. } = response

@@ -8,7 +8,7 @@ use super::values::Values;
 use crate::gossip::{Message, Replicated, Settings, Tick};
 use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
-use crate::wire::{Decode, ErrorCode, Json, MAX_REPLY, Raw, UNANSWERABLE};
+use crate::wire::{Decode, ErrorCode, Json, MAX_REPLY, REPLY_TOO_LARGE, Raw};
 
 /// The messages of a workload.
 pub trait Protocol: Debug {
@@ -16,7 +16,7 @@ pub trait Protocol: Debug {
     type Request<'a>: Decode<'a> + Into<SetRequest<'a>>;
 }
 
-/// A request independent of the workload, with what its reply needs.
+/// A request, independent of the workload, with the part of its reply that depends on it.
 #[derive(Debug)]
 pub enum SetRequest<'a> {
     /// Add this value; the `type` of the reply.
@@ -75,11 +75,11 @@ impl<P: Protocol> Node for Set<P> {
                 value.write(&mut self.text);
                 match self.log.append(Raw(&self.text), out) {
                     Ok(_) => out.reply(from, done).end(),
-                    Err(what) => out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why()),
+                    Err(what) => out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.message()),
                 }
             }
             SetRequest::Read(_) if values.bytes() > MAX_REPLY => {
-                out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE);
+                out.reply_error(from, ErrorCode::ABORT, REPLY_TOO_LARGE);
             }
             SetRequest::Read(field) => out.reply(from, "read_ok").field_with(field, |text| values.write(text)).end(),
             SetRequest::Nothing(done) => out.reply(from, done).end(),

@@ -23,7 +23,7 @@ use crate::gossip::{Message, Operation, Replicated, Settings, Tick, View};
 use crate::node::{Node, NodeContext, ReplyTo};
 use crate::outbox::Outbox;
 use crate::requests;
-use crate::wire::{Array, ErrorCode, Json, MAX_REPLY, Raw, UNANSWERABLE, elements};
+use crate::wire::{Array, ErrorCode, Json, MAX_REPLY, REPLY_TOO_LARGE, Raw, elements};
 
 requests! {
     /// Requests to a transaction node.
@@ -56,42 +56,42 @@ impl Registers {
     }
 
     /// Whether the reply to a transaction, given as JSON text, is within [`MAX_REPLY`].
-    fn can_answer(&self, text: &[u8]) -> bool {
+    fn fits_reply(&self, text: &[u8]) -> bool {
         // No micro-operation is shorter than `["r",1,1]`, and none reads a value longer than the longest ever written.
-        let steps = text.len() / 9 + 1;
-        let most = steps.saturating_mul(self.longest.max(text.len())).saturating_add(text.len());
-        most <= MAX_REPLY || self.answer_bytes(text) <= MAX_REPLY
+        let micro_ops = text.len() / 9 + 1;
+        let most = micro_ops.saturating_mul(self.longest.max(text.len())).saturating_add(text.len());
+        most <= MAX_REPLY || self.reply_bytes(text) <= MAX_REPLY
     }
 
     #[cold]
-    fn answer_bytes(&self, text: &[u8]) -> usize {
+    fn reply_bytes(&self, text: &[u8]) -> usize {
         let mut written = BTreeMap::new();
         let mut bytes = 0;
-        for step in steps(text) {
-            if step.writes {
-                written.insert(step.key, step.value.len());
+        for op in micro_ops(text) {
+            if op.writes {
+                written.insert(op.key, op.value.len());
             }
-            let value = written.get(step.key).copied().unwrap_or_else(|| self.read(step.key).len());
-            bytes += br#",["r",,]"#.len() + step.key.len() + value;
+            let value = written.get(op.key).copied().unwrap_or_else(|| self.read(op.key).len());
+            bytes += br#",["r",,]"#.len() + op.key.len() + value;
         }
         bytes
     }
 
     /// Executes a transaction, given as JSON text, and replies to it; returns `false` if its reply would be too large.
     fn execute(&mut self, from: ReplyTo, text: &[u8], stamp: Stamp, out: &mut Outbox<Txn>) -> bool {
-        if !self.can_answer(text) {
-            out.reply_error(from, ErrorCode::ABORT, UNANSWERABLE);
+        if !self.fits_reply(text) {
+            out.reply_error(from, ErrorCode::ABORT, REPLY_TOO_LARGE);
             return false;
         }
         let reply = out.reply(from, "txn_ok").field_with("txn", |out| {
             let mut done = Array::begin(out);
-            for step in steps(text) {
-                if step.writes {
+            for op in micro_ops(text) {
+                if op.writes {
                     self.time = stamp.0;
-                    self.write(stamp, step.key, step.value);
+                    self.write(stamp, op.key, op.value);
                 }
-                let (verb, value) = if step.writes { (WRITE, step.value) } else { (READ, self.read(step.key)) };
-                done.push(|out| (Raw(verb), Raw(step.key), Raw(value)).encode(out));
+                let (verb, value) = if op.writes { (WRITE, op.value) } else { (READ, self.read(op.key)) };
+                done.push(|out| (Raw(verb), Raw(op.key), Raw(value)).encode(out));
             }
             done.end();
         });
@@ -156,18 +156,18 @@ const READ: &[u8] = b"\"r\"";
 const WRITE: &[u8] = b"\"w\"";
 
 /// The micro-operations of a transaction, given as JSON text.
-fn steps(text: &[u8]) -> impl Iterator<Item = Step<'_>> {
-    elements(text).filter_map(Step::read)
+fn micro_ops(text: &[u8]) -> impl Iterator<Item = MicroOp<'_>> {
+    elements(text).filter_map(MicroOp::read)
 }
 
 /// One micro-operation of a transaction.
-struct Step<'a> {
+struct MicroOp<'a> {
     writes: bool,
     key: &'a [u8],
     value: &'a [u8],
 }
 
-impl<'a> Step<'a> {
+impl<'a> MicroOp<'a> {
     fn read(text: &'a [u8]) -> Option<Self> {
         let (Raw(verb), Raw(key), Raw(value)) = Operation::decode(text)?;
         let writes = match verb {
@@ -192,14 +192,14 @@ impl Txn {
     fn execute(&mut self, from: ReplyTo, text: &[u8], out: &mut Outbox<Self>) {
         let Origin { node, incarnation } = self.log.me();
         let time = self.log.view().time.saturating_add(1);
-        let writes = steps(text).filter(|step| step.writes);
-        let op = Writes { time, pairs: writes.map(|step| (step.key, step.value)).collect() };
+        let writes = micro_ops(text).filter(|op| op.writes);
+        let op = Writes { time, pairs: writes.map(|op| (op.key, op.value)).collect() };
         let done = self.log.append_with(&op, out, |registers, out| {
             let is_answered = registers.execute(from, text, (time, node, incarnation), out);
             is_answered && !op.pairs.is_empty()
         });
         if let Err(what) = done {
-            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.why());
+            out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.message());
         }
     }
 
@@ -207,12 +207,12 @@ impl Txn {
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         txn.write(&mut text);
-        if txn.items().is_none() || !elements(&text).all(|step| Step::read(step).is_some()) {
+        if txn.items().is_none() || !elements(&text).all(|op| MicroOp::read(op).is_some()) {
             let why = "txn: a list of [\"r\", key, null] and [\"w\", key, value] is wanted";
             out.reply_error(from, ErrorCode::MALFORMED_REQUEST, why);
         } else if self.log.is_bootstrapped(out.now()) {
             self.execute(from, &text, out);
-        } else if !self.waiting.keep(from, &text) {
+        } else if !self.waiting.push(from, &text) {
             out.reply_error(from, ErrorCode::TEMPORARILY_UNAVAILABLE, "too many transactions wait for the first peer");
         }
         self.scratch = text;
@@ -220,7 +220,7 @@ impl Txn {
 
     fn on_progress(&mut self, out: &mut Outbox<Self>) {
         if self.log.is_bootstrapped(out.now()) {
-            while let Some((from, text)) = self.waiting.take() {
+            while let Some((from, text)) = self.waiting.pop() {
                 self.execute(from, &text, out);
             }
         }

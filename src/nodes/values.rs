@@ -165,7 +165,7 @@ fn hash(text: &[u8]) -> u32 {
     mixed(u64::from(hash) ^ packed(tail).unwrap_or_default().rotate_left(32))
 }
 
-/// The halves of a product on each other: its upper bits depend on the word's lower ones, its lower on the upper.
+/// Combines the halves of a product, so that every bit of the word affects the result.
 #[expect(clippy::cast_possible_truncation, reason = "half of the bits are enough")]
 const fn mixed(word: u64) -> u32 {
     let product = word as u128 * FACTOR as u128;
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_any_type_are_listed_once_each_in_the_order_in_which_they_came() {
+    fn values_of_any_type_are_listed_once_in_insertion_order() {
         let mut values = Values::default();
         assert_eq!(values.len(), 0);
         assert_eq!(listed(&values), "[]");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_known_however_far_the_table_has_grown() {
+    fn every_value_is_found_however_far_the_table_has_grown() {
         let mut values = Values::default();
         let texts = || (0..20_000).map(|number| number.to_string());
         assert!(texts().all(|text| values.insert(text.as_bytes())));
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn long_values_are_told_apart_by_every_byte() {
+    fn long_values_that_differ_in_one_byte_are_distinct() {
         let mut values = Values::default();
         let plain = format!("{:?}", "x".repeat(40));
         for at in 1..41 {
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_for_is_near_its_cell() {
+    fn probe_sequences_are_short() {
         let steps = |text: &dyn Fn(u32) -> String| {
             let mut values = Values::default();
             for number in 0..1 << 15 {

@@ -19,7 +19,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     /// Appends a request; returns `false` if there is no room for it.
-    pub(super) fn keep(&mut self, from: ReplyTo, text: &[u8]) -> bool {
+    pub(super) fn push(&mut self, from: ReplyTo, text: &[u8]) -> bool {
         let has_room = self.requests.len() < MAX_WAITING && self.bytes + text.len() <= MAX_WAITING_BYTES;
         if has_room {
             self.bytes += text.len();
@@ -29,7 +29,7 @@ impl Waiting {
     }
 
     /// Removes the oldest request.
-    pub(super) fn take(&mut self) -> Option<(ReplyTo, Box<[u8]>)> {
+    pub(super) fn pop(&mut self) -> Option<(ReplyTo, Box<[u8]>)> {
         let (from, text) = self.requests.pop_front()?;
         self.bytes -= text.len();
         Some((from, text))
@@ -43,16 +43,16 @@ mod tests {
     use crate::time::Time;
 
     #[test]
-    fn the_queue_is_bounded_and_taking_makes_room() {
+    fn the_queue_is_bounded_and_popping_makes_room() {
         let client = Sender::Client { len: 0, id: Default::default() };
         let from = ReplyTo { sender: client, msg_id: None, received: Time::ZERO };
         let mut waiting = Waiting::default();
-        let kept = (0..=MAX_WAITING).filter(|_| waiting.keep(from, b"1")).count();
+        let kept = (0..=MAX_WAITING).filter(|_| waiting.push(from, b"1")).count();
         assert_eq!(kept, MAX_WAITING);
         let mut waiting = Waiting::default();
         let half = vec![b'1'; MAX_WAITING_BYTES / 2];
-        assert!(waiting.keep(from, &half) && waiting.keep(from, &half) && !waiting.keep(from, b"1"));
-        assert_eq!(waiting.take().map(|(_, text)| text.len()), Some(half.len()));
-        assert!(waiting.keep(from, b"1"));
+        assert!(waiting.push(from, &half) && waiting.push(from, &half) && !waiting.push(from, b"1"));
+        assert_eq!(waiting.pop().map(|(_, text)| text.len()), Some(half.len()));
+        assert!(waiting.push(from, b"1"));
     }
 }

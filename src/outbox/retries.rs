@@ -52,7 +52,7 @@ struct Retry {
     policy: Policy,
     attempts: u32,
     /// Whether the latest attempt failed definitely.
-    refused: bool,
+    failed: bool,
     /// Whether an earlier attempt had no response, and so may yet take effect.
     uncertain: bool,
 }
@@ -80,7 +80,7 @@ impl Retries {
     pub(crate) fn insert(&mut self, id: i64, line: &[u8], policy: Policy) -> Duration {
         self.bytes += line.len();
         let line = SmallVec::from_slice(line);
-        self.pending.insert(id, Retry { line, policy, attempts: 1, refused: false, uncertain: false });
+        self.pending.insert(id, Retry { line, policy, attempts: 1, failed: false, uncertain: false });
         policy.pause_after(1, self.random(id, 1))
     }
 
@@ -92,11 +92,11 @@ impl Retries {
         let retry = self.pending.get_mut(&id)?;
         retry.attempts = attempts;
         let pause = retry.policy.pause_after(attempts, random);
-        if !retry.refused && retry.policy.repetition == Repetition::Forbidden {
+        if !retry.failed && retry.policy.repetition == Repetition::Forbidden {
             return Some((&[], pause));
         }
-        retry.uncertain |= !retry.refused;
-        retry.refused = false;
+        retry.uncertain |= !retry.failed;
+        retry.failed = false;
         Some((&retry.line, pause))
     }
 
@@ -111,18 +111,18 @@ impl Retries {
             Response::Reply { .. } | Response::Expired => None,
         };
         if code == Some(ErrorCode::TEMPORARILY_UNAVAILABLE) {
-            retry.refused = true;
+            retry.failed = true;
             return None;
         }
-        let doubtful = retry.uncertain && retry.policy.repetition != Repetition::Harmless;
+        let indefinite = retry.uncertain && retry.policy.repetition != Repetition::Harmless;
         self.forget(id);
-        Some(if doubtful && code.is_some_and(ErrorCode::is_definite) { Response::Expired } else { response })
+        Some(if indefinite && code.is_some_and(ErrorCode::is_definite) { Response::Expired } else { response })
     }
 
     /// The response to a call whose deadline has passed.
     pub(crate) fn give_up(&mut self, id: i64) -> Response<'static> {
         match self.forget(id) {
-            Some(Retry { refused: true, uncertain: false, .. }) => {
+            Some(Retry { failed: true, uncertain: false, .. }) => {
                 Response::Error { code: ErrorCode::TEMPORARILY_UNAVAILABLE, text: "" }
             }
             Some(_) | None => Response::Expired,
@@ -201,7 +201,7 @@ mod tests {
         assert_eq!(retries.retry(1).expect("it is pending").0, b"");
         assert!(
             matches!(retries.on_response(1, DIFFERS), Some(Response::Error { .. })),
-            "the refused attempt had no effect"
+            "the failed attempt had no effect"
         );
     }
 

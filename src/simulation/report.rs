@@ -21,15 +21,13 @@ pub struct Report {
     edn: Value,
     history: History,
     counts: Counts,
-    muted: Vec<Muted>,
 }
 
 impl Report {
-    pub(super) fn new(replay: String, config: &TestConfig, mut outcome: Outcome) -> Self {
-        let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
-        let results = results(&history, &outcome, config, Budget::default());
+    pub(super) fn new(replay: String, config: &TestConfig, outcome: Outcome) -> Self {
+        let results = results(&outcome, config, Budget::default());
         let edn = results.to_edn();
-        Self { replay, results, edn, history, counts: outcome.counts, muted: outcome.muted }
+        Self { replay, results, edn, history: outcome.history, counts: outcome.counts }
     }
 
     /// The builder calls that reproduce the simulation, as Rust source text.
@@ -105,7 +103,7 @@ impl Report {
     /// Nodes that printed an invalid line, after which Maelstrom ignores their output.
     #[must_use]
     pub fn muted(&self) -> &[Muted] {
-        &self.muted
+        self.results.extended.as_ref().map_or(&[], |extended| &extended.muted)
     }
 }
 

@@ -22,10 +22,10 @@ pub const REQUEST: Bound = Bound { bytes: MAX_LINE / 4, depth: 100 };
 pub const MAX_REPLY: usize = MAX_LINE - (8 << 10);
 
 /// The error message for a reply that would exceed [`MAX_REPLY`].
-pub const UNANSWERABLE: &str = "the answer would be larger than a line may be, 64 MiB (67108864 bytes)";
+pub const REPLY_TOO_LARGE: &str = "the answer would be larger than a line may be, 64 MiB (67108864 bytes)";
 
-/// The bound on orphaned operations, which each forwarding wraps in one more array.
-pub(crate) const HANDED_ON: Bound = Bound { bytes: MAX_LINE / 2, depth: MAX_DEPTH - 8 };
+/// The bound on operations in a log, larger than [`REQUEST`] since each forwarding of an orphan adds an array.
+pub(crate) const FORWARDED: Bound = Bound { bytes: MAX_LINE / 2, depth: MAX_DEPTH - 8 };
 
 /// Which limit of a [`Bound`] a text exceeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub enum TooLarge {
 impl TooLarge {
     /// The error message for a request that exceeds [`REQUEST`].
     #[must_use]
-    pub const fn why(self) -> &'static str {
+    pub const fn message(self) -> &'static str {
         match self {
             Self::Long => "too large: what a request stores may have 16 MiB (16777216 bytes) in all",
             Self::Deep => "nested too deep: what a request stores may nest 100 deep",
@@ -54,7 +54,7 @@ impl Bound {
     /// The text exceeds the bound.
     #[inline]
     pub fn admit(self, text: &[u8]) -> Result<(), TooLarge> {
-        // Each level takes two bytes.
+        // Each level takes at least two bytes.
         if text.len() <= 2 * self.depth { Ok(()) } else { self.measure(text) }
     }
 
@@ -92,10 +92,10 @@ mod tests {
 
     #[test]
     fn error_messages_state_the_actual_bounds() {
-        assert!(TooLarge::Long.why().contains(&format!("({} bytes)", REQUEST.bytes)));
-        assert!(TooLarge::Long.why().contains(&format!(" {} MiB", REQUEST.bytes >> 20)));
-        assert!(UNANSWERABLE.contains(&format!(" {} MiB ({MAX_LINE} bytes)", MAX_LINE >> 20)));
-        assert!(TooLarge::Deep.why().contains(&format!(" {} deep", REQUEST.depth)));
+        assert!(TooLarge::Long.message().contains(&format!("({} bytes)", REQUEST.bytes)));
+        assert!(TooLarge::Long.message().contains(&format!(" {} MiB", REQUEST.bytes >> 20)));
+        assert!(REPLY_TOO_LARGE.contains(&format!(" {} MiB ({MAX_LINE} bytes)", MAX_LINE >> 20)));
+        assert!(TooLarge::Deep.message().contains(&format!(" {} deep", REQUEST.depth)));
     }
 
     #[test]

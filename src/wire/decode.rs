@@ -13,7 +13,7 @@ use super::json::Json;
 pub enum DecodeError {
     /// The node does not handle this `type` (error 10).
     UnknownType,
-    /// The body does not have the shape its type demands (error 12); the text says why.
+    /// The body does not have the shape its type demands (error 12); with the reason.
     Malformed(String),
 }
 

@@ -6,9 +6,9 @@ use serde::de::{self, Expected, IntoDeserializer, Unexpected, Visitor, value::Bo
 use simd_json::{Node, StaticNode};
 
 use super::json::{Entries, Items, Json};
-use super::quote::{Quote, Sentence};
+use super::quote::{ErrorText, Quote};
 
-/// A value does not have the expected shape; the text says how.
+/// A value does not have the expected shape; with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed(String);
 
@@ -22,7 +22,7 @@ impl std::error::Error for Malformed {}
 
 impl de::Error for Malformed {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self(Sentence(&text.to_string()).to_string())
+        Self(ErrorText(&text.to_string()).to_string())
     }
 
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {

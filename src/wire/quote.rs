@@ -6,7 +6,7 @@ use std::fmt;
 pub const MAX_QUOTE: usize = 200;
 
 /// Maximum length, in bytes, of an error message that contains untrusted input.
-pub const MAX_SENTENCE: usize = 1000;
+pub const MAX_ERROR_TEXT: usize = 1000;
 
 /// Displays untrusted text or bytes in quotation marks, escaped so that they stay on one line.
 #[derive(Debug, Clone, Copy)]
@@ -27,13 +27,13 @@ impl fmt::Display for Quote<'_> {
     }
 }
 
-/// Displays an error message unquoted, truncated at [`MAX_SENTENCE`].
+/// Displays an error message unquoted, truncated at [`MAX_ERROR_TEXT`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sentence<'a>(pub(crate) &'a str);
+pub(crate) struct ErrorText<'a>(pub(crate) &'a str);
 
-impl fmt::Display for Sentence<'_> {
+impl fmt::Display for ErrorText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (head, more) = cut(self.0.as_bytes(), MAX_SENTENCE);
+        let (head, more) = cut(self.0.as_bytes(), MAX_ERROR_TEXT);
         write!(f, "{}{more}", String::from_utf8_lossy(head))
     }
 }
@@ -82,11 +82,11 @@ mod tests {
                 assert_eq!(more, format!(" ({} bytes)", text.len()));
             }
         }
-        assert_eq!(Sentence(&"x".repeat(1001)).to_string(), format!("{}… (1001 bytes)", "x".repeat(MAX_SENTENCE)));
+        assert_eq!(ErrorText(&"x".repeat(1001)).to_string(), format!("{}… (1001 bytes)", "x".repeat(MAX_ERROR_TEXT)));
     }
 
     #[test]
-    fn whatever_bytes_are_quoted_the_quote_is_bounded() {
+    fn a_quote_of_any_bytes_is_bounded() {
         for byte in 0..=255 {
             let quote = Quote::of(&[byte; 1000]).to_string();
             assert!(quote.len() <= 6 * MAX_QUOTE + 30, "{quote}");

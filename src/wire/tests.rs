@@ -1,4 +1,4 @@
-//! Reading and writing against serde's own JSON, and requests as their macro declares them.
+//! Parsing and writing compared with `serde_json`, and the `requests!` macro.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ fn a_message_is_found_in_any_order_of_keys() {
 }
 
 #[test]
-fn what_is_not_a_message_says_what_it_lacks() {
+fn an_invalid_message_is_rejected_with_the_missing_field() {
     let shape = |line: &str| match read(line, |message| message.map(|_| ())) {
         Err(Unreadable::Shape(why)) => why,
         other => panic!("{line}: {other:?}"),
@@ -55,7 +55,7 @@ fn what_is_not_a_message_says_what_it_lacks() {
 }
 
 #[test]
-fn nesting_beyond_the_bound_is_not_read() {
+fn nesting_beyond_the_bound_is_rejected() {
     let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     let is_read = |depth| read(&format!(r#"{{"src":"a","dest":"b","body":{{"v":{}}}}}"#, nested(depth)), |m| m.is_ok());
     assert!(is_read(MAX_DEPTH - 4));
@@ -64,7 +64,7 @@ fn nesting_beyond_the_bound_is_not_read() {
 }
 
 #[test]
-fn views_show_what_the_line_says() {
+fn views_show_the_values_of_the_line() {
     with_value(r#"{"a":[1,[2,3],{}],"a":null,"b":"x"}"#, |value| {
         let entries: Vec<_> = value.entries().expect("an object").map(|(key, value)| (key, text(&value))).collect();
         assert_eq!(entries, [("a", "[1,[2,3],{}]".into()), ("a", "null".into()), ("b", "\"x\"".into())]);
@@ -79,7 +79,7 @@ fn views_show_what_the_line_says() {
 }
 
 #[test]
-fn integers_are_exact_and_nothing_else_is_one() {
+fn integers_are_exact_and_other_values_are_not_integers() {
     let both = |number: &str| with_value(number, |value| (value.as_i64(), value.as_u64()));
     assert_eq!(both("0"), (Some(0), Some(0)));
     assert_eq!(both("-1"), (Some(-1), None));
@@ -92,7 +92,7 @@ fn integers_are_exact_and_nothing_else_is_one() {
 }
 
 #[test]
-fn of_a_repeated_key_the_last_counts_in_envelope_and_body() {
+fn the_last_value_of_a_repeated_key_counts_in_envelope_and_body() {
     let line = r#"{"src":"n9","dest":"n9","body":7,"src":"c1","dest":"n1","body":{"type":"x","type":"put","msg_id":"?",
         "in_reply_to":1,"msg_id":2,"msg_id":3,"in_reply_to":4,"v":1,"v":{"a":1,"a":2}}}"#;
     read(&line.replace('\n', ""), |message| {
@@ -126,7 +126,7 @@ requests! {
     enum Request<'a> {
         /// Required and optional ones.
         "put" => Put { key: &'a str, value: u8, old: Option<i64>, tags: Option<Vec<&'a str>> },
-        /// Those that own.
+        /// Owned fields.
         "own" => Own { by_name: BTreeMap<String, (u32, f64)>, maybe: Cow<'a, str> },
         /// None.
         "stop" => Stop {},
@@ -216,7 +216,7 @@ fn keys_of_maps_read_back_as_what_they_were() {
     }
 }
 
-/// Something of every kind that serde knows.
+/// A value of every kind in serde's data model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Everything {
     truth: bool,

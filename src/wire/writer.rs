@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::ErrorCode;
 use super::bound::MAX_LINE;
 use super::json::Json;
-use super::quote::{Quote, Sentence};
+use super::quote::{ErrorText, Quote};
 
 /// A value that can be written as JSON: any `Serialize` type, [`Json`] or [`Raw`].
 pub trait Encode {
@@ -21,7 +21,7 @@ pub trait Encode {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unwritable>;
 }
 
-/// JSON cannot represent a value; the text says why.
+/// JSON cannot represent a value; with the reason.
 #[derive(Debug)]
 pub struct Unwritable(String);
 
@@ -35,7 +35,7 @@ impl std::error::Error for Unwritable {}
 
 impl<T: Serialize + ?Sized> Encode for T {
     fn encode(&self, out: &mut Vec<u8>) -> Result<(), Unwritable> {
-        serde_json::to_writer(out, self).map_err(|why| Unwritable(Sentence(&why.to_string()).to_string()))
+        serde_json::to_writer(out, self).map_err(|why| Unwritable(ErrorText(&why.to_string()).to_string()))
     }
 }
 

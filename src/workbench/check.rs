@@ -3,6 +3,32 @@
 //! A checker is a pure function of the history; protocol §12 and §13 specify each. One that cannot decide
 //! returns `:unknown` with a reason, which outranks `true` and is outranked by `false`.
 
+/// An enum of anomalies, each with its name in the results.
+macro_rules! anomalies {
+    ($(#[$attribute:meta])* $type:ident { $($(#[$doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $type {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $type {
+            /// All of them.
+            #[cfg(test)]
+            #[allow(dead_code, reason = "of some only")]
+            pub(in crate::workbench::check) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name in the results.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
 pub mod availability;
 mod budget;
 pub mod counter;
@@ -10,12 +36,11 @@ pub mod counter;
 mod differential;
 pub mod echo;
 pub mod exceptions;
-mod ids;
+mod interner;
 pub mod kafka;
 pub mod linearizable;
 pub mod net;
 pub mod set_full;
-pub mod shape;
 pub mod stats;
 pub mod txn;
 pub mod unique_ids;
@@ -25,10 +50,11 @@ use thiserror::Error;
 
 pub use availability::Availability;
 pub use budget::Budget;
+use verdict::in_words;
 pub use verdict::{CheckReport, Quantiles, Verdict, Violation};
 
 use crate::workbench::edn::{Incomparable, Value};
-use crate::workbench::history::{History, Op, Unpaired};
+use crate::workbench::history::{Op, Unpaired};
 
 /// The settings of the checkers.
 #[derive(Debug, Clone, Default)]
@@ -51,103 +77,22 @@ pub enum Unjudgeable {
     /// The result would have to sort values of types that have no common order.
     #[error(transparent)]
     Incomparable(#[from] Incomparable),
-    /// The value of a successful read is not a collection.
-    #[error("the read completed at index {index} has {value} instead of a list of elements")]
-    NotAList {
-        /// The index of the read's completion.
-        index: u64,
-        /// Its value.
-        value: Box<str>,
-    },
-    /// The value of an operation does not have the shape that its workload prescribes.
-    #[error("the operation at index {index} is {op}: {problem}")]
-    Malformed {
-        /// The index of the operation.
-        index: u64,
-        /// Its `f` and value.
-        op: Box<str>,
-        /// What is malformed.
-        problem: &'static str,
-    },
-    /// There is no such consistency model.
-    #[error("no consistency model is called {name:?}; there are {known} (separate two by a comma between spaces)")]
-    Model {
-        /// The name.
-        name: Box<str>,
-        /// The names of all models.
-        known: Box<str>,
-    },
-    /// Two transactions wrote the same value to the same key, so a read of it does not identify its writer.
-    #[error("{value} was written to key {key} more than once")]
-    WrittenTwice {
-        /// The key.
-        key: Box<str>,
-        /// The value.
-        value: Box<str>,
-    },
-    /// Keys of registers are of several types, which Elle cannot compare.
-    #[error("the keys {one} and {other} are of different types")]
-    MixedKeys {
-        /// A key.
-        one: Box<str>,
-        /// A key of another type.
-        other: Box<str>,
-    },
     /// The dependency graph of the transactions is too large to search.
     #[error("more than {most} dependencies between transactions; too many to search")]
     TooManyEdges {
         /// The limit.
         most: usize,
     },
-    /// A poll returned a message that was never sent.
-    #[error("{value} was polled from the log {key}, but was never sent to it")]
-    Invented {
-        /// The log.
-        key: Box<str>,
-        /// The message.
-        value: Box<str>,
-    },
-    /// The offset of a message is not a natural number.
-    #[error("the operation completed at index {index} has an offset that is no natural number of 64 bits")]
-    BadOffset {
-        /// The index of the completion.
-        index: u64,
-    },
-    /// The workload has no checker.
-    #[error("there is no checker for the workload {0:?}")]
-    Workload(Box<str>),
+    /// The history is not one of the workload, or contradicts itself; or there is no such workload or consistency model.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 impl Unjudgeable {
-    fn malformed(op: &Op, problem: &'static str) -> Self {
-        Self::Malformed { index: op.index, op: format!(":{} {}", op.f, op.value).into(), problem }
+    /// The value of an operation does not have the shape that its workload prescribes.
+    fn malformed(op: &Op, problem: &str) -> Self {
+        Self::Invalid(format!("the operation at index {} is :{} {}: {problem}", op.index, op.f, op.value))
     }
-}
-
-/// Runs the checker of a workload.
-///
-/// # Errors
-/// If the workload has no checker, or its checker cannot decide.
-pub fn check_workload(
-    workload: &str,
-    history: &History,
-    options: &Options,
-) -> Result<Box<dyn CheckReport>, Unjudgeable> {
-    if let Some(unpaired) = history.unpaired() {
-        return Err(unpaired.clone().into());
-    }
-    let Options { consistency_models: models, budget, .. } = options;
-    Ok(match workload {
-        "echo" => Box::new(echo::check(history)),
-        "unique-ids" => Box::new(unique_ids::check(history)?),
-        "kafka" => Box::new(kafka::check(history)?),
-        "g-counter" | "pn-counter" => Box::new(counter::check(history)?),
-        "broadcast" | "g-set" => Box::new(set_full::check(history)?),
-        "lin-kv" => Box::new(linearizable::check(history, budget)?),
-        "txn-list-append" => Box::new(txn::check_append(history, models, budget)?),
-        "txn-rw-register" => Box::new(txn::check_register(history, models, budget)?),
-        _ => return Err(Unjudgeable::Workload(workload.into())),
-    })
 }
 
 /// A checker that cannot decide reports the reason.
@@ -173,17 +118,39 @@ fn share(part: usize, whole: usize) -> f32 {
 
 #[cfg(test)]
 pub(in crate::workbench) mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
 
-    /// A history from operations written as `process type f value`, a millisecond apart.
+    use crate::workbench::history::History;
+
+    /// A history from lines written as `process type f value`, a millisecond apart.
     pub(in crate::workbench) fn history(lines: &[&str]) -> History {
+        read(lines)
+    }
+
+    pub(super) fn read<L: AsRef<str>>(lines: &[L]) -> History {
         let ops = lines.iter().enumerate().map(|(i, line)| {
-            let [process, kind, f, value] = line.splitn(4, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            format!(
-                "{{:index {i}, :time {}, :type :{kind}, :process {process}, :f :{f}, :value {value}}}\n",
-                i * 1_000_000
-            )
+            let [process, kind, f, value] = parts(line.as_ref());
+            format!("{{:index {i}, :time {i}000000, :type :{kind}, :process {process}, :f :{f}, :value {value}}}\n")
         });
         ops.collect::<String>().parse().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same, where a completion without an invocation follows one with the same value.
+    pub(super) fn run<L: AsRef<str>>(lines: &[L]) -> History {
+        let (mut open, mut all) = (BTreeSet::new(), Vec::new());
+        for line in lines.iter().map(AsRef::as_ref) {
+            let [process, kind, f, value] = parts(line);
+            if kind == "invoke" {
+                open.insert(process);
+            } else if !open.remove(process) && !process.starts_with(':') {
+                all.push(format!("{process} invoke {f} {value}"));
+            }
+            all.push(line.to_owned());
+        }
+        read(&all)
+    }
+
+    fn parts(line: &str) -> [&str; 4] {
+        line.splitn(4, ' ').collect::<Vec<_>>().try_into().unwrap_or_else(|_| panic!("{line}"))
     }
 }

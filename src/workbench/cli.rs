@@ -2,6 +2,7 @@
 
 mod challenges;
 mod check;
+mod determinism;
 mod explain;
 pub mod options;
 mod output;
@@ -20,15 +21,18 @@ use crate::workbench::cli::options::{Options, Rejection, TestArguments, did_you_
 use crate::workbench::cli::output::Page;
 use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
-use crate::workbench::cluster::builtin::Builtin;
-use crate::workbench::cluster::processes::{Interrupts, Launch, Processes, executable};
-use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken};
-use crate::workbench::report::store::{ROOT, Store};
+use crate::workbench::cluster::processes::{Interrupts, Processes};
+use crate::workbench::cluster::program::{Launch, executable};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, VALID, finish, report_broken, write_indented};
+use crate::workbench::report::store::{ROOT, RunFolder};
 use crate::workbench::test::{Outcome, TestConfig, TestError, run_as_far_as_possible};
 use crate::workbench::workload::WorkloadKind;
 
 /// The exit status of bad arguments.
 pub const BAD_ARGUMENTS: u8 = 254;
+
+/// The exit status if a test comes out otherwise the second time.
+pub const DIFFERENT: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -125,7 +129,7 @@ fn reporting(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCod
 
 fn node(NodeArguments { workload, arguments }: NodeArguments) -> ExitCode {
     if let Ok(kind) = WorkloadKind::named(&workload) {
-        return Builtin::of(kind).main(&mut arguments.into_iter());
+        return kind.node().main(&mut arguments.into_iter());
     }
     let known = WorkloadKind::ALL.map(WorkloadKind::name);
     let (names, hint) = (known.join(", "), did_you_mean(&workload, &known));
@@ -172,7 +176,12 @@ fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let first = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     for number in 0..options.test_count {
         options.config.seed = first.wrapping_add(number);
-        let status = run_test(&options, &interrupts, output)?;
+        let (status, store) = run_test(&options, &interrupts, output)?;
+        let repeated = store.filter(|_| options.check_determinism && status != INTERRUPTED);
+        let status = match repeated {
+            Some(first) => repeat(&options, &interrupts, &first, status, output)?,
+            None => status,
+        };
         if status != VALID {
             return Ok(status);
         }
@@ -180,7 +189,36 @@ fn test(arguments: &TestArguments, output: &mut Output<'_>) -> io::Result<u8> {
     Ok(VALID)
 }
 
-fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>) -> io::Result<u8> {
+/// Runs a test again and compares the two; returns the exit status of the first, unless they differ.
+fn repeat(
+    options: &Options,
+    interrupts: &Interrupts,
+    first: &RunFolder,
+    status: u8,
+    output: &mut Output<'_>,
+) -> io::Result<u8> {
+    let mut again = Output { page: &mut io::sink(), colours: false, store: output.store };
+    let (status_again, second) = run_test(options, interrupts, &mut again)?;
+    let Some(second) = second.filter(|_| status_again != INTERRUPTED) else { return Ok(status_again) };
+    let difference = determinism::compare([first.folder(), second.folder()])?;
+    let told = match &difference {
+        None => "a second run is the same, byte for byte".to_owned(),
+        Some(difference) => {
+            format!("a second run, in {}, differs in {difference}", second.folder().display())
+        }
+    };
+    // With --json, the page has nothing but results.
+    let page: &mut dyn Write = if options.report.json { &mut io::stderr() } else { output.page };
+    writeln!(page, "{:<16}{told}", "determinism")?;
+    Ok(if difference.is_some() { DIFFERENT } else { status })
+}
+
+/// Runs a test and reports on it; returns its exit status, and its files if it began.
+fn run_test(
+    options: &Options,
+    interrupts: &Interrupts,
+    output: &mut Output<'_>,
+) -> io::Result<(u8, Option<RunFolder>)> {
     let Options { config, report, .. } = options;
     if !report.json {
         writeln!(output.page, "{:<16}{}", "seed", config.seed)?;
@@ -190,7 +228,7 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
         Ok(program) => program,
         Err(why) => {
             stop(options, &why, output.page)?;
-            return Ok(BROKEN);
+            return Ok((BROKEN, None));
         }
     };
     let mut store = create_store(output, config);
@@ -199,20 +237,21 @@ fn run_test(options: &Options, interrupts: &Interrupts, output: &mut Output<'_>)
     } else {
         in_real_time(options, program, &store, interrupts)?
     };
-    match ran {
-        Ok(outcome) => Ok(finish(outcome, config, report, &mut store, output.page, output.colours)?.status),
+    let status = match ran {
+        Ok(outcome) => finish(outcome, config, report, &mut store, output.page, output.colours)?.status,
         Err(TestError::Halt(Halt::Interrupted)) => {
             stop(options, "Interrupted; all nodes have been ended.", output.page)?;
-            Ok(INTERRUPTED)
+            INTERRUPTED
         }
         Err(failure) => {
             report_broken(config, report, &failure.to_string(), output.page)?;
             if !report.json {
                 print_failure(&failure, &store, output.page)?;
             }
-            Ok(BROKEN)
+            BROKEN
         }
-    }
+    };
+    Ok((status, Some(store)))
 }
 
 /// Reports, to people or programs, that a test has no verdict and why.
@@ -222,22 +261,20 @@ fn stop(Options { config, report, .. }: &Options, why: &str, page: &mut dyn Writ
 }
 
 /// Prints why a test could not be run, after what the node to blame wrote last.
-fn print_failure(failure: &TestError, store: &Store, page: &mut dyn Write) -> io::Result<()> {
+fn print_failure(failure: &TestError, store: &RunFolder, page: &mut dyn Write) -> io::Result<()> {
     if let TestError::Unready { node, output_tail, .. } = failure
         && !output_tail.stderr.is_empty()
     {
         writeln!(page, "{node} wrote to stderr last:")?;
-        for line in &output_tail.stderr {
-            writeln!(page, "    {line}")?;
-        }
+        write_indented(&output_tail.stderr, page)?;
     }
     writeln!(page, "What nodes wrote to stderr is in {}", store.node_logs().display())?;
     writeln!(page, "The test could not be run: {failure}")
 }
 
 /// Creates the folder of a run; the user is told at once if that fails.
-fn create_store(output: &Output<'_>, config: &TestConfig) -> Store {
-    let store = Store::create(output.store, config.workload.name());
+fn create_store(output: &Output<'_>, config: &TestConfig) -> RunFolder {
+    let store = RunFolder::create(output.store, config.workload.name());
     for why in store.missing() {
         writeln!(io::stderr(), "{why}").ok();
     }
@@ -247,18 +284,17 @@ fn create_store(output: &Output<'_>, config: &TestConfig) -> Store {
 fn in_real_time(
     options: &Options,
     program: PathBuf,
-    store: &Store,
+    store: &RunFolder,
     interrupts: &Interrupts,
 ) -> io::Result<Result<Outcome, TestError>> {
     let Options { config, bin, log_stderr, .. } = options;
     let builtin = ["node", config.workload.name()].into_iter().filter(|_| bin.is_none()).map(str::to_owned);
     let arguments = builtin.chain(config.arguments.iter().cloned()).collect();
-    let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: *log_stderr };
+    let launch = Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: *log_stderr };
     let mut progress = Progress::new(options);
     // Its drop ends all nodes, however the test ends.
     let mut processes = Processes::new(launch, config.nodes.clone(), interrupts)?;
-    let mut workload = config.workload.begin(&config.terms());
-    Ok(run_as_far_as_possible(config, &mut *workload, &mut processes, &mut progress))
+    Ok(run_as_far_as_possible(config, &mut processes, &mut progress))
 }
 
 #[cfg_attr(
@@ -268,29 +304,25 @@ fn in_real_time(
 fn in_virtual_time(
     options: &Options,
     program: PathBuf,
-    store: &Store,
+    store: &RunFolder,
     interrupts: &Interrupts,
 ) -> io::Result<Result<Outcome, TestError>> {
     let config = &options.config;
     let mut progress = Progress::new(options).in_virtual_time().until(interrupts.catch());
-    let mut workload = config.workload.begin(&config.terms());
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     if options.bin.is_some() {
         use crate::workbench::cluster::traced::TracedCluster;
         let arguments = config.arguments.clone();
-        let launch = Launch { program, arguments, logs: store.node_logs(), log_stderr: options.log_stderr };
+        let launch = Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: options.log_stderr };
         let mut programs = TracedCluster::new(launch, config.nodes.clone(), config.seed)?;
-        return Ok(run_as_far_as_possible(config, &mut *workload, &mut programs, &mut progress));
+        return Ok(run_as_far_as_possible(config, &mut programs, &mut progress));
     }
-    let nodes = Builtin::of(config.workload).engines(config.nodes.len(), config.seed, &config.arguments);
+    let nodes = config.workload.node().engines(config.nodes.len(), config.seed, &config.arguments);
     let mut simulation = nodes.map_err(io::Error::other)?;
-    Ok(run_as_far_as_possible(config, &mut *workload, &mut simulation, &mut progress))
+    Ok(run_as_far_as_possible(config, &mut simulation, &mut progress))
 }
 
-/// The executable of the nodes; without `--bin`, this program.
-///
-/// # Errors
-/// If it cannot be executed; the text says why.
+/// The executable of the nodes (without `--bin`, this program), or why it cannot be executed.
 fn program(options: &Options) -> Result<PathBuf, String> {
     match &options.bin {
         Some(bin) => executable(bin).map_err(|why| format!("{} cannot be executed: {why}", bin.display())),

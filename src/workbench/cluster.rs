@@ -1,4 +1,4 @@
-//! What a test runs on: real processes in real time, or engines in this process in virtual time.
+//! What a test runs on: real processes in real time, or, in virtual time, engines in this process or real processes.
 //!
 //! [`Cluster`] is everything that a test needs from the outside world, so that the same loop, network and clients drive
 //! both. Nodes are identified by their index.
@@ -6,8 +6,9 @@
 pub mod builtin;
 #[cfg(feature = "workbench")]
 pub mod processes;
+pub mod program;
 pub mod simulated;
-#[cfg(all(feature = "workbench", target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod traced;
 
 use std::io;
@@ -24,11 +25,7 @@ pub enum Status {
     Dead(String),
 }
 
-/// Whether programs can run in virtual time on this kind of machine.
-///
-/// # Errors
-/// Why they cannot, in a sentence.
-#[cfg(feature = "workbench")]
+/// Why programs cannot run in virtual time on this kind of machine, if they cannot.
 pub fn can_trace() -> Result<(), String> {
     if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Ok(());
@@ -118,12 +115,22 @@ pub trait Cluster {
         &[]
     }
 
+    /// What holds a node up that its host does not control, as a sentence without its subject.
+    fn held_up(&self, _node: usize) -> Option<String> {
+        None
+    }
+
     /// Its last output, for the report of a crash.
     fn output_tail(&self, node: usize) -> OutputTail;
 
     /// A node that has ended by itself, once for each start.
     fn take_dead(&mut self) -> Option<usize> {
         None
+    }
+
+    /// Whether the real clock has decided nothing so far, so that the same seed gives the same run. Virtual time only.
+    fn is_exact(&self) -> bool {
+        true
     }
 
     /// Remarks for people, such as incomplete logs.

@@ -72,7 +72,6 @@ impl Value {
     }
 
     /// A vector of strings.
-    #[must_use]
     pub fn lines(lines: Vec<String>) -> Self {
         Self::Vector(lines.into_iter().map(Self::str).collect())
     }
@@ -90,7 +89,6 @@ impl Value {
     }
 
     /// A map with keywords for keys, in the order given.
-    #[must_use]
     pub fn record(entries: impl IntoIterator<Item = (&'static str, Self)>) -> Self {
         Self::Map(entries.into_iter().map(|(key, value)| (Self::keyword(key), value)).collect())
     }
@@ -120,12 +118,10 @@ impl Value {
     #[must_use]
     pub fn items(&self) -> Option<Items<'_>> {
         if let Self::Ints(ints) = self {
-            return Some(Items(Elements::Ints(ints.iter())));
+            return Some(Items::Ints(ints.iter()));
         }
-        if let Self::List(values) | Self::Vector(values) | Self::Set(values) = self {
-            return Some(Items(Elements::Values(values.iter())));
-        }
-        None
+        let (Self::List(values) | Self::Vector(values) | Self::Set(values)) = self else { return None };
+        Some(Items::Values(values.iter()))
     }
 
     /// The name of a keyword.
@@ -147,8 +143,8 @@ impl Value {
     }
 
     /// A number, rounded to a float.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "for statistics shown to people")]
+    #[must_use]
     pub const fn as_float(&self) -> Option<f64> {
         if let Self::Float(number) = self {
             return Some(*number);
@@ -200,11 +196,10 @@ impl FromIterator<Value> for Value {
 
 /// The elements of a collection; see [`Value::items`].
 #[derive(Debug, Clone)]
-pub struct Items<'a>(Elements<'a>);
-
-#[derive(Debug, Clone)]
-enum Elements<'a> {
+pub enum Items<'a> {
+    /// Of [`Value::Ints`].
     Ints(ints::Iter<'a>),
+    /// Of any other.
     Values(std::slice::Iter<'a, Value>),
 }
 
@@ -212,16 +207,16 @@ impl<'a> Iterator for Items<'a> {
     type Item = Cow<'a, Value>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.0 {
-            Elements::Ints(ints) => ints.next().map(|int| Cow::Owned(Value::Int(int))),
-            Elements::Values(values) => values.next().map(Cow::Borrowed),
+        match self {
+            Self::Ints(ints) => ints.next().map(|int| Cow::Owned(Value::Int(int))),
+            Self::Values(values) => values.next().map(Cow::Borrowed),
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        match &self.0 {
-            Elements::Ints(ints) => ints.size_hint(),
-            Elements::Values(values) => values.size_hint(),
+        match self {
+            Self::Ints(ints) => ints.size_hint(),
+            Self::Values(values) => values.size_hint(),
         }
     }
 }

@@ -16,13 +16,11 @@ pub struct Stagger {
 
 impl Stagger {
     /// A stream whose first operation is due at once.
-    #[must_use]
     pub fn new(mean: Duration) -> Self {
         Self { mean, due: Time::ZERO }
     }
 
     /// When the next operation is due.
-    #[must_use]
     pub fn due(&self) -> Time {
         self.due
     }
@@ -59,7 +57,6 @@ pub struct MainPhase {
 impl MainPhase {
     /// A phase that begins at `now`. `rate` is in operations a second; with 0, clients are idle until the limit.
     /// `nemesis` is the number of its streams and their mean interval.
-    #[must_use]
     pub fn new(rate: f64, nemesis: (usize, Duration), limit: Duration, now: Time) -> Self {
         // The smallest rate that a duration can express; below it, only the first operation happens.
         const SLOWEST: f64 = 1e-9;
@@ -94,13 +91,11 @@ impl MainPhase {
     }
 
     /// When the first operation began.
-    #[must_use]
     pub fn began(&self) -> Option<Time> {
         self.began
     }
 
     /// When the next operation of a client is due, whether or not a thread is free for it.
-    #[must_use]
     pub fn client_due(&self) -> Option<Time> {
         self.clients.as_ref().map(Stagger::due)
     }
@@ -138,43 +133,36 @@ pub struct Threads {
 
 impl Threads {
     /// `count` free threads.
-    #[must_use]
     pub fn new(count: usize) -> Self {
         Self { free: vec![true; count], pointer: 0 }
     }
 
     /// How many threads there are.
-    #[must_use]
     pub fn count(&self) -> usize {
         self.free.len()
     }
 
     /// Whether any thread is free.
-    #[must_use]
     pub fn any_free(&self) -> bool {
         self.free.contains(&true)
     }
 
     /// Whether all threads are free.
-    #[must_use]
     pub fn all_free(&self) -> bool {
         !self.free.contains(&false)
     }
 
     /// Whether a thread is free.
-    #[must_use]
     pub fn is_free(&self, thread: usize) -> bool {
         self.free.get(thread).is_some_and(|free| *free)
     }
 
     /// The first free thread at or after the pointer: the usual choice.
-    #[must_use]
     pub fn round_robin(&self) -> Option<usize> {
         self.round_robin_of(|_| true)
     }
 
     /// The first free thread at or after the pointer that satisfies `some`.
-    #[must_use]
     pub fn round_robin_of(&self, some: impl Fn(usize) -> bool) -> Option<usize> {
         let count = self.free.len();
         (self.pointer..count).chain(0..self.pointer.min(count)).find(|&thread| self.free[thread] && some(thread))

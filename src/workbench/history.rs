@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 
 pub use read::HistoryError;
+pub use write::Format;
 
 use crate::workbench::edn::Value;
 
@@ -109,7 +110,7 @@ pub enum Unpaired {
 }
 
 /// The operations of a run in order, with each invocation paired with its completion.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     ops: Vec<Op>,
     partners: Vec<Option<usize>>,
@@ -118,12 +119,11 @@ pub struct History {
 }
 
 impl History {
-    /// Appends an operation and gives it its index, which is returned.
-    pub fn push(&mut self, mut op: Op) -> u64 {
-        op.index = self.ops.len() as u64;
-        let index = op.index;
-        self.append(op);
-        index
+    /// Appends an operation and gives it its index.
+    pub fn push(&mut self, op: Op) -> &Op {
+        let position = self.ops.len();
+        self.append(Op { index: position as u64, ..op });
+        &self.ops[position]
     }
 
     /// Appends an operation that already has its index. A process has one open invocation at a time: its
@@ -232,18 +232,11 @@ mod tests {
     #[test]
     fn a_pushed_operation_is_numbered_by_its_position() {
         let mut history = History::default();
-        let op = Op {
-            index: 77,
-            time: 0,
-            kind: OpKind::Invoke,
-            process: Process::Client(0),
-            f: "read".into(),
-            value: Value::Nil,
-            error: None,
-            extra: vec![],
-        };
-        assert_eq!(history.push(op.clone()), 0);
-        assert_eq!(history.push(op), 1);
-        assert_eq!(history.ops()[1].index, 1);
+        let (kind, process) = (OpKind::Invoke, Process::Client(0));
+        let f = "read".into();
+        let op = Op { index: 77, time: 0, kind, process, f, value: Value::Nil, error: None, extra: vec![] };
+        history.push(op.clone());
+        history.push(op);
+        assert_eq!(history.ops().iter().map(|op| op.index).collect::<Vec<_>>(), [0, 1]);
     }
 }

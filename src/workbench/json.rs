@@ -69,19 +69,11 @@ fn last_of_each(members: Members<'_>) -> Members<'_> {
 }
 
 /// The members of the object that `text` begins with; what follows it is ignored.
-///
-/// # Errors
-///
-/// When `text` does not begin with a well-formed JSON object.
 pub fn members(text: &str) -> Result<Members<'_>, serde_json::Error> {
     members_and_rest(text).map(|(members, _)| members)
 }
 
 /// The members of the object that `text` begins with, and what follows it.
-///
-/// # Errors
-///
-/// When `text` does not begin with a well-formed JSON object.
 pub fn members_and_rest(text: &str) -> Result<(Members<'_>, &str), serde_json::Error> {
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<Object<'_>>();
     let object = values.next().unwrap_or_else(|| Err(serde_json::Error::custom("there is nothing")))?;
@@ -89,7 +81,6 @@ pub fn members_and_rest(text: &str) -> Result<(Members<'_>, &str), serde_json::E
 }
 
 /// Whether `text` is the literal of an integer: `5`, but not `5.0` or `5e0`.
-#[must_use]
 pub fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -97,10 +88,6 @@ pub fn is_integer(text: &str) -> bool {
 
 /// The value that JSON `text` becomes in a history: strings stay strings, also as keys of objects, and an
 /// array of nothing but integers becomes [`Value::Ints`].
-///
-/// # Errors
-///
-/// When `text` is not well-formed, or nests deeper than 128.
 pub fn value(text: &str) -> Result<Value, serde_json::Error> {
     nested(text, 0)
 }

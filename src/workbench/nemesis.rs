@@ -14,7 +14,7 @@ use crate::time::Duration;
 use crate::workbench::cluster::Skew;
 use crate::workbench::edn::Value;
 
-pub use partition::{Grudges, OneWay, Partition};
+pub use partition::{Grudges, Partition};
 pub use target::Target;
 pub(super) use timing_faults::{lag_value, skew_value};
 
@@ -124,14 +124,12 @@ pub enum Turn {
 
 impl Turn {
     /// What the operation of this name in the history does.
-    #[must_use]
     pub fn of(f: &str) -> Option<Self> {
         let turns = Fault::ALL.into_iter().flat_map(|fault| [Self::Begins(fault), Self::Ends(fault)]);
         turns.into_iter().find(|turn| turn.name() == f)
     }
 
     /// The operation of the nemesis, as the history names it.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Begins(fault) => fault.operations().0,
@@ -140,7 +138,6 @@ impl Turn {
     }
 
     /// The fault that begins or ends.
-    #[must_use]
     pub const fn fault(self) -> Fault {
         let (Self::Begins(fault) | Self::Ends(fault)) = self;
         fault
@@ -162,7 +159,6 @@ struct Mode {
 
 impl Nemesis {
     /// A nemesis with these faults; without any it does nothing.
-    #[must_use]
     pub fn new(faults: &[Fault]) -> Self {
         let stream = |shared: &[Fault]| -> Vec<Mode> {
             let wanted = shared.iter().filter(|fault| faults.contains(fault));
@@ -176,7 +172,6 @@ impl Nemesis {
     }
 
     /// The number of its streams of operations, each with gaps of its own.
-    #[must_use]
     pub fn streams(&self) -> usize {
         self.streams.len()
     }
@@ -192,7 +187,6 @@ impl Nemesis {
     }
 
     /// The operations that heal everything before the final phase.
-    #[must_use]
     pub fn last_acts(&self) -> Vec<Act> {
         self.streams.iter().flatten().map(|mode| mode.fault.end()).collect()
     }
@@ -201,15 +195,10 @@ impl Nemesis {
 impl Fault {
     fn begin(self, count: usize, rng: &mut ChaCha8Rng) -> Act {
         let turn = Turn::Begins(self);
-        if self == Self::Partition {
-            let partition = Partition::draw(rng);
+        if self.cuts() {
+            let partition = if self == Self::OneWay { Partition::draw_one_way(rng) } else { Partition::draw(rng) };
             let wanted = Value::keyword(partition.name());
             return Act { turn, wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
-        }
-        if self == Self::OneWay {
-            let cut = OneWay::draw(rng);
-            let wanted = Value::keyword(cut.name());
-            return Act { turn, wanted, effect: Effect::Cut(cut.grudges(count, rng)) };
         }
         let target = Target::draw(rng);
         let victims = target.victims(count, rng);
@@ -236,7 +225,6 @@ impl Fault {
 }
 
 /// The value of a partition in the history: each node with the senders that it refuses.
-#[must_use]
 pub fn isolated(grudges: &[Vec<usize>], nodes: &[String]) -> Value {
     let name = |index: usize| Value::Str(nodes[index].as_str().into());
     let refused = |senders: &Vec<usize>| Value::Set(senders.iter().map(|&sender| name(sender)).collect());

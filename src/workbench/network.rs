@@ -34,6 +34,7 @@ pub use line::{Array, BadLine, Lines};
 
 /// A message in flight.
 #[derive(Debug, Clone)]
+#[cfg_attr(test, derive(Default))]
 pub struct Message {
     /// Global number, from 0, in the order of sending.
     pub id: u64,
@@ -45,6 +46,8 @@ pub struct Message {
     pub body: Rc<str>,
     /// The long list of integers in it, if there is one.
     pub array: Option<Array>,
+    /// The client that receives it, if a client does.
+    pub client: Option<usize>,
     deadline: Time,
     from: Option<usize>,
     slot: Option<Slot>,
@@ -111,27 +114,11 @@ pub struct Unread {
 
 impl Unread {
     /// What happened, in a sentence.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let Self { node, lines, first } = self;
         let lines = if *lines == 1 { "on one line".to_owned() } else { format!("on {lines} lines") };
         format!("Node {node} printed more after a message, {lines}; nobody reads it. The first: {first}")
     }
-}
-
-/// A message that the network accepted from a node.
-#[derive(Debug)]
-pub struct Accepted {
-    /// The client that receives it, if a client does.
-    pub client: Option<usize>,
-    /// The sender, as the message names it.
-    pub src: Rc<str>,
-    /// The receiver.
-    pub dest: Rc<str>,
-    /// The text of a JSON object.
-    pub body: Rc<str>,
-    /// The long list of integers in it, if there is one.
-    pub array: Option<Array>,
 }
 
 /// How many of the lines after a bad line are kept, and how many bytes of each.
@@ -199,7 +186,6 @@ pub struct Network {
 
 impl Network {
     /// A network without participants; `rng` makes its random choices.
-    #[must_use]
     pub fn new(conditions: Conditions, rng: ChaCha8Rng) -> Self {
         Self {
             conditions,
@@ -254,17 +240,13 @@ impl Network {
     }
 
     /// The name of a receiver.
-    #[must_use]
     pub fn name(&self, receiver: usize) -> &Rc<str> {
         &self.receivers[receiver].name
     }
 
-    /// Takes a line that `node` printed, without its line end; `None` if the node is muted and the line is ignored.
-    ///
-    /// # Errors
-    ///
-    /// The line mutes the node. Returned once.
-    pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<Accepted>, &Muted> {
+    /// Takes a line that `node` printed, without its line end; `None` if the node is muted and the line is ignored. The
+    /// error is returned once, for the line that mutes the node.
+    pub fn accept(&mut self, node: usize, line: &[u8], now: Time) -> Result<Option<Message>, &Muted> {
         if let Some(trace) = &mut self.receivers[node].muted {
             trace.keep(line);
             let id = self.next_id;
@@ -304,23 +286,12 @@ impl Network {
         }
     }
 
-    /// Sends a message; `body` is the text of a JSON object (protocol §6.2).
-    ///
-    /// # Errors
-    ///
-    /// When either end is not registered.
-    pub fn send(&mut self, src: &str, dest: &str, body: &str, now: Time) -> Result<Accepted, BadLine> {
+    /// Sends a message between registered participants; `body` is the text of a JSON object (protocol §6.2).
+    pub fn send(&mut self, src: &str, dest: &str, body: &str, now: Time) -> Result<Message, BadLine> {
         self.pass(src, dest, body, None, now)
     }
 
-    fn pass(
-        &mut self,
-        src: &str,
-        dest: &str,
-        body: &str,
-        array: Option<Array>,
-        now: Time,
-    ) -> Result<Accepted, BadLine> {
+    fn pass(&mut self, src: &str, dest: &str, body: &str, array: Option<Array>, now: Time) -> Result<Message, BadLine> {
         let Some((dest, to)) = self.places.get_key_value(dest) else {
             return Err(BadLine::UnknownDest(quote(dest)));
         };
@@ -335,7 +306,10 @@ impl Network {
         let client = touches_client(&src, &dest);
         let deadline = if client { now } else { now + self.conditions.latency.draw(&mut self.rng) };
         let (id, body): (_, Rc<str>) = (self.next_id, body.into());
-        let to_end = if let Place::Receiver(index) = to { End::Receiver(index) } else { End::Clients };
+        let (to_end, addressee) = match to {
+            Place::Receiver(index) => (End::Receiver(index), None),
+            Place::Client(number) => (End::Clients, Some(number)),
+        };
         let ends = [from.map_or(End::Clients, End::Receiver), to_end];
         let passage = || Passage {
             id,
@@ -348,15 +322,8 @@ impl Network {
             twice: false,
         };
         let slot = self.journal.as_mut().and_then(|journal| journal.sent(ends, client, passage));
-        let addressee = if let Place::Client(number) = to { Some(number) } else { None };
-        let accepted = Accepted {
-            client: addressee,
-            src: Rc::clone(&src),
-            dest: Rc::clone(&dest),
-            body: Rc::clone(&body),
-            array: array.clone(),
-        };
-        let message = Message { id, src, dest, body, array, deadline, from, slot };
+        let message = Message { id, src, dest, body, array, client: addressee, deadline, from, slot };
+        let sent = message.clone();
         self.next_id += 1;
         self.counts.sent(client);
         if self.log_send {
@@ -364,7 +331,7 @@ impl Network {
         }
         if !client && self.happens(self.conditions.loss) {
             self.settle(slot, now, Fate::Lost);
-            return Ok(accepted);
+            return Ok(sent);
         }
         match to {
             Place::Client(number) => self.mail[number].push_back(message),
@@ -379,7 +346,7 @@ impl Network {
                 self.note_dropped(index, now, Fate::Refused);
             }
         }
-        Ok(accepted)
+        Ok(sent)
     }
 
     /// The next message for `receiver` and when it was due, if that is by `now`.
@@ -392,7 +359,6 @@ impl Network {
     }
 
     /// When [`Network::take`] next has something for `receiver`.
-    #[must_use]
     pub fn due(&self, receiver: usize) -> Option<Time> {
         self.receivers[receiver].inbox.due()
     }
@@ -417,7 +383,6 @@ impl Network {
     }
 
     /// The counts so far.
-    #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -457,7 +422,6 @@ impl Network {
     }
 
     /// The muted nodes, in the order in which they were muted.
-    #[must_use]
     pub fn muted(&self) -> &[Muted] {
         &self.muted
     }
@@ -472,14 +436,12 @@ impl Network {
     }
 
     /// Why a node is muted at present, if it is.
-    #[must_use]
     pub fn muted_now(&self, node: usize) -> Option<&Muted> {
         let Receiver { name, muted, .. } = &self.receivers[node];
         self.muted.iter().rev().find(|why| muted.is_some() && why.node == *name)
     }
 
     /// The nodes that printed more after a message, in the order of the first occurrence.
-    #[must_use]
     pub fn unread(&self) -> &[Unread] {
         &self.unread
     }
@@ -502,8 +464,7 @@ impl Network {
     }
 
     fn was_client(&self, name: &str) -> bool {
-        let number = name.strip_prefix('c').and_then(|digits| digits.parse::<usize>().ok());
-        number.is_some_and(|number| number < self.mail.len() && name == client_name(number))
+        client_number(name).is_some_and(|number| number < self.mail.len() && name == client_name(number))
     }
 }
 
@@ -517,7 +478,6 @@ fn unheard(line: &[u8], id: u64, now: Time) -> Option<Passage> {
 }
 
 /// The id of a client.
-#[must_use]
 pub fn client_name(number: usize) -> String {
     format!("c{number}")
 }

@@ -1,5 +1,6 @@
 //! Quotes untrusted text: on one line, in visible characters, and of limited length.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// The maximum length of a quote in characters: enough for a message of Maelstrom's workloads without long lists.
@@ -18,6 +19,16 @@ pub fn quote(text: &str) -> String {
         if is_visible(c) { quote.push(c) } else { quote.extend(c.escape_default()) }
     }
     quote
+}
+
+/// A word as a POSIX shell reads it back.
+#[must_use]
+pub fn shell_word(word: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=+@%".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', r"'\''")))
 }
 
 /// A text cut to `most` characters, with an ellipsis if any were cut.
@@ -49,9 +60,20 @@ mod tests {
     }
 
     #[test]
+    fn words_are_read_back_by_a_shell_as_they_were() {
+        let words = ["--loss", "a b", "", "it's", "$HOME", "`id`", "\"\\", "*", "\n", "é", "~", "#", "n0,n1", "a=b"];
+        let line: Vec<_> = words.map(shell_word).to_vec();
+        let mut shell = std::process::Command::new("/bin/sh");
+        let printed = shell.args(["-c", &format!("printf '%s|' {}", line.join(" "))]).output().expect("a shell");
+        assert_eq!(String::from_utf8_lossy(&printed.stdout), words.map(|word| format!("{word}|")).concat());
+        assert_eq!(shell_word("./bin/my-node_2.py"), "./bin/my-node_2.py");
+    }
+
+    #[test]
     fn a_long_text_is_cut_between_characters_and_followed_by_its_length() {
         assert_eq!(quote(&"é".repeat(MAX_QUOTE)), "é".repeat(MAX_QUOTE));
-        let cut = quote(&"é".repeat(MAX_QUOTE + 1));
-        assert_eq!(cut, format!("{}… ({} bytes in all)", "é".repeat(MAX_QUOTE), 2 * MAX_QUOTE + 2));
+        let long = quote(&"é".repeat(MAX_QUOTE + 1));
+        assert_eq!(long, format!("{}… ({} bytes in all)", "é".repeat(MAX_QUOTE), 2 * MAX_QUOTE + 2));
+        assert_eq!((&*cut("ééé", 2), &*cut("éé", 2)), ("éé…", "éé"));
     }
 }

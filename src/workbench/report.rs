@@ -5,73 +5,39 @@
 
 pub mod challenges;
 pub mod escape;
-#[cfg(feature = "workbench")]
 mod faults;
 #[cfg(feature = "workbench")]
 pub mod finish;
-#[cfg(feature = "workbench")]
-mod index;
-#[cfg(feature = "workbench")]
 pub mod junit;
 pub mod metrics;
-#[cfg(feature = "workbench")]
 mod operations;
-#[cfg(feature = "workbench")]
 mod page;
 #[cfg(test)]
 mod recorded_runs;
 pub mod results;
-#[cfg(feature = "workbench")]
-mod setting;
 #[cfg(feature = "workbench")]
 pub mod store;
 pub mod summary;
 pub mod violations;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::history::History;
-use crate::workbench::network::{Counts, Journal};
 use crate::workbench::report::results::Results;
-#[cfg(feature = "workbench")]
-use crate::workbench::report::store::Store;
-use crate::workbench::test::{TestConfig, Throughput};
-#[cfg(feature = "workbench")]
-use faults::faults;
-#[cfg(feature = "workbench")]
-use index::Row;
-#[cfg(feature = "workbench")]
-use operations::Operations;
+use crate::workbench::test::{Outcome, TestConfig};
 
 /// A finished run, as the page shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
-    /// The operations of clients and nemesis.
-    pub history: &'a History,
-    /// The messages.
-    pub journal: &'a Journal,
-    /// Counts of the messages.
-    pub counts: &'a Counts,
+    /// What happened.
+    pub outcome: &'a Outcome,
     /// The results; `None` if there is no verdict.
     pub results: Option<&'a Results>,
     /// The configuration.
-    pub options: &'a TestConfig,
-    /// How many of the requested operations the main phase began.
-    pub throughput: &'a Throughput,
+    pub config: &'a TestConfig,
     /// The verdict, in which `--strict` counts.
     pub verdict: Option<Verdict>,
     /// Notes beside the verdict: nodes that crashed or were muted, explanations of violations.
     pub remarks: &'a [String],
 }
 
-/// Writes the page of a run, and its row in the list of all runs.
-#[cfg(feature = "workbench")]
-pub fn write(run: &Run<'_>, store: &mut Store) {
-    let operations = Operations::of(run.history);
-    let faults = faults(run.history);
-    store.write("report.html", |file| page::write(run, &operations, &faults, file));
-    store.write(index::ROW, |file| Ok(serde_json::to_writer(file, &Row::of(run))?));
-    store.update_index();
-}
-
-#[cfg(all(test, feature = "workbench"))]
+#[cfg(test)]
 mod tests;

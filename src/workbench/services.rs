@@ -82,6 +82,3 @@ impl Services {
         reply
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,7 +2,7 @@
 //!
 //! Each scenario prints as the command line of `gloomers test` that reproduces it. The report has the failures, each
 //! shrunk to a smaller scenario that still fails, and the worst of the valid ones. It depends only on the seeds, not on
-//! the number of threads.
+//! the number of threads. A swarm of programs runs one simulator on each core.
 
 mod case;
 mod discount;
@@ -13,7 +13,10 @@ mod scenario;
 mod shrink;
 mod workers;
 
-use crate::workbench::cluster::simulated::SimulatedCluster;
+use std::ops::RangeInclusive;
+
+use crate::workbench::cluster::Cluster;
+use crate::workbench::nemesis::Fault;
 use crate::workbench::workload::WorkloadKind;
 
 pub(in crate::workbench) use case::print_command_on_panic;
@@ -24,8 +27,14 @@ pub use scenario::Scenario;
 /// The maximum number of failures that are shrunk.
 pub const MAX_SHRUNK: usize = 3;
 
+/// A cluster is not shrunk below this, unless fewer nodes were asked for.
+const LEAST_NODES: usize = 2;
+
 /// Creates the nodes of a scenario from their number, the seed and their arguments.
-pub type NodeFactory<'a> = dyn Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync + 'a;
+pub type NodeFactory<'a, C> = dyn Fn(usize, u64, &[String]) -> Result<C, String> + Sync + 'a;
+
+/// Whether a swarm is to end before all is done.
+pub type IsOver<'a> = dyn Fn() -> bool + Sync + 'a;
 
 /// The parameters of a swarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +49,12 @@ pub struct Swarm {
     pub jobs: usize,
     /// The length of the main phase in seconds; `None` to draw one for each seed.
     pub time_limit: Option<u64>,
+    /// How many nodes a cluster may have; `None` for what suits the workload.
+    pub nodes: Option<RangeInclusive<usize>>,
+    /// The faults that may be drawn; `None` for all that suit the workload.
+    pub faults: Option<Vec<Fault>>,
+    /// The nodes' executable; `None` for the built-in node.
+    pub bin: Option<String>,
     /// Arguments for the nodes.
     pub arguments: Vec<String>,
 }
@@ -48,30 +63,38 @@ impl Swarm {
     /// The scenario of a seed.
     #[must_use]
     pub fn scenario(&self, seed: u64) -> Scenario {
-        let drawn = draw::scenario(self.workload, seed);
-        let time_limit_s = self.time_limit.unwrap_or(drawn.time_limit_s);
-        Scenario { time_limit_s, arguments: self.arguments.clone(), ..drawn }
+        let mut scenario = draw::scenario(self.workload, seed);
+        if let Some(nodes) = &self.nodes {
+            scenario.nodes = nodes.start() + scenario.nodes % (nodes.end() - nodes.start() + 1);
+        }
+        if let Some(faults) = &self.faults {
+            scenario.faults.retain(|fault| faults.contains(fault));
+        }
+        scenario.time_limit_s = self.time_limit.unwrap_or(scenario.time_limit_s);
+        Scenario { bin: self.bin.clone(), arguments: self.arguments.clone(), ..scenario }
     }
 
-    /// Runs every seed, or those that have begun when `is_over` becomes true. Calls `on_outcome` for each that is done,
+    /// Runs every seed, or as many as are done when `is_over` becomes true. Calls `on_outcome` for each that is done,
     /// in any order.
-    pub fn run(
+    pub fn run<C: Cluster>(
         &self,
-        nodes: &NodeFactory<'_>,
+        nodes: &NodeFactory<'_, C>,
         on_outcome: &(dyn Fn(&CaseOutcome) + Sync),
-        is_over: &(dyn Fn() -> bool + Sync),
+        is_over: &IsOver<'_>,
     ) -> SwarmReport {
         let seeds: Vec<u64> = (0..self.seeds).map(|more| self.first_seed.wrapping_add(more)).collect();
         let outcomes = workers::parallel_map(self.jobs, &seeds, is_over, |seed| {
             let scenario = self.scenario(*seed);
-            let outcome = run_case(&scenario, nodes);
+            let outcome = run_case(&scenario, nodes, is_over)?;
             on_outcome(&outcome);
-            (scenario, outcome)
+            Some((scenario, outcome))
         });
         let mut report = SwarmReport::of(self, outcomes);
         let first = report.failures.len().min(MAX_SHRUNK);
         let shrunk = workers::parallel_map(self.jobs, &report.failures[..first], is_over, |failing| {
-            shrink::shrink(&failing.scenario, &failing.failure, |scenario| run_case(scenario, nodes).failure)
+            let least_nodes = self.nodes.as_ref().map_or(LEAST_NODES, |nodes| *nodes.start());
+            let run = |scenario: &Scenario| run_case(scenario, nodes, is_over)?.failure;
+            Some(shrink::shrink(&failing.scenario, &failing.failure, least_nodes, run, is_over))
         });
         for (failing, shrunk) in report.failures.iter_mut().zip(shrunk) {
             failing.shrunk = Some(shrunk);

@@ -17,10 +17,10 @@ use chacha20::ChaCha8Rng;
 use crate::time::Duration;
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 use crate::workbench::generator::{MainPhase, Step};
-use crate::workbench::history::Op;
+use crate::workbench::history::{History, Op};
 use crate::workbench::nemesis::Nemesis;
 use crate::workbench::network::jitter::{Delays, stream};
-use crate::workbench::network::{Counts, Journal, Muted, Network, Unread};
+use crate::workbench::network::{Counts, Delivery, Journal, Muted, Network, Unread};
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::{ClientReply, Request, Schema, Silence};
 use crate::workbench::workload::{Last, Workload};
@@ -38,7 +38,7 @@ pub use throughput::Throughput;
 /// The pause between the last heal and the final operations.
 const RECOVERY: Duration = Duration::from_secs(10);
 /// How often to look for nodes that have died before they answered `init`.
-const GLANCE: Duration = Duration::from_millis(100);
+const STATUS_INTERVAL: Duration = Duration::from_millis(100);
 /// How soon to ask the workload again when no free thread may perform any operation.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
 
@@ -105,35 +105,50 @@ pub struct Crash {
 }
 
 /// A test that ran, to its end or until it was cut short.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Outcome {
     /// What cut it short after its first operation; faults may be active and the final operations missing.
     pub cut_short: Option<TestError>,
     /// The operations of clients and nemesis.
-    pub history: Vec<Op>,
+    pub history: History,
     /// Message counts.
     pub counts: Counts,
-    /// Nodes whose output was discarded, and why.
+    /// Nodes found dead at the end: if any, there is a history but no verdict, and the status is 255.
+    pub crashes: Vec<Crash>,
+    /// The messages, up to the journal's bounds.
+    pub journal: Journal,
+    /// What else was recorded.
+    pub extended: Extended,
+}
+
+/// What a test records beyond Maelstrom's results; `:gloomers` in the results.
+#[derive(Debug, Clone, Default)]
+pub struct Extended {
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// Whether time was virtual.
+    pub virtual_time: bool,
+    /// How messages reached nodes.
+    pub delivery: Delivery,
+    /// How many of the requested operations the main phase began.
+    pub throughput: Throughput,
+    /// How late the workbench delivered messages, which is due to the machine and not to the nodes.
+    pub lateness: Lateness,
+    /// Nodes whose output was ignored from a malformed line on.
     pub muted: Vec<Muted>,
     /// Nodes that printed more after a message on the same line, which was ignored.
     pub unread: Vec<Unread>,
-    /// Why operations did not succeed.
+    /// Errors of operations, by operation and reason.
     pub errors: OperationErrors,
-    /// Nodes whose last read of seq-kv was stale.
+    /// Nodes whose last read of seq-kv returned an old state.
     pub outdated: Vec<Outdated>,
-    /// Nodes found dead at the end: if any, there is a history but no verdict, and the status is 255.
-    pub crashes: Vec<Crash>,
-    /// Remarks of the cluster for people.
-    pub remarks: Vec<String>,
-    /// Delays of deliveries beyond the simulated latency.
-    pub lateness: Lateness,
-    /// How many of the requested operations the main phase began.
-    pub throughput: Throughput,
-    /// Whether all replicas were equal at the end, if they were compared.
+    /// Whether all replicas were equal at the end; `None` if they were not compared.
     pub convergence: Option<Convergence>,
-    /// The messages, up to the journal's bounds.
-    pub journal: Journal,
+    /// Why the test ended early.
+    pub cut_short: Option<String>,
+    /// Further notes for people, a line each.
+    pub remarks: Vec<String>,
 }
 
 /// Why a test did not run to its end; the status is 255.
@@ -167,31 +182,18 @@ pub enum TestError {
 }
 
 /// Runs one test to its end. Starts the nodes; after a failure, the owner of the cluster ends those that still run.
-///
-/// # Errors
-///
-/// When the test cannot be run to its end.
-pub fn run<C: Cluster>(
-    config: &TestConfig,
-    workload: &mut dyn Workload,
-    cluster: &mut C,
-    watch: &mut dyn Watch,
-) -> Result<Outcome, TestError> {
-    let mut outcome = run_as_far_as_possible(config, workload, cluster, watch)?;
+pub fn run<C: Cluster>(config: &TestConfig, cluster: &mut C, watch: &mut dyn Watch) -> Result<Outcome, TestError> {
+    let mut outcome = run_as_far_as_possible(config, cluster, watch)?;
     outcome.cut_short.take().map_or(Ok(outcome), Err)
 }
 
 /// As [`run`], but a test that is cut short after its first operation has an outcome, too.
-///
-/// # Errors
-///
-/// When the test cannot begin.
 pub fn run_as_far_as_possible<C: Cluster>(
     config: &TestConfig,
-    workload: &mut dyn Workload,
     cluster: &mut C,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, TestError> {
+    let mut workload = config.workload.begin(&config.terms());
     workload.fits(config.nodes.len(), config.concurrency).map_err(TestError::Unfit)?;
     let mut network = Network::new(config.conditions(), stream(config.seed, 0));
     let delays = |number| Delays::new(config.jitter, config.seed, number);
@@ -211,21 +213,22 @@ pub fn run_as_far_as_possible<C: Cluster>(
     test.start()?;
     test.set_up()?;
     let mut cut_short = test.main().and_then(|()| test.finish()).err();
-    if let Some(failure) = cut_short.take_if(|_| test.recorder.history.is_empty()) {
+    if let Some(failure) = cut_short.take_if(|_| test.recorder.history.ops().is_empty()) {
         return Err(failure);
     }
-    let mut outcome = test.close();
-    outcome.cut_short = cut_short;
+    let mut outcome = test.close(cut_short);
     if config.virtual_time && outcome.crashes.is_empty() && outcome.cut_short.is_none() {
-        outcome.convergence = test.compare(&outcome.history);
+        outcome.extended.convergence = test.compare(outcome.history.ops());
     }
-    test.end();
+    for node in 0..config.nodes.len() {
+        cluster.kill(node);
+    }
     Ok(outcome)
 }
 
 struct Test<'a, C: Cluster> {
     config: &'a TestConfig,
-    workload: &'a mut dyn Workload,
+    workload: Box<dyn Workload>,
     router: Router<'a, C>,
     recorder: Recorder,
     workers: Workers,
@@ -246,8 +249,8 @@ impl<C: Cluster> Test<'_, C> {
         }
         let mut ready = vec![false; self.config.nodes.len()];
         while ready.contains(&false) {
-            let glance = self.router.cluster.now() + GLANCE;
-            self.router.turn(Some(glance))?;
+            let next_look = self.router.cluster.now() + STATUS_INTERVAL;
+            self.router.turn(Some(next_look))?;
             while let Some((node, client, answer)) = self.router.next_answer() {
                 self.router.close_client(client);
                 if let Some(what) = self.init_fault(node, answer) {
@@ -326,7 +329,8 @@ impl<C: Cluster> Test<'_, C> {
             (true, true) => "; if it only needs longer, say --init-timeout SECONDS",
             (false, _) => "",
         };
-        Some(reason.of_request("init") + hint)
+        let held_up = self.router.cluster.held_up(node).map(|what| format!("; {what}"));
+        Some(reason.of_request("init") + held_up.as_deref().unwrap_or(hint))
     }
 
     fn main(&mut self) -> Result<(), TestError> {
@@ -334,7 +338,7 @@ impl<C: Cluster> Test<'_, C> {
         let nemesis = (self.nemesis.streams(), self.config.nemesis_interval);
         let mut phase = MainPhase::new(self.config.rate, nemesis, self.config.time_limit, self.router.cluster.now());
         loop {
-            self.complete()?;
+            self.handle_replies()?;
             let now = self.router.cluster.now();
             self.throughput.lasted = phase.began().map_or(Duration::ZERO, |began| now.since(began));
             let step = phase.next(now, &self.workers.threads, self.restart.is_over(), &mut self.rng);
@@ -344,7 +348,7 @@ impl<C: Cluster> Test<'_, C> {
                     if let Some((thread, invocation)) = next {
                         self.throughput.on_begin(phase.client_due(), phase.began(), now);
                         phase.dispatched(step, now, &mut self.rng);
-                        self.workers.begin(thread, invocation, self.workload, &mut self.router, &mut self.recorder);
+                        self.begin(thread, invocation);
                     } else {
                         self.router.turn(Some(now + ASK_AGAIN))?;
                         self.throughput.on_busy(now, self.router.cluster.now());
@@ -383,12 +387,10 @@ impl<C: Cluster> Test<'_, C> {
         self.router.watch.on_phase(Phase::Final);
         let began = self.router.cluster.now();
         loop {
-            self.complete()?;
+            self.handle_replies()?;
             let elapsed = self.router.cluster.now().since(began);
             match self.workload.next_last(&self.workers.threads, elapsed, &mut self.rng) {
-                Last::Begin(thread, invocation) => {
-                    self.workers.begin(thread, invocation, self.workload, &mut self.router, &mut self.recorder);
-                }
+                Last::Begin(thread, invocation) => self.begin(thread, invocation),
                 Last::Wait(until) => self.router.turn(until.map(|until| began + until))?,
                 Last::Over => break,
             }
@@ -406,7 +408,7 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// Finds dead nodes and closes the history. Nothing that happens afterwards is recorded or counted.
-    fn close(&mut self) -> Outcome {
+    fn close(&mut self, cut_short: Option<TestError>) -> Outcome {
         self.router.watch.on_phase(Phase::Ending);
         let mut crashes = Vec::new();
         for (node, name) in self.config.nodes.iter().enumerate() {
@@ -423,39 +425,36 @@ impl<C: Cluster> Test<'_, C> {
         remarks.extend(self.router.network.traces());
         self.router.network.log(false, false);
         self.recorder.closed = true;
-        Outcome {
-            cut_short: None,
-            history: std::mem::take(&mut self.recorder.history),
-            counts: self.router.network.counts(),
+        let stale = self.router.services.stale_reads();
+        let outdated = stale.map(|(node, read)| Outdated::of(node, read, self.recorder.zero)).collect();
+        let extended = Extended {
+            seed: self.config.seed,
+            virtual_time: self.config.virtual_time,
+            delivery: self.config.delivery,
+            throughput: self.throughput.clone(),
+            lateness: self.router.lateness.clone(),
             muted: self.router.network.muted().to_vec(),
             unread: self.router.network.unread().to_vec(),
             errors: std::mem::take(&mut self.recorder.errors),
-            outdated: self.outdated(),
-            crashes,
-            remarks,
-            lateness: self.router.lateness.clone(),
-            throughput: self.throughput.clone(),
+            outdated,
             convergence: None,
+            cut_short: cut_short.as_ref().map(ToString::to_string),
+            remarks,
+        };
+        Outcome {
+            cut_short,
+            history: std::mem::take(&mut self.recorder.history),
+            counts: self.router.network.counts(),
+            crashes,
             journal: self.router.network.take_journal(self.recorder.zero),
-        }
-    }
-
-    fn outdated(&self) -> Vec<Outdated> {
-        let stale = self.router.services.stale_reads();
-        stale.map(|(node, read)| Outdated::of(node, read, self.recorder.zero)).collect()
-    }
-
-    /// Ends all nodes.
-    fn end(self) {
-        for node in 0..self.config.nodes.len() {
-            self.router.cluster.kill(node);
+            extended,
         }
     }
 
     /// Waits for the outstanding operations of clients and nemesis.
     fn drain(&mut self) -> Result<(), TestError> {
         loop {
-            self.complete()?;
+            self.handle_replies()?;
             if self.workers.threads.all_free() && self.restart.is_over() {
                 return Ok(());
             }
@@ -463,12 +462,12 @@ impl<C: Cluster> Test<'_, C> {
         }
     }
 
-    fn complete(&mut self) -> Result<(), TestError> {
+    fn handle_replies(&mut self) -> Result<(), TestError> {
         while let Some((thread, client, answer)) = self.router.next_answer() {
             if self.restart.awaits(client) {
                 self.on_restarted(client, answer)?;
             } else {
-                self.workers.answered(thread, answer, self.workload, &mut self.router, &mut self.recorder);
+                self.on_reply(thread, answer);
             }
         }
         Ok(())

@@ -1,20 +1,22 @@
 //! Workloads: the operations of clients, and what they send for them, a module each (protocol §2.4, §2.6, §10).
 
+mod add_and_read;
 mod broadcast;
 pub mod client;
 mod convergence_probe;
 mod counter;
+mod descriptor;
 mod echo;
 mod g_set;
 mod kafka;
 mod lin_kv;
 mod micro_ops;
+pub mod shape;
 pub mod topology;
 mod txn;
 mod unique_ids;
 
 use chacha20::ChaCha8Rng;
-use rand::seq::SliceRandom as _;
 
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
@@ -24,6 +26,7 @@ use crate::workbench::workload::client::{ErrorPolicy, Request};
 use topology::Topology;
 
 pub use convergence_probe::ConvergenceProbe;
+pub use descriptor::{Agreement, Descriptor, Loss, SwarmRules, WorkloadKind};
 
 /// An operation for a client thread to perform.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,21 +122,6 @@ pub trait Workload {
     }
 }
 
-/// One operation for each thread, in random order and all at once: the final phase of most workloads.
-#[derive(Debug, Default)]
-struct EachOnce(Option<Vec<usize>>);
-
-impl EachOnce {
-    fn next(&mut self, threads: &Threads, rng: &mut ChaCha8Rng, invocation: Invocation) -> Last {
-        let left = self.0.get_or_insert_with(|| {
-            let mut all: Vec<usize> = (0..threads.count()).collect();
-            all.shuffle(rng);
-            all
-        });
-        left.pop().map_or(Last::Over, |thread| Last::Begin(thread, invocation))
-    }
-}
-
 /// The options that matter to workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
@@ -147,122 +135,6 @@ pub struct Terms {
     pub max_txn_length: u64,
     /// The number of writes after which a key is retired.
     pub max_writes_per_key: u64,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self {
-            topology: Topology::Grid,
-            latency: Duration::ZERO,
-            key_count: 10,
-            max_txn_length: 4,
-            max_writes_per_key: 16,
-        }
-    }
-}
-
-/// The names of the workloads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WorkloadKind {
-    /// Challenge 1.
-    Echo,
-    /// Challenge 2.
-    UniqueIds,
-    /// Challenge 3.
-    Broadcast,
-    /// A set that only grows.
-    GSet,
-    /// Challenge 4: a counter that only grows.
-    GCounter,
-    /// A counter.
-    PnCounter,
-    /// Challenge 5: logs.
-    Kafka,
-    /// Registers with compare-and-set.
-    LinKv,
-    /// Transactions on lists.
-    TxnListAppend,
-    /// Challenge 6: transactions on registers.
-    TxnRwRegister,
-}
-
-impl WorkloadKind {
-    /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Broadcast,
-        Self::Echo,
-        Self::GCounter,
-        Self::GSet,
-        Self::Kafka,
-        Self::LinKv,
-        Self::PnCounter,
-        Self::TxnListAppend,
-        Self::TxnRwRegister,
-        Self::UniqueIds,
-    ];
-
-    /// The workload of this name.
-    ///
-    /// # Errors
-    /// There is none; the text, in Maelstrom's words, names those that exist.
-    pub(crate) fn named(name: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
-            let known = Self::ALL.map(Self::name).join(", ");
-            format!("Failed to validate \"--workload {name}\": Must be one of {known}")
-        })
-    }
-
-    /// The name on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Echo => "echo",
-            Self::UniqueIds => "unique-ids",
-            Self::Broadcast => "broadcast",
-            Self::GSet => "g-set",
-            Self::GCounter => "g-counter",
-            Self::PnCounter => "pn-counter",
-            Self::Kafka => "kafka",
-            Self::LinKv => "lin-kv",
-            Self::TxnListAppend => "txn-list-append",
-            Self::TxnRwRegister => "txn-rw-register",
-        }
-    }
-
-    /// What its nodes do, in a few words.
-    #[must_use]
-    pub(crate) fn about(self) -> &'static str {
-        match self {
-            Self::Echo => "challenge 1: says everything again",
-            Self::UniqueIds => "challenge 2: ids of which no two are alike",
-            Self::Broadcast => "challenge 3: values that every node comes to know",
-            Self::GSet => "a set that only grows",
-            Self::GCounter => "challenge 4: a counter that only grows",
-            Self::PnCounter => "a counter that grows and shrinks",
-            Self::Kafka => "challenge 5: logs that are appended to and polled",
-            Self::LinKv => "linearizable registers with compare-and-set; needs a --concurrency of 2n, 4n, ...",
-            Self::TxnListAppend => "transactions that append to lists and read them",
-            Self::TxnRwRegister => "challenge 6: transactions that write registers and read them",
-        }
-    }
-
-    /// A new workload of this kind.
-    #[must_use]
-    pub(crate) fn begin(self, terms: &Terms) -> Box<dyn Workload> {
-        match self {
-            Self::Echo => Box::new(echo::Echo),
-            Self::UniqueIds => Box::new(unique_ids::UniqueIds),
-            Self::Broadcast => Box::new(broadcast::Broadcast::new(terms.topology)),
-            Self::GSet => Box::new(g_set::GSet::default()),
-            Self::GCounter => Box::new(counter::Counter::growing()),
-            Self::PnCounter => Box::new(counter::Counter::default()),
-            Self::Kafka => Box::new(kafka::Kafka::new(terms)),
-            Self::LinKv => Box::new(lin_kv::LinKv::new(terms)),
-            Self::TxnListAppend => Box::new(txn::Txn::new(txn::Write::Append, terms)),
-            Self::TxnRwRegister => Box::new(txn::Txn::new(txn::Write::Register, terms)),
-        }
-    }
 }
 
 /// The value of a field of a reply that satisfies its schema; nil stands for `null`.

@@ -1,16 +1,15 @@
-//! The allocator of a test that counts what its own thread allocates, so that tests may run side by side.
+//! An allocator that counts allocations by thread, so that tests may run in parallel.
 
 #![expect(unsafe_code, reason = "a global allocator has no safe form")]
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    /// How often this thread has allocated.
+    /// The number of allocations of this thread.
     static COUNT: Cell<u64> = const { Cell::new(0) };
-    /// Bytes that it has allocated and not freed. What came from other threads and was freed here may make it less than
-    /// nothing.
+    /// Bytes that it has allocated and not freed; wraps below zero if it frees allocations of other threads.
     static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -18,17 +17,17 @@ struct Counting;
 
 impl Counting {
     fn count(allocations: u64, more: usize, less: usize) {
-        // A thread that is ending has nothing left to count with, and nobody who asks.
+        // The counters of a thread that is ending are gone.
         COUNT.try_with(|count| count.set(count.get() + allocations)).ok();
         HELD.try_with(|held| held.set(held.get().wrapping_add(more).wrapping_sub(less))).ok();
     }
 }
 
-// SAFETY: everything is the system allocator's doing; counting does not allocate.
+// SAFETY: all calls are forwarded to the system allocator; counting does not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::count(1, layout.size(), 0);
-        // SAFETY: the caller's promises are the callee's demands.
+        // SAFETY: the caller upholds the same contract.
         unsafe { System.alloc(layout) }
     }
 
@@ -54,19 +53,19 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often this thread has allocated so far.
+/// The number of allocations of this thread so far.
 pub(crate) fn so_far() -> u64 {
     COUNT.get()
 }
 
-/// How often something allocates.
+/// The number of allocations of a closure.
 pub(crate) fn allocations(of: impl FnOnce()) -> u64 {
     let before = so_far();
     of();
     so_far() - before
 }
 
-/// Bytes that go with a value.
+/// The number of bytes that dropping a value frees.
 pub(crate) fn size_of<T>(value: T) -> usize {
     let before = HELD.get();
     drop(value);

@@ -1,6 +1,6 @@
-//! A node without a process: an engine that is driven by hand, a line and an instant at a time.
+//! A node without a process: an engine that a test drives directly.
 
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::fmt;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
 use gossip_gloomers::wire::PADDING;
 
-/// Microseconds since the epoch when tests begin.
+/// The wall clock at the start of tests, in microseconds since the Unix epoch.
 pub(crate) const EPOCH: u64 = 1_763_838_000_000_000;
 
-/// An engine, its time, and the buffer that a host would have.
+/// An engine, its time, and the input buffer of its host.
 pub(crate) struct BareNode<N: Node> {
     pub(crate) engine: Engine<N>,
     pub(crate) now: Time,
@@ -27,7 +27,7 @@ impl<N: Node> fmt::Debug for BareNode<N> {
 }
 
 impl<N: Node> BareNode<N> {
-    /// A node that has not heard of itself yet.
+    /// A node before `init`.
     pub(crate) fn with(options: N::Options) -> Self {
         Self::incarnation(EPOCH, 7, options)
     }
@@ -38,24 +38,24 @@ impl<N: Node> BareNode<N> {
         Self { engine, now: Time::ZERO, buffer: Vec::new() }
     }
 
-    /// Hands over whole lines, of which the last may lack its end.
+    /// Passes lines to the engine; the last may lack its newline.
     ///
     /// # Panics
-    /// The engine has changed what follows them.
+    /// The engine has changed the padding.
     pub(crate) fn feed(&mut self, lines: &[u8]) {
-        const FOLLOWS: [u8; PADDING] = [0x5a; PADDING];
+        const FILL: [u8; PADDING] = [0x5a; PADDING];
         self.buffer.clear();
         self.buffer.extend_from_slice(lines);
         if !lines.ends_with(b"\n") {
             self.buffer.push(b'\n');
         }
         let len = self.buffer.len();
-        self.buffer.extend_from_slice(&FOLLOWS);
+        self.buffer.extend_from_slice(&FILL);
         self.engine.on_lines(&mut self.buffer, len, self.now);
-        assert_eq!(self.buffer[len..], FOLLOWS, "what follows the lines is not the engine's");
+        assert_eq!(self.buffer[len..], FILL, "the padding must not change");
     }
 
-    /// Lets time go by, with a call after everything that becomes due, which does so at its own instant.
+    /// Advances the time from deadline to deadline, and calls `then` after each.
     pub(crate) fn pass(&mut self, duration: Duration, mut then: impl FnMut(&mut Self)) {
         let end = self.now + duration;
         while let Some(due) = self.engine.next_deadline().filter(|due| *due <= end) {
@@ -66,7 +66,7 @@ impl<N: Node> BareNode<N> {
         self.now = end;
     }
 
-    /// Moves on to an instant, and does what is due by then.
+    /// Advances the time in one step, and handles the deadlines up to then.
     pub(crate) fn jump(&mut self, now: Time) {
         self.now = now;
         while self.engine.next_deadline().is_some_and(|due| due <= now) {
@@ -74,7 +74,7 @@ impl<N: Node> BareNode<N> {
         }
     }
 
-    /// What the node has said and nobody has taken.
+    /// The output that has not been taken yet.
     pub(crate) fn output(&mut self) -> &mut Vec<u8> {
         self.engine.output()
     }
@@ -88,7 +88,7 @@ impl<N: Node> BareNode<N> {
     }
 }
 
-/// The line with which an incarnation begins.
+/// The `init` line of a node of a cluster.
 pub(crate) fn init(node: usize, nodes: usize) -> String {
     let ids: Vec<_> = (0..nodes).map(|node| format!("n{node}")).collect();
     let body = format!(r#"{{"type":"init","msg_id":1,"node_id":"n{node}","node_ids":{ids:?}}}"#);

@@ -1,13 +1,13 @@
-//! Many things, each within its bound, that together are beyond any.
+//! Many values, each within its bound, that together exceed a line.
 
 use gossip_gloomers::nodes::{Broadcast, Kafka, LinKv, ListAppend, Txn};
 use gossip_gloomers::wire::MAX_LINE;
 use memchr::memmem::{find, find_iter};
 
-use super::is_refusal;
+use super::is_rejection;
 use super::pair::Pair;
 
-/// Five of these are more than a line.
+/// The size of a value, of which five exceed a line.
 const LARGE: usize = 15_000_000;
 
 fn large(letter: &str) -> String {
@@ -15,13 +15,13 @@ fn large(letter: &str) -> String {
 }
 
 #[test]
-fn transactions_that_do_not_fit_into_one_batch_take_several() {
+fn transactions_that_exceed_one_batch_are_split_over_several() {
     let mut pair = Pair::<ListAppend>::new();
-    pair.is_silent = true;
+    pair.holds_responses = true;
     for key in 0..6 {
-        pair.tell(0, &format!(r#""type":"txn","txn":[["append",{key},{}]]"#, large("x")));
+        pair.send(0, &format!(r#""type":"txn","txn":[["append",{key},{}]]"#, large("x")));
     }
-    pair.let_answer();
+    pair.release();
     let replies = pair.replies();
     assert_eq!(replies.len(), 6);
     assert!(replies.iter().all(|reply| find(reply, b"\"txn_ok\"").is_some()));
@@ -32,16 +32,16 @@ fn transactions_that_do_not_fit_into_one_batch_take_several() {
 }
 
 #[test]
-fn a_list_beyond_a_line_is_not_shown_and_what_is_asked_for_beside_it_is_done() {
+fn reading_a_list_that_exceeds_a_line_fails_and_the_writes_beside_it_take_effect() {
     let mut pair = Pair::<ListAppend>::new();
     for _ in 0..5 {
         assert_eq!(pair.ask(0, &format!(r#""type":"txn","txn":[["append",1,{}]]"#, large("x"))).0, "txn_ok");
     }
     for node in [0, 1] {
         let (kind, body) = pair.ask(node, r#""type":"txn","txn":[["r",1,null]]"#);
-        assert!(is_refusal(&kind, &body), "a read leaves nothing behind: {:.300}", String::from_utf8_lossy(&body));
+        assert!(is_rejection(&kind, &body), "a rejected read has no effect: {:.300}", String::from_utf8_lossy(&body));
     }
-    // The place was taken before it was known what there is to see.
+    // The batch was created before the size of the reply was known, so the error must be indefinite.
     let (_, body) = pair.ask(1, r#""type":"txn","txn":[["append",2,7],["r",1,null]]"#);
     assert!(find(&body, b"\"code\":13,").is_some(), "{:.300}", String::from_utf8_lossy(&body));
     let (_, body) = pair.ask(0, r#""type":"txn","txn":[["r",2,null]]"#);
@@ -49,7 +49,7 @@ fn a_list_beyond_a_line_is_not_shown_and_what_is_asked_for_beside_it_is_done() {
 }
 
 #[test]
-fn a_transaction_whose_answer_no_line_holds_changes_nothing() {
+fn a_transaction_whose_reply_would_exceed_a_line_has_no_effect() {
     let mut pair = Pair::<Txn>::new();
     assert_eq!(pair.ask(0, &format!(r#""type":"txn","txn":[["w",1,{}]]"#, large("x"))).0, "txn_ok");
     let reads = |count: usize| vec![r#"["r",1,null]"#; count].join(",");
@@ -59,9 +59,9 @@ fn a_transaction_whose_answer_no_line_holds_changes_nothing() {
         format!(r#"["w",2,7],["w",3,{}],{}"#, large("y"), reads(5).replace('1', "3")),
     ] {
         let (kind, body) = pair.ask(0, &format!(r#""type":"txn","txn":[{txn}]"#));
-        assert!(is_refusal(&kind, &body), "{:.300}", String::from_utf8_lossy(&body));
+        assert!(is_rejection(&kind, &body), "{:.300}", String::from_utf8_lossy(&body));
     }
-    // What it would have overwritten itself counts with its new length.
+    // A value that the transaction itself overwrites counts with its new length.
     let over = format!(r#""type":"txn","txn":[["w",1,1],{}]"#, reads(5));
     assert_eq!(pair.ask(0, &over).0, "txn_ok");
     let (_, body) = pair.ask(0, r#""type":"txn","txn":[["r",2,null],["r",3,null]]"#);
@@ -69,7 +69,7 @@ fn a_transaction_whose_answer_no_line_holds_changes_nothing() {
 }
 
 #[test]
-fn messages_that_do_not_fit_into_one_poll_come_with_the_next() {
+fn messages_that_exceed_one_poll_are_returned_by_the_next() {
     let mut pair = Pair::<Kafka>::new();
     for number in 0..6 {
         let key = ["a", "b"][number % 2];
@@ -95,7 +95,7 @@ fn messages_that_do_not_fit_into_one_poll_come_with_the_next() {
 }
 
 #[test]
-fn a_set_beyond_a_line_is_not_shown_and_its_node_goes_on() {
+fn reading_a_set_that_exceeds_a_line_fails_and_its_node_continues() {
     let mut pair = Pair::<Broadcast>::new();
     for letter in ["a", "b", "c", "d", "e"] {
         assert_eq!(pair.ask(0, &format!(r#""type":"broadcast","message":{}"#, large(letter))).0, "broadcast_ok");
@@ -103,25 +103,25 @@ fn a_set_beyond_a_line_is_not_shown_and_its_node_goes_on() {
     pair.pass(std::time::Duration::from_secs(5));
     for node in [0, 1] {
         let (kind, body) = pair.ask(node, r#""type":"read""#);
-        assert!(is_refusal(&kind, &body) && find(&body, MAX_LINE.to_string().as_bytes()).is_some(), "{kind}");
+        assert!(is_rejection(&kind, &body) && find(&body, MAX_LINE.to_string().as_bytes()).is_some(), "{kind}");
         assert_eq!(pair.ask(node, r#""type":"topology","topology":{}"#).0, "topology_ok");
     }
 }
 
 #[test]
-fn fields_that_are_too_large_together_are_refused_before_a_service_hears_of_them() {
+fn fields_that_are_too_large_together_are_rejected_without_calling_the_service() {
     let mut pair = Pair::<LinKv>::new();
     let half = format!("\"{}\"", "x".repeat(9_000_000));
     for request in [
         format!(r#""type":"write","key":{half},"value":{half}"#),
         format!(r#""type":"cas","key":1,"from":{half},"to":{half}"#),
         format!(r#""type":"read","key":[{half},{half}]"#),
-        // Longer than any line, as it would be written.
+        // Longer than a line once it is written.
         format!(r#""type":"write","key":1,"value":[{}1]"#, "1e15,".repeat(12_000_000)),
     ] {
         let (kind, body) = pair.ask(0, &request);
         assert!(
-            is_refusal(&kind, &body) && find(&body, b"16 MiB").is_some(),
+            is_rejection(&kind, &body) && find(&body, b"16 MiB").is_some(),
             "{:.300}",
             String::from_utf8_lossy(&body)
         );

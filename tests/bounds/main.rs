@@ -1,5 +1,5 @@
-//! What is accepted can be read by every other node, and what is refused is refused for certain and leaves no trace,
-//! whatever its size: each node, with values around each bound.
+//! Values around each bound, at each node: an accepted one can be read at every other node, and a rejected one fails
+//! definitely and has no effect.
 
 #[path = "../bare_node/mod.rs"]
 mod bare_node;
@@ -15,16 +15,16 @@ use memchr::memmem::find;
 use pair::{Pair, normal};
 use proptest::prelude::*;
 
-/// What stands around a value on a line, at most.
+/// Upper bound on the size of a line without its value, in bytes.
 const ENVELOPE: usize = 300;
 
-/// The text of a value: its kind and about how many bytes, or how deep.
+/// The shape of a value, with its approximate size in bytes, or its depth.
 #[derive(Debug, Clone)]
 enum Value {
     Letters(usize),
     /// Each takes two bytes.
     Quotes(usize),
-    /// Numbers that take more bytes when they are written than they did.
+    /// Numbers that take more bytes when they are written than in the input.
     Grown(usize),
     Nested(usize),
 }
@@ -57,38 +57,40 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// The codes that say for certain that nothing was done.
-fn is_refusal(kind: &str, body: &[u8]) -> bool {
+/// Whether a reply is a definite error for a request beyond the bounds.
+fn is_rejection(kind: &str, body: &[u8]) -> bool {
     kind == "error" && [11, 12, 14].iter().any(|code| find(body, format!("\"code\":{code},").as_bytes()).is_some())
 }
 
-/// Tells a node, and looks at the other: what was accepted is there in the end, and of what was refused nothing at
-/// either.
-fn check<N: Node>(value: &Value, tell: impl Fn(&str) -> String, look: &str)
-where
-    N::Options: Default,
-{
+/// Writes a value at one node with the request from `write`, and reads it at the other with `read`.
+fn check<N: Node<Options: Default>>(value: &Value, write: impl Fn(&str) -> String, read: &str) {
     let mut pair = Pair::<N>::new();
-    let (_, before) = pair.ask(1, look);
+    let (_, before) = pair.ask(1, read);
     let sent = value.text();
-    let (kind, body) = pair.ask(0, &tell(&sent));
+    let (kind, body) = pair.ask(0, &write(&sent));
     pair.pass(Duration::from_secs(3));
-    if is_refusal(&kind, &body) {
-        assert!(find(&body, b"16 MiB").or_else(|| find(&body, b"100 deep")).is_some(), "the limit is not told: {kind}");
+    if is_rejection(&kind, &body) {
+        assert!(
+            find(&body, b"16 MiB").or_else(|| find(&body, b"100 deep")).is_some(),
+            "the bound is not stated: {kind}"
+        );
         for node in [0, 1] {
-            assert!(without_number(&pair.ask(node, look).1) == without_number(&before), "a trace is left");
+            assert!(
+                without_msg_id(&pair.ask(node, read).1) == without_msg_id(&before),
+                "a rejected write has an effect"
+            );
         }
     } else {
         assert!(kind.ends_with("_ok"), "{value:?}: {kind}, {:.300}", String::from_utf8_lossy(&body));
-        let (kind, seen) = pair.ask(1, look);
-        assert!(find(&seen, &normal(&sent)).is_some(), "{value:?} is not seen: {kind}, {} bytes", seen.len());
+        let (kind, found) = pair.ask(1, read);
+        assert!(find(&found, &normal(&sent)).is_some(), "{value:?} is not read: {kind}, {} bytes", found.len());
     }
-    // Other requests are served as before.
-    assert!(pair.ask(0, look).0.ends_with("_ok") || pair.ask(0, look).0 == "error");
+    // The node continues to reply.
+    assert!(pair.ask(0, read).0.ends_with("_ok") || pair.ask(0, read).0 == "error");
 }
 
-/// A body without what differs between two replies to the same request.
-fn without_number(body: &[u8]) -> Vec<u8> {
+/// A body without its `in_reply_to`.
+fn without_msg_id(body: &[u8]) -> Vec<u8> {
     let Some(start) = find(body, b"\"in_reply_to\":") else { return body.to_vec() };
     let end = body[start..].iter().position(|byte| [b',', b'}'].contains(byte)).map_or(body.len(), |at| start + at);
     [&body[..start], &body[end..]].concat()
@@ -98,49 +100,49 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_broadcast_value_is_read_by_all_or_refused(value in value()) {
+    fn a_broadcast_value_is_read_by_all_or_rejected(value in value()) {
         check::<Broadcast>(&value, |text| format!(r#""type":"broadcast","message":{text}"#), r#""type":"read""#);
         check::<GSet>(&value, |text| format!(r#""type":"add","element":{text}"#), r#""type":"read""#);
     }
 
     #[test]
-    fn a_message_of_a_log_is_polled_from_all_or_refused(value in value()) {
-        let tell = |text: &str| format!(r#""type":"send","key":"k","msg":{text}"#);
-        check::<Kafka>(&value, tell, r#""type":"poll","offsets":{"k":0}"#);
+    fn a_message_is_polled_from_all_or_rejected(value in value()) {
+        let write = |text: &str| format!(r#""type":"send","key":"k","msg":{text}"#);
+        check::<Kafka>(&value, write, r#""type":"poll","offsets":{"k":0}"#);
     }
 
     #[test]
-    fn a_committed_offset_is_listed_by_all_or_refused(bytes in REQUEST.bytes - 100..REQUEST.bytes + 100) {
+    fn a_committed_offset_is_listed_by_all_or_rejected(bytes in REQUEST.bytes - 100..REQUEST.bytes + 100) {
         for bytes in [bytes, 20_000_000] {
             let key = Value::Letters(bytes).text();
-            let tell = |key: &str| format!(r#""type":"commit_offsets","offsets":{{"j":3,{key}:7}}"#);
-            let look = format!(r#""type":"list_committed_offsets","keys":["j",{key}]"#);
-            check::<Kafka>(&Value::Letters(bytes), tell, &look);
+            let write = |key: &str| format!(r#""type":"commit_offsets","offsets":{{"j":3,{key}:7}}"#);
+            let read = format!(r#""type":"list_committed_offsets","keys":["j",{key}]"#);
+            check::<Kafka>(&Value::Letters(bytes), write, &read);
         }
     }
 
     #[test]
     fn a_register_is_read_everywhere_or_not_written(value in value()) {
-        let tell = |text: &str| format!(r#""type":"txn","txn":[["w",2,1],["w",1,{text}]]"#);
-        check::<Txn>(&value, tell, r#""type":"txn","txn":[["r",1,null],["r",2,null]]"#);
-        let tell = |text: &str| format!(r#""type":"txn","txn":[["w",{text},1]]"#);
-        check::<Txn>(&value, tell, &format!(r#""type":"txn","txn":[["r",{},null]]"#, value.text()));
+        let write = |text: &str| format!(r#""type":"txn","txn":[["w",2,1],["w",1,{text}]]"#);
+        check::<Txn>(&value, write, r#""type":"txn","txn":[["r",1,null],["r",2,null]]"#);
+        let write = |text: &str| format!(r#""type":"txn","txn":[["w",{text},1]]"#);
+        check::<Txn>(&value, write, &format!(r#""type":"txn","txn":[["r",{},null]]"#, value.text()));
     }
 
     #[test]
     fn a_list_is_read_everywhere_or_not_appended_to(value in value()) {
-        let tell = |text: &str| format!(r#""type":"txn","txn":[["append",2,1],["append",1,{text}]]"#);
-        check::<ListAppend>(&value, tell, r#""type":"txn","txn":[["r",1,null],["r",2,null]]"#);
+        let write = |text: &str| format!(r#""type":"txn","txn":[["append",2,1],["append",1,{text}]]"#);
+        check::<ListAppend>(&value, write, r#""type":"txn","txn":[["r",1,null],["r",2,null]]"#);
     }
 
     #[test]
-    fn a_value_goes_to_a_service_and_comes_back_or_is_refused(value in value()) {
-        let tell = |text: &str| format!(r#""type":"write","key":1,"value":{text}"#);
-        check::<LinKv>(&value, tell, r#""type":"read","key":1"#);
+    fn a_value_is_stored_by_a_service_and_read_back_or_rejected(value in value()) {
+        let write = |text: &str| format!(r#""type":"write","key":1,"value":{text}"#);
+        check::<LinKv>(&value, write, r#""type":"read","key":1"#);
     }
 
     #[test]
-    fn an_echo_comes_back_or_is_not_known_to(value in value()) {
+    fn an_echo_is_returned_or_fails_indefinitely(value in value()) {
         let mut pair = Pair::<Echo>::new();
         let (kind, body) = pair.ask(0, &format!(r#""type":"echo","echo":{}"#, value.text()));
         prop_assert!(kind == "echo_ok" || find(&body, b"\"code\":13,").is_some(), "{}", kind);

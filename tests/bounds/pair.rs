@@ -1,4 +1,4 @@
-//! Two nodes and lin-kv, between which every line is read as it would be: no longer, and no deeper, than a line may be.
+//! Two nodes and lin-kv, between which every line is parsed within the bounds on its length and depth.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use gossip_gloomers::wire::{Json, MAX_LINE, Message, PADDING, Reader};
 
 use crate::bare_node::BareNode;
 
-/// A line that has not arrived: for whom, and its text.
+/// A line in transit: its destination and its text.
 type Sent = (String, Vec<u8>);
 
 /// The nodes `n0` and `n1`, lin-kv, and a client.
@@ -18,48 +18,45 @@ pub(crate) struct Pair<N: Node> {
     nodes: [BareNode<N>; 2],
     now: Time,
     lin_kv: BTreeMap<Vec<u8>, Vec<u8>>,
-    /// Whether lin-kv answers; it hears in any case.
-    pub(crate) is_silent: bool,
-    late: Vec<Sent>,
+    /// Whether the responses of lin-kv are held back.
+    pub(crate) holds_responses: bool,
+    held: Vec<Sent>,
     replies: Vec<Vec<u8>>,
     asked: u64,
 }
 
-/// The JSON text that a node makes of a value.
+/// A value as a node writes it.
 pub(crate) fn text(value: Json<'_>) -> Vec<u8> {
     let mut text = Vec::new();
     value.write(&mut text);
     text
 }
 
-/// Reads a line as a node does.
+/// Parses a line as a node does.
 ///
 /// # Panics
-/// No node could.
-pub(crate) fn read<R>(line: &[u8], look: impl FnOnce(&Message<'_>) -> R) -> R {
+/// It exceeds a bound, or is no message.
+pub(crate) fn read<R>(line: &[u8], handle: impl FnOnce(&Message<'_>) -> R) -> R {
     assert!(line.len() <= MAX_LINE, "a line of {} bytes", line.len());
     let mut buffer = [line, &[0; PADDING]].concat();
-    Reader::default().read(&mut buffer, line.len(), |message| look(message.expect("a message that can be read")))
+    Reader::default().read(&mut buffer, line.len(), |message| handle(message.expect("a valid message")))
 }
 
-/// What a value becomes when it was read once, as text.
+/// The text of a value after it was parsed and written once.
 pub(crate) fn normal(value: &str) -> Vec<u8> {
     let line = format!(r#"{{"src":"a","dest":"b","body":{{"v":{value}}}}}"#);
     read(line.as_bytes(), |message| text(message.body.get("v").expect("a value")))
 }
 
-impl<N: Node> Pair<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> Pair<N> {
     pub(crate) fn new() -> Self {
         let nodes = [(); 2].map(|()| BareNode::with(N::Options::default()));
         let mut pair = Self {
             nodes,
             now: Time::from_millis(1000),
             lin_kv: BTreeMap::new(),
-            is_silent: false,
-            late: Vec::new(),
+            holds_responses: false,
+            held: Vec::new(),
             replies: Vec::new(),
             asked: 0,
         };
@@ -70,17 +67,17 @@ where
         pair
     }
 
-    /// Asks without waiting; the reply comes to [`Self::replies`].
-    pub(crate) fn tell(&mut self, node: usize, fields: &str) {
+    /// Sends a request; the reply will be in [`Self::replies`].
+    pub(crate) fn send(&mut self, node: usize, fields: &str) {
         self.asked += 1;
         let body = format!(r#"{{{fields},"msg_id":{}}}"#, self.asked);
         let line = format!(r#"{{"id":1,"src":"c1","dest":"n{node}","body":{body}}}"#);
         self.deliver(vec![(format!("n{node}"), line.into_bytes())]);
     }
 
-    /// Asks, and returns the body of the reply as text, and its type; there is exactly one, within three seconds.
+    /// Sends a request; returns the type and the body of its reply, of which there is exactly one within 3 s.
     pub(crate) fn ask(&mut self, node: usize, fields: &str) -> (String, Vec<u8>) {
-        self.tell(node, fields);
+        self.send(node, fields);
         for _ in 0..300 {
             if !self.replies.is_empty() {
                 break;
@@ -92,12 +89,12 @@ where
         read(&replies[0], |message| (message.kind.to_owned(), text(message.body)))
     }
 
-    /// What was answered since.
+    /// The replies to the client since the last call.
     pub(crate) fn replies(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.replies)
     }
 
-    /// Lets time go by.
+    /// Advances the time.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.now + duration;
         let next = |node: &BareNode<N>| node.engine.next_deadline();
@@ -112,14 +109,14 @@ where
         self.now = end;
     }
 
-    /// Lets lin-kv say what it has not said.
-    pub(crate) fn let_answer(&mut self) {
-        self.is_silent = false;
-        let late = std::mem::take(&mut self.late);
-        self.deliver(late);
+    /// Delivers the responses that were held back.
+    pub(crate) fn release(&mut self) {
+        self.holds_responses = false;
+        let held = std::mem::take(&mut self.held);
+        self.deliver(held);
     }
 
-    /// What a node has just said, and for whom.
+    /// The new output of a node.
     fn sent(&mut self, node: usize) -> Vec<Sent> {
         let output = std::mem::take(self.nodes[node].output());
         let mut start = 0;
@@ -132,23 +129,23 @@ where
             match dest.as_str() {
                 "n0" | "n1" => {
                     let node = usize::from(dest == "n1");
-                    assert!(line.len() <= MAX_LINE, "the test itself asks too much");
+                    assert!(line.len() <= MAX_LINE, "the request itself is too long");
                     self.nodes[node].now = self.now;
                     self.nodes[node].feed(&line);
                     assert_eq!(self.nodes[node].engine.counters().unreadable, 0, "a node could not read another");
                     sent.extend(self.sent(node));
                 }
                 "lin-kv" => {
-                    let answer = self.serve(&line);
-                    let to = if self.is_silent { &mut self.late } else { &mut sent };
-                    to.push(answer);
+                    let response = self.serve(&line);
+                    let to = if self.holds_responses { &mut self.held } else { &mut sent };
+                    to.push(response);
                 }
                 _ => self.replies.push(line),
             }
         }
     }
 
-    /// What lin-kv answers.
+    /// The response of lin-kv to a call.
     fn serve(&mut self, line: &[u8]) -> Sent {
         let table = &mut self.lin_kv;
         read(line, |message| {

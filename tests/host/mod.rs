@@ -1,6 +1,6 @@
-//! A bare node whose every line is checked.
+//! A bare node whose output is parsed as strictly as Maelstrom does.
 
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 #[path = "../bare_node/mod.rs"]
 mod bare_node;
@@ -12,10 +12,10 @@ use gossip_gloomers::engine::SETTLE;
 use gossip_gloomers::node::Node;
 use gossip_gloomers::time::Time;
 
-use crate::protocol::{self, Spoken};
+use crate::protocol::{self, SentMessage};
 use bare_node::BareNode;
 
-/// A bare node, as strict hosts see it.
+/// A bare node and its strictly parsed output.
 pub(crate) struct Host<N: Node>(BareNode<N>);
 
 impl<N: Node> Deref for Host<N> {
@@ -32,53 +32,50 @@ impl<N: Node> DerefMut for Host<N> {
     }
 }
 
-impl<N: Node> Host<N>
-where
-    N::Options: Default,
-{
-    /// A node that has not heard of itself yet.
+impl<N: Node<Options: Default>> Host<N> {
+    /// A node before `init`.
     pub(crate) fn new() -> Self {
         let mut node = BareNode::with(N::Options::default());
         node.now = Time::from_millis(1000);
         Self(node)
     }
 
-    /// The first node of `n0`, `n1` and `n2`, after `init`, when its peers surely exist.
+    /// Node `n0` of `n0`, `n1` and `n2`, initialised and settled.
     pub(crate) fn started() -> Self {
         let mut host = Self::new();
-        let said = host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
-        assert_eq!(said.len(), 1, "{said:?}");
+        let sent = host.deliver(&init("c0", "n0", &["n0", "n1", "n2"]));
+        assert_eq!(sent.len(), 1, "{sent:?}");
         host.pass(SETTLE);
         host
     }
 }
 
 impl<N: Node> Host<N> {
-    /// Hands over whole lines, and reads what they make the node say.
-    pub(crate) fn tell_bytes(&mut self, lines: &[u8]) -> Vec<Spoken> {
+    /// Delivers lines; returns the messages that the node sends in response.
+    pub(crate) fn deliver_bytes(&mut self, lines: &[u8]) -> Vec<SentMessage> {
         self.feed(lines);
-        self.said()
+        self.take_sent()
     }
 
     /// As [`Self::tell_bytes`], for text.
-    pub(crate) fn tell(&mut self, lines: &str) -> Vec<Spoken> {
-        self.tell_bytes(lines.as_bytes())
+    pub(crate) fn deliver(&mut self, lines: &str) -> Vec<SentMessage> {
+        self.deliver_bytes(lines.as_bytes())
     }
 
-    /// Lets time pass, firing what becomes due at its own instant.
-    pub(crate) fn pass(&mut self, duration: Duration) -> Vec<Spoken> {
-        let mut said = Vec::new();
-        self.0.pass(duration, |node| said.extend(protocol::messages(&std::mem::take(node.output()))));
-        said
+    /// Advances the time from deadline to deadline; returns the messages sent.
+    pub(crate) fn pass(&mut self, duration: Duration) -> Vec<SentMessage> {
+        let mut sent = Vec::new();
+        self.0.pass(duration, |node| sent.extend(protocol::messages(&std::mem::take(node.output()))));
+        sent
     }
 
-    /// Takes what was said since.
-    pub(crate) fn said(&mut self) -> Vec<Spoken> {
+    /// The messages sent since the last call.
+    pub(crate) fn take_sent(&mut self) -> Vec<SentMessage> {
         protocol::messages(&std::mem::take(self.output()))
     }
 }
 
-/// The line with which an incarnation begins; ids are JSON text without the quotes.
+/// An `init` line; ids are JSON text without the quotes.
 pub(crate) fn init(client: &str, me: &str, nodes: &[&str]) -> String {
     let nodes = nodes.join(r#"",""#);
     line(client, me, &format!(r#"{{"type":"init","node_id":"{me}","node_ids":["{nodes}"],"msg_id":1}}"#))

@@ -1,8 +1,8 @@
-//! Bad lines, collected.
+//! A corpus of invalid lines.
 
 use crate::host::line;
 
-/// Lines that no node can make sense of, and some that it can but should not like.
+/// Invalid lines, and some unusual valid ones.
 pub(crate) fn corpus() -> Vec<Vec<u8>> {
     let mut corpus: Vec<Vec<u8>> = SCRAPS.iter().map(|line| line.as_bytes().to_vec()).collect();
     for (body, src) in BODIES.iter().flat_map(|body| ["c1", "n1", "n2", "n0", "lin-kv"].map(|src| (body, src))) {
@@ -103,7 +103,7 @@ const BODIES: &[&str] = &[
     r#"{"type":"gossip","at":18446744073709551615,"age":0,"msg_id":1}"#,
 ];
 
-/// Ids that need care, or more room than there is.
+/// Ids that need escapes, or are too long.
 fn odd_ids() -> Vec<Vec<u8>> {
     let mut corpus = Vec::new();
     for id in [
@@ -119,7 +119,7 @@ fn odd_ids() -> Vec<Vec<u8>> {
     corpus
 }
 
-/// Values that nest almost too deep, too deep, and absurdly deep.
+/// Values nested up to the bound, and beyond it.
 fn deep() -> Vec<Vec<u8>> {
     let mut corpus = Vec::new();
     for depth in [100, 127, 128, 129, 5000, 1_000_000] {
@@ -131,7 +131,7 @@ fn deep() -> Vec<Vec<u8>> {
     corpus
 }
 
-/// Bytes that are not UTF-8, or not allowed in JSON, wherever text can be.
+/// Bytes that are not UTF-8, or not allowed in JSON, in every place for text.
 fn broken_text() -> Vec<Vec<u8>> {
     let mut corpus = Vec::new();
     for broken in [b"\xff\xfe".as_slice(), b"\xc0\x80", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x82", b"a\0b"] {
@@ -150,7 +150,7 @@ fn broken_text() -> Vec<Vec<u8>> {
     corpus
 }
 
-/// A good line without its end, or without its beginning.
+/// Every prefix and suffix of a valid line.
 fn torn() -> Vec<Vec<u8>> {
     let whole = line("c1", "n0", r#"{"type":"broadcast","msg_id":1,"message":{"k":[1,"\u00e9\n",2.5e3]}}"#);
     let whole = whole.as_bytes();

@@ -1,141 +1,137 @@
-//! Whatever arrives, a node goes on: it never panics, never stops, and never prints a line that would mute it.
+//! Nodes under invalid input: they never panic, never stop, and never print a line that would mute them.
 //!
-//! Every test ends with a good request and its answer.
+//! Every test ends with a valid request, which must be answered.
 
 mod corpus;
+mod generators;
 #[path = "../host/mod.rs"]
 mod host;
-mod nonsense;
 #[path = "../protocol/mod.rs"]
 mod protocol;
 mod quoting;
-mod spreading;
+mod replication;
 
 use std::time::Duration;
 
 use corpus::corpus;
+use generators::{gossip, json, request, source};
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Broadcast, Echo, UniqueIds};
 use host::{Host, init, line};
-use nonsense::{gossip, json, request, source};
 use proptest::prelude::*;
-use protocol::{Participants, Spoken, answers, messages};
+use protocol::{Participants, SentMessage, answers, messages};
 use serde_json::Value;
 
-/// Nothing but `n0` speaks, and only to those who are there.
-fn assert_addressed(said: &[Spoken]) {
+/// Asserts that all messages are from `n0`, to existing participants.
+fn assert_addressed(sent: &[SentMessage]) {
     let mut participants = Participants::new(["n0", "n1", "n2"]);
-    for message in said {
-        // Clients are whoever asked.
+    for message in sent {
+        // The destination of a reply is a client.
         if message.integer("in_reply_to").is_some() {
             participants.add(&message.dest);
         }
     }
-    participants.assert_know("n0", said);
+    participants.assert_know("n0", sent);
 }
 
-/// A node, and a request that it must answer whatever came before.
-struct Victim<N: Node> {
+/// A node, and a valid request that it must answer after any input.
+struct NodeUnderTest<N: Node> {
     host: Host<N>,
     good: &'static str,
     asked: i64,
 }
 
-impl<N: Node> Victim<N>
-where
-    N::Options: Default,
-{
+impl<N: Node<Options: Default>> NodeUnderTest<N> {
     fn new(good: &'static str) -> Self {
         Self { host: Host::started(), good, asked: 0 }
     }
 
-    fn endure(&mut self, lines: &[u8]) -> Vec<Spoken> {
-        let mut said = self.host.tell_bytes(lines);
-        said.extend(self.host.pass(Duration::from_millis(3)));
-        assert_addressed(&said);
-        said
+    fn feed(&mut self, lines: &[u8]) -> Vec<SentMessage> {
+        let mut sent = self.host.deliver_bytes(lines);
+        sent.extend(self.host.pass(Duration::from_millis(3)));
+        assert_addressed(&sent);
+        sent
     }
 
     /// # Panics
-    /// The node is no longer itself.
-    fn assert_well(&mut self) {
+    /// The node does not answer its valid request.
+    fn assert_serves(&mut self) {
         self.asked += 1;
         let body = format!(r#"{{"msg_id":{},{}}}"#, self.asked, self.good);
         let request: Value = serde_json::from_str(&body).expect("a good request");
-        let said = self.host.tell(&line("c99", "n0", &body));
-        assert!(said.len() == 1 && said[0].dest == "c99" && answers(&request, &said[0]), "{said:?}");
+        let sent = self.host.deliver(&line("c99", "n0", &body));
+        assert!(sent.len() == 1 && sent[0].dest == "c99" && answers(&request, &sent[0]), "{sent:?}");
     }
 }
 
-/// A victim of each kind.
-fn victims() -> (Victim<Echo>, Victim<UniqueIds>, Victim<Broadcast>) {
+/// One node of each kind.
+fn nodes_under_test() -> (NodeUnderTest<Echo>, NodeUnderTest<UniqueIds>, NodeUnderTest<Broadcast>) {
     (
-        Victim::new(r#""type":"echo","echo":{"a":[1,"b"]}"#),
-        Victim::new(r#""type":"generate""#),
-        Victim::new(r#""type":"read""#),
+        NodeUnderTest::new(r#""type":"echo","echo":{"a":[1,"b"]}"#),
+        NodeUnderTest::new(r#""type":"generate""#),
+        NodeUnderTest::new(r#""type":"read""#),
     )
 }
 
-/// Every node endures all of it, and is well after each part.
-fn endure(parts: &[Vec<u8>]) {
-    let (mut echo, mut ids, mut broadcast) = victims();
+/// Feeds every node, and asserts after each part that it serves.
+fn assert_survived(parts: &[Vec<u8>]) {
+    let (mut echo, mut ids, mut broadcast) = nodes_under_test();
     for part in parts {
-        echo.endure(part);
-        echo.assert_well();
-        ids.endure(part);
-        ids.assert_well();
-        broadcast.endure(part);
-        broadcast.assert_well();
+        echo.feed(part);
+        echo.assert_serves();
+        ids.feed(part);
+        ids.assert_serves();
+        broadcast.feed(part);
+        broadcast.assert_serves();
     }
     broadcast.host.pass(Duration::from_secs(60));
-    broadcast.assert_well();
+    broadcast.assert_serves();
 }
 
 #[test]
-fn a_node_endures_every_bad_line_it_could_be_told() {
-    endure(&corpus());
+fn a_node_survives_every_bad_line() {
+    assert_survived(&corpus());
 }
 
 #[test]
-fn a_node_endures_bad_lines_with_either_line_ending() {
+fn a_node_survives_bad_lines_with_either_line_ending() {
     let ended: Vec<_> = corpus().into_iter().map(|line| [line.as_slice(), b"\r\n"].concat()).collect();
-    endure(&ended);
-    endure(&[ended.concat()]);
+    assert_survived(&ended);
+    assert_survived(&[ended.concat()]);
 }
 
 #[test]
-fn a_node_endures_bad_lines_before_init() {
+fn a_node_survives_bad_lines_before_init() {
     for bad in corpus() {
         let mut host = Host::<Broadcast>::new();
-        let said = host.tell_bytes(&bad);
-        assert!(said.iter().all(|reply| ["init_ok", "error"].contains(&reply.kind())), "{said:?}");
-        host.tell(&init("c0", "n0", &["n0", "n1", "n2"]));
-        let mut said = host.tell(&line("c99", "n0", r#"{"type":"read","msg_id":1}"#));
-        said.retain(|message| message.dest == "c99");
-        assert_eq!(said.iter().map(Spoken::kind).collect::<Vec<_>>(), ["read_ok"]);
+        let sent = host.deliver_bytes(&bad);
+        assert!(sent.iter().all(|reply| ["init_ok", "error"].contains(&reply.kind())), "{sent:?}");
+        host.deliver(&init("c0", "n0", &["n0", "n1", "n2"]));
+        let mut sent = host.deliver(&line("c99", "n0", r#"{"type":"read","msg_id":1}"#));
+        sent.retain(|message| message.dest == "c99");
+        assert_eq!(sent.iter().map(SentMessage::kind).collect::<Vec<_>>(), ["read_ok"]);
     }
 }
 
 #[test]
-fn giant_strings_come_back_whole() {
-    let (mut echo, _, mut broadcast) = victims();
+fn very_long_strings_are_echoed_whole() {
+    let (mut echo, _, mut broadcast) = nodes_under_test();
     for filler in ["x", "\\n", "\u{e9}", "\\u00e9"] {
         let giant = filler.repeat(10_000_000 / filler.len());
-        let said =
-            echo.endure(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":"{giant}"}}"#)).as_bytes());
+        let sent = echo.feed(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":"{giant}"}}"#)).as_bytes());
         let meant: String = serde_json::from_str(&format!("\"{giant}\"")).expect("a string");
-        assert_eq!(said[0].body["echo"].as_str().map(str::len), Some(meant.len()));
-        assert!(said[0].body["echo"] == *meant);
-        echo.assert_well();
-        broadcast.endure(line("c1", "n0", &format!(r#"{{"type":"{giant}","msg_id":1}}"#)).as_bytes());
-        broadcast.endure(line(&giant, "n0", r#"{"type":"read","msg_id":1}"#).as_bytes());
-        broadcast.assert_well();
+        assert_eq!(sent[0].body["echo"].as_str().map(str::len), Some(meant.len()));
+        assert!(sent[0].body["echo"] == *meant);
+        echo.assert_serves();
+        broadcast.feed(line("c1", "n0", &format!(r#"{{"type":"{giant}","msg_id":1}}"#)).as_bytes());
+        broadcast.feed(line(&giant, "n0", r#"{"type":"read","msg_id":1}"#).as_bytes());
+        broadcast.assert_serves();
     }
 }
 
 #[test]
-fn values_come_back_as_they_were() {
-    let (mut echo, ..) = victims();
+fn values_are_echoed_unchanged() {
+    let (mut echo, ..) = nodes_under_test();
     for value in [
         "-0.0",
         "5e-324",
@@ -144,10 +140,10 @@ fn values_come_back_as_they_were() {
         "18446744073709551615",
         r#""\u0000\u001f\"\\/""#,
     ] {
-        let said = echo.endure(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":{value}}}"#)).as_bytes());
+        let sent = echo.feed(line("c1", "n0", &format!(r#"{{"type":"echo","msg_id":1,"echo":{value}}}"#)).as_bytes());
         let number = |value: &Value| value.to_string().parse::<f64>().ok();
         let meant: Value = serde_json::from_str(value).expect("a value");
-        let echoed = &said[0].body["echo"];
+        let echoed = &sent[0].body["echo"];
         assert!(
             *echoed == meant || number(echoed).is_some_and(|echoed| Some(echoed) == number(&meant)),
             "{value}: {echoed}"
@@ -159,23 +155,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_node_endures_any_bytes(lines in prop::collection::vec(any::<u8>(), 0..2000)) {
-        endure(&[lines]);
+    fn a_node_survives_any_bytes(lines in prop::collection::vec(any::<u8>(), 0..2000)) {
+        assert_survived(&[lines]);
     }
 
     #[test]
-    fn a_node_endures_any_json(lines in prop::collection::vec(json(), 0..20)) {
-        endure(&[lines.join("\n").as_bytes().to_vec()]);
+    fn a_node_survives_any_json(lines in prop::collection::vec(json(), 0..20)) {
+        assert_survived(&[lines.join("\n").as_bytes().to_vec()]);
     }
 
     #[test]
-    fn a_node_endures_any_request(lines in prop::collection::vec((source(), request()), 0..20)) {
+    fn a_node_survives_any_request(lines in prop::collection::vec((source(), request()), 0..20)) {
         let lines: String = lines.iter().map(|(src, body)| line(src, "n0", body)).collect();
-        endure(&[lines.as_bytes().to_vec()]);
+        assert_survived(&[lines.as_bytes().to_vec()]);
     }
 
     #[test]
-    fn a_node_endures_a_message_with_bytes_changed(
+    fn a_node_survives_messages_with_changed_bytes(
         body in prop_oneof![request(), gossip()],
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
     ) {
@@ -184,38 +180,38 @@ proptest! {
             let at = at.index(line.len());
             line[at] = byte;
         }
-        endure(&[line]);
+        assert_survived(&[line]);
     }
 
     #[test]
-    fn a_replica_endures_nonsense_in_every_field(
-        heard in prop::collection::vec((source(), gossip(), 0..700_u64, any::<bool>()), 1..40),
+    fn a_replica_survives_invalid_values_in_every_field(
+        messages in prop::collection::vec((source(), gossip(), 0..700_u64, any::<bool>()), 1..40),
     ) {
-        let mut node = Victim::<Broadcast>::new(r#""type":"read""#);
-        for (number, (src, body, pause_ms, tells)) in heard.into_iter().enumerate() {
-            node.endure(line(src, "n0", &body).as_bytes());
-            if tells {
-                let told = format!(r#"{{"type":"broadcast","message":{number},"msg_id":1}}"#);
-                node.endure(line("c3", "n0", &told).as_bytes());
+        let mut node = NodeUnderTest::<Broadcast>::new(r#""type":"read""#);
+        for (number, (src, body, pause_ms, broadcasts)) in messages.into_iter().enumerate() {
+            node.feed(line(src, "n0", &body).as_bytes());
+            if broadcasts {
+                let body = format!(r#"{{"type":"broadcast","message":{number},"msg_id":1}}"#);
+                node.feed(line("c3", "n0", &body).as_bytes());
             }
-            let said = node.host.pass(Duration::from_millis(pause_ms));
-            assert_addressed(&said);
+            let sent = node.host.pass(Duration::from_millis(pause_ms));
+            assert_addressed(&sent);
         }
-        node.assert_well();
+        node.assert_serves();
         node.host.pass(Duration::from_secs(20));
-        node.assert_well();
+        node.assert_serves();
     }
 }
 
-/// What a real node prints when it is told all of this at once, and how it ends.
-fn output(program: &str, input: &[u8]) -> Vec<Spoken> {
-    let said = messages(&protocol::output_of(program, input));
-    assert_addressed(&said);
-    said
+/// The messages that a node's program prints for this input.
+fn output(program: &str, input: &[u8]) -> Vec<SentMessage> {
+    let sent = messages(&protocol::output_of(program, input));
+    assert_addressed(&sent);
+    sent
 }
 
 #[test]
-fn real_nodes_endure_the_whole_corpus_in_one_burst() {
+fn node_processes_survive_the_whole_corpus_in_one_burst() {
     let garbage: Vec<u8> = corpus().into_iter().flat_map(|line| [line.as_slice(), b"\n"].concat()).collect();
     let start = init("c0", "n0", &["n0", "n1", "n2"]);
     for (program, body) in [
@@ -223,20 +219,20 @@ fn real_nodes_endure_the_whole_corpus_in_one_burst() {
         (env!("CARGO_BIN_EXE_unique-ids"), r#"{"type":"generate","msg_id":1}"#),
         (env!("CARGO_BIN_EXE_broadcast"), r#"{"type":"read","msg_id":1}"#),
     ] {
-        // The last line has no end.
+        // The last line lacks its newline.
         let good = line("c99", "n0", body);
-        let said = output(
+        let sent = output(
             program,
             &[start.as_bytes(), &garbage, start.as_bytes(), &garbage, good.trim_end().as_bytes()].concat(),
         );
         let request: Value = serde_json::from_str(body).expect("a good request");
-        let answered: Vec<_> = said.iter().filter(|message| message.dest == "c99").collect();
+        let answered: Vec<_> = sent.iter().filter(|message| message.dest == "c99").collect();
         assert!(answered.len() == 1 && answers(&request, answered[0]), "{answered:?}");
     }
 }
 
 #[test]
-fn a_real_node_endures_giant_lines_and_carriage_returns() {
+fn a_node_process_survives_very_long_lines_and_carriage_returns() {
     let giant = format!(r#"{{"type":"echo","msg_id":1,"echo":"{}"}}"#, "é".repeat(5_000_000));
     let text = init("c0", "n0", &["n0"])
         + &line("c1", "n0", &giant)
@@ -244,14 +240,14 @@ fn a_real_node_endures_giant_lines_and_carriage_returns() {
         + "\n"
         + &line("c1", "n0", &giant);
     let text = text.replace('\n', "\r\n") + &line("c2", "n0", r#"{"type":"echo","msg_id":2,"echo":2}"#);
-    let said = output(env!("CARGO_BIN_EXE_echo"), text.as_bytes());
+    let sent = output(env!("CARGO_BIN_EXE_echo"), text.as_bytes());
     let sizes: Vec<_> =
-        said.iter().map(|reply| reply.body.get("echo").map_or(0, |echo| echo.to_string().len())).collect();
+        sent.iter().map(|reply| reply.body.get("echo").map_or(0, |echo| echo.to_string().len())).collect();
     assert_eq!(sizes, [0, 10_000_002, 10_000_002, 1]);
 }
 
 #[test]
-fn the_reader_of_these_tests_refuses_what_maelstrom_refuses() {
+fn the_test_parser_rejects_what_maelstrom_rejects() {
     for bad in [
         "",
         "x",

@@ -1,4 +1,4 @@
-//! Whatever is refused, and however long it was: what is said of it is short, and tells how long it was.
+//! Rejected input is quoted briefly on stderr and in replies, with its full length.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use gossip_gloomers::node::Node;
 use gossip_gloomers::nodes::{Kafka, LinKv, PnCounter, Txn};
-use gossip_gloomers::wire::{MAX_QUOTE, MAX_SENTENCE};
+use gossip_gloomers::wire::{MAX_ERROR_TEXT, MAX_QUOTE};
 
 use crate::host::{Host, init, line};
-use crate::protocol::Spoken;
+use crate::protocol::SentMessage;
 
-/// Bytes of what others say too much.
+/// The size of the rejected input, in bytes.
 const GIANT: usize = 3_000_000;
 
-/// More than is said of one line: two sentences, in which a byte may take six, and what goes around them.
-const ROOM: usize = 2 * (6 * MAX_QUOTE + MAX_SENTENCE + 500);
+/// Upper bound on the output for one line: two messages, with up to six bytes per quoted byte, and their envelopes.
+const ROOM: usize = 2 * (6 * MAX_QUOTE + MAX_ERROR_TEXT + 500);
 
 fn giant() -> String {
     "é".repeat(GIANT / 2)
 }
 
-/// What a program says on stdout and stderr, when it is told all this.
-fn said(program: &str, arguments: &[&str], input: String) -> (String, String) {
+/// The stdout and stderr of a program for this input.
+fn output(program: &str, arguments: &[&str], input: String) -> (String, String) {
     let mut command = Command::new(program);
     command.args(arguments).env("RUST_LOG", "trace");
     let mut child = command
@@ -30,29 +30,29 @@ fn said(program: &str, arguments: &[&str], input: String) -> (String, String) {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .expect("the program is there");
+        .expect("the program starts");
     let mut to = child.stdin.take().expect("it is piped");
     let writer = std::thread::Builder::new().spawn(move || to.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("it ends with its input");
-    // A program that ends at its arguments does not read.
+    let output = child.wait_with_output().expect("it exits at the end of input");
+    // A program that rejects its arguments does not read its input.
     let _ = writer.expect("a thread").join().expect("it does not panic");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (text(output.stdout), text(output.stderr))
 }
 
-/// Tells a program a line with something giant after `init`, and looks at what it says of it.
+/// Asserts that a program reports a long line after `init` briefly, with its length.
 fn assert_brief(program: &str, bad: &str) {
     let start = init("c0", "n0", &["n0"]);
-    let (stdout, stderr) = said(program, &[], format!("{start}{bad}"));
+    let (stdout, stderr) = output(program, &[], format!("{start}{bad}"));
     let shown: String = bad.chars().filter(|character| *character != 'é').collect();
-    assert!(!stderr.is_empty(), "nothing is said of {shown}");
+    assert!(!stderr.is_empty(), "{shown} is not reported");
     assert!(stderr.len() <= ROOM && stdout.len() <= ROOM, "{shown}: {} and {} bytes", stdout.len(), stderr.len());
     let length = stderr.split(|character: char| !character.is_ascii_digit()).filter_map(|digits| digits.parse().ok());
-    assert!(length.max().is_some_and(|length: usize| length >= GIANT), "{shown}: its length is not told: {stderr}");
+    assert!(length.max().is_some_and(|length: usize| length >= GIANT), "{shown}: its length is missing: {stderr}");
 }
 
 #[test]
-fn every_refusal_is_brief_on_stderr_and_to_whoever_asked() {
+fn every_rejection_is_brief_on_stderr_and_in_the_reply() {
     let giant = giant();
     let body = |body: &str| line("c1", "n0", &body.replace('#', &giant));
     let (kafka, counter, txn) =
@@ -75,7 +75,7 @@ fn every_refusal_is_brief_on_stderr_and_to_whoever_asked() {
 }
 
 #[test]
-fn a_refused_init_and_a_refused_argument_are_told_of_briefly() {
+fn a_rejected_init_and_a_rejected_argument_are_reported_briefly() {
     let (giant, program) = (giant(), env!("CARGO_BIN_EXE_broadcast"));
     for bad in [
         line("c0", &giant, r#"{"type":"init","node_id":"n0","node_ids":["n0"],"msg_id":1}"#),
@@ -84,7 +84,7 @@ fn a_refused_init_and_a_refused_argument_are_told_of_briefly() {
         line("c0", "n0", &format!(r#"{{"type":"init","node_id":"{giant}","node_ids":["n0"],"msg_id":1}}"#)),
         line(&giant, "n0", r#"{"type":"init","node_id":"n0","node_ids":["n0"],"msg_id":1}"#),
     ] {
-        let (stdout, stderr) = said(program, &[], bad);
+        let (stdout, stderr) = output(program, &[], bad);
         assert!(!stderr.is_empty() && stderr.len() <= ROOM && stdout.len() <= ROOM, "{stdout:.300} {stderr:.300}");
     }
     let long = "é".repeat(50_000);
@@ -93,24 +93,21 @@ fn a_refused_init_and_a_refused_argument_are_told_of_briefly() {
         (program, &["--max-staleness", &long]),
         (env!("CARGO_BIN_EXE_echo"), &[&long]),
     ] {
-        let (_, stderr) = said(program, arguments, String::new());
+        let (_, stderr) = output(program, arguments, String::new());
         assert!(stderr.contains("100000 bytes") && stderr.len() <= ROOM, "{stderr:.300}");
     }
 }
 
-/// Lines that make a node answer with an error, and the errors.
-fn errors<N: Node>(bodies: &[String]) -> Vec<Spoken>
-where
-    N::Options: Default,
-{
+/// The error replies to requests.
+fn errors<N: Node<Options: Default>>(bodies: &[String]) -> Vec<SentMessage> {
     let mut host = Host::<N>::started();
-    bodies.iter().flat_map(|body| host.tell(&line("c1", "n0", body))).filter(|said| said.kind() == "error").collect()
+    bodies.iter().flat_map(|body| host.deliver(&line("c1", "n0", body))).filter(|sent| sent.kind() == "error").collect()
 }
 
 #[test]
-fn an_error_text_keeps_what_matters_behind_what_is_cut() {
+fn an_error_text_keeps_what_follows_a_truncated_quote() {
     let giant = giant();
-    let text = |said: Vec<Spoken>| said[0].body["text"].as_str().expect("a text").to_owned();
+    let text = |sent: Vec<SentMessage>| sent[0].body["text"].as_str().expect("a text").to_owned();
     let counter = text(errors::<PnCounter>(&[format!(r#"{{"type":"add","delta":"{giant}","msg_id":1}}"#)]));
     assert!(counter.ends_with(&format!("… ({GIANT} bytes), expected i64")), "{counter}");
     let kafka = text(errors::<Kafka>(&[format!(r#"{{"type":"poll","offsets":"{giant}","msg_id":1}}"#)]));
@@ -120,19 +117,19 @@ fn an_error_text_keeps_what_matters_behind_what_is_cut() {
 }
 
 #[test]
-fn what_a_service_says_at_length_is_passed_on_briefly() {
+fn a_long_error_text_of_a_service_is_truncated_in_the_reply() {
     let mut host = Host::<LinKv>::started();
-    let asked = host.tell(&line("c1", "n0", r#"{"type":"read","key":1,"msg_id":1}"#));
-    let number = asked[0].integer("msg_id").expect("a call has a number");
+    let asked = host.deliver(&line("c1", "n0", r#"{"type":"read","key":1,"msg_id":1}"#));
+    let number = asked[0].integer("msg_id").expect("a call has a msg_id");
     let giant = giant();
     let error = format!(r#"{{"type":"error","code":12,"text":"{giant}","in_reply_to":{number}}}"#);
-    let said = host.tell(&line("lin-kv", "n0", &error));
-    let text = said[0].body["text"].as_str().expect("a text");
-    assert!(said[0].code() == Some(12) && text.ends_with(&format!("… ({GIANT} bytes)")) && text.len() < ROOM, "{text}");
+    let sent = host.deliver(&line("lin-kv", "n0", &error));
+    let text = sent[0].body["text"].as_str().expect("a text");
+    assert!(sent[0].code() == Some(12) && text.ends_with(&format!("… ({GIANT} bytes)")) && text.len() < ROOM, "{text}");
     host.pass(Duration::from_secs(10));
-    // A kind that nobody knows is not passed on at all.
-    let asked = host.tell(&line("c1", "n0", r#"{"type":"read","key":1,"msg_id":2}"#));
-    let number = asked[0].integer("msg_id").expect("a call has a number");
-    let said = host.tell(&line("lin-kv", "n0", &format!(r#"{{"type":"{giant}","in_reply_to":{number}}}"#)));
-    assert_eq!(said[0].code(), Some(13), "{:?}", said[0].body.keys());
+    // A response of an unknown type is not quoted at all.
+    let asked = host.deliver(&line("c1", "n0", r#"{"type":"read","key":1,"msg_id":2}"#));
+    let number = asked[0].integer("msg_id").expect("a call has a msg_id");
+    let sent = host.deliver(&line("lin-kv", "n0", &format!(r#"{{"type":"{giant}","in_reply_to":{number}}}"#)));
+    assert_eq!(sent[0].code(), Some(13), "{:?}", sent[0].body.keys());
 }

@@ -1,4 +1,4 @@
-//! A node that is wrong on purpose, each time in one way.
+//! A node with one deliberate fault.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, Read as _, Write as _};
@@ -8,64 +8,56 @@ use std::time::Duration;
 use rustix::fs::FlockOperation;
 use serde_json::{Value, json};
 
-/// What tells this program to be a node; the fault follows.
+/// The flag that makes this program a node; the fault follows.
 pub(crate) const FLAG: &str = "--as-node";
 
-/// How many requests are answered before the fault shows, where it is not there from the start.
+/// The number of requests that are answered before a fault that is not there from the start.
 pub(crate) const GOOD: u64 = 5;
 
-/// The line that is none.
+/// A line that is not a message.
 pub(crate) const GARBAGE: &str = "Segmentation fault (not really)";
 
-/// The last line of what begins with it.
+/// The last line of the output that starts with it.
 pub(crate) const REASON: &str = "no such page";
 
-/// How it exits.
+/// The exit status of a node that exits.
 pub(crate) const STATUS: i32 = 3;
 
-/// How long the slow one thinks about each request.
-const SLOWNESS: Duration = Duration::from_millis(100);
-
-#[expect(clippy::disallowed_methods, reason = "slow on purpose")]
-fn think() {
-    std::thread::sleep(SLOWNESS);
-}
-
-/// The variable that names a file on which everything that this program starts keeps a lock, if it is set.
+/// The environment variable with the path of a file on which all processes of a node hold a lock.
 pub(crate) const LOCK: &str = "GLOOMERS_TEST_LOCK";
 
-/// How long what never ends by itself lives at most: a test that fails leaves nothing behind for long.
-const FOR_EVER: Duration = Duration::from_secs(90);
+/// Upper bound on the life of a process that does not end by itself, so that a failed test does not leave it for long.
+const LIFETIME: Duration = Duration::from_secs(90);
 
-/// Keeps the lock as long as this process lives.
+/// Holds the lock until this process ends.
 fn lock() {
     if let Some(path) = std::env::var_os(LOCK) {
         let file = File::open(path).expect("the test made it");
-        rustix::fs::flock(&file, FlockOperation::LockShared).expect("nobody locks it for good");
+        rustix::fs::flock(&file, FlockOperation::LockShared).expect("no process holds an exclusive lock");
         std::mem::forget(file);
     }
 }
 
-/// Starts something that lives on, and waits until it does.
+/// Starts a child process that outlives this one, and waits until it runs.
 fn start_child() {
     let ourselves = std::env::current_exe().expect("a program");
     let child = Command::new(ourselves).args([FLAG, "lives-on"]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
     let mut line = [0];
-    child.expect("it can be executed").stdout.expect("a pipe").read_exact(&mut line).expect("it says so");
+    child.expect("it can be executed").stdout.expect("a pipe").read_exact(&mut line).expect("it prints a line");
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is what it does")]
-fn live_on() {
-    std::thread::sleep(FOR_EVER);
+#[expect(clippy::disallowed_methods, reason = "a fault of the node")]
+fn sleep(duration: Duration) {
+    std::thread::sleep(duration);
 }
 
-/// Is a node with the given fault, until the end of input.
+/// Runs a node with the given fault, until the end of input.
 pub(crate) fn serve(fault: &str) {
     lock();
     match fault {
         "lives-on" => {
             say("");
-            return live_on();
+            return sleep(LIFETIME);
         }
         "leaves-a-child" | "ignores-the-end" => start_child(),
         _ => {}
@@ -84,7 +76,7 @@ pub(crate) fn serve(fault: &str) {
             }
             continue;
         }
-        // What it said comes back to a node that swaps addresses, and surprises some.
+        // A node that swaps addresses gets its own replies back.
         if kind.ends_with("_ok") {
             assert_ne!(fault, "dies-of-swapped-init");
             continue;
@@ -97,7 +89,7 @@ pub(crate) fn serve(fault: &str) {
             }
             "prints-garbage" if asked == GOOD + 1 => say(&format!("{GARBAGE}\n  at line 7\n{REASON}")),
             "never-answers" => continue,
-            "slow" => think(),
+            "slow" => sleep(Duration::from_millis(100)),
             _ => {}
         }
         if fault == "ignores-topology" && kind == "topology" {
@@ -125,11 +117,11 @@ pub(crate) fn serve(fault: &str) {
                 reply(&request, json!({"type": "read_ok", "messages": values}));
                 values.retain(|value| value % 2 == 0);
             }
-            _ => panic!("nobody asks a {fault} node for {kind}"),
+            _ => panic!("a {fault} node does not handle {kind}"),
         }
     }
     if fault == "ignores-the-end" {
-        live_on();
+        sleep(LIFETIME);
     }
 }
 
@@ -138,12 +130,12 @@ fn reply(request: &Value, mut body: Value) {
     say(&message(request, &body));
 }
 
-/// The line that carries a body to whom the request came from.
+/// A message with this body to the sender of the request.
 fn message(request: &Value, body: &Value) -> String {
     json!({"src": request["dest"], "dest": request["src"], "body": body}).to_string()
 }
 
-/// Answers `init` in one of the ways that do not count.
+/// Answers `init`, with the given fault.
 fn answer_init(fault: &str, request: &Value) {
     let good = message(request, &json!({"type": "init_ok", "in_reply_to": 1}));
     match fault {
@@ -165,7 +157,7 @@ fn answer_init(fault: &str, request: &Value) {
     }
 }
 
-/// Answers `echo` in one of the ways that are worth a word; whether it did.
+/// Answers `echo` with the given fault; returns `false` if the fault is another.
 fn answer_echo(fault: &str, request: &Value) -> bool {
     let (echo, id) = (&request["body"]["echo"], &request["body"]["msg_id"]);
     let with = |in_reply_to: Value| json!({"type": "echo_ok", "echo": echo, "in_reply_to": in_reply_to});

@@ -22,7 +22,7 @@ pub(crate) fn a_node_that_repeats_ids_is_invalid() {
     assert_eq!(run.count("/workload/duplicated-count"), 10);
 }
 
-/// The verdict is Maelstrom's, which sees a node that falls silent; ours is to say why.
+/// Asserts that the run reports the line that muted the node. Maelstrom's verdict only reflects that it fell silent.
 fn assert_muted(run: &Run) {
     let muted = run.result("/gloomers/muted");
     let quoted: Vec<_> = muted.as_array().expect("a list").iter().map(|muted| &muted["line"]).collect();
@@ -35,7 +35,7 @@ fn assert_muted(run: &Run) {
 }
 
 const ECHO: &str = "-w echo --node-count 1 --time-limit 2 --rate 50";
-/// Where a request without an answer is no offence.
+/// A workload in which unanswered requests are valid.
 const IDS: &str = "-w unique-ids --node-count 1 --time-limit 2 --rate 50";
 
 pub(crate) fn a_node_that_prints_garbage_is_muted_and_quoted() {
@@ -63,16 +63,16 @@ pub(crate) fn a_node_that_exits_leaves_a_history_without_a_verdict() {
     assert!(run.page.contains(&format!("Node n0 crashed with exit status: {STATUS}")), "{}", run.page);
     let last = run.page.lines().last().expect("a line");
     assert!(last.starts_with("There is no verdict: n0 died after ") && last.contains("(exit status: 3)"), "{last}");
-    let told: Vec<_> = run.stderr.match_indices("n0 died (exit status: 3); the last it wrote to stderr:\n").collect();
-    assert_eq!(told.len(), 1, "{}", run.stderr);
-    assert!(told[0].0 < run.stderr.find("ending the nodes").expect("the last phase"), "{}", run.stderr);
+    let lines: Vec<_> = run.stderr.match_indices("n0 died (exit status: 3); the last it wrote to stderr:\n").collect();
+    assert_eq!(lines.len(), 1, "{}", run.stderr);
+    assert!(lines[0].0 < run.stderr.find("ending the nodes").expect("the last phase"), "{}", run.stderr);
     assert!(run.stderr.contains("\n    oh no\n"), "{}", run.stderr);
     let history = run.file("history.edn").expect("a history");
     let answered = history.lines().filter(|op| op.contains(":type :ok")).count();
     assert_eq!(u64::try_from(answered), Ok(GOOD));
 }
 
-pub(crate) fn a_node_that_does_not_take_part_ends_the_test_before_it_begins() {
+pub(crate) fn a_node_that_does_not_initialise_ends_the_test_before_it_starts() {
     std::thread::scope(|scope| {
         for fault in ["exits-at-init", "refuses-init", "ignores-init"] {
             scope.spawn(move || {
@@ -85,7 +85,7 @@ pub(crate) fn a_node_that_does_not_take_part_ends_the_test_before_it_begins() {
     });
 }
 
-pub(crate) fn a_node_has_as_long_to_answer_init_as_it_is_given() {
+pub(crate) fn a_node_must_answer_init_within_the_given_timeout() {
     let run = Run::of_broken("ignores-init", &format!("{ECHO} --init-timeout 0.2"));
     run.assert_no_verdict();
     assert!(run.page.contains("n0 did not answer init within 0.2 s"), "{}", run.page);
@@ -100,14 +100,14 @@ pub(crate) fn a_node_that_never_answers_is_invalid() {
     assert_eq!(run.result("/gloomers/muted"), json!([]));
 }
 
-/// What a run that was broken off says last: why.
+/// The last line of an aborted run, which states the reason.
 fn why_broken_off(fault: &str, options: &str) -> String {
     let run = Run::of_broken(fault, options);
     run.assert_no_verdict();
     run.page.lines().last().expect("some words").to_owned()
 }
 
-pub(crate) fn whatever_is_wrong_with_the_answer_to_init_is_named() {
+pub(crate) fn the_defect_of_an_init_reply_is_named() {
     let cases = [
         ("refuses-init", "n0 answered init with error 13 (crash): cannot start: no disk"),
         ("init-of-another-type", "n0 answered init, but the reply has the type `init_okay`, not `init_ok`: {"),
@@ -130,7 +130,7 @@ pub(crate) fn whatever_is_wrong_with_the_answer_to_init_is_named() {
     });
 }
 
-pub(crate) fn whatever_is_wrong_with_the_answer_to_topology_is_named() {
+pub(crate) fn the_defect_of_a_topology_reply_is_named() {
     let options = "-w broadcast --node-count 1 --time-limit 2";
     let last = why_broken_off("refuses-topology", options);
     assert!(last.ends_with("n0 answered topology with error 10 (not-supported): topology not supported"), "{last}");
@@ -138,7 +138,7 @@ pub(crate) fn whatever_is_wrong_with_the_answer_to_topology_is_named() {
     assert!(last.ends_with("n0 did not answer topology within 5 s"), "{last}");
 }
 
-pub(crate) fn a_reply_out_of_shape_is_named_with_its_count_wherever_people_look() {
+pub(crate) fn a_malformed_reply_is_reported_with_its_count_in_every_output() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("junit.xml");
     let options = format!("-w broadcast --node-count 1 --time-limit 2 --rate 10 --junit {}", file.display());
@@ -174,13 +174,13 @@ pub(crate) fn a_wrong_in_reply_to_is_named() {
     });
 }
 
-pub(crate) fn of_a_key_given_twice_the_last_value_counts() {
+pub(crate) fn the_last_value_of_a_repeated_key_counts() {
     let run = Run::of_broken("type-twice", ECHO);
     run.assert_verdict(true, 0);
     assert!(run.count("/stats/ok-count") > GOOD);
 }
 
-pub(crate) fn what_follows_a_message_on_its_line_is_quoted_and_fails_a_strict_test() {
+pub(crate) fn text_after_a_message_on_its_line_is_quoted_and_fails_a_strict_test() {
     std::thread::scope(|scope| {
         for (fault, quoted, strict, status) in [
             ("two-on-a-line", "The first: {", "", 0),

@@ -1,4 +1,4 @@
-//! The nodes of this crate are valid, and their messages are as many as they should be.
+//! The nodes of this crate are valid, and send the expected number of messages.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::run::Run;
 
-/// Nobody was muted, every operation succeeded, and clients exchanged two messages for each and for each of the
-/// `rounds` of requests to all `nodes` that come first.
+/// Asserts that no node was muted, every operation succeeded, and clients exchanged two messages for each, and for each
+/// of the initial `rounds` of requests to all `nodes`.
 fn assert_clean(run: &Run, nodes: u64, rounds: u64) {
     run.assert_verdict(true, 0);
     assert_eq!(run.result("/gloomers/muted"), json!([]));
@@ -38,7 +38,7 @@ pub(crate) fn ids_are_unique() {
     assert_eq!(run.count("/net/servers/msg-count"), 0);
 }
 
-pub(crate) fn ids_are_unique_and_always_there_in_partitions() {
+pub(crate) fn ids_are_unique_and_available_in_partitions() {
     let run = Run::of(
         "-w unique-ids --node-count 3 --time-limit 5 --rate 100 --availability total --nemesis partition \
          --nemesis-interval 1",
@@ -56,7 +56,7 @@ fn assert_broadcast(run: &Run) {
     assert_eq!(run.count("/workload/stable-count"), acknowledged);
     assert_eq!(run.count("/workload/lost-count"), 0);
     let per_op = run.result("/net/servers/msgs-per-op").as_f64().expect("a number");
-    // Half of the operations are broadcasts; each one flooded to all and acknowledged by all would be four.
+    // Half of the operations are broadcasts; flooding with acknowledgements would take four messages per operation.
     assert!(0.0 < per_op && per_op < 8.0, "{per_op}");
 }
 
@@ -70,7 +70,8 @@ pub(crate) fn every_value_reaches_every_node_after_partitions() {
     assert_partitioned(&run);
 }
 
-/// Challenge 3d in short: its first second costs more than the others, so the limits are wider than for a whole run.
+/// Asserts the message count of a short challenge 3d; the first second costs more than the others, so the limits are
+/// wider than for a whole run.
 fn assert_frugal(node_arguments: &str, per_op: f64) {
     let options = "-w broadcast --node-count 25 --time-limit 6 --rate 100 --latency 100";
     let run = Run::of(&format!("{options} {node_arguments}"));
@@ -80,20 +81,20 @@ fn assert_frugal(node_arguments: &str, per_op: f64) {
     assert!(measured <= per_op, "{node_arguments}: {measured}");
 }
 
-pub(crate) fn a_cluster_of_25_spends_little_more_than_a_message_an_operation() {
+pub(crate) fn a_cluster_of_25_needs_little_more_than_a_message_an_operation() {
     assert_frugal("", 1.4);
 }
 
-pub(crate) fn the_staleness_allowed_decides_what_is_spent() {
+pub(crate) fn the_allowed_staleness_determines_the_number_of_messages() {
     assert_frugal("-- --max-staleness 1700ms", 0.7);
     assert_frugal("-- --max-staleness 0", 14.0);
 }
 
-pub(crate) fn sets_grow_at_every_node_alike() {
+pub(crate) fn sets_are_equal_at_every_node() {
     assert_clean(&Run::of("-w g-set --node-count 5 --time-limit 4 --rate 30"), 5, 1);
 }
 
-/// The values that each of the final reads brought.
+/// The values of each final read.
 fn final_reads(run: &Run) -> Vec<BTreeSet<u64>> {
     let history = run.file("history.edn").expect("a history");
     let reads = history.lines().filter(|op| op.contains(":type :ok") && op.contains(":final? true"));
@@ -105,19 +106,19 @@ fn final_reads(run: &Run) -> Vec<BTreeSet<u64>> {
     reads.map(values).collect()
 }
 
-pub(crate) fn nodes_killed_and_started_again_rejoin() {
+pub(crate) fn killed_nodes_rejoin_after_a_restart() {
     let run =
         Run::of("-w broadcast --node-count 5 --time-limit 8 --rate 30 --nemesis kill --nemesis-interval 2 --seed 8");
     let history = run.file("history.edn").expect("a history");
     assert!(history.contains(" :killed") && history.contains(" :started"), "the nemesis did nothing");
-    // A kill may lose values, so the verdict may be either; but all agree on what is left.
+    // A kill may lose values, so the verdict may be either, but all nodes must agree.
     let reads = final_reads(&run);
     assert_eq!(reads.len(), 5, "{}", run.page);
     assert!(reads.iter().all(|read| *read == reads[0] && !read.is_empty()), "{reads:?}");
     assert_eq!(run.result("/gloomers/muted"), json!([]));
 }
 
-pub(crate) fn nodes_stopped_and_continued_catch_up() {
+pub(crate) fn paused_nodes_catch_up_after_resuming() {
     let run =
         Run::of("-w broadcast --node-count 5 --time-limit 8 --rate 30 --nemesis pause --nemesis-interval 2 --seed 4");
     let history = run.file("history.edn").expect("a history");
@@ -135,7 +136,7 @@ pub(crate) fn a_test_in_virtual_time_agrees() {
     assert_eq!(run.file("history.edn"), Run::of(arguments).file("history.edn"), "one seed, one history");
 }
 
-pub(crate) fn a_counter_over_a_service_is_right_in_the_end() {
+pub(crate) fn a_counter_on_a_service_converges() {
     let run = Run::of("-w g-counter --node-count 3 --time-limit 4 --rate 50 --latency 10 --nemesis partition");
     assert_clean(&run, 3, 1);
     assert_eq!(run.result("/workload/errors"), json!(null));

@@ -1,4 +1,4 @@
-//! What the machine does to a test: files that cannot be executed, disks and readers that take nothing.
+//! Failures of the host: files that cannot be executed, full disks, and a closed stdout.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -21,7 +21,7 @@ fn write(folder: &TempDir, name: &str, text: &str, mode: u32) {
     fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
 }
 
-pub(crate) fn a_file_without_a_first_line_that_says_how_is_a_shell_script() {
+pub(crate) fn a_file_without_a_shebang_is_run_as_a_shell_script() {
     let folder = tempfile::tempdir().expect("a folder");
     let ourselves = std::env::current_exe().expect("a program");
     write(&folder, "node", &format!("exec '{}' {} \"$1\"\n", ourselves.display(), broken::FLAG), 0o755);
@@ -30,7 +30,7 @@ pub(crate) fn a_file_without_a_first_line_that_says_how_is_a_shell_script() {
     Run::finish(command, folder).assert_verdict(true, 0);
 }
 
-pub(crate) fn what_cannot_be_executed_ends_the_test_before_it_begins() {
+pub(crate) fn a_file_that_cannot_be_executed_ends_the_test_before_it_starts() {
     for (name, wanted) in [
         ("none", "./none cannot be executed: no such file; "),
         ("folder", "./folder cannot be executed: it is a folder; "),
@@ -50,8 +50,8 @@ pub(crate) fn what_cannot_be_executed_ends_the_test_before_it_begins() {
     }
 }
 
-/// The verdict is on stderr, and the exit status is its.
-fn assert_told_on_stderr(options: &str, stdout: Stdio, verdict: &str, status: i32) {
+/// Asserts that the verdict is on stderr and in the exit status.
+fn assert_reported_on_stderr(options: &str, stdout: Stdio, verdict: &str, status: i32) {
     let folder = tempfile::tempdir().expect("a folder");
     let mut command = gloomers_on_broken(&folder, "repeats-ids", options);
     command.stdout(stdout);
@@ -62,24 +62,24 @@ fn assert_told_on_stderr(options: &str, stdout: Stdio, verdict: &str, status: i3
     assert_eq!(run.result("/gloomers/muted"), json!([]), "the files are there");
 }
 
-/// A pipe that nobody reads.
+/// A pipe whose reading end is closed.
 fn closed() -> Stdio {
     let (_, writer) = std::io::pipe().expect("a pipe");
     writer.into()
 }
 
-pub(crate) fn a_stdout_that_takes_nothing_costs_no_verdict() {
+pub(crate) fn a_stdout_that_cannot_be_written_costs_no_verdict() {
     let full = || OpenOptions::new().write(true).open("/dev/full").expect("it takes nothing").into();
     thread::scope(|scope| {
-        scope.spawn(|| assert_told_on_stderr(ECHO, closed(), "valid", 0));
-        scope.spawn(|| assert_told_on_stderr(IDS, closed(), "invalid", 1));
+        scope.spawn(|| assert_reported_on_stderr(ECHO, closed(), "valid", 0));
+        scope.spawn(|| assert_reported_on_stderr(IDS, closed(), "invalid", 1));
         if cfg!(target_os = "linux") {
-            scope.spawn(move || assert_told_on_stderr(ECHO, full(), "valid", 0));
+            scope.spawn(move || assert_reported_on_stderr(ECHO, full(), "valid", 0));
         }
     });
 }
 
-pub(crate) fn a_store_that_cannot_be_made_costs_no_verdict() {
+pub(crate) fn a_store_that_cannot_be_created_costs_no_verdict() {
     for options in [ECHO, VIRTUAL] {
         let folder = tempfile::tempdir().expect("a folder");
         write(&folder, "store", "no folder", 0o644);

@@ -1,4 +1,4 @@
-//! Ctrl-C in the middle of a test.
+//! Interrupted tests: Ctrl-C and other signals.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -15,23 +15,23 @@ use rustix::fs::{FlockOperation, flock};
 use crate::broken;
 use crate::run::{Run, gloomers, gloomers_on_broken};
 
-/// Milliseconds until something that certainly happens must have happened.
-const PATIENCE_MS: u32 = 40_000;
+/// How long to wait for any event, in milliseconds.
+const TIMEOUT_MS: u32 = 40_000;
 const NODES: usize = 3;
 
-/// Asks again every ten milliseconds.
-#[expect(clippy::disallowed_methods, reason = "it looks on from outside")]
-fn await_some<T>(what: &str, mut question: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..PATIENCE_MS / 10 {
-        if let Some(answer) = question() {
-            return answer;
+/// Polls every ten milliseconds until there is a value.
+#[expect(clippy::disallowed_methods, reason = "it polls other processes")]
+fn await_some<T>(what: &str, mut poll: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..TIMEOUT_MS / 10 {
+        if let Some(value) = poll() {
+            return value;
         }
         thread::sleep(Duration::from_millis(10));
     }
     panic!("{what} never happened");
 }
 
-/// The processes of all nodes, which each writes to its log, once all run.
+/// The process ids of all nodes, from their logs, once all run.
 fn nodes(store: &Path) -> Option<Vec<Pid>> {
     let logs = store.join("current/node-logs");
     let pid = |node| {
@@ -60,7 +60,7 @@ pub(crate) fn ctrl_c_ends_every_node() {
     }
 }
 
-/// Sends a signal to `gloomers` once it has reported that so many messages were sent.
+/// Sends a signal to `gloomers` once it has logged that many messages.
 fn signal_after(messages: usize, gloomers: &mut Child, signal: Signal) {
     let mut stderr = BufReader::new(gloomers.stderr.take().expect("a pipe"));
     let (mut sent, mut line) = (0, String::new());
@@ -87,20 +87,20 @@ fn assert_cut_short(arguments: &str) {
     assert!(run.file("report.html").expect("a page").contains("The test was cut short"));
 }
 
-pub(crate) fn what_was_gathered_before_ctrl_c_is_judged_and_marked() {
+pub(crate) fn a_test_interrupted_by_ctrl_c_is_checked_and_marked() {
     assert_cut_short("-w echo --node-count 3 --time-limit 60 --rate 100");
 }
 
-pub(crate) fn so_is_what_was_gathered_in_virtual_time() {
+pub(crate) fn a_test_interrupted_in_virtual_time_is_checked_and_marked() {
     assert_cut_short("-w broadcast --node-count 5 --time-limit 4000 --rate 1000 --virtual-time");
 }
 
-/// Everything that held the lock is gone.
+/// Waits until no process holds the lock.
 fn await_lock(lock: &File) {
     await_some("the end of all that nodes were", || flock(lock, FlockOperation::NonBlockingLockExclusive).ok());
 }
 
-pub(crate) fn no_node_outlives_a_workbench_that_is_killed() {
+pub(crate) fn no_node_outlives_a_killed_workbench() {
     thread::scope(|scope| {
         for signal in [Signal::KILL, Signal::QUIT, Signal::USR1, Signal::ABORT] {
             scope.spawn(move || {
@@ -121,7 +121,7 @@ pub(crate) fn no_node_outlives_a_workbench_that_is_killed() {
     });
 }
 
-pub(crate) fn what_a_node_started_does_not_outlive_the_test() {
+pub(crate) fn children_of_a_node_do_not_outlive_the_test() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("lock");
     let lock = File::create(&path).expect("a file");

@@ -1,8 +1,8 @@
-//! Whole tests of real processes, through the command line: verdicts, exit codes, files, counts of messages; no times.
+//! Whole tests of real processes, through the command line: verdicts, exit codes, files and message counts.
 //!
-//! Without the usual harness, for two reasons: a run lasts seconds in which it computes next to nothing, so all run at
-//! once whatever the number of cores; and this program is also the broken node ([`broken`]), which may print nothing
-//! but its lines. A text on the command line selects the claims whose names contain it.
+//! Without the usual harness, for two reasons: a run takes seconds but hardly any CPU time, so all run in parallel on
+//! any number of cores; and this program is also the broken node ([`broken`]), which may print only its messages.
+//! Arguments select the claims whose names contain one of them.
 
 mod broken;
 mod faults;
@@ -10,6 +10,8 @@ mod healthy;
 mod host;
 mod interruption;
 mod limit;
+#[path = "../main_phase/mod.rs"]
+mod main_phase;
 mod run;
 
 use std::io::Write as _;
@@ -17,7 +19,7 @@ use std::panic::resume_unwind;
 use std::process::ExitCode;
 use std::thread;
 
-/// A name, and what holds if it does not panic.
+/// The name and the body of a test.
 type Claim = (&'static str, fn());
 
 macro_rules! claims {
@@ -27,16 +29,16 @@ macro_rules! claims {
 const CLAIMS: [Claim; 40] = claims![
     healthy::every_echo_is_answered,
     healthy::ids_are_unique,
-    healthy::ids_are_unique_and_always_there_in_partitions,
+    healthy::ids_are_unique_and_available_in_partitions,
     healthy::every_value_reaches_every_node,
     healthy::every_value_reaches_every_node_after_partitions,
-    healthy::a_cluster_of_25_spends_little_more_than_a_message_an_operation,
-    healthy::the_staleness_allowed_decides_what_is_spent,
-    healthy::sets_grow_at_every_node_alike,
-    healthy::nodes_killed_and_started_again_rejoin,
-    healthy::nodes_stopped_and_continued_catch_up,
+    healthy::a_cluster_of_25_needs_little_more_than_a_message_an_operation,
+    healthy::the_allowed_staleness_determines_the_number_of_messages,
+    healthy::sets_are_equal_at_every_node,
+    healthy::killed_nodes_rejoin_after_a_restart,
+    healthy::paused_nodes_catch_up_after_resuming,
     healthy::a_test_in_virtual_time_agrees,
-    healthy::a_counter_over_a_service_is_right_in_the_end,
+    healthy::a_counter_on_a_service_converges,
     healthy::a_log_loses_nothing,
     faults::a_node_that_forgets_values_is_invalid,
     faults::a_node_that_repeats_ids_is_invalid,
@@ -44,27 +46,27 @@ const CLAIMS: [Claim; 40] = claims![
     faults::a_muted_node_fails_a_strict_test,
     faults::an_echo_that_never_comes_is_invalid,
     faults::a_node_that_exits_leaves_a_history_without_a_verdict,
-    faults::a_node_that_does_not_take_part_ends_the_test_before_it_begins,
+    faults::a_node_that_does_not_initialise_ends_the_test_before_it_starts,
     faults::a_node_that_never_answers_is_invalid,
-    faults::whatever_is_wrong_with_the_answer_to_init_is_named,
-    faults::whatever_is_wrong_with_the_answer_to_topology_is_named,
-    faults::a_reply_out_of_shape_is_named_with_its_count_wherever_people_look,
+    faults::the_defect_of_an_init_reply_is_named,
+    faults::the_defect_of_a_topology_reply_is_named,
+    faults::a_malformed_reply_is_reported_with_its_count_in_every_output,
     faults::a_wrong_in_reply_to_is_named,
-    faults::of_a_key_given_twice_the_last_value_counts,
-    faults::what_follows_a_message_on_its_line_is_quoted_and_fails_a_strict_test,
+    faults::the_last_value_of_a_repeated_key_counts,
+    faults::text_after_a_message_on_its_line_is_quoted_and_fails_a_strict_test,
     interruption::ctrl_c_ends_every_node,
-    faults::a_node_has_as_long_to_answer_init_as_it_is_given,
-    interruption::what_was_gathered_before_ctrl_c_is_judged_and_marked,
-    interruption::so_is_what_was_gathered_in_virtual_time,
-    interruption::no_node_outlives_a_workbench_that_is_killed,
-    interruption::what_a_node_started_does_not_outlive_the_test,
-    host::a_file_without_a_first_line_that_says_how_is_a_shell_script,
-    host::what_cannot_be_executed_ends_the_test_before_it_begins,
-    host::a_stdout_that_takes_nothing_costs_no_verdict,
-    host::a_store_that_cannot_be_made_costs_no_verdict,
+    faults::a_node_must_answer_init_within_the_given_timeout,
+    interruption::a_test_interrupted_by_ctrl_c_is_checked_and_marked,
+    interruption::a_test_interrupted_in_virtual_time_is_checked_and_marked,
+    interruption::no_node_outlives_a_killed_workbench,
+    interruption::children_of_a_node_do_not_outlive_the_test,
+    host::a_file_without_a_shebang_is_run_as_a_shell_script,
+    host::a_file_that_cannot_be_executed_ends_the_test_before_it_starts,
+    host::a_stdout_that_cannot_be_written_costs_no_verdict,
+    host::a_store_that_cannot_be_created_costs_no_verdict,
     host::a_file_that_is_too_large_for_the_disk_costs_no_verdict,
-    limit::clients_go_on_until_the_limit_whatever_the_nemesis_does,
-    limit::a_test_that_its_threads_could_not_keep_up_with_says_so,
+    limit::clients_continue_until_the_time_limit_under_any_nemesis,
+    limit::a_test_whose_clients_could_not_keep_up_reports_it,
 ];
 
 fn main() -> ExitCode {
@@ -80,7 +82,7 @@ fn main() -> ExitCode {
     let claims = CLAIMS.into_iter().filter(|(name, _)| chosen(name));
     let mut page = std::io::stdout();
     if arguments.iter().any(|argument| argument == "--list") {
-        claims.for_each(|(name, _)| writeln!(page, "{name}: test").expect("somebody reads"));
+        claims.for_each(|(name, _)| writeln!(page, "{name}: test").expect("the other end reads"));
         return ExitCode::SUCCESS;
     }
     let failures = thread::scope(|scope| {
@@ -94,7 +96,7 @@ fn main() -> ExitCode {
         for (name, claim) in running {
             let holds = claim.join().is_ok();
             failures += u32::from(!holds);
-            writeln!(page, "test {name} ... {}", if holds { "ok" } else { "FAILED" }).expect("somebody reads");
+            writeln!(page, "test {name} ... {}", if holds { "ok" } else { "FAILED" }).expect("the other end reads");
         }
         failures
     });

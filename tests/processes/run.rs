@@ -1,4 +1,4 @@
-//! One run of `gloomers test` in a folder of its own, and what it leaves.
+//! One run of `gloomers test` in a folder of its own, and its output.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::broken;
 
-/// What is left of a run.
+/// The output of a run.
 pub(crate) struct Run {
     pub(crate) status: Option<i32>,
     pub(crate) page: String,
@@ -66,10 +66,10 @@ impl Run {
         self.folder.path().join("store/current").join(name)
     }
 
-    /// What `results.json` has at this pointer.
+    /// The value in `results.json` at a JSON pointer.
     ///
     /// # Panics
-    /// There are no results, or nothing is there.
+    /// There are no results, or no such value.
     pub(crate) fn result(&self, pointer: &str) -> Value {
         let text = self.file("results.json").unwrap_or_else(|| panic!("no results:\n{}", self.page));
         let results: Value = serde_json::from_str(&text).expect("results.json is JSON");
@@ -81,13 +81,13 @@ impl Run {
     }
 
     /// # Panics
-    /// The verdict or the exit code is another.
+    /// The verdict or the exit code differs.
     pub(crate) fn assert_verdict(&self, valid: bool, status: i32) {
         assert_eq!((self.result("/valid"), self.status), (Value::Bool(valid), Some(status)), "{}", self.page);
     }
 
     /// # Panics
-    /// The run ended otherwise than broken off, or with a verdict.
+    /// The run was not aborted, or has a verdict.
     pub(crate) fn assert_no_verdict(&self) {
         assert_eq!(self.status, Some(255), "{}", self.page);
         assert_eq!(self.file("results.json"), None, "{}", self.page);

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -66,6 +67,11 @@ static void *signaller(void *ms) {
     return 0;
 }
 static void *killer(void *thread) { usleep(7000); pthread_kill(*(pthread_t *)thread, SIGUSR1); return 0; }
+static void *locker(void *until) { return (void *)(long)pthread_mutex_timedlock(&mutex, until); }
+static pthread_barrier_t barrier;
+static void *arriver(void *ms) { usleep((long)ms * 1000); pthread_barrier_wait(&barrier); return 0; }
+static void *waiter(void *set) { int signal = 0; sigwait(set, &signal); return (void *)(long)signal; }
+static void *crasher(void *nothing) { usleep(3000); *(volatile int *)nothing = 1; return 0; }
 static pthread_t begin(void *(*what)(void *), void *argument) {
     pthread_t thread;
     pthread_create(&thread, 0, what, argument);
@@ -92,6 +98,13 @@ static void sleeping(void) {
     start(); r = nanosleep(&t, &left);
     took("nanosleep interrupted", 7 * MS, r == -1 && errno == EINTR && left.tv_sec == 0 && left.tv_nsec == 93 * MS);
     pthread_join(k, 0);
+    k = begin(killer, &self); t = (struct timespec){INT64_MAX, 999999999};
+    start(); r = nanosleep(&t, 0); took("nanosleep for ever", 7 * MS, r == -1 && errno == EINTR); pthread_join(k, 0);
+    k = begin(killer, &self);
+    start(); r = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, 0); took("clock_nanosleep for ever", 7 * MS, r == EINTR);
+    pthread_join(k, 0);
+    k = begin(killer, &self);
+    start(); r = sleep(UINT32_MAX); took("sleep for 136 years", 7 * MS, r != 0); pthread_join(k, 0);
     start(); usleep(100); took("usleep", 100000, 1);
     start(); sleep(2); took("sleep", 2000 * MS, 1);
     start(); struct timeval tv; gettimeofday(&tv, 0);
@@ -131,6 +144,19 @@ static void descriptors(void) {
     w = begin(writer, (void *)33);
     start(); drain(); took("read", 33 * MS, 1);
     pthread_join(w, 0);
+    w = begin(writer, (void *)4); entry = (struct pollfd){pipe_ends[0], POLLIN, 0}; t = (struct timespec){INT64_MAX, 0};
+    start(); r = ppoll(&entry, 1, &t, 0); took("ppoll for ever", 4 * MS, r == 1); pthread_join(w, 0); drain();
+    w = begin(writer, (void *)4); start(); r = poll(&entry, 1, INT32_MAX); took("poll for 24 days", 4 * MS, r == 1);
+    pthread_join(w, 0); drain();
+    w = begin(writer, (void *)4); FD_SET(pipe_ends[0], &set); tv = (struct timeval){INT64_MAX / 2, 0};
+    start(); r = select(pipe_ends[0] + 1, &set, 0, 0, &tv); took("select for ever", 4 * MS, r == 1); pthread_join(w, 0); drain();
+    tv = (struct timeval){0, 0}; FD_SET(pipe_ends[0], &set);
+    start(); r = select(pipe_ends[0] + 1, &set, 0, 0, &tv); took("select without waiting", 0, r == 0);
+    t = ts(2500000); FD_SET(pipe_ends[0], &set);
+    start(); r = pselect(pipe_ends[0] + 1, &set, 0, 0, &t, 0); took("pselect in vain", 2500000, r == 0 && !FD_ISSET(pipe_ends[0], &set));
+    e = epoll_create1(0); t = ts(2 * MS + 7);
+    start(); r = epoll_pwait2(e, &got, 1, &t, 0); took("epoll_pwait2 in vain", 2 * MS + 7, r == 0);
+    start(); r = epoll_wait(e, &got, 1, 0); took("epoll_wait without waiting", 0, r == 0); close(e);
     int ev = eventfd(0, EFD_NONBLOCK); uint64_t count = 0;
     start(); r = read(ev, &count, 8); took("read that does not wait", 0, r == -1 && errno == EAGAIN);
     close(ev);
@@ -157,6 +183,22 @@ static void locks(void) {
     t = ts(now_of(CLOCK_REALTIME) + 45 * MS);
     start(); pthread_mutex_lock(&mutex); r = pthread_cond_timedwait(&condition, &mutex, &t);
     pthread_mutex_unlock(&mutex); took("pthread_cond_timedwait in vain", 45 * MS, r == ETIMEDOUT);
+    pthread_condattr_t steady; pthread_cond_t other_condition;
+    pthread_condattr_init(&steady); pthread_condattr_setclock(&steady, CLOCK_MONOTONIC); pthread_cond_init(&other_condition, &steady);
+    t = ts(now() + 35 * MS + 5);
+    start(); pthread_mutex_lock(&mutex); r = pthread_cond_timedwait(&other_condition, &mutex, &t);
+    pthread_mutex_unlock(&mutex); took("a condition on the other clock in vain", 35 * MS + 5, r == ETIMEDOUT);
+    t = ts(1); start(); pthread_mutex_lock(&mutex); r = pthread_cond_timedwait(&other_condition, &mutex, &t);
+    pthread_mutex_unlock(&mutex); took("a condition in the past", 0, r == ETIMEDOUT);
+    t = ts(now_of(CLOCK_REALTIME) + 2 * MS); start(); pthread_mutex_lock(&mutex); other = begin(locker, &t); pthread_join(other, &result);
+    pthread_mutex_unlock(&mutex); took("pthread_mutex_timedlock in vain", 2 * MS, result == (void *)ETIMEDOUT);
+    t = ts(now_of(CLOCK_REALTIME) - MS); start(); r = sem_timedwait(&semaphore, &t); took("sem_timedwait in the past", 0, r == -1 && errno == ETIMEDOUT);
+    t = (struct timespec){INT64_MAX, 0}; other = begin(poster, (void *)6);
+    start(); r = sem_timedwait(&semaphore, &t); took("sem_timedwait for ever", 6 * MS, r == 0); pthread_join(other, 0);
+    pthread_rwlock_t rw = PTHREAD_RWLOCK_INITIALIZER; pthread_rwlock_rdlock(&rw); t = ts(now_of(CLOCK_REALTIME) + 3 * MS);
+    start(); r = pthread_rwlock_timedwrlock(&rw, &t); took("pthread_rwlock_timedwrlock in vain", 3 * MS, r == ETIMEDOUT);
+    pthread_barrier_init(&barrier, 0, 3); pthread_t late = begin(arriver, (void *)5); other = begin(arriver, (void *)8);
+    start(); pthread_barrier_wait(&barrier); took("pthread_barrier_wait", 8 * MS, 1); pthread_join(late, 0); pthread_join(other, 0);
     pthread_mutexattr_t attributes; pthread_mutex_t inheriting;
     pthread_mutexattr_init(&attributes); pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
     pthread_mutex_init(&inheriting, &attributes);
@@ -194,6 +236,8 @@ static void timers(void) {
     start(); r = read(t, &count, 8); took("timerfd not yet", 0, r == -1 && errno == EAGAIN);
     entry.fd = t; r = poll(&entry, 1, -1); took("absolute timerfd", 5 * MS, r == 1);
     close(t);
+    t = timerfd_create(CLOCK_MONOTONIC, 0); when = (struct itimerspec){ts(1), ts(1)}; timerfd_settime(t, 0, &when, 0);
+    start(); usleep(1000); r = read(t, &count, 8); took("a timerfd of a nanosecond", MS, r == 8 && count == MS); close(t);
     timer_t made; struct sigevent how = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
     alarms = 0; r = timer_create(CLOCK_MONOTONIC, &how, &made); when = (struct itimerspec){ts(0), ts(8 * MS)};
     timer_settime(made, 0, &when, 0);
@@ -205,6 +249,20 @@ static void timers(void) {
     kill(getpid(), SIGUSR1); wait = ts(1000 * MS);
     start(); r = sigtimedwait(&set, 0, &wait); took("sigtimedwait", 0, r == SIGUSR1);
     sigprocmask(SIG_UNBLOCK, &set, 0);
+    interval = (struct itimerval){{0, 0}, {0, 3000}}; struct sigaction action = {.sa_handler = on_alarm, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &action, 0); alarms = 0; setitimer(ITIMER_REAL, &interval, 0); pthread_t w = begin(writer, (void *)10);
+    start(); drain(); took("read restarted after a signal", 10 * MS, alarms == 1); pthread_join(w, 0);
+    action.sa_flags = 0; sigaction(SIGALRM, &action, 0); setitimer(ITIMER_REAL, &interval, 0); char c;
+    start(); r = read(pipe_ends[0], &c, 1); took("read interrupted", 3 * MS, r == -1 && errno == EINTR && alarms == 2);
+    setitimer(ITIMER_REAL, &interval, 0); start(); r = sem_wait(&semaphore);
+    took("sem_wait interrupted", 3 * MS, r == -1 && errno == EINTR && alarms == 3);
+    start(); alarm(100); r = alarm(0); took("alarm taken back", 0, r == 100);
+    sigset_t both; sigemptyset(&both); sigaddset(&both, SIGUSR2); sigaddset(&both, SIGALRM); sigprocmask(SIG_BLOCK, &both, 0);
+    w = begin(waiter, &both); void *taken; setitimer(ITIMER_REAL, &interval, 0);
+    start(); pthread_join(w, &taken); took("sigwait", 3 * MS, taken == (void *)SIGALRM);
+    int sfd = signalfd(-1, &both, 0); struct signalfd_siginfo told; setitimer(ITIMER_REAL, &interval, 0);
+    start(); r = read(sfd, &told, sizeof told); took("signalfd", 3 * MS, r == sizeof told && told.ssi_signo == SIGALRM); close(sfd);
+    sigprocmask(SIG_UNBLOCK, &both, 0);
     alarms = 0; raise(SIGUSR1); start(); took("raise", 0, alarms == 1);
 }
 
@@ -239,6 +297,27 @@ static void processes(const char *self) {
     if (child == 0) { usleep(10000); _exit(0); }
     r = waitpid(child, &status, WNOHANG); took("waitpid that does not wait", 0, r == 0);
     waitpid(child, &status, 0);
+    sem_t *shared = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0); sem_init(shared, 1, 0);
+    start(); child = fork();
+    if (child == 0) { usleep(6000); sem_post(shared); _exit(0); }
+    r = sem_wait(shared); took("a semaphore of two processes", 6 * MS, r == 0); waitpid(child, &status, 0);
+    start(); child = fork();
+    if (child == 0) { usleep(4000); _exit(7); }
+    pid_t other = fork();
+    if (other == 0) { usleep(9000); _exit(8); }
+    int p = syscall(SYS_pidfd_open, child, 0); struct pollfd entry = {p, POLLIN, 0};
+    r = poll(&entry, 1, -1); took("poll of a process", 4 * MS, r == 1);
+    r = waitid(3 /* P_PIDFD */, p, &info, WEXITED); took("waitid of a pidfd", 4 * MS, r == 0 && info.si_pid == child && info.si_status == 7);
+    close(p); p = syscall(SYS_pidfd_open, other, 0);
+    r = waitid(3, p, &info, WEXITED); took("waitid of a pidfd that lives", 9 * MS, r == 0 && info.si_pid == other && info.si_status == 8);
+    close(p); start(); child = fork();
+    if (child == 0) { pause(); _exit(0); }
+    usleep(2000); p = syscall(SYS_pidfd_open, child, 0); syscall(SYS_pidfd_send_signal, p, SIGKILL, 0, 0); waitpid(child, &status, 0);
+    took("pidfd_send_signal", 2 * MS, WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL); close(p);
+    start(); child = fork();
+    if (child == 0) { begin(sleeper, (void *)1000); begin(crasher, 0); for (;;) pause(); }
+    waitpid(child, &status, 0); took("a thread that crashes", 3 * MS, WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    start(); kill(getpid(), SIGSTOP); raise(SIGSTOP); took("stopping oneself does nothing", 0, 1);
     start(); int ends[2]; r = pipe(ends); child = fork();
     if (child == 0) { char block[4096]; usleep(1000); close(ends[1]); while (read(ends[0], block, 4096) > 0); _exit(0); }
     close(ends[0]); char block[300000]; memset(block, 1, sizeof block);
@@ -250,11 +329,13 @@ static void chance(void) {
     unsigned char bytes[16], again[16];
     start(); int r = getrandom(bytes, 16, 0) == 16 && getrandom(again, 16, 0) == 16;
     took("getrandom", 0, r && memcmp(bytes, again, 16) != 0);
+    unsigned char seeded[16]; int u = open("/dev/urandom", O_RDONLY);
+    start(); r = read(u, seeded, 16); took("/dev/urandom", 0, r == 16); close(u);
     cpu_set_t set; start(); r = sched_getaffinity(0, sizeof set, &set); took("one processor", 0, sysconf(_SC_NPROCESSORS_ONLN) >= 1 && CPU_COUNT(&set) == 1);
     uint32_t low, high; __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
     start(); took("the cycle counter", 0, ((uint64_t)high << 32 | low) == (uint64_t)now());
     start(); took("numbers", 0, syscall(SYS_gettid) == getpid() && getpgrp() == getpid() && getppid() == 1);
-    for (int i = 0; i < 16; i++) fprintf(stderr, "%02x", bytes[i]);
+    for (int i = 0; i < 16; i++) fprintf(stderr, "%02x%02x", bytes[i], seeded[i]);
     fprintf(stderr, "\n");
 }
 

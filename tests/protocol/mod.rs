@@ -1,7 +1,7 @@
-//! What a node may print, to the letter: one closed envelope a line, addressed to somebody who exists (protocol §1.4,
-//! §1.7), and for clients one closed body per request (protocol §2.6).
+//! A strict parser of what nodes print: one envelope a line without unknown keys, addressed to an existing participant
+//! (protocol §1.4, §1.7), and for clients one reply of the exact schema per request (protocol §2.6).
 
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,15 +15,15 @@ use serde_json::value::RawValue;
 /// The services that Maelstrom always runs.
 pub(crate) const SERVICES: [&str; 4] = ["lin-kv", "seq-kv", "lww-kv", "lin-tso"];
 
-/// A message as it was printed.
+/// A parsed message of a node.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Spoken {
+pub(crate) struct SentMessage {
     pub(crate) src: String,
     pub(crate) dest: String,
     pub(crate) body: BTreeMap<String, Value>,
 }
 
-impl Spoken {
+impl SentMessage {
     pub(crate) fn kind(&self) -> &str {
         self.body.get("type").and_then(Value::as_str).unwrap_or_default()
     }
@@ -37,7 +37,7 @@ impl Spoken {
     }
 }
 
-/// An object none of whose keys repeats.
+/// An object without repeated keys.
 struct Object<T>(BTreeMap<String, T>);
 
 impl<'a, T: Deserialize<'a>> Deserialize<'a> for Object<T> {
@@ -64,8 +64,8 @@ impl<'a, T: Deserialize<'a>> Deserialize<'a> for Object<T> {
     }
 }
 
-/// Reads one printed line, without its newline.
-pub(crate) fn message(line: &str) -> Result<Spoken, String> {
+/// Parses one line, without its newline.
+pub(crate) fn message(line: &str) -> Result<SentMessage, String> {
     let Object(mut envelope) = serde_json::from_str::<Object<&RawValue>>(line).map_err(|why| why.to_string())?;
     let mut take = |key: &str| envelope.remove(key).ok_or_else(|| format!("no {key}"));
     let id = |value: &RawValue| serde_json::from_str::<String>(value.get()).map_err(|why| format!("an id: {why}"));
@@ -82,22 +82,22 @@ pub(crate) fn message(line: &str) -> Result<Spoken, String> {
     if !body.get("type").is_some_and(Value::is_string) {
         return Err("the body has no type".into());
     }
-    Ok(Spoken { src, dest, body })
+    Ok(SentMessage { src, dest, body })
 }
 
-/// Reads everything a node printed.
+/// Parses the output of a node.
 ///
 /// # Panics
-/// A line is not what Maelstrom accepts.
-pub(crate) fn messages(output: &[u8]) -> Vec<Spoken> {
+/// Maelstrom would not accept a line.
+pub(crate) fn messages(output: &[u8]) -> Vec<SentMessage> {
     let text = std::str::from_utf8(output).expect("output is UTF-8");
     assert!(text.is_empty() || text.ends_with('\n'), "the last line has no end");
-    assert!(!text.contains('\r'), "a carriage return ends a line too");
+    assert!(!text.contains('\r'), "a carriage return also ends a line");
     let read = |line| message(line).unwrap_or_else(|why| panic!("{why}: {:.400}", format!("{line:?}")));
     text.split_terminator('\n').map(read).collect()
 }
 
-/// Everybody a message may come from or go to.
+/// The participants of the network.
 #[derive(Debug, Default)]
 pub(crate) struct Participants(BTreeSet<String>);
 
@@ -111,21 +111,21 @@ impl Participants {
     }
 
     /// # Panics
-    /// A message comes from somebody but `me`, or goes to nobody.
-    pub(crate) fn assert_know(&self, me: &str, messages: &[Spoken]) {
+    /// A message has another source than `me`, or an unknown destination.
+    pub(crate) fn assert_know(&self, me: &str, messages: &[SentMessage]) {
         for message in messages {
             assert_eq!(message.src, me, "{message:?}");
-            assert!(self.0.contains(&message.dest), "nobody has the id {:?}: {message:?}", message.dest);
+            assert!(self.0.contains(&message.dest), "unknown destination {:?}: {message:?}", message.dest);
         }
     }
 }
 
-/// Whether `reply` is the one body that answers `request`: the right type and fields, and nothing more.
-pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
+/// Whether `reply` answers `request`, with the right type and fields and no others.
+pub(crate) fn answers(request: &Value, reply: &SentMessage) -> bool {
     let field = |key: &str| reply.body.get(key);
     let is_list = |key: &str| field(key).is_some_and(Value::is_array);
     let is_object = |key: &str| field(key).is_some_and(Value::is_object);
-    // The same request asks for `messages` in one workload and for a `value` in others.
+    // A `read` of broadcast returns `messages`, of other workloads a `value`.
     let read: &[&str] = if field("value").is_some() { &["value"] } else { &["messages"] };
     let (keys, fits): (&[&str], bool) = match request["type"].as_str().unwrap_or_default() {
         "init" => (&[], reply.kind() == "init_ok"),
@@ -150,10 +150,10 @@ pub(crate) fn answers(request: &Value, reply: &Spoken) -> bool {
     fits && reply.body.keys().all(is_known) && reply.integer("in_reply_to") == request["msg_id"].as_i64()
 }
 
-/// A real node, its stdin and stdout in our hands.
+/// Starts a node's program, with pipes as stdin and stdout.
 ///
 /// # Panics
-/// There is no such program.
+/// The program cannot be started.
 pub(crate) fn spawn(program: &str) -> Child {
     Command::new(program)
         .stdin(Stdio::piped())
@@ -163,7 +163,7 @@ pub(crate) fn spawn(program: &str) -> Child {
         .expect("the program runs")
 }
 
-/// What a real node prints when it is told all of this at once.
+/// The output of a node's program for all of this input.
 ///
 /// # Panics
 /// The node does not read to the end, or fails.

@@ -1,6 +1,6 @@
-//! Runs of nodes under real Maelstrom, as they lie in the folders beside this file; README.md says what is in them.
+//! Recorded runs of nodes under the real Maelstrom, one in each folder beside this file; README.md describes them.
 
-#![allow(dead_code, reason = "every test uses its part")]
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::fs::File;
 use std::io::Read as _;
@@ -20,12 +20,12 @@ impl Run {
         self.folder.file_name().expect("a folder has a name").to_string_lossy().into_owned()
     }
 
-    /// Whether Maelstrom found it invalid, which the name says.
+    /// Whether Maelstrom found it invalid, as its name states.
     pub(crate) fn is_invalid(&self) -> bool {
         self.name().ends_with("-invalid")
     }
 
-    /// What stands after an option in its command.
+    /// The value of an option of its command.
     pub(crate) fn option(&self, name: &str) -> Option<&str> {
         let mut words = self.command.split_whitespace();
         words.find(|word| *word == name)?;
@@ -46,7 +46,7 @@ impl Run {
         text
     }
 
-    /// The nodes of which there is a transcript, in order.
+    /// The nodes that have a transcript, sorted.
     pub(crate) fn nodes(&self) -> Vec<String> {
         let names = self.folder.read_dir().expect("a folder").map(|file| file.expect("readable").file_name());
         let names = names.map(|name| name.to_string_lossy().into_owned());
@@ -56,7 +56,7 @@ impl Run {
     }
 }
 
-/// All recorded runs in the order of their names.
+/// All recorded runs, sorted by name.
 pub(crate) fn runs() -> Vec<Run> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings"));
     let entries = root.read_dir().expect("the recordings are part of the repository");

@@ -1,4 +1,4 @@
-//! Whole nodes with clients: requests and their replies, and a network between that delays messages or loses them.
+//! A cluster of complete nodes with clients, and a network that delays or loses messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use crate::bare_node::init;
 use crate::rng::Rng;
 
-/// Whether it is this message, by its body.
-pub(crate) type Choice = Box<dyn FnMut(&Value) -> bool>;
+/// Selects a message by its body.
+pub(crate) type Predicate = Box<dyn FnMut(&Value) -> bool>;
 
-/// Some nodes of one kind.
+/// A cluster of nodes of one kind, with a client and lin-kv.
 pub(crate) struct NodeCluster {
     cluster: SimulatedCluster,
     pub(crate) nodes: usize,
@@ -23,32 +23,32 @@ pub(crate) struct NodeCluster {
     rng: Rng,
     network: BTreeMap<(Time, u64), (usize, Vec<u8>)>,
     sequence: u64,
-    /// Links that lose everything, from and to.
+    /// Links, from and to, that lose every message.
     pub(crate) cut: BTreeSet<(usize, usize)>,
-    /// The next message that this chooses is lost.
-    loses: Option<Choice>,
-    /// Those that were.
+    /// The next message that this selects is lost.
+    loses: Option<Predicate>,
+    /// The messages lost for that reason.
     pub(crate) lost: Vec<Value>,
     replies: Vec<Value>,
-    /// What lin-kv holds.
+    /// The state of lin-kv.
     registered: BTreeMap<String, Value>,
-    /// Messages between nodes.
+    /// The number of messages between nodes.
     pub(crate) messages: usize,
 }
 
 impl NodeCluster {
-    /// Nodes that have had time to find each other.
+    /// A cluster two seconds after its start.
     pub(crate) fn of<N>(nodes: usize, latency: Duration, rng: Rng) -> Self
     where
         N: Node<Options = Settings> + 'static,
     {
-        let mut cluster = Self::that_begins::<N>(nodes, latency, Settings::default(), rng);
+        let mut cluster = Self::starting::<N>(nodes, latency, Settings::default(), rng);
         cluster.pass(Duration::from_secs(2));
         cluster
     }
 
-    /// Nodes that start now.
-    pub(crate) fn that_begins<N>(nodes: usize, latency: Duration, settings: Settings, mut rng: Rng) -> Self
+    /// A cluster that starts now.
+    pub(crate) fn starting<N>(nodes: usize, latency: Duration, settings: Settings, mut rng: Rng) -> Self
     where
         N: Node<Options = Settings> + 'static,
     {
@@ -73,7 +73,14 @@ impl NodeCluster {
         cluster
     }
 
-    /// Loses the next message that this chooses.
+    /// Partitions the nodes into two random sides.
+    pub(crate) fn partition(&mut self, rng: &mut Rng) {
+        let side: Vec<bool> = (0..self.nodes).map(|_| rng.percent(50)).collect();
+        let links = (0..self.nodes).flat_map(|from| (0..self.nodes).map(move |to| (from, to)));
+        self.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+    }
+
+    /// Loses the next message that this selects.
     pub(crate) fn lose(&mut self, loses: impl FnMut(&Value) -> bool + 'static) {
         self.loses = Some(Box::new(loses));
     }
@@ -84,14 +91,14 @@ impl NodeCluster {
         self.collect(self.cluster.now());
     }
 
-    /// Ends a node's incarnation, and begins another.
+    /// Kills a node and starts its next incarnation.
     pub(crate) fn restart(&mut self, node: usize) {
         self.cluster.kill(node);
         self.pass(Duration::from_millis(20));
         self.begin(node);
     }
 
-    /// Lets time go by.
+    /// Advances the time.
     pub(crate) fn pass(&mut self, duration: Duration) {
         let end = self.cluster.now() + duration;
         loop {
@@ -111,11 +118,11 @@ impl NodeCluster {
         }
     }
 
-    /// Hears what is said until then, at the latest.
+    /// Collects the output of the nodes until `until`, at the latest.
     fn collect(&mut self, until: Time) {
         let Self { cluster, network, sequence, rng, latency, cut, loses, lost, replies, registered, messages, .. } =
             self;
-        let said = cluster.wait(Some(until), &mut |node, at, line| {
+        let result = cluster.wait(Some(until), &mut |node, at, line| {
             let message: Value = serde_json::from_slice(line).expect("nodes print JSON");
             let dest = message["dest"].as_str().expect("it is addressed");
             if dest == "lin-kv" {
@@ -138,25 +145,25 @@ impl NodeCluster {
                 network.insert((there, *sequence), (to, [line, b"\n"].concat()));
             }
         });
-        assert!(said.is_ok(), "the simulation goes on");
+        assert!(result.is_ok(), "the simulation continues");
     }
 
-    /// Asks a node, and waits for the reply.
+    /// Sends a request, and waits for its reply.
     pub(crate) fn ask(&mut self, node: usize, body: Value) -> Value {
         let asked = body.to_string();
-        self.tell(node, body);
+        self.send(node, body);
         self.reply_within(Duration::from_secs(5)).unwrap_or_else(|| panic!("no reply to {asked}"))
     }
 
-    /// Asks a node.
-    pub(crate) fn tell(&mut self, node: usize, mut body: Value) {
+    /// Sends a request.
+    pub(crate) fn send(&mut self, node: usize, mut body: Value) {
         self.replies.clear();
         body["msg_id"] = json!(1);
         let line = format!("{}\n", json!({"src": "c1", "dest": format!("n{node}"), "body": body}));
         self.cluster.deliver(node, line.as_bytes());
     }
 
-    /// Waits for the reply to what was asked last.
+    /// Waits for the reply to the last request.
     pub(crate) fn reply_within(&mut self, timeout: Duration) -> Option<Value> {
         let end = self.cluster.now() + timeout;
         loop {
@@ -170,7 +177,7 @@ impl NodeCluster {
     }
 }
 
-/// Carries out a compare-and-set that creates, and answers it.
+/// Executes a compare-and-set with `create_if_not_exists`; returns the response.
 fn swap(registered: &mut BTreeMap<String, Value>, node: usize, body: &Value) -> String {
     let key = body["key"].as_str().expect("a key").to_owned();
     let value = registered.entry(key).or_insert_with(|| body["from"].clone());

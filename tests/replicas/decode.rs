@@ -1,4 +1,4 @@
-//! What a line between replicas says, read by other means than theirs.
+//! A decoder of gossip messages that is independent of the implementation.
 
 use std::ops::RangeInclusive;
 
@@ -27,55 +27,55 @@ struct Body<'a> {
     ops: Vec<Vec<serde_json::Value>>,
 }
 
-/// Who made operations: a node in one of its incarnations.
-pub(crate) type Maker = (u32, u64);
+/// The origin of operations: a node in one of its incarnations.
+pub(crate) type Origin = (u32, u64);
 
-/// An operation, or one that is handed on for a maker who may be dead, under its name.
+/// An operation, or the orphan that an operation of a carrier contains, with its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     Plain(i64),
-    Packed(Name, Box<Operation>),
+    Forwarded(Name, Box<Operation>),
 }
 
 impl Operation {
     fn read(value: &serde_json::Value) -> Self {
         let Some(parts) = value.as_array() else { return Self::Plain(integer(value)) };
-        let [node, incarnation, number, packed] = &parts[..] else {
-            panic!("a packed operation has four parts: {parts:?}")
+        let [node, incarnation, number, forwarded] = &parts[..] else {
+            panic!("a forwarded operation has four parts: {parts:?}")
         };
         let incarnation = u64::try_from(integer(incarnation)).expect("an incarnation");
-        Self::Packed((small(integer(node)), incarnation, small(integer(number))), Box::new(Self::read(packed)))
+        Self::Forwarded((small(integer(node)), incarnation, small(integer(number))), Box::new(Self::read(forwarded)))
     }
 
-    /// Who made what is packed in it, and the estates that it went through.
-    fn makers(&self) -> Vec<Maker> {
+    /// The origins of the orphan in it, and of the carriers around that.
+    fn origins(&self) -> Vec<Origin> {
         match self {
             Self::Plain(_) => Vec::new(),
-            Self::Packed((node, incarnation, _), operation) => {
-                [vec![(*node, *incarnation)], operation.makers()].concat()
+            Self::Forwarded((node, incarnation, _), operation) => {
+                [vec![(*node, *incarnation)], operation.origins()].concat()
             }
         }
     }
 
-    /// What was made, and its name.
+    /// The innermost operation, and its name.
     pub(crate) fn unpack(&self, name: Name) -> (Name, i64) {
         match self {
             Self::Plain(operation) => (name, *operation),
-            Self::Packed(name, operation) => operation.unpack(*name),
+            Self::Forwarded(name, operation) => operation.unpack(*name),
         }
     }
 }
 
-/// Operations of one maker, in order.
+/// Consecutive operations of one origin.
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
-    pub(crate) maker: Maker,
+    pub(crate) origin: Origin,
     pub(crate) first: u32,
     pub(crate) operations: Vec<Operation>,
 }
 
 impl Run {
-    /// Their numbers; there is at least one.
+    /// Their numbers.
     pub(crate) fn numbers(&self) -> RangeInclusive<u32> {
         self.first..=self.first - 1 + small(i64::try_from(self.operations.len()).expect("few"))
     }
@@ -87,27 +87,27 @@ pub(crate) struct GossipMessage {
     pub(crate) to: usize,
     /// The sender's incarnation.
     pub(crate) incarnation: u64,
-    /// Whom the sender follows; itself if it is a hub.
+    /// The node that the sender follows; itself if it is a hub.
     pub(crate) follows: Option<usize>,
-    pub(crate) have: Vec<(Maker, u32)>,
+    pub(crate) have: Vec<(Origin, u32)>,
     pub(crate) runs: Vec<Run>,
 }
 
 impl GossipMessage {
-    /// Whoever it names as the maker of something.
-    pub(crate) fn makers(&self) -> impl Iterator<Item = Maker> + '_ {
-        let runs = self.runs.iter().map(|run| run.maker);
-        let packed = self.runs.iter().flat_map(|run| run.operations.iter().flat_map(Operation::makers));
-        self.have.iter().map(|(maker, _)| *maker).chain(runs).chain(packed)
+    /// All origins that it names.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = Origin> + '_ {
+        let runs = self.runs.iter().map(|run| run.origin);
+        let forwarded = self.runs.iter().flat_map(|run| run.operations.iter().flat_map(Operation::origins));
+        self.have.iter().map(|(origin, _)| *origin).chain(runs).chain(forwarded)
     }
 
-    /// How many operations it carries.
+    /// The number of operations in it.
     pub(crate) fn carried(&self) -> usize {
         self.runs.iter().map(|run| run.operations.len()).sum()
     }
 }
 
-/// What a node printed.
+/// A line of a node's output.
 #[derive(Debug)]
 pub(crate) enum Output {
     ToReplica(GossipMessage),
@@ -122,7 +122,7 @@ fn integer(value: &serde_json::Value) -> i64 {
     value.as_i64().unwrap_or_else(|| panic!("{value} is not an integer"))
 }
 
-fn maker(node: i64, relative: i64, incarnation: u64) -> Maker {
+fn origin(node: i64, relative: i64, incarnation: u64) -> Origin {
     (small(node), incarnation.checked_add_signed(relative).expect("an incarnation"))
 }
 
@@ -137,11 +137,11 @@ pub(crate) fn read(text: &[u8]) -> Output {
     let incarnation = body.at - body.age;
     let entries = body.have.chunks_exact(3);
     assert!(entries.remainder().is_empty(), "{:?}", body.have);
-    let have = entries.map(|entry| (maker(entry[0], entry[1], incarnation), small(entry[2]))).collect();
+    let have = entries.map(|entry| (origin(entry[0], entry[1], incarnation), small(entry[2]))).collect();
     let run = |run: &Vec<serde_json::Value>| {
         assert!(run.len() > 3, "an empty run: {run:?}");
-        let maker = maker(integer(&run[0]), integer(&run[1]), incarnation);
-        Run { maker, first: small(integer(&run[2])), operations: run[3..].iter().map(Operation::read).collect() }
+        let origin = origin(integer(&run[0]), integer(&run[1]), incarnation);
+        Run { origin, first: small(integer(&run[2])), operations: run[3..].iter().map(Operation::read).collect() }
     };
     Output::ToReplica(GossipMessage {
         to,

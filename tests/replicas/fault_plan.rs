@@ -1,4 +1,4 @@
-//! What happens to a cluster, drawn from a seed: operations, partitions, kills and pauses until the heal.
+//! Random schedules of operations, partitions, kills and pauses, from a seed, that end with a heal.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,29 +8,29 @@ use gossip_gloomers::gossip::Settings;
 use crate::network::{Action, Cluster, Network};
 use crate::rng::Rng;
 
-/// The longest that a node is stopped.
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Upper bound on the length of a pause.
+pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(2);
 
-/// The longest that it stays dead.
-const LONGEST_DEATH: Duration = Duration::from_secs(2);
+/// Upper bound on the time from a kill to the restart.
+const MAX_DOWNTIME: Duration = Duration::from_secs(2);
 
-/// What may happen.
+/// The faults that may happen.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of a machine")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FaultPlan {
     pub(crate) cuts: bool,
     pub(crate) kills: bool,
     pub(crate) pauses: bool,
-    /// Messages are lost and repeated.
+    /// Whether messages are lost and duplicated.
     pub(crate) noise: bool,
-    pub(crate) ways: Ways,
+    pub(crate) mode: Mode,
 }
 
 impl FaultPlan {
-    pub(crate) const NONE: Self = Self { cuts: false, kills: false, pauses: false, noise: false, ways: Ways::Rounds };
-    pub(crate) const ALL: Self = Self { cuts: true, kills: true, pauses: true, noise: true, ways: Ways::Rounds };
+    pub(crate) const NONE: Self = Self { cuts: false, kills: false, pauses: false, noise: false, mode: Mode::Rounds };
+    pub(crate) const ALL: Self = Self { cuts: true, kills: true, pauses: true, noise: true, mode: Mode::Rounds };
 
-    /// Each of these things in half of the cases.
+    /// A random subset of these faults.
     pub(crate) fn any(self, rng: &mut Rng) -> Self {
         let mut half = |may: bool| may && rng.percent(50);
         let (cuts, kills, pauses, noise) = (half(self.cuts), half(self.kills), half(self.pauses), half(self.noise));
@@ -45,24 +45,24 @@ fn network(rng: &mut Rng, noise: bool) -> Network {
     Network { shortest, longest, loss: rate(), duplication: rate() }
 }
 
-/// How news goes from node to node.
+/// How operations are replicated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ways {
-    /// In rounds: even one who measures the longest pause does not think that two hops take as long as news may.
+pub(crate) enum Mode {
+    /// In rounds: the bound on staleness is so large that not even a pause makes two hops seem to exceed it.
     Rounds,
-    /// Straight to everyone, as long as nobody is doubted and two hops seem to take as long as news may.
-    Straight,
+    /// In direct mode, while no node is suspected and two hops seem to exceed the bound on staleness.
+    Direct,
 }
 
-fn settings(rng: &mut Rng, ways: Ways) -> Settings {
-    let max_staleness = match ways {
-        Ways::Rounds => rng.one_of(&[None, None, Some(Duration::from_secs(5))]),
-        Ways::Straight => Some(Duration::from_millis(rng.one_of(&[0, 0, 50, 150, 250, 400]))),
+fn settings(rng: &mut Rng, mode: Mode) -> Settings {
+    let max_staleness = match mode {
+        Mode::Rounds => rng.one_of(&[None, None, Some(Duration::from_secs(5))]),
+        Mode::Direct => Some(Duration::from_millis(rng.one_of(&[0, 0, 50, 150, 250, 400]))),
     };
     Settings { max_staleness }
 }
 
-/// Links that fail together: between two sides, in one direction of it or both, or any here and there.
+/// Links that fail together: between two sides, in one direction or both, or at random.
 fn cut(rng: &mut Rng, nodes: usize) -> BTreeSet<(usize, usize)> {
     let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
     let kind = rng.below(3);
@@ -75,12 +75,12 @@ fn cut(rng: &mut Rng, nodes: usize) -> BTreeSet<(usize, usize)> {
     .collect()
 }
 
-/// A cluster whose faults and operations are spread over `duration`, which ends with a heal.
+/// A cluster with faults and operations spread over `duration`, and a heal at its end.
 pub(crate) fn cluster(seed: u64, plan: FaultPlan, duration: Duration) -> Cluster {
     let mut rng = Rng::new(seed);
     let nodes = rng.one_of(&[2, 3, 3, 4, 5, 5, 6, 8]);
     let network = network(&mut rng, plan.noise);
-    let settings = settings(&mut rng, plan.ways);
+    let settings = settings(&mut rng, plan.mode);
     let mut cluster = Cluster::new(nodes, network, settings, Rng::new(rng.below(u64::MAX)));
     for _ in 0..5 + rng.below(60) {
         cluster.plan(rng.up_to(duration), Action::Append(rng.index(nodes)));
@@ -94,12 +94,12 @@ pub(crate) fn cluster(seed: u64, plan: FaultPlan, duration: Duration) -> Cluster
     for _ in 0..kills {
         let (node, at) = (rng.index(nodes), rng.up_to(duration));
         cluster.plan(at, Action::Kill(node));
-        cluster.plan(at + Duration::from_millis(1) + rng.up_to(LONGEST_DEATH), Action::Start(node));
+        cluster.plan(at + Duration::from_millis(1) + rng.up_to(MAX_DOWNTIME), Action::Start(node));
     }
     for _ in 0..pauses {
         let (node, at) = (rng.index(nodes), rng.up_to(duration));
         cluster.plan(at, Action::Pause(node));
-        cluster.plan(at + rng.up_to(LONGEST_PAUSE), Action::Resume(node));
+        cluster.plan(at + rng.up_to(MAX_PAUSE), Action::Resume(node));
     }
     cluster.plan(duration, Action::Heal);
     cluster

@@ -1,4 +1,4 @@
-//! A node's lives do not mix: each numbers its operations from one.
+//! The incarnations of a node are distinct origins: each numbers its operations from one.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -17,22 +17,22 @@ const NODES: usize = 4;
 /// Operations in each incarnation.
 const OPERATIONS: usize = 5;
 
-/// Long enough for all to hear.
-const WHILE: Duration = Duration::from_secs(5);
+/// Long enough for all nodes to receive and acknowledge them.
+const SETTLED: Duration = Duration::from_secs(5);
 
-fn live(cluster: &mut Cluster, node: usize) {
+fn append_all(cluster: &mut Cluster, node: usize) {
     for _ in 0..OPERATIONS {
         cluster.plan(Duration::ZERO, Action::Append(node));
     }
-    let is_equal = cluster.pass_until(WHILE, |cluster| cluster.witness.are_equal(cluster.living()));
-    let lacking: Vec<_> = (0..NODES).map(|node| cluster.witness.missing(node)).collect();
+    let is_equal = cluster.pass_until(SETTLED, |cluster| cluster.oracle.are_equal(cluster.living()));
+    let lacking: Vec<_> = (0..NODES).map(|node| cluster.oracle.missing(node)).collect();
     assert!(is_equal, "n{node}: {lacking:?}");
-    cluster.pass(WHILE);
+    cluster.pass(SETTLED);
 }
 
 #[test]
-fn a_new_life_is_heard_from_its_first_operation() {
-    each_seed("a_new_life_is_heard_from_its_first_operation", 60, |seed| {
+fn a_new_incarnation_is_replicated_from_its_first_operation() {
+    each_seed("a_new_incarnation_is_replicated_from_its_first_operation", 60, |seed| {
         let mut rng = Rng::new(seed);
         let network = Network {
             shortest: Duration::ZERO,
@@ -45,12 +45,12 @@ fn a_new_life_is_heard_from_its_first_operation() {
         let mut cluster = Cluster::new(NODES, network, Settings { max_staleness }, rng);
         cluster.pass(SETTLE * 2);
         for incarnation in 1..=3 {
-            live(&mut cluster, node);
-            assert_eq!(cluster.witness.made(), incarnation * OPERATIONS);
+            append_all(&mut cluster, node);
+            assert_eq!(cluster.oracle.made(), incarnation * OPERATIONS);
             for other in cluster.living() {
-                let recording = cluster.recording(other).expect("it lives");
+                let recording = cluster.recording(other).expect("it is running");
                 assert_eq!(recording.entries().len(), incarnation * OPERATIONS, "n{other}");
-                cluster.witness.check(other, recording, true);
+                cluster.oracle.check(other, recording, true);
             }
             cluster.plan(Duration::ZERO, Action::Kill(node));
             cluster.plan(Duration::from_millis(1), Action::Start(node));
@@ -60,33 +60,33 @@ fn a_new_life_is_heard_from_its_first_operation() {
 }
 
 thread_local! {
-    /// What this thread's replicas have said of trouble.
-    static COMPLAINTS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// The error messages logged by this thread.
+    static ERRORS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Keeps what is logged for the thread that logs it.
-struct Listener;
+/// A logger that records messages by thread.
+struct Recorder;
 
-impl Log for Listener {
+impl Log for Recorder {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         true
     }
 
     fn log(&self, record: &Record<'_>) {
-        COMPLAINTS.with_borrow_mut(|complaints| complaints.push(record.args().to_string()));
+        ERRORS.with_borrow_mut(|errors| errors.push(record.args().to_string()));
     }
 
     fn flush(&self) {}
 }
 
 #[test]
-fn a_life_too_many_is_not_heard_and_that_is_said_once() {
-    // No other test of this folder listens.
-    log::set_logger(&Listener).expect("nobody listens yet");
+fn an_incarnation_beyond_the_bound_is_ignored_and_logged_once() {
+    // No other test of this program sets a logger.
+    log::set_logger(&Recorder).expect("there is no logger yet");
     log::set_max_level(log::LevelFilter::Error);
     let mut node = BareNode::<RecordingNode>::with(Settings::default());
     node.feed(init(0, 2).as_bytes());
-    let mut live = |incarnation: u64, operation: u32| {
+    let mut deliver = |incarnation: u64, operation: u32| {
         let (at, age) = (EPOCH + incarnation + 1000 + u64::from(operation), 1000 + u64::from(operation));
         let body = format!(r#""type":"gossip","at":{at},"age":{age},"ops":[[1,0,{operation},{incarnation}]]"#);
         node.feed(format!(r#"{{"src":"n1","dest":"n0","body":{{{body}}}}}"#).as_bytes());
@@ -94,15 +94,15 @@ fn a_life_too_many_is_not_heard_and_that_is_said_once() {
     };
     let most = MAX_INCARNATIONS as u64;
     for incarnation in 1..=most {
-        assert_eq!(live(incarnation, 1) as u64, incarnation);
+        assert_eq!(deliver(incarnation, 1) as u64, incarnation);
     }
-    assert_eq!(COMPLAINTS.take(), Vec::<String>::new());
+    assert_eq!(ERRORS.take(), Vec::<String>::new());
     for incarnation in most + 1..=most + 2 {
         for operation in 1..=3 {
-            assert_eq!(live(incarnation, operation), MAX_INCARNATIONS);
+            assert_eq!(deliver(incarnation, operation), MAX_INCARNATIONS);
         }
-        let complaints = COMPLAINTS.take();
-        let [complaint] = &complaints[..] else { panic!("one line, not {complaints:?}") };
-        assert!(complaint.contains("node 1 ") && complaint.contains(&(EPOCH + incarnation).to_string()), "{complaint}");
+        let errors = ERRORS.take();
+        let [error] = &errors[..] else { panic!("one line, not {errors:?}") };
+        assert!(error.contains("node 1 ") && error.contains(&(EPOCH + incarnation).to_string()), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! The kafka node's logs: no poll skips or reorders, whatever the interleaving, and all agree in the end.
+//! The logs of the kafka node: no poll skips or reorders messages, and all nodes converge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::rng::{Rng, each_seed};
 
 const KEYS: [&str; 3] = ["0", "7", "a \"key\""];
 
-/// Someone who reads at one node, and what was read of each key.
+/// A consumer at one node, and the messages that it has read.
 struct Consumer {
     node: usize,
     read: BTreeMap<&'static str, Vec<(u64, u64)>>,
@@ -44,9 +44,7 @@ fn try_logs(seed: u64, faults: bool) {
     for message in 0..150 {
         cluster.pass(rng.up_to(Duration::from_millis(60)));
         if faults && rng.percent(4) {
-            let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
-            let links = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
-            cluster.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+            cluster.partition(&mut rng);
         }
         let node = rng.index(nodes);
         if rng.percent(60) {
@@ -71,18 +69,18 @@ fn try_logs(seed: u64, faults: bool) {
 }
 
 #[test]
-fn no_poll_skips_or_reorders_and_all_agree_in_the_end() {
-    each_seed("no_poll_skips_or_reorders_and_all_agree_in_the_end", 60, |seed| try_logs(seed, false));
+fn no_poll_skips_or_reorders_and_all_nodes_converge() {
+    each_seed("no_poll_skips_or_reorders_and_all_nodes_converge", 60, |seed| try_logs(seed, false));
 }
 
 #[test]
-fn logs_wait_for_the_end_of_a_partition_and_are_whole() {
-    each_seed("logs_wait_for_the_end_of_a_partition_and_are_whole", 60, |seed| try_logs(seed, true));
+fn logs_are_complete_after_a_partition() {
+    each_seed("logs_are_complete_after_a_partition", 60, |seed| try_logs(seed, true));
 }
 
 #[test]
-fn a_node_started_again_gives_no_offset_twice() {
-    each_seed("a_node_started_again_gives_no_offset_twice", 40, |seed| {
+fn a_restarted_node_assigns_no_offset_twice() {
+    each_seed("a_restarted_node_assigns_no_offset_twice", 40, |seed| {
         let mut rng = Rng::new(seed);
         let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(!seed));
         let mut offsets = BTreeSet::new();
@@ -90,7 +88,7 @@ fn a_node_started_again_gives_no_offset_twice() {
             let reply = cluster.ask(rng.index(3), json!({"type": "send", "key": "0", "msg": message}));
             assert!(offsets.insert(reply["offset"].as_u64().expect("an offset")), "{reply}");
             if message % 10 == 9 {
-                // Nothing is only in one process.
+                // By then no message is held by only one process.
                 cluster.pass(Duration::from_secs(1));
                 cluster.restart(rng.index(3));
             }
@@ -99,8 +97,8 @@ fn a_node_started_again_gives_no_offset_twice() {
 }
 
 #[test]
-fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left() {
-    each_seed("a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left", 40, |seed| {
+fn a_restarted_node_assigns_no_offset_before_it_has_caught_up_with_every_peer() {
+    each_seed("a_restarted_node_assigns_no_offset_before_it_has_caught_up_with_every_peer", 40, |seed| {
         let mut rng = Rng::new(seed);
         let nodes = rng.one_of(&[2, 3, 5]);
         let mut cluster = NodeCluster::of::<Kafka>(nodes, Duration::from_millis(10), Rng::new(!seed));
@@ -111,14 +109,14 @@ fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left(
             offsets.insert(reply["offset"].as_u64().expect("an offset"));
         }
         cluster.pass(Duration::from_secs(1));
-        // One of the others may be out of reach, or all of them.
+        // One of the others is unreachable, or all of them are.
         let is_cut = |other: &usize| *other != node && (deaf == node || deaf == *other);
         let cut = (0..nodes).filter(is_cut).flat_map(|other| [(node, other), (other, node)]);
         cluster.cut = cut.collect();
         cluster.restart(node);
-        cluster.tell(node, json!({"type": "send", "key": "0", "msg": 7}));
+        cluster.send(node, json!({"type": "send", "key": "0", "msg": 7}));
         if deaf == node || nodes == 2 {
-            assert_eq!(cluster.reply_within(Duration::from_secs(3)), None, "nobody has told it anything");
+            assert_eq!(cluster.reply_within(Duration::from_secs(3)), None, "it has received nothing");
         }
         cluster.cut.clear();
         let reply = cluster.ask(node, json!({"type": "send", "key": "0", "msg": 8}));
@@ -128,7 +126,7 @@ fn a_node_started_again_gives_no_offset_until_everyone_has_told_it_what_is_left(
 }
 
 #[test]
-fn a_node_that_is_started_for_the_first_time_sends_though_it_hears_nobody() {
+fn a_node_in_its_first_incarnation_assigns_offsets_without_its_peers() {
     let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(1));
     cluster.cut = (0..3).flat_map(|from| (0..3).map(move |to| (from, to))).collect();
     for node in 0..3 {
@@ -138,7 +136,7 @@ fn a_node_that_is_started_for_the_first_time_sends_though_it_hears_nobody() {
 }
 
 #[test]
-fn commits_never_go_back_and_reach_everyone() {
+fn commits_never_go_back_and_reach_all_nodes() {
     let mut cluster = NodeCluster::of::<Kafka>(3, Duration::from_millis(10), Rng::new(1));
     for offset in [5, 3] {
         let reply = cluster.ask(1, json!({"type": "commit_offsets", "offsets": {"0": offset, "1": 2}}));

@@ -1,5 +1,5 @@
-//! Whatever a peer must learn is said again until it is known to have arrived, whichever message is lost, and though
-//! nobody has any news after it.
+//! Everything that a peer needs is retransmitted until it is acknowledged, whichever message is lost, even if there are
+//! no operations afterwards.
 
 use std::time::Duration;
 
@@ -7,23 +7,23 @@ use gossip_gloomers::gossip::Settings;
 use gossip_gloomers::nodes::{Broadcast, Kafka};
 use serde_json::{Value, json};
 
-use crate::cluster::{Choice, NodeCluster};
+use crate::cluster::{NodeCluster, Predicate};
 use crate::rng::{Rng, each_seed};
 
-/// By then a message that was lost has been missed, and said again.
+/// By then a lost message has been retransmitted.
 const REPAIR: Duration = Duration::from_secs(8);
 
-/// A log in which a few messages are, and no news since; a message between its nodes of which `is_it` says so is lost.
-/// Every node shows all, whatever that was.
+/// Appends a few messages to a log, and loses one gossip message selected by `is_it`; asserts that all nodes show the
+/// same log in the end.
 fn try_log(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
     let mut rng = Rng::new(seed);
     let nodes = rng.one_of(&[2, 3, 4]);
     let latency = Duration::from_millis(rng.one_of(&[0, 10, 100]));
-    let mut cluster = NodeCluster::that_begins::<Kafka>(nodes, latency, Settings::default(), Rng::new(!seed));
+    let mut cluster = NodeCluster::starting::<Kafka>(nodes, latency, Settings::default(), Rng::new(!seed));
     cluster.lose(is_it);
     cluster.pass(rng.up_to(Duration::from_secs(2)));
     for message in 0..=rng.below(4) {
-        cluster.tell(rng.index(nodes), json!({"type": "send", "key": "0", "msg": message}));
+        cluster.send(rng.index(nodes), json!({"type": "send", "key": "0", "msg": message}));
         cluster.pass(rng.up_to(Duration::from_secs(1)));
     }
     cluster.pass(REPAIR);
@@ -40,7 +40,7 @@ fn carries(body: &Value, list: &str) -> bool {
 }
 
 /// Tries a claim with the loss of each message in turn, until there are no more of them.
-fn each_message(mut lost_with: impl FnMut(Choice) -> Vec<Value>) {
+fn each_message(mut lost_with: impl FnMut(Predicate) -> Vec<Value>) {
     for number in 0_u32.. {
         let mut before = 0..number;
         if lost_with(Box::new(move |_| before.next().is_none())).is_empty() {
@@ -50,9 +50,9 @@ fn each_message(mut lost_with: impl FnMut(Choice) -> Vec<Value>) {
 }
 
 #[test]
-fn a_lost_message_that_says_only_what_is_stable_is_repeated() {
+fn a_lost_message_with_only_stable_operations_is_retransmitted() {
     let mut lost = 0;
-    each_seed("a_lost_message_that_says_only_what_is_stable_is_repeated", 200, |seed| {
+    each_seed("a_lost_message_with_only_stable_operations_is_retransmitted", 200, |seed| {
         let cluster = try_log(seed, |body| carries(body, "stable") && !carries(body, "ops"));
         lost += cluster.lost.len();
     });
@@ -60,20 +60,20 @@ fn a_lost_message_that_says_only_what_is_stable_is_repeated() {
 }
 
 #[test]
-fn whichever_message_is_lost_all_nodes_show_everything() {
-    each_seed("whichever_message_is_lost_all_nodes_show_everything", 40, |seed| {
+fn all_nodes_converge_whichever_message_is_lost() {
+    each_seed("all_nodes_converge_whichever_message_is_lost", 40, |seed| {
         each_message(|is_it| try_log(seed, is_it).lost);
     });
 }
 
-/// After a cut, all nodes are idle, and a message between them is lost. Then what one is told is everywhere after one
-/// hop.
+/// Loses one gossip message, selected by `is_it`, after a heal while all nodes are idle; asserts that later broadcasts
+/// reach all nodes after one hop.
 fn heal(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
     let mut rng = Rng::new(seed);
     let nodes = rng.one_of(&[3, 4, 5]);
     let latency = Duration::from_millis(rng.one_of(&[1, 10, 100]));
     let settings = Settings { max_staleness: Some(Duration::ZERO) };
-    let mut cluster = NodeCluster::that_begins::<Broadcast>(nodes, latency, settings, Rng::new(!seed));
+    let mut cluster = NodeCluster::starting::<Broadcast>(nodes, latency, settings, Rng::new(!seed));
     let alone = rng.index(nodes);
     let others = (0..nodes).filter(|node| *node != alone);
     cluster.cut = others.flat_map(|node| [(node, alone), (alone, node)]).collect();
@@ -90,17 +90,17 @@ fn heal(seed: u64, is_it: impl FnMut(&Value) -> bool + 'static) -> NodeCluster {
         cluster.pass(latency);
         for node in 0..nodes {
             let read = cluster.ask(node, json!({"type": "read"}));
-            let told = read["messages"].as_array().expect("a list");
-            let has_it = told.contains(&json!(100 + origin));
-            assert!(has_it, "n{node} lacks what n{origin} was told: {told:?}, lost: {:?}", cluster.lost);
+            let values = read["messages"].as_array().expect("a list");
+            let has_it = values.contains(&json!(100 + origin));
+            assert!(has_it, "n{node} lacks the value of n{origin}: {values:?}, lost: {:?}", cluster.lost);
         }
     }
     cluster
 }
 
 #[test]
-fn whichever_message_is_lost_after_a_heal_everything_goes_straight_to_everyone_again() {
-    each_seed("whichever_message_is_lost_after_a_heal_everything_goes_straight_to_everyone_again", 10, |seed| {
+fn direct_mode_resumes_after_a_heal_whichever_message_is_lost() {
+    each_seed("direct_mode_resumes_after_a_heal_whichever_message_is_lost", 10, |seed| {
         each_message(|is_it| heal(seed, is_it).lost);
     });
 }

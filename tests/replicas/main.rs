@@ -1,15 +1,15 @@
-//! The replicated log, bare: a few engines, a network that does its worst, and a witness who reads every line.
+//! The replicated log on bare engines: a network with faults, and an oracle that reads every line.
 //!
-//! `SEEDS=10000 cargo test --test replicas` tries each claim with that many seeds instead of the usual number;
-//! `SEED=17 cargo test --test replicas a_claim` tries one again.
+//! `SEEDS=10000 cargo test --test replicas` tries each claim with that many seeds instead of the default;
+//! `SEED=17 cargo test --test replicas a_claim` repeats one.
 
 #[path = "../allocations/mod.rs"]
 mod allocations;
 #[path = "../bare_node/mod.rs"]
 mod bare_node;
 mod cluster;
+mod convergence;
 mod decode;
-mod economy;
 mod fault_plan;
 mod hubs;
 mod incarnations;
@@ -19,8 +19,8 @@ mod losses;
 mod memory;
 mod merging;
 mod network;
+mod oracle;
 mod recording_node;
+mod redundancy;
 mod rng;
-mod survival;
 mod transactions;
-mod witness;

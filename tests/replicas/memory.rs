@@ -1,4 +1,4 @@
-//! What all have acknowledged keeps nothing but its place in the log: bytes are counted, not believed.
+//! The memory of a replica: operations that all peers have acknowledged take no memory outside of the log.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::decode::{self, Output};
 use crate::network::append;
 use crate::recording_node::RecordingNode;
 
-/// Makes nothing of the operations.
+/// A view without state.
 #[derive(Debug, Default)]
 struct Nothing;
 
@@ -26,13 +26,13 @@ impl View for Nothing {
     }
 }
 
-/// A log of its own with the same operations.
+/// A copy of a log.
 fn copy(log: &Log) -> Log {
     let mut copy = Log::default();
     for slot in 0..log.origins() {
         let same = copy.slot(log.origin(slot));
         for number in 1..=log.watermark(slot) {
-            let payload = log.payload(slot, number).expect("within reach");
+            let payload = log.payload(slot, number).expect("within the watermark");
             copy.insert(same, number, |text| text.extend_from_slice(payload));
         }
     }
@@ -41,27 +41,27 @@ fn copy(log: &Log) -> Log {
 
 const NODES: usize = 4;
 
-/// Replicas between which messages take no time, after so many operations, and long enough for all acknowledgements.
+/// Replicas without latency, after a number of operations and their acknowledgements.
 fn replicas(operations: i64, max_staleness: Option<Duration>) -> Vec<BareNode<RecordingNode<Nothing>>> {
     let mut nodes: Vec<_> = (0..NODES).map(|_| BareNode::with(Settings { max_staleness })).collect();
     let mut now = Time::from_millis(1);
     for node in &mut nodes {
         node.now = now;
     }
-    let mut mail: Vec<(usize, Vec<u8>)> = (0..NODES).map(|node| (node, init(node, NODES).into_bytes())).collect();
+    let mut packet: Vec<(usize, Vec<u8>)> = (0..NODES).map(|node| (node, init(node, NODES).into_bytes())).collect();
     for step in 0..operations + 20_000 {
         if (1000..1000 + operations).contains(&step) {
             let node = usize::try_from(step).expect("positive") % NODES;
-            mail.push((node, append(node, step).into_bytes()));
+            packet.push((node, append(node, step).into_bytes()));
         }
-        while let Some((to, line)) = mail.pop() {
+        while let Some((to, line)) = packet.pop() {
             nodes[to].feed(&line);
         }
         for node in &mut nodes {
             node.engine.on_deadline(now);
             for line in std::mem::take(node.output()).split_inclusive(|byte| *byte == b'\n') {
-                if let Output::ToReplica(said) = decode::read(&line[..line.len() - 1]) {
-                    mail.push((said.to, line.to_vec()));
+                if let Output::ToReplica(message) = decode::read(&line[..line.len() - 1]) {
+                    packet.push((message.to, line.to_vec()));
                 }
             }
         }
@@ -73,7 +73,7 @@ fn replicas(operations: i64, max_staleness: Option<Duration>) -> Vec<BareNode<Re
     nodes
 }
 
-/// What replicas hold besides their logs, at most.
+/// The maximum memory of a replica besides its log, in bytes.
 fn besides(operations: i64, max_staleness: Option<Duration>) -> usize {
     let besides = |node: BareNode<RecordingNode<Nothing>>| {
         let log = node.node().log.log();
@@ -86,11 +86,11 @@ fn besides(operations: i64, max_staleness: Option<Duration>) -> usize {
 }
 
 #[test]
-fn what_is_acknowledged_is_held_in_the_log_and_nowhere_else() {
+fn acknowledged_operations_take_memory_only_in_the_log() {
     for max_staleness in [None, Some(Duration::ZERO), Some(Duration::from_secs(1))] {
-        // The least of them are enough for the largest batch, whose memory is used again.
+        // The smaller number already fills the buffers, whose memory is reused.
         let (few, many) = (besides(5000, max_staleness), besides(20_000, max_staleness));
-        // Longer numbers make longer lines; whoever kept even a byte of each operation would exceed this.
+        // Larger numbers make longer lines, but even one byte per operation would exceed this.
         assert!(many < few + 10_000, "{few} bytes besides the log with 5,000 operations, {many} with 20,000");
     }
 }

@@ -9,55 +9,54 @@ use gossip_gloomers::time::Time;
 
 use crate::bare_node::{BareNode, EPOCH, init};
 use crate::decode::{self, GossipMessage, Output};
-use crate::recording_node::RecordingNode;
+use crate::oracle::Oracle;
+use crate::recording_node::{Name, RecordingNode};
 use crate::rng::Rng;
-use crate::witness::Witness;
 
-/// Nodes' wall clocks differ by this much at most.
+/// The maximum difference between the wall clocks of nodes.
 const SKEW: Duration = Duration::from_secs(3600);
 
-/// What happens.
+/// An event of the simulation.
 #[derive(Debug)]
 enum Event {
-    /// A message is there.
-    Arrival(Mail),
-    /// What the test does.
+    /// A message arrives.
+    Arrival(Packet),
+    /// The test acts.
     Action(Action),
 }
 
-/// What a test can do.
+/// An action of a test.
 #[derive(Debug, Clone)]
 pub(crate) enum Action {
-    /// A client tells a node something, if it lives.
+    /// A client appends an operation at a node, if it is running.
     Append(usize),
-    /// The process ends.
     Kill(usize),
-    /// It begins again, with nothing.
+    /// Starts a node's next incarnation, with an empty log.
     Start(usize),
     Pause(usize),
     Resume(usize),
-    /// From now on these links, from and to, lose everything.
+    /// From now on these links, from and to, lose all messages.
     Cut(BTreeSet<(usize, usize)>),
-    /// Links lose and repeat nothing more, nodes run again.
+    /// Ends all cuts, losses and duplicates, and restarts and resumes all nodes.
     Heal,
 }
 
-/// A line on its way.
+/// A message in transit.
 #[derive(Debug, Clone)]
-pub(crate) struct Mail {
+pub(crate) struct Packet {
     pub(crate) from: usize,
     pub(crate) line: Vec<u8>,
-    pub(crate) said: GossipMessage,
+    pub(crate) message: GossipMessage,
 }
 
-/// What reaches a node.
+/// Input of a node.
 #[derive(Debug)]
 enum Input {
-    Mail(Mail),
+    Packet(Packet),
     Request(i64),
 }
 
-/// The line with which a client makes an operation.
+/// The request that appends an operation.
 pub(crate) fn append(node: usize, operation: i64) -> String {
     let body = format!(r#"{{"type":"append","msg_id":7,"operation":{operation}}}"#);
     format!("{{\"src\":\"c1\",\"dest\":\"n{node}\",\"body\":{body}}}\n")
@@ -67,19 +66,19 @@ pub(crate) fn append(node: usize, operation: i64) -> String {
 #[derive(Debug)]
 struct Process {
     node: BareNode<RecordingNode>,
-    born: Time,
-    /// What came since it was stopped, if it is.
-    stopped: Option<Vec<Input>>,
+    started: Time,
+    /// The input since it was paused, if it is.
+    paused: Option<Vec<Input>>,
 }
 
 impl Process {
     fn local(&self, now: Time) -> Time {
-        Time::ZERO + now.since(self.born)
+        Time::ZERO + now.since(self.started)
     }
 
     fn due(&self) -> Option<Time> {
-        let deadline = self.node.engine.next_deadline().filter(|_| self.stopped.is_none())?;
-        Some(self.born + deadline.since(Time::ZERO))
+        let deadline = self.node.engine.next_deadline().filter(|_| self.paused.is_none())?;
+        Some(self.started + deadline.since(Time::ZERO))
     }
 
     fn recording(&self) -> &RecordingNode {
@@ -87,13 +86,13 @@ impl Process {
     }
 }
 
-/// How the network treats messages.
+/// The properties of the network.
 #[derive(Debug, Clone)]
 pub(crate) struct Network {
-    /// A message takes at least this long, and at most the other.
+    /// Minimum and maximum latency.
     pub(crate) shortest: Duration,
     pub(crate) longest: Duration,
-    /// In a hundred.
+    /// Probabilities in percent.
     pub(crate) loss: u64,
     pub(crate) duplication: u64,
 }
@@ -103,7 +102,7 @@ pub(crate) struct Network {
 pub(crate) struct Cluster {
     pub(crate) now: Time,
     pub(crate) network: Network,
-    pub(crate) witness: Witness,
+    pub(crate) oracle: Oracle,
     pub(crate) settings: Settings,
     rng: Rng,
     processes: Vec<Option<Process>>,
@@ -111,21 +110,21 @@ pub(crate) struct Cluster {
     events: BTreeMap<(Time, u64), Event>,
     sequence: u64,
     cut: BTreeSet<(usize, usize)>,
-    /// Whom each node says it follows.
+    /// The node that each node follows, according to its messages.
     follows: Vec<Option<usize>>,
     buffer: Vec<u8>,
-    /// Every message that arrived somewhere, if they are to be kept.
-    pub(crate) arrived: Option<Vec<Mail>>,
+    /// All messages delivered, if they are to be kept.
+    pub(crate) arrived: Option<Vec<Packet>>,
 }
 
 impl Cluster {
-    /// Nodes that start now.
+    /// A cluster that starts now.
     pub(crate) fn new(nodes: usize, network: Network, settings: Settings, mut rng: Rng) -> Self {
         let skew = (0..nodes).map(|_| rng.up_to(SKEW)).collect();
         let mut cluster = Self {
             now: Time::from_millis(1),
             network,
-            witness: Witness::new(nodes),
+            oracle: Oracle::new(nodes),
             settings,
             rng,
             processes: (0..nodes).map(|_| None).collect(),
@@ -147,13 +146,26 @@ impl Cluster {
         self.processes[node].as_ref().map(Process::recording)
     }
 
-    /// Whom a node follows, by what it said last: itself if it is a hub.
+    /// The node that a node follows, according to its last message; itself if it is a hub.
     pub(crate) fn follows(&self, node: usize) -> Option<usize> {
         self.follows[node]
     }
 
     pub(crate) fn living(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.processes.len()).filter(|node| self.processes[*node].is_some())
+    }
+
+    /// Appends an operation at a node, which must be running; returns its name.
+    pub(crate) fn append(&mut self, node: usize) -> Name {
+        self.plan(Duration::ZERO, Action::Append(node));
+        self.pass(Duration::from_micros(1));
+        let entries = self.recording(node).expect("it is running").entries();
+        *entries.keys().rfind(|name| name.0 as usize == node).expect("it was appended")
+    }
+
+    /// Whether a node is running and holds an operation.
+    pub(crate) fn holds(&self, node: usize, name: Name) -> bool {
+        self.recording(node).is_some_and(|recording| recording.entries().contains_key(&name))
     }
 
     /// Plans an action, some time from now.
@@ -166,16 +178,16 @@ impl Cluster {
         self.events.insert((at, self.sequence), event);
     }
 
-    /// Lets time go by.
+    /// Advances the time.
     pub(crate) fn pass(&mut self, duration: Duration) {
         self.pass_until(duration, |_| false);
     }
 
-    /// Lets time go by until it is enough; says whether that came to be.
-    pub(crate) fn pass_until(&mut self, duration: Duration, enough: impl Fn(&Self) -> bool) -> bool {
+    /// Advances the time until the condition holds, at most by `duration`; returns whether it holds.
+    pub(crate) fn pass_until(&mut self, duration: Duration, condition: impl Fn(&Self) -> bool) -> bool {
         let end = self.now + duration;
         loop {
-            if enough(self) {
+            if condition(self) {
                 return true;
             }
             let event = self.events.first_key_value().map(|((at, _), _)| *at);
@@ -184,7 +196,7 @@ impl Cluster {
             let next = [event, timer.map(|(at, _)| at)].into_iter().flatten().min();
             let Some(next) = next.filter(|next| *next <= end) else {
                 self.now = end;
-                return enough(self);
+                return condition(self);
             };
             self.now = self.now.max(next);
             if event == Some(next) {
@@ -199,17 +211,17 @@ impl Cluster {
         }
     }
 
-    /// Whether a message with operations is under way to a node that lives.
-    pub(crate) fn is_news_under_way(&self) -> bool {
+    /// Whether a message with operations is in transit to a running node.
+    pub(crate) fn has_operations_in_transit(&self) -> bool {
         self.events.values().any(|event| match event {
-            Event::Arrival(mail) => mail.said.carried() > 0 && self.processes[mail.said.to].is_some(),
+            Event::Arrival(packet) => packet.message.carried() > 0 && self.processes[packet.message.to].is_some(),
             Event::Action(_) => false,
         })
     }
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Arrival(mail) => self.on_input(mail.said.to, Input::Mail(mail)),
+            Event::Arrival(packet) => self.on_input(packet.message.to, Input::Packet(packet)),
             Event::Action(action) => self.on_action(action),
         }
     }
@@ -223,13 +235,13 @@ impl Cluster {
             }
             Action::Kill(node) => {
                 if self.processes[node].take().is_some() {
-                    self.witness.on_kill(node);
+                    self.oracle.on_kill(node);
                 }
             }
             Action::Start(node) => self.start(node),
             Action::Pause(node) => {
                 if let Some(process) = &mut self.processes[node] {
-                    process.stopped.get_or_insert_default();
+                    process.paused.get_or_insert_default();
                 }
             }
             Action::Resume(node) => self.resume(node),
@@ -247,14 +259,14 @@ impl Cluster {
 
     fn resume(&mut self, node: usize) {
         let Some(process) = &mut self.processes[node] else { return };
-        if let Some(inputs) = process.stopped.take()
+        if let Some(inputs) = process.paused.take()
             && !inputs.is_empty()
         {
-            self.hear(node, &inputs);
+            self.deliver(node, &inputs);
         }
     }
 
-    /// Begins the node's next incarnation, unless it has one.
+    /// Starts the node's next incarnation, unless it is running.
     fn start(&mut self, node: usize) {
         if self.processes[node].is_some() {
             return;
@@ -262,78 +274,78 @@ impl Cluster {
         let wall = Time::ZERO + self.skew[node];
         let incarnation = EPOCH + (wall.as_nanos() + self.now.as_nanos()) / 1000;
         let bare_node = BareNode::incarnation(incarnation, self.rng.below(u64::MAX), self.settings);
-        self.processes[node] = Some(Process { node: bare_node, born: self.now, stopped: None });
-        self.witness.on_start(node, incarnation);
+        self.processes[node] = Some(Process { node: bare_node, started: self.now, paused: None });
+        self.oracle.on_start(node, incarnation);
         self.buffer.clear();
         self.buffer.extend_from_slice(init(node, self.processes.len()).as_bytes());
-        self.hand_over(node);
+        self.feed(node);
     }
 
     fn on_input(&mut self, node: usize, input: Input) {
         let Some(process) = &mut self.processes[node] else { return };
-        match &mut process.stopped {
+        match &mut process.paused {
             Some(waiting) => waiting.push(input),
-            None => self.hear(node, &[input]),
+            None => self.deliver(node, &[input]),
         }
     }
 
-    /// Everything that waits is one batch.
-    fn hear(&mut self, node: usize, inputs: &[Input]) {
+    /// Delivers all inputs as one batch.
+    fn deliver(&mut self, node: usize, inputs: &[Input]) {
         self.buffer.clear();
         for input in inputs {
             match input {
-                Input::Mail(mail) => {
-                    self.buffer.extend_from_slice(&mail.line);
-                    self.witness.on_arrival(mail.from, &mail.said);
+                Input::Packet(packet) => {
+                    self.buffer.extend_from_slice(&packet.line);
+                    self.oracle.on_arrival(packet.from, &packet.message);
                     if let Some(arrived) = &mut self.arrived {
-                        arrived.push(mail.clone());
+                        arrived.push(packet.clone());
                     }
                 }
                 Input::Request(operation) => {
                     self.buffer.extend_from_slice(append(node, *operation).as_bytes());
-                    self.witness.on_append(node, *operation);
+                    self.oracle.on_append(node, *operation);
                 }
             }
         }
-        self.hand_over(node);
-        let recording = self.processes[node].as_ref().expect("it lives").recording();
-        self.witness.check(node, recording, false);
+        self.feed(node);
+        let recording = self.processes[node].as_ref().expect("it is running").recording();
+        self.oracle.check(node, recording, false);
     }
 
-    fn hand_over(&mut self, node: usize) {
-        let process = self.processes[node].as_mut().expect("it lives");
+    fn feed(&mut self, node: usize) {
+        let process = self.processes[node].as_mut().expect("it is running");
         process.node.now = process.local(self.now);
         process.node.feed(&self.buffer);
         self.collect(node);
     }
 
-    /// Puts what a node has said on the network.
+    /// Sends the output of a node over the network.
     fn collect(&mut self, node: usize) {
-        let process = self.processes[node].as_mut().expect("it lives");
+        let process = self.processes[node].as_mut().expect("it is running");
         let output = std::mem::take(process.node.output());
         let counters = process.node.engine.counters();
-        assert_eq!((counters.unreadable, counters.refused), (0, 0), "n{node} understands everything");
+        assert_eq!((counters.unreadable, counters.rejected), (0, 0), "n{node} accepts every message");
         for line in output.split_inclusive(|byte| *byte == b'\n') {
             match decode::read(&line[..line.len() - 1]) {
                 Output::ToClient { kind } => assert!(["init_ok", "append_ok"].contains(&kind.as_str()), "{kind}"),
-                Output::ToReplica(said) => {
-                    self.witness.on_send(node, &said);
-                    self.follows[node] = said.follows.or(self.follows[node]);
-                    self.carry(&Mail { from: node, line: line.to_vec(), said });
+                Output::ToReplica(message) => {
+                    self.oracle.on_send(node, &message);
+                    self.follows[node] = message.follows.or(self.follows[node]);
+                    self.carry(&Packet { from: node, line: line.to_vec(), message });
                 }
             }
         }
     }
 
-    fn carry(&mut self, mail: &Mail) {
+    fn carry(&mut self, packet: &Packet) {
         let Network { shortest, longest, loss, duplication } = self.network;
-        if self.cut.contains(&(mail.from, mail.said.to)) || self.rng.percent(loss) {
+        if self.cut.contains(&(packet.from, packet.message.to)) || self.rng.percent(loss) {
             return;
         }
         let copies = 1 + usize::from(self.rng.percent(duplication));
         for _ in 0..copies {
             let at = self.now + shortest + self.rng.up_to(longest.saturating_sub(shortest));
-            self.push(at, Event::Arrival(mail.clone()));
+            self.push(at, Event::Arrival(packet.clone()));
         }
     }
 }

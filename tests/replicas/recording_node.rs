@@ -1,4 +1,4 @@
-//! A node that records the operations it applies, each under its name, and panics if one comes twice.
+//! A node that records the operations that it applies by name, and panics if one is applied twice.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -10,16 +10,16 @@ use gossip_gloomers::outbox::Outbox;
 use gossip_gloomers::requests;
 use gossip_gloomers::wire::{Json, Raw};
 
-/// An operation's name: the node that made it, in which incarnation, as its which.
+/// The name of an operation: node, incarnation and number.
 pub(crate) type Name = (u32, u64, u32);
 
 requests! {
-    /// What the node is asked.
+    /// Requests to the node.
     #[derive(Debug)]
     pub(crate) enum Request<'a> {
-        /// Make this operation.
+        /// Append this operation.
         "append" => Append { operation: Json<'a> },
-        /// What another replica says.
+        /// A message from another replica.
         "gossip" => Gossip(Message<'a>),
     }
 }
@@ -46,25 +46,25 @@ pub(crate) struct RecordingNode<V: View = Entries> {
 }
 
 impl RecordingNode {
-    /// Everything it has applied or made.
+    /// All operations applied.
     pub(crate) fn entries(&self) -> &BTreeMap<Name, Box<[u8]>> {
         &self.log.view().0
     }
 
-    /// How far it holds each origin of which it holds anything without a gap.
+    /// The nonzero watermarks.
     pub(crate) fn vector(&self) -> BTreeMap<(u32, u64), u32> {
         let log = self.log.log();
         let watermark = |slot| (log.origin(slot), log.watermark(slot));
-        let held = (0..log.origins()).map(watermark).filter(|(_, reach)| *reach > 0);
-        held.map(|(origin, reach)| ((origin.node, origin.incarnation), reach)).collect()
+        let held = (0..log.origins()).map(watermark).filter(|(_, watermark)| *watermark > 0);
+        held.map(|(origin, watermark)| ((origin.node, origin.incarnation), watermark)).collect()
     }
 
-    /// Operations that the log holds without a gap, by name.
+    /// The contiguous operations of the log, by name.
     pub(crate) fn logged(&self) -> BTreeMap<Name, &[u8]> {
         let log = self.log.log();
         let of = |slot| {
             let origin = log.origin(slot);
-            let payload = move |number| log.payload(slot, number).expect("within reach");
+            let payload = move |number| log.payload(slot, number).expect("within the watermark");
             (1..=log.watermark(slot)).map(move |number| ((origin.node, origin.incarnation, number), payload(number)))
         };
         (0..log.origins()).flat_map(of).collect()

@@ -1,8 +1,8 @@
-//! Random choices that a seed repeats, and which seeds to try.
+//! A seeded random number generator, and the seeds to try.
 
 use std::time::Duration;
 
-/// A generator of choices (`SplitMix64`, Steele et al. 2014).
+/// A random number generator (`SplitMix64`, Steele et al. 2014).
 #[derive(Debug, Clone)]
 pub(crate) struct Rng(u64);
 
@@ -18,27 +18,27 @@ impl Rng {
         mixed ^ mixed >> 31
     }
 
-    /// A number below `limit`, which is not zero.
+    /// A number below `limit`, which must not be zero.
     pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.word() % limit
     }
 
-    /// A position in something of that length.
+    /// An index into a list of that length.
     pub(crate) fn index(&mut self, len: usize) -> usize {
         usize::try_from(self.below(len as u64)).expect("below a length")
     }
 
-    /// Whether something happens that does in so many of a hundred cases.
-    pub(crate) fn percent(&mut self, likely: u64) -> bool {
-        self.below(100) < likely
+    /// `true` with this probability.
+    pub(crate) fn percent(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
     }
 
-    /// One of them.
+    /// A random element.
     pub(crate) fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.index(all.len())]
     }
 
-    /// Anything up to `longest`, to the microsecond.
+    /// A duration up to `longest`, in whole microseconds.
     pub(crate) fn up_to(&mut self, longest: Duration) -> Duration {
         let longest = u64::try_from(longest.as_micros()).expect("short");
         Duration::from_micros(self.below(longest + 1))
@@ -51,7 +51,7 @@ impl Rng {
     }
 }
 
-/// Says which seed failed, and how to try it again.
+/// Prints how to repeat a seed if it fails.
 struct Replay {
     claim: &'static str,
     seed: u64,
@@ -69,7 +69,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|number| number.parse().ok())
 }
 
-/// Tries a claim, named as its test is, with seeds: as many as given, or `SEEDS`, or the one `SEED`.
+/// Runs a test, given with its name, for each seed: `few` of them, or `SEEDS`, or only `SEED`.
 pub(crate) fn each_seed(claim: &'static str, few: u64, mut holds: impl FnMut(u64)) {
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,

@@ -1,4 +1,4 @@
-//! The transaction node's registers: whole transactions or none of them, and equal replicas in the end.
+//! The registers of the transaction node: transactions are atomic, and replicas converge.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn read_all(cluster: &mut NodeCluster, node: usize) -> Vec<Value> {
 }
 
 #[test]
-fn a_transaction_reads_its_own_writes_and_answers_in_its_own_words() {
+fn a_transaction_reads_its_own_writes_and_its_reply_repeats_its_operations() {
     let mut cluster = NodeCluster::of::<Txn>(1, Duration::ZERO, Rng::new(1));
     let txn =
         json!([["r", 1, null], ["w", 1, 6], ["r", 1, null], ["w", 1, 7], ["w", "k", {"a": [1, 2]}], ["r", "k", null]]);
@@ -47,9 +47,7 @@ fn no_read_is_fractured_and_replicas_are_equal_after_a_heal() {
         for number in 0..120 {
             cluster.pass(rng.up_to(Duration::from_millis(50)));
             if rng.percent(5) {
-                let side: Vec<bool> = (0..nodes).map(|_| rng.percent(50)).collect();
-                let links = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
-                cluster.cut = links.filter(|(from, to)| side[*from] != side[*to]).collect();
+                cluster.partition(&mut rng);
             }
             let node = rng.index(nodes);
             if rng.percent(50) {
@@ -71,7 +69,7 @@ fn no_read_is_fractured_and_replicas_are_equal_after_a_heal() {
 }
 
 #[test]
-fn a_node_started_again_overwrites_what_it_wrote_before() {
+fn a_restarted_node_overwrites_its_former_writes() {
     let mut cluster = NodeCluster::of::<Txn>(3, Duration::from_millis(10), Rng::new(3));
     for value in 0..20 {
         assert_eq!(cluster.ask(1, json!({"type": "txn", "txn": [["w", 0, value]]}))["type"], "txn_ok");
@@ -86,8 +84,8 @@ fn a_node_started_again_overwrites_what_it_wrote_before() {
 }
 
 #[test]
-fn every_addition_counts_once_at_every_node() {
-    each_seed("every_addition_counts_once_at_every_node", 40, |seed| {
+fn every_add_counts_once_at_every_node() {
+    each_seed("every_add_counts_once_at_every_node", 40, |seed| {
         let mut rng = Rng::new(seed);
         let mut cluster = NodeCluster::of::<PnCounter>(3, Duration::from_millis(20), Rng::new(!seed));
         let mut sum = 0;

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
-/// Under these names it may be installed.
+/// The names under which it may be installed.
 const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 /// How long anything may take.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -21,21 +21,21 @@ pub(crate) struct Browser {
     socket: WebSocket<TcpStream>,
     session: String,
     last_id: u64,
-    /// What happened meanwhile.
+    /// Events received while waiting for responses.
     events: Vec<Json>,
     _profile: TempDir,
 }
 
 impl Browser {
-    /// Starts a browser, if there is one that can be started.
+    /// Starts a browser, if one is installed.
     pub(crate) fn start() -> Option<Self> {
         let profile = tempfile::tempdir().expect("a folder");
         let mut process = NAMES.iter().find_map(|name| launch(name, &profile))?;
         let lines = BufReader::new(process.stderr.take().expect("a pipe")).lines();
         let mut lines = lines.map(|line| line.expect("text"));
-        // Some systems have a program of that name that only tells how to install the browser.
+        // On some systems, a program of that name only prints how to install the browser.
         let listening = lines.find(|line| line.contains("DevTools listening on "))?;
-        // It goes on writing, and must not be stopped by a full pipe.
+        // Drains stderr, so that a full pipe does not block the browser.
         std::thread::Builder::new().spawn(move || lines.for_each(drop)).expect("a thread");
         let (_, url) = listening.split_once(" on ").expect("an address");
         let address = url.trim_start_matches("ws://").split('/').next().expect("an address");
@@ -62,12 +62,12 @@ impl Browser {
         }
         self.socket.send(Message::text(call.to_string())).expect("it listens");
         loop {
-            let answer = self.read();
-            if answer["id"] == self.last_id {
-                assert!(answer.get("error").is_none(), "{method}: {answer}");
-                return answer["result"].clone();
+            let response = self.read();
+            if response["id"] == self.last_id {
+                assert!(response.get("error").is_none(), "{method}: {response}");
+                return response["result"].clone();
             }
-            self.events.push(answer);
+            self.events.push(response);
         }
     }
 
@@ -79,14 +79,14 @@ impl Browser {
         }
     }
 
-    /// Opens a page, and waits until it is there.
+    /// Opens a page, and waits until it is loaded.
     pub(crate) fn open(&mut self, url: &str) {
         self.await_load(|browser| {
             browser.call("Page.navigate", &json!({ "url": url }));
         });
     }
 
-    /// Does something that leads to another page, and waits until it is there.
+    /// Performs an action that opens another page, and waits until it is loaded.
     pub(crate) fn await_load(&mut self, act: impl FnOnce(&mut Self)) {
         let loaded = |event: &Json| event["method"] == "Page.loadEventFired";
         self.events.retain(|event| !loaded(event));
@@ -100,23 +100,23 @@ impl Browser {
     /// The value of an expression in the page.
     pub(crate) fn evaluate(&mut self, expression: &str) -> Json {
         let params = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
-        let answer = self.call("Runtime.evaluate", &params);
-        assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
-        answer["result"]["value"].clone()
+        let response = self.call("Runtime.evaluate", &params);
+        assert!(response.get("exceptionDetails").is_none(), "{expression}: {response}");
+        response["result"]["value"].clone()
     }
 
-    /// A text in the page.
+    /// The text of an element.
     pub(crate) fn text(&mut self, selector: &str) -> String {
         text(&self.evaluate(&format!("document.querySelector({}).textContent", json!(selector))))
     }
 
-    /// Has files that pages offer saved in this folder.
+    /// Sets the download folder.
     pub(crate) fn save_in(&mut self, folder: &Path) {
         let params = json!({ "behavior": "allow", "downloadPath": folder });
         self.call("Browser.setDownloadBehavior", &params);
     }
 
-    /// Presses the mouse where an expression says, as `[x, y]` in the window.
+    /// Clicks at the position `[x, y]` that an expression returns.
     pub(crate) fn click(&mut self, place: &str) {
         let place = self.evaluate(place);
         for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
@@ -126,7 +126,7 @@ impl Browser {
         }
     }
 
-    /// Turns the wheel there.
+    /// Turns the mouse wheel at such a position.
     pub(crate) fn wheel(&mut self, place: &str, by: i32) {
         let place = self.evaluate(place);
         let params = json!({ "type": "mouseWheel", "x": place[0], "y": place[1], "deltaX": 0, "deltaY": by });
@@ -140,23 +140,23 @@ impl Browser {
         }
     }
 
-    /// Has the page believe that its reader prefers `light` or `dark`.
+    /// Emulates the preferred color scheme, `light` or `dark`.
     pub(crate) fn prefer(&mut self, scheme: &str) {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
         self.call("Emulation.setEmulatedMedia", &json!({ "features": [feature] }));
     }
 
-    /// What pages have complained about: exceptions, errors and warnings.
-    pub(crate) fn complaints(&mut self) -> Vec<String> {
-        // Whatever was said before this answer has been read by then.
+    /// Exceptions, errors and warnings of pages so far.
+    pub(crate) fn errors(&mut self) -> Vec<String> {
+        // All events before the response to this have been read by then.
         self.evaluate("0");
-        let complains = |event: &&Json| match event["method"].as_str() {
+        let is_error = |event: &&Json| match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Runtime.consoleAPICalled") => event["params"]["type"] != "log",
             Some("Log.entryAdded") => event["params"]["entry"]["level"] != "info",
             _ => false,
         };
-        self.events.iter().filter(complains).map(ToString::to_string).collect()
+        self.events.iter().filter(is_error).map(ToString::to_string).collect()
     }
 }
 
@@ -169,7 +169,7 @@ impl Drop for Browser {
 
 fn launch(name: &str, profile: &TempDir) -> Option<Child> {
     let mut command = Command::new(name);
-    // Root, as in containers, has no sandbox; the pages are our own.
+    // The sandbox does not work as root, as in containers; the pages are trusted.
     command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
     command.args(["--remote-debugging-port=0", "--window-size=1400,1000", "about:blank"]);
     command.arg(format!("--user-data-dir={}", profile.path().display()));

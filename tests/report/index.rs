@@ -1,4 +1,4 @@
-//! `store/index.html` in a browser, and where runs end at once.
+//! `store/index.html` in a browser, and with concurrent runs.
 
 use std::fs;
 use std::process::Child;
@@ -6,17 +6,17 @@ use std::process::Child;
 use serde_json::json;
 
 use crate::Ran;
-use crate::page::{assert_content, middle_of, opened};
+use crate::page::{assert_no_errors, middle_of, opened};
 
 const SHORT: &str = "-w echo --node-count 1 --time-limit 2 --rate 20 --seed 77";
 
 #[test]
-fn the_list_of_runs_shows_figures_and_leads_to_the_report_whatever_folders_are_named() {
+fn the_list_of_runs_shows_metrics_and_links_to_reports_whatever_the_folders_are_named() {
     let ran = Ran::of(SHORT);
     let store = ran.folder.path().join("store");
     let run = ran.latest();
     let name = run.file_name().expect("a name");
-    // Older copies of the run, in folders as nobody would name them.
+    // Older copies of the run, in folders with unusual names.
     let hostile = ["javascript:alert(1)", "<b onclick='x'>\"&amp;", "100% of c:\\ ?#", "..%2f.."];
     for workload in hostile {
         let copy = store.join(workload).join(name);
@@ -45,11 +45,11 @@ fn the_list_of_runs_shows_figures_and_leads_to_the_report_whatever_folders_are_n
         let folder = browser.evaluate("decodeURIComponent(location.pathname.split('/').at(-3))");
         assert_eq!(folder, workload, "the link leads to its own folder");
     }
-    assert_content(&mut browser);
+    assert_no_errors(&mut browser);
 }
 
 #[test]
-fn no_run_is_lost_from_the_list_where_several_end_at_once() {
+fn the_list_has_every_run_even_if_several_end_at_once() {
     const AT_ONCE: usize = 4;
     const ROUNDS: usize = 3;
     let ran = Ran::of(SHORT);

@@ -1,5 +1,5 @@
-//! What a run leaves to look at, in a real Chromium: its report, and the list of runs. Where there is no Chromium, the
-//! tests say that they are skipped; where one is expected, which is under `CI` or `CHROMIUM_EXPECTED`, they fail.
+//! The pages of a run in a real Chromium: its report, and the list of runs. Without a Chromium the tests are skipped
+//! with a message, or fail if `CI` or `CHROMIUM_EXPECTED` is set.
 
 #![cfg(feature = "workbench")]
 
@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-/// The folder of tests in virtual time, in which their store is.
+/// A folder with the store of tests in virtual time.
 struct Ran {
     folder: TempDir,
 }
@@ -50,7 +50,7 @@ impl Ran {
     }
 }
 
-/// A remark, also of a test that succeeds.
+/// Prints a line, also if the test succeeds.
 fn say(text: &str) {
     writeln!(std::io::stderr(), "{text}").ok();
 }

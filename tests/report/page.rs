@@ -5,21 +5,21 @@ use serde_json::json;
 use crate::browser::Browser;
 use crate::{Ran, say};
 
-/// A page of 25 nodes and 20 s of traffic has to be there by then; usually it takes a fifth of it. Machines on which
-/// tests run may be busy.
+/// Upper bound on the loading time of a page for 25 nodes and 20 s; usually it takes a fifth, but the machine may be
+/// busy.
 const OPENS_IN_MS: f64 = 3_000.0;
 
 const CHALLENGE_3D: &str = "-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100 --seed 1";
 
-/// A browser that shows the report of a run from its file; nothing, if there is no browser.
+/// A browser that has opened the report of a run; `None` if there is no browser.
 pub(crate) fn opened(ran: &Ran) -> Option<Browser> {
     let Some(mut browser) = Browser::start() else {
         let expected = ["CI", "CHROMIUM_EXPECTED"].into_iter().find(|name| std::env::var_os(name).is_some());
         assert_eq!(
             expected, None,
-            "it says that there is a Chromium, but none can be started; install one or unset it"
+            "a Chromium is expected, but none can be started; install one or unset the variable"
         );
-        // On a line of its own, though the harness may be in the middle of one.
+        // The harness may be in the middle of a line.
         say("\nskipped: browser tests: there is no Chromium that can be started");
         return None;
     };
@@ -27,11 +27,11 @@ pub(crate) fn opened(ran: &Ran) -> Option<Browser> {
     Some(browser)
 }
 
-pub(crate) fn assert_content(browser: &mut Browser) {
-    assert_eq!(browser.complaints(), [""; 0]);
+pub(crate) fn assert_no_errors(browser: &mut Browser) {
+    assert_eq!(browser.errors(), [""; 0]);
 }
 
-/// A place on the screen: the middle of an element, which is brought there first.
+/// The position of the middle of an element, which is scrolled into view.
 pub(crate) fn middle_of(selector: &str) -> String {
     let selector = json!(selector);
     format!(
@@ -41,7 +41,7 @@ pub(crate) fn middle_of(selector: &str) -> String {
 }
 
 #[test]
-fn a_report_opens_soon_and_its_figures_are_those_of_the_results() {
+fn a_report_opens_quickly_and_its_metrics_equal_the_results() {
     let ran = Ran::of(CHALLENGE_3D);
     let Some(mut browser) = opened(&ran) else { return };
     let opened = browser.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd");
@@ -72,7 +72,7 @@ fn a_report_opens_soon_and_its_figures_are_those_of_the_results() {
     assert_eq!(Some(&sent), results.pointer("/net/all/msg-count"), "the matrix has every message");
     let stale = browser.evaluate("report.staleness_ms.length");
     assert_eq!(Some(&stale), results.pointer("/workload/stable-count"));
-    assert_content(&mut browser);
+    assert_no_errors(&mut browser);
 }
 
 #[test]
@@ -90,10 +90,10 @@ fn a_click_on_a_message_shows_its_body() {
     let shown: serde_json::Value = serde_json::from_str(&browser.text("#message pre")).expect("a whole body");
     let body = browser.evaluate("JSON.parse(messages.body[diagram.selected])");
     assert_eq!((&shown, &shown["type"]), (&body, &json!("gossip")));
-    // The next one by the keyboard: the diagram has the focus.
+    // The next message by keyboard: the diagram has the focus.
     browser.key("n");
     assert_ne!(browser.evaluate("diagram.selected"), selected);
-    assert_content(&mut browser);
+    assert_no_errors(&mut browser);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn the_diagram_zooms_and_is_filtered_by_type_and_node() {
          (i) => [messages.src[i], messages.dest[i]].some((name) => messages.names[name] === 'n1'))";
     assert_eq!(browser.evaluate(of_node), true);
     assert_eq!(browser.evaluate("report.faults.length > 0"), true);
-    assert_content(&mut browser);
+    assert_no_errors(&mut browser);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn the_operations_of_each_client_are_shown_over_the_time_of_the_diagram() {
     browser.click(&middle_of("#zoom-all"));
     let all = browser.evaluate("report.operations.start_us.length");
     assert_eq!(browser.evaluate("timeline.inView().length"), all);
-    // An operation is found where its bar is, also after zooming.
+    // An operation is found at the position of its bar, also after zooming.
     browser.click(&middle_of("#zoom-in"));
     browser.click(&middle_of("#zoom-in"));
     let found = "timeline.inView().every((i) => (([x, y, width, height]) => \
@@ -145,11 +145,11 @@ fn the_operations_of_each_client_are_shown_over_the_time_of_the_diagram() {
     assert_eq!(browser.evaluate(found), true);
     let shown = browser.evaluate("timeline.inView().length").as_u64().expect("a count");
     assert!(shown > 0 && Some(shown) < all.as_u64(), "{shown} of {all}");
-    assert_content(&mut browser);
+    assert_no_errors(&mut browser);
 }
 
 #[test]
-fn a_report_follows_who_prefers_the_dark() {
+fn a_report_follows_the_preferred_color_scheme() {
     let ran = Ran::of("-w echo --node-count 1 --time-limit 2 --rate 20");
     let Some(mut browser) = opened(&ran) else { return };
     let mut paper = |scheme: &str| {
@@ -157,5 +157,5 @@ fn a_report_follows_who_prefers_the_dark() {
         browser.evaluate("getComputedStyle(document.body).backgroundColor")
     };
     assert_ne!(paper("light"), paper("dark"));
-    assert_content(&mut browser);
+    assert_no_errors(&mut browser);
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::Ran;
-use crate::page::{assert_content, middle_of, opened};
+use crate::page::{assert_no_errors, middle_of, opened};
 
-/// What a browser saves is there by then.
+/// Upper bound on the time until a download is complete.
 const SAVED_BY: Duration = Duration::from_secs(30);
 
-/// The text of a file, as soon as all of it is there.
-#[expect(clippy::disallowed_methods, reason = "a browser is waited for")]
+/// The text of a file, as soon as it is complete.
+#[expect(clippy::disallowed_methods, reason = "it polls for a download")]
 fn saved(file: &Path) -> String {
     let begun = Instant::now();
     loop {
@@ -28,7 +28,7 @@ fn saved(file: &Path) -> String {
 }
 
 #[test]
-fn each_chart_is_saved_as_an_svg_file_that_shows_what_it_shows() {
+fn each_chart_can_be_saved_as_an_equivalent_svg_file() {
     let ran = Ran::of(
         "-w broadcast --node-count 5 --time-limit 10 --rate 20 --latency 20 --loss 0.05 --seed 2 \
          --nemesis partition --nemesis-interval 2",
@@ -38,7 +38,7 @@ fn each_chart_is_saved_as_an_svg_file_that_shows_what_it_shows() {
     browser.save_in(folder.path());
     let before = browser.evaluate("[...document.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL())");
     let operations = browser.evaluate("report.operations.start_us.length").as_u64().expect("a count");
-    // The chart, and what the file must have at least: shapes, and texts among which is one.
+    // The chart, and the minimum number of shapes and one of the texts in its file.
     let charts = [
         ("latency", operations, "milliseconds"),
         ("quantiles", 4, "median"),
@@ -51,7 +51,7 @@ fn each_chart_is_saved_as_an_svg_file_that_shows_what_it_shows() {
     for (chart, shapes, word) in charts {
         browser.click(&middle_of(&format!("[data-chart={chart}]")));
         let text = saved(&folder.path().join(format!("broadcast-{chart}.svg")));
-        // Read as what it is, a document of its own.
+        // Parsed as a document.
         let read = "new DOMParser().parseFromString(TEXT, 'image/svg+xml')".replace("TEXT", &json!(text).to_string());
         let found = browser.evaluate(&format!(
             "(({{ documentElement: root }}) => ({{ root: root.nodeName, \
@@ -70,5 +70,5 @@ fn each_chart_is_saved_as_an_svg_file_that_shows_what_it_shows() {
     assert_eq!(browser.evaluate("document.querySelectorAll('canvas:not(#overview)').length"), charts.len());
     let after = browser.evaluate("[...document.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL())");
     assert!(before == after, "what is on the screen stays");
-    assert_content(&mut browser);
+    assert_no_errors(&mut browser);
 }

@@ -1,4 +1,4 @@
-//! What a broadcast may cost, and how old news may be, where nothing fails.
+//! Bounds on message counts and staleness without faults.
 
 use gossip_gloomers::simulation::Shape;
 
@@ -8,13 +8,13 @@ fn outcomes(fixture: &Fixture, few: u64) -> Vec<Outcome> {
     seeds(few).map(|seed| fixture.run(seed)).inspect(Outcome::assert_nothing_lost).collect()
 }
 
-/// The averages stay within messages per operation, median and maximum (ms).
+/// Asserts bounds on the averages: messages per operation, and median and maximum latency (ms).
 fn assert_within(fixture: &Fixture, few: u64, per_op: f64, median: f64, maximum: f64) {
     let outcomes = outcomes(fixture, few);
     let latency = |quantile| mean(outcomes.iter().map(|outcome| float(outcome.stable(quantile))));
     let measured = (mean(outcomes.iter().map(|outcome| outcome.per_op)), latency(0.5), latency(1.0));
     let (cost, middle, worst) = measured;
-    assert!(cost <= per_op && middle <= median && worst <= maximum, "{measured:?}: {}", outcomes[0].told());
+    assert!(cost <= per_op && middle <= median && worst <= maximum, "{measured:?}: {}", outcomes[0].replay());
 }
 
 #[test]
@@ -30,19 +30,19 @@ fn a_staleness_of_1700_ms_meets_3e_with_a_third_of_a_message_an_operation() {
 }
 
 #[test]
-fn without_staleness_everything_is_everywhere_after_one_hop() {
+fn without_staleness_values_are_everywhere_after_one_hop() {
     for fixture in [Fixture::new(25).stale(0), Fixture::new(25).stale(0).free()] {
         let outcomes = outcomes(&fixture, 2);
         for outcome in &outcomes {
-            assert!(outcome.stable(0.5) <= 92 && outcome.stable(1.0) <= 110, "{}", outcome.told());
+            assert!(outcome.stable(0.5) <= 92 && outcome.stable(1.0) <= 110, "{}", outcome.replay());
         }
         let cost = mean(outcomes.iter().map(|outcome| outcome.per_broadcast));
-        assert!(cost <= 24.8, "{cost} messages a broadcast: {}", outcomes[0].told());
+        assert!(cost <= 24.8, "{cost} messages a broadcast: {}", outcomes[0].replay());
     }
 }
 
 #[test]
-fn ragged_latencies_cost_little_more() {
+fn variable_latencies_cost_little_more() {
     for shape in [Shape::Uniform, Shape::Exponential] {
         assert_within(&Fixture::new(25).latency(100, shape), 2, 1.6, 700.0, f64::MAX);
         assert_within(&Fixture::new(25).latency(100, shape).free(), 2, 1.6, 700.0, f64::MAX);
@@ -51,9 +51,9 @@ fn ragged_latencies_cost_little_more() {
 
 #[test]
 fn without_latency_values_are_everywhere_at_once() {
-    let fixture = Fixture::new(5).latency(0, Shape::Constant).but(|simulation| simulation.rate(10.0));
+    let fixture = Fixture::new(5).latency(0, Shape::Constant).with(|simulation| simulation.rate(10.0));
     for outcome in outcomes(&fixture, 20) {
-        assert!(outcome.stable(0.95) <= 5, "{}", outcome.told());
+        assert!(outcome.stable(0.95) <= 5, "{}", outcome.replay());
     }
 }
 

@@ -26,7 +26,7 @@ fn partitions_lose_nothing_with_25_nodes_and_cost_a_message_more() {
 }
 
 #[test]
-fn partitions_lose_nothing_where_everything_goes_straight_to_everyone() {
+fn partitions_lose_nothing_in_direct_mode() {
     for nodes in [3, 5, 9] {
         let fixture = Fixture::new(nodes).stale(0).faults(&[Fault::Partition], 3, 30);
         for seed in seeds(6) {
@@ -37,20 +37,20 @@ fn partitions_lose_nothing_where_everything_goes_straight_to_everyone() {
 
 #[test]
 fn loss_duplication_and_reordering_lose_nothing() {
-    let fixture = Fixture::new(25).but(|simulation| simulation.loss(0.1));
+    let fixture = Fixture::new(25).with(|simulation| simulation.loss(0.1));
     for outcome in seeds(2).map(|seed| fixture.run(seed)) {
         outcome.assert_nothing_lost();
-        assert!(outcome.per_op <= 2.0, "{}: {}", outcome.per_op, outcome.told());
+        assert!(outcome.per_op <= 2.0, "{}: {}", outcome.per_op, outcome.replay());
     }
     let fixture = Fixture::new(7).latency(50, Shape::Exponential).faults(&[Fault::Partition], 5, 30);
-    let fixture = fixture.but(|simulation| simulation.loss(0.2).duplication(0.2));
+    let fixture = fixture.with(|simulation| simulation.loss(0.2).duplication(0.2));
     for seed in seeds(6) {
         fixture.run(seed).assert_nothing_lost();
     }
 }
 
 #[test]
-fn who_was_stopped_catches_up() {
+fn paused_nodes_catch_up() {
     let fixture = Fixture::new(5).faults(&[Fault::Pause], 5, 40);
     for seed in seeds(8) {
         fixture.run(seed).assert_nothing_lost();

@@ -1,4 +1,4 @@
-//! The fixture of these tests: what to try on which nodes, and what came of it.
+//! The fixture of these tests: a simulation, and its outcome.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use gossip_gloomers::simulation::{Delivery, Fault, History, Report, Shape, Simul
 
 use crate::recording_cluster::RecordingCluster;
 
-/// How many seeds each claim is tried with: a few, or `SEEDS`.
+/// The seeds of a claim: `few` of them, or `SEEDS`.
 pub(crate) fn seeds(few: u64) -> std::ops::Range<u64> {
     0..std::env::var("SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(few)
 }
 
-/// What to try.
+/// A simulation to run.
 #[derive(Debug, Clone)]
 pub(crate) struct Fixture {
     simulation: Simulation,
@@ -20,10 +20,10 @@ pub(crate) struct Fixture {
     nodes: usize,
 }
 
-/// What came of it.
+/// The outcome of a run.
 pub(crate) struct Outcome {
     pub(crate) report: Report,
-    /// Messages between nodes, for each operation of a client, and for each broadcast.
+    /// Messages between nodes per client operation, and per broadcast.
     pub(crate) per_op: f64,
     pub(crate) per_broadcast: f64,
     pub(crate) nodes: usize,
@@ -35,7 +35,7 @@ impl Fixture {
         Self::of(Simulation::of::<Broadcast>(), Workload::Broadcast, nodes)
     }
 
-    /// The same on nodes of the g-set workload.
+    /// The same with the g-set workload.
     pub(crate) fn g_set(nodes: usize) -> Self {
         Self::of(Simulation::of::<GSet>(), Workload::GSet, nodes)
     }
@@ -45,26 +45,26 @@ impl Fixture {
         Self { simulation: simulation.latency(Duration::from_millis(100)), workload, nodes }
     }
 
-    /// The same, with something changed.
-    pub(crate) fn but(self, change: impl FnOnce(Simulation) -> Simulation) -> Self {
+    /// Changes the simulation.
+    pub(crate) fn with(self, change: impl FnOnce(Simulation) -> Simulation) -> Self {
         Self { simulation: change(self.simulation), ..self }
     }
 
     pub(crate) fn latency(self, mean_ms: u64, shape: Shape) -> Self {
-        self.but(|simulation| simulation.latency(Duration::from_millis(mean_ms)).latency_shape(shape))
+        self.with(|simulation| simulation.latency(Duration::from_millis(mean_ms)).latency_shape(shape))
     }
 
     pub(crate) fn free(self) -> Self {
-        self.but(|simulation| simulation.delivery(Delivery::Free))
+        self.with(|simulation| simulation.delivery(Delivery::Free))
     }
 
     pub(crate) fn stale(self, ms: u64) -> Self {
-        self.but(|simulation| simulation.arguments(["--max-staleness".to_owned(), format!("{ms}ms")]))
+        self.with(|simulation| simulation.arguments(["--max-staleness".to_owned(), format!("{ms}ms")]))
     }
 
     pub(crate) fn faults(self, faults: &[Fault], interval_s: u64, time_limit_s: u64) -> Self {
         let [interval, limit] = [interval_s, time_limit_s].map(Duration::from_secs);
-        self.but(|simulation| simulation.faults(faults, interval).time_limit(limit))
+        self.with(|simulation| simulation.faults(faults, interval).time_limit(limit))
     }
 
     pub(crate) fn run(&self, seed: u64) -> Outcome {
@@ -72,8 +72,8 @@ impl Fixture {
         self.outcome(simulation.run(self.workload).unwrap_or_else(|failure| panic!("{simulation:?}: {failure}")))
     }
 
-    /// Runs it, and records which node holds what.
-    pub(crate) fn run_watched(&self, seed: u64) -> (Outcome, RecordingCluster) {
+    /// Runs it, and records which node holds which values.
+    pub(crate) fn run_recorded(&self, seed: u64) -> (Outcome, RecordingCluster) {
         let simulation = self.simulation.clone().seed(seed);
         let mut recording = RecordingCluster::of(simulation.cluster().expect("the arguments are good"));
         let report = simulation.run_on(&mut recording, self.workload, &mut Unwatched);
@@ -94,8 +94,8 @@ impl Outcome {
         self.report.history()
     }
 
-    /// What to do to see it again, for messages of failure.
-    pub(crate) fn told(&self) -> &str {
+    /// The calls that reproduce it.
+    pub(crate) fn replay(&self) -> &str {
         self.report.replay()
     }
 
@@ -108,10 +108,10 @@ impl Outcome {
         self.report.workload().get(key).and_then(Value::as_int).expect("this count is reported")
     }
 
-    /// Every value that was acknowledged is read by everyone at the end.
+    /// Asserts that all nodes read every acknowledged value at the end.
     pub(crate) fn assert_nothing_lost(&self) {
-        assert_eq!((self.count("lost-count"), self.count("never-read-count")), (0, 0), "{}", self.told());
-        assert_eq!(self.report.workload().get("valid?"), Some(&Value::Bool(true)), "{}", self.told());
+        assert_eq!((self.count("lost-count"), self.count("never-read-count")), (0, 0), "{}", self.replay());
+        assert_eq!(self.report.workload().get("valid?"), Some(&Value::Bool(true)), "{}", self.replay());
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a kill may lose, and how soon those who were away have caught up.
+//! Which values a kill may lose, and how soon restarted and paused nodes have caught up.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -6,13 +6,13 @@ use std::ops::Range;
 use gossip_gloomers::simulation::{Fault, Shape, Value};
 use gossip_gloomers::time::{Duration, Time};
 
+use crate::client_history::{Read, acknowledged, reads};
 use crate::fixture::{Fixture, Outcome, seeds};
 use crate::recording_cluster::RecordingCluster;
-use crate::seen::{Read, acknowledged, reads};
 
-/// A simulated node answers `init` at once, so the history counts from the zero of the cluster.
+/// A simulated node answers `init` at once, so the history starts at the zero of the cluster.
 fn time(ns: i64) -> Time {
-    Time::from_nanos(u64::try_from(ns).expect("nobody reads before the test begins"))
+    Time::from_nanos(u64::try_from(ns).expect("times are not negative"))
 }
 
 fn values(outcome: &Outcome, key: &str) -> BTreeSet<i64> {
@@ -27,9 +27,9 @@ fn values(outcome: &Outcome, key: &str) -> BTreeSet<i64> {
         .collect()
 }
 
-/// At the end everyone reads all that is left in a living process and nothing else, and the checker finds lost exactly
-/// what clients had been told of and is in none. Returns how many values that are.
-fn assert_only_kills_lose(outcome: &Outcome, recording: &RecordingCluster) -> usize {
+/// Asserts that the final reads return exactly the values held by a living process, and that the checker reports
+/// exactly the other known values as lost. Returns their number.
+fn assert_only_orphaned_values_lost(outcome: &Outcome, recording: &RecordingCluster) -> usize {
     let reads = reads(outcome);
     let last = (0..outcome.nodes).map(|node| reads.iter().rev().find(|read| read.node == node).expect("all read"));
     let last: Vec<&Read> = last.collect();
@@ -42,34 +42,34 @@ fn assert_only_kills_lose(outcome: &Outcome, recording: &RecordingCluster) -> us
                 read.node,
                 read.seen.contains(value),
                 recording.trail(*value),
-                outcome.told()
+                outcome.replay()
             );
         }
     }
     let mut known: BTreeSet<i64> = reads.iter().flat_map(|read| read.seen.iter().copied()).collect();
     known.extend(acknowledged(outcome).iter().map(|(value, ..)| *value));
     let gone: BTreeSet<i64> = known.difference(&survivors).copied().collect();
-    assert_eq!(values(outcome, "lost"), gone, "{}", outcome.told());
+    assert_eq!(values(outcome, "lost"), gone, "{}", outcome.replay());
     gone.len()
 }
 
-/// From a restart, after which all nodes are there, to the next kill.
-struct Reunion {
+/// The time from a restart, after which all nodes are running, to the next kill.
+struct AfterRestart {
     from: Time,
     to: Time,
-    /// Who began anew.
+    /// The nodes that restarted.
     returned: BTreeSet<usize>,
-    /// What was in a process that lived on.
+    /// The values held by the processes that kept running.
     held: BTreeSet<i64>,
 }
 
-fn reunions(recording: &RecordingCluster) -> Vec<Reunion> {
+fn after_restarts(recording: &RecordingCluster) -> Vec<AfterRestart> {
     let starts: BTreeSet<Time> =
         recording.incarnations.iter().map(|incarnation| incarnation.started).filter(|at| *at > Time::ZERO).collect();
     let ends = || recording.incarnations.iter().filter_map(|incarnation| incarnation.ended);
-    let reunion = |from| Reunion {
+    let after = |from| AfterRestart {
         from,
-        to: ends().filter(|end| *end > from).min().expect("all nodes are ended at last"),
+        to: ends().filter(|end| *end > from).min().expect("all nodes are killed at the end"),
         returned: recording
             .incarnations
             .iter()
@@ -78,18 +78,18 @@ fn reunions(recording: &RecordingCluster) -> Vec<Reunion> {
             .collect(),
         held: recording.survivors(from),
     };
-    starts.into_iter().map(reunion).collect()
+    starts.into_iter().map(after).collect()
 }
 
-impl Reunion {
-    /// The reads within it that began so long after its beginning, or after something later.
+impl AfterRestart {
+    /// The reads within it that start at least `bound` after its start and after `since`.
     fn reads<'a>(&self, reads: &'a [Read], since: Time, bound: Duration) -> impl Iterator<Item = &'a Read> + use<'a> {
         let (from, to) = (self.from.max(since) + bound, self.to);
         reads.iter().filter(move |read| from <= time(read.invoked) && time(read.invoked) <= to)
     }
 }
 
-/// How long the rounds of a hub are apart, by default, for a latency of 0 or 100 ms.
+/// The default period of a hub's rounds, for a latency of 0 or 100 ms.
 fn period_ms(latency_ms: u64) -> u64 {
     if latency_ms == 0 { 50 } else { 370 }
 }
@@ -104,84 +104,83 @@ fn fixtures(fault: Fault) -> impl Iterator<Item = (Fixture, u64, Range<u64>)> {
     })
 }
 
-/// Their runs, each with its latency.
+/// The runs of all fixtures, each with its latency.
 fn runs(fault: Fault) -> impl Iterator<Item = (u64, Outcome, RecordingCluster)> {
     fixtures(fault).flat_map(|(fixture, latency, seeds)| {
         seeds.map(move |seed| {
-            let (outcome, recording) = fixture.run_watched(seed);
+            let (outcome, recording) = fixture.run_recorded(seed);
             (latency, outcome, recording)
         })
     })
 }
 
 #[test]
-fn a_kill_loses_what_no_living_node_holds_and_nothing_else() {
+fn a_kill_loses_exactly_the_values_that_no_living_node_holds() {
     let mut lost = 0;
     for (_, outcome, recording) in runs(Fault::Kill) {
-        lost += assert_only_kills_lose(&outcome, &recording);
+        lost += assert_only_orphaned_values_lost(&outcome, &recording);
     }
-    assert!(lost > 0, "kills of all nodes leave nothing");
+    assert!(lost > 0, "some values are lost");
 }
 
-/// By then a node started again holds what it lacks: it speaks when its peers surely exist, in 500 ms; a hub that
-/// nobody else tells asks one node after another, 700 ms apart; then it is a round trip, and a period where a relay is
-/// between.
-fn rejoining(latency_ms: u64) -> Duration {
+/// By then a restarted node has caught up: it settles after 500 ms, a hub may have to probe one node after another, 700
+/// ms apart, and then there are a round trip and, with a relay in between, a period.
+fn catch_up_time(latency_ms: u64) -> Duration {
     Duration::from_millis(500 + 2 * 700 + 3 * latency_ms + period_ms(latency_ms))
 }
 
-/// What anyone is told is everywhere after so long, also while rounds find their beat again.
-fn spreading(latency_ms: u64) -> Duration {
+/// By then a value has reached all nodes, also before the rounds are regular again.
+fn propagation_time(latency_ms: u64) -> Duration {
     Duration::from_millis(1000 + 4 * latency_ms + 2 * period_ms(latency_ms))
 }
 
 fn assert_sees(read: &Read, value: i64, outcome: &Outcome, recording: &RecordingCluster) {
     let seen = read.seen.contains(&value);
-    assert!(seen, "n{} by {}: {}\n{}", read.node, read.told, recording.trail(value), outcome.told());
+    assert!(seen, "n{} by {}: {}\n{}", read.node, read.label, recording.trail(value), outcome.replay());
 }
 
 #[test]
-fn a_node_started_again_soon_holds_everything_that_the_others_hold() {
+fn a_restarted_node_soon_holds_everything_that_the_others_hold() {
     let mut seen = 0;
     for (latency, outcome, recording) in runs(Fault::Kill) {
         let reads = reads(&outcome);
-        for reunion in reunions(&recording) {
-            let late = reunion.reads(&reads, reunion.from, rejoining(latency));
-            for read in late.filter(|read| reunion.returned.contains(&read.node)) {
-                for value in &reunion.held {
+        for after in after_restarts(&recording) {
+            let late = after.reads(&reads, after.from, catch_up_time(latency));
+            for read in late.filter(|read| after.returned.contains(&read.node)) {
+                for value in &after.held {
                     assert_sees(read, *value, &outcome, &recording);
                 }
-                seen += reunion.held.len();
+                seen += after.held.len();
             }
         }
     }
-    assert!(seen > 0, "nobody came back to anything");
+    assert!(seen > 0, "some values were missed");
 }
 
 #[test]
-fn what_a_node_is_told_after_it_was_started_again_is_soon_read_everywhere() {
+fn values_written_to_a_restarted_node_are_soon_read_everywhere() {
     let mut seen = 0;
     for (latency, outcome, recording) in runs(Fault::Kill) {
         let reads = reads(&outcome);
-        for reunion in reunions(&recording) {
-            let within = reunion.from..reunion.to;
+        for after in after_restarts(&recording) {
+            let within = after.from..after.to;
             for (value, node, known) in acknowledged(&outcome) {
-                if !within.contains(&time(known)) || !reunion.returned.contains(&node) {
+                if !within.contains(&time(known)) || !after.returned.contains(&node) {
                     continue;
                 }
-                let settled = time(known).max(reunion.from + rejoining(latency));
-                for read in reunion.reads(&reads, settled, spreading(latency)) {
+                let settled = time(known).max(after.from + catch_up_time(latency));
+                for read in after.reads(&reads, settled, propagation_time(latency)) {
                     assert_sees(read, value, &outcome, &recording);
                     seen += 1;
                 }
             }
         }
     }
-    assert!(seen > 0, "nobody was told anything");
+    assert!(seen > 0, "some values were written");
 }
 
 #[test]
-fn a_node_stopped_for_ten_seconds_catches_up() {
+fn a_node_paused_for_ten_seconds_catches_up() {
     let mut longest = Duration::ZERO;
     for (latency, outcome, recording) in runs(Fault::Pause) {
         outcome.assert_nothing_lost();
@@ -189,7 +188,7 @@ fn a_node_stopped_for_ten_seconds_catches_up() {
         for pause in &recording.pauses {
             let held = recording.survivors(pause.to);
             let next = recording.pauses.iter().map(|pause| pause.from).filter(|from| *from >= pause.to).min();
-            let bound = pause.to + rejoining(latency);
+            let bound = pause.to + catch_up_time(latency);
             let late = reads.iter().filter(|read| bound <= time(read.invoked));
             for read in late.filter(|read| next.is_none_or(|next| time(read.invoked) < next)) {
                 for value in &held {
@@ -203,14 +202,14 @@ fn a_node_stopped_for_ten_seconds_catches_up() {
 }
 
 #[test]
-fn a_set_that_only_grows_keeps_the_same_promises() {
+fn a_g_set_gives_the_same_guarantees() {
     for latency in [0, 100] {
         let fixture = Fixture::g_set(5).latency(latency, Shape::Constant);
         for seed in seeds(3) {
             fixture.clone().faults(&[Fault::Partition], 5, 30).run(seed).assert_nothing_lost();
-            let (outcome, recording) = fixture.clone().faults(&[Fault::Kill], 5, 30).run_watched(seed);
-            assert_only_kills_lose(&outcome, &recording);
-            fixture.clone().but(|simulation| simulation.loss(0.1)).run(seed).assert_nothing_lost();
+            let (outcome, recording) = fixture.clone().faults(&[Fault::Kill], 5, 30).run_recorded(seed);
+            assert_only_orphaned_values_lost(&outcome, &recording);
+            fixture.clone().with(|simulation| simulation.loss(0.1)).run(seed).assert_nothing_lost();
         }
     }
 }

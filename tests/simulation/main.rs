@@ -3,9 +3,10 @@
 //! `SEEDS=40 cargo test --release --test simulation` runs each claim over that many seeds instead of a few.
 
 mod budgets;
+mod client_history;
 mod faults;
 mod fixture;
 mod incarnations;
-mod promises;
+mod kit;
+mod propagation;
 mod recording_cluster;
-mod seen;

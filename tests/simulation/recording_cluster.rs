@@ -1,8 +1,8 @@
-//! Who holds which value, seen from outside: a cluster that reads along every line delivered to a living node.
+//! A cluster that records which node holds which value, by the lines delivered to running nodes.
 //!
-//! A node can only hold what clients told it and what arrived in gossip, and it must hold all of that: so the recording
-//! says exactly which values still have a copy somewhere, whatever the nodes themselves say. What is under way to a
-//! node, or waits in the pipe of a paused one, counts from when the node takes it in.
+//! A node holds exactly the values that it received from clients and in gossip, so the recording shows which values
+//! still exist, independently of what nodes report. A line in transit, or in the pipe of a paused node, counts once the
+//! node handles it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,29 +19,29 @@ pub(crate) struct Incarnation {
     pub(crate) started: Time,
     /// When it was killed.
     pub(crate) ended: Option<Time>,
-    /// Each value that it held, and since when.
+    /// The values that it held, and since when.
     pub(crate) holds: BTreeMap<i64, Time>,
-    /// While it is paused: since when, and what came.
+    /// While it is paused: since when, and the values received.
     paused: Option<(Time, Vec<i64>)>,
 }
 
-/// When a process was stopped, and when it went on.
+/// The time for which a process was paused.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pause {
     pub(crate) from: Time,
     pub(crate) to: Time,
 }
 
-/// A simulation, and what is known of its nodes.
+/// A simulated cluster and its recording.
 #[derive(Debug)]
 pub(crate) struct RecordingCluster {
     cluster: SimulatedCluster,
-    /// In the order in which they began.
+    /// In order of start.
     pub(crate) incarnations: Vec<Incarnation>,
     pub(crate) pauses: Vec<Pause>,
 }
 
-/// As much of a line as matters here.
+/// The relevant part of a line.
 #[derive(Deserialize)]
 struct Line {
     body: Body,
@@ -53,8 +53,7 @@ struct Body {
     message: Option<i64>,
     /// `add`
     element: Option<i64>,
-    /// `gossip`: a node, its incarnation and a first number, then values, or such as were handed on for one who may be
-    /// dead.
+    /// `gossip`: a node, its incarnation and a first number, then values or forwarded orphans.
     ops: Option<Vec<Vec<Operation>>>,
 }
 
@@ -62,14 +61,14 @@ struct Body {
 #[serde(untagged)]
 enum Operation {
     Plain(i64),
-    Packed((u32, u64, u32, Box<Operation>)),
+    Forwarded((u32, u64, u32, Box<Operation>)),
 }
 
 impl Operation {
     fn value(self) -> i64 {
         match self {
             Self::Plain(value) => value,
-            Self::Packed((.., operation)) => operation.value(),
+            Self::Forwarded((.., operation)) => operation.value(),
         }
     }
 }
@@ -85,7 +84,7 @@ impl Incarnation {
         self.started <= at && self.ended.is_none_or(|ended| at <= ended)
     }
 
-    fn take_in(&mut self, values: &[i64], now: Time) {
+    fn insert(&mut self, values: &[i64], now: Time) {
         for value in values {
             self.holds.entry(*value).or_insert(now);
         }
@@ -97,7 +96,7 @@ impl RecordingCluster {
         Self { cluster, incarnations: Vec::new(), pauses: Vec::new() }
     }
 
-    /// The values of which there is a copy in a living process.
+    /// The values held by a living process.
     pub(crate) fn survivors(&self, at: Time) -> BTreeSet<i64> {
         let living = self.incarnations.iter().filter(|incarnation| incarnation.is_there(at));
         living
@@ -107,19 +106,19 @@ impl RecordingCluster {
             .collect()
     }
 
-    /// All that ever happened to a value, in words.
+    /// A description of which processes held a value, and when.
     pub(crate) fn trail(&self, value: i64) -> String {
         let holders = self
             .incarnations
             .iter()
             .filter_map(|incarnation| incarnation.holds.get(&value).map(|since| (incarnation, since)));
-        let said = holders.map(|(incarnation, since)| {
+        let spans = holders.map(|(incarnation, since)| {
             let end = incarnation
                 .ended
                 .map_or("the end".to_owned(), |ended| format!("{} ms", ended.since(Time::ZERO).as_millis()));
             format!("n{} from {} ms to {end}", incarnation.node, since.since(Time::ZERO).as_millis())
         });
-        format!("value {value} was at {}", said.collect::<Vec<_>>().join(", "))
+        format!("value {value} was at {}", spans.collect::<Vec<_>>().join(", "))
     }
 
     fn living(&mut self, node: usize) -> Option<&mut Incarnation> {
@@ -152,7 +151,7 @@ impl Cluster for RecordingCluster {
             let values = values(line);
             match &mut incarnation.paused {
                 Some((_, waiting)) => waiting.extend(values),
-                None => incarnation.take_in(&values, now),
+                None => incarnation.insert(&values, now),
             }
         }
         self.cluster.deliver(node, line);
@@ -183,7 +182,7 @@ impl Cluster for RecordingCluster {
         if let Some(incarnation) = self.living(node)
             && let Some((from, waiting)) = incarnation.paused.take()
         {
-            incarnation.take_in(&waiting, to);
+            incarnation.insert(&waiting, to);
             self.pauses.push(Pause { from, to });
         }
         self.cluster.resume(node);

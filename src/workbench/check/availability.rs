@@ -62,17 +62,13 @@ impl CheckReport for AvailabilityReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::history;
     use super::*;
+    use crate::workbench::check::tests;
 
     /// Of so many operations the last `failures` fail.
     fn run(operations: usize, failures: usize) -> History {
-        let lines = (0..operations).flat_map(|i| {
-            let outcome = if i < operations - failures { "ok" } else { "info" };
-            [format!("{i} invoke read nil"), format!("{i} {outcome} read [1]")]
-        });
-        let lines: Vec<_> = lines.collect();
-        history(&lines.iter().map(String::as_str).collect::<Vec<_>>())
+        let outcome = |i| if i < operations - failures { "ok" } else { "info" };
+        tests::run(&(0..operations).map(|i| format!("{i} {} read [1]", outcome(i))).collect::<Vec<_>>())
     }
 
     fn valid(history: &History, wanted: Availability) -> bool {

@@ -99,22 +99,15 @@ impl CheckReport for CounterReport {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::tests::history;
+    use super::super::tests::run;
     use super::*;
 
     /// The result for adds, each as its outcome and its delta, and final reads of these values.
     fn result(adds: &[&str], reads: &[&str]) -> String {
-        let adds = adds.iter().flat_map(|add| {
-            let (outcome, delta) = add.split_once(' ').expect("an outcome and a delta");
-            [format!("0 invoke add {delta}"), format!("0 {outcome} add {delta}")]
-        });
-        let reads = reads.iter().flat_map(|value| {
-            ["0 invoke read nil, :final? true".to_owned(), format!("0 ok read {value}, :final? true")]
-        });
-        let early = ["0 invoke read nil".to_owned(), "0 ok read -77".to_owned()];
-        let lines: Vec<_> = early.into_iter().chain(adds).chain(reads).collect();
-        let checked = check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>()));
-        checked.map_or_else(|problem| problem.to_string(), |report| report.to_edn().to_string())
+        let adds = adds.iter().map(|add| format!("0 {}", add.replace(' ', " add ")));
+        let reads = reads.iter().map(|value| format!("0 ok read {value}, :final? true"));
+        let lines: Vec<_> = ["0 ok read -77".to_owned()].into_iter().chain(adds).chain(reads).collect();
+        check(&run(&lines)).map_or_else(|problem| problem.to_string(), |report| report.to_edn().to_string())
     }
 
     #[test]

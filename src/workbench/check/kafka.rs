@@ -12,11 +12,12 @@ mod sequences;
 
 use std::collections::BTreeMap;
 
-use super::{CheckReport, Unjudgeable, Verdict, Violation};
+use super::{CheckReport, Unjudgeable, Verdict, Violation, in_words};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 use orders::Orders;
 use record::Record;
+use sequences::Sequences;
 
 pub use anomaly::{LogAnomaly, LogCase, Sequence, UnseenMessages};
 pub use lag::Lag;
@@ -31,8 +32,6 @@ pub struct KafkaReport {
     pub worst_lag: Option<Lag>,
     /// The errors of each kind.
     pub errors: BTreeMap<LogAnomaly, LogErrors>,
-    /// Acknowledged messages that were never polled.
-    pub unseen: Option<UnseenMessages>,
     /// The distinct errors of indeterminate operations.
     pub info_causes: Vec<Value>,
 }
@@ -63,24 +62,26 @@ pub fn check(history: &History) -> Result<KafkaReport, Unjudgeable> {
     orders.inconsistent_offsets(&record, &mut errors)?;
     orders.duplicates(&record, &mut errors);
     orders.lost_writes(&record, &mut errors);
-    sequences::within_operations(&record, &orders, &mut errors);
-    sequences::between_polls(&record, &orders, &mut errors);
-    sequences::between_sends(&record, &orders, &mut errors);
+    let mut sequences = Sequences { record: &record, orders: &orders, errors: &mut errors };
+    sequences.within_operations();
+    sequences.between_operations();
+    if let Some(unseen) = record.unseen()? {
+        errors.insert(LogAnomaly::Unseen, vec![LogCase::Unseen(unseen)]);
+    }
     Ok(KafkaReport {
         worst_lag: lag::worst(&record, history),
         errors: errors.into_iter().map(|(anomaly, cases)| (anomaly, condensed(anomaly, cases))).collect(),
-        unseen: record.unseen()?,
         info_causes: causes(history),
     })
 }
 
 /// Counts the errors of a kind, and selects those to show.
 fn condensed(anomaly: LogAnomaly, mut cases: Vec<LogCase>) -> LogErrors {
-    let count = cases.len();
+    let count = cases.iter().map(LogCase::count).sum();
     if let Some(shown) = anomaly.shown() {
         cases.sort_by_key(LogCase::rank);
         if anomaly.is_skip() {
-            drop(cases.drain(..count.saturating_sub(shown)));
+            drop(cases.drain(..cases.len().saturating_sub(shown)));
         }
         cases.truncate(shown);
     }
@@ -102,30 +103,18 @@ fn causes(history: &History) -> Vec<Value> {
 impl KafkaReport {
     /// The kinds of errors found, in the order of their names.
     pub fn anomalies(&self) -> impl Iterator<Item = LogAnomaly> + '_ {
-        self.errors.keys().copied().chain(self.unseen.iter().map(|_| LogAnomaly::Unseen))
+        self.errors.keys().copied()
     }
 
     fn bad(&self) -> impl Iterator<Item = LogAnomaly> + '_ {
         self.anomalies().filter(|anomaly| !anomaly.is_allowed())
     }
 
-    fn count(&self, anomaly: LogAnomaly) -> usize {
-        match &self.unseen {
-            Some(unseen) if anomaly == LogAnomaly::Unseen => unseen.count(),
-            _ => self.errors.get(&anomaly).map_or(0, |errors| errors.count),
-        }
-    }
-
     /// A sentence for each of the first errors of a kind.
     fn sentences(&self, anomaly: LogAnomaly) -> Vec<String> {
-        let sentences: Vec<String> = match &self.unseen {
-            Some(unseen) if anomaly == LogAnomaly::Unseen => unseen.sentences().take(MAX_EXPLAINED).collect(),
-            _ => {
-                let cases = self.errors.get(&anomaly).into_iter().flat_map(|errors| &errors.cases);
-                cases.take(MAX_EXPLAINED).map(|case| case.sentence(anomaly)).collect()
-            }
-        };
-        sentences.into_iter().map(|sentence| format!("{}: {sentence}", anomaly.name())).collect()
+        let cases = self.errors.get(&anomaly).into_iter().flat_map(|errors| &errors.cases);
+        let sentences = cases.flat_map(|case| case.sentences(anomaly)).take(MAX_EXPLAINED);
+        sentences.map(|sentence| format!("{}: {sentence}", anomaly.name())).collect()
     }
 }
 
@@ -134,6 +123,7 @@ impl CheckReport for KafkaReport {
         Verdict::from(self.bad().next().is_none())
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others are alike")]
     fn to_edn(&self) -> Value {
         let names = |anomalies: &mut dyn Iterator<Item = LogAnomaly>| {
             Value::List(anomalies.map(|anomaly| Value::keyword(anomaly.name())).collect())
@@ -147,31 +137,26 @@ impl CheckReport for KafkaReport {
             ("info-txn-causes", Value::List(self.info_causes.clone())),
         ];
         for (anomaly, LogErrors { count, cases }) in &self.errors {
-            let shown = if *anomaly == LogAnomaly::EmptyGraph {
-                [("count", Value::Int(1)), ("errs", Value::Bool(true))]
-            } else {
-                let cases = cases.iter().map(|case| case.to_edn(*anomaly)).collect();
-                [("count", Value::count(*count)), ("errs", Value::List(cases))]
+            let mut cases = cases.iter().map(|case| case.to_edn(*anomaly));
+            let counted = |count, errors| Value::record([("count", Value::count(count)), ("errs", errors)]);
+            let shown = match anomaly {
+                LogAnomaly::EmptyGraph => Some(counted(*count, true.into())),
+                LogAnomaly::Unseen => cases.next(),
+                _ => Some(counted(*count, Value::List(cases.collect()))),
             };
-            entries.push((anomaly.name(), Value::record(shown)));
+            entries.extend(shown.map(|shown| (anomaly.name(), shown)));
         }
-        entries.extend(self.unseen.iter().map(|unseen| (LogAnomaly::Unseen.name(), unseen.to_edn())));
-        let sentences_by_kind: Vec<_> = self
-            .anomalies()
-            .map(|anomaly| {
-                let sentences = self.sentences(anomaly).into_iter().map(|sentence| Value::lines(vec![sentence]));
-                (Value::keyword(anomaly.name()), Value::Vector(sentences.collect()))
-            })
-            .collect();
-        if !sentences_by_kind.is_empty() {
-            entries.push(("gloomers", Value::record([("in-words", Value::Map(sentences_by_kind))])));
+        if self.anomalies().next().is_some() {
+            let paragraphs = |anomaly| self.sentences(anomaly).into_iter().map(|sentence| vec![sentence]).collect();
+            let words = in_words(self.anomalies().map(|anomaly| (anomaly.name(), paragraphs(anomaly))));
+            entries.push(("gloomers", Value::record([words])));
         }
         Value::record(entries)
     }
 
     fn violations(&self) -> Vec<Violation> {
         let violation = |anomaly: LogAnomaly| {
-            let count = self.count(anomaly);
+            let count = self.errors[&anomaly].count;
             let first = self.sentences(anomaly).into_iter().next().unwrap_or_else(|| anomaly.name().to_owned());
             Violation { anomaly: anomaly.name(), count, sentence: format!("{count} × {first}") }
         };

@@ -15,7 +15,7 @@ use extended::{Duplicates, FinalReads, Invented};
 pub use extended::{SetAnomaly, SetCase, SetViolation};
 use tracks::{Track, Tracks};
 
-use super::ids::Ids;
+use super::interner::Interner;
 use super::{Quantiles, Unjudgeable};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
@@ -71,37 +71,44 @@ pub fn check(history: &History) -> Result<SetReport, Unjudgeable> {
 #[must_use]
 pub fn stable_latencies(history: &History) -> Vec<i64> {
     let Ok(elements) = Elements::of(history) else { return Vec::new() };
-    let ids = 0..elements.value.len();
-    let mut latencies: Vec<_> = timed(history, &elements, ids, Outcome::Stable).map(|(latency, _)| latency).collect();
+    let stable = elements.all.iter().filter(|element| element.outcome() == Outcome::Stable);
+    let mut latencies: Vec<_> = stable.map(|element| element.latency_ms(history)).collect();
     latencies.sort_unstable();
     latencies
 }
 
-/// The state of each element, by its dense id. Positions in the history count from one here: zero stands for never.
+/// The state of an element. Positions in the history count from one here: zero stands for never.
 #[derive(Default)]
-struct Elements<'a> {
-    ids: Ids,
-    value: Vec<&'a Value>,
-    known: Vec<usize>,
-    last_present: Vec<usize>,
-    last_absent: Vec<usize>,
-    /// The number of the last read that saw the element.
-    seen_in: Vec<usize>,
+struct Element {
+    /// Its first acknowledgement or read.
+    known: usize,
+    /// The invocation of the last read that returned it, and of the last that did not.
+    last_present: usize,
+    last_absent: usize,
+    /// The number of the last read that returned it.
+    seen_in: usize,
+    /// How many adds of it began, and how many of them failed.
+    begun: usize,
+    failed: usize,
+    /// The position at which its last add was invoked, from zero.
+    begun_at: usize,
+    /// The completion of the last final read that missed it although it was known before.
+    missed: usize,
+}
+
+/// The elements by their ids, and what else reads returned.
+#[derive(Default)]
+struct Elements {
+    ids: Interner,
+    all: Vec<Element>,
     reads: usize,
-    /// How many adds of the element began, and how many of them failed.
-    begun: Vec<usize>,
-    failed: Vec<usize>,
-    /// The position at which the last add of the element was invoked, from zero.
-    begun_at: Vec<usize>,
-    /// The position at which the last final read completed that missed the element although it was known before.
-    missed: Vec<usize>,
     duplicates: Duplicates,
     invented: Invented,
     tracks: Tracks,
 }
 
-impl<'a> Elements<'a> {
-    fn of(history: &'a History) -> Result<Self, Unjudgeable> {
+impl Elements {
+    fn of(history: &History) -> Result<Self, Unjudgeable> {
         let mut elements = Elements::default();
         let finals = FinalReads::of(history);
         for (position, op) in history.client_ops() {
@@ -128,59 +135,44 @@ impl<'a> Elements<'a> {
     }
 
     /// An add was invoked; if the element was added before, its state is reset.
-    fn begin(&mut self, value: &'a Value, position: usize) {
+    fn begin(&mut self, value: &Value, position: usize) {
         let id = self.ids.intern(value);
-        if id == self.value.len() {
-            self.value.push(value);
-            for column in [&mut self.begun, &mut self.failed, &mut self.begun_at, &mut self.seen_in] {
-                column.push(0);
-            }
-            for column in [&mut self.known, &mut self.last_present, &mut self.last_absent, &mut self.missed] {
-                column.push(0);
-            }
+        if id == self.all.len() {
+            self.all.push(Element::default());
         } else {
             self.end_tracks();
         }
-        self.begun[id] += 1;
-        self.begun_at[id] = position;
-        for column in [&mut self.known, &mut self.last_present, &mut self.last_absent, &mut self.missed] {
-            column[id] = 0;
-        }
+        let Element { begun, failed, seen_in, .. } = self.all[id];
+        self.all[id] = Element { begun: begun + 1, failed, seen_in, begun_at: position, ..Element::default() };
     }
 
     fn fail(&mut self, value: &Value) {
         if let Some(id) = self.ids.of(value) {
-            self.failed[id] += 1;
+            self.all[id].failed += 1;
         }
     }
 
     fn acknowledge(&mut self, value: &Value, position: usize) {
         if let Some(id) = self.ids.of(value) {
-            self.learn(id, position);
-        }
-    }
-
-    /// An element is known from its first acknowledgement or read on.
-    fn learn(&mut self, id: usize, position: usize) {
-        if self.known[id] == 0 {
-            self.known[id] = position + 1;
+            self.all[id].learn(position);
         }
     }
 
     fn see(&mut self, id: usize, position: usize) {
-        if self.seen_in[id] == self.reads {
+        let element = &mut self.all[id];
+        if element.seen_in == self.reads {
             self.duplicates.add(id, self.reads, position);
         } else {
-            self.seen_in[id] = self.reads;
-            self.learn(id, position);
+            element.seen_in = self.reads;
+            element.learn(position);
         }
     }
 
     /// Records the known elements that the latest read, a final one, missed.
     fn miss(&mut self, position: usize, invocation: usize) {
-        for ((missed, known), seen_in) in self.missed.iter_mut().zip(&self.known).zip(&self.seen_in) {
-            if *seen_in != self.reads && (1..=invocation).contains(known) {
-                *missed = position + 1;
+        for element in &mut self.all {
+            if element.seen_in != self.reads && (1..=invocation).contains(&element.known) {
+                element.missed = position + 1;
             }
         }
     }
@@ -194,7 +186,7 @@ impl<'a> Elements<'a> {
             self.end_track(track);
         }
         for id in new.iter().flatten() {
-            self.learn(*id, position);
+            self.all[*id].learn(position);
         }
         new.is_some()
     }
@@ -208,11 +200,10 @@ impl<'a> Elements<'a> {
     /// Updates the state of every element with the reads of a track.
     fn end_track(&mut self, track: &Track) {
         let latest = track.latest();
-        let columns = self.last_present.iter_mut().zip(&mut self.last_absent).zip(&self.begun_at);
-        for (id, ((present, absent), begun)) in columns.enumerate() {
-            let [with, without] = track.last(*begun, id, &latest);
-            *present = with.max(*present);
-            *absent = without.max(*absent);
+        for (id, element) in self.all.iter_mut().enumerate() {
+            let [with, without] = track.last(element.begun_at, id, &latest);
+            element.last_present = with.max(element.last_present);
+            element.last_absent = without.max(element.last_absent);
         }
     }
 
@@ -234,18 +225,29 @@ impl<'a> Elements<'a> {
                 }
             }
         } else if !op.value.is_nil() {
-            return Err(Unjudgeable::NotAList { index: op.index, value: op.value.to_string().into() });
+            let (index, value) = (op.index, &op.value);
+            let problem = format!("the read completed at index {index} has {value} instead of a list of elements");
+            return Err(Unjudgeable::Invalid(problem));
         }
-        let columns = self.last_present.iter_mut().zip(&mut self.last_absent).zip(&self.seen_in);
-        for ((present, absent), seen_in) in columns {
-            let last = if *seen_in == self.reads { present } else { absent };
+        for element in &mut self.all {
+            let is_present = element.seen_in == self.reads;
+            let last = if is_present { &mut element.last_present } else { &mut element.last_absent };
             *last = (*last).max(invocation + 1);
         }
         Ok(())
     }
+}
 
-    fn outcome(&self, id: usize) -> Outcome {
-        let (known, present, absent) = (self.known[id], self.last_present[id], self.last_absent[id]);
+impl Element {
+    /// It is known from its first acknowledgement or read on.
+    fn learn(&mut self, position: usize) {
+        if self.known == 0 {
+            self.known = position + 1;
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        let &Self { known, last_present: present, last_absent: absent, .. } = self;
         if present > absent {
             Outcome::Stable
         } else if known > 0 && absent > present && absent > known {
@@ -253,6 +255,15 @@ impl<'a> Elements<'a> {
         } else {
             Outcome::NeverRead
         }
+    }
+
+    /// Milliseconds from when it was known until just after the last read that missed it, or returned it if it was
+    /// lost; zero if there was none.
+    fn latency_ms(&self, history: &History) -> i64 {
+        let time = |place: usize| place.checked_sub(1).map(|position| history.ops()[position].time);
+        let end = if self.outcome() == Outcome::Lost { self.last_present } else { self.last_absent };
+        let end = time(end).map_or(0, |ns| ns + 1);
+        (end - time(self.known).unwrap_or_default()).max(0) / 1_000_000
     }
 }
 
@@ -263,38 +274,18 @@ enum Outcome {
     NeverRead,
 }
 
-/// Milliseconds from when an element was known until just after the operation at `end`; zero if there was none.
-fn latency_ms(history: &History, known: usize, end: usize) -> i64 {
-    let time = |place: usize| place.checked_sub(1).map(|position| history.ops()[position].time);
-    let end = time(end).map_or(0, |ns| ns + 1);
-    (end - time(known).unwrap_or_default()).max(0) / 1_000_000
-}
-
-/// The elements with an outcome, each with its latency in milliseconds.
-fn timed<'a>(
-    history: &'a History,
-    elements: &'a Elements<'_>,
-    ids: impl Iterator<Item = usize> + 'a,
-    wanted: Outcome,
-) -> impl Iterator<Item = (i64, usize)> + 'a {
-    let end = if wanted == Outcome::Lost { &elements.last_present } else { &elements.last_absent };
-    let with = ids.filter(move |id| elements.outcome(*id) == wanted);
-    with.map(|id| (latency_ms(history, elements.known[id], end[id]), id))
-}
-
-fn report(history: &History, elements: &Elements<'_>) -> Result<SetReport, Unjudgeable> {
-    let in_order = Value::sorted(elements.value.iter().map(|value| (*value).clone()).collect())?;
+fn report(history: &History, elements: &Elements) -> Result<SetReport, Unjudgeable> {
+    let in_order = Value::sorted(elements.ids.values().to_vec())?;
     let in_order: Vec<usize> = in_order.iter().filter_map(|value| elements.ids.of(value)).collect();
-    let ids = || in_order.iter().copied();
-    let stable: Vec<_> = timed(history, elements, ids(), Outcome::Stable).collect();
-    let lost: Vec<_> = timed(history, elements, ids(), Outcome::Lost).collect();
+    let with = |outcome: Outcome| in_order.iter().copied().filter(move |id| elements.all[*id].outcome() == outcome);
+    let timed = |outcome| with(outcome).map(|id| (elements.all[id].latency_ms(history), id)).collect::<Vec<_>>();
+    let (stable, lost) = (timed(Outcome::Stable), timed(Outcome::Lost));
     let late: Vec<_> = stable.iter().copied().filter(|(latency, _)| *latency > 0).collect();
-    let never_read = ids().filter(|id| elements.outcome(*id) == Outcome::NeverRead);
     // Among equally late elements, the last comes first.
     let mut worst: Vec<_> = late.iter().rev().copied().collect();
     worst.sort_by_key(|(latency, _)| Reverse(*latency));
 
-    let value = |id: usize| elements.value[id].clone();
+    let value = |id: usize| elements.ids[id].clone();
     let values = |timed: &[(i64, usize)]| timed.iter().map(|(_, id)| value(*id)).collect();
     let quantiles = |timed: &[(i64, usize)]| Quantiles::of(timed.iter().map(|(latency, _)| *latency).collect());
     let op = |place: usize| {
@@ -304,14 +295,14 @@ fn report(history: &History, elements: &Elements<'_>) -> Result<SetReport, Unjud
     let described = |(latency_ms, id): &(i64, usize)| Stale {
         element: value(*id),
         latency_ms: *latency_ms,
-        known: op(elements.known[*id]),
-        last_absent: op(elements.last_absent[*id]),
+        known: op(elements.all[*id].known),
+        last_absent: op(elements.all[*id].last_absent),
     };
     Ok(SetReport {
-        attempts: elements.value.len(),
+        attempts: elements.all.len(),
         stable: stable.len(),
         lost: values(&lost),
-        never_read: never_read.map(value).collect(),
+        never_read: with(Outcome::NeverRead).map(value).collect(),
         stale: values(&late),
         worst_stale: worst.iter().take(MAX_WORST).map(described).collect(),
         stable_latencies: quantiles(&stable),

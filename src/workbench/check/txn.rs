@@ -22,12 +22,13 @@ use std::mem::discriminant;
 
 use anomaly::Anomalies;
 use collector::{Collector, Found};
-use graph::{Edges, Graph, PROCESS, REALTIME};
+use graph::{Edges, Graph};
 use report::Judgement;
 use transactions::Transactions;
 
 pub use anomaly::Anomaly;
-pub use case::{CycleEdge, Dependency, TxnCase};
+pub use case::{CycleEdge, ReadFault, TxnCase};
+pub use graph::{PROCESS, REALTIME, WR, WW};
 pub use report::TxnReport;
 pub use transactions::Dialect;
 
@@ -72,15 +73,13 @@ pub fn check_register(history: &History, models: &[String], budget: &Budget) -> 
     check(history, models, budget, Dialect::Register, judge_register)
 }
 
-type Judge = fn(Subject<'_>, &Anomalies) -> Result<TxnReport, Unjudgeable>;
-
 /// Reports the extended anomalies also of a history that Maelstrom's rules cannot judge.
 fn check(
     history: &History,
     models: &[String],
     budget: &Budget,
     dialect: Dialect,
-    judge: Judge,
+    judge: fn(Subject<'_>, &Anomalies) -> Result<TxnReport, Unjudgeable>,
 ) -> Result<TxnReport, Unjudgeable> {
     let prohibited = prohibited(models)?;
     let transactions = Transactions::new(history, dialect)?;
@@ -106,8 +105,9 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
     append::find(&append, subject, &mut collector);
     let mut report = TxnReport::of(collector, Dialect::Append, prohibited);
     report.extended_found = extended_anomalies(subject);
-    let judgement = extended_judgement(&report, prohibited);
-    report.extended = Some(judgement).filter(|extended| !extended.reported.is_empty());
+    // All anomalies count for the extended judgement on lists.
+    let all = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
+    report.extended = Some(Judgement::of(&all, prohibited)).filter(|extended| !extended.reported.is_empty());
     if let Some((key, element)) = append.unwritten() {
         let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
         report.maelstrom = Judgement::none();
@@ -117,12 +117,6 @@ fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRepor
     Ok(report)
 }
 
-/// The extended judgement on lists, in which all anomalies count.
-fn extended_judgement(report: &TxnReport, prohibited: &Anomalies) -> Judgement {
-    let both = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
-    Judgement::of(&both, prohibited)
-}
-
 fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnReport, Unjudgeable> {
     let transactions = subject.transactions;
     refuse_mixed_keys(transactions)?;
@@ -130,9 +124,7 @@ fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnRep
     let judge = |register: &register::Register, preference: &[u8]| {
         let mut collector = Collector::new(subject);
         let graph = register.graph(extra_edges(transactions, prohibited), preference)?;
-        collector.add_cycles(&graph, |from, to, label| {
-            Some(register::place(transactions, from, to, label, register.why(from, to, label)?))
-        });
+        collector.add_cycles(&graph, |from, to, label| register.why(transactions, from, to, label));
         register::find(register, subject, &mut collector);
         Ok::<_, Unjudgeable>(collector)
     };
@@ -168,23 +160,33 @@ struct Subject<'a> {
 fn prohibited(models: &[String]) -> Result<Anomalies, Unjudgeable> {
     let default = [DEFAULT_MODEL.to_owned()];
     let models = if models.is_empty() { &default } else { models };
-    models::prohibited(models).map_err(|name| Unjudgeable::Model { name: name.into(), known: models::known().into() })
+    models::prohibited(models).map_err(|name| {
+        let known = model_names().join(", ");
+        Unjudgeable::Invalid(format!(
+            "no consistency model is called {name:?}; there are {known} (separate two by a comma between spaces)"
+        ))
+    })
 }
 
 fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> {
-    let Some((key, value, _)) = transactions.written_twice else { return Ok(()) };
-    let (key, value) = (transactions.key(key).to_json().into(), transactions.value(value).to_json().into());
-    Err(Unjudgeable::WrittenTwice { key, value })
+    let Some((key, value)) = transactions.written_twice else { return Ok(()) };
+    Err(written_twice(&transactions.key(key).to_json(), &transactions.value(value).to_json()))
+}
+
+/// Two transactions wrote the same value to the same key, so a read of it does not identify its writer.
+fn written_twice(key: &str, value: &str) -> Unjudgeable {
+    Unjudgeable::Invalid(format!("{value} was written to key {key} more than once"))
 }
 
 /// Elle rejects registers with keys of several types, such as a number that was returned as a string.
 fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
-    let Some(one) = transactions.keys.first() else { return Ok(()) };
+    let Some(one) = transactions.keys.values().first() else { return Ok(()) };
     let class = |key: &Value| {
         if let Value::Ints(_) | Value::List(_) = key { discriminant(&Value::Vector(vec![])) } else { discriminant(key) }
     };
-    let Some(other) = transactions.keys.iter().find(|key| class(key) != class(one)) else { return Ok(()) };
-    Err(Unjudgeable::MixedKeys { one: one.to_json().into(), other: other.to_json().into() })
+    let Some(other) = transactions.keys.values().iter().find(|key| class(key) != class(one)) else { return Ok(()) };
+    let (one, other) = (one.to_json(), other.to_json());
+    Err(Unjudgeable::Invalid(format!("the keys {one} and {other} are of different types")))
 }
 
 /// The real-time or process order edges, if the models require any.

@@ -1,9 +1,8 @@
 //! Checks that generated ids are unique (protocol §13.2).
 
-use std::collections::HashMap;
-
+use super::interner::Interner;
 use super::{CheckReport, Unjudgeable, Verdict, Violation};
-use crate::workbench::edn::{Identity, Value};
+use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 
 /// The maximum number of duplicated ids in the results.
@@ -37,33 +36,33 @@ pub fn check(history: &History) -> Result<UniqueIdsReport, Unjudgeable> {
         attempted,
         acknowledged: ids.len(),
         duplicated_count: duplicated.len(),
-        duplicated: most_frequent(duplicated)?,
+        duplicated: most_frequent(&duplicated)?,
         range: range(&ids)?,
     })
 }
 
 /// The duplicated ids with their counts, in the order of their first occurrence.
 fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
-    let mut slots = HashMap::with_capacity(ids.len());
-    let mut counts: Vec<(&Value, usize)> = Vec::new();
+    let (mut distinct, mut counts) = (Interner::default(), Vec::new());
     for id in ids {
-        let slot = *slots.entry(id.identity()).or_insert(counts.len());
-        if let Some((_, count)) = counts.get_mut(slot) {
-            *count += 1;
-        } else {
-            counts.push((id, 1));
-        }
+        let id = distinct.intern(id);
+        counts.resize(counts.len().max(id + 1), 0);
+        counts[id] += 1;
     }
-    counts.into_iter().filter(|(_, count)| *count > 1).map(|(id, count)| (id.clone(), count)).collect()
+    let counted = distinct.values().iter().zip(counts);
+    counted.filter(|(_, count)| *count > 1).map(|(id, count)| (id.clone(), count)).collect()
 }
 
 /// The most frequent of the duplicated ids with their counts, sorted by id.
-fn most_frequent(duplicated: Vec<(Value, usize)>) -> Result<Vec<(Value, usize)>, Unjudgeable> {
-    let counts: HashMap<Identity, usize> = duplicated.iter().map(|(id, count)| (id.identity(), *count)).collect();
-    let count_of = |id: &Value| counts.get(&id.identity()).copied().unwrap_or_default();
-    let mut ids = Value::sorted(duplicated.into_iter().map(|(id, _)| id).collect())?;
+fn most_frequent(duplicated: &[(Value, usize)]) -> Result<Vec<(Value, usize)>, Unjudgeable> {
+    let mut distinct = Interner::default();
+    for (id, _) in duplicated {
+        distinct.intern(id);
+    }
+    let count_of = |id: &Value| distinct.of(id).map_or(0, |place| duplicated[place].1);
+    let mut ids = Value::sorted(distinct.values().to_vec())?;
     ids.reverse();
-    ids.sort_by_cached_key(|id| std::cmp::Reverse(count_of(id)));
+    ids.sort_by_key(|id| std::cmp::Reverse(count_of(id)));
     ids.truncate(MAX_LISTED);
     let ids = Value::sorted(ids)?;
     Ok(ids.into_iter().map(|id| (id.clone(), count_of(&id))).collect())
@@ -109,13 +108,12 @@ impl CheckReport for UniqueIdsReport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::history;
+    use super::super::tests::run;
     use super::*;
 
     fn answered(ids: &[&str]) -> Result<Value, Unjudgeable> {
-        let lines: Vec<_> =
-            ids.iter().flat_map(|id| ["0 invoke generate nil".to_owned(), format!("0 ok generate {id}")]).collect();
-        check(&history(&lines.iter().map(String::as_str).collect::<Vec<_>>())).map(|report| report.to_edn())
+        let lines: Vec<_> = ids.iter().map(|id| format!("0 ok generate {id}")).collect();
+        check(&run(&lines)).map(|report| report.to_edn())
     }
 
     #[test]
@@ -135,7 +133,7 @@ mod tests {
 
     #[test]
     fn only_acknowledged_requests_have_an_id() {
-        let result = check(&history(&["0 invoke generate nil", "0 info generate nil", "1 invoke generate nil"]));
+        let result = check(&run(&["0 info generate nil", "1 invoke generate nil"]));
         let expected = "{:valid? true, :attempted-count 2, :acknowledged-count 0, :duplicated-count 0, \
                         :duplicated {}, :range [nil nil]}";
         assert_eq!(result.expect("comparable").to_edn().to_string(), expected);

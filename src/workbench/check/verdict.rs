@@ -114,6 +114,7 @@ impl Violation {
         count: usize,
         values: impl IntoIterator<Item = &'a Value>,
     ) -> Option<Self> {
+        let brief = |value: &Value| cut(&value.to_json(), MAX_VALUE_CHARS);
         let listed_values: Vec<_> = values.into_iter().take(MAX_VALUES).map(brief).collect();
         let more = if count > listed_values.len() { ", …" } else { "" };
         let sentence = format!("{what} ({count}): {}{more}", cut(&listed_values.join(", "), MAX_LIST_CHARS));
@@ -121,9 +122,10 @@ impl Violation {
     }
 }
 
-/// A value as JSON, cut to [`MAX_VALUE_CHARS`].
-pub(super) fn brief(value: &Value) -> String {
-    cut(&value.to_json(), MAX_VALUE_CHARS)
+/// The entry `:in-words`: for each anomaly, by its name, the paragraphs that explain it.
+pub(super) fn in_words(anomalies: impl Iterator<Item = (&'static str, Vec<Vec<String>>)>) -> (&'static str, Value) {
+    let paragraphs = |of: Vec<Vec<String>>| Value::Vector(of.into_iter().map(Value::lines).collect());
+    ("in-words", Value::record(anomalies.map(|(name, of)| (name, paragraphs(of)))))
 }
 
 /// Values joined by a separator, cut to [`MAX_LIST_CHARS`].
@@ -190,15 +192,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_verdict_wins() {
-        assert_eq!(Verdict::True.merge(Verdict::Unknown), Verdict::Unknown);
-        assert_eq!(Verdict::False.merge(Verdict::Unknown), Verdict::False);
-        assert_eq!(Verdict::True.merge(Verdict::True), Verdict::True);
-    }
-
-    #[test]
-    fn a_verdict_survives_the_map_that_carries_it() {
-        for verdict in [Verdict::True, Verdict::Unknown, Verdict::False] {
+    fn the_worst_verdict_wins_and_each_survives_the_map_that_carries_it() {
+        let verdicts = [Verdict::True, Verdict::Unknown, Verdict::False];
+        for (place, verdict) in verdicts.into_iter().enumerate() {
+            assert_eq!(verdicts.map(|other| verdict.merge(other)), [0, 1, 2].map(|other| verdicts[place.max(other)]));
             assert_eq!(Verdict::of(&Value::record([("valid?", verdict.to_value())])), verdict);
         }
         assert_eq!(Verdict::of(&Value::Map(vec![])), Verdict::Unknown);

@@ -7,17 +7,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{BAD_ARGUMENTS, Output, reject};
+use crate::workbench::check;
 use crate::workbench::check::net::{Counts, Traffic};
-use crate::workbench::check::{self, shape};
 use crate::workbench::cli::options::{JudgementArguments, Rejection, judgement, workload_named, workloads};
-use crate::workbench::edn::{self, Value};
+use crate::workbench::edn;
 use crate::workbench::history::{History, HistoryError};
-use crate::workbench::report::finish::{ReportOptions, print_report, time_limit, verdict_and_status};
+use crate::workbench::report::finish::{print_json_error, print_report, time_limit, verdict_and_status};
 use crate::workbench::report::results::judge;
 use crate::workbench::report::store::COMPRESSED;
 use crate::workbench::report::summary::{Facts, closing_line, summary};
 use crate::workbench::report::violations::outcomes;
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::workload::{WorkloadKind, shape};
 
 const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
     arguments and for a file that is no history of the workload.";
@@ -35,28 +35,23 @@ pub(super) struct CheckArguments {
     judgement: JudgementArguments,
 }
 
-/// The validated arguments.
-struct CheckOptions {
-    path: PathBuf,
-    workload: WorkloadKind,
-    rules: check::Options,
-    report: ReportOptions,
-}
-
 /// Checks a history and prints the report; returns an exit status as a test does.
 pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::Result<u8> {
-    let options = match read(arguments) {
-        Ok(options) => options,
-        Err(errors) => return reject(&Rejection::Errors(errors), output.page),
+    let (judgement, workload) = (judgement(&arguments.judgement), workload_named(&arguments.workload));
+    let ((availability, consistency_models, report), workload) = match (judgement, workload) {
+        (Ok(judgement), Ok(workload)) => (judgement, workload),
+        (judgement, workload) => {
+            let errors = judgement.err().into_iter().flatten().chain(workload.err()).collect();
+            return reject(&Rejection::Errors(errors), output.page);
+        }
     };
-    let file = file(options.path);
-    let history = match history(&file, options.workload) {
+    let file = file(arguments.history.clone());
+    let history = match history(&file, workload) {
         Ok(history) => history,
         Err(problem) => {
             let problem = format!("{} cannot be checked: {problem}", file.display());
-            if options.report.json {
-                let document = Value::record([("valid?", Value::Nil), ("error", Value::str(problem))]);
-                writeln!(output.page, "{}", document.to_json())?;
+            if report.json {
+                print_json_error(&problem, output.page)?;
             } else {
                 writeln!(output.page, "{problem}")?;
             }
@@ -64,21 +59,21 @@ pub(super) fn check(arguments: &CheckArguments, output: &mut Output<'_>) -> io::
         }
     };
     let counts = counts(&file.with_file_name("results.edn"));
-    let rules = check::Options { budget: time_limit(options.report.check_timeout), ..options.rules };
-    let mut results = judge(options.workload.name(), &history, &rules, &counts.unwrap_or_default());
+    let rules = check::Options { availability, consistency_models, budget: time_limit(report.check_timeout) };
+    let mut results = judge(workload, &history, &rules, &counts.unwrap_or_default());
     if counts.is_none() {
         results.net = None;
     }
-    let (verdict, status) = verdict_and_status(&results, options.report.strict);
+    let (verdict, status) = verdict_and_status(&results, report.strict);
     let edn = results.to_edn();
-    if options.report.json {
+    if report.json {
         writeln!(output.page, "{}", edn.to_json())?;
         return Ok(status);
     }
     let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let outcomes = outcomes(&results, options.report.strict);
+    let outcomes = outcomes(&results, report.strict);
     let summary = summary(&results, &outcomes, &Facts { folder, ..Facts::default() }, output.colours);
-    let printed = options.report.verbose.then_some(&edn);
+    let printed = report.verbose.then_some(&edn);
     print_report(output.page, &results.explanation(), printed, &summary, closing_line(verdict))?;
     Ok(status)
 }
@@ -115,19 +110,3 @@ pub(super) fn history(file: &Path, workload: WorkloadKind) -> Result<History, St
     shape::admit(workload, &history).map_err(|foreign| foreign.to_string())?;
     Ok(history)
 }
-
-fn read(arguments: &CheckArguments) -> Result<CheckOptions, Vec<String>> {
-    let workload = workload_named(&arguments.workload);
-    match (judgement(&arguments.judgement), workload) {
-        (Ok((availability, consistency_models, report)), Ok(workload)) => Ok(CheckOptions {
-            path: arguments.history.clone(),
-            workload,
-            rules: check::Options { availability, consistency_models, ..check::Options::default() },
-            report,
-        }),
-        (judgement, workload) => Err(judgement.err().into_iter().flatten().chain(workload.err()).collect()),
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(super) use arguments::{JudgementArguments, TestArguments, workloads};
-pub(super) use read::{judgement, options as read, workload_named};
+pub(super) use read::{faults, invalid, judgement, options as read, workload_named};
 pub use typo::Rejection;
 pub(super) use typo::{did_you_mean, parse};
 
@@ -36,6 +36,8 @@ pub struct Options {
     pub test_count: u64,
     /// The seed of the first test; `None` for a random one.
     pub seed: Option<u64>,
+    /// Whether to run each test twice and compare the runs.
+    pub check_determinism: bool,
     /// Whether to show no progress.
     pub quiet: bool,
     /// Notes on options that have no effect.
@@ -44,10 +46,6 @@ pub struct Options {
 
 impl Options {
     /// Parses and validates the arguments after `gloomers test`.
-    ///
-    /// # Errors
-    ///
-    /// What to print instead of running a test: the errors, or the help.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, Rejection> {
         read::options(&parse(arguments)?)
     }

@@ -79,14 +79,12 @@ impl<'a> Progress<'a> {
     }
 
     /// Interrupts the test when a signal is caught, for clusters that do not.
-    #[must_use]
     pub fn until(mut self, caught: Caught<'a>) -> Self {
         self.caught = Some(caught);
         self
     }
 
     /// Progress of a test in virtual time, which is silent for the first seconds.
-    #[must_use]
     pub fn in_virtual_time(self) -> Self {
         Self { next_update: NextUpdate::AtInstant(Instant::now() + LINE_STEP), ..self }
     }

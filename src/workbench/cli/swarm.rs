@@ -6,17 +6,20 @@ use std::thread;
 use clap::{Args, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::options::{Rejection, workload_named};
+use super::options::{Rejection, faults, invalid, workload_named};
 use super::{Output, reject};
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::processes::Interrupts;
-use crate::workbench::report::finish::{INTERRUPTED, INVALID, UNKNOWN, VALID};
-use crate::workbench::swarm::{CaseOutcome, Swarm, print_command_on_panic};
+use crate::workbench::cluster::{Cluster, can_trace};
+use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, UNKNOWN, VALID};
+use crate::workbench::swarm::{CaseOutcome, NodeFactory, Swarm, print_command_on_panic};
+use crate::workbench::test::MAX_NODES;
 
 const AFTER: &str = "Each seed determines the cluster, the rate, the network, the faults and the jitter. Each test \
     must be valid, and all nodes must agree after the heal. Replies of a node that is killed later are treated as \
     indeterminate, since it may have lost what it acknowledged. The first three failures are shrunk to smaller ones of \
-    the same kind, in at most 300 tries each.\n\
+    the same kind, in at most 300 tries each, or 100 of programs. A program that replies to \
+    a client after the client has stopped waiting, as after a pause, is silenced as by Maelstrom; that test is \
+    undecided.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided, 254 for bad arguments, \
     130 for Ctrl-C, after which the report covers the tests so far.";
 
@@ -39,6 +42,15 @@ pub(super) struct SwarmArguments {
     /// Seconds of each test's main phase [default: drawn, 5 to 25]
     #[arg(long, value_name = "S", value_parser = value_parser!(u32).range(1..))]
     time_limit: Option<u32>,
+    /// The nodes' executable, on Linux and x86-64 only [default: the built-in node]
+    #[arg(long, value_name = "FILE")]
+    bin: Option<String>,
+    /// Nodes of each test: a number, or two such as 3-5 [default: drawn, 2 to 10 and sometimes 25]
+    #[arg(long, value_name = "N")]
+    node_count: Option<String>,
+    /// Faults that may be drawn, as in `gloomers test`; none for none [default: all that suit the workload]
+    #[arg(long, value_name = "F,...")]
+    nemesis: Option<String>,
     /// Show no progress
     #[arg(long)]
     quiet: bool,
@@ -49,11 +61,26 @@ pub(super) struct SwarmArguments {
 
 /// Validates the arguments.
 fn read(arguments: SwarmArguments) -> Result<Swarm, Rejection> {
-    let SwarmArguments { workload, seeds, first_seed, jobs, time_limit, arguments, .. } = arguments;
-    let workload = workload_named(&workload).map_err(|error| Rejection::Errors(vec![error]))?;
-    Builtin::of(workload).check(&arguments).map_err(|error| Rejection::Errors(vec![error]))?;
+    let SwarmArguments { workload, seeds, first_seed, jobs, time_limit, bin, node_count, nemesis, arguments, .. } =
+        arguments;
+    let rejected = |error| Rejection::Errors(vec![error]);
+    let workload = workload_named(&workload).map_err(rejected)?;
+    let checked = if bin.is_some() { can_trace() } else { workload.node().check(&arguments) };
+    checked.map_err(rejected)?;
     let jobs = jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
-    Ok(Swarm { workload, seeds, first_seed, jobs, time_limit: time_limit.map(u64::from), arguments })
+    let time_limit = time_limit.map(u64::from);
+    let nodes = node_count.map(|text| {
+        let (least, most) = text.split_once('-').unwrap_or((&text, &text));
+        let range = least.parse().ok().zip(most.parse().ok()).map(|(least, most)| least..=most);
+        let range = range.filter(|range| *range.start() > 0 && !range.is_empty() && *range.end() <= MAX_NODES);
+        range.ok_or_else(|| invalid("node-count", &text, "Must be a positive integer, or two such as 3-5"))
+    });
+    let nodes = nodes.transpose().map_err(rejected)?;
+    let faults = nemesis.map(|text| {
+        if text == "none" { Ok(Vec::new()) } else { faults(&text) }.map_err(|must| invalid("nemesis", &text, &must))
+    });
+    let faults = faults.transpose().map_err(rejected)?;
+    Ok(Swarm { workload, seeds, first_seed, jobs, time_limit, nodes, faults, bin, arguments })
 }
 
 /// Runs a swarm and prints its report; returns an exit status as a test does.
@@ -63,9 +90,50 @@ pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::R
         Ok(swarm) => swarm,
         Err(rejection) => return reject(&rejection, output.page),
     };
-    let builtin = Builtin::of(swarm.workload);
+    if let Some(bin) = &swarm.bin {
+        return programs(&swarm, bin, quiet, output);
+    }
+    let builtin = swarm.workload.node();
     let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);
     print_command_on_panic();
+    run(&swarm, &nodes, quiet, output)
+}
+
+/// Runs a swarm of programs.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn programs(swarm: &Swarm, bin: &str, quiet: bool, output: &mut Output<'_>) -> io::Result<u8> {
+    use crate::workbench::cluster::program::{Launch, executable};
+    use crate::workbench::cluster::traced::{TracedCluster, block_stops};
+    use crate::workbench::test::TestConfig;
+
+    let program = match executable(bin.as_ref()) {
+        Ok(program) => program,
+        Err(why) => {
+            writeln!(output.page, "{bin} cannot be executed: {why}")?;
+            return Ok(BROKEN);
+        }
+    };
+    let nodes = |count, seed, arguments: &[String]| {
+        let launch = Launch { program: program.clone(), arguments: arguments.to_vec(), logs: None, log_stderr: false };
+        TracedCluster::new(launch, TestConfig::numbered(count), seed).map_err(|error| error.to_string())
+    };
+    // What keeps a program from being started would fail every test.
+    let started = nodes(1, swarm.first_seed, &swarm.arguments)
+        .and_then(|mut cluster| cluster.start(0).map_err(|why| why.to_string()));
+    if let Err(why) = started {
+        writeln!(output.page, "{bin} cannot be started: {why}")?;
+        return Ok(BROKEN);
+    }
+    block_stops();
+    run(swarm, &nodes, quiet, output)
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn programs(_: &Swarm, _: &str, _: bool, _: &mut Output<'_>) -> io::Result<u8> {
+    can_trace().map_or_else(|why| Err(io::Error::other(why)), |()| Ok(BROKEN))
+}
+
+fn run<C: Cluster>(swarm: &Swarm, nodes: &NodeFactory<'_, C>, quiet: bool, output: &mut Output<'_>) -> io::Result<u8> {
     let bar = bar(swarm.seeds, quiet);
     let interrupts = Interrupts::new()?;
     let caught = interrupts.catch();
@@ -74,8 +142,11 @@ pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::R
             bar.set_message(", some fail");
         }
         bar.inc(1);
+        if bar.position() == swarm.seeds {
+            bar.set_message(", shrinking what fails");
+        }
     };
-    let report = swarm.run(&nodes, &on_outcome, &|| caught.is_raised());
+    let report = swarm.run(nodes, &on_outcome, &|| caught.is_raised());
     bar.finish_and_clear();
     writeln!(output.page, "{report}{:<16}{:.1} s", "took", bar.elapsed().as_secs_f64())?;
     let (_, done) = report.seeds;
@@ -102,6 +173,7 @@ fn bar(seeds: u64, quiet: bool) -> ProgressBar {
 mod tests {
     use super::*;
     use crate::workbench::cli::options::parse;
+    use crate::workbench::nemesis::Fault;
     use crate::workbench::workload::WorkloadKind;
 
     /// The arguments as a command of their own.
@@ -133,6 +205,21 @@ mod tests {
     }
 
     #[test]
+    fn nodes_and_faults_can_be_limited() {
+        let swarm = swarm("-w broadcast --node-count 3-5 --nemesis kill,skew").expect("good");
+        let drawn: Vec<_> = (0..200).map(|seed| swarm.scenario(seed)).collect();
+        for nodes in 3..=5 {
+            assert!(drawn.iter().any(|scenario| scenario.nodes == nodes));
+        }
+        let is_allowed = |fault: &Fault| matches!(fault, Fault::Kill | Fault::Skew);
+        assert!(drawn.iter().all(|scenario| (3..=5).contains(&scenario.nodes)));
+        assert!(drawn.iter().all(|scenario| scenario.faults.iter().all(is_allowed)));
+        assert!(drawn.iter().any(|scenario| scenario.faults.len() == 2));
+        let swarm = super::tests::swarm("-w broadcast --node-count 1 --nemesis none").expect("good");
+        assert_eq!((swarm.scenario(7).nodes, &*swarm.scenario(7).faults), (1, &[][..]));
+    }
+
+    #[test]
     fn bad_arguments_are_rejected() {
         for line in [
             "",
@@ -141,6 +228,9 @@ mod tests {
             "-w echo --jobs none",
             "-w echo --time-limit 0",
             "-w echo --rate 5",
+            "-w echo --node-count 0",
+            "-w echo --node-count 5-3",
+            "-w echo --nemesis kil",
             "-w echo -- --fast",
         ] {
             assert!(matches!(swarm(line), Err(Rejection::Errors(errors)) if errors.len() == 1), "{line}");

@@ -1,12 +1,10 @@
-//! The nodes of this crate by workload: as a process, and in virtual time.
+//! A node of this crate: as a process, and in virtual time.
 
 use std::process::ExitCode;
 
 use crate::event_loop;
 use crate::node::{Node, Options as _};
-use crate::nodes::{Broadcast, Echo, GCounter, GSet, Kafka, LinKv, ListAppend, PnCounter, Txn, UniqueIds};
 use crate::workbench::cluster::simulated::SimulatedCluster;
-use crate::workbench::workload::WorkloadKind;
 
 /// Makes a cluster in virtual time: the number of nodes, the seed and the command line of each are given.
 pub(crate) type Factory = fn(usize, u64, &[String]) -> Result<SimulatedCluster, String>;
@@ -20,7 +18,9 @@ pub struct Builtin {
 }
 
 impl Builtin {
-    const fn new<N>() -> Self
+    /// The node of this type.
+    #[must_use]
+    pub const fn new<N>() -> Self
     where
         N: Node + 'static,
         N::Options: Clone,
@@ -32,40 +32,17 @@ impl Builtin {
         }
     }
 
-    /// The node for a workload.
-    #[must_use]
-    pub const fn of(workload: WorkloadKind) -> Self {
-        match workload {
-            WorkloadKind::Broadcast => Self::new::<Broadcast>(),
-            WorkloadKind::Echo => Self::new::<Echo>(),
-            WorkloadKind::GCounter => Self::new::<GCounter>(),
-            WorkloadKind::GSet => Self::new::<GSet>(),
-            WorkloadKind::Kafka => Self::new::<Kafka>(),
-            WorkloadKind::LinKv => Self::new::<LinKv>(),
-            WorkloadKind::PnCounter => Self::new::<PnCounter>(),
-            WorkloadKind::TxnListAppend => Self::new::<ListAppend>(),
-            WorkloadKind::TxnRwRegister => Self::new::<Txn>(),
-            WorkloadKind::UniqueIds => Self::new::<UniqueIds>(),
-        }
-    }
-
     /// Runs the node on this process's stdin and stdout until the end of input.
     pub fn main(&self, arguments: &mut dyn Iterator<Item = String>) -> ExitCode {
         (self.main)(arguments)
     }
 
-    /// Validates the node's arguments.
-    ///
-    /// # Errors
-    /// What is wrong with them.
+    /// What is wrong with the node's arguments, if anything.
     pub fn check(&self, arguments: &[String]) -> Result<(), String> {
         (self.check)(arguments)
     }
 
     /// A cluster of `count` such nodes in virtual time.
-    ///
-    /// # Errors
-    /// What is wrong with the arguments.
     pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String> {
         (self.factory)(count, seed, arguments)
     }
@@ -84,10 +61,11 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nodes::Broadcast;
 
     #[test]
     fn a_node_judges_its_own_arguments() {
-        let broadcast = Builtin::of(WorkloadKind::Broadcast);
+        let broadcast = Builtin::new::<Broadcast>();
         let arguments = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(broadcast.check(&arguments("--max-staleness 1s")), Ok(()));
         assert!(broadcast.check(&arguments("--max-staleness soon")).is_err());

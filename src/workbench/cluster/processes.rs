@@ -5,18 +5,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "a host: this is where the clock is read")]
 
-pub(super) mod child;
-pub(super) mod executable;
+mod child;
 mod interrupts;
-pub(super) mod log;
 mod reaper;
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::process::CommandExt as _;
-use std::path::PathBuf;
-use std::process::{self, Command, Stdio};
 use std::time::Instant;
 
 use mio::unix::SourceFd;
@@ -25,13 +20,11 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::Signal;
 
 use crate::time::{Duration, Time};
+use crate::workbench::cluster::program::{Launch, log};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 use child::Child;
-use executable::{RunBy, spawn};
-use log::Log;
 use reaper::Reaper;
 
-pub use executable::executable;
 pub use interrupts::{Caught, Interrupts};
 
 /// Events taken from the kernel at a time; more wait for the next round.
@@ -44,43 +37,6 @@ const COALESCING_WINDOW: Duration = Duration::from_micros(10);
 const MAX_COALESCING: Duration = Duration::from_micros(40);
 const INTERRUPTED: Token = Token(usize::MAX);
 const CHILD_ENDED: Token = Token(usize::MAX - 1);
-
-/// How to start a node.
-#[derive(Debug, Clone)]
-pub struct Launch {
-    /// The executable, as returned by [`executable`]. It runs in the temporary directory.
-    pub program: PathBuf,
-    /// Its arguments, the same for every node.
-    pub arguments: Vec<String>,
-    /// An existing folder for `<node>.log`, the stderr of each node.
-    pub logs: PathBuf,
-    /// Whether to copy that to our own stderr.
-    pub log_stderr: bool,
-}
-
-impl Launch {
-    /// Starts a node with its three pipes, in a process group of its own, so that what the node starts ends with it.
-    pub(in crate::workbench::cluster) fn spawn(
-        &self,
-        prepare: impl Fn(&mut Command),
-    ) -> io::Result<(process::Child, RunBy)> {
-        spawn(&self.program, |command| {
-            command
-                .args(&self.arguments)
-                .current_dir(std::env::temp_dir())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .process_group(0);
-            prepare(command);
-        })
-    }
-
-    /// Opens the log of a node.
-    pub(in crate::workbench::cluster) fn log(&self, name: &str) -> Log {
-        Log::open(&self.logs.join(format!("{}.log", name.replace('/', "_"))))
-    }
-}
 
 /// The pipes of a node.
 #[derive(Debug, Clone, Copy)]
@@ -118,10 +74,6 @@ pub struct Processes<'a> {
 impl<'a> Processes<'a> {
     /// Nodes of these names, none of them started yet. From now on Ctrl-C is an error from
     /// [`Cluster::wait`].
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses a poll.
     pub fn new(launch: Launch, names: Vec<String>, interrupts: &'a Interrupts) -> io::Result<Self> {
         let poll = Poll::new()?;
         for (pipe, token) in [(interrupts.pipe(), INTERRUPTED), (interrupts.children(), CHILD_ENDED)] {

@@ -312,12 +312,18 @@ mod tests {
         lines
     }
 
-    #[test]
-    fn a_paused_node_does_nothing_and_does_not_answer_who_asked_long_before_it_goes_on() {
+    /// A node that has answered `init` at 1 ms.
+    fn started() -> SimulatedCluster {
         let mut cluster = SimulatedCluster::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
         cluster.start(0).expect("there is a node");
         cluster.deliver(0, INIT);
         assert_eq!(lines(&mut cluster, Time::from_millis(1)).len(), 1);
+        cluster
+    }
+
+    #[test]
+    fn a_paused_node_does_nothing_and_does_not_answer_expired_requests_when_it_is_resumed() {
+        let mut cluster = started();
         // Something to say, so that a timer is set.
         cluster.deliver(
             0,
@@ -337,10 +343,7 @@ mod tests {
 
     #[test]
     fn a_slow_node_reads_late_and_in_order_until_it_is_slow_no_more() {
-        let mut cluster = SimulatedCluster::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
-        cluster.start(0).expect("there is a node");
-        cluster.deliver(0, INIT);
-        lines(&mut cluster, Time::from_millis(1));
+        let mut cluster = started();
         cluster.slow(0, Duration::from_millis(300));
         cluster.deliver(0, read("c2").as_bytes());
         let answers = |lines: &[String]| lines.iter().filter(|line| line.contains("read_ok")).count();
@@ -357,12 +360,9 @@ mod tests {
     #[test]
     fn timers_of_a_slow_node_fire_late_and_those_of_a_fast_clock_early() {
         let settles = |prepare: fn(&mut SimulatedCluster)| {
-            let mut cluster = SimulatedCluster::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
-            cluster.start(0).expect("there is a node");
-            cluster.deliver(0, INIT);
-            lines(&mut cluster, Time::from_millis(1));
+            let mut cluster = started();
             prepare(&mut cluster);
-            // It settles half a second after its birth, and has another timer for its greeting.
+            // It settles half a second after its start, and has another timer for its greeting.
             lines(&mut cluster, Time::from_millis(400));
             let mut at = None;
             while at.is_none() {
@@ -380,8 +380,8 @@ mod tests {
 
     #[test]
     fn a_wall_clock_set_forward_is_found_at_the_next_start() {
-        let births = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-        let record = std::rc::Rc::clone(&births);
+        let incarnations = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let record = std::rc::Rc::clone(&incarnations);
         let mut cluster = SimulatedCluster::with_factory(1, 1, move |_, incarnation, seed| {
             record.borrow_mut().push(incarnation - EPOCH_US);
             Box::new(Engine::<Broadcast>::new(EngineConfig {
@@ -395,11 +395,11 @@ mod tests {
         lines(&mut cluster, Time::from_millis(1_000));
         cluster.kill(0);
         cluster.start(0).expect("there is a node");
-        assert_eq!(*births.borrow(), [0, 3_601_000_000]);
+        assert_eq!(*incarnations.borrow(), [0, 3_601_000_000]);
     }
 
     #[test]
-    fn a_node_started_again_knows_nothing_of_its_former_life() {
+    fn a_restarted_node_has_no_state_of_its_former_incarnation() {
         let mut cluster = SimulatedCluster::of::<Broadcast>(1, 1, &<Broadcast as Node>::Options::default());
         for incarnation in 0..2 {
             cluster.start(0).expect("there is a node");

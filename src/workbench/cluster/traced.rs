@@ -8,6 +8,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "of a register, the kernel too reads the half that it needs")]
 
 mod clocks;
+mod cores;
 mod decide;
 mod events;
 mod filter;
@@ -15,27 +16,30 @@ mod futex;
 mod process;
 mod registers;
 mod signals;
+mod stalls;
 mod system;
 mod timers;
 mod tracer;
 mod waits;
 
+pub use system::block_stops;
+
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
-use mio::unix::pipe::{Receiver, Sender};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
-
 use crate::time::{Duration, Time};
-use crate::workbench::cluster::processes::Launch;
-use crate::workbench::cluster::processes::child::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
-use crate::workbench::cluster::processes::executable::RunBy;
-use crate::workbench::cluster::processes::log::{Log, gaps};
+use crate::workbench::cluster::program::Launch;
+use crate::workbench::cluster::program::executable::RunBy;
+use crate::workbench::cluster::program::log::{Log, gaps};
+use crate::workbench::cluster::program::output::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
 use crate::workbench::network::Lines;
 use crate::workbench::network::jitter::Delays;
+use cores::Core;
+use mio::unix::pipe::{Receiver, Sender};
 use process::{Life, Resume};
 use system::Waited;
 use tracer::Tracer;
@@ -55,8 +59,8 @@ pub struct TracedCluster {
     hosts: Vec<Host>,
     dead: VecDeque<usize>,
     chunk: Vec<u8>,
-    /// The processors on which this thread may run; meanwhile it runs on one, which it shares with all programs.
-    processors: Option<CpuSet>,
+    /// This thread and all programs run on one core.
+    _core: Core,
     /// Whether this thread had blocked `SIGCHLD`, which every stop of a program would raise.
     had_blocked: bool,
 }
@@ -81,6 +85,14 @@ struct Pipes {
     stderr: Output,
 }
 
+/// What was read from the pipes of nodes.
+#[derive(Default)]
+struct Drained {
+    bytes: usize,
+    /// Whether there was a whole line, or a node has ended.
+    is_news: bool,
+}
+
 impl std::fmt::Debug for TracedCluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TracedCluster").field("names", &self.names).finish_non_exhaustive()
@@ -88,7 +100,7 @@ impl std::fmt::Debug for TracedCluster {
 }
 
 impl TracedCluster {
-    /// Nodes of these names, none of them started yet.
+    /// Nodes of these names, none of them started yet. Several threads of a process may have a cluster each.
     ///
     /// # Errors
     ///
@@ -96,11 +108,6 @@ impl TracedCluster {
     pub fn new(launch: Launch, names: Vec<String>, seed: u64) -> io::Result<Self> {
         let zero = Duration::ZERO;
         let host = || Host { pipes: None, log: None, by: RunBy::System, lag: zero, waking: zero };
-        // A stop costs three times as much across processors.
-        let processors = sched_getaffinity(None).ok();
-        let mut one = CpuSet::new();
-        one.set(sched_getcpu());
-        sched_setaffinity(None, &one).ok();
         Ok(Self {
             tracer: Tracer::new(names.clone(), seed)?,
             launch,
@@ -108,7 +115,7 @@ impl TracedCluster {
             names,
             dead: VecDeque::new(),
             chunk: vec![0; CHUNK],
-            processors,
+            _core: Core::take(),
             had_blocked: system::block_signal(libc::SIGCHLD, true),
         })
     }
@@ -136,26 +143,31 @@ impl TracedCluster {
         any
     }
 
-    /// Reads what nodes have written; returns whether there was a line, or a node has ended.
-    fn drain(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> bool {
-        let (mut any, now) = (false, self.tracer.now);
+    /// Reads what nodes have written.
+    fn drain(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Drained {
+        let (mut drained, now) = (Drained::default(), self.tracer.now);
         for node in 0..self.hosts.len() {
             if !std::mem::take(&mut self.tracer.computers[node].wrote) {
                 continue;
             }
-            self.read(node, &mut |line| {
-                any = true;
+            let is_news = &mut drained.is_news;
+            drained.bytes += self.read(node, &mut |line| {
+                *is_news = true;
                 on_line(node, now, line);
             });
         }
         self.dead.extend(self.tracer.ended.drain(..));
-        any || !self.dead.is_empty()
+        drained.is_news |= !self.dead.is_empty();
+        drained
     }
 
-    fn read(&mut self, node: usize, on_line: &mut dyn FnMut(&[u8])) {
-        let Host { pipes: Some(pipes), log: Some(log), .. } = &mut self.hosts[node] else { return };
-        pipes.stdout.read(WHOLE_PIPE, &mut self.chunk, |_| {}, on_line);
-        pipes.stderr.read_stderr(WHOLE_PIPE, &mut self.chunk, &self.names[node], log, self.launch.log_stderr);
+    /// Reads what a node has written; returns how much.
+    fn read(&mut self, node: usize, on_line: &mut dyn FnMut(&[u8])) -> usize {
+        let Host { pipes: Some(pipes), log: Some(log), .. } = &mut self.hosts[node] else { return 0 };
+        let mut bytes = 0;
+        pipes.stdout.read(WHOLE_PIPE, &mut self.chunk, |read| bytes += read.len(), on_line);
+        let log_stderr = self.launch.log_stderr;
+        bytes + pipes.stderr.read_stderr(WHOLE_PIPE, &mut self.chunk, &self.names[node], log, log_stderr)
     }
 
     /// When the next line is read by a node.
@@ -173,6 +185,9 @@ impl Cluster for TracedCluster {
         self.kill(node);
         let traced = |command: &mut Command| system::traced_from_the_start(command, &filter::FILTER);
         let (mut process, by) = self.launch.spawn(traced).map_err(explained)?;
+        let outputs = [process.stdout.as_ref().map(AsFd::as_fd), process.stderr.as_ref().map(AsFd::as_fd)];
+        let files = outputs.into_iter().flatten().filter_map(|pipe| rustix::fs::fstat(pipe).ok());
+        self.tracer.computers[node].outputs = files.map(|file| (file.st_dev, file.st_ino)).collect();
         let host = &mut self.hosts[node];
         host.by = by;
         host.log.get_or_insert_with(|| self.launch.log(&self.names[node]));
@@ -219,8 +234,13 @@ impl Cluster for TracedCluster {
         loop {
             self.feed();
             self.tracer.run()?;
-            if self.drain(on_line) {
+            let drained = self.drain(on_line);
+            if drained.is_news {
                 return Ok(());
+            }
+            // Who waits for room in a pipe goes on before time passes.
+            if drained.bytes > 0 && self.tracer.is_anyone_untracked() || self.feed() {
+                continue;
             }
             if until.is_some_and(|until| until <= self.tracer.now) {
                 return Ok(());
@@ -285,9 +305,8 @@ impl Cluster for TracedCluster {
 
     fn skew(&mut self, node: usize, skew: Skew) {
         let now = self.tracer.now;
-        let computer = &mut self.tracer.computers[node];
-        computer.clock.run(now, skew.faster_ppm);
-        computer.ahead += skew.ahead;
+        self.tracer.computers[node].clock.run(now, skew.faster_ppm);
+        self.tracer.set_forward(node, skew.ahead);
         self.tracer.reschedule(node);
     }
 
@@ -310,6 +329,10 @@ impl Cluster for TracedCluster {
         self.hosts[node].pipes.as_ref().map_or(&[], |pipes| pipes.stdout.lines.unfinished())
     }
 
+    fn held_up(&self, node: usize) -> Option<String> {
+        self.tracer.held_up(node)
+    }
+
     fn output_tail(&self, node: usize) -> OutputTail {
         let tail =
             |pipes: &Pipes| OutputTail { stdout: pipes.stdout.recent.lines(), stderr: pipes.stderr.recent.lines() };
@@ -320,10 +343,14 @@ impl Cluster for TracedCluster {
         self.dead.pop_front()
     }
 
+    fn is_exact(&self) -> bool {
+        self.tracer.deviations.is_none()
+    }
+
     fn remarks(&self) -> Vec<String> {
         let logs = self.names.iter().zip(&self.hosts);
         let mut remarks = gaps(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
-        remarks.push(self.tracer.deviations.in_words());
+        remarks.extend(self.tracer.deviations.in_words());
         remarks
     }
 }
@@ -336,18 +363,16 @@ impl Drop for TracedCluster {
         if !self.had_blocked {
             system::block_signal(libc::SIGCHLD, false);
         }
-        if let Some(processors) = &self.processors {
-            sched_setaffinity(None, processors).ok();
-        }
     }
 }
 
 /// Why a program cannot be run in virtual time.
 fn explained(error: io::Error) -> io::Error {
     match error.raw_os_error() {
-        Some(libc::EPERM | libc::EINVAL | libc::ENOSYS) => io::Error::other(format!(
-            "this system does not let one process control another (ptrace or seccomp: {error}), as some containers do \
-             not; leave out --virtual-time, or allow it (docker run --cap-add SYS_PTRACE)"
+        Some(libc::EPERM | libc::EACCES | libc::EINVAL | libc::ENOSYS) => io::Error::other(format!(
+            "this system does not let one process control another (ptrace, seccomp or pidfd_getfd: {error}), as some \
+             containers do not, and nobody can who is traced already (strace -f, a debugger); leave out \
+             --virtual-time, or allow it (docker run --cap-add SYS_PTRACE)"
         )),
         _ => error,
     }
@@ -358,9 +383,11 @@ impl Tracer {
     fn begin(&mut self, node: usize, pid: i32) -> io::Result<()> {
         while system::wait(pid, true)? == Waited::Nothing {}
         system::set_options(pid)?;
-        let thread = self.add_process(node, pid, None)?;
+        let thread = self.add_process(node, pid, None).map_err(explained)?;
         let process = self.threads[thread].process;
         self.computers[node].root = Some(process);
+        self.processes[process].descriptor(0).map_err(explained)?;
+        self.deviations.addresses_vary |= !system::has_fixed_addresses(pid);
         self.on_program(process)?;
         self.make_ready(thread, Resume::On);
         Ok(())
@@ -380,23 +407,5 @@ impl Tracer {
         self.computers[node].processes.clear();
         self.computers[node].paused = false;
         self.ended.retain(|ended| *ended != node);
-    }
-}
-
-impl tracer::Deviations {
-    /// What people are told of them.
-    fn in_words(&self) -> String {
-        let mut said = Vec::new();
-        if self.interrupted > 0 {
-            said.push(format!("{} times a thread that computed for 100 ms was interrupted", self.interrupted));
-        }
-        if let (1.., call) = (self.untracked, self.call) {
-            let call = call.map_or_else(|| "a system call".into(), filter::name);
-            said.push(format!("{} times a thread waited where it is not seen ({call})", self.untracked));
-        }
-        if said.is_empty() {
-            return "the real clock decided nothing: the same seed gives the same test".into();
-        }
-        format!("the real clock decided something, so the same seed may not give the same test: {}", said.join(", "))
     }
 }

@@ -26,13 +26,11 @@ impl Ints {
     }
 
     /// The number of elements.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.full().len() * BLOCK + self.rest.len()
     }
 
     /// Whether it is empty.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty() && self.full().is_empty()
     }
@@ -53,13 +51,11 @@ impl Ints {
     }
 
     /// All elements.
-    #[must_use]
     pub fn iter(&self) -> Iter<'_> {
         self.iter_from(0)
     }
 
     /// The list of the first `keep` elements of this one, followed by `more`.
-    #[must_use]
     pub fn with(&self, keep: usize, more: &[i64]) -> Self {
         let keep = keep.min(self.len());
         if keep == self.len() && more.is_empty() {
@@ -81,7 +77,6 @@ impl Ints {
     }
 
     /// Whether this list begins with `start`. Shared blocks are not compared.
-    #[must_use]
     pub fn starts_with(&self, start: &Self) -> bool {
         if start.len() > self.len() {
             return false;

@@ -72,10 +72,7 @@ impl Value {
 
     /// Clojure's `compare`: nil before everything, numbers by value, texts by UTF-16 code units, false
     /// before true, shorter vectors before longer.
-    ///
-    /// # Errors
-    /// If the values cannot be compared; Clojure throws then.
-    pub fn compare(&self, other: &Self) -> Result<Ordering, Incomparable> {
+    pub(crate) fn compare(&self, other: &Self) -> Result<Ordering, Incomparable> {
         if self.is_nil() || other.is_nil() {
             return Ok(other.is_nil().cmp(&self.is_nil()));
         }
@@ -125,10 +122,7 @@ impl Value {
 
     /// The values in the order of [`compare`](Self::compare), equals in the order given. The sorts of the
     /// standard library would not survive a comparison that fails half-way.
-    ///
-    /// # Errors
-    /// If two of them cannot be compared.
-    pub fn sorted(mut values: Vec<Self>) -> Result<Vec<Self>, Incomparable> {
+    pub(crate) fn sorted(mut values: Vec<Self>) -> Result<Vec<Self>, Incomparable> {
         if values.len() < 2 {
             return Ok(values);
         }

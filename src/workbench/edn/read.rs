@@ -24,9 +24,6 @@ pub struct ReadError {
 }
 
 /// Reads the one value that a text consists of.
-///
-/// # Errors
-/// If the text is not EDN, holds nothing, or holds more than one value.
 pub fn read(text: &str) -> Result<Value, ReadError> {
     let mut reader = Reader::new(text);
     let value = reader.next_value()?.ok_or_else(|| reader.error(reader.at, "expected a value, found nothing"))?;
@@ -47,34 +44,27 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// A reader at the beginning of `text`.
-    #[must_use]
     pub fn new(text: &'a str) -> Self {
         Self::knowing(text, Lists::default())
     }
 
     /// A reader at the beginning of `text`, whose lists share common prefixes with those of `lists`.
-    #[must_use]
     pub const fn knowing(text: &'a str, lists: Lists) -> Self {
         Self { text, at: 0, lists }
     }
 
     /// The lists that it has read.
-    #[must_use]
     pub fn into_lists(self) -> Lists {
         self.lists
     }
 
     /// The next value, or `None` at the end of the text.
-    ///
-    /// # Errors
-    /// If what follows is not EDN; reading cannot go on after that.
     pub fn next_value(&mut self) -> Result<Option<Value>, ReadError> {
         self.skip_blank(0)?;
         if self.peek().is_none() { Ok(None) } else { self.value(0).map(Some) }
     }
 
     /// The line, from 1, of what comes next.
-    #[must_use]
     pub fn line(&self) -> usize {
         self.error(self.at, "").line
     }

@@ -3,7 +3,7 @@
 //! The layout of many lines is Oppen's: a collection stays on one line if it fits into what is left of
 //! [`RIGHT_MARGIN`], else each of its elements begins a line, aligned with the first.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use super::Value;
 
@@ -13,146 +13,107 @@ const RIGHT_MARGIN: usize = 70;
 
 impl Value {
     /// Appends the value on one line.
-    pub fn write(&self, out: &mut String) {
+    pub(crate) fn write(&self, out: &mut String) {
+        self.write_to(out).expect("a string takes everything");
+    }
+
+    fn write_to(&self, out: &mut impl Write) -> fmt::Result {
         match self {
-            Self::Nil => out.push_str("nil"),
-            Self::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
-            Self::Int(number) => write_int(*number, out),
-            Self::Big(digits) => {
-                out.push_str(digits);
-                out.push('N');
-            }
+            Self::Nil => out.write_str("nil"),
+            Self::Bool(truth) => out.write_str(if *truth { "true" } else { "false" }),
+            // Long reads make this the inner loop of writing a history.
+            Self::Int(number) => out.write_str(itoa::Buffer::new().format(*number)),
+            Self::Big(digits) => write!(out, "{digits}N"),
             Self::Float(number) => write_float(*number, out),
             Self::Str(text) => write_string(text, out),
-            Self::Keyword(name) => {
-                out.push(':');
-                out.push_str(name);
-            }
-            Self::Symbol(name) => out.push_str(name),
-            Self::List(values) => write_sequence("(", values, ")", out),
-            Self::Vector(values) => write_sequence("[", values, "]", out),
-            Self::Set(values) => write_sequence("#{", values, "}", out),
-            Self::Ints(ints) => {
-                out.push('[');
-                for (i, int) in ints.iter().enumerate() {
+            Self::Keyword(name) => write!(out, ":{name}"),
+            Self::Symbol(name) => out.write_str(name),
+            Self::List(_) | Self::Vector(_) | Self::Set(_) | Self::Ints(_) => {
+                let (open, close) = self.brackets().unwrap_or_default();
+                out.write_str(open)?;
+                for (i, value) in self.items().into_iter().flatten().enumerate() {
                     if i > 0 {
-                        out.push(' ');
+                        out.write_char(' ')?;
                     }
-                    write_int(int, out);
+                    value.write_to(out)?;
                 }
-                out.push(']');
+                out.write_str(close)
             }
             Self::Map(entries) => {
-                out.push('{');
+                out.write_char('{')?;
                 for (i, (key, value)) in entries.iter().enumerate() {
                     if i > 0 {
-                        out.push_str(", ");
+                        out.write_str(", ")?;
                     }
-                    key.write(out);
-                    out.push(' ');
-                    value.write(out);
+                    key.write_to(out)?;
+                    out.write_char(' ')?;
+                    value.write_to(out)?;
                 }
-                out.push('}');
+                out.write_char('}')
             }
             Self::Tagged(tag, value) => {
-                write_tag(tag, value, out);
-                value.write(out);
+                out.write_str(&head(tag, value))?;
+                value.write_to(out)
             }
         }
     }
 
-    /// Whether its first character delimits a tag before it.
-    const fn is_bracketed(&self) -> bool {
-        matches!(self, Self::List(_) | Self::Vector(_) | Self::Ints(_) | Self::Map(_))
-    }
-
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::List(values) | Self::Vector(values) | Self::Set(values) => values.is_empty(),
-            Self::Ints(ints) => ints.is_empty(),
-            Self::Map(entries) => entries.is_empty(),
-            Self::Nil
-            | Self::Bool(_)
-            | Self::Int(_)
-            | Self::Big(_)
-            | Self::Float(_)
-            | Self::Str(_)
-            | Self::Keyword(_)
-            | Self::Symbol(_)
-            | Self::Tagged(..) => false,
+    /// The brackets around a collection that is no map.
+    fn brackets(&self) -> Option<(&'static str, &'static str)> {
+        if let Self::List(_) = self {
+            return Some(("(", ")"));
         }
+        if let Self::Set(_) = self {
+            return Some(("#{", "}"));
+        }
+        matches!(self, Self::Vector(_) | Self::Ints(_)).then_some(("[", "]"))
     }
 }
 
 /// One line, as Clojure's `pr` prints it.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = String::new();
-        self.write(&mut line);
-        f.write_str(&line)
+        self.write_to(f)
     }
 }
 
-fn write_sequence(open: &str, values: &[Value], close: &str, out: &mut String) {
-    out.push_str(open);
-    for (i, value) in values.iter().enumerate() {
-        if i > 0 {
-            out.push(' ');
-        }
-        value.write(out);
-    }
-    out.push_str(close);
-}
-
-fn write_tag(tag: &str, value: &Value, out: &mut String) {
-    out.push('#');
-    out.push_str(tag);
-    if !value.is_bracketed() {
-        out.push(' ');
-    }
-}
-
-/// Long reads make this the inner loop of writing a history.
-fn write_int(number: i64, out: &mut String) {
-    out.push_str(itoa::Buffer::new().format(number));
+/// A tag, with a space unless the bracket of the value after it delimits it.
+fn head(tag: &str, value: &Value) -> String {
+    let is_bracketed = matches!(value, Value::List(_) | Value::Vector(_) | Value::Ints(_) | Value::Map(_));
+    format!("#{tag}{}", if is_bracketed { "" } else { " " })
 }
 
 /// As Java prints a double: plain between a thousandth and ten million, else `d.dEn`.
-fn write_float(number: f64, out: &mut String) {
+fn write_float(number: f64, out: &mut impl Write) -> fmt::Result {
     if number.is_nan() {
-        out.push_str("##NaN");
+        out.write_str("##NaN")
     } else if number.is_infinite() {
-        out.push_str(if number > 0.0 { "##Inf" } else { "##-Inf" });
+        out.write_str(if number > 0.0 { "##Inf" } else { "##-Inf" })
     } else if number == 0.0 || (1e-3..1e7).contains(&number.abs()) {
-        let plain = format!("{number:?}");
-        out.push_str(&plain);
+        write!(out, "{number:?}")
     } else {
         let scientific = format!("{number:E}");
         let (digits, exponent) = scientific.split_once('E').expect("scientific notation has an exponent");
-        out.push_str(digits);
-        if !digits.contains('.') {
-            out.push_str(".0");
-        }
-        out.push('E');
-        out.push_str(exponent);
+        let point = if digits.contains('.') { "" } else { ".0" };
+        write!(out, "{digits}{point}E{exponent}")
     }
 }
 
-fn write_string(text: &str, out: &mut String) {
-    out.push('"');
+fn write_string(text: &str, out: &mut impl Write) -> fmt::Result {
+    out.write_char('"')?;
     for c in text.chars() {
         match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            _ => out.push(c),
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            '\n' => out.write_str("\\n")?,
+            '\t' => out.write_str("\\t")?,
+            '\r' => out.write_str("\\r")?,
+            '\u{8}' => out.write_str("\\b")?,
+            '\u{c}' => out.write_str("\\f")?,
+            _ => out.write_char(c)?,
         }
     }
-    out.push('"');
+    out.write_char('"')
 }
 
 /// The value over as many lines as it needs, without a newline at the end.
@@ -183,85 +144,53 @@ impl Page {
     }
 
     fn put(&mut self, value: &Value) {
-        if value.is_empty() || fits(value, RIGHT_MARGIN.saturating_sub(self.column)) {
+        if fits(value, RIGHT_MARGIN.saturating_sub(self.column)) {
             self.push(&value.to_string());
-            return;
-        }
-        match value {
-            Value::List(values) => self.put_all("(", values, ")"),
-            Value::Vector(values) => self.put_all("[", values, "]"),
-            Value::Set(values) => self.put_all("#{", values, "}"),
-            Value::Ints(ints) => self.put_all("[", &ints.iter().map(Value::Int).collect::<Vec<_>>(), "]"),
-            Value::Map(entries) => {
-                self.push("{");
-                let indent = self.column;
-                for (i, (key, value)) in entries.iter().enumerate() {
-                    if i > 0 {
-                        self.push(",");
-                        self.new_line(indent);
-                    }
-                    self.put(key);
-                    self.push(" ");
-                    self.put(value);
+        } else if let Value::Map(entries) = value {
+            self.push("{");
+            let indent = self.column;
+            for (i, (key, value)) in entries.iter().enumerate() {
+                if i > 0 {
+                    self.push(",");
+                    self.new_line(indent);
                 }
-                self.push("}");
-            }
-            Value::Tagged(tag, value) => {
-                let mut head = String::new();
-                write_tag(tag, value, &mut head);
-                self.push(&head);
+                self.put(key);
+                self.push(" ");
                 self.put(value);
             }
-            Value::Nil
-            | Value::Bool(_)
-            | Value::Int(_)
-            | Value::Big(_)
-            | Value::Float(_)
-            | Value::Str(_)
-            | Value::Keyword(_)
-            | Value::Symbol(_) => self.push(&value.to_string()),
-        }
-    }
-
-    fn put_all(&mut self, open: &str, values: &[Value], close: &str) {
-        self.push(open);
-        let indent = self.column;
-        for (i, value) in values.iter().enumerate() {
-            if i > 0 {
-                self.new_line(indent);
+            self.push("}");
+        } else if let Some((open, close)) = value.brackets() {
+            self.push(open);
+            let indent = self.column;
+            for (i, value) in value.items().into_iter().flatten().enumerate() {
+                if i > 0 {
+                    self.new_line(indent);
+                }
+                self.put(&value);
             }
+            self.push(close);
+        } else if let Value::Tagged(tag, value) = value {
+            self.push(&head(tag, value));
             self.put(value);
+        } else {
+            self.push(&value.to_string());
         }
-        self.push(close);
     }
 }
 
 /// Whether a value takes at most `width` columns on one line; gives up as soon as it does not.
 fn fits(value: &Value, width: usize) -> bool {
-    room_after(value, width).is_some()
+    value.write_to(&mut Room(width)).is_ok()
 }
 
-/// What is left of `width` columns after a value on one line.
-fn room_after(value: &Value, width: usize) -> Option<usize> {
-    if let Value::List(values) | Value::Vector(values) | Value::Set(values) = value {
-        let brackets = if matches!(value, Value::Set(_)) { 3 } else { 2 };
-        let spaces = values.len().saturating_sub(1);
-        let room = width.checked_sub(brackets + spaces)?;
-        return values.iter().try_fold(room, |room, value| room_after(value, room));
+/// The columns that are left; writing more is an error.
+struct Room(usize);
+
+impl Write for Room {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.checked_sub(text.chars().count()).ok_or(fmt::Error)?;
+        Ok(())
     }
-    if let Value::Map(entries) = value {
-        // Braces, then a space in each entry and a comma and a space between two.
-        let room = (width + 2).checked_sub(2 + 3 * entries.len().max(1) - usize::from(entries.is_empty()))?;
-        return entries
-            .iter()
-            .try_fold(room, |room, (key, value)| room_after(key, room).and_then(|room| room_after(value, room)));
-    }
-    if matches!(value, Value::Ints(ints) if ints.len() > width) {
-        return None;
-    }
-    let mut line = String::new();
-    value.write(&mut line);
-    width.checked_sub(line.chars().count())
 }
 
 #[cfg(test)]

@@ -26,20 +26,23 @@ pub(super) enum Case {
 /// All that is wrong: first what explains the most.
 pub(super) fn cases(evidence: &Evidence<'_>) -> Vec<Case> {
     let Ok(report) = kafka::check(evidence.history) else { return Vec::new() };
-    let unseen = report.unseen.iter().flat_map(|unseen| &unseen.by_key);
-    let unseen =
-        unseen.flat_map(|(key, _, first)| first.iter().map(|message| Case::Unseen(key.clone(), message.clone())));
-    let mut cases: Vec<_> = report
-        .errors
-        .into_iter()
-        .flat_map(|(anomaly, errors)| {
-            errors.cases.into_iter().map(move |case| Case::Error(anomaly.name(), Box::new(case)))
-        })
-        .collect();
+    let mut cases = Vec::new();
+    for (anomaly, errors) in report.errors {
+        for case in errors.cases {
+            if let LogCase::Unseen(unseen) = case {
+                let messages = unseen.by_key.into_iter().flat_map(|(key, _, first)| {
+                    first.into_iter().map(move |message| Case::Unseen(key.clone(), message))
+                });
+                cases.extend(messages);
+            } else {
+                cases.push(Case::Error(anomaly.name(), Box::new(case)));
+            }
+        }
+    }
     let rank = |case: &Case| {
         let Case::Error(_, case) = case else { return Some(3) };
         match **case {
-            LogCase::CycleExists { .. } | LogCase::EmptyGraph => None,
+            LogCase::CycleExists { .. } | LogCase::EmptyGraph | LogCase::Unseen(_) => None,
             LogCase::InconsistentOffsets { .. } | LogCase::Duplicate { .. } => Some(0),
             LogCase::LostWrite { .. } => Some(1),
             LogCase::AbortedRead { .. }
@@ -50,7 +53,6 @@ pub(super) fn cases(evidence: &Evidence<'_>) -> Vec<Case> {
     };
     cases.retain(|case| rank(case).is_some());
     cases.sort_by_key(rank);
-    cases.extend(unseen);
     cases
 }
 
@@ -227,7 +229,7 @@ fn error<'c>(evidence: &Evidence<'_>, case: &'c LogCase) -> (String, Option<&'c 
             (title, Some(value), vec![told(op, "It ended")])
         }
         LogCase::Sequence(sequence) => skip(evidence, sequence),
-        LogCase::CycleExists { .. } | LogCase::EmptyGraph => (String::new(), None, Vec::new()),
+        LogCase::CycleExists { .. } | LogCase::EmptyGraph | LogCase::Unseen(_) => (String::new(), None, Vec::new()),
     }
 }
 

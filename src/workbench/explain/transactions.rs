@@ -2,7 +2,7 @@
 //! that make it.
 
 use crate::workbench::check::Budget;
-use crate::workbench::check::txn::{self, CycleEdge, Dependency, TxnCase};
+use crate::workbench::check::txn::{self, CycleEdge, PROCESS, REALTIME, ReadFault, TxnCase, WR, WW};
 use crate::workbench::edn::Value;
 use crate::workbench::explain::bodies::Item;
 use crate::workbench::explain::evidence::Evidence;
@@ -63,23 +63,23 @@ fn transaction(evidence: &Evidence<'_>, name: &str, op: &Op) -> Step {
 
 fn edge(names: [&str; 2], ops: [&Op; 2], edge: &CycleEdge) -> Step {
     let [a, b] = names;
-    let CycleEdge { dependency, reason, .. } = edge;
+    let CycleEdge { label, reason, .. } = edge;
     let json = |value: &Option<Value>| value.as_ref().map_or("nothing".to_owned(), Value::to_json);
-    let sentence = match (dependency, reason) {
-        (Dependency::Realtime, _) => {
+    let sentence = match (*label, reason) {
+        (REALTIME, _) => {
             let (ended, began) = (seconds(ops[0].time / 1_000), seconds(edge.began.time / 1_000));
             format!("{a} ended at {ended}, before {b} began at {began}.")
         }
-        (Dependency::Process, _) => format!("One client did {a} and then {b}."),
+        (PROCESS, _) => format!("One client did {a} and then {b}."),
         (_, None) => format!("{b} depends on {a}."),
-        (dependency, Some(reason)) => {
+        (label, Some(reason)) => {
             let shown = |op: &Op, place| step(op, place).map_or(String::new(), |step| format!(" with {step}"));
-            let (ours, theirs) = (shown(ops[0], reason.steps.0), shown(ops[1], reason.steps.1));
+            let (ours, theirs) = (shown(ops[0], reason.steps[0]), shown(ops[1], reason.steps[1]));
             let (key, value, next) = (reason.key.to_json(), json(&reason.value), json(&reason.next));
-            match dependency {
-                Dependency::Ww => format!("{a} wrote {value} to {key}{ours}, and {b} wrote {next} after it{theirs}."),
-                Dependency::Wr => format!("{a} wrote {value} to {key}{ours}, and {b} read it{theirs}."),
-                Dependency::Rw | Dependency::Process | Dependency::Realtime => {
+            match label {
+                WW => format!("{a} wrote {value} to {key}{ours}, and {b} wrote {next} after it{theirs}."),
+                WR => format!("{a} wrote {value} to {key}{ours}, and {b} read it{theirs}."),
+                _ => {
                     format!("{a} read {key} with {value} as the last{ours}, and {b} wrote {next} after it{theirs}.")
                 }
             }
@@ -105,12 +105,9 @@ pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
     } else {
         steps.extend(lines.iter().map(Step::remark));
         let transactions = match case {
-            TxnCase::Dirty { op, writer, .. } | TxnCase::DirtyUpdate { aborted: op, writer, .. } => vec![writer, op],
-            TxnCase::Duplicates { op, .. }
-            | TxnCase::Internal { op, .. }
-            | TxnCase::FutureRead { op, .. }
-            | TxnCase::Invented { op, .. }
-            | TxnCase::Changed { op, .. } => vec![op],
+            TxnCase::Read { op, fault: ReadFault::Dirty { writer, .. }, .. }
+            | TxnCase::DirtyUpdate { aborted: op, writer, .. } => vec![writer, op],
+            TxnCase::Read { op, .. } | TxnCase::Changed { op, .. } => vec![op],
             TxnCase::LostUpdate { txns, .. } => txns.iter().collect(),
             TxnCase::EmptyGraph
             | TxnCase::Unsearched(_)

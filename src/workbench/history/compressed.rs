@@ -6,7 +6,7 @@
 
 use std::io::{self, Write};
 
-use super::{History, Op};
+use super::{Format, History};
 use crate::workbench::edn::{Ints, Value};
 
 /// The maximum distance of a copy, which is the memory that a decompressor needs. By default `zstd` accepts up to
@@ -24,31 +24,15 @@ const SHORTEST_COPY: u64 = 256;
 const MAX_LISTS: usize = 128;
 
 impl History {
-    /// Writes `history.edn`, compressed.
-    ///
-    /// # Errors
-    /// Whatever `to` reports.
-    pub fn write_edn_compressed(&self, to: impl Write) -> io::Result<()> {
-        self.compress(to, Op::edn_around_value)
-    }
-
-    /// Writes `history.txt`, compressed.
-    ///
-    /// # Errors
-    /// Whatever `to` reports.
-    pub fn write_txt_compressed(&self, to: impl Write) -> io::Result<()> {
-        self.compress(to, Op::txt_around_value)
-    }
-
-    fn compress(&self, to: impl Write, around: impl Fn(&Op, &mut String, &mut String)) -> io::Result<()> {
+    /// Writes what [`History::write`] does, compressed.
+    pub(crate) fn write_compressed(&self, format: Format, to: impl Write) -> io::Result<()> {
         let mut frame = Frame::begin(to)?;
         let mut lists = WrittenLists::default();
         let (mut before, mut after) = (String::new(), String::new());
         for op in self.ops() {
             before.clear();
             after.clear();
-            around(op, &mut before, &mut after);
-            after.push('\n');
+            op.write_around_value(format, &mut before, &mut after);
             if let Value::Ints(list) = &op.value {
                 frame.text(&before)?;
                 lists.write(list, &mut frame)?;
@@ -184,7 +168,7 @@ mod tests {
     use std::io::{BufReader, Read};
 
     use super::*;
-    use crate::workbench::history::{OpKind, Process};
+    use crate::workbench::history::{Op, OpKind, Process};
 
     fn read(value: Ints) -> Op {
         let value = Value::Ints(value);
@@ -213,19 +197,19 @@ mod tests {
                 history.push(read(lists[2].clone()));
             }
         }
-        let (mut plain, mut packed) = (Vec::new(), Vec::new());
-        history.write_edn(&mut plain).expect("memory");
-        history.write_edn_compressed(&mut packed).expect("memory");
-        assert!(unpacked(&packed).as_bytes() == plain);
+        let written = |format| {
+            let (mut plain, mut packed) = (Vec::new(), Vec::new());
+            history.write(format, &mut plain).expect("memory");
+            history.write_compressed(format, &mut packed).expect("memory");
+            assert!(unpacked(&packed).as_bytes() == plain);
+            (plain, packed)
+        };
+        written(Format::Txt);
+        let (plain, packed) = written(Format::Edn);
         assert!(packed.len() < plain.len() / 20, "{} of {}", packed.len(), plain.len());
         let again = History::read_compressed(BufReader::new(&*packed)).expect("a history");
         let once: History = std::str::from_utf8(&plain).expect("text").parse().expect("a history");
         assert!(again.ops() == once.ops());
-        packed.clear();
-        plain.clear();
-        history.write_txt(&mut plain).expect("memory");
-        history.write_txt_compressed(&mut packed).expect("memory");
-        assert!(unpacked(&packed).as_bytes() == plain);
     }
 
     #[test]

@@ -63,11 +63,8 @@ impl FromStr for History {
 impl History {
     /// Reads a file compressed with Zstandard, by `gloomers` or another tool, with one operation on each line, so that
     /// the whole text is never in memory.
-    ///
-    /// # Errors
-    /// If it cannot be decompressed or is not a history.
     #[cfg(feature = "workbench")]
-    pub fn read_compressed(from: impl Read) -> Result<Self, HistoryError> {
+    pub(crate) fn read_compressed(from: impl Read) -> Result<Self, HistoryError> {
         use std::io::{BufRead as _, BufReader};
 
         let unpacked = |error: &dyn std::fmt::Display| HistoryError::Packed(error.to_string());

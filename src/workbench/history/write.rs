@@ -1,9 +1,18 @@
-//! Prints operations as lines of `history.edn`, of `history.txt` and of the log.
+//! Prints operations as lines of `history.edn` and of `history.txt`.
 
 use std::io::{self, Write};
 
 use super::{History, Op, OpKind, Process};
 use crate::workbench::edn::Value;
+
+/// A file of a run's operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `history.edn`
+    Edn,
+    /// `history.txt`: process, type, f, value and, if there is one, error, with tabs between.
+    Txt,
+}
 
 impl OpKind {
     /// The name of the kind, as in `:invoke`.
@@ -51,20 +60,16 @@ impl Op {
         Value::Tagged("jepsen.history.Op".into(), Box::new(Value::Map(entries)))
     }
 
-    /// Appends the operation as in `history.edn`, without a newline.
-    pub fn write_edn(&self, out: &mut String) {
-        self.write_with(out, Self::edn_around_value);
+    /// Appends the line of a file before and after the value.
+    pub(super) fn write_around_value(&self, format: Format, out: &mut String, after: &mut String) {
+        match format {
+            Format::Edn => self.edn_around_value(out, after),
+            Format::Txt => self.txt_around_value(out, after),
+        }
+        after.push('\n');
     }
 
-    fn write_with(&self, out: &mut String, around: impl Fn(&Self, &mut String, &mut String)) {
-        let mut after = String::new();
-        around(self, out, &mut after);
-        self.value.write(out);
-        out.push_str(&after);
-    }
-
-    /// Appends the text of `history.edn` before and after the value.
-    pub(super) fn edn_around_value(&self, out: &mut String, after: &mut String) {
+    fn edn_around_value(&self, out: &mut String, after: &mut String) {
         out.push('{');
         for (key, value) in self.head() {
             out.push(':');
@@ -87,14 +92,7 @@ impl Op {
         after.push('}');
     }
 
-    /// Appends the operation as it stands in `history.txt` and in the log, without a newline: process, type,
-    /// f, value and, if there is one, error, with tabs between.
-    pub fn write_txt(&self, out: &mut String) {
-        self.write_with(out, Self::txt_around_value);
-    }
-
-    /// Appends the text of `history.txt` before and after the value.
-    pub(super) fn txt_around_value(&self, out: &mut String, after: &mut String) {
+    fn txt_around_value(&self, out: &mut String, after: &mut String) {
         let [_, _, kind, process, f] = self.head();
         for (_, value) in [process, kind, f] {
             value.write(out);
@@ -108,28 +106,23 @@ impl Op {
 }
 
 impl History {
-    /// Writes `history.edn`: an operation a line.
+    /// Writes a line of EDN for each operation, as `history.edn` has them.
     ///
     /// # Errors
-    /// Whatever `to` reports.
+    /// Those of the writer.
     pub fn write_edn(&self, to: impl Write) -> io::Result<()> {
-        self.write_lines(to, Op::write_edn)
+        self.write(Format::Edn, to)
     }
 
-    /// Writes `history.txt`: an operation a line.
-    ///
-    /// # Errors
-    /// Whatever `to` reports.
-    pub fn write_txt(&self, to: impl Write) -> io::Result<()> {
-        self.write_lines(to, Op::write_txt)
-    }
-
-    fn write_lines(&self, mut to: impl Write, write: impl Fn(&Op, &mut String)) -> io::Result<()> {
-        let mut line = String::new();
+    /// Writes a line for each operation.
+    pub(crate) fn write(&self, format: Format, mut to: impl Write) -> io::Result<()> {
+        let (mut line, mut after) = (String::new(), String::new());
         for op in self.ops() {
             line.clear();
-            write(op, &mut line);
-            line.push('\n');
+            after.clear();
+            op.write_around_value(format, &mut line, &mut after);
+            op.value.write(&mut line);
+            line.push_str(&after);
             to.write_all(line.as_bytes())?;
         }
         to.flush()
@@ -148,20 +141,15 @@ mod tests {
 {:index 4, :time 60710800, :type :fail, :process 4, :f :read, :value nil, :error [:crash \"why\"]}
 ";
 
-    fn written(write: impl Fn(&History, &mut Vec<u8>) -> io::Result<()>) -> String {
-        let history = LINES.parse().expect("a history");
-        let mut bytes = Vec::new();
-        write(&history, &mut bytes).expect("memory takes everything");
-        String::from_utf8(bytes).expect("text")
-    }
-
     #[test]
-    fn a_history_is_written_as_it_was_read() {
-        assert_eq!(written(|history, out| history.write_edn(out)), LINES);
-    }
-
-    #[test]
-    fn lines_for_people_are_separated_by_tabs() {
+    fn a_history_is_written_as_it_was_read_and_for_people_with_tabs() {
+        let written = |format| {
+            let history: History = LINES.parse().expect("a history");
+            let mut bytes = Vec::new();
+            history.write(format, &mut bytes).expect("memory takes everything");
+            String::from_utf8(bytes).expect("text")
+        };
+        assert_eq!(written(Format::Edn), LINES);
         let expected = "\
 :nemesis\t:info\t:start-partition\t:one
 2\t:invoke\t:read\tnil
@@ -169,7 +157,7 @@ mod tests {
 3\t:info\t:add\t5\tlate
 4\t:fail\t:read\tnil\t[:crash \"why\"]
 ";
-        assert_eq!(written(|history, out| history.write_txt(out)), expected);
+        assert_eq!(written(Format::Txt), expected);
     }
 
     #[test]

@@ -21,22 +21,32 @@ pub enum Partition {
     MinorityThird,
     /// Each node hears a majority, and no two the same one.
     MajoritiesRing,
+    /// One-way: some nodes, not all unless there is one, receive nothing from the others.
+    Deaf,
+    /// One-way: the others receive nothing from some nodes.
+    Mute,
 }
 
 impl Partition {
-    /// Draws one of the four with equal probability.
+    /// Draws one of Maelstrom's four with equal probability.
     pub fn draw(rng: &mut ChaCha8Rng) -> Self {
         [Self::One, Self::Majority, Self::MinorityThird, Self::MajoritiesRing][rng.random_range(0..4)]
     }
 
+    /// Draws one of the two that cut one direction with equal probability.
+    pub fn draw_one_way(rng: &mut ChaCha8Rng) -> Self {
+        if rng.random() { Self::Deaf } else { Self::Mute }
+    }
+
     /// What the history calls it.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::One => "one",
             Self::Majority => "majority",
             Self::MinorityThird => "minority-third",
             Self::MajoritiesRing => "majorities-ring",
+            Self::Deaf => "deaf",
+            Self::Mute => "mute",
         }
     }
 
@@ -45,59 +55,23 @@ impl Partition {
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(rng);
         match self {
-            Self::One => apart(&order, 1),
-            Self::Majority => apart(&order, count / 2),
-            Self::MinorityThird => apart(&order, (count - 1) / 3),
+            Self::One => apart(&order, 1, true, true),
+            Self::Majority => apart(&order, count / 2, true, true),
+            Self::MinorityThird => apart(&order, (count - 1) / 3, true, true),
+            Self::Deaf => apart(&order, rng.random_range(1..count.max(2)), true, false),
+            Self::Mute => apart(&order, rng.random_range(1..count.max(2)), false, true),
             Self::MajoritiesRing if count <= LARGEST_RING => ring(&order),
             Self::MajoritiesRing => graph(count, rng),
         }
     }
 }
 
-/// A kind of cut in one direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OneWay {
-    /// Some nodes receive nothing from the others.
-    Deaf,
-    /// The others receive nothing from some nodes.
-    Mute,
-}
-
-impl OneWay {
-    /// Draws one of the two with equal probability.
-    pub fn draw(rng: &mut ChaCha8Rng) -> Self {
-        if rng.random() { Self::Deaf } else { Self::Mute }
-    }
-
-    /// What the history calls it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Deaf => "deaf",
-            Self::Mute => "mute",
-        }
-    }
-
-    /// A random cut of this kind among `count` nodes, which affects at least one node, and not all unless there is one.
-    pub fn grudges(self, count: usize, rng: &mut ChaCha8Rng) -> Grudges {
-        let mut order: Vec<usize> = (0..count).collect();
-        order.shuffle(rng);
-        let (struck, others) = order.split_at(rng.random_range(1..count.max(2)));
-        let (hearers, unheard) = if self == Self::Deaf { (struck, others) } else { (others, struck) };
-        let mut grudges = vec![Vec::new(); count];
-        for &node in hearers {
-            unheard.clone_into(&mut grudges[node]);
-        }
-        grudges
-    }
-}
-
-/// The first `size` nodes against the others, in both directions.
-fn apart(order: &[usize], size: usize) -> Grudges {
+/// Between the first `size` nodes and the others: whether the first refuse the others, and the others the first.
+fn apart(order: &[usize], size: usize, first_refuse: bool, others_refuse: bool) -> Grudges {
     let mut grudges = vec![Vec::new(); order.len()];
-    let (few, rest) = order.split_at(size);
-    for (side, other) in [(few, rest), (rest, few)] {
-        for &node in side {
+    let (first, others) = order.split_at(size);
+    for (refuses, side, other) in [(first_refuse, first, others), (others_refuse, others, first)] {
+        for &node in side.iter().filter(|_| refuses) {
             other.clone_into(&mut grudges[node]);
         }
     }
@@ -158,7 +132,7 @@ mod tests {
     #[test]
     fn a_one_way_cut_leaves_the_other_direction_open() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        for (cut, count) in [(OneWay::Deaf, 5), (OneWay::Mute, 5), (OneWay::Deaf, 2), (OneWay::Mute, 25)] {
+        for (cut, count) in [(Partition::Deaf, 5), (Partition::Mute, 5), (Partition::Deaf, 2), (Partition::Mute, 25)] {
             for _ in 0..100 {
                 let grudges = cut.grudges(count, &mut rng);
                 let is_cut = |to: usize, from: usize| grudges[to].contains(&from);
@@ -167,7 +141,7 @@ mod tests {
                 assert!(pairs().all(|(a, b)| !(is_cut(a, b) && is_cut(b, a))), "{cut:?} of {count}: {grudges:?}");
             }
         }
-        assert_eq!(OneWay::Deaf.grudges(1, &mut rng), [Vec::<usize>::new()]);
+        assert_eq!(Partition::Deaf.grudges(1, &mut rng), [Vec::<usize>::new()]);
     }
 
     fn symmetric(grudges: &Grudges) -> bool {

@@ -32,7 +32,6 @@ impl Target {
     }
 
     /// What the history calls it.
-    #[must_use]
     pub const fn to_value(self) -> Value {
         match self {
             Self::Any => Value::Nil,

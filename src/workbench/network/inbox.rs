@@ -5,8 +5,7 @@
 //! meantime nothing else reaches the node. [`Delivery::Held`] models that thread; [`Delivery::Free`] delivers each
 //! message at its own deadline.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 
 use super::Message;
 use super::journal::Slot;
@@ -14,9 +13,10 @@ use crate::time::{Duration, Time};
 use crate::workbench::network::jitter::Delays;
 
 /// How messages leave a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Delivery {
     /// As in Maelstrom: one message at a time, held while its latency passes.
+    #[default]
     Held,
     /// Each message at its own deadline; partitions are checked then.
     Free,
@@ -27,38 +27,12 @@ pub enum Delivery {
 const WAKING: Duration = Duration::from_micros(50);
 
 #[derive(Debug)]
-struct Queued(Message);
-
-impl Queued {
-    fn key(&self) -> (Time, u64) {
-        (self.0.deadline, self.0.id)
-    }
-}
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Queued {}
-
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
-    }
-}
-
-#[derive(Debug)]
 pub(super) struct Inbox {
     delivery: Delivery,
-    queue: BinaryHeap<Reverse<Queued>>,
+    /// By deadline and then in the order of sending.
+    queue: BTreeMap<(Time, u64), Message>,
+    /// The number of messages so far, which tells those with the same deadline apart.
+    pushed: u64,
     /// `Held` only: the message that the thread holds and when it delivers it. `None` only if the queue is empty.
     held: Option<(Time, Message)>,
     /// The senders, by index, whose messages are dropped.
@@ -69,7 +43,8 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new(delivery: Delivery) -> Self {
-        Self { delivery, queue: BinaryHeap::new(), held: None, refused: Vec::new(), dropped: Vec::new() }
+        let (queue, refused, dropped) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { delivery, queue, pushed: 0, held: None, refused, dropped }
     }
 
     /// Refuses these senders from now on, and no others.
@@ -79,7 +54,7 @@ impl Inbox {
 
     /// Drops every message.
     pub(super) fn clear(&mut self) {
-        let queued = self.queue.drain().map(|Reverse(queued)| queued.0);
+        let queued = std::mem::take(&mut self.queue).into_values();
         self.dropped.extend(queued.chain(self.held.take().map(|(_, held)| held)).filter_map(|message| message.slot));
     }
 
@@ -92,7 +67,8 @@ impl Inbox {
         if self.delivery == Delivery::Free {
             message.deadline = delays.delivery(message.deadline, true);
         }
-        self.queue.push(Reverse(Queued(message)));
+        self.queue.insert((message.deadline, self.pushed), message);
+        self.pushed += 1;
         self.hold(now, delays);
     }
 
@@ -105,10 +81,10 @@ impl Inbox {
                 Some(taken)
             }
             Delivery::Free => {
-                while self.queue.peek()?.0.0.deadline <= now {
-                    let message = self.queue.pop()?.0.0;
+                while self.due()? <= now {
+                    let ((due, _), message) = self.queue.pop_first()?;
                     if !self.refuses(&message) {
-                        return Some((message.deadline, message));
+                        return Some((due, message));
                     }
                     self.dropped.extend(message.slot);
                 }
@@ -121,7 +97,7 @@ impl Inbox {
     pub(super) fn due(&self) -> Option<Time> {
         match self.delivery {
             Delivery::Held => self.held.as_ref().map(|(due, _)| *due),
-            Delivery::Free => self.queue.peek().map(|Reverse(queued)| queued.0.deadline),
+            Delivery::Free => self.queue.first_key_value().map(|((deadline, _), _)| *deadline),
         }
     }
 
@@ -130,7 +106,7 @@ impl Inbox {
             return;
         }
         while self.held.is_none() {
-            let Some(Reverse(Queued(message))) = self.queue.pop() else { return };
+            let Some((_, message)) = self.queue.pop_first() else { return };
             if self.refuses(&message) {
                 self.dropped.extend(message.slot);
             } else {

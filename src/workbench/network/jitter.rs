@@ -131,7 +131,6 @@ impl Source {
 
 impl Delays {
     /// Delays drawn from one stream of the seed; each user of a seed needs its own `number`.
-    #[must_use]
     pub fn new(jitter: Jitter, seed: u64, number: u64) -> Self {
         Self(jitter.profile().map(|profile| Source { profile, seed, rng: stream(seed, number) }))
     }
@@ -149,7 +148,6 @@ impl Delays {
     }
 
     /// When a node does what it would do at some time.
-    #[must_use]
     pub fn node(&self, node: usize, at: Time) -> Time {
         let Self(Some(source)) = self else { return at };
         source.stalled(source.profile.node.end(source.seed, node as u64 + 1, at))
@@ -177,7 +175,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::workbench::cluster::builtin::Builtin;
     use crate::workbench::network::{Journal, Latency, Shape};
     use crate::workbench::test::{TestConfig, Unwatched, run};
     use crate::workbench::workload::WorkloadKind;
@@ -202,10 +199,9 @@ mod tests {
             seed,
             ..TestConfig::default()
         };
-        let builtin = Builtin::of(config.workload);
+        let builtin = config.workload.node();
         let mut nodes = builtin.engines(config.nodes.len(), seed, &[]).expect("no arguments are good ones");
-        let mut workload = config.workload.begin(&config.terms());
-        run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs").journal
+        run(&config, &mut nodes, &mut Unwatched).expect("it runs").journal
     }
 
     fn ms(time: Duration) -> f64 {

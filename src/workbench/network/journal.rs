@@ -79,7 +79,6 @@ pub struct Passage {
 
 impl Passage {
     /// The `type` of its body, if there is one.
-    #[must_use]
     pub fn kind(&self) -> Option<String> {
         let members = json::members(&self.body).ok()?;
         let (_, kind) = members.iter().find(|(key, _)| key == "type")?;
@@ -120,7 +119,7 @@ pub struct Mute {
 pub(super) struct Slot(usize);
 
 /// One end of a link: all clients together, or a receiver.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum End {
     /// Any client.
     Clients,
@@ -272,7 +271,6 @@ impl Journal {
     }
 
     /// The remembered messages in the order of sending.
-    #[must_use]
     pub fn passages(&self) -> &[Passage] {
         &self.passages
     }
@@ -294,7 +292,6 @@ impl Journal {
     }
 
     /// Microseconds from the zero of the history to `time`; below zero before it.
-    #[must_use]
     pub fn us(&self, time: Time) -> i64 {
         let us = |time: Time| i64::try_from(time.as_nanos() / 1000).unwrap_or(i64::MAX);
         us(time) - us(self.zero)

@@ -33,7 +33,6 @@ pub struct Array {
 
 impl Array {
     /// The body with an empty list in its place.
-    #[must_use]
     pub fn leave_out(&self, body: &str) -> String {
         without(body, self.at, self.length)
     }
@@ -77,7 +76,6 @@ impl Array {
     }
 
     /// The list, if a part of the text without it is what stands in its place.
-    #[must_use]
     pub fn list_at(&self, text: &str, part: &str) -> Option<&Ints> {
         (part == EMPTY && place(text, part) == Some(self.at)).then_some(&self.list)
     }
@@ -234,7 +232,6 @@ impl Default for Lines {
 
 impl Lines {
     /// Lines of which at most `longest` bytes are kept.
-    #[must_use]
     pub fn up_to(longest: usize) -> Self {
         Self { partial: Vec::new(), after_return: false, longest }
     }
@@ -270,7 +267,6 @@ impl Lines {
     }
 
     /// The bytes since the last line end.
-    #[must_use]
     pub fn unfinished(&self) -> &[u8] {
         &self.partial
     }

@@ -6,9 +6,13 @@ use super::*;
 
 fn network(delivery: Delivery, mean_ms: u64) -> Network {
     let latency = Latency { shape: Shape::Constant, mean_ms };
-    let conditions = Conditions { latency, delivery, loss: 0.0, duplication: 0.0 };
+    network_of(&["n0", "n1", "n2"], Conditions { latency, delivery, loss: 0.0, duplication: 0.0 })
+}
+
+/// A network of these nodes and one client.
+fn network_of(nodes: &[&str], conditions: Conditions) -> Network {
     let mut network = Network::new(conditions, ChaCha8Rng::seed_from_u64(1));
-    for name in ["n0", "n1", "n2"] {
+    for name in nodes {
         network.add_receiver(name);
     }
     network.open_client();
@@ -28,7 +32,7 @@ fn ids(network: &mut Network, receiver: usize, at: Time) -> Vec<u64> {
 }
 
 #[test]
-fn a_stack_trace_is_told_by_its_last_lines() {
+fn a_stack_trace_is_quoted_by_its_last_lines() {
     let mut network = network(Delivery::Held, 0);
     for line in ["Traceback:", "  a", "  b", "  c", "KeyError: 'x'\r", r#"{"src":"n0"}"#, "later"] {
         network.accept(0, line.as_bytes(), Time::ZERO).ok();
@@ -74,7 +78,7 @@ fn a_partition_is_looked_at_when_the_thread_takes_the_message() {
     network.cut(&[vec![], vec![0]]);
     assert_eq!(ids(&mut network, 1, ms(99)), [0], "the one in hand is delivered, the next is refused");
     send(&mut network, "n0", "n1", "{}", ms(99));
-    assert_eq!(network.due(1), None, "refused at once, holding nobody up");
+    assert_eq!(network.due(1), None, "refused at once, delaying no other");
     send(&mut network, "n1", "n0", "{}", ms(99));
     assert_eq!(ids(&mut network, 0, ms(199)), [3], "the other direction is open");
 }
@@ -162,10 +166,7 @@ fn addresses_must_exist_and_a_closed_client_does_not() {
 fn loss_and_duplication_touch_servers_only() {
     let latency = Latency { shape: Shape::Constant, mean_ms: 0 };
     let conditions = Conditions { latency, delivery: Delivery::Held, loss: 0.25, duplication: 0.5 };
-    let mut network = Network::new(conditions, ChaCha8Rng::seed_from_u64(3));
-    network.add_receiver("n0");
-    network.add_receiver("n1");
-    network.open_client();
+    let mut network = network_of(&["n0", "n1"], conditions);
     for _ in 0..4_000 {
         send(&mut network, "n0", "n1", "{}", ms(0));
         send(&mut network, "c0", "n0", "{}", ms(0));
@@ -195,11 +196,7 @@ fn a_node_that_begins_anew_is_listened_to_again_and_finds_nothing_waiting() {
 fn the_journal_tells_when_each_message_arrived_how_often_and_over_which_link() {
     let latency = Latency { shape: Shape::Constant, mean_ms: 10 };
     let conditions = Conditions { latency, delivery: Delivery::Free, loss: 0.0, duplication: 1.0 };
-    let mut network = Network::new(conditions, ChaCha8Rng::seed_from_u64(1));
-    for name in ["n0", "n1"] {
-        network.add_receiver(name);
-    }
-    network.open_client();
+    let mut network = network_of(&["n0", "n1"], conditions);
     send(&mut network, "n0", "n1", "{}", ms(3));
     send(&mut network, "n0", "c0", "{}", ms(4));
     send(&mut network, "n1", "n0", "{}", ms(5));
@@ -212,7 +209,7 @@ fn the_journal_tells_when_each_message_arrived_how_often_and_over_which_link() {
     let (here, there) = (End::Receiver(0), End::Receiver(1));
     let links: Vec<_> = journal.links().collect();
     assert_eq!(links, [(here, End::Clients, 1), (here, there, 1), (there, here, 1)]);
-    assert_eq!(ids(&mut network, 0, ms(15)), [2, 2], "what was under way arrives, though nobody writes it down");
+    assert_eq!(ids(&mut network, 0, ms(15)), [2, 2], "messages in flight arrive, but are not recorded");
 }
 
 #[test]
@@ -223,10 +220,7 @@ fn a_node_whose_name_begins_with_c_has_no_latency_counts_as_a_client_and_is_cut_
         loss: 1.0,
         duplication: 1.0,
     };
-    let mut network = Network::new(conditions, ChaCha8Rng::seed_from_u64(1));
-    for name in ["n0", "cat", "seq-kv"] {
-        network.add_receiver(name);
-    }
+    let mut network = network_of(&["n0", "cat", "seq-kv"], conditions);
     for (src, dest) in [("n0", "cat"), ("cat", "seq-kv"), ("cat", "n0")] {
         send(&mut network, src, dest, "{}", Time::ZERO);
     }
@@ -246,7 +240,7 @@ fn only_a_client_that_there_was_is_answered_late() {
     for (dest, late) in [("c1", true), ("c01", false), ("c+1", false), ("c7", false)] {
         network.restart(0, Time::ZERO);
         let line = format!(r#"{{"src":"n0","dest":"{dest}","body":{{}}}}"#);
-        let muted = network.accept(0, line.as_bytes(), Time::ZERO).expect_err("nobody is called that");
+        let muted = network.accept(0, line.as_bytes(), Time::ZERO).expect_err("an unknown receiver");
         assert_eq!(muted.late_reply, late, "{dest}");
     }
 }

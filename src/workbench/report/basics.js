@@ -1,4 +1,4 @@
-// What everything else on the page stands on. Text from a run only ever becomes text.
+// The basis of the other scripts. Text from a run is only ever inserted as text, never as markup.
 const report = JSON.parse(document.getElementById("data").textContent);
 
 const find = (id) => document.getElementById(id);
@@ -11,7 +11,12 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
-/** A colour of the style sheet, which knows light from dark. */
+/** A definition list's entries, from pairs of term and value. */
+const define = (entries) => entries.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value))));
+
+const onClick = (id, act) => find(id).addEventListener("click", act);
+
+/** A colour of the style sheet, in the current color scheme. */
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const SERIES = 8;
 const seriesColour = (index) => (index < SERIES ? colour(`c${index}`) : colour("soft"));
@@ -21,7 +26,7 @@ const seconds = (us) => `${(us / 1e6).toFixed(3)} s`;
 const span = (us) => (us < 1000 ? `${us} µs` : us < 1e6 ? `${grouped(us / 1000)} ms` : `${grouped(us / 1e6)} s`);
 const plural = (count, word) => `${grouped(count)} ${word}${count === 1 ? "" : "s"}`;
 
-/** The place of the first element that is not below `wanted`. */
+/** The index of the first element that is not below `wanted`. */
 function lowerBound(sorted, wanted) {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -32,7 +37,7 @@ function lowerBound(sorted, wanted) {
   return low;
 }
 
-/** Shows a text near the pointer; nothing hides it. */
+/** Shows a tooltip near the pointer; an empty text hides it. */
 function tip(event, text) {
   const box = find("tip");
   box.hidden = !text;
@@ -44,10 +49,45 @@ function tip(event, text) {
   box.style.top = `${above ? event.clientY - box.offsetHeight - 10 : event.clientY + 18}px`;
 }
 
-/** The canvas of a chart that is being saved, and the context that records it. */
+/** Shows a tooltip with the text of `tell` for the position of the pointer. */
+const tellUnderPointer = (canvas, tell) => canvas.addEventListener("pointermove", (event) => tip(event, tell(event)));
+
+const FONT = 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+
+function segment(context, x1, y1, x2, y2) {
+  context.beginPath();
+  context.moveTo(x1, y1);
+  context.lineTo(x2, y2);
+  context.stroke();
+}
+
+/** Adds a polygon with these corners to the path. */
+function polygon(context, [first, ...others]) {
+  context.moveTo(...first);
+  for (const corner of others) context.lineTo(...corner);
+}
+
+/** Fills a rectangle with a translucent colour of the style sheet. */
+function shade(context, paint, alpha, ...rectangle) {
+  context.fillStyle = colour(paint);
+  context.globalAlpha = alpha;
+  context.fillRect(...rectangle);
+  context.globalAlpha = 1;
+}
+
+/** Writes text that reads upwards. */
+function fillUpright(context, text, x, y, room) {
+  context.save();
+  context.translate(x, y);
+  context.rotate(-Math.PI / 2);
+  context.fillText(text, 0, 0, room);
+  context.restore();
+}
+
+/** The canvas of the chart that is being saved, and the context that records its drawing. */
 let recording = null;
 
-/** Sets the pixels of a canvas to its place on the screen; returns its context, in CSS pixels. */
+/** Sets the resolution of a canvas to that of the screen; returns its context, in CSS pixels. */
 function prepare(canvas, height, width = canvas.clientWidth) {
   if (recording?.canvas === canvas) return recording.context.begin(width, height);
   const ratio = window.devicePixelRatio || 1;
@@ -57,11 +97,11 @@ function prepare(canvas, height, width = canvas.clientWidth) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
-  context.font = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+  context.font = `12px ${FONT}`;
   return context;
 }
 
-/** Everything that must be drawn again when the window or its colours change. */
+/** The functions that draw, called again when the window or its colours change. */
 const redraws = [];
 function onRedraw(draw) {
   redraws.push(draw);

@@ -7,21 +7,12 @@ function roundUp(value) {
   return [1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((factor) => factor * power).find((round) => round >= value);
 }
 
-/** The shape of a mark tells the operation's name, its colour the outcome. */
+/** The marks of operations: the shape shows the function, the colour the outcome. */
 const MARKS = [
   (context, x, y) => context.arc(x, y, 2.4, 0, 7),
   (context, x, y) => context.rect(x - 2.2, y - 2.2, 4.4, 4.4),
-  (context, x, y) => {
-    context.moveTo(x, y - 3.2);
-    context.lineTo(x + 3, y + 2.4);
-    context.lineTo(x - 3, y + 2.4);
-  },
-  (context, x, y) => {
-    context.moveTo(x, y - 3.4);
-    context.lineTo(x + 3.4, y);
-    context.lineTo(x, y + 3.4);
-    context.lineTo(x - 3.4, y);
-  },
+  (context, x, y) => polygon(context, [[x, y - 3.2], [x + 3, y + 2.4], [x - 3, y + 2.4]]),
+  (context, x, y) => polygon(context, [[x, y - 3.4], [x + 3.4, y], [x, y + 3.4], [x - 3.4, y]]),
 ];
 const MARK_NAMES = ["●", "■", "▲", "◆"];
 
@@ -45,7 +36,7 @@ function latencyChart() {
     const context = plane.begin();
     plane.faults(true);
     context.globalAlpha = count > 4000 ? 0.55 : 0.8;
-    // What is rare is drawn last.
+    // Rare outcomes are drawn last.
     for (const outcome of OUTCOMES.keys()) {
       for (const name of all.names.keys()) {
         context.fillStyle = colour(OUTCOMES[outcome]);
@@ -59,23 +50,27 @@ function latencyChart() {
     }
     context.globalAlpha = 1;
   });
-  const names = all.names.map((name, index) => [`${MARK_NAMES[index % MARKS.length]} ${name}`]);
-  const outcomes = OUTCOMES.filter((_, index) => all.outcome.includes(index));
-  legend("latency-legend", outcomes.map((outcome) => [outcome, outcome]));
-  find("latency-legend").append(...names.map(([name]) => make("span", {}, name)));
+  outcomeLegend("latency-legend");
+  find("latency-legend").append(...all.names.map((name, index) => make("span", {}, `${MARK_NAMES[index % MARKS.length]} ${name}`)));
   find("latency").setAttribute("aria-label", `Latencies of ${plural(all.total, "operation")} over ${grouped(end)} s, up to ${grouped(most)} ms`);
   if (count < all.total) {
     find("latency-note").textContent =
-      `Showing ${grouped(count)} of ${grouped(all.total)} operations: the first ones, then one where several would lie upon each other.`;
+      `Showing ${grouped(count)} of ${grouped(all.total)} operations: the first ones, then one where several would overlap.`;
   }
-  find("latency").addEventListener("pointermove", (event) => {
+  tellUnderPointer(plane.canvas, (event) => {
     let [best, nearest] = [100, -1];
     for (let i = 0; i < count; i += 1) {
       const [dx, dy] = [plane.atX(all.start_us[i] / 1e6) - event.offsetX, plane.atY(all.took_us[i] / 1000) - event.offsetY];
       if (dx * dx + dy * dy < best) [best, nearest] = [dx * dx + dy * dy, i];
     }
-    tip(event, nearest < 0 ? "" : operationInWords(nearest));
+    return nearest < 0 ? "" : operationInWords(nearest);
   });
+}
+
+/** The colours of the outcomes that there are. */
+function outcomeLegend(id) {
+  const outcomes = OUTCOMES.filter((_, index) => report.operations.outcome.includes(index));
+  legend(id, outcomes.map((outcome) => [outcome, outcome]));
 }
 
 function quantilesChart() {
@@ -101,7 +96,7 @@ function quantilesChart() {
 function rateChart() {
   const { window_us, values } = report.rates;
   const names = report.operations.names;
-  // The last window is cut short by the end of the run and would seem to be slow.
+  // The last window is incomplete, so its rate would be too low.
   const whole = values.length > 1 ? values.slice(0, -1) : values;
   const series = names.flatMap((name, n) => OUTCOMES.map((outcome, o) => ({ name, outcome, n, o })))
     .filter(({ n, o }) => values.some((row) => row[n][o] > 0));
@@ -122,13 +117,13 @@ function rateChart() {
     values[window] && series.map(({ name, outcome, n, o }) => `${name} ${outcome} ${grouped(values[window][n][o])}/s`).join("\n"));
 }
 
-/** Tells what stands in the window under the pointer. */
+/** Shows a tooltip for the window under the pointer. */
 function windowTips(plane, window_us, tell) {
-  plane.canvas.addEventListener("pointermove", (event) => {
-    const at = ((event.offsetX - MARGIN.left) / (plane.right - MARGIN.left)) * end;
+  tellUnderPointer(plane.canvas, (event) => {
+    const at = plane.xAt(event.offsetX);
     const window = Math.floor((at * 1e6) / window_us);
     const text = at >= 0 && at <= end && tell(window);
-    tip(event, text ? `from ${grouped((window * window_us) / 1e6)} s\n${text}` : "");
+    return text ? `from ${grouped((window * window_us) / 1e6)} s\n${text}` : "";
   });
 }
 
@@ -138,7 +133,7 @@ function stalenessChart() {
   if (latencies.length === 0) return;
   const limits = report.workload === "broadcast" ? report.challenges : [];
   const most = latencies[latencies.length - 1];
-  // Limits far beyond the values are only named, at the edge.
+  // Limits far beyond the values have only a label, at the edge.
   const marks = limits.flatMap(([name, { median_ms, max_ms }], index) =>
     [["median", median_ms], ["maximum", max_ms]].map(([what, at]) => ({ name, what, at, index })));
   const reach = Math.max(most, ...marks.map(({ at }) => at).filter((at) => at <= 1.5 * Math.max(most, 400)), 10);
@@ -148,7 +143,7 @@ function stalenessChart() {
   for (const latency of latencies) counts[Math.min(Math.floor(latency / width), bins - 1)] += 1;
   const high = Math.max(...counts);
   const plane = new Plane(find("staleness"), {
-    // As high as its neighbour.
+    // As high as the chart beside it.
     height: Math.max(300, Math.min(find("matrix").clientHeight, 560)), x: [0, reach * 1.04], y: [0, high * 1.25], xTitle: "milliseconds until every read saw the value", yTitle: "values",
   });
   onRedraw(() => {
@@ -165,10 +160,7 @@ function stalenessChart() {
       const x = inside ? plane.atX(at) : plane.right;
       context.setLineDash(what === "median" ? [2, 3] : [7, 4]);
       context.lineWidth = inside ? 1.5 : 0;
-      context.beginPath();
-      context.moveTo(x, MARGIN.top);
-      context.lineTo(x, plane.bottom);
-      if (inside) context.stroke();
+      if (inside) segment(context, x, MARGIN.top, x, plane.bottom);
       context.setLineDash([]);
       const text = `${name} ${what} < ${at}${inside ? "" : " →"}`;
       const width = context.measureText(text).width;
@@ -184,18 +176,16 @@ function stalenessChart() {
     const median = plane.atX(latencies[Math.floor(latencies.length / 2)]);
     context.fillStyle = colour("ink");
     context.beginPath();
-    context.moveTo(median - 5, plane.bottom + 6);
-    context.lineTo(median + 5, plane.bottom + 6);
-    context.lineTo(median, plane.bottom);
+    polygon(context, [[median - 5, plane.bottom + 6], [median + 5, plane.bottom + 6], [median, plane.bottom]]);
     context.fill();
   });
   const at = (quantile) => latencies[Math.min(Math.floor(latencies.length * quantile), latencies.length - 1)];
   legend("staleness-legend", [["values", "ok"]]);
   find("staleness-legend").append(make("span", {}, `▲ median ${at(0.5)} ms, 95 % ${at(0.95)} ms, maximum ${most} ms`));
   find("staleness").setAttribute("aria-label", `Staleness of ${plural(latencies.length, "value")}: median ${at(0.5)} ms, maximum ${most} ms`);
-  plane.canvas.addEventListener("pointermove", (event) => {
-    const bin = Math.floor((((event.offsetX - MARGIN.left) / (plane.right - MARGIN.left)) * plane.x[1]) / width);
-    tip(event, counts[bin] ? `${plural(counts[bin], "value")} from ${Math.round(bin * width)} to ${Math.round((bin + 1) * width)} ms` : "");
+  tellUnderPointer(plane.canvas, (event) => {
+    const bin = Math.floor(plane.xAt(event.offsetX) / width);
+    return counts[bin] ? `${plural(counts[bin], "value")} from ${Math.round(bin * width)} to ${Math.round((bin + 1) * width)} ms` : "";
   });
 }
 
@@ -210,7 +200,7 @@ function matrixChart() {
   onRedraw(() => {
     const room = canvas.parentElement.clientWidth;
     const measure = canvas.getContext("2d");
-    measure.font = '12px system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+    measure.font = `12px ${FONT}`;
     const longest = Math.max(...lanes.map((lane) => measure.measureText(lane).width));
     edge = Math.ceil(Math.min(longest, 90)) + 8;
     cell = Math.max(2, Math.min(44, Math.floor((Math.min(room, 640) - edge - 4) / count)));
@@ -225,12 +215,8 @@ function matrixChart() {
       context.fillStyle = colour("soft");
       context.textAlign = "right";
       context.fillText(lane, edge - 5, middle, edge - 8);
-      context.save();
-      context.translate(middle, edge - 5);
-      context.rotate(-Math.PI / 2);
       context.textAlign = "left";
-      context.fillText(lane, 0, 0, edge - 8);
-      context.restore();
+      fillUpright(context, lane, middle, edge - 5, edge - 8);
     });
     context.fillStyle = colour("grid");
     context.fillRect(edge, edge, cell * count, cell * count);
@@ -252,10 +238,10 @@ function matrixChart() {
   if (links.cells.length < links.total) {
     find("matrix-note").textContent = `Showing the ${grouped(links.cells.length)} busiest of ${grouped(links.total)} links.`;
   }
-  canvas.addEventListener("pointermove", (event) => {
+  tellUnderPointer(canvas, (event) => {
     const [to, from] = [event.offsetX, event.offsetY].map((at) => Math.floor((at - edge) / cell));
     const inside = Math.min(from, to) >= 0 && Math.max(from, to) < count;
-    tip(event, inside ? `${lanes[from]} → ${lanes[to]}: ${plural(counts.get(from * count + to) ?? 0, "message")}` : "");
+    return inside ? `${lanes[from]} → ${lanes[to]}: ${plural(counts.get(from * count + to) ?? 0, "message")}` : "";
   });
   const busiest = [...links.cells].sort((a, b) => b[2] - a[2]).slice(0, 12);
   const row = ([from, to, count]) => make("tr", {}, ...[lanes[from], lanes[to], grouped(count)].map((text) => make("td", {}, text)));

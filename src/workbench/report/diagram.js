@@ -1,11 +1,11 @@
 // The space-time diagram (Lamport 1978): a lane for each participant, a line for each message.
 const TOP = 26;
-/** A message is hit within so many pixels. */
+/** The maximum distance, in pixels, at which the pointer hits a message. */
 const REACH = 9;
-/** With more messages in view than this, lines are faint and bare; with fewer than that, they are named. */
+/** With more messages in view than `CROWD`, lines are faint and without arrows; with at most `FEW`, they have labels. */
 const CROWD = 700;
 const FEW = 45;
-/** The shortest time that fills the width, in microseconds. */
+/** The shortest time span that can be shown, in microseconds. */
 const CLOSEST = 20;
 
 const messages = report.messages;
@@ -27,7 +27,7 @@ const diagram = {
   lanes: new Set(),
   selected: -1,
 
-  /** The lanes that are drawn. Clients are only there when wanted. */
+  /** The lanes that are drawn; that of clients only if it is selected. */
   visibleLanes() {
     const all = [...report.lanes.keys()];
     return this.withClients ? all : all.filter((lane) => lane > 0);
@@ -40,7 +40,7 @@ const diagram = {
     return this.lanes.size === 0 || this.lanes.has(src) || this.lanes.has(dest);
   },
 
-  /** Chooses the messages that the filters let through. */
+  /** Applies the filters. */
   filter() {
     this.chosen = [];
     for (let i = 0; i < count; i += 1) if (this.wanted(i)) this.chosen.push(i);
@@ -57,7 +57,7 @@ const diagram = {
     return TOP + (this.row.get(lane) + 0.5) * this.pitch;
   },
 
-  /** The line of a message: where it was sent and where it arrived, or seems to vanish. */
+  /** The line of a message, which ends halfway if it did not arrive. */
   ends(i) {
     const [src, dest] = [this.y(laneOf(messages.src[i])), this.y(laneOf(messages.dest[i]))];
     const sent = messages.sent_us[i];
@@ -101,7 +101,7 @@ const diagram = {
     timeline.draw();
   },
 
-  /** Draws lanes, each with its height, its name and whether it is chosen, faults, and the axis of time. */
+  /** Draws the lanes, given as position, name and whether it is selected, the faults, and the time axis. */
   axis(context, height, lanes) {
     context.textBaseline = "middle";
     const pitch = lanes.length > 1 ? lanes[1][0] - lanes[0][0] : height;
@@ -110,10 +110,7 @@ const diagram = {
       const y = Math.round(middle) + 0.5;
       context.strokeStyle = colour("grid");
       context.lineWidth = 1;
-      context.beginPath();
-      context.moveTo(this.left, y);
-      context.lineTo(this.width, y);
-      context.stroke();
+      segment(context, this.left, y, this.width, y);
       if (row % every) return;
       context.textAlign = "right";
       context.fillStyle = chosen ? colour("accent") : colour("soft");
@@ -122,19 +119,13 @@ const diagram = {
     for (const [, , from, to] of report.faults) {
       const [left, right] = [Math.max(this.x(from), this.left), Math.min(this.x(to), this.width)];
       if (right <= left) continue;
-      context.globalAlpha = 0.1;
-      context.fillStyle = colour("fault");
-      context.fillRect(left, TOP - 4, right - left, height - TOP + 4);
-      context.globalAlpha = 1;
+      shade(context, "fault", 0.1, left, TOP - 4, right - left, height - TOP + 4);
     }
     context.textAlign = "center";
     for (const at of ticks(this.from / 1e6, this.to / 1e6, (this.width - this.left) / 110)) {
       const x = Math.round(this.x(at * 1e6)) + 0.5;
       context.strokeStyle = colour("line");
-      context.beginPath();
-      context.moveTo(x, TOP - 6);
-      context.lineTo(x, height);
-      context.stroke();
+      segment(context, x, TOP - 6, x, height);
       context.fillStyle = colour("soft");
       const digits = Math.max(0, Math.min(6, 1 - Math.floor(Math.log10((this.to - this.from) / 1e7))));
       if (x > this.left + 20 && x < this.width - 20) context.fillText(`${at.toFixed(digits)} s`, x, 10);
@@ -167,9 +158,8 @@ const diagram = {
       context.stroke();
     } else {
       const angle = Math.atan2(y2 - y1, x2 - x1);
-      context.moveTo(x2, y2);
-      context.lineTo(x2 - 7 * Math.cos(angle - 0.35), y2 - 7 * Math.sin(angle - 0.35));
-      context.lineTo(x2 - 7 * Math.cos(angle + 0.35), y2 - 7 * Math.sin(angle + 0.35));
+      const barb = (turn) => [x2 - 7 * Math.cos(angle + turn), y2 - 7 * Math.sin(angle + turn)];
+      polygon(context, [[x2, y2], barb(-0.35), barb(0.35)]);
     }
     context.fill();
   },
@@ -187,7 +177,7 @@ const diagram = {
     context.restore();
   },
 
-  /** How many messages were sent when, and which part is in view. */
+  /** Draws the number of messages over time, and the part in view. */
   overview() {
     const canvas = find("overview");
     const height = 38;
@@ -198,25 +188,20 @@ const diagram = {
     for (const i of this.chosen) sent[Math.min(bins - 1, Math.floor(((messages.sent_us[i] - this.first) / reach) * bins))] += 1;
     const high = Math.max(1, ...sent);
     const at = (us) => this.left + ((us - this.first) / reach) * (this.width - this.left);
-    context.fillStyle = colour("fault");
-    context.globalAlpha = 0.15;
-    for (const [, , from, to] of report.faults) context.fillRect(at(from), 0, at(to) - at(from), height);
-    context.globalAlpha = 1;
+    for (const [, , from, to] of report.faults) shade(context, "fault", 0.15, at(from), 0, at(to) - at(from), height);
     context.fillStyle = colour("soft");
     sent.forEach((count, bin) => {
       const bar = Math.ceil((count / high) * (height - 6));
       context.fillRect(this.left + (bin * (this.width - this.left)) / bins, height - bar, 2, bar);
     });
     const [left, right] = [at(this.from), at(this.to)];
-    context.fillStyle = context.strokeStyle = colour("accent");
-    context.globalAlpha = 0.16;
-    context.fillRect(left, 0, Math.max(right - left, 2), height);
-    context.globalAlpha = 1;
+    shade(context, "accent", 0.16, left, 0, Math.max(right - left, 2), height);
+    context.strokeStyle = colour("accent");
     context.lineWidth = 1.5;
     context.strokeRect(left, 0.75, Math.max(right - left, 2), height - 1.5);
   },
 
-  /** Shows the time from `from` to `to`, as far as there is any. */
+  /** Shows the time from `from` to `to`, within the run. */
   show(from, to) {
     const reach = this.last - this.first;
     const width = Math.min(Math.max(to - from, CLOSEST), reach);
@@ -249,7 +234,7 @@ const diagram = {
     return nearest;
   },
 
-  /** Where on the screen the middle of a message's line is, once it is in view. */
+  /** The position of the middle of a message's line in the window. */
   middle(i) {
     const [x1, y1, x2, y2] = this.ends(i);
     const box = find("diagram").getBoundingClientRect();
@@ -264,7 +249,7 @@ const diagram = {
     this.draw();
   },
 
-  /** Selects the next message of those chosen, or the one before, and brings it into view. */
+  /** Selects the next or previous message that the filters allow, and scrolls to it. */
   step(by) {
     const place = lowerBound(this.chosen, this.selected);
     const start = this.selected < 0 ? lowerBound(this.chosen.map((i) => messages.sent_us[i]), this.from) - (by > 0 ? 1 : 0) : place;
@@ -292,12 +277,11 @@ function describe(panel, i) {
   if (again.has(i)) facts.push(["and again", seconds(again.get(i))]);
   const whole = new Map(messages.cut).get(i);
   if (whole) facts.push(["body", `the first ${grouped(messages.body[i].length)} characters of ${grouped(whole)} bytes`]);
-  panel.querySelector("dl").replaceChildren(
-    ...facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, String(value)))));
+  panel.querySelector("dl").replaceChildren(...define(facts));
   panel.querySelector("pre").textContent = whole ? `${messages.body[i]}…` : pretty(messages.body[i]);
 }
 
-/** JSON over many lines, if that is what it is and nothing would be changed; lists of scalars stay on one. */
+/** Indents JSON, if that does not change it; lists of scalars stay on one line. Other text is returned unchanged. */
 function pretty(text) {
   try {
     const parsed = JSON.parse(text);
@@ -310,7 +294,7 @@ function pretty(text) {
   }
 }
 
-/** Buttons that let through what is pressed; none pressed lets everything through. */
+/** Filter buttons; if none is pressed, everything passes. */
 function chips(id, entries, pressed) {
   find(id).replaceChildren(...entries.map(([key, name, paint]) => {
     const chip = make("button", { type: "button", "aria-pressed": "false" }, name);
@@ -330,7 +314,7 @@ function chips(id, entries, pressed) {
   }));
 }
 
-/** Lets the wheel and the hand move the time that a canvas shows; tells where the pointer is otherwise, and clicks. */
+/** Lets wheel and drag change the time span of a canvas; passes on other pointer movements, and clicks. */
 function navigate(canvas, hover, click) {
   const time = (event) =>
     diagram.from + ((event.offsetX - diagram.left) / (diagram.width - diagram.left)) * (diagram.to - diagram.from);
@@ -385,7 +369,7 @@ function startDiagram() {
   });
   find("nodes").prepend(clients);
 
-  // At first as much as is still readable.
+  // The initial time span is the longest that is still readable.
   const shown = diagram.withClients ? [...Array(count).keys()] : between;
   const begin = shown.findIndex((i) => messages.sent_us[i] >= 0);
   const from = Math.max(messages.sent_us[shown[begin]] ?? 0, 0);
@@ -397,11 +381,11 @@ function startDiagram() {
   diagram.filter();
   redraws.push(() => diagram.draw());
 
-  find("zoom-in").addEventListener("click", () => diagram.zoom(0.5));
-  find("zoom-out").addEventListener("click", () => diagram.zoom(2));
-  find("zoom-all").addEventListener("click", () => diagram.show(diagram.first, diagram.last));
-  find("next").addEventListener("click", () => diagram.step(1));
-  find("previous").addEventListener("click", () => diagram.step(-1));
+  onClick("zoom-in", () => diagram.zoom(0.5));
+  onClick("zoom-out", () => diagram.zoom(2));
+  onClick("zoom-all", () => diagram.show(diagram.first, diagram.last));
+  onClick("next", () => diagram.step(1));
+  onClick("previous", () => diagram.step(-1));
   navigate(canvas, (event) => {
     const near = diagram.hit(event.offsetX, event.offsetY);
     canvas.style.cursor = near < 0 ? "" : "pointer";

@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Display, Write as _};
 
-pub use crate::workbench::quote::cut;
-
 /// Escaped text, for use between tags and in quoted attributes. A control character, which XML forbids, becomes
 /// U+FFFD.
 #[derive(Debug, Clone, Copy)]
@@ -37,11 +35,5 @@ mod tests {
         let hostile = "</script><b a='1' b=\"2\">&amp;\u{0}\u{1b}\n";
         let escaped = "&lt;/script&gt;&lt;b a=&#39;1&#39; b=&quot;2&quot;&gt;&amp;amp;\u{fffd}\u{fffd}&#10;";
         assert_eq!(Escaped(hostile).to_string(), escaped);
-    }
-
-    #[test]
-    fn a_text_is_cut_between_characters() {
-        assert_eq!(cut("ééé", 2), "éé…");
-        assert_eq!(cut("éé", 2), "éé");
     }
 }

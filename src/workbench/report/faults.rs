@@ -52,6 +52,13 @@ pub(super) fn faults(history: &History) -> Vec<FaultSpan> {
     faults
 }
 
+impl FaultSpan {
+    /// Its name, target, start and end.
+    pub(super) fn into_columns(self) -> (&'static str, String, i64, i64) {
+        (self.fault.name(), self.kind, self.from_us, self.to_us)
+    }
+}
+
 fn span(fault: Fault, op: &Op, end_us: i64) -> FaultSpan {
     let kind = op.value.as_keyword().map_or_else(|| op.value.to_string(), str::to_owned);
     FaultSpan { fault, kind, from_us: op.time / 1000, to_us: end_us }

@@ -9,15 +9,14 @@ use crate::workbench::check::{Budget, Verdict};
 use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
 use crate::workbench::explain::{self, Cases, Evidence, Setting};
-use crate::workbench::history::History;
 use crate::workbench::network::{Muted, Unread};
+use crate::workbench::report::Run;
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::junit::Suite;
 use crate::workbench::report::results::{Check, Results, results};
-use crate::workbench::report::store::Store;
+use crate::workbench::report::store::RunFolder;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
 use crate::workbench::report::violations::{CheckOutcome, outcomes};
-use crate::workbench::report::{Run, write};
 use crate::workbench::test::{Crash, OperationError, Outcome, TestConfig, TestError};
 use crate::workbench::workload::WorkloadKind;
 
@@ -74,43 +73,38 @@ pub struct Finished {
 ///
 /// If a node crashed, there is a history but no verdict. If the test was cut short, the history up to then is checked.
 /// `:valid?` is always Maelstrom's verdict, also where `--strict` fails the test.
-///
-/// # Errors
-/// When the page cannot be written.
 pub fn finish(
     mut outcome: Outcome,
-    options: &TestConfig,
+    config: &TestConfig,
     report: &ReportOptions,
-    store: &mut Store,
+    store: &mut RunFolder,
     page: &mut dyn Write,
     colours: bool,
 ) -> io::Result<Finished> {
-    let history: History = std::mem::take(&mut outcome.history).into_iter().collect();
-    let seconds = history.ops().last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
+    let ops = outcome.history.ops();
+    let seconds = ops.last().map_or(0.0, |op| Duration::from_nanos(op.time.unsigned_abs()).as_secs_f64());
     let cut_short = outcome.cut_short.as_ref().map(|failure| cut_short(failure, seconds));
-    outcome.remarks.extend(store.write_history(&history));
-    let TestConfig { workload, concurrency, .. } = *options;
-    let (nodes, models) = (options.nodes.clone(), options.consistency_models.clone());
+    outcome.extended.remarks.extend(store.write_history(&outcome.history));
+    let TestConfig { workload, concurrency, .. } = *config;
+    let (nodes, models) = (config.nodes.clone(), config.consistency_models.clone());
     let setting = Setting { workload, nodes, concurrency, models };
     store.write(explain::file::NAME, |file| explain::file::write(&setting, &outcome.journal, file));
-    let write_page = |store: &mut Store, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
-        let (history, journal, counts) = (&history, &outcome.journal, &outcome.counts);
-        let throughput = &outcome.throughput;
-        let remarks: Vec<_> = cut_short.iter().chain(&outcome.remarks).cloned().chain(remarks).collect();
-        let remarks = &*remarks;
-        let run = Run { history, journal, counts, results, options, throughput, verdict, remarks };
-        write(&run, store);
-    };
-    if !outcome.crashes.is_empty() {
+    let Outcome { extended, crashes, .. } = &outcome;
+    let write_page =
+        |store: &mut RunFolder, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
+            let remarks: Vec<_> = cut_short.iter().chain(&extended.remarks).cloned().chain(remarks).collect();
+            store.write_page(&Run { outcome: &outcome, results, config, verdict, remarks: &remarks });
+        };
+    if !crashes.is_empty() {
         let crashed = |crash: &Crash| format!("{} crashed with {}.", crash.node, crash.status);
-        write_page(store, None, None, outcome.crashes.iter().map(crashed).collect());
-        let why = deaths(&outcome.crashes, options.nodes.len());
-        report_broken(options, report, &why, page)?;
+        write_page(store, None, None, crashes.iter().map(crashed).collect());
+        let why = deaths(crashes, config.nodes.len());
+        report_broken(config, report, &why, page)?;
         if !report.json {
-            for crash in &outcome.crashes {
+            for crash in crashes {
                 report_crash(crash, page)?;
             }
-            for line in cut_short.iter().chain(&outcome.remarks).chain(store.missing()) {
+            for line in cut_short.iter().chain(&extended.remarks).chain(store.missing()) {
                 writeln!(page, "{line}")?;
             }
             writeln!(page, "There is no verdict: {why}. The history is in {}", store.folder().display())?;
@@ -118,7 +112,7 @@ pub fn finish(
         let status = outcome.cut_short.as_ref().map_or(BROKEN, status_of);
         return Ok(Finished { status, results: None });
     }
-    let results = results(&history, &outcome, options, time_limit(report.check_timeout));
+    let results = results(&outcome, config, time_limit(report.check_timeout));
     let edn = results.to_edn();
     store.write_results(&edn);
     let (verdict, status) = verdict_and_status(&results, report.strict);
@@ -127,22 +121,18 @@ pub fn finish(
     let outcomes = outcomes(&results, report.strict);
     let is_reported_below = |outcome: &&CheckOutcome| matches!(outcome.check, Check::Muted | Check::Unread);
     let failed = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::True && !is_reported_below(outcome));
-    let remarks =
+    let failed =
         failed.map(|outcome| format!("{} is {}: {}", outcome.check.name(), outcome.verdict.word(), outcome.why));
-    let short = outcome.throughput.shortfall().map(|why| format!("The test is shorter than asked for: {why}."));
-    let muted = outcome.muted.iter().map(Muted::in_words);
-    let unread = outcome.unread.iter().map(Unread::in_words);
+    let short = extended.throughput.shortfall().map(|why| format!("The test is shorter than asked for: {why}."));
+    let muted = extended.muted.iter().map(Muted::in_words);
+    let unread = extended.unread.iter().map(Unread::in_words);
     let is_relevant = |error: &&OperationError| verdict != Verdict::True || !error.is_ordinary;
-    let errors: Vec<_> = outcome.errors.iter().filter(is_relevant).map(ToString::to_string).collect();
-    let remarks = short.into_iter().chain(muted).chain(unread).chain(remarks).chain(errors.iter().cloned());
+    let errors: Vec<_> = extended.errors.iter().filter(is_relevant).map(ToString::to_string).collect();
+    let remarks = short.into_iter().chain(muted).chain(unread).chain(failed).chain(errors.iter().cloned());
     write_page(store, Some(&results), Some(verdict), remarks.chain(explanation.iter().cloned()).collect());
-    if let Some(file) = &report.junit {
-        let workload = options.workload.name();
-        let broken = cut_short.as_deref();
-        let suite = Suite { workload, seed: options.seed, seconds, outcomes: &outcomes, broken, output: &errors };
-        if let Err(error) = suite.write(file) {
-            store.miss(error.to_string());
-        }
+    let suite = Suite { config, seconds, outcomes: &outcomes, broken: cut_short.as_deref(), output: &errors };
+    if let Some(error) = suite.write(report.junit.as_deref()) {
+        store.miss(error);
     }
     if report.json {
         writeln!(page, "{}", edn.to_json())?;
@@ -155,7 +145,7 @@ pub fn finish(
     let is_explained = matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet);
     let explanation = if is_explained { &[] } else { &*explanation };
     if verdict != Verdict::True {
-        let evidence = Evidence::new(&setting, &history, &outcome.journal);
+        let evidence = Evidence::new(&setting, &outcome.history, &outcome.journal);
         print_explanations(page, &evidence, &time_limit(report.check_timeout), &store.latest())?;
     }
     let closing = match &outcome.cut_short {
@@ -164,11 +154,11 @@ pub fn finish(
         Some(failure) => format!("The test could not be run to its end: {failure}"),
     };
     let facts = Facts {
-        cut_short: cut_short.clone(),
-        is_measured: Challenge::measures(options),
+        is_measured: Challenge::measures(config),
         has_files: true,
         folder: store.folder().to_owned(),
         missing: store.missing().to_vec(),
+        cut_short,
     };
     let printed = report.verbose.then_some(&edn);
     print_report(page, explanation, printed, &summary(&results, &outcomes, &facts, colours), &closing)?;
@@ -190,9 +180,6 @@ fn print_explanations(page: &mut dyn Write, evidence: &Evidence<'_>, budget: &Bu
 
 /// Prints the report of a run: the whole map of `results` if given, the explanations of the violations, the summary,
 /// and the closing line on which scripts rely.
-///
-/// # Errors
-/// When it cannot be written.
 pub fn print_report(
     page: &mut dyn Write,
     explanation: &[String],
@@ -236,7 +223,6 @@ fn deaths(crashes: &[Crash], nodes: usize) -> String {
 }
 
 /// A budget that is exhausted after this real time from now on.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "part of a host: no state machine is running, checkers read no clock")]
 pub fn time_limit(limit: Duration) -> Budget {
     let begun = Instant::now();
@@ -244,26 +230,20 @@ pub fn time_limit(limit: Duration) -> Budget {
 }
 
 /// Reports as JSON and `JUnit` XML, where requested, that a test has no verdict and why.
-///
-/// # Errors
-/// When the page cannot be written.
-pub fn report_broken(options: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
-    if let Some(file) = &report.junit {
-        let workload = options.workload.name();
-        let suite = Suite { workload, seed: options.seed, seconds: 0.0, outcomes: &[], broken: Some(why), output: &[] };
-        if let Err(error) = suite.write(file) {
-            writeln!(io::stderr(), "{error}").ok();
-        }
+pub fn report_broken(config: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
+    let suite = Suite { config, seconds: 0.0, outcomes: &[], broken: Some(why), output: &[] };
+    if let Some(error) = suite.write(report.junit.as_deref()) {
+        writeln!(io::stderr(), "{error}").ok();
     }
-    if report.json {
-        let document = Value::record([("valid?", Value::Nil), ("error", Value::str(why))]);
-        writeln!(page, "{}", document.to_json())?;
-    }
-    Ok(())
+    if report.json { print_json_error(why, page) } else { Ok(()) }
+}
+
+/// The JSON document of a test or history without a verdict.
+pub fn print_json_error(why: &str, page: &mut dyn Write) -> io::Result<()> {
+    writeln!(page, "{}", Value::record([("valid?", Value::Nil), ("error", Value::str(why))]).to_json())
 }
 
 /// The verdict, in which the strict checks count if `strict` is set, and its exit status.
-#[must_use]
 pub fn verdict_and_status(results: &Results, strict: bool) -> (Verdict, u8) {
     let verdict = if strict { results.strict_verdict() } else { results.verdict() };
     let status = match verdict {
@@ -276,15 +256,17 @@ pub fn verdict_and_status(results: &Results, strict: bool) -> (Verdict, u8) {
 
 /// Prints how a node crashed, as Maelstrom does (protocol §1.9).
 fn report_crash(crash: &Crash, page: &mut dyn Write) -> io::Result<()> {
-    writeln!(page, "Node {} crashed with {}. Before crashing, it wrote to STDOUT:", crash.node, crash.status)?;
-    for line in &crash.output_tail.stdout {
-        writeln!(page, "    {line}")?;
-    }
+    let Crash { node, status, output_tail, .. } = crash;
+    writeln!(page, "Node {node} crashed with {status}. Before crashing, it wrote to STDOUT:")?;
+    write_indented(&output_tail.stdout, page)?;
     writeln!(page, "And to STDERR:")?;
-    for line in &crash.output_tail.stderr {
-        writeln!(page, "    {line}")?;
-    }
+    write_indented(&output_tail.stderr, page)?;
     writeln!(page)
+}
+
+/// Prints what a node wrote.
+pub fn write_indented(lines: &[String], page: &mut dyn Write) -> io::Result<()> {
+    lines.iter().try_for_each(|line| writeln!(page, "    {line}"))
 }
 
 #[cfg(test)]

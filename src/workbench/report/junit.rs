@@ -2,20 +2,18 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
 use std::path::Path;
 
 use crate::workbench::check::Verdict;
 use crate::workbench::report::escape::Escaped;
 use crate::workbench::report::violations::CheckOutcome;
+use crate::workbench::test::TestConfig;
 
 /// One run.
 #[derive(Debug)]
 pub struct Suite<'a> {
-    /// Its workload.
-    pub workload: &'a str,
-    /// Its seed.
-    pub seed: u64,
+    /// Its workload and seed are named.
+    pub config: &'a TestConfig,
     /// The duration of the history.
     pub seconds: f64,
     /// The outcomes of its checks.
@@ -27,20 +25,17 @@ pub struct Suite<'a> {
 }
 
 impl Suite<'_> {
-    /// Writes the file, replacing any that exists.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn write(&self, file: &Path) -> io::Result<()> {
-        fs::write(file, self.text())
-            .map_err(|error| io::Error::new(error.kind(), format!("cannot write {}: {error}", file.display())))
+    /// Writes the file, if one is wanted, replacing any that exists; returns the error.
+    pub fn write(&self, file: Option<&Path>) -> Option<String> {
+        let error = fs::write(file?, self.text()).err()?;
+        Some(format!("cannot write {}: {error}", file?.display()))
     }
 
     fn text(&self) -> String {
         let with = |verdict| self.outcomes.iter().filter(|outcome| outcome.verdict == verdict).count();
         let (tests, failures) = (self.outcomes.len() + usize::from(self.broken.is_some()), with(Verdict::False));
         let errors = with(Verdict::Unknown) + usize::from(self.broken.is_some());
-        let (name, seconds) = (Escaped(self.workload), self.seconds);
+        let (name, seconds) = (Escaped(self.config.workload.name()), self.seconds);
         let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{seconds:.3}\"");
         let mut cases = String::new();
         for outcome in self.outcomes {
@@ -51,10 +46,10 @@ impl Suite<'_> {
             };
             let text = format!("{}\nLook at {}.", outcome.why, outcome.look_at.join(", "));
             let element = element.map(|element| (element, &*outcome.why, &*text));
-            case(&mut cases, self.workload, outcome.check.name(), element);
+            case(&mut cases, &name, outcome.check.name(), element);
         }
         if let Some(why) = self.broken {
-            case(&mut cases, self.workload, "run", Some(("error", why, why)));
+            case(&mut cases, &name, "run", Some(("error", why, why)));
         }
         if !self.output.is_empty() {
             let text = self.output.join("\n");
@@ -64,13 +59,13 @@ impl Suite<'_> {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}>\n\
              <testsuite name=\"gloomers.{name}\" {counts}>\n\
              <properties><property name=\"seed\" value=\"{}\"/></properties>\n{cases}</testsuite>\n</testsuites>\n",
-            self.seed
+            self.config.seed
         )
     }
 }
 
-fn case(cases: &mut String, workload: &str, check: &str, outcome: Option<(&str, &str, &str)>) {
-    let (class, check) = (Escaped(workload), Escaped(check));
+fn case(cases: &mut String, class: &Escaped<'_>, check: &str, outcome: Option<(&str, &str, &str)>) {
+    let check = Escaped(check);
     write!(cases, "<testcase classname=\"gloomers.{class}\" name=\"{check}\"").expect("a string takes everything");
     match outcome {
         None => cases.push_str("/>\n"),
@@ -86,6 +81,7 @@ fn case(cases: &mut String, workload: &str, check: &str, outcome: Option<(&str, 
 mod tests {
     use super::*;
     use crate::workbench::report::results::Check;
+    use crate::workbench::workload::WorkloadKind;
 
     fn outcome(check: Check, verdict: Verdict, why: &str) -> CheckOutcome {
         CheckOutcome { check, verdict, why: why.into(), look_at: vec!["report.html".into()] }
@@ -98,14 +94,9 @@ mod tests {
             outcome(Check::Workload, Verdict::False, "lost: \"<a>\" & 'b'\u{1b}"),
             outcome(Check::Net, Verdict::Unknown, "no order"),
         ];
-        let suite = Suite {
-            workload: "g-set",
-            seed: 7,
-            seconds: 1.5,
-            outcomes: &outcomes,
-            broken: None,
-            output: &["5 × <x>".to_owned()],
-        };
+        let config = &TestConfig { workload: WorkloadKind::GSet, seed: 7, ..TestConfig::default() };
+        let output = &["5 × <x>".to_owned()];
+        let suite = Suite { config, seconds: 1.5, outcomes: &outcomes, broken: None, output };
         let expected = "\
 <?xml version=\"1.0\" encoding=\"UTF-8\"?>
 <testsuites tests=\"3\" failures=\"1\" errors=\"1\" time=\"1.500\">
@@ -126,9 +117,8 @@ lost: &quot;&lt;a&gt;&quot; &amp; &#39;b&#39;\u{fffd}&#10;Look at report.html.</
 
     #[test]
     fn a_run_without_a_verdict_is_an_error() {
-        let suite =
-            Suite { workload: "echo", seed: 7, seconds: 0.0, outcomes: &[], broken: Some("n1 crashed"), output: &[] };
-        let text = suite.text();
+        let config = &TestConfig::default();
+        let text = Suite { config, seconds: 0.0, outcomes: &[], broken: Some("n1 crashed"), output: &[] }.text();
         assert!(text.contains("tests=\"1\" failures=\"0\" errors=\"1\""), "{text}");
         assert!(text.contains("name=\"run\"><error message=\"n1 crashed\">"), "{text}");
     }

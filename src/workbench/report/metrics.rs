@@ -16,7 +16,6 @@ pub struct Metrics {
 
 impl Metrics {
     /// The metrics of a run.
-    #[must_use]
     pub fn of(results: &Results) -> Self {
         let latency = |level| stable_latency_ms(results, level);
         Self {
@@ -37,14 +36,12 @@ impl Metrics {
     }
 
     /// Whether every metric that has a limit is below it.
-    #[must_use]
     pub fn meet(&self, limits: &Self) -> bool {
         self.against(limits).all(|(measured, limit, _)| measured.is_some_and(|measured| measured < limit))
     }
 }
 
 /// A quantile of the stable latencies, at one of the levels that Maelstrom reports.
-#[must_use]
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a test")]
 pub fn stable_latency_ms(results: &Results, quantile: f64) -> Option<f64> {
     Some(results.workload.stable_latencies()?.at(quantile)? as f64)

@@ -54,10 +54,10 @@ pub(super) struct Operations<'a> {
 }
 
 /// A value for each window of time.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, serde::Serialize)]
 pub(super) struct Windows<T> {
     /// The length of a window.
-    pub(super) length_us: i64,
+    pub(super) window_us: i64,
     /// For each window, from time zero of the history.
     pub(super) values: Vec<T>,
 }
@@ -97,33 +97,28 @@ impl<'a> Operations<'a> {
 
     /// The [`QUANTILES`] of the latencies of the operations invoked in each window; `None` where there were none.
     pub(super) fn quantiles(&self) -> Windows<Option<[i64; QUANTILES.len()]>> {
-        let Windows { length_us, values } = self.gather(|point| point.took_us);
+        let window_us = self.window_us();
+        let mut values = vec![Vec::new(); self.windows()];
+        for point in &self.points {
+            values[index(point.start_us / window_us)].push(point.took_us);
+        }
         let of = |mut took: Vec<i64>| {
             took.sort_unstable();
             let last = took.len().checked_sub(1)?;
             Some(QUANTILES.map(|quantile| took[last.min(place(took.len(), quantile))]))
         };
-        Windows { length_us, values: values.into_iter().map(of).collect() }
+        Windows { window_us, values: values.into_iter().map(of).collect() }
     }
 
     /// Completions a second of each name and outcome, by the window of the completion.
     pub(super) fn rates(&self) -> Windows<Vec<[f64; OUTCOMES.len()]>> {
-        let length_us = self.window_us();
+        let window_us = self.window_us();
         let mut values = vec![vec![[0.0; OUTCOMES.len()]; self.names.len()]; self.windows()];
         for point in &self.points {
-            let window = index((point.start_us + point.took_us) / length_us).min(values.len() - 1);
-            values[window][point.name][point.outcome] += 1.0 / seconds(length_us);
+            let window = index((point.start_us + point.took_us) / window_us).min(values.len() - 1);
+            values[window][point.name][point.outcome] += 1.0 / seconds(window_us);
         }
-        Windows { length_us, values }
-    }
-
-    fn gather(&self, what: impl Fn(&Point<'_>) -> i64) -> Windows<Vec<i64>> {
-        let length_us = self.window_us();
-        let mut values = vec![Vec::new(); self.windows()];
-        for point in &self.points {
-            values[index(point.start_us / length_us)].push(what(point));
-        }
-        Windows { length_us, values }
+        Windows { window_us, values }
     }
 
     fn window_us(&self) -> i64 {
@@ -189,7 +184,7 @@ mod tests {
         let operations = Operations::of(&history);
         assert_eq!((operations.points.len(), operations.drawn().len(), operations.end_us), (1000, 1000, 999_999));
         let quantiles = operations.quantiles();
-        assert_eq!((quantiles.length_us, quantiles.values.len()), (50_000, 20));
+        assert_eq!((quantiles.window_us, quantiles.values.len()), (50_000, 20));
         assert_eq!(quantiles.values[1], Some([75, 97, 99, 99]));
         let rates = operations.rates();
         assert!(rates.values.iter().all(|names| (names[0][0] - 1000.0).abs() < 1e-6), "{rates:?}");

@@ -1,4 +1,4 @@
-// The words and figures of the page, and its start.
+// The texts and metrics of the page, and its start.
 const results = report.results ?? {};
 
 function header() {
@@ -7,8 +7,7 @@ function header() {
   find("workload").textContent = report.workload;
   find("verdict").textContent = word;
   find("verdict").className = report.verdict;
-  find("setting").replaceChildren(
-    ...report.setting.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))));
+  find("setting").replaceChildren(...define(report.setting));
   find("remarks").hidden = report.remarks.length === 0;
   find("remarks").querySelector("pre").textContent = report.remarks.join("\n");
   find("results").hidden = report.results === null;

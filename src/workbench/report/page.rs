@@ -10,17 +10,18 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Run;
-use super::faults::FaultSpan;
+use super::faults::{FaultSpan, faults};
 use super::operations::{OUTCOMES, Operations, QUANTILES, Windows};
-use super::setting::setting;
 use crate::workbench::check::{Verdict, set_full};
 use crate::workbench::edn::Value;
-use crate::workbench::network::{End, Journal, Passage};
+use crate::workbench::nemesis::Fault;
+use crate::workbench::network::{Delivery, End, Journal, Passage, Shape};
+use crate::workbench::quote::cut;
 use crate::workbench::report::challenges::Challenge;
-use crate::workbench::report::escape::cut;
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::summary::abridged;
 use crate::workbench::services::Services;
+use crate::workbench::test::Outcome;
 
 /// The maximum number of messages of each kind, from or to clients and between servers: few enough for a page that
 /// opens at once.
@@ -66,8 +67,8 @@ struct Page<'a> {
     clients: usize,
     operations: Drawn<'a>,
     quantiles: Quantiles,
-    rates: Rates,
-    faults: Vec<(&'a str, &'a str, i64, i64)>,
+    rates: Windows<Vec<[f64; OUTCOMES.len()]>>,
+    faults: Vec<(&'static str, String, i64, i64)>,
     staleness_ms: Vec<i64>,
     lanes: Vec<&'a str>,
     links: Links,
@@ -91,14 +92,8 @@ struct Drawn<'a> {
 #[derive(Serialize)]
 struct Quantiles {
     levels: [f64; QUANTILES.len()],
-    window_us: i64,
-    values: Vec<Option<[i64; QUANTILES.len()]>>,
-}
-
-#[derive(Serialize)]
-struct Rates {
-    window_us: i64,
-    values: Vec<Vec<[f64; OUTCOMES.len()]>>,
+    #[serde(flatten)]
+    windows: Windows<Option<[i64; QUANTILES.len()]>>,
 }
 
 /// Messages from lane to lane.
@@ -130,34 +125,28 @@ struct Messages<'a> {
 }
 
 /// Writes the page.
-pub(super) fn write(
-    run: &Run<'_>,
-    operations: &Operations<'_>,
-    faults: &[FaultSpan],
-    mut file: impl Write,
-) -> io::Result<()> {
+pub(super) fn write(run: &Run<'_>, mut file: impl Write) -> io::Result<()> {
+    let Run { outcome, results, config, verdict, remarks } = *run;
+    let operations = Operations::of(&outcome.history);
     let lanes = lanes(run);
-    let Windows { length_us, values } = operations.quantiles();
-    let quantiles = Quantiles { levels: QUANTILES, window_us: length_us, values };
-    let Windows { length_us, values } = operations.rates();
     let page = Page {
-        workload: run.options.workload.name(),
-        verdict: run.verdict.map_or("none", Verdict::word),
-        remarks: run.remarks,
+        workload: config.workload.name(),
+        verdict: verdict.map_or("none", Verdict::word),
+        remarks,
         setting: setting(run),
-        results: run.results.map(|results| abridged(&results.to_edn())),
+        results: results.map(|results| abridged(&results.to_edn())),
         challenges: Challenge::efficiency().map(|challenge| (challenge.name, challenge.limits)).collect(),
-        challenged: Challenge::measures(run.options),
+        challenged: Challenge::measures(config),
         end_us: operations.end_us,
-        clients: run.options.concurrency,
-        operations: drawn(operations),
-        quantiles,
-        rates: Rates { window_us: length_us, values },
-        faults: faults.iter().map(|fault| (fault.fault.name(), &*fault.kind, fault.from_us, fault.to_us)).collect(),
+        clients: config.concurrency,
+        operations: drawn(&operations),
+        quantiles: Quantiles { levels: QUANTILES, windows: operations.quantiles() },
+        rates: operations.rates(),
+        faults: faults(&outcome.history).into_iter().map(FaultSpan::into_columns).collect(),
         staleness_ms: staleness(run),
-        links: links(run),
-        messages: messages(run, &lanes),
-        lanes,
+        links: links(&outcome.journal, &lanes),
+        messages: messages(outcome, &lanes),
+        lanes: lanes.into_iter().map(|(_, name)| name).collect(),
     };
     let data = serde_json::to_string(&page)?;
     let (head, rest) = TEMPLATE.split_once("/*style*/").expect("the template has a place for the style");
@@ -212,11 +201,9 @@ pub(super) fn brief(value: &Value) -> String {
     cut(&value.to_string(), MAX_VALUE_CHARS)
 }
 
+/// How late the elements of a set were; nothing for other workloads.
 fn staleness(run: &Run<'_>) -> Vec<i64> {
-    if !matches!(run.options.workload.name(), "broadcast" | "g-set") {
-        return Vec::new();
-    }
-    let latencies = set_full::stable_latencies(run.history);
+    let latencies = set_full::stable_latencies(&run.outcome.history);
     if latencies.len() <= MAX_LATENCIES {
         return latencies;
     }
@@ -224,40 +211,20 @@ fn staleness(run: &Run<'_>) -> Vec<i64> {
     (0..MAX_LATENCIES).map(|index| latencies[index * last / (MAX_LATENCIES - 1)]).collect()
 }
 
-/// The names of the lanes: clients, nodes, and the services that were used.
-fn lanes<'a>(run: &Run<'a>) -> Vec<&'a str> {
-    let nodes = run.options.nodes.iter().map(String::as_str);
-    let lanes = std::iter::once(CLIENTS).chain(nodes).chain(Services::NAMES);
-    let is_used = |lane: usize| run.journal.links().any(|(from, to, _)| lane_of(from) == lane || lane_of(to) == lane);
-    let first_service = run.options.nodes.len() + 1;
-    let services: Vec<_> =
-        (first_service..first_service + Services::NAMES.len()).filter(|lane| is_used(*lane)).collect();
-    lanes
-        .enumerate()
-        .filter(|(lane, _)| *lane < first_service || services.contains(lane))
-        .map(|(_, name)| name)
+/// The lanes and their names: clients, nodes, and the services that were used.
+fn lanes<'a>(run: &Run<'a>) -> Vec<(End, &'a str)> {
+    let nodes = &run.config.nodes;
+    let is_used = |lane: End| run.outcome.journal.links().any(|(from, to, _)| from == lane || to == lane);
+    let receivers = nodes.iter().map(String::as_str).chain(Services::NAMES).enumerate();
+    let receivers = receivers.filter(|(index, _)| *index < nodes.len() || is_used(End::Receiver(*index)));
+    std::iter::once((End::Clients, CLIENTS))
+        .chain(receivers.map(|(index, name)| (End::Receiver(index), name)))
         .collect()
 }
 
-const fn lane_of(end: End) -> usize {
-    match end {
-        End::Clients => 0,
-        End::Receiver(index) => index + 1,
-    }
-}
-
-fn links(run: &Run<'_>) -> Links {
-    let lanes = lanes(run);
-    let nodes = run.options.nodes.len();
-    // Unused services have no lanes, so that those after them move up.
-    let place = |end: End| match end {
-        End::Receiver(index) if index >= nodes => {
-            let name = Services::NAMES[index - nodes];
-            lanes.iter().rposition(|lane| *lane == name).unwrap_or_default()
-        }
-        End::Clients | End::Receiver(_) => lane_of(end),
-    };
-    let mut cells: Vec<_> = run.journal.links().map(|(from, to, count)| (place(from), place(to), count)).collect();
+fn links(journal: &Journal, lanes: &[(End, &str)]) -> Links {
+    let lanes: HashMap<End, usize> = lanes.iter().enumerate().map(|(lane, (end, _))| (*end, lane)).collect();
+    let mut cells: Vec<_> = journal.links().map(|(from, to, count)| (lanes[&from], lanes[&to], count)).collect();
     let total = cells.len();
     if total > MAX_LINKS {
         cells.sort_unstable_by_key(|(from, to, count)| (std::cmp::Reverse(*count), *from, *to));
@@ -277,10 +244,10 @@ fn first_of_each_kind(journal: &Journal) -> impl Iterator<Item = &Passage> {
     })
 }
 
-fn messages<'a>(run: &Run<'a>, lanes: &[&'a str]) -> Messages<'a> {
-    let journal: &'a Journal = run.journal;
-    let mut messages = Messages { total: run.counts.all.msg, ..Messages::default() };
-    let lanes: HashMap<&str, usize> = lanes.iter().enumerate().skip(1).map(|(lane, name)| (*name, lane)).collect();
+fn messages<'a>(outcome: &'a Outcome, lanes: &[(End, &'a str)]) -> Messages<'a> {
+    let journal = &outcome.journal;
+    let mut messages = Messages { total: outcome.counts.all.msg, ..Messages::default() };
+    let lanes: HashMap<&str, usize> = lanes.iter().enumerate().skip(1).map(|(lane, (_, name))| (*name, lane)).collect();
     let (mut names, mut types) = (HashMap::new(), HashMap::new());
     for (place, passage) in first_of_each_kind(journal).enumerate() {
         let mut name = |name: &'a str| {
@@ -313,4 +280,42 @@ fn messages<'a>(run: &Run<'a>, lanes: &[&'a str]) -> Messages<'a> {
         messages.cut.extend(end.map(|_| (place, length)));
     }
     messages
+}
+
+/// The configuration as names and values; rarely used options appear only if they are not at their defaults.
+fn setting(run: &Run<'_>) -> Vec<(&'static str, String)> {
+    let config = run.config;
+    let latency = match (config.latency.mean_ms, config.latency.shape) {
+        (0, _) => "none".to_owned(),
+        (mean, Shape::Constant) => format!("{mean} ms"),
+        (mean, Shape::Uniform) => format!("{mean} ms, uniform"),
+        (mean, Shape::Exponential) => format!("{mean} ms, exponential"),
+    };
+    let mut setting = vec![
+        ("nodes", config.nodes.len().to_string()),
+        ("clients", config.concurrency.to_string()),
+        ("rate", format!("{} operations a second", config.rate)),
+        ("time limit", format!("{} s", config.time_limit.as_secs())),
+        ("main phase", run.outcome.extended.throughput.in_words()),
+        ("latency", latency),
+    ];
+    if !config.nemesis.is_empty() {
+        let faults: Vec<_> = config.nemesis.iter().copied().map(Fault::name).collect();
+        let every = config.nemesis_interval.as_secs_f64();
+        setting.push(("faults", format!("{}, every {every} s", faults.join(", "))));
+    }
+    for (name, probability) in [("loss", config.loss), ("duplication", config.duplication)] {
+        if probability > 0.0 {
+            setting.push((name, probability.to_string()));
+        }
+    }
+    if config.delivery == Delivery::Free {
+        setting.push(("delivery", "free".to_owned()));
+    }
+    if !config.arguments.is_empty() {
+        setting.push(("node arguments", config.arguments.join(" ")));
+    }
+    let clock = if config.virtual_time { "virtual" } else { "real" };
+    setting.extend([("time", clock.to_owned()), ("seed", config.seed.to_string())]);
+    setting
 }

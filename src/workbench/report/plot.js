@@ -1,4 +1,4 @@
-// A plane with two axes, in which charts draw.
+// The plot area of a chart, with two axes.
 
 /** Round numbers from `low` to `high`, about `count` of them. */
 function ticks(low, high, count) {
@@ -38,6 +38,11 @@ class Plane {
     return MARGIN.left + ((value - this.x[0]) / (this.x[1] - this.x[0])) * (this.right - MARGIN.left);
   }
 
+  /** The value at a pixel. */
+  xAt(pixel) {
+    return this.x[0] + ((pixel - MARGIN.left) / (this.right - MARGIN.left)) * (this.x[1] - this.x[0]);
+  }
+
   atY(value) {
     const [low, high] = this.y;
     const share = this.log
@@ -55,44 +60,31 @@ class Plane {
     for (const row of rows) {
       const y = Math.round(this.atY(row)) + 0.5;
       context.strokeStyle = colour("grid");
-      context.beginPath();
-      context.moveTo(MARGIN.left, y);
-      context.lineTo(right, y);
-      context.stroke();
+      segment(context, MARGIN.left, y, right, y);
       context.fillStyle = colour("soft");
-      // What is below a logarithmic axis stands on its edge.
+      // Values below a logarithmic axis are drawn on its edge.
       context.fillText(this.log && row === this.y[0] ? `≤ ${label(row)}` : label(row), MARGIN.left - 7, y);
     }
     context.textAlign = "center";
     for (const column of ticks(...this.x, (right - MARGIN.left) / 80)) {
       const x = Math.round(this.atX(column)) + 0.5;
       context.strokeStyle = colour("grid");
-      context.beginPath();
-      context.moveTo(x, MARGIN.top);
-      context.lineTo(x, bottom);
-      context.stroke();
+      segment(context, x, MARGIN.top, x, bottom);
       context.fillText(label(column), x, bottom + 11);
     }
     context.fillText(this.xTitle, (MARGIN.left + right) / 2, this.height - 6);
-    context.save();
-    context.translate(9, (MARGIN.top + bottom) / 2);
-    context.rotate(-Math.PI / 2);
-    context.fillText(this.yTitle, 0, 0);
-    context.restore();
+    fillUpright(context, this.yTitle, 9, (MARGIN.top + bottom) / 2);
     context.strokeStyle = colour("line");
     context.strokeRect(MARGIN.left + 0.5, MARGIN.top + 0.5, right - MARGIN.left, bottom - MARGIN.top);
   }
 
-  /** Shades the times in which something was wrong; `x` counts seconds. Each kind of fault is named in its own row. */
+  /** Shades the times of faults; `x` is in seconds. Each kind of fault has a row for its labels. */
   faults(named) {
     const { context } = this;
     const rows = [...new Set(report.faults.map(([name]) => name))];
     for (const [name, kind, from, to] of report.faults) {
       const [left, right] = [this.atX(from / 1e6), this.atX(to / 1e6)];
-      context.globalAlpha = 0.13;
-      context.fillStyle = colour("fault");
-      context.fillRect(left, MARGIN.top, Math.max(right - left, 1), this.bottom - MARGIN.top);
-      context.globalAlpha = 1;
+      shade(context, "fault", 0.13, left, MARGIN.top, Math.max(right - left, 1), this.bottom - MARGIN.top);
       if (!named) continue;
       const text = [`${name} ${kind}`, name].find((text) => context.measureText(text).width < right - left - 6);
       context.textAlign = "left";
@@ -100,7 +92,7 @@ class Plane {
     }
   }
 
-  /** Draws lines through points, broken where there is none. */
+  /** Draws lines through points, interrupted where a point is missing. */
   line(points, stroke) {
     const { context } = this;
     context.strokeStyle = stroke;
@@ -117,17 +109,8 @@ class Plane {
 }
 
 function legend(id, entries) {
-  const line = (name, paint, rule) => {
-    const mark = make("i", rule ? { class: "rule" } : {});
-    mark.dataset.colour = paint;
-    return make("span", {}, mark, name);
-  };
-  find(id).replaceChildren(...entries.map((entry) => line(...entry)));
+  find(id).replaceChildren(...entries.map(([name, paint]) => make("span", {}, make("i", { "data-colour": paint }), name)));
   onRedraw(() => {
-    for (const mark of find(id).querySelectorAll("i")) {
-      const paint = colour(mark.dataset.colour);
-      if (mark.className === "rule") mark.style.borderTopColor = paint;
-      else mark.style.background = paint;
-    }
+    for (const mark of find(id).querySelectorAll("i")) mark.style.background = colour(mark.dataset.colour);
   });
 }

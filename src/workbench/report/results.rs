@@ -5,11 +5,12 @@ use crate::workbench::check::availability::{self, AvailabilityReport};
 use crate::workbench::check::exceptions::{self, ExceptionsReport};
 use crate::workbench::check::net::{self, NetReport};
 use crate::workbench::check::stats::{self, StatsReport};
-use crate::workbench::check::{Budget, CheckReport, Options, Verdict, check_workload};
+use crate::workbench::check::{Budget, CheckReport, Options, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::History;
-use crate::workbench::network::{Delivery, Muted, Unread};
-use crate::workbench::test::{Convergence, Lateness, OperationErrors, Outcome, Outdated, TestConfig, Throughput};
+use crate::workbench::network::Delivery;
+use crate::workbench::test::{Convergence, Extended, Outcome, TestConfig, Throughput};
+use crate::workbench::workload::WorkloadKind;
 
 /// The results of a run: the report of each checker.
 #[derive(Debug)]
@@ -28,24 +29,22 @@ pub struct Results {
     pub extended: Option<Extended>,
 }
 
-/// Checks a test, whose history has been taken out of the outcome.
-#[must_use]
-pub fn results(history: &History, outcome: &Outcome, options: &TestConfig, budget: Budget) -> Results {
-    let (availability, consistency_models) = (options.availability, options.consistency_models.clone());
-    let check_options = Options { availability, consistency_models, budget };
-    let extended = Extended::of(outcome, options);
-    Results { extended: Some(extended), ..judge(options.workload.name(), history, &check_options, &outcome.counts) }
+/// Checks a test.
+pub fn results(outcome: &Outcome, config: &TestConfig, budget: Budget) -> Results {
+    let options =
+        Options { availability: config.availability, consistency_models: config.consistency_models.clone(), budget };
+    let results = judge(config.workload, &outcome.history, &options, &outcome.counts);
+    Results { extended: Some(outcome.extended.clone()), ..results }
 }
 
 /// Runs every checker on the history of a run of `workload`, which exchanged `counts` messages.
-#[must_use]
-pub fn judge(workload: &str, history: &History, options: &Options, counts: &net::Counts) -> Results {
+pub fn judge(workload: WorkloadKind, history: &History, options: &Options, counts: &net::Counts) -> Results {
     Results {
         exceptions: exceptions::check(history),
         stats: stats::check(history),
         availability: availability::check(history, options.availability),
         net: Some(net::check(counts, history.invocation_count())),
-        workload: check_workload(workload, history, options).unwrap_or_else(|problem| Box::new(problem)),
+        workload: workload.check(history, options).unwrap_or_else(|problem| Box::new(problem)),
         extended: None,
     }
 }
@@ -79,7 +78,6 @@ pub enum Check {
 
 impl Check {
     /// The key in the results.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Perf => "perf",
@@ -97,7 +95,6 @@ impl Check {
     }
 
     /// Whether it counts only under `--strict`.
-    #[must_use]
     pub const fn is_strict(self) -> bool {
         matches!(self, Self::Gloomers | Self::Converged | Self::Muted | Self::Unread)
     }
@@ -118,13 +115,11 @@ impl Results {
     }
 
     /// Maelstrom's verdict on the run.
-    #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.reports().map(|(_, report)| report.verdict()).fold(Verdict::True, Verdict::merge)
     }
 
     /// The verdict of the checks that only `--strict` counts.
-    #[must_use]
     pub fn strict(&self) -> Verdict {
         let is_clean = |extended: &Extended| {
             let diverged = matches!(extended.convergence, Some(Convergence::Different(_)));
@@ -135,20 +130,17 @@ impl Results {
     }
 
     /// The verdict in which the strict checks count, too.
-    #[must_use]
     pub fn strict_verdict(&self) -> Verdict {
         self.verdict().merge(self.strict())
     }
 
     /// The violations that the workload's checker found, as lines of text: a blank line precedes each paragraph.
-    #[must_use]
     pub fn explanation(&self) -> Vec<String> {
         let paragraphs = self.workload.explanation().into_iter();
         paragraphs.flat_map(|lines| std::iter::once(String::new()).chain(lines)).collect()
     }
 
     /// The whole map of results, as in `results.edn` and `results.json`.
-    #[must_use]
     pub fn to_edn(&self) -> Value {
         let parts = self.reports().map(|(check, report)| (check.name(), report.to_edn()));
         let extended = self.extended.as_ref().map(|extended| (Check::Gloomers.name(), extended.to_edn()));
@@ -178,74 +170,7 @@ impl CheckReport for Plots {
     }
 }
 
-/// What a run records beyond Maelstrom's results; `:gloomers` in the results.
-#[derive(Debug, Clone)]
-pub struct Extended {
-    /// The seed of every random choice.
-    pub seed: u64,
-    /// Whether time was virtual.
-    pub virtual_time: bool,
-    /// How messages reached nodes.
-    pub delivery: Delivery,
-    /// How many of the requested operations the main phase began.
-    pub throughput: Throughput,
-    /// How late the workbench delivered messages, which is due to the machine and not to the nodes.
-    pub delivery_error: DeliveryError,
-    /// Nodes whose output was ignored from a malformed line on.
-    pub muted: Vec<Muted>,
-    /// Nodes that printed more after a message on the same line, which was ignored.
-    pub unread: Vec<Unread>,
-    /// Errors of operations, by operation and reason.
-    pub errors: OperationErrors,
-    /// Nodes whose last read of seq-kv returned an old state.
-    pub outdated: Vec<Outdated>,
-    /// Whether all replicas were equal at the end; `None` if they were not compared.
-    pub convergence: Option<Convergence>,
-    /// Why the test ended early.
-    pub cut_short: Option<String>,
-    /// Further notes for the summary, a line each.
-    pub remarks: Vec<String>,
-}
-
-/// How late messages were delivered, in milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::struct_field_names, reason = "a bare number carries its unit last")]
-pub struct DeliveryError {
-    /// The mean.
-    pub mean_ms: f64,
-    /// The 99th percentile.
-    pub p99_ms: f64,
-    /// The maximum.
-    pub max_ms: f64,
-}
-
-impl DeliveryError {
-    fn of(lateness: &Lateness) -> Self {
-        let ms = |late: Duration| (late.as_secs_f64() * 1e6).round() / 1e3;
-        Self { mean_ms: ms(lateness.mean()), p99_ms: ms(lateness.p99()), max_ms: ms(lateness.max) }
-    }
-}
-
 impl Extended {
-    /// Extracts it from the outcome of a test.
-    #[must_use]
-    pub fn of(outcome: &Outcome, config: &TestConfig) -> Self {
-        Self {
-            seed: config.seed,
-            virtual_time: config.virtual_time,
-            delivery: config.delivery,
-            throughput: outcome.throughput.clone(),
-            delivery_error: DeliveryError::of(&outcome.lateness),
-            muted: outcome.muted.clone(),
-            unread: outcome.unread.clone(),
-            errors: outcome.errors.clone(),
-            outdated: outcome.outdated.clone(),
-            convergence: outcome.convergence.clone(),
-            cut_short: outcome.cut_short.as_ref().map(ToString::to_string),
-            remarks: outcome.remarks.clone(),
-        }
-    }
-
     fn to_edn(&self) -> Value {
         let delivery = match self.delivery {
             Delivery::Held => "held",
@@ -275,8 +200,7 @@ impl Extended {
         let outdated = self.outdated.iter().map(|outdated| Value::str(outdated.to_string()));
         let clock = if self.virtual_time { "virtual" } else { "real" };
         let seed = i64::try_from(self.seed).map_or_else(|_| Value::Big(self.seed.to_string().into()), Value::Int);
-        let DeliveryError { mean_ms, p99_ms, max_ms } = self.delivery_error;
-        let error = [("mean", mean_ms), ("p99", p99_ms), ("max", max_ms)].map(|(key, ms)| (key, Value::Float(ms)));
+        let [mean, p99, max] = self.lateness.in_ms().map(Value::Float);
         let converged = match &self.convergence {
             None => Vec::new(),
             Some(Convergence::Equal) => vec![("converged", true.into())],
@@ -287,7 +211,7 @@ impl Extended {
             ("clock", Value::keyword(clock)),
             ("main-phase", main_phase(&self.throughput)),
             ("delivery", Value::keyword(delivery)),
-            ("delivery-error", Value::record(error)),
+            ("delivery-error", Value::record([("mean", mean), ("p99", p99), ("max", max)])),
             ("muted", Value::Vector(muted.collect())),
             ("unread", Value::Vector(unread.collect())),
             ("operation-errors", Value::Vector(errors.collect())),
@@ -322,7 +246,7 @@ mod tests {
     #[test]
     fn results_have_their_parts_in_the_order_of_maelstrom() {
         let history = history(&["0 invoke generate nil", "0 ok generate 1"]);
-        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let results = judge(WorkloadKind::UniqueIds, &history, &Options::default(), &net::Counts::default());
         let edn = results.to_edn();
         let keys: Vec<_> = edn.entries().expect("a map").iter().map(|(key, _)| key.to_string()).collect();
         let expected = [":perf", ":timeline", ":exceptions", ":stats", ":availability", ":net", ":workload", ":valid?"];
@@ -334,7 +258,7 @@ mod tests {
     fn a_checker_that_cannot_decide_makes_the_run_unknown() {
         let history =
             history(&["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate \"a\""]);
-        let results = judge("unique-ids", &history, &Options::default(), &net::Counts::default());
+        let results = judge(WorkloadKind::UniqueIds, &history, &Options::default(), &net::Counts::default());
         let workload = results.workload.to_edn().to_string();
         assert_eq!(workload, "{:valid? :unknown, :error \"\\\"a\\\" and 1 cannot be compared\"}");
         assert_eq!(results.verdict(), Verdict::Unknown);
@@ -345,7 +269,8 @@ mod tests {
         let stray = ["0 invoke generate nil", "0 ok generate 1", "0 ok generate 2"];
         let twice = ["0 invoke generate nil", "0 invoke generate nil", "0 ok generate 1"];
         for (lines, why) in [(stray, "has no operation under way"), (twice, "is not over")] {
-            let results = judge("unique-ids", &history(&lines), &Options::default(), &net::Counts::default());
+            let results =
+                judge(WorkloadKind::UniqueIds, &history(&lines), &Options::default(), &net::Counts::default());
             assert_eq!(results.verdict(), Verdict::Unknown);
             let why_not = &results.workload.violations()[0].sentence;
             assert!(why_not.contains("index") && why_not.contains(why), "{why_not}");
@@ -354,8 +279,9 @@ mod tests {
 
     #[test]
     fn false_outranks_unknown() {
-        let history = history(&["0 invoke read nil", "0 fail read nil"]);
-        let results = judge("no-such", &history, &Options::default(), &net::Counts::default());
+        let unknown = ["0 invoke generate nil", "0 ok generate 1", "0 invoke generate nil", "0 ok generate :a"];
+        let history = history(&[&unknown[..], &["0 invoke read nil", "0 fail read nil"]].concat());
+        let results = judge(WorkloadKind::UniqueIds, &history, &Options::default(), &net::Counts::default());
         assert_eq!((results.workload.verdict(), results.stats.verdict()), (Verdict::Unknown, Verdict::False));
         assert_eq!(results.verdict(), Verdict::False);
     }

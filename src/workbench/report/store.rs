@@ -4,6 +4,8 @@
 //! `store/latest` and `store/<workload>/latest` at the one that finished last. Write errors are collected for the
 //! report and do not end the test.
 
+mod index;
+
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -13,9 +15,10 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tz::{DateTime, TimeZone};
 
-use super::index;
+use super::{Run, page};
 use crate::workbench::edn::{self, Value};
-use crate::workbench::history::History;
+use crate::workbench::history::{Format, History};
+use index::Row;
 
 /// The folder of all runs, in the current directory.
 pub const ROOT: &str = "store";
@@ -32,7 +35,7 @@ const MAX_COLLISIONS: u32 = 100;
 
 /// The folder of one run.
 #[derive(Debug)]
-pub struct Store {
+pub struct RunFolder {
     root: PathBuf,
     workload: String,
     folder: PathBuf,
@@ -50,15 +53,14 @@ enum Missing {
 /// A file or folder of the store could not be written.
 #[derive(Debug, Error)]
 #[error("cannot {action} {}: {source}; is the disk full, or the directory not yours?", path.display())]
-pub struct StoreError {
+pub struct RunFolderError {
     action: &'static str,
     path: PathBuf,
     source: io::Error,
 }
 
-impl Store {
+impl RunFolder {
     /// Creates the folder of a run that begins now, with its `node-logs`, and points `current` at it.
-    #[must_use]
     pub fn create(root: &Path, workload: &str) -> Self {
         Self::create_at(root, workload, &now())
     }
@@ -77,7 +79,6 @@ impl Store {
     }
 
     /// The files of this run that could not be written, and why.
-    #[must_use]
     pub fn missing(&self) -> &[String] {
         match &self.missing {
             Missing::Everything(why) => std::slice::from_ref(why),
@@ -93,7 +94,7 @@ impl Store {
         }
     }
 
-    fn attempt(&mut self, act: impl FnOnce(&Self) -> Result<(), StoreError>) {
+    fn attempt(&mut self, act: impl FnOnce(&Self) -> Result<(), RunFolderError>) {
         if let Missing::These(_) = self.missing
             && let Err(error) = act(self)
         {
@@ -102,7 +103,6 @@ impl Store {
     }
 
     /// The folder of the run.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -114,13 +114,11 @@ impl Store {
     }
 
     /// A file of the run.
-    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// The folder for what the nodes write to stderr.
-    #[must_use]
     pub fn node_logs(&self) -> PathBuf {
         self.path("node-logs")
     }
@@ -130,12 +128,12 @@ impl Store {
     pub fn write_history(&mut self, history: &History) -> Option<String> {
         let listed = history.listed();
         let is_long = listed > MOST_LISTED;
-        if is_long {
-            self.write(&format!("history.edn{COMPRESSED}"), |file| history.write_edn_compressed(file));
-            self.write(&format!("history.txt{COMPRESSED}"), |file| history.write_txt_compressed(file));
-        } else {
-            self.write("history.edn", |file| history.write_edn(file));
-            self.write("history.txt", |file| history.write_txt(file));
+        for (name, format) in [("history.edn", Format::Edn), ("history.txt", Format::Txt)] {
+            if is_long {
+                self.write(&format!("{name}{COMPRESSED}"), |file| history.write_compressed(format, file));
+            } else {
+                self.write(name, |file| history.write(format, file));
+            }
         }
         self.point("latest");
         self.point(&format!("{}/latest", self.workload));
@@ -173,8 +171,10 @@ impl Store {
         });
     }
 
-    /// Regenerates the list of all runs.
-    pub fn update_index(&mut self) {
+    /// Writes the page of the run, and its row in the list of all runs.
+    pub fn write_page(&mut self, run: &Run<'_>) {
+        self.write("report.html", |file| page::write(run, file));
+        self.write(index::ROW, |file| Ok(serde_json::to_writer(file, &Row::of(run))?));
         self.attempt(|store| {
             index::update(&store.root, &store.folder).map_err(because("write", &store.root.join("index.html")))
         });
@@ -194,7 +194,7 @@ impl Store {
 }
 
 /// A new folder for a run that begins now, below the folder of its workload.
-fn make(runs: &Path, start: &DateTime) -> Result<PathBuf, StoreError> {
+fn make(runs: &Path, start: &DateTime) -> Result<PathBuf, RunFolderError> {
     fs::create_dir_all(runs).map_err(because("create", runs))?;
     let mut folder = runs.join(folder_name(start));
     let mut made = fs::create_dir(&folder);
@@ -211,9 +211,9 @@ fn make(runs: &Path, start: &DateTime) -> Result<PathBuf, StoreError> {
     Ok(folder)
 }
 
-fn because(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+fn because(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunFolderError {
     let path = path.to_owned();
-    move |source| StoreError { action, path, source }
+    move |source| RunFolderError { action, path, source }
 }
 
 /// The time where the user is; UTC, where the system does not know.
@@ -260,11 +260,11 @@ mod tests {
     #[test]
     fn current_is_the_run_that_began_last_and_latest_the_one_that_finished_last() {
         let root = tempfile::tempdir().expect("a folder");
-        let mut first = Store::create_at(root.path(), "echo", &start());
+        let mut first = RunFolder::create_at(root.path(), "echo", &start());
         first.write_history(&History::default());
-        let mut second = Store::create_at(root.path(), "g-set", &start());
+        let mut second = RunFolder::create_at(root.path(), "g-set", &start());
         let leads_to = |link: &str| root.path().join(link).canonicalize().expect("a link that leads somewhere");
-        let folder = |store: &Store| store.folder().canonicalize().expect("a folder");
+        let folder = |store: &RunFolder| store.folder().canonicalize().expect("a folder");
         assert_eq!(leads_to("current"), folder(&second));
         assert_eq!(leads_to("latest"), folder(&first));
         assert_eq!(leads_to("echo/latest"), folder(&first));
@@ -276,14 +276,14 @@ mod tests {
     #[test]
     fn two_runs_that_begin_together_have_two_folders() {
         let root = tempfile::tempdir().expect("a folder");
-        let stores = [(); 2].map(|()| Store::create_at(root.path(), "echo", &start()));
+        let stores = [(); 2].map(|()| RunFolder::create_at(root.path(), "echo", &start()));
         assert_ne!(stores[0].folder(), stores[1].folder());
     }
 
     #[test]
     fn history_and_results_are_written_as_edn_text_and_json() {
         let root = tempfile::tempdir().expect("a folder");
-        let mut store = Store::create(root.path(), "echo");
+        let mut store = RunFolder::create(root.path(), "echo");
         let line = "{:index 0, :time 5, :type :invoke, :process 0, :f :echo, :value \"a\"}\n";
         store.write_history(&line.parse().expect("a history"));
         store.write_results(&Value::record([("valid?", true.into())]));
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_created_is_one_error() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        let mut store = Store::create(file.path(), "echo");
+        let mut store = RunFolder::create(file.path(), "echo");
         store.write_history(&History::default());
         let [why] = store.missing() else { panic!("{:?}", store.missing()) };
         assert!(why.starts_with("no file of this run: cannot create "), "{why}");
@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn a_partial_file_is_removed_and_named() {
         let root = tempfile::tempdir().expect("a folder");
-        let mut store = Store::create(root.path(), "echo");
+        let mut store = RunFolder::create(root.path(), "echo");
         store.write("half", |file| {
             file.write_all(b"half").and_then(|()| file.flush())?;
             Err(io::ErrorKind::StorageFull.into())

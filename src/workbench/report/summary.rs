@@ -9,7 +9,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::network::Muted;
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::metrics::Metrics;
-use crate::workbench::report::results::{Check, DeliveryError, Results};
+use crate::workbench::report::results::{Check, Results};
 use crate::workbench::report::violations::CheckOutcome;
 use crate::workbench::test::{Convergence, Throughput};
 
@@ -36,7 +36,6 @@ const LISTED: usize = 8;
 const LABEL_WIDTH: usize = 16;
 
 /// Aligned lines, each with its newline, in ANSI colours if `colours` is set.
-#[must_use]
 pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colours: bool) -> String {
     let mut page = Page { text: String::new(), colours };
     if let Some(cut_short) = &facts.cut_short {
@@ -52,13 +51,8 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
     page.verdict(results.verdict(), &invalid);
     for outcome in &strict {
         let failed = page.paint(Colour::Red, "failed");
-        let why = if outcome.check == Check::Muted {
-            "a node was muted"
-        } else if outcome.check == Check::Unread {
-            "a node printed more after a message"
-        } else {
-            &outcome.why
-        };
+        let shorter = [(Check::Muted, "a node was muted"), (Check::Unread, "a node printed more after a message")];
+        let why = shorter.iter().find(|(check, _)| *check == outcome.check).map_or(&*outcome.why, |(_, why)| why);
         page.line("--strict", &format!("{failed}: {why}"));
     }
     if let Some(extended) = extended {
@@ -87,7 +81,10 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
     }
     if let Some(extended) = extended {
         page.convergence(extended.convergence.as_ref());
-        page.delivery_error(extended.delivery_error);
+        let [mean, p99, max] = extended.lateness.in_ms();
+        if max > 0.0 {
+            page.line("delivery error", &format!("{mean} ms mean, {p99} ms p99, {max} ms max"));
+        }
         for remark in &extended.remarks {
             page.line("note", remark);
         }
@@ -110,7 +107,6 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
 }
 
 /// Maelstrom's last line, on which scripts rely (protocol §14.4).
-#[must_use]
 pub const fn closing_line(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::True => "Everything looks good! ヽ(‘ー`)ノ",
@@ -199,12 +195,6 @@ impl Page {
         self.line("replicas", &text);
     }
 
-    fn delivery_error(&mut self, DeliveryError { mean_ms, p99_ms, max_ms }: DeliveryError) {
-        if max_ms > 0.0 {
-            self.line("delivery error", &format!("{mean_ms} ms mean, {p99_ms} ms p99, {max_ms} ms max"));
-        }
-    }
-
     fn challenge(&mut self, challenge: &Challenge, metrics: &Metrics) {
         let parts = metrics.against(&challenge.limits).map(|(measured, limit, unit)| match measured {
             Some(measured) if measured < limit => format!("{measured} < {limit}{unit}"),
@@ -219,7 +209,6 @@ impl Page {
 }
 
 /// The results with long lists abridged; `results.edn` has them in full.
-#[must_use]
 pub fn abridged(results: &Value) -> Value {
     if let Value::Map(entries) = results {
         return Value::Map(entries.iter().map(|(key, value)| (key.clone(), abridged(value))).collect());
@@ -238,9 +227,10 @@ pub fn abridged(results: &Value) -> Value {
 mod tests {
     use super::*;
     use crate::time::Duration;
+    use crate::workbench::check::Quantiles;
     use crate::workbench::network::BadLine;
     use crate::workbench::quote::quote;
-    use crate::workbench::report::tests::{FixedReport, results, results_without_checker};
+    use crate::workbench::report::tests::{FixedReport, results, undecided_results};
     use crate::workbench::report::violations::outcomes;
 
     fn facts() -> Facts {
@@ -283,10 +273,8 @@ results         store/here
 
     #[test]
     fn a_limit_that_is_reached_is_not_met() {
-        let text = summarized(
-            &results(FixedReport { latencies: Some([0, 232, 429, 447, 600]), ..FixedReport::default() }),
-            &facts(),
-        );
+        let latencies = Some(Quantiles::from([0, 232, 429, 447, 600]));
+        let text = summarized(&results(FixedReport { latencies, ..FixedReport::default() }), &facts());
         let lines: Vec<_> = text.lines().filter(|line| line.starts_with("challenge")).collect();
         assert_eq!(lines[0], "challenge 3d    not met: 1.138 < 30 msgs/op, 232 < 400 ms median, 600 ≥ 600 ms max");
         assert!(lines[1].contains(" met:") && !lines[1].contains("not met"), "{}", lines[1]);
@@ -309,9 +297,9 @@ results         store/here
 
     #[test]
     fn an_invalid_verdict_names_the_failed_checks_and_why() {
-        let text = summarized(&results_without_checker(), &facts());
+        let text = summarized(&undecided_results(), &facts());
         assert!(text.starts_with("verdict         invalid, because of stats, workload\n"), "{text}");
-        assert!(text.contains("                workload: there is no checker for the workload \"x\"\n"), "{text}");
+        assert!(text.contains("                workload: the operation at index 0 is :cas nil: "), "{text}");
         assert!(text.ends_with("\nlook at         history.txt, report.html, node-logs, results.edn\n"), "{text}");
     }
 

@@ -1,11 +1,13 @@
-// "Save as SVG": a chart draws itself once more, on a context that writes down what it is told.
+// "Save as SVG": a chart is drawn once more, on a context that records the calls as SVG elements.
 
 const SVG = "http://www.w3.org/2000/svg";
-const FONT = 'system-ui, "Segoe UI", "DejaVu Sans", sans-serif';
+
+/** What `save` keeps and `restore` brings back. */
+const STATE = ["parent", "transforms", "fillStyle", "strokeStyle", "lineWidth", "globalAlpha", "textAlign", "textBaseline", "dashes"];
 
 const short = (number) => String(Math.round(number * 100) / 100);
 
-/** As much of CanvasRenderingContext2D as the charts use; lengths are measured by a real one. */
+/** The part of CanvasRenderingContext2D that the charts use; a real one measures texts. */
 class SvgContext {
   constructor(real) {
     this.real = real;
@@ -28,7 +30,7 @@ class SvgContext {
 
   paint(tag, attributes, filled) {
     const { real, lineWidth, lineJoin, dashes } = this;
-    // The real context writes every colour as #rrggbb or, where it is transparent, rgba(); SVG keeps the two apart.
+    // A real context normalizes colours to #rrggbb, or to rgba() with transparency, which SVG needs as two attributes.
     real.fillStyle = filled ? this.fillStyle : this.strokeStyle;
     const [, rgb, transparency] = /^rgba\((.*), ([^,]+)\)$/.exec(real.fillStyle) ?? [];
     const paint = rgb ? `rgb(${rgb})` : real.fillStyle;
@@ -52,7 +54,7 @@ class SvgContext {
   moveTo(x, y) { this.steps += `M${short(x)} ${short(y)}`; }
   lineTo(x, y) { this.steps += `${this.steps ? "L" : "M"}${short(x)} ${short(y)}`; }
   rect(x, y, width, height) { this.steps += `M${short(x)} ${short(y)}h${short(width)}v${short(height)}h${short(-width)}z`; }
-  /** A full circle: no chart draws less of one. */
+  /** A full circle, the only arc that charts draw. */
   arc(x, y, r) { this.steps += `M${short(x - r)} ${short(y)}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`; }
   fill() { this.paint("path", { d: this.steps }, true); }
   stroke() { this.paint("path", { d: this.steps }, false); }
@@ -76,20 +78,15 @@ class SvgContext {
     this.parent = this.element("g", { "clip-path": `url(#${id})` });
   }
 
-  save() {
-    const { parent, transforms, fillStyle, strokeStyle, lineWidth, globalAlpha, textAlign, textBaseline, dashes } = this;
-    this.saved.push({ parent, transforms, fillStyle, strokeStyle, lineWidth, globalAlpha, textAlign, textBaseline, dashes });
-  }
-
+  save() { this.saved.push(Object.fromEntries(STATE.map((name) => [name, this[name]]))); }
   restore() { Object.assign(this, this.saved.pop()); }
 }
 
-/** What the legend of a section says: texts with the colours of their marks. */
+/** The legend of a section: texts with the colours of their marks. */
 function legendOf(section) {
   return [...section.querySelectorAll(".legend span, #types button")].map((entry) => {
     const mark = entry.querySelector("i");
-    const style = mark && getComputedStyle(mark);
-    return [entry.textContent, style && (mark.className === "rule" ? style.borderTopColor : style.backgroundColor)];
+    return [entry.textContent, mark && getComputedStyle(mark).backgroundColor];
   });
 }
 
@@ -133,7 +130,7 @@ function save(name, text) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/** Puts a button beside the heading of each chart; the overview is part of the diagram. */
+/** Adds a button beside the heading of each chart; the overview is part of the diagram. */
 function offerSaving() {
   for (const canvas of document.querySelectorAll("canvas:not(#overview)")) {
     const button = make("button", { type: "button", class: "save", "data-chart": canvas.id }, "save as SVG");

@@ -14,10 +14,12 @@ use crate::workbench::check::stats::{StatsReport, Tally};
 use crate::workbench::check::{self, Availability, CheckReport, Quantiles, Violation};
 use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
-use crate::workbench::network::{BadLine, Conditions, Delivery, Latency, Muted, Network, Shape, Unread};
-use crate::workbench::report::results::{Check, DeliveryError, Extended, judge};
+use crate::workbench::network::{BadLine, Conditions, Counts, Delivery, Latency, Muted, Network, Shape, Unread};
+use crate::workbench::report::results::{Check, judge};
+use crate::workbench::report::store::RunFolder;
 use crate::workbench::report::violations::outcomes;
-use crate::workbench::test::{Convergence, Difference, OperationErrors, Outdated};
+use crate::workbench::test::{Convergence, Difference, Extended, Outdated};
+use crate::workbench::workload::WorkloadKind;
 
 /// A report with fixed contents in place of a checker's.
 #[derive(Debug, Clone)]
@@ -26,12 +28,12 @@ pub(super) struct FixedReport {
     pub(super) extended_verdict: Option<Verdict>,
     pub(super) violations: Vec<Violation>,
     pub(super) extended_violations: Vec<Violation>,
-    pub(super) latencies: Option<[i64; 5]>,
+    pub(super) latencies: Option<Quantiles>,
 }
 
 impl Default for FixedReport {
     fn default() -> Self {
-        let latencies = Some([0, 232, 429, 447, 459]);
+        let latencies = Some(Quantiles::from([0, 232, 429, 447, 459]));
         Self {
             verdict: Verdict::True,
             extended_verdict: None,
@@ -42,32 +44,29 @@ impl Default for FixedReport {
     }
 }
 
-#[derive(Debug)]
-struct FixedReportWithLatencies(FixedReport, Option<Quantiles>);
-
-impl CheckReport for FixedReportWithLatencies {
+impl CheckReport for FixedReport {
     fn verdict(&self) -> Verdict {
-        self.0.verdict
+        self.verdict
     }
 
     fn to_edn(&self) -> Value {
-        Value::record([("valid?", self.0.verdict.to_value())])
+        Value::record([("valid?", self.verdict.to_value())])
     }
 
     fn violations(&self) -> Vec<Violation> {
-        self.0.violations.clone()
+        self.violations.clone()
     }
 
     fn extended_verdict(&self) -> Option<Verdict> {
-        self.0.extended_verdict
+        self.extended_verdict
     }
 
     fn extended_violations(&self) -> Vec<Violation> {
-        self.0.extended_violations.clone()
+        self.extended_violations.clone()
     }
 
     fn stable_latencies(&self) -> Option<&Quantiles> {
-        self.1.as_ref()
+        self.latencies.as_ref()
     }
 }
 
@@ -80,35 +79,20 @@ pub(super) fn violation(anomaly: &'static str, sentence: &str) -> Violation {
 pub(super) fn results(report: FixedReport) -> Results {
     let total = Tally { ok: 1979, fail: 0, info: 2 };
     let counts = Counts { servers: Traffic { msg: 1138, ..Traffic::default() }, ..Counts::default() };
-    let latencies = report.latencies.map(Quantiles::from);
-    let delivery_error = DeliveryError { mean_ms: 0.0, p99_ms: 0.0, max_ms: 0.0 };
     Results {
         stats: StatsReport { total, ..StatsReport::default() },
         net: Some(NetReport { counts, invocations: 1000 }),
-        workload: Box::new(FixedReportWithLatencies(report, latencies)),
-        extended: Some(Extended {
-            seed: 7,
-            virtual_time: true,
-            delivery: Delivery::Held,
-            throughput: Throughput::default(),
-            delivery_error,
-            muted: Vec::new(),
-            unread: Vec::new(),
-            errors: OperationErrors::default(),
-            outdated: Vec::new(),
-            convergence: None,
-            cut_short: None,
-            remarks: Vec::new(),
-        }),
-        ..results_without_checker()
+        workload: Box::new(report),
+        extended: Some(Extended::default()),
+        ..undecided_results()
     }
 }
 
-/// The results of a history of one failed operation, of a workload that has no checker.
-pub(super) fn results_without_checker() -> Results {
+/// The results of a history of one failed operation, which the checker of the workload cannot judge.
+pub(super) fn undecided_results() -> Results {
     let lines = "{:index 0, :time 0, :type :invoke, :process 0, :f :cas, :value nil}
                  {:index 1, :time 5, :type :fail, :process 0, :f :cas, :value nil}";
-    judge("x", &lines.parse().expect("a history"), &check::Options::default(), &Counts::default())
+    judge(WorkloadKind::LinKv, &lines.parse().expect("a history"), &check::Options::default(), &Counts::default())
 }
 
 #[test]
@@ -126,10 +110,10 @@ fn a_failure_says_why() {
         assert_ne!(outcome.verdict, Verdict::True);
         outcome.why
     };
-    assert_eq!(why(&results_without_checker(), Check::Stats), "not one of 1 operations cas succeeded");
+    assert_eq!(why(&undecided_results(), Check::Stats), "not one of 1 operations cas succeeded");
     let wanted = Some(Availability::Total);
     let unavailable =
-        Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..results_without_checker() };
+        Results { availability: AvailabilityReport { ok_fraction: 0.925, wanted }, ..undecided_results() };
     let expected = "92.5 % of the operations succeeded, less than was demanded";
     assert_eq!(why(&unavailable, Check::Availability), expected);
     let violations = vec![violation("lost", "one"), violation("failed", "two")];
@@ -195,16 +179,13 @@ fn network(bodies: &[String]) -> Network {
 /// Writes the page of a run; the returned function reads its files.
 fn written(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&str) -> String + use<> {
     let root = tempfile::tempdir().expect("a folder");
-    let mut store = Store::create(root.path(), "g-set");
+    let mut store = RunFolder::create(root.path(), "g-set");
     let line = "-w g-set --node-count 2 --seed 7 --latency-dist uniform --latency 3";
-    let options = Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
-    let history: History = history.parse().expect("a history");
+    let config = &Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
     let (counts, journal) = (network.counts(), network.take_journal(Time::from_millis(2)));
-    let verdict = Some(Verdict::True);
-    let (history, journal, counts, options) = (&history, &journal, &counts, &options);
-    let throughput = &Throughput::default();
-    let run = Run { history, journal, counts, results: None, options, throughput, verdict, remarks };
-    write(&run, &mut store);
+    let outcome = &Outcome { history: history.parse().expect("a history"), counts, journal, ..Outcome::default() };
+    let run = Run { outcome, results: None, config, verdict: Some(Verdict::True), remarks };
+    store.write_page(&run);
     assert!(store.missing().is_empty(), "{:?}", store.missing());
     move |name| {
         let _kept = &root;

@@ -1,4 +1,4 @@
-// What each client did: a row for each, a bar for each operation, over the time that the diagram of messages shows.
+// The operations of each client: a row for each client, a bar for each operation, over the time span of the diagram.
 
 const timeline = {
   /** The operations that are in view. */
@@ -30,10 +30,7 @@ const timeline = {
     const shown = this.inView();
     for (const i of shown) {
       const [x, y, width, tall] = this.bar(i);
-      context.fillStyle = colour(OUTCOMES[outcome[i]]);
-      context.globalAlpha = 0.75;
-      context.fillRect(x, y, width, tall);
-      context.globalAlpha = 1;
+      shade(context, OUTCOMES[outcome[i]], 0.75, x, y, width, tall);
       if (shown.length > 400 || this.pitch < 12) continue;
       const text = [`${names[name[i]]} ${value[i]}`, names[name[i]]].find((text) => context.measureText(text).width < width - 6);
       context.fillStyle = colour("card");
@@ -42,7 +39,7 @@ const timeline = {
     }
   },
 
-  /** The operation under a point, or -1: the last where bars overlap. */
+  /** The operation at a point, or -1; the last one where bars overlap. */
   hit(x, y) {
     const under = ([left, top, width, height]) => x >= left - 2 && x <= left + width + 2 && y >= top && y <= top + height;
     return this.inView().findLast((i) => under(this.bar(i))) ?? -1;
@@ -53,7 +50,7 @@ function startTimeline() {
   const all = report.operations;
   const canvas = find("timeline");
   canvas.setAttribute("aria-label", `${plural(all.total, "operation")} of ${plural(report.clients, "client")} over time`);
-  legend("timeline-legend", OUTCOMES.filter((_, index) => all.outcome.includes(index)).map((outcome) => [outcome, outcome]));
+  outcomeLegend("timeline-legend");
   navigate(canvas, (event) => {
     const i = timeline.hit(event.offsetX, event.offsetY);
     tip(event, i < 0 ? "" : operationInWords(i));

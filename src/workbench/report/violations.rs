@@ -3,8 +3,8 @@
 use crate::workbench::check::stats::StatsReport;
 use crate::workbench::check::{CheckReport, Verdict, Violation};
 use crate::workbench::network::{Muted, Unread};
-use crate::workbench::report::results::{Check, Extended, Results};
-use crate::workbench::test::Convergence;
+use crate::workbench::report::results::{Check, Results};
+use crate::workbench::test::{Convergence, Extended};
 
 /// The outcome of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,6 @@ pub struct CheckOutcome {
 }
 
 /// The outcome of each check, in the order of the results, followed by the strict checks if `strict` is set.
-#[must_use]
 pub fn outcomes(results: &Results, strict: bool) -> Vec<CheckOutcome> {
     let extended = results.extended.as_ref();
     let mut outcomes: Vec<_> = results.reports().map(|(check, report)| outcome(check, report, results)).collect();
@@ -76,31 +75,21 @@ fn of_workload(verdict: Verdict, workload: &dyn CheckReport) -> CheckOutcome {
 
 /// The strict checks that do not depend on the workload: convergence, muted nodes, unread output.
 fn of_run(extended: &Extended) -> Vec<CheckOutcome> {
+    let outcome =
+        |check, why: String, look_at| CheckOutcome { check, verdict: Verdict::from(why.is_empty()), why, look_at };
     let Extended { muted, unread, convergence, .. } = extended;
-    let mut outcomes = Vec::new();
-    if let Some(convergence) = convergence {
-        let (verdict, why) = match convergence {
-            Convergence::Equal => (Verdict::True, String::new()),
-            Convergence::Different(first) => (Verdict::False, format!("the replicas differ, first: {first}")),
+    let converged = convergence.as_ref().map(|convergence| {
+        let why = match convergence {
+            Convergence::Equal => String::new(),
+            Convergence::Different(first) => format!("the replicas differ, first: {first}"),
         };
-        let look_at = files(&["results.edn", "node-logs"]);
-        outcomes.push(CheckOutcome { check: Check::Converged, verdict, why, look_at });
-    }
+        outcome(Check::Converged, why, files(&["results.edn", "node-logs"]))
+    });
+    let logs = muted.iter().map(|muted| format!("node-logs/{}.log", muted.node)).collect();
     let why: Vec<_> = muted.iter().map(Muted::in_words).collect();
-    outcomes.push(CheckOutcome {
-        check: Check::Muted,
-        verdict: Verdict::from(muted.is_empty()),
-        why: why.join("\n"),
-        look_at: muted.iter().map(|muted| format!("node-logs/{}.log", muted.node)).collect(),
-    });
+    let muted = outcome(Check::Muted, why.join("\n"), logs);
     let why: Vec<_> = unread.iter().map(Unread::in_words).collect();
-    outcomes.push(CheckOutcome {
-        check: Check::Unread,
-        verdict: Verdict::from(unread.is_empty()),
-        why: why.join("\n"),
-        look_at: Vec::new(),
-    });
-    outcomes
+    converged.into_iter().chain([muted, outcome(Check::Unread, why.join("\n"), Vec::new())]).collect()
 }
 
 fn joined(violations: &[Violation]) -> String {

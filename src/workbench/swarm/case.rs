@@ -4,16 +4,17 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
-use super::NodeFactory;
-use super::discount::{Loss, discounted, node_of};
+use super::discount::{discounted, node_of};
 use super::failure::{Failure, Judgement, quote};
 use super::scenario::Scenario;
-use crate::workbench::check::{self, Unjudgeable, check_workload, net, set_full};
+use super::{IsOver, NodeFactory};
+use crate::workbench::check::{self, Unjudgeable, net, set_full};
+use crate::workbench::cluster::{Cluster, Halt, OutputTail};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::nemesis::Fault;
-use crate::workbench::test::{Convergence, Difference, Outcome, TestConfig, Unwatched, run};
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::test::{Convergence, Crash, Difference, Extended, Outcome, TestConfig, TestError, Watch, run};
+use crate::workbench::workload::{Agreement, Loss};
 
 /// The outcome of a scenario.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +23,8 @@ pub struct CaseOutcome {
     pub failure: Option<Failure>,
     /// Whether the checkers could not decide, and there is no failure.
     pub is_undecided: bool,
+    /// Whether the same seed gives the same test again.
+    pub is_exact: bool,
     /// The number of operations that clients invoked.
     pub operations: usize,
     /// The maximum stable latency, for workloads that measure it.
@@ -35,6 +38,7 @@ impl CaseOutcome {
         Self {
             failure: Some(Failure::new("broken", why)),
             is_undecided: false,
+            is_exact: true,
             operations: 0,
             staleness_ms: None,
             messages: None,
@@ -56,31 +60,62 @@ pub(in crate::workbench) fn print_command_on_panic() {
     }));
 }
 
-/// Runs a scenario and checks it.
+/// Runs a scenario and checks it; `None` if the swarm was over before.
 #[must_use]
-pub fn run_case(scenario: &Scenario, nodes: &NodeFactory<'_>) -> CaseOutcome {
+pub fn run_case<C: Cluster>(
+    scenario: &Scenario,
+    nodes: &NodeFactory<'_, C>,
+    is_over: &IsOver<'_>,
+) -> Option<CaseOutcome> {
     COMMAND.replace(scenario.to_string());
     let options = scenario.config();
     let mut cluster = match nodes(options.nodes.len(), scenario.seed, &options.arguments) {
         Ok(cluster) => cluster,
-        Err(error) => return CaseOutcome::broken(error),
+        Err(error) => return Some(CaseOutcome::broken(error)),
     };
-    let mut workload = options.workload.begin(&options.terms());
-    match run(&options, &mut *workload, &mut cluster, &mut Unwatched) {
+    let outcome = match run(&options, &mut cluster, &mut UntilOver(is_over)) {
+        // A program does not know which clients have gone, and Maelstrom silences it for a late reply. What that test
+        // would have shown is unknown.
+        Ok(outcome)
+            if scenario.bin.is_some() && outcome.extended.muted.first().is_some_and(|muted| muted.late_reply) =>
+        {
+            let checked = checked(outcome, &options);
+            CaseOutcome { is_undecided: true, failure: None, staleness_ms: None, messages: None, ..checked }
+        }
         Ok(outcome) => checked(outcome, &options),
+        Err(TestError::Halt(Halt::Interrupted)) => return None,
+        Err(TestError::Unready { node, what, output_tail }) => {
+            CaseOutcome::broken(format!("{node} {what}{}", last_words(&output_tail)))
+        }
         Err(error) => CaseOutcome::broken(error.to_string()),
+    };
+    Some(CaseOutcome { is_exact: cluster.is_exact(), ..outcome })
+}
+
+/// Ends a test in the middle once the swarm is over.
+struct UntilOver<'a>(&'a IsOver<'a>);
+
+impl Watch for UntilOver<'_> {
+    fn is_interrupted(&self) -> bool {
+        (self.0)()
     }
 }
 
+/// What a program wrote to stderr last, as the end of a sentence.
+fn last_words(output_tail: &OutputTail) -> String {
+    let line = output_tail.stderr.iter().rfind(|line| !line.trim().is_empty());
+    line.map_or_else(String::new, |line| format!("; the last that it wrote to stderr: {}", quote(line)))
+}
+
 fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
-    let Outcome { history, counts, muted, convergence, .. } = outcome;
-    let history: History = history.into_iter().collect();
+    let Outcome { history, counts, crashes, extended: Extended { muted, convergence, .. }, .. } = outcome;
     let models = options.consistency_models.clone();
-    let loss = if options.nemesis.contains(&Fault::Kill) { Loss::of(options.workload) } else { Loss::Nothing };
+    let killed = options.nemesis.contains(&Fault::Kill);
+    let loss = if killed { options.workload.descriptor().swarm.loss } else { Loss::Nothing };
     let discounted = if loss == Loss::Nothing { None } else { Some(discounted(&history, options)) };
     let judged = discounted.as_ref().filter(|_| loss == Loss::Values).unwrap_or(&history);
     let check_options = check::Options { consistency_models: models, ..check::Options::default() };
-    let check = |history: &History| check_workload(options.workload.name(), history, &check_options);
+    let check = |history: &History| options.workload.check(history, &check_options);
     let reports = check(judged).and_then(|report| {
         let order_discounted = discounted.as_ref().filter(|_| loss == Loss::Order).map(check).transpose()?;
         let extended = order_discounted.as_ref().unwrap_or(&report);
@@ -95,9 +130,18 @@ fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
         // Replies that no checker can judge, such as a message that was never sent.
         Err(problem) => (Judgement::Invalid(Failure::new("unjudgeable", problem.to_string())), None),
     };
-    let failure = muted
+    let crash = |crash: &Crash| {
+        let Crash { node, status, after, output_tail } = crash;
+        let died = format!("{node} died after {:.1} s ({status})", after.as_secs_f64());
+        Failure::new("crashed", died + &last_words(output_tail))
+    };
+    let failure = crashes
         .first()
-        .map(|muted| Failure::new("muted", format!("{} was muted: it printed {}", muted.node, muted.reason)))
+        .map(crash)
+        .or_else(|| {
+            Some(muted.first()?)
+                .map(|muted| Failure::new("muted", format!("{} was muted: it printed {}", muted.node, muted.reason)))
+        })
         .or_else(|| judgement.failure())
         .or_else(|| extended?.failure())
         .or_else(|| difference(convergence.as_ref()?))
@@ -105,6 +149,7 @@ fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
     let net = net::check(&counts, history.invocation_count());
     CaseOutcome {
         is_undecided: failure.is_none() && judgement == Judgement::Undecided && convergence.is_none(),
+        is_exact: true,
         failure,
         operations: history.invocation_count(),
         staleness_ms: set_full::stable_latencies(&history).last().copied(),
@@ -122,15 +167,11 @@ fn difference(convergence: &Convergence) -> Option<Failure> {
     Some(Failure::new(kind, format!("the replicas differ in the end: {}", quote(&first.to_string()))))
 }
 
-/// Whether the workload ends with a read by every client, for which all replicas must return the same.
-fn has_final_reads(workload: WorkloadKind) -> bool {
-    matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::PnCounter)
-}
-
 /// The failure of replicas that had not converged at the final reads, ten seconds after the heal, or had lost
 /// acknowledged values; the comparison of the replicas is ten seconds later and does not look for lost values.
 fn divergence(history: &History, options: &TestConfig) -> Option<Failure> {
-    if !has_final_reads(options.workload) {
+    let expected = options.workload.descriptor().swarm.final_reads;
+    if expected == Agreement::None {
         return None;
     }
     let reads: Vec<_> = history.pairs().filter(|(begun, _)| begun.f == "read").collect();
@@ -156,7 +197,7 @@ fn divergence(history: &History, options: &TestConfig) -> Option<Failure> {
     let acknowledged = history.client_ops().map(|(_, op)| op);
     let mut acknowledged = acknowledged.filter(|op| matches!(&*op.f, "add" | "broadcast") && op.kind == OpKind::Ok);
     let missing = acknowledged.find(|op| {
-        options.workload != WorkloadKind::PnCounter && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
+        expected == Agreement::Complete && op.value.as_int().is_some_and(|value| !agreed.contains(&value))
     })?;
     let description =
         format!("{}, which {} acknowledged, is read nowhere after the heal", missing.value, node(missing));

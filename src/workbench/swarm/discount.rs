@@ -14,34 +14,6 @@ use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
 use crate::workbench::nemesis::{Fault, Turn};
 use crate::workbench::test::TestConfig;
-use crate::workbench::workload::WorkloadKind;
-
-/// What a killed node of a workload can lose that the checks require.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Loss {
-    /// Nothing.
-    Nothing,
-    /// The order of values, which only the extended checks require.
-    Order,
-    /// Values, which Maelstrom's checks require, too.
-    Values,
-}
-
-impl Loss {
-    pub(super) const fn of(workload: WorkloadKind) -> Self {
-        match workload {
-            WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::PnCounter | WorkloadKind::Kafka => {
-                Self::Values
-            }
-            WorkloadKind::TxnRwRegister => Self::Order,
-            WorkloadKind::Echo
-            | WorkloadKind::UniqueIds
-            | WorkloadKind::GCounter
-            | WorkloadKind::LinKv
-            | WorkloadKind::TxnListAppend => Self::Nothing,
-        }
-    }
-}
 
 /// The history in which successful operations on nodes that were killed later are indeterminate.
 pub(super) fn discounted(history: &History, options: &TestConfig) -> History {

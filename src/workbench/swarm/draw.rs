@@ -5,10 +5,9 @@ use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
 use super::scenario::Scenario;
-use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::{Jitter, stream};
 use crate::workbench::network::{Delivery, Shape};
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::workload::{SwarmRules, WorkloadKind};
 
 /// The random stream of the scenario; the test uses other streams of the same seed.
 const STREAM: u64 = 16;
@@ -23,39 +22,12 @@ const SHAPES: [Shape; 4] = [Shape::Constant, Shape::Constant, Shape::Uniform, Sh
 const JITTERS: [Jitter; 4] = [Jitter::None, Jitter::None, Jitter::Quiet, Jitter::Busy];
 const DELIVERIES: [Delivery; 3] = [Delivery::Held, Delivery::Held, Delivery::Free];
 
-/// The limits on the scenarios of a workload.
-struct Limits {
-    max_nodes: usize,
-    threads: usize,
-    faults: &'static [Fault],
-    /// Whether messages may be duplicated. A service executes a duplicated request twice, which no node can prevent.
-    duplication: bool,
-    model: Option<&'static str>,
-}
-
-impl Limits {
-    fn of(workload: WorkloadKind) -> Self {
-        let default = Self { max_nodes: 10, threads: 1, faults: &Fault::ALL, duplication: true, model: None };
-        match workload {
-            // Its checker requires a reply to every request, which a killed or paused node cannot give.
-            WorkloadKind::Echo => Self { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..default },
-            WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::PnCounter | WorkloadKind::UniqueIds => default,
-            WorkloadKind::Kafka => Self { max_nodes: 5, threads: 2, ..default },
-            WorkloadKind::LinKv => Self { max_nodes: 5, threads: 2, duplication: false, ..default },
-            WorkloadKind::GCounter | WorkloadKind::TxnListAppend => {
-                Self { max_nodes: 5, duplication: false, ..default }
-            }
-            WorkloadKind::TxnRwRegister => Self { max_nodes: 5, model: Some("read-committed"), ..default },
-        }
-    }
-}
-
 /// The scenario of a seed.
 pub(super) fn scenario(workload: WorkloadKind, seed: u64) -> Scenario {
     let rng = &mut stream(seed, STREAM);
-    let Limits { max_nodes, threads, faults, duplication, model } = Limits::of(workload);
-    let large = rng.random_ratio(1, LARGE_ONE_IN)
-        && matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet | WorkloadKind::UniqueIds);
+    let &SwarmRules { max_nodes, large_clusters, threads, faults, duplication, model, .. } =
+        &workload.descriptor().swarm;
+    let large = rng.random_ratio(1, LARGE_ONE_IN) && large_clusters;
     let nodes = if large { LARGE } else { rng.random_range(2..=max_nodes) };
     let latency_ms = one_of(&LATENCIES_MS, rng);
     let shape = one_of(&SHAPES, rng);
@@ -75,6 +47,7 @@ pub(super) fn scenario(workload: WorkloadKind, seed: u64) -> Scenario {
         interval_ms: 100 * rng.random_range(10..=40),
         jitter: one_of(&JITTERS, rng),
         model,
+        bin: None,
         arguments: Vec::new(),
     }
 }
@@ -94,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::workbench::cli::options::Options;
+    use crate::workbench::nemesis::Fault;
 
     #[test]
     fn every_scenario_is_valid_and_equals_the_test_of_its_command_line() {

@@ -6,6 +6,7 @@ use std::fmt;
 
 use crate::workbench::check::txn::Anomaly;
 use crate::workbench::check::{Verdict, Violation};
+use crate::workbench::quote::cut;
 
 /// The maximum length of a quotation from a checker's report, in characters.
 const MAX_QUOTE: usize = 120;
@@ -79,9 +80,7 @@ impl Judgement {
 
 /// A text, cut to [`MAX_QUOTE`].
 pub(super) fn quote(text: &str) -> String {
-    let short: String = text.chars().take(MAX_QUOTE).collect();
-    let more = if short.len() < text.len() { "..." } else { "" };
-    format!("{short}{more}")
+    cut(text, MAX_QUOTE)
 }
 
 #[cfg(test)]
@@ -125,6 +124,6 @@ mod tests {
     #[test]
     fn a_long_description_is_cut() {
         let description = Failure::of("invalid", &[violation("lost", &"1, ".repeat(1000))]).to_string();
-        assert!(description.ends_with("...") && description.len() < 2 * MAX_QUOTE, "{description}");
+        assert!(description.ends_with('…') && description.len() < 2 * MAX_QUOTE, "{description}");
     }
 }

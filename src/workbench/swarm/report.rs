@@ -38,6 +38,8 @@ pub struct SwarmReport {
     pub operations: usize,
     /// The number of tests that the checkers could not decide.
     pub undecided: usize,
+    /// The number of tests in which the real clock decided something, so that they may not come out the same again.
+    pub inexact: usize,
     /// The failures, in the order of their seeds.
     pub failures: Vec<Failing>,
     /// The valid tests with the greatest maximum stable latency, in milliseconds.
@@ -51,6 +53,7 @@ impl SwarmReport {
         let seeds = (swarm.first_seed, outcomes.len() as u64);
         let operations = outcomes.iter().map(|(_, outcome)| outcome.operations).sum();
         let undecided = outcomes.iter().filter(|(_, outcome)| outcome.is_undecided).count();
+        let inexact = outcomes.iter().filter(|(_, outcome)| !outcome.is_exact).count();
         let (mut failures, mut stalest, mut costliest) = (Vec::new(), Vec::new(), Vec::new());
         for (scenario, outcome) in outcomes {
             if let Some(failure) = outcome.failure {
@@ -64,7 +67,7 @@ impl SwarmReport {
         costliest.sort_by(|(a, _), (b, _)| b.total_cmp(a));
         stalest.truncate(MAX_WORST);
         costliest.truncate(MAX_WORST);
-        Self { workload: swarm.workload.name(), seeds, operations, undecided, failures, stalest, costliest }
+        Self { workload: swarm.workload.name(), seeds, operations, undecided, inexact, failures, stalest, costliest }
     }
 }
 
@@ -104,6 +107,10 @@ impl fmt::Display for SwarmReport {
         if self.undecided > 0 {
             writeln!(f, "{:<16}{}", "undecided", self.undecided)?;
         }
+        if self.inexact > 0 {
+            let why = "the real clock decided something, so they may not come out the same again";
+            writeln!(f, "{:<16}{} ({why})", "not exact", self.inexact)?;
+        }
         writeln!(f, "{:<16}{}", "failures", self.failures.len())
     }
 }
@@ -122,8 +129,16 @@ mod tests {
         };
         let failures = (1..=failures).map(failing).collect();
         let (stalest, costliest) = (Vec::new(), Vec::new());
-        let report =
-            SwarmReport { workload: "echo", seeds: (1, 99), operations: 5, undecided: 0, failures, stalest, costliest };
+        let report = SwarmReport {
+            workload: "echo",
+            seeds: (1, 99),
+            operations: 5,
+            undecided: 0,
+            inexact: 0,
+            failures,
+            stalest,
+            costliest,
+        };
         report.to_string()
     }
 

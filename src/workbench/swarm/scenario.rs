@@ -6,6 +6,7 @@ use crate::time::Duration;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Latency, Shape};
+use crate::workbench::quote::shell_word;
 use crate::workbench::test::TestConfig;
 use crate::workbench::workload::WorkloadKind;
 
@@ -42,6 +43,8 @@ pub struct Scenario {
     pub jitter: Jitter,
     /// The consistency model to check, if not the default.
     pub model: Option<&'static str>,
+    /// The nodes' executable; `None` for the built-in node.
+    pub bin: Option<String>,
     /// Arguments for the nodes.
     pub arguments: Vec<String>,
 }
@@ -86,6 +89,9 @@ impl Scenario {
         if let Some(model) = self.model {
             option("consistency-models", model.to_owned());
         }
+        if let Some(bin) = &self.bin {
+            option("bin", bin.clone());
+        }
         if !self.arguments.is_empty() {
             words.push("--".to_owned());
             words.extend_from_slice(&self.arguments);
@@ -121,9 +127,10 @@ impl Scenario {
     }
 }
 
-/// The command line that runs it.
+/// The command line that runs it, for a shell.
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "gloomers test {}", self.to_arguments().join(" "))
+        f.write_str("gloomers test")?;
+        self.to_arguments().iter().try_for_each(|word| write!(f, " {}", shell_word(word)))
     }
 }

@@ -4,6 +4,7 @@
 //! Fewer faults, no loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. Since a
 //! simpler test takes another course, each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
 
+use super::IsOver;
 use super::failure::Failure;
 use super::scenario::Scenario;
 use crate::workbench::network::jitter::Jitter;
@@ -11,6 +12,9 @@ use crate::workbench::network::{Delivery, Shape};
 
 /// The maximum number of scenarios that are run to shrink one.
 pub const MAX_TRIES: usize = 300;
+
+/// The same for programs, whose start alone takes as long as a whole test of engines.
+pub const MAX_TRIES_OF_PROGRAMS: usize = 100;
 
 /// The number of seeds with which a simpler scenario is tried: its own, and the next ones.
 const SEEDS: u64 = 3;
@@ -26,15 +30,23 @@ pub struct Shrunk {
     pub tries: usize,
 }
 
-/// Shrinks a scenario that fails with `failure`; `run` runs another one and returns its failure, if any.
-pub(super) fn shrink(failing: &Scenario, failure: &Failure, run: impl Fn(&Scenario) -> Option<Failure>) -> Shrunk {
+/// Shrinks a scenario that fails with `failure`, to no fewer nodes than `least_nodes`; `run` runs another one and
+/// returns its failure, if any. Ends with what it has once `is_over` returns true.
+pub(super) fn shrink(
+    failing: &Scenario,
+    failure: &Failure,
+    least_nodes: usize,
+    run: impl Fn(&Scenario) -> Option<Failure>,
+    is_over: &IsOver<'_>,
+) -> Shrunk {
+    let max_tries = if failing.bin.is_some() { MAX_TRIES_OF_PROGRAMS } else { MAX_TRIES };
     let mut best = Shrunk { scenario: failing.clone(), failure: failure.clone(), tries: 0 };
     loop {
         let seed = best.scenario.seed;
         let seeded = |scenario: Scenario| (0..SEEDS).map(move |more| (scenario.clone(), seed.wrapping_add(more)));
         let mut smaller = None;
-        for (scenario, seed) in simpler(&best.scenario).into_iter().flat_map(seeded) {
-            if best.tries == MAX_TRIES {
+        for (scenario, seed) in simpler(&best.scenario, least_nodes).into_iter().flat_map(seeded) {
+            if best.tries == max_tries || is_over() {
                 break;
             }
             best.tries += 1;
@@ -50,39 +62,31 @@ pub(super) fn shrink(failing: &Scenario, failure: &Failure, run: impl Fn(&Scenar
 }
 
 /// The scenarios that are simpler in one parameter.
-fn simpler(from: &Scenario) -> Vec<Scenario> {
+fn simpler(from: &Scenario, least_nodes: usize) -> Vec<Scenario> {
     let mut all = Vec::new();
+    let mut with = |change: &dyn Fn(&mut Scenario)| {
+        let mut changed = from.clone();
+        change(&mut changed);
+        all.extend(Some(changed).filter(|changed| changed != from));
+    };
     for fault in &from.faults {
-        let faults = from.faults.iter().copied().filter(|other| other != fault).collect();
-        all.push(Scenario { faults, ..from.clone() });
+        with(&|scenario| scenario.faults.retain(|other| other != fault));
     }
-    if from.loss_percent > 0 {
-        all.push(Scenario { loss_percent: 0, ..from.clone() });
-    }
-    if from.duplication_percent > 0 {
-        all.push(Scenario { duplication_percent: 0, ..from.clone() });
-    }
-    if from.jitter != Jitter::None {
-        all.push(Scenario { jitter: Jitter::None, ..from.clone() });
-    }
-    for nodes in steps(from.nodes as u64, 2) {
-        all.push(Scenario { nodes: usize::try_from(nodes).unwrap_or(from.nodes), ..from.clone() });
+    with(&|scenario| scenario.loss_percent = 0);
+    with(&|scenario| scenario.duplication_percent = 0);
+    with(&|scenario| scenario.jitter = Jitter::None);
+    for nodes in steps(from.nodes as u64, least_nodes as u64) {
+        with(&|scenario| scenario.nodes = usize::try_from(nodes).unwrap_or(from.nodes));
     }
     for time_limit_s in steps(from.time_limit_s, 1) {
-        all.push(Scenario { time_limit_s, ..from.clone() });
+        with(&|scenario| scenario.time_limit_s = time_limit_s);
     }
     for rate in steps(from.rate.into(), 1) {
-        all.push(Scenario { rate: u32::try_from(rate).unwrap_or(from.rate), ..from.clone() });
+        with(&|scenario| scenario.rate = u32::try_from(rate).unwrap_or(from.rate));
     }
-    if from.shape != Shape::Constant {
-        all.push(Scenario { shape: Shape::Constant, ..from.clone() });
-    }
-    if from.latency_ms > 0 {
-        all.push(Scenario { latency_ms: 0, shape: Shape::Constant, ..from.clone() });
-    }
-    if from.delivery == Delivery::Free {
-        all.push(Scenario { delivery: Delivery::Held, ..from.clone() });
-    }
+    with(&|scenario| scenario.shape = Shape::Constant);
+    with(&|scenario| (scenario.latency_ms, scenario.shape) = (0, Shape::Constant));
+    with(&|scenario| scenario.delivery = Delivery::Held);
     all
 }
 
@@ -104,7 +108,7 @@ mod tests {
     fn shrunk(fails: impl Fn(&Scenario) -> bool) -> Shrunk {
         let mut drawn = (0..).map(|seed| draw::scenario(WorkloadKind::Broadcast, seed));
         let failing = drawn.find(|scenario| scenario.nodes == 25 && fails(scenario)).expect("some seed draws it");
-        shrink(&failing, &failure("fails"), |scenario| fails(scenario).then(|| failure("fails")))
+        shrink(&failing, &failure("fails"), 2, |scenario| fails(scenario).then(|| failure("fails")), &|| false)
     }
 
     fn failure(kind: &'static str) -> Failure {
@@ -116,7 +120,7 @@ mod tests {
         let mut drawn = (0..).map(|seed| draw::scenario(WorkloadKind::Broadcast, seed));
         let drawn = drawn.find(|scenario| scenario.nodes >= 5).expect("some seed draws it");
         let fails = |scenario: &Scenario| Some(failure(if scenario.nodes >= 4 { "lost" } else { "muted" }));
-        let Shrunk { scenario, failure: found, .. } = shrink(&drawn, &failure("lost"), fails);
+        let Shrunk { scenario, failure: found, .. } = shrink(&drawn, &failure("lost"), 2, fails, &|| false);
         assert_eq!((scenario.nodes, scenario.rate, found), (4, 1, failure("lost")));
     }
 

@@ -2,23 +2,39 @@
 
 mod mutants;
 
+use super::failure::Failure;
 use super::*;
 use crate::workbench::cli::BAD_ARGUMENTS;
 use crate::workbench::cli::tests::gloomers;
-use crate::workbench::cluster::builtin::Builtin;
+use crate::workbench::cluster::simulated::SimulatedCluster;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::report::finish::VALID;
 use crate::workbench::test::{Unwatched, run};
 
 fn swarm(workload: WorkloadKind, seeds: u64, jobs: usize) -> Swarm {
-    Swarm { workload, seeds, first_seed: 1, jobs, time_limit: None, arguments: Vec::new() }
+    Swarm {
+        workload,
+        seeds,
+        first_seed: 1,
+        jobs,
+        time_limit: None,
+        nodes: None,
+        faults: None,
+        bin: None,
+        arguments: Vec::new(),
+    }
 }
 
 /// The nodes of this crate.
 fn builtin_nodes(workload: WorkloadKind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
-    let builtin = Builtin::of(workload);
+    let builtin = workload.node();
     move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
+}
+
+/// The failure of a scenario on the nodes of this crate.
+fn failure(scenario: &Scenario) -> Option<Failure> {
+    run_case(scenario, &builtin_nodes(scenario.workload), &|| false).expect("it is not over").failure
 }
 
 fn run_swarm(line: &str) -> (u8, String) {
@@ -51,7 +67,7 @@ fn messages_of_one_instant_that_are_reordered_leave_no_node_behind() {
         interval_ms: 2000,
         ..swarm(WorkloadKind::PnCounter, 1, 1).scenario(470)
     };
-    assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::PnCounter)).failure, None, "{scenario}");
+    assert_eq!(failure(&scenario), None, "{scenario}");
 }
 
 #[test]
@@ -71,7 +87,7 @@ fn an_incarnation_that_assigned_no_offset_does_not_make_messages_stable() {
         interval_ms: 1400,
         ..swarm(WorkloadKind::Kafka, 1, 1).scenario(7000)
     };
-    assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::Kafka)).failure, None, "{scenario}");
+    assert_eq!(failure(&scenario), None, "{scenario}");
 }
 
 #[test]
@@ -90,7 +106,7 @@ fn a_hub_reconnects_to_idle_followers_after_a_partition() {
         interval_ms: 3900,
         ..swarm(WorkloadKind::Kafka, 1, 1).scenario(2712)
     };
-    assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::Kafka)).failure, None, "{scenario}");
+    assert_eq!(failure(&scenario), None, "{scenario}");
 }
 
 #[test]
@@ -121,7 +137,7 @@ fn a_lost_stability_update_is_retransmitted() {
         ..base(1_099_511_628_954)
     };
     for scenario in [cut, lost] {
-        assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::Kafka)).failure, None, "{scenario}");
+        assert_eq!(failure(&scenario), None, "{scenario}");
     }
 }
 
@@ -141,7 +157,7 @@ fn messages_lost_after_a_long_pause_are_retransmitted_in_time() {
         interval_ms: 2100,
         ..swarm(WorkloadKind::Broadcast, 1, 1).scenario(5361)
     };
-    assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::Broadcast)).failure, None, "{scenario}");
+    assert_eq!(failure(&scenario), None, "{scenario}");
 }
 
 #[test]
@@ -169,7 +185,7 @@ fn registers_that_revert_because_a_node_was_killed_are_no_failure() {
         ..many.clone()
     };
     for scenario in [many, few] {
-        assert_eq!(run_case(&scenario, &builtin_nodes(WorkloadKind::TxnRwRegister)).failure, None, "{scenario}");
+        assert_eq!(failure(&scenario), None, "{scenario}");
     }
 }
 
@@ -202,11 +218,9 @@ fn history(scenario: &Scenario) -> Vec<u8> {
     let config = scenario.config();
     let mut nodes =
         builtin_nodes(config.workload)(config.nodes.len(), config.seed, &config.arguments).expect("valid arguments");
-    let mut workload = config.workload.begin(&config.terms());
-    let outcome = run(&config, &mut *workload, &mut nodes, &mut Unwatched).expect("it runs");
-    let history: crate::workbench::history::History = outcome.history.into_iter().collect();
+    let outcome = run(&config, &mut nodes, &mut Unwatched).expect("it runs");
     let mut bytes = Vec::new();
-    history.write_edn(&mut bytes).expect("memory takes it");
+    outcome.history.write(crate::workbench::history::Format::Edn, &mut bytes).expect("memory takes it");
     bytes
 }
 

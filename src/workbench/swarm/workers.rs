@@ -4,13 +4,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// The results of `work` for all items, in their order. Once `is_over` returns true no further item is begun, and the
-/// results are those of the items before.
+use super::IsOver;
+
+/// The results of `work` for all items, in their order. Once `is_over` returns true no further item is begun. The
+/// results are those of the items before that, and before the first for which there is none.
 pub(super) fn parallel_map<T: Sync, R: Send + Sync>(
     threads: usize,
     items: &[T],
-    is_over: &(dyn Fn() -> bool + Sync),
-    work: impl Fn(&T) -> R + Sync,
+    is_over: &IsOver<'_>,
+    work: impl Fn(&T) -> Option<R> + Sync,
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results: Vec<_> = items.iter().map(|_| OnceLock::new()).collect();
@@ -18,11 +20,13 @@ pub(super) fn parallel_map<T: Sync, R: Send + Sync>(
         while !is_over() {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let (Some(item), Some(result)) = (items.get(index), results.get(index)) else { return };
-            result.get_or_init(|| work(item));
+            if let Some(done) = work(item) {
+                result.get_or_init(|| done);
+            }
         }
     };
     thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(worker))));
-    // Items are begun in order, and what has begun is finished.
+    // Items are begun in order.
     results.into_iter().map_while(OnceLock::into_inner).collect()
 }
 
@@ -35,7 +39,7 @@ mod tests {
         let numbers: Vec<u64> = (0..100).collect();
         let squares: Vec<u64> = numbers.iter().map(|number| number * number).collect();
         for threads in [1, 2, 7, 200] {
-            assert_eq!(parallel_map(threads, &numbers, &|| false, |number| number * number), squares);
+            assert_eq!(parallel_map(threads, &numbers, &|| false, |number| Some(number * number)), squares);
         }
     }
 
@@ -45,10 +49,17 @@ mod tests {
         for threads in [1, 2, 7] {
             let begun = AtomicUsize::new(0);
             let is_over = || begun.load(Ordering::Relaxed) >= 10;
-            let done =
-                parallel_map(threads, &numbers, &is_over, |number| (begun.fetch_add(1, Ordering::Relaxed), *number).1);
+            let work = |number: &usize| (begun.fetch_add(1, Ordering::Relaxed), Some(*number)).1;
+            let done = parallel_map(threads, &numbers, &is_over, work);
             assert_eq!(done, numbers[..begun.into_inner()]);
             assert!((10..10 + threads).contains(&done.len()), "{}", done.len());
         }
+    }
+
+    #[test]
+    fn nothing_counts_after_an_item_without_a_result() {
+        let numbers: Vec<u64> = (0..100).collect();
+        let done = parallel_map(2, &numbers, &|| false, |number| (*number != 50).then_some(*number));
+        assert_eq!(done, numbers[..50]);
     }
 }

@@ -124,7 +124,6 @@ pub enum Problem {
 }
 
 /// What the value of an option must be, as a sentence of Maelstrom's.
-#[must_use]
 pub fn requirement(option: &str) -> String {
     let positive = |most: u64| format!("Must be a positive integer, at most {most}");
     match option {
@@ -152,7 +151,6 @@ impl TestConfig {
     }
 
     /// What matters to the workload.
-    #[must_use]
     pub const fn terms(&self) -> Terms {
         Terms {
             topology: self.topology,
@@ -170,7 +168,6 @@ impl TestConfig {
     }
 
     /// Everything that is wrong, but for what [`TestConfig::misfit`] says.
-    #[must_use]
     pub fn problems(&self) -> Vec<Problem> {
         let is_probability = |number: f64| (0.0..=1.0).contains(&number);
         let least = Duration::from_nanos(1);
@@ -231,7 +228,6 @@ impl TestConfig {
     }
 
     /// Why the workload cannot be run like this, where nothing else is wrong.
-    #[must_use]
     pub fn misfit(&self) -> Vec<Problem> {
         let Latency { shape, mean_ms } = self.latency;
         let pointless = (mean_ms == 0 && shape != Shape::Constant).then_some(Problem::NoLatency);

@@ -57,7 +57,6 @@ pub enum Difference {
 
 impl Difference {
     /// A map, as in `results.edn`.
-    #[must_use]
     pub fn to_edn(&self) -> Value {
         match self {
             Self::Values { key, alone } => {
@@ -143,7 +142,7 @@ impl<C: Cluster> Test<'_, C> {
             while let Some((owner, _, answer)) = self.router.next_answer() {
                 let Replica { node, client, answers, received, failures } = &mut replicas[owner];
                 let question = &questions[answers.len()];
-                match policy.judge("compare", answer, &question.reply()) {
+                match policy.judge("compare", answer, &question.request(received).reply) {
                     Ok(reply) => {
                         *failures = 0;
                         // A log that is longer than the history would never end.

@@ -31,7 +31,7 @@ impl<C: Cluster> Test<'_, C> {
     pub(super) fn act(&mut self, act: Act) -> Result<(), TestError> {
         let Act { turn, wanted, effect } = act;
         let f = turn.name();
-        self.record(f, wanted);
+        self.record_nemesis(f, wanted);
         let everyone = 0..self.config.nodes.len();
         let done = match effect {
             Effect::Cut(grudges) => {
@@ -52,7 +52,7 @@ impl<C: Cluster> Test<'_, C> {
             Effect::Unskew => self.named(everyone.map(|node| (node, Skew::default())), Self::skew),
         };
         if self.restart.is_over() {
-            self.record(f, done);
+            self.record_nemesis(f, done);
         } else {
             self.restart.done = done;
         }
@@ -69,13 +69,9 @@ impl<C: Cluster> Test<'_, C> {
         }
         if self.restart.is_over() {
             let done = std::mem::take(&mut self.restart.done);
-            self.record(Turn::Ends(Fault::Kill).name(), done);
+            self.record_nemesis(Turn::Ends(Fault::Kill).name(), done);
         }
         Ok(())
-    }
-
-    fn record(&mut self, f: &'static str, value: Value) {
-        self.recorder.nemesis(f, value, self.router.cluster.now(), self.router.watch);
     }
 
     /// Applies an action to each of the nodes; returns the map of its outcomes.

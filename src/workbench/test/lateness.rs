@@ -4,15 +4,14 @@ use hdrhistogram::Histogram;
 
 use crate::time::Duration;
 
-/// The 99th percentile is exact to this many digits, and reaches up to an hour.
+/// The 99th percentile is exact to this many digits, at most a hundredth too high, and reaches up to an hour.
 const DIGITS: u8 = 2;
 const MAX_US: u64 = 3_600_000_000;
 
 /// The distribution of actual less due hand-over times.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lateness {
-    /// The worst.
-    pub max: Duration,
+    max: Duration,
     total: Duration,
     /// In microseconds.
     histogram: Histogram<u32>,
@@ -33,16 +32,11 @@ impl Lateness {
         self.histogram.saturating_record(u64::try_from(late.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// The mean; zero without deliveries.
-    #[must_use]
-    pub fn mean(&self) -> Duration {
-        u32::try_from(self.histogram.len()).ok().and_then(|count| self.total.checked_div(count)).unwrap_or_default()
-    }
-
-    /// What 99 of 100 messages stayed below, at most a hundredth too high; zero when nothing was handed over.
-    #[must_use]
-    pub fn p99(&self) -> Duration {
-        Duration::from_micros(self.histogram.value_at_quantile(0.99)).min(self.max)
+    /// The mean, the 99th percentile and the maximum in milliseconds; zero without deliveries.
+    pub fn in_ms(&self) -> [f64; 3] {
+        let mean = u32::try_from(self.histogram.len()).ok().and_then(|count| self.total.checked_div(count));
+        let p99 = Duration::from_micros(self.histogram.value_at_quantile(0.99)).min(self.max);
+        [mean.unwrap_or_default(), p99, self.max].map(|late| (late.as_secs_f64() * 1e6).round() / 1e3)
     }
 }
 
@@ -53,12 +47,11 @@ mod tests {
     #[test]
     fn one_late_message_in_a_hundred_is_the_maximum_and_not_the_99th_percentile() {
         let mut lateness = Lateness::default();
-        assert_eq!((lateness.mean(), lateness.p99()), (Duration::ZERO, Duration::ZERO));
+        assert_eq!(format!("{:?}", lateness.in_ms()), "[0.0, 0.0, 0.0]");
         for _ in 0..99 {
             lateness.add(Duration::from_micros(10));
         }
         lateness.add(Duration::from_millis(20));
-        assert_eq!(lateness.p99(), Duration::from_micros(10));
-        assert_eq!((lateness.max, lateness.mean()), (Duration::from_millis(20), Duration::from_nanos(209_900)));
+        assert_eq!(format!("{:?}", lateness.in_ms()), "[0.21, 0.01, 20.0]");
     }
 }

@@ -6,7 +6,7 @@ use super::{Lateness, Watch};
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::{Cluster, Halt, Status};
 use crate::workbench::json;
-use crate::workbench::network::{Accepted, LONGEST_LINE, Network, client_name, client_number};
+use crate::workbench::network::{LONGEST_LINE, Message, Network, client_name, client_number};
 use crate::workbench::quote::quote;
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::{Client, ClientReply, Request, Stray, Unfinished};
@@ -213,7 +213,7 @@ fn unfinished(bytes: &[u8]) -> Option<Unfinished> {
 
 /// Whether a message replies to a request that its receiver never made or has had an answer to: it may have been meant
 /// for another client.
-fn is_stray(node: usize, sent: &Accepted, clients: &[Client]) -> bool {
+fn is_stray(node: usize, sent: &Message, clients: &[Client]) -> bool {
     let short = sent.array.as_ref().map(|array| array.leave_out(&sent.body));
     let body = short.as_deref().unwrap_or(&sent.body);
     if !body.contains("in_reply_to") {
@@ -227,7 +227,7 @@ fn is_stray(node: usize, sent: &Accepted, clients: &[Client]) -> bool {
 }
 
 /// Tells the clients that wait for a node of a message to another receiver which may have been meant for one of them.
-fn note_misdirected(node: usize, sent: &Accepted, clients: &mut [Client], waiting: &[usize]) {
+fn note_misdirected(node: usize, sent: &Message, clients: &mut [Client], waiting: &[usize]) {
     let others = |number: &&usize| sent.client != Some(**number) && clients[**number].node == node;
     let others: Vec<usize> = waiting.iter().filter(others).copied().collect();
     if others.is_empty() || !is_stray(node, sent, clients) {
@@ -279,8 +279,10 @@ mod tests {
         };
         let clients = [client(0, 4), client(0, 5), client(1, 4)];
         let to = |dest: &str, body: &str| {
-            let client = client_number(dest).filter(|number| *number < 2);
-            Accepted { client, src: "n0".into(), dest: dest.into(), body: body.into(), array: None }
+            let mut message = Message::default();
+            message.client = client_number(dest).filter(|number| *number < 2);
+            (message.src, message.dest, message.body) = ("n0".into(), dest.into(), body.into());
+            message
         };
         for (dest, body, expected) in [
             ("c0", r#"{"type":"echo_ok","in_reply_to":5}"#, false),

@@ -32,7 +32,6 @@ pub struct Throughput {
 
 impl Throughput {
     /// Operations begun and expected: `1969 of about 2000 operations in 20.0 s`.
-    #[must_use]
     pub fn in_words(&self) -> String {
         let Self { asked, begun, lasted, .. } = self;
         let decimals = usize::from(*asked < 10.0 && asked.fract() > 0.0);
@@ -60,7 +59,6 @@ impl Throughput {
     }
 
     /// The cause if significantly fewer operations began than requested; otherwise `None`.
-    #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of operations")]
     pub fn shortfall(&self) -> Option<String> {
         let begun = self.begun as f64;

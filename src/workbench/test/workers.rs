@@ -1,61 +1,22 @@
 //! Client threads, and the recorder of the history (protocol §2.4, §2.5).
 
-use super::router::Router;
-use super::{OperationErrors, Watch};
+use super::{OperationErrors, Test};
 use crate::time::Time;
 use crate::workbench::cluster::Cluster;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
-use crate::workbench::history::{Op, OpKind, Process};
+use crate::workbench::history::{History, Op, OpKind, Process};
 use crate::workbench::workload::client::{ClientReply, Schema};
-use crate::workbench::workload::{Act, Invocation, Workload};
+use crate::workbench::workload::{Act, Invocation};
 
 /// Records the history, with times relative to `zero`.
 #[derive(Debug, Default)]
 pub(super) struct Recorder {
     pub(super) zero: Time,
-    pub(super) history: Vec<Op>,
+    pub(super) history: History,
     pub(super) errors: OperationErrors,
     /// Whether the history is complete; then nothing more is recorded.
     pub(super) closed: bool,
-}
-
-/// One line of the history, without its time and index.
-struct Entry {
-    kind: OpKind,
-    process: Process,
-    f: &'static str,
-    value: Value,
-    error: Option<Value>,
-    extra: Vec<(Value, Value)>,
-}
-
-/// How an operation ended.
-struct End {
-    kind: OpKind,
-    f: &'static str,
-    value: Value,
-    error: Option<Value>,
-    extra: Vec<(Value, Value)>,
-}
-
-impl Recorder {
-    pub(super) fn nemesis(&mut self, f: &'static str, value: Value, now: Time, watch: &mut dyn Watch) {
-        let (kind, process) = (OpKind::Info, Process::Nemesis);
-        self.write(Entry { kind, process, f, value, error: None, extra: Vec::new() }, now, watch);
-    }
-
-    fn write(&mut self, entry: Entry, now: Time, watch: &mut dyn Watch) {
-        if self.closed {
-            return;
-        }
-        let Entry { kind, process, f, value, error, extra } = entry;
-        let time = i64::try_from(now.since(self.zero).as_nanos()).unwrap_or(i64::MAX);
-        let index = self.history.len() as u64;
-        let op = Op { index, time, kind, process, f: f.into(), value, error, extra };
-        watch.on_op(&op);
-        self.history.push(op);
-    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -79,115 +40,97 @@ impl Workers {
         let worker = |process| Worker { process, ..Worker::default() };
         Self { threads: Threads::new(count), workers: (0_u64..).take(count).map(worker).collect() }
     }
+}
+
+/// An operation without its index and time.
+fn op(kind: OpKind, process: Process, f: &'static str, value: Value, extra: Vec<(Value, Value)>) -> Op {
+    Op { index: 0, time: 0, kind, process, f: f.into(), value, error: None, extra }
+}
+
+impl<C: Cluster> Test<'_, C> {
+    /// Records an operation of the nemesis.
+    pub(super) fn record_nemesis(&mut self, f: &'static str, value: Value) {
+        self.record(op(OpKind::Info, Process::Nemesis, f, value, Vec::new()));
+    }
+
+    /// Appends an operation to the history, with its index and time.
+    fn record(&mut self, op: Op) {
+        let Recorder { zero, history, closed, .. } = &mut self.recorder;
+        if !*closed {
+            let time = i64::try_from(self.router.cluster.now().since(*zero).as_nanos()).unwrap_or(i64::MAX);
+            self.router.watch.on_op(history.push(Op { time, ..op }));
+        }
+    }
 
     /// Begins an operation on a free thread.
-    pub(super) fn begin<C: Cluster>(
-        &mut self,
-        thread: usize,
-        invocation: Invocation,
-        workload: &mut dyn Workload,
-        router: &mut Router<C>,
-        recorder: &mut Recorder,
-    ) {
-        let worker = &mut self.workers[thread];
+    pub(super) fn begin(&mut self, thread: usize, invocation: Invocation) {
+        let worker = &mut self.workers.workers[thread];
         if std::mem::take(&mut worker.spent)
             && let Some(client) = worker.client.take()
         {
-            router.close_client(client);
+            self.router.close_client(client);
         }
         if worker.client.is_none() {
-            let client = router.open_client(thread, thread % router.nodes());
-            router.network.assign(client, thread);
+            let client = self.router.open_client(thread, thread % self.router.nodes());
+            self.router.network.assign(client, thread);
             worker.client = Some(client);
-            workload.on_client(thread);
+            self.workload.on_client(thread);
         }
-        let entry = Entry {
-            kind: OpKind::Invoke,
-            process: Process::Client(worker.process),
-            f: invocation.f,
-            value: invocation.value.clone(),
-            error: None,
-            extra: invocation.marks.clone(),
-        };
-        recorder.write(entry, router.cluster.now(), router.watch);
-        self.threads.begin(thread);
-        let act = workload.begin(thread, &invocation);
-        self.perform(thread, invocation, act, workload, router, recorder);
+        let process = Process::Client(worker.process);
+        self.record(op(OpKind::Invoke, process, invocation.f, invocation.value.clone(), invocation.marks.clone()));
+        self.workers.threads.begin(thread);
+        let act = self.workload.begin(thread, &invocation);
+        self.perform(thread, invocation, act);
     }
 
     /// Handles the result of a thread's request.
-    pub(super) fn answered<C: Cluster>(
-        &mut self,
-        thread: usize,
-        answer: ClientReply,
-        workload: &mut dyn Workload,
-        router: &mut Router<C>,
-        recorder: &mut Recorder,
-    ) {
-        let Some((invocation, schema)) = self.workers[thread].doing.take() else { return };
-        match workload.error_policy().judge(invocation.f, answer, &schema) {
+    pub(super) fn on_reply(&mut self, thread: usize, reply: ClientReply) {
+        let Some((mut invocation, schema)) = self.workers.workers[thread].doing.take() else { return };
+        match self.workload.error_policy().judge(invocation.f, reply, &schema) {
             Ok(reply) => {
-                let act = workload.proceed(thread, &invocation, reply);
-                self.perform(thread, invocation, act, workload, router, recorder);
+                let act = self.workload.proceed(thread, &invocation, reply);
+                self.perform(thread, invocation, act);
             }
             Err(failure) => {
-                recorder.errors.note(invocation.f, &failure.reason);
-                let mut extra = invocation.marks;
-                extra.extend(failure.exception.map(|value| (Value::Keyword("exception".into()), value)));
-                let (f, value) = (invocation.f, invocation.value);
-                let end = End { kind: failure.kind, f, value, error: Some(failure.error), extra };
-                self.complete(thread, end, workload, router, recorder);
+                self.recorder.errors.note(invocation.f, &failure.reason);
+                invocation.marks.extend(failure.exception.map(|value| (Value::keyword("exception"), value)));
+                let value = std::mem::take(&mut invocation.value);
+                self.complete(thread, invocation, failure.kind, value, Some(failure.error));
             }
         }
     }
 
     /// Performs an action of a thread's client.
-    fn perform<C: Cluster>(
-        &mut self,
-        thread: usize,
-        invocation: Invocation,
-        act: Act,
-        workload: &mut dyn Workload,
-        router: &mut Router<C>,
-        recorder: &mut Recorder,
-    ) {
-        let worker = &mut self.workers[thread];
+    fn perform(&mut self, thread: usize, mut invocation: Invocation, act: Act) {
         let (kind, value) = match act {
             Act::Ask(request) => {
+                let worker = &mut self.workers.workers[thread];
                 worker.doing = Some((invocation, request.reply));
                 if let Some(client) = worker.client {
-                    router.ask(client, &request);
+                    self.router.ask(client, &request);
                 }
                 return;
             }
             Act::Done(value) => (OpKind::Ok, value),
-            Act::Crash => (OpKind::Info, invocation.value),
+            Act::Crash => (OpKind::Info, std::mem::take(&mut invocation.value)),
         };
-        let end = End { kind, f: invocation.f, value, error: None, extra: invocation.marks };
-        self.complete(thread, end, workload, router, recorder);
+        self.complete(thread, invocation, kind, value, None);
     }
 
     /// Completes a thread's operation.
-    fn complete<C: Cluster>(
-        &mut self,
-        thread: usize,
-        end: End,
-        workload: &mut dyn Workload,
-        router: &mut Router<C>,
-        recorder: &mut Recorder,
-    ) {
-        let count = self.workers.len() as u64;
-        let worker = &mut self.workers[thread];
-        let End { kind, f, value, error, extra } = end;
-        let entry = Entry { kind, process: Process::Client(worker.process), f, value, error, extra };
+    fn complete(&mut self, thread: usize, invocation: Invocation, kind: OpKind, value: Value, error: Option<Value>) {
+        let Workers { threads, workers } = &mut self.workers;
+        let count = workers.len() as u64;
+        let worker = &mut workers[thread];
+        let op = op(kind, Process::Client(worker.process), invocation.f, value, invocation.marks);
         if kind == OpKind::Info {
             worker.process += count;
-            worker.spent = !workload.error_policy().reusable;
+            worker.spent = !self.workload.error_policy().reusable;
         }
-        recorder.write(entry, router.cluster.now(), router.watch);
-        if let Some(op) = recorder.history.last() {
-            workload.on_completion(thread, op);
+        threads.end(thread);
+        self.record(Op { error, ..op });
+        if let Some(op) = self.recorder.history.ops().last() {
+            self.workload.on_completion(thread, op);
         }
-        self.threads.end(thread);
     }
 }

@@ -1,75 +1,35 @@
 //! Broadcast: a value sent to one node must reach all.
 
-use chacha20::ChaCha8Rng;
-use rand::RngExt as _;
+use super::add_and_read::{AddAndRead, Additions};
+use super::shape::{is_list_or_nil, is_read};
+use super::{Agreement, Descriptor, Loss, SwarmRules};
+use crate::nodes::Broadcast;
+use crate::workbench::check::set_full;
+use crate::workbench::cluster::builtin::Builtin;
+use crate::workbench::workload::client::{ErrorPolicy, is_list};
 
-use super::convergence_probe::Elements;
-use super::topology::Topology;
-use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
-use crate::time::{Duration, Time};
-use crate::workbench::edn::Value;
-use crate::workbench::generator::Threads;
-use crate::workbench::history::Op;
-use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_list};
+pub(super) const BROADCAST: Descriptor = Descriptor {
+    name: "broadcast",
+    about: "challenge 3: values that every node comes to know",
+    begin: |terms| Box::new(AddAndRead::new(MESSAGES, Some(terms.topology))),
+    operations: ":broadcast with a value and :read of a list",
+    owns: |op| op.f == "broadcast" || is_read(op, is_list_or_nil),
+    check: |history, _| Ok(Box::new(set_full::check(history)?)),
+    node: Builtin::new::<Broadcast>(),
+    swarm: SwarmRules {
+        large_clusters: true,
+        loss: Loss::Values,
+        final_reads: Agreement::Complete,
+        ..SwarmRules::DEFAULT
+    },
+};
 
-#[derive(Debug)]
-pub(super) struct Broadcast {
-    topology: Topology,
-    next: i64,
-    last: EachOnce,
-}
-
-impl Broadcast {
-    pub(super) fn new(topology: Topology) -> Self {
-        Self { topology, next: 0, last: EachOnce::default() }
-    }
-}
-
-impl Workload for Broadcast {
-    fn next(&mut self, threads: &Threads, _: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
-        let thread = threads.round_robin()?;
-        if rng.random() {
-            return Some((thread, Invocation::new("read", Value::Nil)));
-        }
-        self.next += 1;
-        Some((thread, Invocation::new("broadcast", Value::Int(self.next - 1))))
-    }
-
-    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
-        let (body, reply) = if let Value::Int(message) = invocation.value {
-            let body = format!("{{\"type\":\"broadcast\",\"message\":{message}}}");
-            (body, Schema { kind: "broadcast_ok", fields: &[] })
-        } else {
-            ("{\"type\":\"read\"}".into(), Schema { kind: "read_ok", fields: &[("messages", is_list)] })
-        };
-        Act::Ask(Request { body, reply, timeout: TIMEOUT })
-    }
-
-    fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
-        Act::Done(if invocation.f == "read" { field(reply, "messages") } else { invocation.value.clone() })
-    }
-
-    fn error_policy(&self) -> ErrorPolicy {
-        ErrorPolicy { maps_errors: true, idempotent: &["read"], reusable: false }
-    }
-
-    fn set_up(&self, nodes: &[String]) -> Option<Request> {
-        Some(Request {
-            body: format!("{{\"type\":\"topology\",\"topology\":{}}}", self.topology.to_json(nodes)),
-            reply: Schema { kind: "topology_ok", fields: &[] },
-            timeout: TIMEOUT,
-        })
-    }
-
-    fn has_last(&self) -> bool {
-        true
-    }
-
-    fn convergence_probes(&self, _: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
-        vec![Box::new(Elements(&[("messages", is_list)]))]
-    }
-
-    fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {
-        self.last.next(threads, rng, Invocation::new("read", Value::Nil).marked("final?", true.into()))
-    }
-}
+const MESSAGES: Additions = Additions {
+    add: "broadcast",
+    operand: "message",
+    added: "broadcast_ok",
+    contents: &[("messages", is_list)],
+    draw: |added, _| Some(added),
+    error_policy: ErrorPolicy { maps_errors: true, idempotent: &["read"], reusable: false },
+    marks_final: true,
+};

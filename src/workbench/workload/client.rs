@@ -43,6 +43,13 @@ pub struct Request {
     pub timeout: Duration,
 }
 
+impl Request {
+    /// A request with the usual time-out, and the type and the fields of its reply.
+    pub fn new(body: impl Into<String>, kind: &'static str, fields: &'static [Field]) -> Self {
+        Self { body: body.into(), reply: Schema { kind, fields }, timeout: TIMEOUT }
+    }
+}
+
 /// The result of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClientReply {

@@ -6,10 +6,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 
-use super::field;
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
-use crate::workbench::workload::client::{Field, Request, Schema, TIMEOUT};
+use crate::workbench::workload::client::Request;
 
 /// One thing to ask every replica.
 pub trait ConvergenceProbe: Debug {
@@ -18,38 +17,11 @@ pub trait ConvergenceProbe: Debug {
         Value::Nil
     }
 
-    /// What a good reply looks like.
-    fn reply(&self) -> Schema;
-
-    /// The body of the request that goes on from what was received.
-    fn body(&self, _heard: &[Value]) -> String {
-        "{\"type\":\"read\"}".to_owned()
-    }
+    /// The request that goes on from what was received.
+    fn request(&self, received: &[Value]) -> Request;
 
     /// Adds what a reply in shape says to what was received; returns whether there may be more.
     fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool;
-
-    /// The request that goes on from what was received.
-    fn request(&self, received: &[Value]) -> Request {
-        Request { body: self.body(received), reply: self.reply(), timeout: TIMEOUT }
-    }
-}
-
-/// All elements of a set, which a field of the reply lists.
-#[derive(Debug)]
-pub(super) struct Elements(pub(super) &'static [Field]);
-
-impl ConvergenceProbe for Elements {
-    fn reply(&self) -> Schema {
-        Schema { kind: "read_ok", fields: self.0 }
-    }
-
-    fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
-        *received = self.0.first().map(|(name, _)| items(&field(reply, name))).unwrap_or_default();
-        received.sort_by_cached_key(|value| (value.as_int(), value.as_int().is_none().then(|| value.to_string())));
-        received.dedup();
-        false
-    }
 }
 
 /// The elements of a list.
@@ -80,8 +52,6 @@ fn keys_of(op: &Op) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::workbench::history::History;
-    use crate::workbench::json;
-    use crate::workbench::workload::client::is_list;
 
     #[test]
     fn every_key_that_was_written_is_asked_for_once() {
@@ -95,16 +65,5 @@ mod tests {
             let history: History = line.parse().expect("a history");
             assert_eq!(written(history.ops()), keys.iter().map(ToString::to_string).collect());
         }
-    }
-
-    #[test]
-    fn sets_are_equal_in_any_order() {
-        let set = Elements(&[("messages", is_list)]);
-        let hear = |text: &str| {
-            let mut received = Vec::new();
-            assert!(!set.receive(vec![("messages".into(), json::value(text).expect("JSON"))], &mut received));
-            received
-        };
-        assert_eq!(hear(r#"[3,"b",1,2]"#), hear(r#"[1,2,2,3,"b"]"#));
     }
 }

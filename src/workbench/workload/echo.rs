@@ -3,14 +3,30 @@
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 
-use super::{Act, Invocation, Workload};
+use super::{Act, Descriptor, Invocation, SwarmRules, Workload};
+use crate::nodes;
 use crate::time::Time;
+use crate::workbench::check::echo;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
-use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_anything};
+use crate::workbench::nemesis::Fault;
+use crate::workbench::workload::client::{ErrorPolicy, Request, is_anything};
+
+pub(super) const ECHO: Descriptor = Descriptor {
+    name: "echo",
+    about: "challenge 1: says everything again",
+    begin: |_| Box::new(Echo),
+    operations: ":echo",
+    owns: |op| op.f == "echo",
+    check: |history, _| Ok(Box::new(echo::check(history))),
+    node: Builtin::new::<nodes::Echo>(),
+    // The checker requires a reply to every request, which a killed or paused node cannot give.
+    swarm: SwarmRules { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..SwarmRules::DEFAULT },
+};
 
 #[derive(Debug)]
-pub(super) struct Echo;
+struct Echo;
 
 impl Workload for Echo {
     /// Each thread has a generator of its own, so a free one is drawn uniformly.
@@ -22,11 +38,8 @@ impl Workload for Echo {
 
     fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let payload = if let Value::Str(payload) = &invocation.value { payload } else { "" };
-        Act::Ask(Request {
-            body: format!("{{\"type\":\"echo\",\"echo\":\"{payload}\"}}"),
-            reply: Schema { kind: "echo_ok", fields: &[("echo", is_anything)] },
-            timeout: TIMEOUT,
-        })
+        let body = format!("{{\"type\":\"echo\",\"echo\":\"{payload}\"}}");
+        Act::Ask(Request::new(body, "echo_ok", &[("echo", is_anything)]))
     }
 
     /// The whole body of the reply.

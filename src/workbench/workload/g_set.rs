@@ -1,59 +1,35 @@
 //! G-set: a set that only grows.
 
-use chacha20::ChaCha8Rng;
-use rand::RngExt as _;
+use super::add_and_read::{AddAndRead, Additions};
+use super::shape::{is_list_or_nil, is_read};
+use super::{Agreement, Descriptor, Loss, SwarmRules};
+use crate::nodes::GSet;
+use crate::workbench::check::set_full;
+use crate::workbench::cluster::builtin::Builtin;
+use crate::workbench::workload::client::{ErrorPolicy, is_list};
 
-use super::convergence_probe::Elements;
-use super::{Act, ConvergenceProbe, EachOnce, Invocation, Last, Workload, field};
-use crate::time::{Duration, Time};
-use crate::workbench::edn::Value;
-use crate::workbench::generator::Threads;
-use crate::workbench::history::Op;
-use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_list};
+pub(super) const G_SET: Descriptor = Descriptor {
+    name: "g-set",
+    about: "a set that only grows",
+    begin: |_| Box::new(AddAndRead::new(ELEMENTS, None)),
+    operations: ":add with an element and :read of a list",
+    owns: |op| op.f == "add" || is_read(op, is_list_or_nil),
+    check: |history, _| Ok(Box::new(set_full::check(history)?)),
+    node: Builtin::new::<GSet>(),
+    swarm: SwarmRules {
+        large_clusters: true,
+        loss: Loss::Values,
+        final_reads: Agreement::Complete,
+        ..SwarmRules::DEFAULT
+    },
+};
 
-#[derive(Debug, Default)]
-pub(super) struct GSet {
-    next: i64,
-    last: EachOnce,
-}
-
-impl Workload for GSet {
-    fn next(&mut self, threads: &Threads, _: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
-        let thread = threads.round_robin()?;
-        if rng.random() {
-            return Some((thread, Invocation::new("read", Value::Nil)));
-        }
-        self.next += 1;
-        Some((thread, Invocation::new("add", Value::Int(self.next - 1))))
-    }
-
-    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
-        let (body, reply) = if let Value::Int(element) = invocation.value {
-            let body = format!("{{\"type\":\"add\",\"element\":{element}}}");
-            (body, Schema { kind: "add_ok", fields: &[] })
-        } else {
-            ("{\"type\":\"read\"}".into(), Schema { kind: "read_ok", fields: &[("value", is_list)] })
-        };
-        Act::Ask(Request { body, reply, timeout: TIMEOUT })
-    }
-
-    fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
-        Act::Done(if invocation.f == "read" { field(reply, "value") } else { invocation.value.clone() })
-    }
-
-    fn error_policy(&self) -> ErrorPolicy {
-        ErrorPolicy { maps_errors: false, idempotent: &[], reusable: false }
-    }
-
-    fn has_last(&self) -> bool {
-        true
-    }
-
-    fn convergence_probes(&self, _: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
-        vec![Box::new(Elements(&[("value", is_list)]))]
-    }
-
-    fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {
-        self.last.next(threads, rng, Invocation::new("read", Value::Nil))
-    }
-}
+const ELEMENTS: Additions = Additions {
+    add: "add",
+    operand: "element",
+    added: "add_ok",
+    contents: &[("value", is_list)],
+    draw: |added, _| Some(added),
+    error_policy: ErrorPolicy { maps_errors: false, idempotent: &[], reusable: false },
+    marks_final: false,
+};

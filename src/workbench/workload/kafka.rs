@@ -12,15 +12,33 @@ use rand::RngExt as _;
 
 use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};
-use super::{Act, ConvergenceProbe, Invocation, Last, Terms, Workload, field};
+use super::shape::{each, verb};
+use super::{Act, ConvergenceProbe, Descriptor, Invocation, Last, Loss, SwarmRules, Terms, Workload, field};
+use crate::nodes;
 use crate::time::{Duration, Time};
+use crate::workbench::check::kafka;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::{Stagger, Threads};
 use crate::workbench::history::{Op, OpKind};
-use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_integer};
+use crate::workbench::workload::client::{ErrorPolicy, Request, is_integer};
 use catch_up::CatchUp;
 use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
 use probes::{Committed, Log};
+
+pub(super) const KAFKA: Descriptor = Descriptor {
+    name: "kafka",
+    about: "challenge 5: logs that are appended to and polled",
+    begin: |terms| Box::new(Kafka::new(terms)),
+    operations: ":send, :poll and :txn with lists of [:send key message] and [:poll messages], :assign and :crash",
+    owns: |op| match &*op.f {
+        "send" | "poll" | "txn" => each(&op.value, |step| matches!(verb(step), Some("send" | "poll"))),
+        f => matches!(f, "assign" | "subscribe" | "crash" | "debug-topic-partitions"),
+    },
+    check: |history, _| Ok(Box::new(kafka::check(history)?)),
+    node: Builtin::new::<nodes::Kafka>(),
+    swarm: SwarmRules { max_nodes: 5, threads: 2, loss: Loss::Values, ..SwarmRules::DEFAULT },
+};
 
 /// One in this many operations is an assignment of its key instead, ...
 const ASSIGN_ONE_IN: u32 = 64;
@@ -42,7 +60,7 @@ struct Consumer {
 }
 
 #[derive(Debug)]
-pub(super) struct Kafka {
+struct Kafka {
     micro_ops: MicroOps,
     /// An operation that was drawn and then postponed for an assignment.
     pending: Option<MicroOp>,
@@ -55,7 +73,7 @@ pub(super) struct Kafka {
 }
 
 impl Kafka {
-    pub(super) fn new(terms: &Terms) -> Self {
+    fn new(terms: &Terms) -> Self {
         Self {
             micro_ops: MicroOps::new(terms),
             pending: None,
@@ -100,7 +118,7 @@ impl Kafka {
         }
         consumer.polled = Some(msgs);
         let body = format!("{{\"type\":\"commit_offsets\",\"offsets\":{}}}", offsets_json(&commits));
-        ask(body, Schema { kind: "commit_offsets_ok", fields: &[] })
+        Act::Ask(Request::new(body, "commit_offsets_ok", &[]))
     }
 }
 
@@ -133,12 +151,12 @@ impl Workload for Kafka {
             "crash" => Act::Crash,
             "poll" => {
                 let body = format!("{{\"type\":\"poll\",\"offsets\":{}}}", offsets_json(&consumer.positions));
-                ask(body, Schema { kind: "poll_ok", fields: &[("msgs", is_log)] })
+                Act::Ask(Request::new(body, "poll_ok", &[("msgs", is_log)]))
             }
             "send" => {
                 let (key, message) = sent(&invocation.value);
                 let body = format!("{{\"type\":\"send\",\"key\":\"{key}\",\"msg\":{message}}}");
-                ask(body, Schema { kind: "send_ok", fields: &[("offset", is_integer)] })
+                Act::Ask(Request::new(body, "send_ok", &[("offset", is_integer)]))
             }
             _ if invocation.marks.iter().any(|(mark, _)| mark.as_keyword() == Some("seek-to-beginning?")) => {
                 consumer.positions = texts(&invocation.value).map(|key| (key.into(), 0)).collect();
@@ -147,7 +165,7 @@ impl Workload for Kafka {
             _ => {
                 let keys: Vec<_> = texts(&invocation.value).map(|key| format!("\"{key}\"")).collect();
                 let body = format!("{{\"type\":\"list_committed_offsets\",\"keys\":[{}]}}", keys.join(","));
-                ask(body, Schema { kind: "list_committed_offsets_ok", fields: &[("offsets", is_offsets)] })
+                Act::Ask(Request::new(body, "list_committed_offsets_ok", &[("offsets", is_offsets)]))
             }
         }
     }
@@ -213,10 +231,6 @@ impl Workload for Kafka {
         let catch_up = self.catch_up.get_or_insert_with(|| CatchUp::new(&self.known, threads.count()));
         catch_up.next(threads, elapsed, rng)
     }
-}
-
-fn ask(body: String, reply: Schema) -> Act {
-    Act::Ask(Request { body, reply, timeout: TIMEOUT })
 }
 
 fn poll() -> Invocation {

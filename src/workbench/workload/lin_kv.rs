@@ -8,8 +8,12 @@ use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
-use super::{Act, Invocation, Terms, Workload, field};
+use super::shape::{count, item};
+use super::{Act, Descriptor, Invocation, SwarmRules, Terms, Workload, field};
+use crate::nodes;
 use crate::time::{Duration, Time};
+use crate::workbench::check::linearizable;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::{Op, OpKind};
@@ -24,6 +28,21 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 /// ... or this many times the mean latency, if that is longer.
 const LATENCIES: u32 = 10;
 
+pub(super) const LIN_KV: Descriptor = Descriptor {
+    name: "lin-kv",
+    about: "linearizable registers with compare-and-set; needs a --concurrency of 2n, 4n, ...",
+    begin: |terms| Box::new(LinKv::new(terms)),
+    operations: ":read [key value], :write [key value] and :cas [key [from to]]",
+    owns: |op| {
+        let is_pair = |value: &Value| count(value) == Some(2);
+        let is_cas = || op.f == "cas" && item(&op.value, 1).is_some_and(|pair| is_pair(&pair));
+        is_pair(&op.value) && (op.f == "read" || op.f == "write" || is_cas())
+    },
+    check: |history, options| Ok(Box::new(linearizable::check(history, &options.budget)?)),
+    node: Builtin::new::<nodes::LinKv>(),
+    swarm: SwarmRules { max_nodes: 5, threads: 2, duplication: false, ..SwarmRules::DEFAULT },
+};
+
 #[derive(Debug, Clone, Copy)]
 struct Group {
     key: i64,
@@ -31,7 +50,7 @@ struct Group {
 }
 
 #[derive(Debug)]
-pub(super) struct LinKv {
+struct LinKv {
     timeout: Duration,
     nodes: usize,
     groups: Vec<Group>,
@@ -39,7 +58,7 @@ pub(super) struct LinKv {
 }
 
 impl LinKv {
-    pub(super) fn new(terms: &Terms) -> Self {
+    fn new(terms: &Terms) -> Self {
         Self { timeout: TIMEOUT.max(terms.latency * LATENCIES), nodes: 1, groups: Vec::new(), next_key: 0 }
     }
 
@@ -149,9 +168,10 @@ mod tests {
 
     use super::*;
     use crate::workbench::history::Process;
+    use crate::workbench::test::TestConfig;
 
     fn on(nodes: usize, threads: usize) -> LinKv {
-        let mut lin_kv = LinKv::new(&Terms::default());
+        let mut lin_kv = LinKv::new(&TestConfig::default().terms());
         lin_kv.fits(nodes, threads).expect("it fits");
         lin_kv
     }
@@ -219,14 +239,14 @@ mod tests {
     #[test]
     fn it_takes_twice_as_many_threads_as_nodes_or_a_multiple_and_ten_nodes_at_most() {
         for (nodes, threads) in [(3, 3), (3, 7), (11, 22)] {
-            assert!(LinKv::new(&Terms::default()).fits(nodes, threads).is_err(), "{nodes} {threads}");
+            assert!(LinKv::new(&TestConfig::default().terms()).fits(nodes, threads).is_err(), "{nodes} {threads}");
         }
         on(10, 20);
     }
 
     #[test]
     fn requests_and_time_outs_are_those_of_maelstrom() {
-        let mut lin_kv = LinKv::new(&Terms { latency: Duration::from_millis(300), ..Terms::default() });
+        let mut lin_kv = LinKv::new(&Terms { latency: Duration::from_millis(300), ..TestConfig::default().terms() });
         let mut asked = |f, text: &str| {
             let value = crate::workbench::edn::read(text).expect("EDN");
             let Act::Ask(request) = lin_kv.begin(0, &Invocation::new(f, value)) else { panic!("it asks") };
@@ -236,7 +256,7 @@ mod tests {
         assert_eq!(asked("read", "[2 nil]"), r#"{"type":"read","key":2}"#);
         assert_eq!(asked("write", "[2 4]"), r#"{"type":"write","key":2,"value":4}"#);
         assert_eq!(asked("cas", "[2 [4 1]]"), r#"{"type":"cas","key":2,"from":4,"to":1}"#);
-        assert_eq!(LinKv::new(&Terms::default()).timeout, Duration::from_secs(1));
+        assert_eq!(LinKv::new(&TestConfig::default().terms()).timeout, Duration::from_secs(1));
         let read = Invocation::new("read", Value::Vector(vec![Value::Int(2), Value::Nil]));
         let Act::Done(value) = lin_kv.proceed(0, &read, vec![("value".into(), Value::Int(3))]) else { panic!("done") };
         assert_eq!(value, Value::ints(vec![2, 3]));

@@ -67,6 +67,7 @@ mod tests {
     use rand::SeedableRng as _;
 
     use super::*;
+    use crate::workbench::test::TestConfig;
 
     fn draw(terms: &Terms, count: usize) -> Vec<MicroOp> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -77,7 +78,7 @@ mod tests {
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "shares of a few thousand")]
     fn each_key_is_drawn_twice_as_often_as_the_one_before_and_half_of_the_draws_write() {
-        let ops = draw(&Terms { max_writes_per_key: 1_000_000, ..Terms::default() }, 100_000);
+        let ops = draw(&Terms { max_writes_per_key: 1_000_000, ..TestConfig::default().terms() }, 100_000);
         let share = |count: usize| count as f64 / ops.len() as f64;
         for key in 0..10 {
             let seen = share(ops.iter().filter(|op| op.key == key).count());
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_key_is_written_1_to_16_and_then_replaced_in_its_place() {
-        let ops = draw(&Terms::default(), 20_000);
+        let ops = draw(&TestConfig::default().terms(), 20_000);
         let last = ops.iter().map(|op| op.key).max().expect("there are some");
         let written = |key| ops.iter().filter(move |op| op.key == key).filter_map(|op| op.value).collect::<Vec<_>>();
         let retired = (0..=last).map(written).filter(|values| values.len() == 16).count();
@@ -103,10 +104,10 @@ mod tests {
 
     #[test]
     fn the_number_of_keys_and_of_writes_can_be_chosen() {
-        let ops = draw(&Terms { key_count: 1, max_writes_per_key: 2, ..Terms::default() }, 100);
+        let ops = draw(&Terms { key_count: 1, max_writes_per_key: 2, ..TestConfig::default().terms() }, 100);
         let written: Vec<_> = ops.iter().filter_map(|op| Some((op.key, op.value?))).collect();
         assert_eq!(written[..5], [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1)]);
-        let many = draw(&Terms { key_count: 5_000, ..Terms::default() }, 1_000);
+        let many = draw(&Terms { key_count: 5_000, ..TestConfig::default().terms() }, 1_000);
         assert!(many.iter().all(|op| op.key > 4_900));
     }
 }

@@ -5,16 +5,42 @@ use rand::RngExt as _;
 
 use super::convergence_probe::{items, written};
 use super::micro_ops::MicroOps;
-use super::{Act, ConvergenceProbe, Invocation, Terms, Workload, field};
+use super::shape::{self, is_list_or_nil};
+use super::{Act, ConvergenceProbe, Descriptor, Invocation, Loss, SwarmRules, Terms, Workload, field};
+use crate::nodes;
 use crate::time::Time;
+use crate::workbench::check::txn;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::Op;
-use crate::workbench::workload::client::{ErrorPolicy, Field, Request, Schema, TIMEOUT};
+use crate::workbench::workload::client::{ErrorPolicy, Field, Request, is_anything};
+
+pub(super) const TXN_LIST_APPEND: Descriptor = Descriptor {
+    name: "txn-list-append",
+    about: "transactions that append to lists and read them",
+    begin: |terms| Box::new(Txn::new(Write::Append, terms)),
+    operations: ":txn with a list of [:r key elements] and [:append key element]",
+    owns: |op| shape::is_txn(op, "append", is_list_or_nil),
+    check: |history, options| Ok(Box::new(txn::check_append(history, &options.consistency_models, &options.budget)?)),
+    node: Builtin::new::<nodes::ListAppend>(),
+    swarm: SwarmRules { max_nodes: 5, duplication: false, ..SwarmRules::DEFAULT },
+};
+
+pub(super) const TXN_RW_REGISTER: Descriptor = Descriptor {
+    name: "txn-rw-register",
+    about: "challenge 6: transactions that write registers and read them",
+    begin: |terms| Box::new(Txn::new(Write::Register, terms)),
+    operations: ":txn with a list of [:r key value] and [:w key value]",
+    owns: |op| shape::is_txn(op, "w", is_anything),
+    check: |history, options| Ok(Box::new(txn::check_register(history, &options.consistency_models, &options.budget)?)),
+    node: Builtin::new::<nodes::Txn>(),
+    swarm: SwarmRules { max_nodes: 5, model: Some("read-committed"), loss: Loss::Order, ..SwarmRules::DEFAULT },
+};
 
 /// What transactions do besides reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Write {
+enum Write {
     Append,
     Register,
 }
@@ -27,24 +53,23 @@ impl Write {
         }
     }
 
-    fn reply(self) -> Schema {
-        let fields: &'static [Field] = match self {
+    fn reply(self) -> &'static [Field] {
+        match self {
             Self::Append => &[("txn", is_append_txn)],
             Self::Register => &[("txn", is_register_txn)],
-        };
-        Schema { kind: "txn_ok", fields }
+        }
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Txn {
+struct Txn {
     write: Write,
     micro_ops: MicroOps,
     longest: u64,
 }
 
 impl Txn {
-    pub(super) fn new(write: Write, terms: &Terms) -> Self {
+    fn new(write: Write, terms: &Terms) -> Self {
         Self { write, micro_ops: MicroOps::new(terms), longest: terms.max_txn_length }
     }
 }
@@ -64,7 +89,7 @@ impl Workload for Txn {
 
     fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
         let body = format!("{{\"type\":\"txn\",\"txn\":{}}}", invocation.value.to_json());
-        Act::Ask(Request { body, reply: self.write.reply(), timeout: TIMEOUT })
+        Act::Ask(Request::new(body, "txn_ok", self.write.reply()))
     }
 
     /// The transaction in the reply is the operation's value, whatever was requested.
@@ -116,12 +141,9 @@ impl ConvergenceProbe for Register {
         Value::Int(self.0)
     }
 
-    fn reply(&self) -> Schema {
-        Schema { kind: "txn_ok", fields: &[("txn", is_register_txn)] }
-    }
-
-    fn body(&self, _: &[Value]) -> String {
-        format!("{{\"type\":\"txn\",\"txn\":[[\"r\",{},null]]}}", self.0)
+    fn request(&self, _: &[Value]) -> Request {
+        let body = format!("{{\"type\":\"txn\",\"txn\":[[\"r\",{},null]]}}", self.0);
+        Request::new(body, "txn_ok", Write::Register.reply())
     }
 
     fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
@@ -149,11 +171,12 @@ mod tests {
 
     use super::*;
     use crate::workbench::json;
+    use crate::workbench::test::TestConfig;
 
     #[test]
     fn a_register_is_asked_for_its_one_value() {
         let mut received = Vec::new();
-        assert_eq!(Register(5).body(&received), r#"{"type":"txn","txn":[["r",5,null]]}"#);
+        assert_eq!(Register(5).request(&received).body, r#"{"type":"txn","txn":[["r",5,null]]}"#);
         assert!(
             !Register(5).receive(vec![("txn".into(), json::value(r#"[["r",5,8]]"#).expect("JSON"))], &mut received)
         );
@@ -163,7 +186,7 @@ mod tests {
     #[test]
     fn lengths_are_uniform_and_so_are_reads_and_writes() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut txn = Txn::new(Write::Append, &Terms::default());
+        let mut txn = Txn::new(Write::Append, &TestConfig::default().terms());
         let threads = Threads::new(1);
         let (mut lengths, mut appends, mut all) = ([0; 5], 0, 0);
         for _ in 0..20_000 {
@@ -182,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_transaction_is_sent_and_comes_back_as_in_maelstrom() {
-        let mut txn = Txn::new(Write::Register, &Terms { max_txn_length: 1, ..Terms::default() });
+        let mut txn = Txn::new(Write::Register, &Terms { max_txn_length: 1, ..TestConfig::default().terms() });
         let value = crate::workbench::edn::read("[[:r 5 nil] [:w 8 1]]").expect("EDN");
         let invocation = Invocation::new("txn", value);
         let Act::Ask(request) = txn.begin(0, &invocation) else { panic!("it asks") };

@@ -2,14 +2,28 @@
 
 use chacha20::ChaCha8Rng;
 
-use super::{Act, Invocation, Workload, field};
+use super::{Act, Descriptor, Invocation, SwarmRules, Workload, field};
+use crate::nodes;
 use crate::time::Time;
+use crate::workbench::check::unique_ids;
+use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
-use crate::workbench::workload::client::{ErrorPolicy, Request, Schema, TIMEOUT, is_anything};
+use crate::workbench::workload::client::{ErrorPolicy, Request, is_anything};
+
+pub(super) const UNIQUE_IDS: Descriptor = Descriptor {
+    name: "unique-ids",
+    about: "challenge 2: ids of which no two are alike",
+    begin: |_| Box::new(UniqueIds),
+    operations: ":generate",
+    owns: |op| op.f == "generate",
+    check: |history, _| Ok(Box::new(unique_ids::check(history)?)),
+    node: Builtin::new::<nodes::UniqueIds>(),
+    swarm: SwarmRules { large_clusters: true, ..SwarmRules::DEFAULT },
+};
 
 #[derive(Debug)]
-pub(super) struct UniqueIds;
+struct UniqueIds;
 
 impl Workload for UniqueIds {
     fn next(&mut self, threads: &Threads, _: Time, _: &mut ChaCha8Rng) -> Option<(usize, Invocation)> {
@@ -17,11 +31,7 @@ impl Workload for UniqueIds {
     }
 
     fn begin(&mut self, _: usize, _: &Invocation) -> Act {
-        Act::Ask(Request {
-            body: "{\"type\":\"generate\"}".into(),
-            reply: Schema { kind: "generate_ok", fields: &[("id", is_anything)] },
-            timeout: TIMEOUT,
-        })
+        Act::Ask(Request::new("{\"type\":\"generate\"}", "generate_ok", &[("id", is_anything)]))
     }
 
     fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {

@@ -1,4 +1,4 @@
-//! What the pipe alone costs: says every byte again.
+//! The cost of the pipes alone: copies every byte.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! A node on the crate `maelstrom-node`, which stands on tokio.
+//! A node on the crate `maelstrom-node`, which is based on tokio.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
-//! How little a node can be on the same libraries: mio, simd-json's tape, a walk by hand, and no runtime around it.
+//! A minimal node on the same libraries: mio and simd-json's tape, without a runtime.
 //!
-//! It trusts its input: one batch fits the buffer, answers fit the pipe, and every message is an `init` or an `echo`.
+//! It trusts its input: one batch fits the buffer, replies fit the pipe, and every message is an `init` or an `echo`.
 
 use std::io::{self, Write as _};
 use std::mem;
@@ -15,7 +15,7 @@ use simd_json::{Buffers, INPUT_PADDING, Node, StaticNode, Tape};
 
 const BUFFER: usize = 256 << 10;
 
-/// The parts of an answer.
+/// The parts of a reply.
 #[derive(Default)]
 struct Request<'a> {
     src: &'a str,

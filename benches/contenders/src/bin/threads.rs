@@ -1,5 +1,5 @@
-//! The best-known design of a node in Rust: a thread reads lines and parses them with serde, a channel carries them to
-//! the main thread, which writes each answer to stdout as it is made.
+//! The best-known design of a node in Rust: a thread reads lines and parses them with serde, a channel passes them to
+//! the main thread, which writes each reply to stdout at once.
 
 use std::io::{self, BufRead as _, Write as _};
 use std::sync::mpsc;
@@ -31,7 +31,7 @@ enum Payload {
     EchoOk { echo: String },
 }
 
-/// Turns a message round.
+/// The reply to a message.
 fn answer(message: Message, number: usize) -> Option<Message> {
     let payload = match message.body.payload {
         Payload::Init { .. } => Payload::InitOk,
@@ -42,7 +42,7 @@ fn answer(message: Message, number: usize) -> Option<Message> {
     Some(Message { src: message.dest, dest: message.src, body })
 }
 
-#[expect(clippy::disallowed_methods, reason = "this design stands on threads")]
+#[expect(clippy::disallowed_methods, reason = "this design uses threads")]
 fn main() -> io::Result<()> {
     let (sender, messages) = mpsc::channel();
     let reader = thread::spawn(move || -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Clients that overlap, fail, crash and never hear back, at random.
+//! Histories of clients that overlap, fail, crash and are never answered, at random.
 
 use chacha20::ChaCha8Rng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -6,101 +6,79 @@ use rand::{RngExt as _, SeedableRng as _};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
 
-/// A source of chance.
-pub(super) struct Dice(ChaCha8Rng);
+pub(in super::super) type Rng = ChaCha8Rng;
 
-impl Dice {
-    /// Whether something of this probability happens.
-    pub(super) fn chance(&mut self, probability: f64) -> bool {
-        self.0.random_bool(probability)
-    }
+/// A service that may err, and what its clients ask of it.
+pub(in super::super) trait Service {
+    /// The next request of a process: its function and its value.
+    fn request(&mut self, process: u64, rng: &mut Rng) -> (&'static str, Value);
 
-    /// A number from 0 on, below `end`.
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        self.0.random_range(0..end)
-    }
-
-    /// A number of a range, both ends included.
-    pub(super) fn between(&mut self, low: i64, high: i64) -> i64 {
-        self.0.random_range(low..=high)
-    }
-
-    pub(super) fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
-    }
-
-    pub(super) fn shuffle<T>(&mut self, items: &mut [T]) {
-        for last in (1..items.len()).rev() {
-            items.swap(last, self.below(last + 1));
-        }
-    }
+    /// Performs a request, and returns its outcome.
+    fn perform(&mut self, process: u64, f: &str, asked: &Value, rng: &mut Rng) -> (OpKind, Value);
 }
 
-/// What clients of a workload ask, and what happens to them.
-pub(super) trait Clients {
-    /// The next operation of a process: its name, its value and whether it is a final one.
-    fn ask(&mut self, process: u64, dice: &mut Dice) -> (&'static str, Value, bool);
-    /// How it ends.
-    fn answer(&mut self, process: u64, f: &str, asked: &Value, dice: &mut Dice) -> (OpKind, Value);
+pub(super) fn one_of<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
+    choices[rng.random_range(0..choices.len())]
 }
 
-/// No history has so many operations: an oracle may try every order, or every subset, of them.
-const MOST: usize = 20;
-
-/// An operation that has begun.
-struct Open {
+/// An operation that has begun, with its outcome once it has been performed.
+struct Running {
     f: &'static str,
-    value: Value,
+    asked: Value,
     is_final: bool,
+    outcome: Option<(OpKind, Value)>,
 }
 
-/// The history of a seed.
-pub(super) fn draw<C: Clients>(seed: u64, clients: impl Fn(&mut Dice) -> C) -> History {
-    let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
-    let mut clients = clients(&mut dice);
-    let threads = 1 + dice.below(4);
-    let mut names: Vec<u64> = (0..threads as u64).collect();
-    let mut open: Vec<Option<Open>> = (0..threads).map(|_| None).collect();
-    let (mut left, mut time) = (dice.below(MOST), 0);
+/// The history of a seed, of fewer than `operations` operations. Each is performed at some moment between its invocation
+/// and its completion. Half the reads are final ones.
+pub(in super::super) fn draw<S: Service>(seed: u64, operations: usize, service: impl Fn(&mut Rng) -> S) -> History {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut service = service(&mut rng);
+    let threads = rng.random_range(1..5);
+    let mut processes: Vec<u64> = (0..threads).collect();
+    let mut running: Vec<Option<Running>> = (0..threads).map(|_| None).collect();
+    let (mut left, mut time) = (rng.random_range(0..operations), 0);
     let mut history = History::default();
-    while left > 0 || open.iter().any(Option::is_some) {
-        let thread = dice.below(threads);
-        time += dice.one_of(&[0, 1, 400_000, 1_000_000, 2_600_000]);
-        let op = |kind, process, f: &'static str, value, is_final| Op {
+    while left > 0 || running.iter().any(Option::is_some) {
+        time += one_of(&mut rng, &[0, 1, 400_000, 1_000_000, 2_600_000]);
+        let op = |kind, process, f: &'static str, value, is_final, error| Op {
             index: 0,
             time,
             kind,
             process,
             f: f.into(),
             value,
-            error: None,
+            error,
             extra: if is_final { vec![(Value::keyword("final?"), true.into())] } else { Vec::new() },
         };
-        if dice.chance(0.02) {
-            history.push(op(OpKind::Info, Process::Nemesis, "start-partition", Value::Nil, false));
+        if rng.random_bool(0.02) {
+            history.push(op(OpKind::Info, Process::Nemesis, "start-partition", Value::Nil, false, None));
         }
-        let process = names[thread];
-        match open[thread].take() {
-            Some(Open { .. }) if left == 0 && dice.chance(0.1) => {} // the run ends before it does
-            Some(Open { f, value, is_final }) => {
-                let (kind, mut told) = clients.answer(process, f, &value, &mut dice);
-                if kind == OpKind::Info {
-                    names[thread] += threads as u64;
-                    told = value;
-                }
-                let mut op = op(kind, Process::Client(process), f, told, is_final);
-                if kind == OpKind::Info {
-                    op.error = Some(Value::keyword(dice.one_of(&["net-timeout", "crash"])));
-                }
-                history.push(op);
-            }
+        let thread = rng.random_range(0..running.len());
+        let (process, running) = (&mut processes[thread], &mut running[thread]);
+        let client = Process::Client(*process);
+        match running.take() {
             None if left > 0 => {
                 left -= 1;
-                let (f, value, is_final) = clients.ask(process, &mut dice);
-                history.push(op(OpKind::Invoke, Process::Client(process), f, value.clone(), is_final));
-                open[thread] = Some(Open { f, value, is_final });
+                let (f, asked) = service.request(*process, &mut rng);
+                let is_final = f == "read" && rng.random_bool(0.5);
+                history.push(op(OpKind::Invoke, client, f, asked.clone(), is_final, None));
+                *running = Some(Running { f, asked, is_final, outcome: None });
             }
             None => {}
+            Some(_) if left == 0 && rng.random_bool(0.05) => {} // never answered
+            Some(Running { f, asked, is_final, outcome: None }) => {
+                let outcome = Some(service.perform(*process, f, &asked, &mut rng));
+                *running = Some(Running { f, asked, is_final, outcome });
+            }
+            Some(Running { f, asked, is_final, outcome: Some((OpKind::Info, _)) }) => {
+                *process += threads;
+                let error = Value::keyword(one_of(&mut rng, &["net-timeout", "crash"]));
+                history.push(op(OpKind::Info, client, f, asked, is_final, Some(error)));
+            }
+            Some(Running { f, is_final, outcome: Some((kind, told)), .. }) => {
+                history.push(op(kind, client, f, told, is_final, None));
+            }
         }
     }
     history

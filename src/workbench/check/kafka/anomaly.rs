@@ -7,67 +7,45 @@ use crate::workbench::quote::quote;
 /// The maximum number of values in a sentence.
 const MAX_LISTED: usize = 8;
 
-/// A kind of error, in the order of the names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LogAnomaly {
-    /// A poll returned a message whose send failed.
-    AbortedRead,
-    /// A poll completed before the send of its message was invoked.
-    RealtimeCycle,
-    /// A message is at several offsets.
-    Duplicate,
-    /// The dependency graph is empty.
-    EmptyGraph,
-    /// Several messages are at one offset.
-    InconsistentOffsets,
-    /// One operation polled backwards.
-    IntNonmonotonicPoll,
-    /// One operation sent backwards.
-    IntNonmonotonicSend,
-    /// One operation skipped messages in its polls.
-    IntPollSkip,
-    /// Other messages are between those that one operation sent.
-    IntSendSkip,
-    /// A message was never polled, although a later one was.
-    LostWrite,
-    /// A process polled backwards.
-    NonmonotonicPoll,
-    /// A process sent backwards.
-    NonmonotonicSend,
-    /// A process skipped messages from one poll to the next.
-    PollSkip,
-    /// A transaction polled what it sends itself.
-    PrecommittedRead,
-    /// A [`Self::RealtimeCycle`] exists.
-    CycleExists,
-    /// An acknowledged message was never polled.
-    Unseen,
+anomalies! {
+    /// A kind of error.
+    LogAnomaly {
+        /// A poll returned a message whose send failed.
+        AbortedRead = "G1a",
+        /// A poll completed before the send of its message was invoked.
+        RealtimeCycle = "G1c-realtime",
+        /// A message is at several offsets.
+        Duplicate = "duplicate",
+        /// The dependency graph is empty.
+        EmptyGraph = "empty-transaction-graph",
+        /// Several messages are at one offset.
+        InconsistentOffsets = "inconsistent-offsets",
+        /// One operation polled backwards.
+        IntNonmonotonicPoll = "int-nonmonotonic-poll",
+        /// One operation sent backwards.
+        IntNonmonotonicSend = "int-nonmonotonic-send",
+        /// One operation skipped messages in its polls.
+        IntPollSkip = "int-poll-skip",
+        /// Other messages are between those that one operation sent.
+        IntSendSkip = "int-send-skip",
+        /// A message was never polled, although a later one was.
+        LostWrite = "lost-write",
+        /// A process polled backwards.
+        NonmonotonicPoll = "nonmonotonic-poll",
+        /// A process sent backwards.
+        NonmonotonicSend = "nonmonotonic-send",
+        /// A process skipped messages from one poll to the next.
+        PollSkip = "poll-skip",
+        /// A transaction polled what it sends itself.
+        PrecommittedRead = "precommitted-read",
+        /// A [`Self::RealtimeCycle`] exists.
+        CycleExists = "strong-PL-2-cycle-exists",
+        /// An acknowledged message was never polled.
+        Unseen = "unseen",
+    }
 }
 
 impl LogAnomaly {
-    /// The name in the results.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AbortedRead => "G1a",
-            Self::RealtimeCycle => "G1c-realtime",
-            Self::Duplicate => "duplicate",
-            Self::EmptyGraph => "empty-transaction-graph",
-            Self::InconsistentOffsets => "inconsistent-offsets",
-            Self::IntNonmonotonicPoll => "int-nonmonotonic-poll",
-            Self::IntNonmonotonicSend => "int-nonmonotonic-send",
-            Self::IntPollSkip => "int-poll-skip",
-            Self::IntSendSkip => "int-send-skip",
-            Self::LostWrite => "lost-write",
-            Self::NonmonotonicPoll => "nonmonotonic-poll",
-            Self::NonmonotonicSend => "nonmonotonic-send",
-            Self::PollSkip => "poll-skip",
-            Self::PrecommittedRead => "precommitted-read",
-            Self::CycleExists => "strong-PL-2-cycle-exists",
-            Self::Unseen => "unseen",
-        }
-    }
-
     /// Whether it does not make a run invalid; Jepsen allows cycles of writes as well, which are not looked for here.
     pub(super) const fn is_allowed(self) -> bool {
         matches!(self, Self::IntSendSkip)
@@ -80,8 +58,14 @@ impl LogAnomaly {
 
     /// How many errors of the kind a result shows, sorted by [`LogCase::rank`]; of some, all as they were found.
     pub(super) fn shown(self) -> Option<usize> {
-        let as_found =
-            [Self::AbortedRead, Self::PrecommittedRead, Self::LostWrite, Self::EmptyGraph, Self::CycleExists];
+        let as_found = [
+            Self::AbortedRead,
+            Self::PrecommittedRead,
+            Self::LostWrite,
+            Self::EmptyGraph,
+            Self::CycleExists,
+            Self::Unseen,
+        ];
         if as_found.contains(&self) {
             return None;
         }
@@ -94,7 +78,7 @@ impl LogAnomaly {
 #[derive(Debug, Clone, PartialEq)]
 pub enum LogCase {
     /// A message of a failed send, and who polled it.
-    AbortedRead { key: Value, value: Value, writer: Option<Op>, reader: Op },
+    AbortedRead { key: Value, value: Value, writer: Op, reader: Op },
     /// A message that was polled before it was sent.
     RealtimeCycle { key: Value, value: Value, sent: Op, polled: Op },
     /// The indices of the operations that depend on each other.
@@ -106,18 +90,13 @@ pub enum LogCase {
     /// An offset, its place among those of the log, and the messages there.
     InconsistentOffsets { key: Value, offset: i64, index: usize, values: Vec<Value> },
     /// A message that was never polled, its position in the log, and the last message that was polled.
-    LostWrite {
-        key: Value,
-        value: Value,
-        index: Option<usize>,
-        max_read_index: usize,
-        writer: Op,
-        max_read: Option<Op>,
-    },
+    LostWrite { key: Value, value: Value, index: usize, max_read_index: usize, writer: Op, max_read: Option<Op> },
     /// A message that a transaction both sends and polls.
     PrecommittedRead { key: Value, value: Value, op: Op },
     /// Two messages out of order.
     Sequence(Sequence),
+    /// All messages that were never polled.
+    Unseen(UnseenMessages),
 }
 
 /// Two messages that should be adjacent, or in order.
@@ -145,20 +124,18 @@ pub struct UnseenMessages {
 }
 
 impl LogCase {
-    /// The sort key of the errors of a kind.
+    pub(super) fn count(&self) -> usize {
+        if let Self::Unseen(unseen) = self { unseen.by_key.iter().map(|(_, count, _)| count).sum() } else { 1 }
+    }
     pub(super) fn rank(&self) -> i64 {
         let length = |length: usize| length.cast_signed() as i64;
-        match self {
-            Self::Duplicate { offsets, .. } => length(offsets.len()),
-            Self::InconsistentOffsets { values, .. } => length(values.len()),
-            Self::Sequence(sequence) => sequence.delta,
-            Self::AbortedRead { .. }
-            | Self::RealtimeCycle { .. }
-            | Self::CycleExists { .. }
-            | Self::EmptyGraph
-            | Self::LostWrite { .. }
-            | Self::PrecommittedRead { .. } => 0,
+        if let Self::Duplicate { offsets, .. } = self {
+            return length(offsets.len());
         }
+        if let Self::InconsistentOffsets { values, .. } = self {
+            return length(values.len());
+        }
+        if let Self::Sequence(sequence) = self { sequence.delta } else { 0 }
     }
 
     pub(super) fn to_edn(&self, anomaly: LogAnomaly) -> Value {
@@ -167,7 +144,7 @@ impl LogCase {
         let value = |value: &Value| ("value", value.clone());
         match self {
             Self::AbortedRead { key: log, value: message, writer, reader } => {
-                Value::record([key(log), value(message), ("writer", shown(writer)), ("reader", reader.to_value())])
+                Value::record([key(log), value(message), ("writer", writer.to_value()), ("reader", reader.to_value())])
             }
             Self::RealtimeCycle { key: log, value: message, sent, polled } => {
                 let kind = Value::keyword("wr");
@@ -207,7 +184,7 @@ impl LogCase {
             Self::LostWrite { key: log, value: message, index, max_read_index, writer, max_read } => Value::record([
                 key(log),
                 value(message),
-                ("index", index.map_or(Value::Nil, Value::count)),
+                ("index", Value::count(*index)),
                 ("max-read-index", Value::count(*max_read_index)),
                 ("writer", writer.to_value()),
                 ("max-read", shown(max_read)),
@@ -216,15 +193,15 @@ impl LogCase {
                 Value::record([("op", op.to_value()), key(log), value(message)])
             }
             Self::Sequence(sequence) => sequence.to_edn(anomaly),
+            Self::Unseen(unseen) => unseen.to_edn(),
         }
     }
 
-    pub(super) fn sentence(&self, anomaly: LogAnomaly) -> String {
+    pub(super) fn sentences(&self, anomaly: LogAnomaly) -> Vec<String> {
         let of = |op: &Op| op.process.to_value();
-        match self {
+        let sentence = match self {
             Self::AbortedRead { key, value, writer, reader } => {
-                let writer = writer.as_ref().map_or(Value::Nil, of);
-                let (key, value, reader) = (plain(key), plain(value), of(reader));
+                let (key, value, writer, reader) = (plain(key), plain(value), of(writer), of(reader));
                 format!("key {key}: process {reader} polled {value}, which process {writer} had failed to send")
             }
             Self::RealtimeCycle { key, value, .. } => {
@@ -256,7 +233,9 @@ impl LogCase {
                 format!("key {key}: process {op} polled {value} in the transaction that sends it")
             }
             Self::Sequence(sequence) => sequence.sentence(anomaly),
-        }
+            Self::Unseen(unseen) => return unseen.sentences().collect(),
+        };
+        vec![sentence]
     }
 }
 
@@ -265,16 +244,13 @@ const MODEL: &str = "strong-read-committed";
 
 impl Sequence {
     fn to_edn(&self, anomaly: LogAnomaly) -> Value {
-        let values = || ("values", self.values.iter().cloned().collect());
-        let delta = ("delta", Value::Int(self.delta));
-        let skipped = || ("skipped", Value::List(self.skipped.clone()));
         let mut entries = vec![("key", self.key.clone())];
         if anomaly != LogAnomaly::PollSkip {
-            entries.push(values());
+            entries.push(("values", self.values.iter().cloned().collect()));
         }
-        entries.push(delta);
+        entries.push(("delta", Value::Int(self.delta)));
         if anomaly.is_skip() {
-            entries.push(skipped());
+            entries.push(("skipped", Value::List(self.skipped.clone())));
         }
         match &self.ops[..] {
             [op] => entries.push(("op", op.to_value())),
@@ -283,6 +259,7 @@ impl Sequence {
         Value::record(entries)
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "no other anomaly is of a sequence")]
     fn sentence(&self, anomaly: LogAnomaly) -> String {
         let key = plain(&self.key);
         let process = self.ops.first().map_or(Value::Nil, |op| op.process.to_value());
@@ -310,32 +287,15 @@ impl Sequence {
             LogAnomaly::NonmonotonicPoll => format!(
                 "key {key}: process {process} polled {first} and in its next poll {second}, which is not after it"
             ),
-            LogAnomaly::NonmonotonicSend
-            | LogAnomaly::AbortedRead
-            | LogAnomaly::RealtimeCycle
-            | LogAnomaly::Duplicate
-            | LogAnomaly::EmptyGraph
-            | LogAnomaly::InconsistentOffsets
-            | LogAnomaly::LostWrite
-            | LogAnomaly::PrecommittedRead
-            | LogAnomaly::CycleExists
-            | LogAnomaly::Unseen => {
-                format!(
-                    "key {key}: process {process} sent {first} and later {second}, but {second} is not after {first}"
-                )
-            }
+            _ => format!(
+                "key {key}: process {process} sent {first} and later {second}, but {second} is not after {first}"
+            ),
         }
     }
 }
 
 impl UnseenMessages {
-    /// How many messages.
-    #[must_use]
-    pub fn count(&self) -> usize {
-        self.by_key.iter().map(|(_, count, _)| count).sum()
-    }
-
-    pub(super) fn to_edn(&self) -> Value {
+    fn to_edn(&self) -> Value {
         let counts = self.by_key.iter().map(|(key, count, _)| (key.clone(), Value::count(*count)));
         let messages = self.by_key.iter().map(|(key, _, first)| (key.clone(), Value::List(first.clone())));
         Value::record([
@@ -345,7 +305,7 @@ impl UnseenMessages {
         ])
     }
 
-    pub(super) fn sentences(&self) -> impl Iterator<Item = String> + '_ {
+    fn sentences(&self) -> impl Iterator<Item = String> + '_ {
         self.by_key
             .iter()
             .map(|(key, _, first)| format!("key {}: acknowledged, but brought by no poll: {}", plain(key), list(first)))

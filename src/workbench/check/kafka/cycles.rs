@@ -70,7 +70,7 @@ fn component<'r, 'a>(record: &'r Record<'a>, span: Span) -> Vec<&'r Step<'a>> {
     let is_before = |step: &Step<'_>| step.is_txn && step.is(OpKind::Ok) && step.span.1 < span.end;
     let is_after = |step: &Step<'_>| step.is_txn && step.span.0 > span.start;
     let is_polled_before = |step: &Step<'_>| {
-        let mut readers = step.sends.iter().filter_map(|(place, _)| record.readers.get(place)).flatten();
+        let mut readers = step.writes().filter_map(|place| record.readers.get(&place)).flatten();
         readers.any(|reader| is_before(&record.steps[*reader]))
     };
     let polls_after = |step: &Step<'_>| step.reads().filter_map(|place| record.writer(place)).any(is_after);

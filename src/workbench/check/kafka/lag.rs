@@ -12,7 +12,7 @@ use crate::workbench::history::{History, OpKind};
 struct Growth(Vec<(i64, i64)>);
 
 impl Growth {
-    fn heard_of(&mut self, offset: i64, time: i64) {
+    fn observe(&mut self, offset: i64, time: i64) {
         if self.0.last().map_or(-1, |(highest, _)| *highest) < offset {
             self.0.push((offset, time));
         }
@@ -59,7 +59,7 @@ pub(super) fn worst(record: &Record<'_>, history: &History) -> Option<Lag> {
     let mut growth: BTreeMap<usize, Growth> = BTreeMap::new();
     for step in record.steps.iter().filter(|step| step.is_txn && !step.is(OpKind::Fail)) {
         for (key, offset) in step.highest() {
-            growth.entry(key).or_default().heard_of(offset, step.op.time);
+            growth.entry(key).or_default().observe(offset, step.op.time);
         }
     }
     let mut consumers: BTreeMap<u64, BTreeMap<usize, i64>> = BTreeMap::new();

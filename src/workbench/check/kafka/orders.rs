@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::{Place, Record};
+use super::record::Record;
 use super::{Errors, LogAnomaly, LogCase, Unjudgeable};
 use crate::workbench::edn::Value;
 
@@ -13,7 +13,6 @@ pub(super) struct Order {
     offsets: BTreeMap<i64, BTreeSet<usize>>,
     /// The messages in order, without unknown offsets.
     messages: Vec<usize>,
-    /// The index of each message.
     places: BTreeMap<usize, usize>,
 }
 
@@ -25,20 +24,13 @@ impl Orders {
     /// Offsets in polls always count, those in sends only if the send took effect.
     pub(super) fn of(record: &Record<'_>) -> Self {
         let mut orders: BTreeMap<usize, Order> = BTreeMap::new();
-        let mut add = |(key, message): Place, offset: Option<i64>| {
-            if let Some(offset) = offset {
-                orders.entry(key).or_default().offsets.entry(offset).or_default().insert(message);
-            }
-        };
         for step in &record.steps {
-            if record.has_taken_effect(step) {
-                for (place, offset) in &step.sends {
-                    add(*place, *offset);
-                }
-            }
-            for (key, pairs) in &step.polls {
+            let sends = Some(&step.sends).filter(|_| record.has_taken_effect(step));
+            for (key, pairs) in sends.into_iter().flatten().chain(&step.polls) {
                 for (offset, message) in pairs {
-                    add((*key, *message), *offset);
+                    if let Some(offset) = offset {
+                        orders.entry(*key).or_default().offsets.entry(*offset).or_default().insert(*message);
+                    }
                 }
             }
         }
@@ -49,22 +41,16 @@ impl Orders {
         Self(orders)
     }
 
-    /// The distance from the first message to the second; 1, the correct one, if either position is unknown.
-    pub(super) fn distance(&self, key: usize, first: Option<usize>, second: Option<usize>) -> i64 {
+    /// The messages between two, and the distance from the first to the second: 1, the correct one, if either position
+    /// is unknown.
+    pub(super) fn between(&self, key: usize, pair: [Option<usize>; 2]) -> (&[usize], i64) {
         let place = |message: Option<usize>| self.0.get(&key)?.places.get(&message?).copied();
-        match (place(first), place(second)) {
-            (Some(first), Some(second)) => second.cast_signed() as i64 - first.cast_signed() as i64,
-            _ => 1,
-        }
-    }
-
-    /// The messages between two.
-    pub(super) fn between(&self, key: usize, first: Option<usize>, second: Option<usize>) -> &[usize] {
-        let Some(order) = self.0.get(&key) else { return &[] };
-        let place = |message: Option<usize>| message.and_then(|message| order.places.get(&message).copied());
-        match (place(first), place(second)) {
-            (Some(first), Some(second)) => order.messages.get(first + 1..second).unwrap_or_default(),
-            _ => &[],
+        match (self.0.get(&key), pair.map(place)) {
+            (Some(order), [Some(first), Some(second)]) => {
+                let between = order.messages.get(first + 1..second).unwrap_or_default();
+                (between, second.cast_signed() as i64 - first.cast_signed() as i64)
+            }
+            _ => (&[], 1),
         }
     }
 
@@ -132,7 +118,7 @@ impl Orders {
                 errors.entry(LogAnomaly::LostWrite).or_default().push(LogCase::LostWrite {
                     key: record.keys[*key].clone(),
                     value: record.messages[*message].clone(),
-                    index: first.get(message).copied(),
+                    index: first[message],
                     max_read_index: bound,
                     writer: writer.op.clone(),
                     max_read: proof.map(|step| step.op.clone()),

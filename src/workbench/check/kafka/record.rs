@@ -3,16 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::ids::Ids;
 use super::{Errors, LogAnomaly, LogCase, Unjudgeable, UnseenMessages};
+use crate::workbench::check::interner::Interner;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
+
+/// The maximum number of unseen messages of a log in the results.
+const MAX_UNSEEN: usize = 32;
 
 /// A log and a message in it, by their ids.
 pub(super) type Place = (usize, usize);
 
-/// Offsets and messages of one log.
-pub(super) type Pairs = Vec<(Option<i64>, usize)>;
+/// Messages with their offsets, by log, in the order in which an operation first names the logs.
+pub(super) type Pairs = Vec<(usize, Vec<(Option<i64>, usize)>)>;
 
 /// A completed operation.
 #[derive(Debug)]
@@ -23,9 +26,8 @@ pub(super) struct Step<'a> {
     pub(super) span: (usize, usize),
     /// Whether it sends or polls, or both; else it assigns.
     pub(super) is_txn: bool,
-    pub(super) sends: Vec<(Place, Option<i64>)>,
-    /// By log, in the order in which the poll names them.
-    pub(super) polls: Vec<(usize, Pairs)>,
+    pub(super) sends: Pairs,
+    pub(super) polls: Pairs,
     pub(super) assigned: Vec<usize>,
 }
 
@@ -33,41 +35,30 @@ impl Step<'_> {
     pub(super) fn is(&self, kind: OpKind) -> bool {
         self.op.kind == kind
     }
-
-    /// All messages that it polled.
     pub(super) fn reads(&self) -> impl Iterator<Item = Place> {
-        self.polls.iter().flat_map(|(key, pairs)| pairs.iter().map(|(_, message)| (*key, *message)))
+        places(&self.polls)
     }
-
-    /// The messages it sent, by log, in the order in which it first sent to each.
-    pub(super) fn writes(&self) -> Vec<(usize, Vec<usize>)> {
-        let mut writes: Vec<(usize, Vec<usize>)> = Vec::new();
-        for ((key, message), _) in &self.sends {
-            match writes.iter_mut().find(|(known, _)| known == key) {
-                Some((_, messages)) => messages.push(*message),
-                None => writes.push((*key, vec![*message])),
-            }
-        }
-        writes
+    pub(super) fn writes(&self) -> impl Iterator<Item = Place> {
+        places(&self.sends)
     }
 
     /// The highest offset it knows of each log it touched; -1 where it polled nothing.
     pub(super) fn highest(&self) -> impl Iterator<Item = (usize, i64)> {
-        let polled = self.polls.iter().map(|(key, pairs)| {
-            let highest = pairs.iter().filter_map(|(offset, _)| *offset).max();
-            (*key, highest.unwrap_or(-1))
-        });
-        polled.chain(self.sends.iter().filter_map(|((key, _), offset)| Some((*key, (*offset)?))))
+        let highest = |pairs: &[(Option<i64>, usize)]| pairs.iter().filter_map(|(offset, _)| *offset).max();
+        let polled = self.polls.iter().map(move |(key, pairs)| (*key, highest(pairs).unwrap_or(-1)));
+        polled.chain(self.sends.iter().filter_map(move |(key, pairs)| Some((*key, highest(pairs)?))))
     }
+}
+
+fn places(pairs: &Pairs) -> impl Iterator<Item = Place> {
+    pairs.iter().flat_map(|(key, pairs)| pairs.iter().map(|(_, message)| (*key, *message)))
 }
 
 #[derive(Default)]
 pub(super) struct Record<'a> {
     pub(super) steps: Vec<Step<'a>>,
-    pub(super) keys: Vec<Value>,
-    pub(super) messages: Vec<Value>,
-    key_ids: Ids,
-    message_ids: Ids,
+    pub(super) keys: Interner,
+    pub(super) messages: Interner,
     /// The step that sent each message.
     pub(super) writers: BTreeMap<Place, usize>,
     /// The steps that polled it.
@@ -98,7 +89,7 @@ impl<'a> Record<'a> {
                 if is_txn {
                     record.micro_op(&part, &mut step)?;
                 } else {
-                    step.assigned.push(record.key(&part));
+                    step.assigned.push(record.keys.intern(&part));
                 }
             }
             record.steps.push(step);
@@ -107,38 +98,29 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    fn key(&mut self, value: &Value) -> usize {
-        number(&mut self.key_ids, &mut self.keys, value)
-    }
-
     fn micro_op(&mut self, part: &Value, step: &mut Step<'a>) -> Result<(), Unjudgeable> {
         let parts: Vec<_> = part.items().into_iter().flatten().collect();
-        let name = parts.first().and_then(|name| name.as_keyword());
-        match (name, &parts[..]) {
+        match (parts.first().and_then(|name| name.as_keyword()), &parts[..]) {
             (Some("send"), [_, key, sent]) => {
-                let key = self.key(key);
-                let pair: Option<Vec<_>> = sent.items().map(Iterator::collect);
-                let (offset, message) = match pair.as_deref() {
-                    Some([offset, message]) => (natural(offset, step.op)?, &**message),
-                    Some(_) | None => (None, &**sent),
+                let key = self.keys.intern(key);
+                let pair: Vec<_> = sent.items().into_iter().flatten().collect();
+                let (offset, message) = match &pair[..] {
+                    [offset, message] => (natural(offset, step.op)?, &**message),
+                    _ => (None, &**sent),
                 };
-                let message = number(&mut self.message_ids, &mut self.messages, message);
-                step.sends.push(((key, message), offset));
+                add(&mut step.sends, key, vec![(offset, self.messages.intern(message))]);
             }
             (Some("poll"), [_, polled]) => {
                 for (key, pairs) in polled.entries().unwrap_or_default() {
-                    let key = self.key(key);
+                    let key = self.keys.intern(key);
                     let mut read = Vec::new();
                     for pair in pairs.items().into_iter().flatten() {
                         let pair: Vec<_> = pair.items().into_iter().flatten().collect();
                         let [offset, message] = &pair[..] else { continue };
-                        let message = number(&mut self.message_ids, &mut self.messages, message);
+                        let message = self.messages.intern(message);
                         read.push((natural(offset, step.op)?, message));
                     }
-                    match step.polls.iter_mut().find(|(known, _)| *known == key) {
-                        Some((_, before)) => before.extend(read),
-                        None => step.polls.push((key, read)),
-                    }
+                    add(&mut step.polls, key, read);
                 }
             }
             _ => {}
@@ -148,9 +130,7 @@ impl<'a> Record<'a> {
 
     fn connect(&mut self) -> Result<(), Unjudgeable> {
         for (index, step) in self.steps.iter().enumerate() {
-            for (place, _) in &step.sends {
-                self.writers.insert(*place, index);
-            }
+            self.writers.extend(step.writes().map(|place| (place, index)));
             for place in step.reads() {
                 self.readers.entry(place).or_default().push(index);
                 if step.is(OpKind::Ok) {
@@ -160,42 +140,37 @@ impl<'a> Record<'a> {
         }
         match self.readers.keys().find(|place| !self.writers.contains_key(place)) {
             None => Ok(()),
-            Some((key, message)) => Err(Unjudgeable::Invented {
-                key: self.keys[*key].to_string().into(),
-                value: self.messages[*message].to_string().into(),
-            }),
+            Some((key, message)) => {
+                let (key, message) = (&self.keys[*key], &self.messages[*message]);
+                let problem = format!("{message} was polled from the log {key}, but was never sent to it");
+                Err(Unjudgeable::Invalid(problem))
+            }
         }
     }
 
     pub(super) fn writer(&self, place: Place) -> Option<&Step<'a>> {
         self.writers.get(&place).map(|index| &self.steps[*index])
     }
-
-    /// The first step that polled a message.
     pub(super) fn first_reader(&self, place: Place) -> Option<&Step<'a>> {
         self.readers.get(&place).and_then(|readers| readers.first()).map(|index| &self.steps[*index])
     }
 
     /// Whether its messages certainly are in their logs: it succeeded, or one of them was polled.
     pub(super) fn has_taken_effect(&self, step: &Step<'_>) -> bool {
-        step.is(OpKind::Ok) || step.is(OpKind::Info) && step.sends.iter().any(|(place, _)| self.seen.contains(place))
+        step.is(OpKind::Ok) || step.is(OpKind::Info) && step.writes().any(|place| self.seen.contains(&place))
     }
 
     /// Messages that were polled although their sends failed.
     pub(super) fn aborted_reads(&self, errors: &mut Errors) {
-        let failed: BTreeSet<Place> = self
-            .steps
-            .iter()
-            .filter(|step| step.is(OpKind::Fail))
-            .flat_map(|step| &step.sends)
-            .map(|(at, _)| *at)
-            .collect();
+        let failed = self.steps.iter().filter(|step| step.is(OpKind::Fail));
+        let failed: BTreeSet<Place> = failed.flat_map(Step::writes).collect();
         for step in self.steps.iter().filter(|step| step.is(OpKind::Ok)) {
             for place in step.reads().filter(|place| failed.contains(place)) {
+                let Some(writer) = self.writer(place) else { continue };
                 errors.entry(LogAnomaly::AbortedRead).or_default().push(LogCase::AbortedRead {
                     key: self.keys[place.0].clone(),
                     value: self.messages[place.1].clone(),
-                    writer: self.writer(place).map(|step| step.op.clone()),
+                    writer: writer.op.clone(),
                     reader: step.op.clone(),
                 });
             }
@@ -205,8 +180,7 @@ impl<'a> Record<'a> {
     /// Transactions that polled messages that they send.
     pub(super) fn precommitted_reads(&self, errors: &mut Errors) {
         for step in &self.steps {
-            let sent = |place: &Place| step.sends.iter().any(|(sent, _)| sent == place);
-            if let Some((key, message)) = step.reads().find(sent) {
+            if let Some((key, message)) = step.reads().find(|place| step.writes().any(|sent| sent == *place)) {
                 errors.entry(LogAnomaly::PrecommittedRead).or_default().push(LogCase::PrecommittedRead {
                     key: self.keys[key].clone(),
                     value: self.messages[message].clone(),
@@ -220,7 +194,7 @@ impl<'a> Record<'a> {
     pub(super) fn unseen(&self) -> Result<Option<UnseenMessages>, Unjudgeable> {
         let oks = || self.steps.iter().filter(|step| step.is_txn && step.is(OpKind::Ok));
         let mut unseen: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-        for (key, message) in oks().flat_map(|step| &step.sends).map(|(place, _)| *place) {
+        for (key, message) in oks().flat_map(Step::writes) {
             if !self.seen.contains(&(key, message)) {
                 unseen.entry(key).or_default().insert(message);
             }
@@ -229,11 +203,8 @@ impl<'a> Record<'a> {
         // Jepsen takes what was polled from what was sent log by log, and so keeps what the very last success is the
         // first to poll of a log to which no send succeeded.
         for (key, pairs) in &last.polls {
-            let tells = |step: &Step<'_>| {
-                step.polls.iter().any(|(known, _)| known == key)
-                    || step.sends.iter().any(|((known, _), _)| known == key)
-            };
-            if oks().filter(|step| tells(step)).count() == 1 && !pairs.is_empty() {
+            let touches = |step: &Step<'_>| step.polls.iter().chain(&step.sends).any(|(known, _)| known == key);
+            if oks().filter(|step| touches(step)).count() == 1 && !pairs.is_empty() {
                 unseen.entry(*key).or_default().extend(pairs.iter().map(|(_, message)| *message));
             }
         }
@@ -243,22 +214,21 @@ impl<'a> Record<'a> {
         let keys = Value::sorted(unseen.keys().map(|key| self.keys[*key].clone()).collect())?;
         let mut by_key = Vec::new();
         for key in keys {
-            let missed = self.key_ids.of(&key).and_then(|id| unseen.get(&id)).into_iter().flatten();
+            let missed = self.keys.of(&key).and_then(|id| unseen.get(&id)).into_iter().flatten();
             let mut missed = Value::sorted(missed.map(|message| self.messages[*message].clone()).collect())?;
             let count = missed.len();
-            missed.truncate(32);
+            missed.truncate(MAX_UNSEEN);
             by_key.push((key, count, missed));
         }
         Ok(Some(UnseenMessages { time: last.op.time, by_key }))
     }
 }
 
-fn number(ids: &mut Ids, values: &mut Vec<Value>, value: &Value) -> usize {
-    let id = ids.intern(value);
-    if id == values.len() {
-        values.push(value.clone());
+fn add(of: &mut Pairs, key: usize, pairs: Vec<(Option<i64>, usize)>) {
+    match of.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, before)) => before.extend(pairs),
+        None => of.push((key, pairs)),
     }
-    id
 }
 
 fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, Unjudgeable> {
@@ -266,5 +236,10 @@ fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, Unjudgeable> {
         return Ok(None);
     }
     let offset = offset.as_int().filter(|offset| *offset >= 0);
-    offset.map(Some).ok_or(Unjudgeable::BadOffset { index: op.index })
+    offset.map(Some).ok_or_else(|| {
+        let index = op.index;
+        let problem =
+            format!("the operation completed at index {index} has an offset that is no natural number of 64 bits");
+        Unjudgeable::Invalid(problem)
+    })
 }

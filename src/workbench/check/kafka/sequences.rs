@@ -3,71 +3,88 @@
 
 use std::collections::BTreeMap;
 
-use super::anomaly::Sequence;
 use super::orders::Orders;
-use super::record::{Record, Step};
-use super::{Errors, LogAnomaly, LogCase};
+use super::record::{Pairs, Record, Step};
+use super::{Errors, LogAnomaly, LogCase, Sequence};
 use crate::workbench::edn::Value;
 use crate::workbench::history::OpKind;
 
-/// Two messages of a log that should be adjacent, or in order.
-struct Pair {
-    key: usize,
-    first: Option<usize>,
-    second: Option<usize>,
+/// The anomaly of two messages with others between them, if that is one, and of two that are not in order.
+type Anomalies = (Option<LogAnomaly>, LogAnomaly);
+
+/// The messages of each log in the order in which a step sent or polled them.
+fn runs(pairs: &Pairs) -> impl Iterator<Item = (usize, Vec<usize>)> {
+    pairs.iter().map(|(key, pairs)| (*key, pairs.iter().map(|(_, message)| *message).collect()))
 }
 
-impl Pair {
-    /// The error in the pair, shown by these steps.
-    fn case(&self, record: &Record<'_>, orders: &Orders, delta: i64, steps: &[&Step<'_>]) -> LogCase {
-        let value = |message: Option<usize>| message.map_or(Value::Nil, |message| record.messages[message].clone());
-        let between = if delta > 1 { orders.between(self.key, self.first, self.second) } else { &[] };
-        LogCase::Sequence(Sequence {
-            key: record.keys[self.key].clone(),
-            values: [value(self.first), value(self.second)],
+/// The order of messages in operations, as it should be and as it is.
+pub(super) struct Sequences<'r, 'a> {
+    pub(super) record: &'r Record<'a>,
+    pub(super) orders: &'r Orders,
+    pub(super) errors: &'r mut Errors,
+}
+
+impl Sequences<'_, '_> {
+    /// Compares two messages of a log, of which these steps tell, with its order.
+    fn compare(&mut self, key: usize, pair: [Option<usize>; 2], steps: &[&Step<'_>], (skip, back): Anomalies) {
+        let (between, delta) = self.orders.between(key, pair);
+        let anomaly = match delta {
+            1 => None,
+            2.. => skip,
+            _ => Some(back),
+        };
+        let Some(anomaly) = anomaly else { return };
+        let message = |message: usize| self.record.messages[message].clone();
+        self.errors.entry(anomaly).or_default().push(LogCase::Sequence(Sequence {
+            key: self.record.keys[key].clone(),
+            values: pair.map(|of| of.map_or(Value::Nil, message)),
             delta,
-            skipped: between.iter().map(|message| record.messages[*message].clone()).collect(),
+            skipped: between.iter().copied().map(message).collect(),
             ops: steps.iter().map(|step| step.op.clone()).collect(),
-        })
+        }));
     }
-}
 
-/// Within a transaction, the polls of a log must return adjacent messages in order, and the sends must be in order.
-pub(super) fn within_operations(record: &Record<'_>, orders: &Orders, errors: &mut Errors) {
-    for step in &record.steps {
-        for (key, pairs) in &step.polls {
-            let messages: Vec<usize> = pairs.iter().map(|(_, message)| *message).collect();
-            let names = (LogAnomaly::IntPollSkip, LogAnomaly::IntNonmonotonicPoll);
-            within(step, *key, &messages, names, record, orders, errors);
-        }
-        for (key, messages) in step.writes() {
-            let names = (LogAnomaly::IntSendSkip, LogAnomaly::IntNonmonotonicSend);
-            within(step, key, &messages, names, record, orders, errors);
-        }
-    }
-}
-
-fn within(
-    step: &Step<'_>,
-    key: usize,
-    messages: &[usize],
-    (skip, back): (LogAnomaly, LogAnomaly),
-    record: &Record<'_>,
-    orders: &Orders,
-    errors: &mut Errors,
-) {
-    for pair in messages.windows(2) {
-        let pair = Pair { key, first: Some(pair[0]), second: Some(pair[1]) };
-        let delta = orders.distance(key, pair.first, pair.second);
-        if delta != 1 {
-            let case = pair.case(record, orders, delta, &[step]);
-            errors.entry(if delta > 1 { skip } else { back }).or_default().push(case);
+    /// Within a transaction, the polls of a log must return adjacent messages in order, and the sends must be in order.
+    pub(super) fn within_operations(&mut self) {
+        const POLLS: Anomalies = (Some(LogAnomaly::IntPollSkip), LogAnomaly::IntNonmonotonicPoll);
+        const SENDS: Anomalies = (Some(LogAnomaly::IntSendSkip), LogAnomaly::IntNonmonotonicSend);
+        for step in &self.record.steps {
+            for (pairs, anomalies) in [(&step.polls, POLLS), (&step.sends, SENDS)] {
+                for (key, messages) in runs(pairs) {
+                    for pair in messages.windows(2) {
+                        self.compare(key, [Some(pair[0]), Some(pair[1])], &[step], anomalies);
+                    }
+                }
+            }
         }
     }
-}
 
-/// The step in which a process last touched a log, and the last message there.
-type Latest<'r, 'a> = BTreeMap<usize, (&'r Step<'a>, Option<usize>)>;
+    /// A process must continue polling at the message after the last one, as long as the log is assigned to it. A poll
+    /// that returns nothing of a log does not change the position. Its own messages must be in the log in the order in
+    /// which it sent them.
+    pub(super) fn between_operations(&mut self) {
+        const POLLS: Anomalies = (Some(LogAnomaly::PollSkip), LogAnomaly::NonmonotonicPoll);
+        const SENDS: Anomalies = (None, LogAnomaly::NonmonotonicSend);
+        for (steps, anomalies) in by_process(self.record).iter().flat_map(|steps| [(steps, POLLS), (steps, SENDS)]) {
+            let is_poll = anomalies == POLLS;
+            // The step in which the process last touched each log, and the last message there.
+            let mut latest: BTreeMap<usize, (&Step<'_>, Option<usize>)> = BTreeMap::new();
+            for step in steps.iter().filter(|step| is_poll || !step.is(OpKind::Fail)) {
+                if !step.is_txn && !step.is(OpKind::Fail) {
+                    latest.retain(|key, _| step.assigned.contains(key));
+                }
+                for (key, messages) in runs(if is_poll { &step.polls } else { &step.sends }) {
+                    if let Some((before, first)) = latest.get(&key) {
+                        self.compare(key, [*first, messages.first().copied()], &[before, step], anomalies);
+                    }
+                    if !is_poll || step.is(OpKind::Ok) {
+                        latest.insert(key, (step, messages.last().copied()));
+                    }
+                }
+            }
+        }
+    }
+}
 
 /// The steps of each process in order; processes as Clojure's maps list them, so that of errors as grave as each other
 /// the same are shown.
@@ -103,76 +120,4 @@ fn hash(number: u64) -> u64 {
     hash = (hash ^ hash >> 16).wrapping_mul(0x85eb_ca6b);
     hash = (hash ^ hash >> 13).wrapping_mul(0xc2b2_ae35);
     u64::from(hash ^ hash >> 16)
-}
-
-/// A process must continue polling at the message after the last one, as long as the log is assigned to it. A poll that
-/// returns nothing of a log does not change the position.
-pub(super) fn between_polls(record: &Record<'_>, orders: &Orders, errors: &mut Errors) {
-    for steps in by_process(record) {
-        let mut latest = Latest::new();
-        for step in steps {
-            if !step.is_txn {
-                reassign(&mut latest, step);
-                continue;
-            }
-            for (key, pairs) in &step.polls {
-                if let Some((before, first)) = latest.get(key) {
-                    let pair = Pair { key: *key, first: *first, second: pairs.first().map(|(_, message)| *message) };
-                    poll_after(before, step, &pair, record, orders, errors);
-                }
-                if step.is(OpKind::Ok) {
-                    latest.insert(*key, (step, pairs.last().map(|(_, message)| *message)));
-                }
-            }
-        }
-    }
-}
-
-fn reassign(latest: &mut Latest<'_, '_>, step: &Step<'_>) {
-    if !step.is(OpKind::Fail) {
-        latest.retain(|key, _| step.assigned.contains(key));
-    }
-}
-
-fn poll_after(
-    before: &Step<'_>,
-    step: &Step<'_>,
-    pair: &Pair,
-    record: &Record<'_>,
-    orders: &Orders,
-    errors: &mut Errors,
-) {
-    let delta = orders.distance(pair.key, pair.first, pair.second);
-    if delta == 1 {
-        return;
-    }
-    let anomaly = if delta > 1 { LogAnomaly::PollSkip } else { LogAnomaly::NonmonotonicPoll };
-    errors.entry(anomaly).or_default().push(pair.case(record, orders, delta, &[before, step]));
-}
-
-/// The messages of a process must be in the log in the order in which it sent them.
-pub(super) fn between_sends(record: &Record<'_>, orders: &Orders, errors: &mut Errors) {
-    for steps in by_process(record) {
-        let mut latest = Latest::new();
-        for step in steps {
-            if !step.is_txn {
-                reassign(&mut latest, step);
-                continue;
-            }
-            if step.is(OpKind::Fail) {
-                continue;
-            }
-            for (key, messages) in step.writes() {
-                if let Some((before, first)) = latest.get(&key) {
-                    let pair = Pair { key, first: *first, second: messages.first().copied() };
-                    let delta = orders.distance(key, pair.first, pair.second);
-                    if delta < 1 {
-                        let case = pair.case(record, orders, delta, &[before, step]);
-                        errors.entry(LogAnomaly::NonmonotonicSend).or_default().push(case);
-                    }
-                }
-                latest.insert(key, (step, messages.last().copied()));
-            }
-        }
-    }
 }

@@ -1,9 +1,10 @@
 //! The operations on one key as calls with invocation, completion and effect, over interned values.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 
 use crate::workbench::check::Unjudgeable;
-use crate::workbench::edn::{Identity, Value};
+use crate::workbench::check::interner::Interner;
+use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 
 /// The effect of a call on the register, over ids of values; 0 is nil.
@@ -36,7 +37,6 @@ impl Effect {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Call {
     pub(super) effect: Effect,
-    /// The position of its invocation.
     pub(super) invocation: usize,
     /// The position of its acknowledgement; without one, it may take effect at any later time, or never.
     pub(super) completion: Option<usize>,
@@ -50,37 +50,27 @@ impl Call {
 }
 
 /// The calls on one key in the order of their invocations, and the values they name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Calls {
     pub(super) all: Vec<Call>,
-    values: Vec<Value>,
-    numbers: BTreeMap<Identity, u32>,
+    values: Interner,
 }
 
 impl Calls {
     fn new() -> Self {
-        let mut calls = Self::default();
-        calls.number(&Value::Nil);
-        calls
+        let mut values = Interner::default();
+        values.intern(&Value::Nil);
+        Self { all: Vec::new(), values }
     }
 
-    fn number(&mut self, value: &Value) -> u32 {
-        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        let number = *self.numbers.entry(value.identity()).or_insert(next);
-        if number == next {
-            self.values.push(value.clone());
-        }
-        number
+    fn id(&mut self, value: &Value) -> u32 {
+        u32::try_from(self.values.intern(value)).unwrap_or(u32::MAX)
     }
-
-    /// The value with this id.
-    pub(super) fn value(&self, number: u32) -> &Value {
-        &self.values[number as usize]
+    pub(super) fn value(&self, id: u32) -> &Value {
+        &self.values[id as usize]
     }
-
-    /// The number of values.
     pub(super) fn value_count(&self) -> u32 {
-        u32::try_from(self.values.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.values.values().len()).unwrap_or(u32::MAX)
     }
 
     /// Why a call is not possible on a register with the value `state`.
@@ -103,14 +93,11 @@ impl Calls {
         let effect = match &*op.f {
             // A read of nil is legal in every state, and an unacknowledged read returned nothing.
             "read" if value.is_nil() || completion.is_none() => return Ok(()),
-            "read" => Effect::Read(self.number(value)),
-            "write" => Effect::Write(self.number(value)),
+            "read" => Effect::Read(self.id(value)),
+            "write" => Effect::Write(self.id(value)),
             "cas" => {
-                let mut pair = value.items().filter(|pair| pair.len() == 2).into_iter().flatten();
-                let (Some(from), Some(to)) = (pair.next(), pair.next()) else {
-                    return Err(Unjudgeable::malformed(op, "a cas needs two values"));
-                };
-                Effect::Cas(self.number(&from), self.number(&to))
+                let (from, to) = pair(value).ok_or_else(|| Unjudgeable::malformed(op, "a cas needs two values"))?;
+                Effect::Cas(self.id(&from), self.id(&to))
             }
             _ => return Err(Unjudgeable::malformed(op, "a register knows read, write and cas")),
         };
@@ -121,8 +108,7 @@ impl Calls {
 
 /// The calls on each key, sorted by key, or by first operation if the keys cannot be compared.
 pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeable> {
-    let mut places: BTreeMap<Identity, usize> = BTreeMap::new();
-    let mut keys: Vec<(Value, Calls)> = Vec::new();
+    let (mut keys, mut all) = (Interner::default(), Vec::new());
     for (position, op) in history.client_ops() {
         if op.kind != OpKind::Invoke {
             continue;
@@ -130,22 +116,28 @@ pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeab
         let completion = history.partner(position).map(|at| (at, &history.ops()[at]));
         let seen = completion.filter(|(_, completion)| completion.kind == OpKind::Ok);
         let line = seen.map_or(op, |(_, completion)| completion);
-        let mut pair = line.value.items().filter(|pair| pair.len() == 2).into_iter().flatten();
-        let (Some(key), Some(value)) = (pair.next(), pair.next()) else {
-            return Err(Unjudgeable::malformed(line, "its value is no pair of a key and a value"));
-        };
-        let place = *places.entry(key.identity()).or_insert_with(|| {
-            keys.push((key.into_owned(), Calls::new()));
-            keys.len() - 1
-        });
+        let malformed = || Unjudgeable::malformed(line, "its value is no pair of a key and a value");
+        let (key, value) = pair(&line.value).ok_or_else(malformed)?;
+        let id = keys.intern(&key);
+        if id == all.len() {
+            all.push(Calls::new());
+        }
         if completion.is_none_or(|(_, completion)| completion.kind != OpKind::Fail) {
-            keys[place].1.push(line, &value, position, seen.map(|(at, _)| at))?;
+            all[id].push(line, &value, position, seen.map(|(at, _)| at))?;
         }
     }
-    let order = Value::sorted(keys.iter().map(|(key, _)| key.clone()).collect());
-    if let Ok(order) = order {
-        let rank: BTreeMap<_, _> = order.iter().enumerate().map(|(rank, key)| (key.identity(), rank)).collect();
-        keys.sort_by_key(|(key, _)| rank.get(&key.identity()).copied());
+    let mut by_key: Vec<_> = keys.values().iter().cloned().zip(all).collect();
+    if let Ok(order) = Value::sorted(keys.values().to_vec()) {
+        let mut ranks = Interner::default();
+        for key in &order {
+            ranks.intern(key);
+        }
+        by_key.sort_by_key(|(key, _)| ranks.of(key));
     }
-    Ok(keys)
+    Ok(by_key)
+}
+
+fn pair(value: &Value) -> Option<(Cow<'_, Value>, Cow<'_, Value>)> {
+    let mut pair = value.items().filter(|pair| pair.len() == 2)?;
+    Some((pair.next()?, pair.next()?))
 }

@@ -9,17 +9,15 @@ use crate::workbench::history::Op;
 
 impl LinearizableReport {
     fn violating(&self) -> impl Iterator<Item = (&Value, &RegisterViolation)> {
-        self.keys.iter().filter_map(|of_key| match &of_key.outcome {
-            KeyOutcome::Violation(violation) => Some((&of_key.key, &**violation)),
-            KeyOutcome::Linearizable(_) | KeyOutcome::Undecided(_) => None,
+        self.keys.iter().filter_map(|KeyReport { key, outcome }| {
+            if let KeyOutcome::Violation(violation) = outcome { Some((key, &**violation)) } else { None }
         })
     }
 
     /// The number of undecided keys, and the progress of the search on them.
     fn in_doubt(&self) -> (usize, String) {
-        let undecided = self.keys.iter().filter_map(|of_key| match &of_key.outcome {
-            KeyOutcome::Undecided(end) => Some(format!("key {}: {end}", of_key.key.to_json())),
-            KeyOutcome::Linearizable(_) | KeyOutcome::Violation(_) => None,
+        let undecided = self.keys.iter().filter_map(|KeyReport { key, outcome }| {
+            if let KeyOutcome::Undecided(end) = outcome { Some(format!("key {}: {end}", key.to_json())) } else { None }
         });
         let mut undecided: Vec<_> = undecided.collect();
         let count = undecided.len();

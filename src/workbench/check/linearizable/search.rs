@@ -71,7 +71,6 @@ impl Display for GaveUp {
 }
 
 impl GaveUp {
-    /// A search that gave up at an event.
     fn at(events: &[Event], at: usize, bound: Bound) -> Self {
         let ends = |events: &[Event]| events.iter().filter(|event| matches!(event, Event::End(_))).count();
         Self { bound, done: ends(&events[..at]), all: ends(events) }
@@ -101,7 +100,6 @@ impl Steps<'_> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Config {
     pub(super) state: u32,
-    /// The call that was linearized last.
     pub(super) last: Option<usize>,
     /// Open calls that are not linearized.
     pub(super) pending: Vec<usize>,
@@ -188,10 +186,10 @@ struct Frontier {
 }
 
 impl Frontier {
-    /// Adds a state unless it is dominated. `loose` is the mask of unacknowledged calls.
-    fn insert(&mut self, state: State, loose: u128) -> bool {
-        let used = state.done & loose;
-        let rivals = self.used.entry((state.value, state.done & !loose)).or_default();
+    /// Adds a state unless it is dominated. `indeterminate` is the mask of unacknowledged calls.
+    fn insert(&mut self, state: State, indeterminate: u128) -> bool {
+        let used = state.done & indeterminate;
+        let rivals = self.used.entry((state.value, state.done & !indeterminate)).or_default();
         if rivals.iter().any(|rival| rival & used == *rival) {
             return false;
         }
@@ -202,11 +200,11 @@ impl Frontier {
     }
 
     /// The states that are not dominated.
-    fn into_states(mut self, loose: u128) -> Vec<State> {
+    fn into_states(mut self, indeterminate: u128) -> Vec<State> {
         let used = &self.used;
         self.states.retain(|state| {
-            let rivals = used.get(&(state.value, state.done & !loose));
-            rivals.is_some_and(|rivals| rivals.contains(&(state.done & loose)))
+            let rivals = used.get(&(state.value, state.done & !indeterminate));
+            rivals.is_some_and(|rivals| rivals.contains(&(state.done & indeterminate)))
         });
         self.states
     }
@@ -217,7 +215,7 @@ impl Frontier {
 struct Open {
     slots: Vec<Option<usize>>,
     /// The slots of unacknowledged calls.
-    loose: u128,
+    indeterminate: u128,
 }
 
 /// A search for an order.
@@ -315,7 +313,7 @@ impl<'a> Search<'a> {
                     let bit = 1 << slot;
                     match self.end(calls, &states, bit) {
                         Ok(next) if next.is_empty() => {
-                            let frontier = self.open.for_people(&states);
+                            let frontier = self.open.configs(&states);
                             return SearchOutcome::Violation(Violation { call, frontier, from_nowhere: false });
                         }
                         Ok(next) => states = next,
@@ -325,7 +323,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        SearchOutcome::Linearizable(self.open.for_people(&states))
+        SearchOutcome::Linearizable(self.open.configs(&states))
     }
 
     /// The states in which the call of `bit` is linearized, with as few others as possible.
@@ -334,8 +332,8 @@ impl<'a> Search<'a> {
         let mut queue = VecDeque::new();
         for state in states {
             if state.done & bit != 0 {
-                ended.insert(State { done: state.done & !bit, ..*state }, self.open.loose);
-            } else if explored.insert(*state, self.open.loose) {
+                ended.insert(State { done: state.done & !bit, ..*state }, self.open.indeterminate);
+            } else if explored.insert(*state, self.open.indeterminate) {
                 queue.push_back(*state);
             }
         }
@@ -344,8 +342,8 @@ impl<'a> Search<'a> {
                 let Some(next) = self.open.step(calls, state, slot) else { continue };
                 self.steps.spend()?;
                 if next.done & bit != 0 {
-                    ended.insert(State { done: next.done & !bit, ..next }, self.open.loose);
-                } else if explored.insert(next, self.open.loose) {
+                    ended.insert(State { done: next.done & !bit, ..next }, self.open.indeterminate);
+                } else if explored.insert(next, self.open.indeterminate) {
                     queue.push_back(next);
                 }
             }
@@ -353,12 +351,11 @@ impl<'a> Search<'a> {
                 return Err(Bound::Configs);
             }
         }
-        Ok(ended.into_states(self.open.loose))
+        Ok(ended.into_states(self.open.indeterminate))
     }
 }
 
 impl Open {
-    /// Assigns a slot to a call.
     fn begin(&mut self, calls: &[Call], call: usize) -> Option<u128> {
         let slot = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
         if slot == MAX_OPEN {
@@ -370,14 +367,12 @@ impl Open {
         self.slots[slot] = Some(call);
         let bit = 1 << slot;
         if calls[call].completion.is_none() {
-            self.loose |= bit;
+            self.indeterminate |= bit;
         } else {
-            self.loose &= !bit;
+            self.indeterminate &= !bit;
         }
         Some(bit)
     }
-
-    /// The slot of an open call.
     fn slot(&self, call: usize) -> usize {
         self.slots.iter().position(|open| *open == Some(call)).expect("a call completes after its invocation")
     }
@@ -390,7 +385,7 @@ impl Open {
             return None;
         }
         let value = effect.apply(state.value)?;
-        let is_loose = self.loose & (1 << slot) != 0;
+        let is_indeterminate = self.indeterminate & (1 << slot) != 0;
         let mut next = State { value, done: state.done | (1 << slot), last: Some(call) };
         for (other_slot, other) in self.slots.iter().enumerate() {
             let Some(other) = other.filter(|_| next.done & (1 << other_slot) == 0) else { continue };
@@ -398,16 +393,16 @@ impl Open {
                 next.done |= 1 << other_slot;
                 next.last = Some(other);
             }
-            let twin = is_loose && other < call && self.loose & (1 << other_slot) != 0;
+            let twin = is_indeterminate && other < call && self.indeterminate & (1 << other_slot) != 0;
             if twin && calls[other].effect == effect {
                 return None;
             }
         }
-        let useless = is_loose && value == state.value;
+        let useless = is_indeterminate && value == state.value;
         (!useless).then_some(next)
     }
 
-    fn for_people(&self, states: &[State]) -> Vec<Config> {
+    fn configs(&self, states: &[State]) -> Vec<Config> {
         let config = |state: &State| {
             let open = self.slots.iter().enumerate().filter(|(slot, _)| state.done & (1 << slot) == 0);
             Config { state: state.value, last: state.last, pending: open.filter_map(|(_, call)| *call).collect() }

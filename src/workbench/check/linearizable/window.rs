@@ -37,7 +37,6 @@ enum Reason {
 pub(super) struct Window {
     /// Its calls, including the violating one, by invocation.
     pub(super) calls: Vec<usize>,
-    /// The violating call.
     pub(super) culprit: usize,
     /// Its first position in the history.
     pub(super) begin: usize,
@@ -130,8 +129,7 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
         |call: &Call| format!("{} {}", history.ops()[call.invocation].process.to_value(), call_in_words(calls, call));
     let names: Vec<_> = window.calls.iter().map(|call| name(&calls.all[*call])).collect();
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or_default();
-    let process = history.ops()[culprit.invocation].process.to_value();
-    let mut lines = vec![caption(key, &process, &call_in_words(calls, culprit), met(calls, culprit), window.reason)];
+    let mut lines = vec![caption(history, key, calls, culprit, window.reason)];
     for (call, name) in window.calls.iter().zip(names) {
         let shown = &calls.all[*call];
         let first = if shown.invocation < window.begin { None } else { Some(column(shown.invocation)) };
@@ -153,26 +151,22 @@ pub(super) fn draw(history: &History, key: &Value, calls: &Calls, window: &Windo
     lines
 }
 
-fn caption(key: &Value, process: &Value, call_in_words: &str, met: Option<&Value>, reason: Reason) -> String {
-    let key = key.to_json();
-    let unexplained = format!("key {key}: no order of these operations explains process {process}'s {call_in_words}");
+/// What the window shows.
+fn caption(history: &History, key: &Value, calls: &Calls, culprit: &Call, reason: Reason) -> String {
+    let (key, process) = (key.to_json(), history.ops()[culprit.invocation].process.to_value());
+    let call = call_in_words(calls, culprit);
+    let unexplained = format!("key {key}: no order of these operations explains process {process}'s {call}");
     match reason {
         Reason::Itself => format!("{unexplained}, whatever the register held before"),
         Reason::Past => format!("{unexplained}, given all that happened before"),
         Reason::Nowhere => {
-            let met = met.unwrap_or(&Value::Nil).to_json();
+            let (Effect::Read(found) | Effect::Cas(found, _) | Effect::Write(found)) = culprit.effect;
+            let found = calls.value(found).to_json();
             format!(
-                "key {key}: process {process} read {met}, but nothing that had begun by then could have written {met}"
+                "key {key}: process {process} read {found}, but nothing that had begun by then could have written \
+                 {found}"
             )
         }
-    }
-}
-
-/// The value that a call found in the register, if it has one.
-fn met<'a>(calls: &'a Calls, call: &Call) -> Option<&'a Value> {
-    match call.effect {
-        Effect::Read(value) | Effect::Cas(value, _) => Some(calls.value(value)),
-        Effect::Write(_) => None,
     }
 }
 

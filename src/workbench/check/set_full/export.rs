@@ -1,7 +1,7 @@
 //! The report of a set as results, violations and explanations.
 
 use super::{SetReport, SetViolation, Stale};
-use crate::workbench::check::{CheckReport, Quantiles, Verdict, Violation};
+use crate::workbench::check::{CheckReport, Quantiles, Verdict, Violation, in_words};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
 
@@ -74,12 +74,10 @@ impl CheckReport for SetReport {
 
 impl SetReport {
     fn extended_to_edn(&self) -> Value {
-        let sentences = self.extended.iter().map(|violation| {
-            let sentences = violation.sentences().map(|sentence| Value::lines(vec![sentence]));
-            (Value::keyword(violation.anomaly.name()), Value::Vector(sentences.collect()))
-        });
+        let paragraphs = |of: &SetViolation| of.sentences().map(|sentence| vec![sentence]).collect();
+        let words = || in_words(self.extended.iter().map(|of| (of.anomaly.name(), paragraphs(of))));
         let anomalies = self.extended.iter().map(|violation| (violation.anomaly.name(), violation.to_edn()));
-        let sentences = (!self.extended.is_empty()).then(|| ("in-words", Value::Map(sentences.collect())));
+        let sentences = (!self.extended.is_empty()).then(words);
         let is_valid = ("valid?", self.extended.is_empty().into());
         Value::record(std::iter::once(is_valid).chain(anomalies).chain(sentences))
     }

@@ -4,11 +4,11 @@
 //! failed (which by §2.4 means that it never happens; an add of unknown outcome may be read); and of the final reads
 //! only the one invoked last decides, so that a value may be missing on every other node.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use super::{Elements, Outcome};
-use crate::workbench::check::ids::Ids;
-use crate::workbench::edn::{Identity, Value};
+use super::{Element, Elements, Outcome};
+use crate::workbench::check::interner::Interner;
+use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Process};
 
 /// The maximum number of cases of an anomaly that are explained in words.
@@ -47,9 +47,9 @@ impl Duplicates {
 /// Values whose add had not been invoked when a read returned them.
 #[derive(Default)]
 pub(super) struct Invented {
-    ids: Ids,
-    /// Each with the position of the first read that returned it, and the number of the last.
-    seen: Vec<(Value, usize, usize)>,
+    ids: Interner,
+    /// For each the position of the first read that returned it, and the number of the last.
+    seen: Vec<(usize, usize)>,
     duplicates: Duplicates,
 }
 
@@ -57,9 +57,9 @@ impl Invented {
     pub(super) fn see(&mut self, value: &Value, read: usize, position: usize) {
         let id = self.ids.intern(value);
         match self.seen.get_mut(id) {
-            None => self.seen.push((value.clone(), position, read)),
-            Some((_, _, last)) if *last == read => self.duplicates.add(id, read, position),
-            Some((_, _, last)) => *last = read,
+            None => self.seen.push((position, read)),
+            Some((_, last)) if *last == read => self.duplicates.add(id, read, position),
+            Some((_, last)) => *last = read,
         }
     }
 }
@@ -91,31 +91,21 @@ impl FinalReads {
     }
 }
 
-/// The anomalies of a set that Maelstrom does not report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetAnomaly {
-    /// A read returned a value more than once.
-    Duplicated,
-    /// A read returned a value whose add had not been invoked.
-    Invented,
-    /// A read returned a value whose add failed.
-    Failed,
-    /// A final read missed a value that was known.
-    Missing,
+anomalies! {
+    /// The anomalies of a set that Maelstrom does not report.
+    SetAnomaly {
+        /// A read returned a value more than once.
+        Duplicated = "duplicated",
+        /// A read returned a value whose add had not been invoked.
+        Invented = "invented",
+        /// A read returned a value whose add failed.
+        Failed = "failed",
+        /// A final read missed a value that was known.
+        Missing = "missing",
+    }
 }
 
 impl SetAnomaly {
-    /// The key in the results.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Duplicated => "duplicated",
-            Self::Invented => "invented",
-            Self::Failed => "failed",
-            Self::Missing => "missing",
-        }
-    }
-
     /// A description for the summary.
     pub(super) const fn in_words(self) -> &'static str {
         match self {
@@ -180,65 +170,55 @@ impl SetViolation {
     }
 }
 
-/// A value, the position of the read that shows the anomaly, and how often the value occurs there.
-struct Case {
-    value: Value,
-    position: usize,
-    times: usize,
-}
-
 /// The violations, one for each anomaly that occurs.
-pub(super) fn find(history: &History, elements: &Elements<'_>) -> Vec<SetViolation> {
-    let ids = || 0..elements.value.len();
-    let case = |id: usize, position: usize| Case { value: elements.value[id].clone(), position, times: 1 };
-    // Since no add was acknowledged, only a read can have made it known.
-    let failed = ids().filter(|id| elements.known[*id] > 0 && elements.failed[*id] == elements.begun[*id]);
-    let failed = failed.map(|id| case(id, elements.known[id] - 1));
-    let missing = ids().filter(|id| elements.missed[*id] > 0 && elements.outcome(*id) != Outcome::Lost);
-    let missing = missing.map(|id| case(id, elements.missed[id] - 1));
-    let never_added = &elements.invented;
-    let invented = never_added.seen.iter();
-    let invented = invented.map(|(value, position, _)| Case { value: value.clone(), position: *position, times: 1 });
-    let found = [
-        (SetAnomaly::Duplicated, duplicated(elements, never_added)),
-        (SetAnomaly::Invented, invented.collect()),
-        (SetAnomaly::Failed, failed.collect()),
-        (SetAnomaly::Missing, missing.collect()),
-    ];
-    let shown = |Case { value, position, times }: Case| {
+pub(super) fn find(history: &History, elements: &Elements) -> Vec<SetViolation> {
+    let Elements { ids, all, invented, duplicates, .. } = elements;
+    let case = |value: &Value, position: usize, times: usize| {
         let op = &history.ops()[position];
-        SetCase { value, times, read: (op.process, op.index) }
+        SetCase { value: value.clone(), times, read: (op.process, op.index) }
     };
+    let duplicated = |ids: &Interner, duplicates: &Duplicates| {
+        let case = |(id, duplicate): (&usize, &Duplicate)| case(&ids[*id], duplicate.position, duplicate.most);
+        duplicates.0.iter().map(case).collect::<Vec<_>>()
+    };
+    // Since no add was acknowledged, only a read can have made it known.
+    let failed = |element: &Element| if element.failed == element.begun { element.known } else { 0 };
+    let missed = |element: &Element| if element.outcome() == Outcome::Lost { 0 } else { element.missed };
+    let of_elements = |shown_by: &dyn Fn(&Element) -> usize| {
+        let shown = ids
+            .values()
+            .iter()
+            .zip(all)
+            .filter_map(|(value, element)| Some((value, shown_by(element).checked_sub(1)?)));
+        shown.map(|(value, position)| case(value, position, 1)).collect()
+    };
+    let first_reads = invented.ids.values().iter().zip(&invented.seen);
+    let found = [
+        (
+            SetAnomaly::Duplicated,
+            [duplicated(ids, duplicates), duplicated(&invented.ids, &invented.duplicates)].concat(),
+        ),
+        (SetAnomaly::Invented, first_reads.map(|(value, (position, _))| case(value, *position, 1)).collect()),
+        (SetAnomaly::Failed, of_elements(&failed)),
+        (SetAnomaly::Missing, of_elements(&missed)),
+    ];
     let found = found.into_iter().filter(|(_, cases)| !cases.is_empty());
-    found
-        .map(|(anomaly, cases)| SetViolation { anomaly, cases: in_order(cases).into_iter().map(shown).collect() })
-        .collect()
-}
-
-fn duplicated(elements: &Elements<'_>, invented: &Invented) -> Vec<Case> {
-    let case = |value: &Value, &Duplicate { position, most, .. }: &Duplicate| Case {
-        value: value.clone(),
-        position,
-        times: most,
-    };
-    let added = elements.duplicates.0.iter().map(|(id, duplicate)| case(elements.value[*id], duplicate));
-    let others = invented.duplicates.0.iter().map(|(id, duplicate)| case(&invented.seen[*id].0, duplicate));
-    added.chain(others).collect()
+    found.map(|(anomaly, cases)| SetViolation { anomaly, cases: in_order(cases) }).collect()
 }
 
 /// For each value its most frequent case, sorted by value if the values can be.
-fn in_order(cases: Vec<Case>) -> Vec<Case> {
-    let mut order = Vec::with_capacity(cases.len());
-    let mut by_value: HashMap<Identity, Case> = HashMap::with_capacity(cases.len());
+fn in_order(cases: Vec<SetCase>) -> Vec<SetCase> {
+    let mut ids = Interner::default();
+    let mut worst: Vec<SetCase> = Vec::with_capacity(cases.len());
     for case in cases {
-        let name = case.value.identity();
-        if by_value.get(&name).is_none_or(|other| other.times < case.times) {
-            let value = case.value.clone();
-            if by_value.insert(name, case).is_none() {
-                order.push(value);
-            }
+        match worst.get_mut(ids.intern(&case.value)) {
+            None => worst.push(case),
+            Some(other) if other.times < case.times => *other = case,
+            Some(_) => {}
         }
     }
-    let order = Value::sorted(order.clone()).unwrap_or(order);
-    order.iter().filter_map(|value| by_value.remove(&value.identity())).collect()
+    match Value::sorted(ids.values().to_vec()) {
+        Ok(order) => order.iter().filter_map(|value| ids.of(value).map(|id| worst[id].clone())).collect(),
+        Err(_) => worst,
+    }
 }

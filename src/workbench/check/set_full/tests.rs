@@ -2,13 +2,12 @@
 
 mod extended;
 
-use super::super::tests::history;
+use super::super::tests::run;
 use super::*;
 use crate::workbench::check::{CheckReport, Verdict};
 
-/// The result over operations a millisecond apart.
 fn result(lines: &[&str]) -> Value {
-    check(&history(lines)).unwrap_or_else(|problem| panic!("{problem}")).to_edn()
+    check(&run(lines)).unwrap_or_else(|problem| panic!("{problem}")).to_edn()
 }
 
 fn field(result: &Value, key: &str) -> String {
@@ -17,69 +16,45 @@ fn field(result: &Value, key: &str) -> String {
 
 #[test]
 fn an_element_that_the_last_read_saw_is_stable() {
-    let result = result(&["0 invoke add 0", "0 ok add 0", "1 invoke read nil", "1 ok read [0]"]);
     let expected = "{:valid? true, :attempt-count 1, :stable-count 1, :lost-count 0, :lost (), \
         :never-read-count 0, :never-read (), :stale-count 0, :stale (), :worst-stale (), \
         :stable-latencies {0 0, 0.5 0, 0.95 0, 0.99 0, 1 0}, :duplicated-count 0, :duplicated {}, \
         :gloomers {:valid? true}}";
-    assert_eq!(result.to_string(), expected);
+    assert_eq!(result(&["0 ok add 0", "1 ok read [0]"]).to_string(), expected);
 }
 
 #[test]
-fn an_acknowledged_element_that_the_last_read_missed_is_lost() {
-    let lines = ["0 invoke broadcast 7", "0 ok broadcast 7", "1 invoke read nil", "1 ok read [7]"];
-    let result = result(&[&lines[..], &["1 invoke read nil", "1 ok read []"]].concat());
-    assert_eq!(Verdict::of(&result), Verdict::False);
-    assert_eq!(field(&result, "lost"), "(7)");
+fn an_element_that_the_last_read_missed_is_lost_if_it_was_known_before() {
+    let result = result(&["0 ok broadcast 7", "1 ok read [7]", "1 ok read []"]);
+    assert_eq!((Verdict::of(&result), &*field(&result, "lost")), (Verdict::False, "(7)"));
     assert_eq!(field(&result, "lost-latencies"), "{0 1, 0.5 1, 0.95 1, 0.99 1, 1 1}");
     assert_eq!(field(&result, "stable-latencies"), "absent");
 }
 
 #[test]
-fn an_element_that_a_read_saw_is_known_even_if_its_add_failed() {
-    let result = result(&[
-        "0 invoke add 7",
-        "0 fail add 7",
-        "1 invoke read nil",
-        "1 ok read [7]",
-        "1 invoke read nil",
-        "1 ok read []",
-    ]);
-    assert_eq!(field(&result, "lost"), "(7)");
-}
-
-#[test]
-fn an_add_that_nobody_confirmed_or_saw_is_never_read() {
-    for outcome in ["fail", "info"] {
-        let add = format!("0 {outcome} add 7");
-        let result = result(&["0 invoke add 7", &add, "1 invoke read nil", "1 ok read []"]);
-        assert_eq!(field(&result, "never-read"), "(7)");
-        assert_eq!(field(&result, "lost-count"), "0");
-        assert_eq!(Verdict::of(&result), Verdict::Unknown);
+fn each_element_has_one_outcome() {
+    let reads = ["0 ok add 7", "1 invoke read nil", "2 invoke read nil"];
+    for (lines, [lost, never_read, stale], why) in [
+        (&["0 fail add 7", "1 ok read [7]", "1 ok read []"][..], ["(7)", "()", "()"], "a read made it known"),
+        (&["0 fail add 7", "1 ok read []"], ["()", "(7)", "()"], "nobody confirmed or saw it"),
+        (&["0 info add 7", "1 ok read []"], ["()", "(7)", "()"], "nobody confirmed or saw it"),
+        (&["1 invoke read nil", "0 ok add 7", "1 ok read []"], ["()", "(7)", "()"], "the read began too early"),
+        (&[&reads[..], &["2 ok read [7]", "1 ok read []"]].concat(), ["()", "()", "(7)"], "the last invoked decides"),
+        (&[&reads[..], &["1 ok read [7]", "2 ok read []"]].concat(), ["(7)", "()", "()"], "the last invoked decides"),
+        (&["0 ok add 7", "1 ok read [7]", "0 fail add 7", "1 ok read []"], ["()", "(7)", "()"], "it starts afresh"),
+        (&["0 ok add 7", "1 ok read [9 \"x\" 7 7]", "1 fail read nil"], ["()", "()", "()"], "these do not count"),
+        (&["0 ok add [1 \"a\"]", "0 ok add [2 {}]", "1 ok read [[2 {}]]"], ["([1 \"a\"])", "()", "()"], "any value"),
+    ] {
+        let result = result(lines);
+        let found = ["lost", "never-read", "stale"].map(|key| field(&result, key));
+        assert_eq!(found, [lost, never_read, stale], "{why}: {lines:?}");
     }
 }
 
 #[test]
-fn a_read_that_began_before_the_acknowledgement_may_miss_the_element() {
-    let result = result(&["1 invoke read nil", "0 invoke add 7", "0 ok add 7", "1 ok read []"]);
-    assert_eq!(field(&result, "never-read"), "(7)");
-    assert_eq!(field(&result, "lost-count"), "0");
-}
-
-#[test]
 fn staleness_lasts_until_the_invocation_of_the_last_read_that_missed_the_element() {
-    let result = result(&[
-        "0 invoke broadcast 7",
-        "0 ok broadcast 7",
-        "1 invoke read nil",
-        "1 ok read []",
-        "2 invoke read nil",
-        "2 ok read nil",
-        "1 invoke read nil",
-        "1 ok read [7]",
-    ]);
+    let result = result(&["0 ok broadcast 7", "1 ok read []", "2 invoke read nil", "2 ok read nil", "1 ok read [7]"]);
     assert_eq!(Verdict::of(&result), Verdict::True);
-    assert_eq!(field(&result, "stale"), "(7)");
     assert_eq!(
         field(&result, "worst-stale"),
         "({:element 7, :outcome :stable, :stable-latency 3, :lost-latency nil, \
@@ -89,69 +64,11 @@ fn staleness_lasts_until_the_invocation_of_the_last_read_that_missed_the_element
 }
 
 #[test]
-fn of_simultaneous_final_reads_the_last_invoked_decides() {
-    let add = ["0 invoke add 7", "0 ok add 7", "1 invoke read nil", "2 invoke read nil"];
-    let saw_last = result(&[&add[..], &["2 ok read [7]", "1 ok read []"]].concat());
-    assert_eq!(field(&saw_last, "stable-count"), "1");
-    assert_eq!(field(&saw_last, "stale"), "(7)");
-    let missed_last = result(&[&add[..], &["1 ok read [7]", "2 ok read []"]].concat());
-    assert_eq!(field(&missed_last, "lost"), "(7)");
-}
-
-#[test]
-fn reads_that_fail_or_bring_strangers_do_not_count() {
-    let result = result(&[
-        "0 invoke add 7",
-        "0 ok add 7",
-        "1 invoke read nil",
-        "1 ok read [99 \"x\" 7 7]",
-        "1 invoke read nil",
-        "1 fail read nil",
-        "2 invoke read nil",
-        "2 info read nil",
-    ]);
-    assert_eq!(Verdict::of(&result), Verdict::True);
-    assert_eq!(field(&result, "attempt-count"), "1");
-    assert_eq!(field(&result, "duplicated-count"), "0");
-}
-
-#[test]
-fn elements_may_be_any_value() {
-    let result = result(&[
-        "0 invoke add [1 \"a\"]",
-        "0 ok add [1 \"a\"]",
-        "0 invoke add [2 {\"k\" nil}]",
-        "0 ok add [2 {\"k\" nil}]",
-        "1 invoke read nil",
-        "1 ok read [[1 \"a\"]]",
-    ]);
-    assert_eq!(field(&result, "lost"), "([2 {\"k\" nil}])");
-    assert_eq!(field(&result, "stable-count"), "1");
-}
-
-#[test]
-fn an_element_added_again_starts_afresh() {
-    let result = result(&[
-        "0 invoke add 7",
-        "0 ok add 7",
-        "1 invoke read nil",
-        "1 ok read [7]",
-        "0 invoke add 7",
-        "0 fail add 7",
-        "1 invoke read nil",
-        "1 ok read []",
-    ]);
-    assert_eq!(field(&result, "attempt-count"), "1");
-    assert_eq!(field(&result, "never-read"), "(7)");
-}
-
-#[test]
-fn the_worst_eight_are_described_and_the_later_of_equals_comes_first() {
-    let adds: Vec<_> = (0..10).map(|i| format!("{i} invoke add {i}")).collect();
-    let oks: Vec<_> = (0..10).map(|i| format!("{i} ok add {i}")).collect();
-    let reads = ["20 invoke read nil", "20 ok read []", "20 invoke read nil", "20 ok read [0 1 2 3 4 5 6 7 8 9]"];
-    let lines = adds.iter().chain(&oks).map(String::as_str).chain(reads);
-    let mut ops = history(&lines.collect::<Vec<_>>()).ops().to_vec();
+fn the_worst_eight_are_described_and_the_greater_of_equals_comes_first() {
+    let adds = (0..10).rev().map(|i| format!("{i} invoke add {i}"));
+    let oks = (0..10).map(|i| format!("{i} ok add {i}"));
+    let reads = ["20 ok read []", "20 ok read [0 1 2 3 4 5 6 7 8 9]"].map(str::to_owned);
+    let mut ops = run(&adds.chain(oks).chain(reads).collect::<Vec<_>>()).ops().to_vec();
     for op in &mut ops[10..20] {
         op.time = 15_000_000;
     }
@@ -161,28 +78,8 @@ fn the_worst_eight_are_described_and_the_later_of_equals_comes_first() {
 }
 
 #[test]
-fn a_read_without_a_list_cannot_be_judged() {
-    let problem = check(&history(&["0 invoke read nil", "0 ok read 5"])).expect_err("no list");
+fn reads_without_a_list_and_elements_without_an_order_cannot_be_judged() {
+    let problem = check(&run(&["0 ok read 5"])).expect_err("no list");
     assert_eq!(problem.to_string(), "the read completed at index 1 has 5 instead of a list of elements");
-}
-
-#[test]
-fn of_elements_as_late_as_each_other_the_greatest_comes_first_whatever_was_added_first() {
-    let lines = ["0 invoke add 7", "0 ok add 7", "0 invoke add 3", "0 ok add 3"];
-    let missed = ["1 invoke read nil", "1 ok read []", "1 invoke read nil", "1 ok read [3 7]"];
-    let mut late = history(&[&lines[..], &missed].concat()).ops().to_vec();
-    // Both are known from the same moment on.
-    late[1].time = late[3].time;
-    late[4].time += 10_000_000;
-    let result = check(&late.into_iter().collect()).expect("it can be judged").to_edn();
-    let worst = field(&result, "worst-stale");
-    assert!(worst.starts_with("({:element 7, :outcome :stable, :stable-latency 11, "), "{worst}");
-    assert_eq!(field(&result, "stale"), "(3 7)");
-}
-
-#[test]
-fn elements_without_an_order_cannot_be_judged_whatever_became_of_them() {
-    let lines = ["0 invoke add 7", "0 ok add 7", "0 invoke add \"a\"", "0 ok add \"a\""];
-    let seen = ["1 invoke read nil", "1 ok read [7 \"a\"]"];
-    assert!(check(&history(&[&lines[..], &seen].concat())).is_err());
+    assert!(check(&run(&["0 ok add 7", "0 ok add \"a\"", "1 ok read [7 \"a\"]"])).is_err());
 }

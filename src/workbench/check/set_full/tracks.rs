@@ -104,8 +104,6 @@ impl Tracks {
         self.0.insert(0, track);
         (new, if self.0.len() > MAX_TRACKS { self.0.pop() } else { None })
     }
-
-    /// Ends all tracks.
     pub(super) fn end(&mut self) -> Vec<Track> {
         std::mem::take(&mut self.0)
     }

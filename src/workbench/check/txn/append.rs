@@ -4,9 +4,9 @@ mod anomalies;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::case::Reason;
 use super::graph::{Edges, Graph, PROCESS, REALTIME, RW, WR, WW};
-use super::steps::{Why, writes};
-use super::transactions::{Action, Transactions};
+use super::transactions::{Action, Step, Transactions, writes};
 use super::{MAX_EDGES, Unjudgeable, bounded};
 use crate::workbench::history::OpKind;
 
@@ -22,7 +22,6 @@ pub(super) struct Append<'a> {
     lists: BTreeMap<u32, Vec<&'a [u32]>>,
     /// The elements of each key in the order of the longest list.
     order: BTreeMap<u32, Vec<u32>>,
-    /// The index of an element in that order.
     place: HashMap<(u32, u32), usize>,
     /// The transaction that appended an element, or may have.
     writers: HashMap<(u32, u32), u32>,
@@ -106,72 +105,45 @@ impl<'a> Append<'a> {
         read.chain(lone).find(|element| !written.contains(element))
     }
 
+    /// The dependencies of a transaction: the earlier one, the label, the place of the step that depends, and the versions
+    /// before and after, of which the first is what the earlier one wrote or read.
+    fn dependencies(&self, number: u32) -> impl Iterator<Item = (u32, u8, usize, [Option<u32>; 2])> {
+        let steps = self.transactions.of(number).steps.iter().enumerate();
+        let found = steps.flat_map(|(place, Step { key, action })| {
+            let (known, next, label) = match action {
+                Action::Write(element) => (self.previous(*key, *element), Some(*element), WW),
+                Action::Read(seen) => (seen.as_ref().and_then(|list| list.last()).copied(), None, WR),
+            };
+            let writer = known.and_then(|known| self.writers.get(&(*key, known)));
+            let readers = next.and_then(|_| self.readers.get(&(*key, known))).into_iter().flatten();
+            let labeled = writer.map(|writer| (*writer, label)).into_iter().chain(readers.map(|reader| (*reader, RW)));
+            labeled.map(move |(from, label)| (from, label, place, [known, next]))
+        });
+        found.filter(move |(from, ..)| *from != number)
+    }
+
     /// The graph of these edges and those that reads and appends make.
     pub(super) fn graph(&self, mut edges: Edges) -> Result<Graph, Unjudgeable> {
-        for (number, transaction) in self.transactions.possible() {
-            let mut add = |from: u32, label| {
-                if from != number {
-                    edges.push((from, number, label));
-                }
-            };
-            for step in &transaction.steps {
-                let key = step.key;
-                match &step.action {
-                    Action::Write(element) => {
-                        let previous = self.previous(key, *element);
-                        if let Some(writer) = previous.and_then(|previous| self.writers.get(&(key, previous))) {
-                            add(*writer, WW);
-                        }
-                        for reader in self.readers.get(&(key, previous)).into_iter().flatten() {
-                            add(*reader, RW);
-                        }
-                    }
-                    Action::Read(seen) => {
-                        let last = seen.as_ref().and_then(|list| list.last());
-                        if let Some(writer) = last.and_then(|last| self.writers.get(&(key, *last))) {
-                            add(*writer, WR);
-                        }
-                    }
-                }
-            }
+        for (number, _) in self.transactions.possible() {
+            edges.extend(self.dependencies(number).map(|(from, label, ..)| (from, number, label)));
             if edges.len() > 2 * MAX_EDGES {
                 break;
             }
         }
         bounded(self.transactions.all.len(), edges, &PREFERENCE)
     }
-
-    /// The reason of a dependency.
-    pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Why> {
-        let (earlier, later) = (self.transactions.of(from), self.transactions.of(to));
-        let append_of = |key: u32, element: u32| {
-            earlier.steps.iter().position(|step| step.key == key && step.action == Action::Write(element))
+    pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Reason> {
+        let is_it = |(earlier, kind, ..): &(u32, u8, usize, [Option<u32>; 2])| (*earlier, *kind) == (from, label);
+        let (.., place, [known, next]) = self.dependencies(to).find(is_it)?;
+        let key = self.transactions.of(to).steps[place].key;
+        let is_evidence = |step: &Step| {
+            step.key == key
+                && match &step.action {
+                    Action::Write(element) => label != RW && Some(*element) == known,
+                    Action::Read(seen) => label == RW && seen.as_ref().and_then(|list| list.last()).copied() == known,
+                }
         };
-        later.steps.iter().enumerate().find_map(|(place, step)| {
-            let key = step.key;
-            let why = |value, next, step| Some(Why { key, value, next, from: step, to: Some(place) });
-            match (&step.action, label) {
-                (Action::Write(element), WW) => {
-                    let previous = self.previous(key, *element)?;
-                    let by_earlier = self.writers.get(&(key, previous)) == Some(&from);
-                    by_earlier.then(|| why(Some(previous), Some(*element), append_of(key, previous)))?
-                }
-                (Action::Read(seen), WR) => {
-                    let last = *seen.as_ref()?.last()?;
-                    let by_earlier = self.writers.get(&(key, last)) == Some(&from);
-                    by_earlier.then(|| why(Some(last), None, append_of(key, last)))?
-                }
-                (Action::Write(element), RW) => {
-                    let previous = self.previous(key, *element);
-                    let read = earlier.steps.iter().position(|step| {
-                        let Action::Read(seen) = &step.action else { return false };
-                        step.key == key && seen.as_ref().and_then(|list| list.last()).copied() == previous
-                    });
-                    let by_earlier = self.readers.get(&(key, previous)).is_some_and(|readers| readers.contains(&from));
-                    by_earlier.then(|| why(previous, Some(*element), read))?
-                }
-                _ => None,
-            }
-        })
+        let evidence = self.transactions.of(from).steps.iter().position(is_evidence);
+        Some(Reason::new(self.transactions, key, [known, next], [evidence, Some(place)]))
     }
 }

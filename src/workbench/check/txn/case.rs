@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::anomaly::Anomaly;
+use super::anomaly::{Anomaly, Existence};
 use super::cycles::Unsearched;
-use super::transactions::Dialect;
+use super::graph::{PROCESS, REALTIME, RW, WR, WW};
+use super::transactions::{Dialect, Transactions};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
+use crate::workbench::quote::cut;
 
 /// The maximum length of a quoted value in characters, more than that of a typical transaction.
 const MAX_QUOTE: usize = 600;
@@ -15,25 +17,19 @@ const MAX_STEPS_LISTED: usize = 4;
 
 /// A case of an anomaly, with the transactions that show it, each as the history records its end. Steps of a
 /// transaction are counted from 0.
-#[allow(missing_docs, reason = "each variant read_as what it holds, under the names of the results")]
+#[allow(missing_docs, reason = "each variant says what it holds, under the names of the results")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum TxnCase {
     /// No transaction depends on another.
     EmptyGraph,
     /// The progress of the unfinished search for cycles.
     Unsearched(Unsearched),
-    /// Transactions that come before each other.
+    /// Transactions of which each must precede the next, and the last the first.
     Cycle(Cycle),
-    /// That some of these transactions do.
+    /// Transactions that all depend on each other, so that there is some cycle among them.
     Component(Component),
-    /// A read of what its writer undid or had not finished; `own` if that is what the reader itself was asked for.
-    Dirty { op: Op, place: usize, writer: Op, element: Option<Value>, own: bool },
-    /// A read of a list that has elements more than once.
-    Duplicates { op: Op, place: usize, counts: Vec<(Value, usize)> },
-    /// A read that disagrees with the steps before it.
-    Internal { op: Op, place: usize, expected: Expected },
-    /// A read of what the transaction appends only later.
-    FutureRead { op: Op, place: usize, element: Value },
+    /// A read that cannot be right.
+    Read { op: Op, place: usize, fault: ReadFault },
     /// Two lists that were read, of which neither begins the other.
     IncompatibleOrder { key: Value, values: [Value; 2] },
     /// An acknowledged append to a list that an aborted one had changed.
@@ -42,19 +38,25 @@ pub enum TxnCase {
     LostUpdate { key: Value, value: Value, txns: Vec<Op> },
     /// Values that were each written over another of them.
     CyclicVersions { key: Value, values: Vec<Value> },
-    /// A read of what nobody wrote.
-    Invented { op: Op, place: usize, key: Value, value: Value },
-    /// An reply and what was asked for, with the steps that differ.
+    /// A reply and what was asked for, with the steps that differ.
     Changed { op: Op, asked: Value, wrong: Vec<usize> },
 }
 
-/// The expected value of a read.
+/// What is wrong with a read.
+#[allow(missing_docs, reason = "each variant says what it holds, under the names of the results")]
 #[derive(Debug, Clone, PartialEq)]
-pub enum Expected {
-    /// This value.
-    Exactly(Value),
-    /// A list with these elements at its end.
-    EndsWith(Vec<Value>),
+pub enum ReadFault {
+    /// Its writer undid the value or had not finished; `own` if that is what the reader itself was asked for.
+    Dirty { writer: Op, element: Option<Value>, own: bool },
+    /// The list has elements more than once.
+    Duplicates(Vec<(Value, usize)>),
+    /// It disagrees with the steps before it, which leave this value, or, if that is not the `whole` of it, a list that
+    /// ends with these elements.
+    Internal { expected: Value, whole: bool },
+    /// The transaction appends this element only later.
+    Future(Value),
+    /// Nobody wrote the value.
+    Invented { key: Value, value: Value },
 }
 
 /// A cycle of transactions.
@@ -69,27 +71,12 @@ pub struct Cycle {
 /// The edge from a transaction to the next one in a cycle.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CycleEdge {
-    /// The kind of dependency.
-    pub dependency: Dependency,
+    /// The kind of dependency, as the label of an edge.
+    pub label: u8,
     /// The evidence; `None` for process and real-time order.
     pub reason: Option<Reason>,
     /// The invocation of the later transaction.
     pub began: Op,
-}
-
-/// Kinds of dependencies between transactions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dependency {
-    /// The later overwrote a value of the earlier.
-    Ww,
-    /// The later read a value of the earlier.
-    Wr,
-    /// The later overwrote a value that the earlier had read.
-    Rw,
-    /// One process executed both, the earlier first.
-    Process,
-    /// The earlier completed before the later was invoked.
-    Realtime,
 }
 
 /// The evidence for a dependency, in the versions of a key.
@@ -102,82 +89,68 @@ pub struct Reason {
     /// The value that took its place.
     pub next: Option<Value>,
     /// The steps of either that show it.
-    pub steps: (Option<usize>, Option<usize>),
+    pub steps: [Option<usize>; 2],
+}
+
+impl Reason {
+    /// A reason in terms of ids.
+    pub(super) fn new(
+        transactions: &Transactions,
+        key: u32,
+        versions: [Option<u32>; 2],
+        steps: [Option<usize>; 2],
+    ) -> Self {
+        let [value, next] = versions.map(|version| version.map(|value| transactions.value(value).clone()));
+        Self { key: transactions.key(key).clone(), value, next, steps }
+    }
 }
 
 /// A strongly connected component of transactions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Component {
-    /// The model that it violates.
-    pub model: &'static str,
-    /// The kinds of dependencies of its cycles.
-    pub dependencies: Vec<Dependency>,
-    /// Whether read-write dependencies may be among them too, but not follow each other.
-    pub hops: bool,
+    /// What its existence violates.
+    pub(super) existence: &'static Existence,
     /// The indices of their ends in the history, sorted.
     pub indices: Vec<u64>,
     /// The first of the transactions.
     pub first: Vec<Op>,
 }
 
-impl Dependency {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ww => "ww",
-            Self::Wr => "wr",
-            Self::Rw => "rw",
-            Self::Process => "process",
-            Self::Realtime => "realtime",
-        }
+const fn name_of(label: u8) -> &'static str {
+    match label {
+        WW => "ww",
+        WR => "wr",
+        RW => "rw",
+        PROCESS => "process",
+        _ => "realtime",
     }
 }
 
 impl TxnCase {
     pub(super) fn to_edn(&self, anomaly: Anomaly, dialect: Dialect) -> Value {
-        let read = |op: &Op, place: usize| [("op", op.to_value()), ("mop", step(op, place))];
+        let ellipsis = || Value::Symbol("...".into());
         let entries = match self {
             Self::EmptyGraph => return true.into(),
             Self::Unsearched(unsearched) => return Value::str(unsearched.to_string()),
             Self::Cycle(cycle) => cycle.to_edn(anomaly, dialect),
             Self::Component(component) => component.to_edn(anomaly),
-            Self::Dirty { op, place, writer, element, .. } => {
-                let element = element.clone().map(|element| ("element", element));
-                read(op, *place).into_iter().chain([("writer", writer.to_value())]).chain(element).collect()
-            }
-            Self::Duplicates { op, place, counts } => {
-                let counts = counts.iter().map(|(element, count)| (element.clone(), Value::count(*count)));
-                read(op, *place).into_iter().chain([("duplicates", Value::Map(counts.collect()))]).collect()
-            }
-            Self::Internal { op, place, expected } => {
-                let expected = match expected {
-                    Expected::Exactly(value) => value.clone(),
-                    Expected::EndsWith(end) => {
-                        std::iter::once(Value::Symbol("...".into())).chain(end.iter().cloned()).collect()
-                    }
-                };
-                read(op, *place).into_iter().chain([("expected", expected)]).collect()
-            }
-            Self::FutureRead { op, place, element } => {
-                read(op, *place).into_iter().chain([("element", element.clone())]).collect()
+            Self::Read { op, place, fault } => {
+                [vec![("op", op.to_value()), ("mop", step(op, *place))], fault.to_edn()].concat()
             }
             Self::IncompatibleOrder { key, values } => {
                 vec![("key", key.clone()), ("values", Value::Vector(values.to_vec()))]
             }
             Self::DirtyUpdate { key, values, aborted, writer } => {
-                let between = vec![aborted.to_value(), Value::Symbol("...".into()), writer.to_value()];
-                vec![("key", key.clone()), ("values", values.clone()), ("txns", Value::Vector(between))]
+                let between = Value::Vector(vec![aborted.to_value(), ellipsis(), writer.to_value()]);
+                vec![("key", key.clone()), ("values", values.clone()), ("txns", between)]
             }
             Self::LostUpdate { key, value, txns } => {
                 let txns = Value::Vector(txns.iter().map(Op::to_value).collect());
                 vec![("key", key.clone()), ("value", value.clone()), ("txns", txns)]
             }
             Self::CyclicVersions { key, values } => {
-                let sources = ["initial-state", "wfr-keys"].map(Value::keyword);
-                let sources = ("sources", Value::Vector(sources.into()));
-                vec![("key", key.clone()), ("scc", Value::Set(values.clone())), sources]
-            }
-            Self::Invented { op, place, key, value } => {
-                read(op, *place).into_iter().chain([("key", key.clone()), ("value", value.clone())]).collect()
+                let sources = Value::Vector(["initial-state", "wfr-keys"].map(Value::keyword).into());
+                vec![("key", key.clone()), ("scc", Value::Set(values.clone())), ("sources", sources)]
             }
             Self::Changed { op, asked, .. } => vec![("op", op.to_value()), ("asked", asked.clone())],
         };
@@ -191,35 +164,10 @@ impl TxnCase {
             Self::Unsearched(unsearched) => unsearched.to_string(),
             Self::Cycle(cycle) => return cycle.lines(),
             Self::Component(component) => return component.lines(),
-            Self::Dirty { op, place, own: true, .. } => {
-                let what = "in the middle of what it was asked for itself: its reply changed what was asked";
-                read_as(op, *place, what)
-            }
-            Self::Dirty { op, place, writer, element, .. } => {
-                let writer = name(writer);
-                let goes_on = if dialect.is_list() { "goes on to append" } else { "goes on to overwrite it" };
-                let what = match (anomaly, element) {
-                    (Anomaly::G1b, _) => format!("in the middle of {writer}, which {goes_on}"),
-                    (_, Some(element)) => {
-                        format!("with the element {} of {writer}, which was aborted", quoted(element))
-                    }
-                    (_, None) => format!("the value of {writer}, which was aborted"),
-                };
-                read_as(op, *place, &what)
-            }
-            Self::Duplicates { op, place, .. } => read_as(op, *place, "which has an element twice"),
-            Self::Internal { op, place, expected } => match expected {
-                Expected::Exactly(value) => {
-                    read_as(op, *place, &format!("but its own steps before leave {}", quoted(value)))
-                }
-                Expected::EndsWith(end) => {
-                    let end: Vec<_> = end.iter().map(quoted).collect();
-                    let end = end.join(", ");
-                    read_as(op, *place, &format!("but after its own steps before the list must end with {end}"))
-                }
-            },
-            Self::FutureRead { op, place, .. } => {
-                read_as(op, *place, "which has an element that it appends only later")
+            Self::Read { op, place, fault } => {
+                let Parts { key, value, .. } = parts(&step(op, *place));
+                let what = fault.in_words(anomaly, dialect);
+                format!("{}, step {}: read key {key} as {value}, {what}", name(op), place + 1)
             }
             Self::IncompatibleOrder { key, values: [one, other] } => format!(
                 "key {} was read as {} and as {}, of which neither is the beginning of the other",
@@ -243,12 +191,58 @@ impl TxnCase {
                 let (values, key) = (quoted(&Value::Set(values.clone())), quoted(key));
                 format!("the values {values} of key {key} were each written over another of them")
             }
-            Self::Invented { op, place, value, .. } => {
-                read_as(op, *place, &format!("but nobody ever wrote {} to it", quoted(value)))
-            }
             Self::Changed { op, asked, wrong } => return changed(op, asked, wrong, dialect),
         };
         vec![line]
+    }
+}
+
+impl ReadFault {
+    fn to_edn(&self) -> Vec<(&'static str, Value)> {
+        match self {
+            Self::Dirty { writer, element, .. } => {
+                let element = element.clone().map(|element| ("element", element));
+                std::iter::once(("writer", writer.to_value())).chain(element).collect()
+            }
+            Self::Duplicates(counts) => {
+                let counts = counts.iter().map(|(element, count)| (element.clone(), Value::count(*count)));
+                vec![("duplicates", Value::Map(counts.collect()))]
+            }
+            Self::Internal { expected, whole } => {
+                let end = expected.items().into_iter().flatten().map(Cow::into_owned);
+                let end = || std::iter::once(Value::Symbol("...".into())).chain(end).collect();
+                vec![("expected", if *whole { expected.clone() } else { end() })]
+            }
+            Self::Future(element) => vec![("element", element.clone())],
+            Self::Invented { key, value } => vec![("key", key.clone()), ("value", value.clone())],
+        }
+    }
+
+    fn in_words(&self, anomaly: Anomaly, dialect: Dialect) -> String {
+        match self {
+            Self::Dirty { own: true, .. } => {
+                "in the middle of what it was asked for itself: its reply changed what was asked".to_owned()
+            }
+            Self::Dirty { writer, .. } if anomaly == Anomaly::G1b => {
+                let goes_on = if dialect.is_list() { "goes on to append" } else { "goes on to overwrite it" };
+                format!("in the middle of {}, which {goes_on}", name(writer))
+            }
+            Self::Dirty { writer, element, .. } => {
+                let element = element.as_ref().map(|element| format!("with the element {}", quoted(element)));
+                let element = element.unwrap_or_else(|| "the value".to_owned());
+                format!("{element} of {}, which was aborted", name(writer))
+            }
+            Self::Duplicates(_) => "which has an element twice".to_owned(),
+            Self::Internal { expected, whole: true } => {
+                format!("but its own steps before leave {}", quoted(expected))
+            }
+            Self::Internal { expected, whole: false } => {
+                let end: Vec<_> = expected.items().into_iter().flatten().map(|element| quoted(&element)).collect();
+                format!("but after its own steps before the list must end with {}", end.join(", "))
+            }
+            Self::Future(_) => "which has an element that it appends only later".to_owned(),
+            Self::Invented { value, .. } => format!("but nobody ever wrote {} to it", quoted(value)),
+        }
     }
 }
 
@@ -283,19 +277,19 @@ impl Cycle {
 
 impl CycleEdge {
     fn to_edn(&self, from: &Op, dialect: Dialect) -> Value {
-        let kind = ("type", Value::keyword(self.dependency.name()));
-        match (self.dependency, &self.reason) {
-            (Dependency::Realtime, _) => Value::record([kind, ("a'", from.to_value()), ("b", self.began.to_value())]),
-            (Dependency::Process, _) => Value::record([kind, ("process", from.process.to_value())]),
+        let kind = ("type", Value::keyword(name_of(self.label)));
+        match (self.label, &self.reason) {
+            (REALTIME, _) => Value::record([kind, ("a'", from.to_value()), ("b", self.began.to_value())]),
+            (PROCESS, _) => Value::record([kind, ("process", from.process.to_value())]),
             (_, None) => Value::record([kind]),
-            (dependency, Some(Reason { key, value, next, steps })) => {
+            (label, Some(Reason { key, value, next, steps })) => {
                 let initial = || if dialect.is_list() { Value::keyword("elle.list-append/init") } else { Value::Nil };
                 let place = |place: Option<usize>| place.map_or(Value::Nil, Value::count);
                 let mut entries = vec![("key", key.clone()), ("value", value.clone().unwrap_or_else(initial))];
                 entries.extend(next.clone().map(|next| ("value'", next)));
-                let first = dialect.is_list() || dependency == Dependency::Wr;
+                let first = dialect.is_list() || label == WR;
                 entries.insert(if first { 0 } else { entries.len() }, kind);
-                entries.extend([("a-mop-index", place(steps.0)), ("b-mop-index", place(steps.1))]);
+                entries.extend([("a-mop-index", place(steps[0])), ("b-mop-index", place(steps[1]))]);
                 Value::record(entries)
             }
         }
@@ -304,17 +298,17 @@ impl CycleEdge {
     /// Why transaction `a` precedes `b`.
     fn in_words(&self, a: &str, b: &str) -> String {
         let text = |value: &Option<Value>| value.as_ref().map_or("null".to_owned(), quoted);
-        match (self.dependency, &self.reason) {
-            (Dependency::Realtime, _) => format!("{a} had ended before {b} began"),
-            (Dependency::Process, _) => format!("{a} and {b} are of one process, which did {a} first"),
+        match (self.label, &self.reason) {
+            (REALTIME, _) => format!("{a} had ended before {b} began"),
+            (PROCESS, _) => format!("{a} and {b} are of one process, which did {a} first"),
             (_, None) => format!("{b} depends on {a}"),
-            (Dependency::Ww, Some(Reason { key, value, next, .. })) => {
+            (WW, Some(Reason { key, value, next, .. })) => {
                 format!("{a} wrote {} to key {}, and {b} wrote {} after it", text(value), quoted(key), text(next))
             }
-            (Dependency::Wr, Some(Reason { key, value, .. })) => {
+            (WR, Some(Reason { key, value, .. })) => {
                 format!("{b} read at key {} the {} that {a} wrote", quoted(key), text(value))
             }
-            (Dependency::Rw, Some(Reason { key, value, next, .. })) => {
+            (_, Some(Reason { key, value, next, .. })) => {
                 let (key, value, next) = (quoted(key), text(value), text(next));
                 format!("{a} read {value} at key {key}, not yet the {next} that {b} wrote after it")
             }
@@ -324,9 +318,10 @@ impl CycleEdge {
 
 impl Component {
     fn to_edn(&self, anomaly: Anomaly) -> Vec<(&'static str, Value)> {
-        let names = self.dependencies.iter().map(|dependency| dependency.name());
+        let Existence { model, labels, extended_by_rw, .. } = self.existence;
+        let names = [WW, WR, RW, PROCESS, REALTIME].into_iter().filter(|label| labels & label != 0).map(name_of);
         let union = Value::Vector(std::iter::once("union").chain(names).map(Value::keyword).collect());
-        let subgraph = if self.hops {
+        let subgraph = if *extended_by_rw {
             Value::Vector(vec![Value::keyword("extension"), union, Value::keyword("rw")])
         } else {
             union
@@ -334,7 +329,7 @@ impl Component {
         let indices = self.indices.iter().map(|index| Value::Int(index.cast_signed()));
         vec![
             ("type", Value::keyword(anomaly.name())),
-            ("not", Value::keyword(self.model)),
+            ("not", Value::keyword(model)),
             ("subgraph", subgraph),
             ("scc-size", Value::count(self.indices.len())),
             ("scc", Value::Set(indices.collect())),
@@ -407,17 +402,7 @@ fn name(op: &Op) -> String {
     format!("process {}'s transaction {} {}", op.process.to_value(), op.index, quoted(&op.value))
 }
 
-/// A sentence about what a step read.
-fn read_as(op: &Op, place: usize, what: &str) -> String {
-    let Parts { key, value, .. } = parts(&step(op, place));
-    format!("{}, step {}: read key {key} as {value}, {what}", name(op), place + 1)
-}
-
 /// A value as nodes write it, or its beginning.
 pub(super) fn quoted(value: &Value) -> String {
-    let text = value.to_json();
-    match text.char_indices().nth(MAX_QUOTE) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
-    }
+    cut(&value.to_json(), MAX_QUOTE)
 }

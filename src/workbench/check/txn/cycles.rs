@@ -4,11 +4,13 @@
 //! edges is decided for 64 candidates at a time, so the search is complete; the shortest cycle through the first
 //! candidates is reported.
 
-mod ways;
+mod paths;
 
 use thiserror::Error;
 
-use super::anomaly::{Anomalies, Anomaly, Antis, CLASSES, Class, EXISTENCES, Existence, classify, implied_by};
+use super::anomaly::{
+    Anomalies, Anomaly, AntiDependencies, Class, EXISTENCES, Existence, classes, classify, implied_by,
+};
 use super::graph::{Components, Edge, Graph, NOWHERE, RW};
 use super::models::{Names, stronger};
 use crate::workbench::check::Budget;
@@ -24,16 +26,6 @@ pub(super) struct Cycle {
     pub(super) labels: Vec<u8>,
 }
 
-/// A proof that some cycle exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Component {
-    pub(super) anomaly: Anomaly,
-    pub(super) model: &'static str,
-    pub(super) labels: u8,
-    pub(super) hops: bool,
-    pub(super) transactions: Vec<u32>,
-}
-
 /// The progress of a search whose budget was spent before the last component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error(
@@ -47,16 +39,26 @@ pub struct Unsearched {
     pub all: usize,
 }
 
-/// The cycles of each component, the component with the first transaction first, what cycles rule out whether told or
-/// not, and how far the search came if it did not come to its end.
-pub(super) fn search(graph: &Graph, budget: &Budget) -> (Vec<Cycle>, Vec<Component>, Option<Unsearched>) {
-    let (mut cycles, mut existing) = (Vec::new(), Vec::new());
+/// The result of a search.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// The cycles of each component, the component with the first transaction first.
+    pub(super) cycles: Vec<Cycle>,
+    /// Transactions whose cycles, reported or not, rule out a model.
+    pub(super) components: Vec<(&'static Existence, Vec<u32>)>,
+    /// Why the search is not complete.
+    pub(super) unsearched: Option<Unsearched>,
+}
+
+/// Searches all components of a graph.
+pub(super) fn search(graph: &Graph, budget: &Budget) -> Search {
+    let mut search = Search::default();
     let mut numbers = vec![NOWHERE; graph.len()];
-    let components = Components::of_graph(graph, |_| true).large();
+    let components = Components::new(graph, |_| true).large();
     for (done, members) in components.iter().enumerate() {
-        let unsearched = Some(Unsearched { done, all: components.len() });
+        search.unsearched = Some(Unsearched { done, all: components.len() });
         let part = graph.part(members, &mut numbers);
-        let name = |vertex: &u32| members[*vertex as usize];
+        let named = |vertices: &[u32]| vertices.iter().map(|vertex| members[*vertex as usize]).collect();
         let mut redundant = Names::new();
         for existence in &EXISTENCES {
             if redundant.contains(existence.model) {
@@ -64,48 +66,43 @@ pub(super) fn search(graph: &Graph, budget: &Budget) -> (Vec<Cycle>, Vec<Compone
             }
             if let Some(vertices) = component(&part, existence) {
                 redundant.extend(stronger([existence.model]));
-                let Existence { anomaly, model, labels, hops } = *existence;
-                let transactions = vertices.iter().map(name).collect();
-                existing.push(Component { anomaly, model, labels, hops, transactions });
+                search.components.push((existence, named(&vertices)));
             }
             if budget.is_over() {
-                return (cycles, existing, unsearched);
+                return search;
             }
         }
         let mut redundant = Anomalies::new();
-        for class in CLASSES {
+        for class in classes() {
             if redundant.contains(&class.anomaly) {
                 continue;
             }
             if let Some(vertices) = cycle(&part, class, budget) {
                 redundant.extend(implied_by([class.anomaly]));
-                let labels = labels_of(&part, &vertices);
-                let transactions = vertices.iter().map(name).collect();
-                cycles.push(Cycle { anomaly: class.anomaly, transactions, labels });
+                let (transactions, labels) = (named(&vertices), labels_of(&part, &vertices));
+                search.cycles.push(Cycle { anomaly: class.anomaly, transactions, labels });
             }
             if budget.is_over() {
-                return (cycles, existing, unsearched);
+                return search;
             }
         }
     }
-    (cycles, existing, None)
+    search.unsearched = None;
+    search
 }
 
 /// The vertices of the smallest component that the labels of an existence leave; one vertex is a component if it
 /// depends on itself.
 fn component(part: &Graph, existence: &Existence) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.labels & existence.labels != 0;
-    if !existence.hops {
-        let mut vertices = 0..u32::try_from(part.len()).unwrap_or(u32::MAX);
-        let alone = vertices.find(|vertex| part.edge(*vertex, *vertex).is_some_and(|edge| allowed(&edge)));
-        if let Some(alone) = alone {
-            return Some(vec![alone]);
-        }
-        return Components::of_graph(part, allowed).large().into_iter().min_by_key(Vec::len);
+    let smallest = |components: Components| components.large().into_iter().min_by_key(Vec::len);
+    if !existence.extended_by_rw {
+        let itself = |vertex: &u32| part.edge(*vertex, *vertex).is_some_and(|edge| allowed(&edge));
+        let alone = (0..part.count()).find(itself).map(|vertex| vec![vertex]);
+        return alone.or_else(|| smallest(Components::new(part, allowed)));
     }
-    let components = ways::hopping(part, |edge| edge.labels & existence.labels != 0, |edge| edge.labels & RW != 0);
-    let smallest = components.large().into_iter().min_by_key(Vec::len)?;
-    let mut vertices: Vec<_> = smallest.into_iter().map(|state| state / 2).collect();
+    let doubled = part.doubled(allowed, |edge| edge.labels & RW != 0);
+    let mut vertices: Vec<_> = smallest(Components::new(&doubled, |_| true))?.iter().map(|state| state / 2).collect();
     vertices.dedup();
     Some(vertices)
 }
@@ -118,41 +115,33 @@ fn labels_of(part: &Graph, cycle: &[u32]) -> Vec<u8> {
 /// A short cycle of a class, closed by its first vertex; none if there is none, or the budget is spent.
 fn cycle(part: &Graph, class: Class, budget: &Budget) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.label & class.labels != 0;
+    let plain = |edge: &Edge| allowed(edge) && edge.label != RW;
+    let is_nonadjacent = class.anti_dependencies == AntiDependencies::Nonadjacent;
+    let doubled = is_nonadjacent.then(|| part.doubled(plain, |edge| edge.label == RW));
+    let graph = doubled.as_ref().unwrap_or(part);
+    // From a state reached without an anti-dependency to the one reached by it.
+    let states = |from: u32, to: u32| if is_nonadjacent { (2 * from, 2 * to + 1) } else { (from, to) };
+    let components = Components::new(graph, allowed);
     let mut candidates = Vec::new();
-    let components = match class.antis {
-        Antis::Apart => ways::hopping(part, |edge| edge.label & class.labels & !RW != 0, |edge| edge.label == RW),
-        Antis::None | Antis::One | Antis::Adjacent => Components::of_graph(part, allowed),
-    };
-    for from in 0..u32::try_from(part.len()).unwrap_or(u32::MAX) {
-        for edge in part.out(from).iter().filter(|edge| edge.label & class.through != 0) {
-            let joined = match class.antis {
-                // From a state reached without an anti-dependency to the one reached by it.
-                Antis::Apart => components.join(2 * from, 2 * edge.to + 1),
-                Antis::None | Antis::One | Antis::Adjacent => components.join(from, edge.to),
-            };
-            if joined {
-                candidates.push((from, edge.to));
-            }
-        }
+    for from in 0..part.count() {
+        let through = part.out(from).iter().filter(|edge| edge.label & class.through != 0);
+        candidates.extend(through.map(|edge| states(from, edge.to)).filter(|(from, to)| components.join(*from, *to)));
     }
-    if class.antis == Antis::One {
-        let plain = |edge: &Edge| allowed(edge) && edge.label != RW;
-        candidates = ways::with_way_back(part, &candidates, plain, MAX_CANDIDATES, budget);
+    if class.anti_dependencies == AntiDependencies::One {
+        candidates = paths::with_path_back(part, &candidates, plain, MAX_CANDIDATES, budget);
     }
-    let mut search = ways::Search::new(part.len());
+    let mut paths = paths::PathSearch::new(graph.len());
     let mut shortest: Option<Vec<u32>> = None;
     for (tried, (from, to)) in candidates.into_iter().enumerate() {
         if tried >= MAX_CANDIDATES && shortest.is_some() || budget.is_over() {
             break;
         }
         let longest = shortest.as_ref().map_or(usize::MAX, |cycle| cycle.len() - 2);
-        let back = match class.antis {
-            Antis::One => search.way(part, to, from, longest, |edge| allowed(edge) && edge.label != RW),
-            Antis::Apart => search.hopping_way(part, to, from, longest, allowed),
-            Antis::None | Antis::Adjacent => search.way(part, to, from, longest, allowed),
-        };
-        let Some(back) = back else { continue };
-        let vertices: Vec<u32> = std::iter::once(from).chain(back).collect();
+        let is_step =
+            |edge: &Edge| if class.anti_dependencies == AntiDependencies::One { plain(edge) } else { allowed(edge) };
+        let Some(back) = paths.shortest(graph, to, from, longest, is_step) else { continue };
+        let vertices = std::iter::once(from).chain(back).map(|state| if is_nonadjacent { state / 2 } else { state });
+        let vertices: Vec<u32> = vertices.collect();
         let shorter = shortest.as_ref().is_none_or(|cycle| vertices.len() < cycle.len());
         if shorter && is_simple(&vertices) && classify(&labels_of(part, &vertices)) == class.anomaly {
             shortest = Some(vertices);

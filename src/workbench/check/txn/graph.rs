@@ -1,21 +1,20 @@
 //! A graph of transactions whose edges say why one comes before the other, and its strongly connected components.
 
 /// The later transaction overwrote a value of the earlier.
-pub(super) const WW: u8 = 1;
+pub const WW: u8 = 1;
 /// The later read a value of the earlier.
-pub(super) const WR: u8 = 2;
+pub const WR: u8 = 2;
 /// The later overwrote a value that the earlier had read.
 pub(super) const RW: u8 = 4;
 /// One process executed both, the earlier first.
-pub(super) const PROCESS: u8 = 8;
+pub const PROCESS: u8 = 8;
 /// The earlier completed before the later was invoked.
-pub(super) const REALTIME: u8 = 16;
+pub const REALTIME: u8 = 16;
 
 /// An edge to a transaction: all its labels, and the one to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edge {
     pub(super) to: u32,
-    /// All reasons.
     pub(super) labels: u8,
     /// The label to report.
     pub(super) label: u8,
@@ -61,26 +60,35 @@ impl Graph {
         }
         graph
     }
-
-    /// How many vertices there are.
     pub(super) fn len(&self) -> usize {
         self.starts.len().saturating_sub(1)
+    }
+
+    /// Their number as the numbers of vertices are written.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether it was made of no edges.
     pub(super) const fn is_empty(&self) -> bool {
         self.is_empty
     }
-
-    /// The edges from a vertex.
     pub(super) fn out(&self, vertex: u32) -> &[Edge] {
         &self.edges[self.starts[vertex as usize]..self.starts[vertex as usize + 1]]
     }
-
-    /// The edge between two vertices.
     pub(super) fn edge(&self, from: u32, to: u32) -> Option<Edge> {
         let out = self.out(from);
         out.binary_search_by_key(&to, |edge| edge.to).ok().map(|place| out[place])
+    }
+
+    /// The graph with these edges from each vertex in turn.
+    fn of_rows<R: IntoIterator<Item = Edge>>(rows: impl Iterator<Item = R>, is_empty: bool) -> Self {
+        let mut graph = Self { starts: vec![0], edges: Vec::new(), is_empty };
+        for row in rows {
+            graph.edges.extend(row);
+            graph.starts.push(graph.edges.len());
+        }
+        graph
     }
 
     /// The part of the graph on these vertices, which are numbered anew in their order.
@@ -88,43 +96,57 @@ impl Graph {
         for (number, vertex) in (0..).zip(vertices) {
             numbers[*vertex as usize] = number;
         }
-        let starts = Vec::with_capacity(vertices.len() + 1);
-        let mut part = Self { starts, edges: Vec::new(), is_empty: self.is_empty };
-        for vertex in vertices {
-            part.starts.push(part.edges.len());
-            let within = self.out(*vertex).iter().filter(|edge| numbers[edge.to as usize] != NOWHERE);
-            part.edges.extend(within.map(|edge| Edge { to: numbers[edge.to as usize], ..*edge }));
-        }
-        part.starts.push(part.edges.len());
+        let renumbered = |edge: &Edge| Edge { to: numbers[edge.to as usize], ..*edge };
+        let row = |vertex: &u32| self.out(*vertex).iter().map(renumbered).filter(|edge| edge.to != NOWHERE);
+        let part = Self::of_rows(vertices.iter().map(row), self.is_empty);
         for vertex in vertices {
             numbers[*vertex as usize] = NOWHERE;
         }
         part
+    }
+
+    /// The graph whose vertices also say whether the last edge was an anti-dependency, two of which may not follow each
+    /// other: 2v is v after another edge, 2v + 1 is v after an anti-dependency.
+    pub(super) fn doubled(&self, plain: impl Fn(&Edge) -> bool, anti: impl Fn(&Edge) -> bool) -> Self {
+        let row = |state: u32| {
+            let as_plain = |edge: &Edge| plain(edge).then_some(Edge { to: 2 * edge.to, ..*edge });
+            let as_anti =
+                |edge: &Edge| (state.is_multiple_of(2) && anti(edge)).then_some(Edge { to: 2 * edge.to + 1, ..*edge });
+            self.out(state / 2)
+                .iter()
+                .flat_map(|edge| as_plain(edge).into_iter().chain(as_anti(edge)))
+                .collect::<Vec<_>>()
+        };
+        Self::of_rows((0..2 * self.count()).map(row), self.is_empty)
     }
 }
 
 /// The number of a vertex that is not in a part.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
-/// The strongly connected components of a graph given by its successors (Tarjan 1972, without recursion). For 20,000
+/// The strongly connected components of a graph (Tarjan 1972, without recursion). For 20,000
 /// transactions petgraph takes three times as long: it wants a graph of its own, and recursion or two passes.
 #[derive(Debug)]
 pub(super) struct Components {
     /// The component of each vertex; an edge between components leads to a lower number.
     pub(super) of: Vec<u32>,
-    /// How many vertices each component has.
     pub(super) sizes: Vec<u32>,
 }
 
 impl Components {
-    /// The components of `vertices` vertices; `next` gives the successor of a vertex at or after a place, and the
-    /// place to go on from.
-    pub(super) fn new(vertices: usize, next: impl Fn(u32, usize) -> Option<(u32, usize)>) -> Self {
+    /// The components of a graph by the edges that are allowed.
+    pub(super) fn new(graph: &Graph, allowed: impl Fn(&Edge) -> bool) -> Self {
+        let vertices = graph.len();
+        // The next successor of a vertex at or after a place, and the place to go on from.
+        let next = |vertex: u32, place: usize| {
+            let out = &graph.out(vertex)[place..];
+            out.iter().position(&allowed).map(|found| (out[found].to, place + found + 1))
+        };
         let mut found = Self { of: vec![NOWHERE; vertices], sizes: Vec::new() };
         let (mut index, mut low) = (vec![0_u32; vertices], vec![0_u32; vertices]);
         let (mut stack, mut path) = (Vec::new(), Vec::new());
         let mut count = 0;
-        for root in 0..u32::try_from(vertices).unwrap_or(u32::MAX) {
+        for root in 0..graph.count() {
             if index[root as usize] != 0 {
                 continue;
             }
@@ -170,14 +192,6 @@ impl Components {
         self.sizes.push(size);
     }
 
-    /// The components of a graph by edges that have one of the labels.
-    pub(super) fn of_graph(graph: &Graph, labels: impl Fn(&Edge) -> bool) -> Self {
-        Self::new(graph.len(), |vertex, place| {
-            let out = &graph.out(vertex)[place..];
-            out.iter().position(&labels).map(|found| (out[found].to, place + found + 1))
-        })
-    }
-
     /// The components with more than one vertex, each with its vertices, in the order of their first vertices.
     pub(super) fn large(&self) -> Vec<Vec<u32>> {
         let mut places = vec![NOWHERE; self.sizes.len()];
@@ -220,10 +234,10 @@ mod tests {
     fn components_are_what_reaches_itself() {
         let edges = [(0, 1), (1, 2), (2, 0), (2, 3), (3, 4), (4, 3), (5, 5)];
         let graph = Graph::new(6, edges.iter().map(|(a, b)| (*a, *b, WW)).collect(), &PREFERENCE);
-        let components = Components::of_graph(&graph, |edge| edge.labels & WW != 0);
+        let components = Components::new(&graph, |edge| edge.labels & WW != 0);
         assert_eq!(components.large(), [vec![0, 1, 2], vec![3, 4]]);
         assert!(components.of[2] > components.of[3], "an edge between components leads to a lower number");
-        assert!(Components::of_graph(&graph, |edge| edge.labels & WR != 0).large().is_empty());
+        assert!(Components::new(&graph, |edge| edge.labels & WR != 0).large().is_empty());
     }
 
     #[test]

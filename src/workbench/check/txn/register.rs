@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::anomaly::Anomaly;
-use super::case::{Expected, TxnCase, quoted};
+use super::case::{ReadFault, Reason, TxnCase, quoted};
 use super::collector::Collector;
 use super::graph::{Components, Edges, Graph, NOWHERE, PROCESS, REALTIME, RW, WR, WW};
-use super::steps::{Why, aborted, intermediate, lost_updates, writes};
-use super::transactions::{Action, Step, Transaction, Transactions};
-use super::{MAX_EDGES, Subject, Unjudgeable, bounded};
+use super::steps::{dirty_reads, lost_updates};
+use super::transactions::{Action, Step, Transaction, Transactions, writes};
+use super::{MAX_EDGES, Subject, Unjudgeable, bounded, written_twice};
 use crate::workbench::edn::Value;
 
 /// Maelstrom labels an edge as a read if it is both a read and an overwrite, as every overwrite that it infers is.
@@ -26,7 +26,6 @@ type Version = Option<u32>;
 /// The external reads and writes of each version, and the inferred order of the versions.
 #[derive(Clone)]
 pub(super) struct Register {
-    vertices: usize,
     /// The first value read and the last one written by each acknowledged transaction, by key.
     reads: Vec<BTreeMap<u32, Version>>,
     writes: Vec<BTreeMap<u32, Version>>,
@@ -42,7 +41,6 @@ impl Register {
     pub(super) fn new(transactions: &Transactions) -> Result<Self, Unjudgeable> {
         let count = transactions.all.len();
         let mut new = Self {
-            vertices: count,
             reads: vec![BTreeMap::new(); count],
             writes: vec![BTreeMap::new(); count],
             readers: BTreeMap::new(),
@@ -64,8 +62,7 @@ impl Register {
         for ((key, value), writers) in &new.writers {
             if writers.len() > 1 && new.readers.contains_key(&(*key, *value)) {
                 let value = value.map_or(&Value::Nil, |value| transactions.value(value));
-                let (key, value) = (quoted(transactions.key(*key)).into(), quoted(value).into());
-                return Err(Unjudgeable::WrittenTwice { key, value });
+                return Err(written_twice(&quoted(transactions.key(*key)), &quoted(value)));
             }
         }
         for (key, value) in new.writers.keys() {
@@ -159,31 +156,30 @@ impl Register {
                 break;
             }
         }
-        bounded(self.vertices, edges, preference)
+        bounded(self.reads.len(), edges, preference)
     }
+    pub(super) fn why(&self, transactions: &Transactions, from: u32, to: u32, label: u8) -> Option<Reason> {
+        let known = if label == RW { &self.reads } else { &self.writes };
+        let met = if label == WR { &self.reads } else { &self.writes };
+        let (key, value, next) = known[from as usize].iter().find_map(|(key, value)| {
+            let next = *met[to as usize].get(key)?;
+            let depends = if label == WR { next == *value } else { self.after.get(key)?.contains(&(*value, next?)) };
+            depends.then_some((*key, *value, next.filter(|_| label != WR)))
+        })?;
+        let read = |number: u32| place(transactions, number, key, &Action::Read(value.map(|value| vec![value])));
+        let write = |number: u32, version: Version| {
+            let nil = || transactions.values.of(&Value::Nil).and_then(|nil| u32::try_from(nil).ok());
+            place(transactions, number, key, &Action::Write(version.or_else(nil).unwrap_or(NOWHERE)))
+        };
+        let from = if label == RW { read(from) } else { write(from, value) };
+        let to = if label == WR { read(to) } else { write(to, next) };
+        Some(Reason::new(transactions, key, [value, next], [from, to]))
+    }
+}
 
-    /// The reason of a dependency, whose steps [`place`] finds.
-    pub(super) fn why(&self, from: u32, to: u32, label: u8) -> Option<Why> {
-        let (a, b) = (from as usize, to as usize);
-        let follows = |key: &u32, before: Version, after: u32| {
-            self.after.get(key).is_some_and(|pairs| pairs.contains(&(before, after)))
-        };
-        let found = match label {
-            WR => self.writes[a]
-                .iter()
-                .find_map(|(key, value)| (self.reads[b].get(key) == Some(value)).then_some((*key, *value, None))),
-            WW => self.writes[a].iter().find_map(|(key, value)| {
-                let next = (*self.writes[b].get(key)?)?;
-                follows(key, *value, next).then_some((*key, *value, Some(next)))
-            }),
-            _ => self.reads[a].iter().find_map(|(key, value)| {
-                let next = (*self.writes[b].get(key)?)?;
-                follows(key, *value, next).then_some((*key, *value, Some(next)))
-            }),
-        };
-        let (key, value, next) = found?;
-        Some(Why { key, value, next, from: None, to: None })
-    }
+/// The place of a step in a transaction.
+fn place(transactions: &Transactions, number: u32, key: u32, action: &Action) -> Option<usize> {
+    transactions.of(number).steps.iter().position(|step| step.key == key && step.action == *action)
 }
 
 /// The first value read of each key before it is written, and the last value written; an answer may say that it
@@ -222,25 +218,8 @@ fn cycles_of(pairs: &BTreeSet<(Version, u32)>) -> Vec<Vec<u32>> {
         |value: u32| values.binary_search(&value).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(NOWHERE);
     let edges = pairs.iter().filter_map(|(before, after)| Some((number((*before)?), number(*after), WW)));
     let graph = Graph::new(values.len(), edges.filter(|(a, b, _)| a != b).collect(), &EXTENDED_PREFERENCE);
-    let large = Components::of_graph(&graph, |_| true).large();
+    let large = Components::new(&graph, |_| true).large();
     large.into_iter().map(|cycle| cycle.into_iter().map(|at| values[at as usize]).collect()).collect()
-}
-
-/// The steps that show an edge.
-pub(super) fn place(transactions: &Transactions, from: u32, to: u32, label: u8, mut why: Why) -> Why {
-    let find = |number: u32, action: &Action| {
-        let steps = &transactions.of(number).steps;
-        steps.iter().position(|step| step.key == why.key && step.action == *action)
-    };
-    let read = |value: Version| Action::Read(value.map(|value| vec![value]));
-    let nil = || transactions.values.iter().position(Value::is_nil).and_then(|nil| u32::try_from(nil).ok());
-    let write = |value: Version| Action::Write(value.or_else(nil).unwrap_or(NOWHERE));
-    (why.from, why.to) = match label {
-        WR => (find(from, &write(why.value)), find(to, &read(why.value))),
-        WW => (find(from, &write(why.value)), find(to, &write(why.next))),
-        _ => (find(from, &read(why.value)), find(to, &write(why.next))),
-    };
-    why
 }
 
 /// Adds the anomalies other than cycles.
@@ -251,10 +230,8 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, collector: &mut Co
         let case = TxnCase::CyclicVersions { key: transactions.key(*key).clone(), values };
         collector.add(Anomaly::CyclicVersions, case);
     }
-    let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
     for (number, transaction) in transactions.acknowledged() {
         let mut state: BTreeMap<u32, Version> = BTreeMap::new();
-        let mut is_internal = true;
         for (place, step) in transaction.steps.iter().enumerate() {
             let seen = match &step.action {
                 Action::Write(value) => {
@@ -264,19 +241,13 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, collector: &mut Co
                 Action::Read(seen) => seen.as_ref().and_then(|seen| seen.first()).copied(),
             };
             let expected = state.insert(step.key, seen).flatten().filter(|value| !transactions.is_nothing(*value));
-            if let Some(expected) = expected.filter(|expected| is_internal && seen != Some(*expected)) {
-                is_internal = false;
-                let expected = Expected::Exactly(transactions.value(expected).clone());
-                collector.add(Anomaly::Internal, TxnCase::Internal { op: subject.op(number), place, expected });
-            }
-            let Some(value) = seen else { continue };
-            if let Some(writer) = aborted.get(&(step.key, value)) {
-                collector.add(Anomaly::G1a, subject.dirty(number, place, *writer, None));
-            }
-            if let Some(writer) = intermediate.get(&(step.key, value)).filter(|writer| **writer != transaction.end) {
-                collector.add(Anomaly::G1b, subject.dirty(number, place, *writer, None));
+            if let Some(expected) = expected.filter(|expected| seen != Some(*expected)) {
+                let fault = ReadFault::Internal { expected: transactions.value(expected).clone(), whole: true };
+                collector.add(Anomaly::Internal, subject.read(number, place, fault));
+                break;
             }
         }
     }
+    dirty_reads(subject, collector);
     lost_updates(subject, collector);
 }

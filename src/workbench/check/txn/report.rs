@@ -1,11 +1,11 @@
 //! The report of transactions: Maelstrom's results, and the extended ones under `:gloomers`.
 
-use super::anomaly::{Anomalies, Anomaly};
+use super::anomaly::{Anomalies, Anomaly, EXTENDED, UNDECIDED};
 use super::case::TxnCase;
-use super::collector::{Collector, Found, MAX_EXPLAINED, reported, verdict};
-use super::models::boundary;
+use super::collector::{Collector, Found, MAX_EXPLAINED};
+use super::models::{Names, boundary, ruled_out};
 use super::transactions::Dialect;
-use crate::workbench::check::{CheckReport, Verdict, Violation};
+use crate::workbench::check::{CheckReport, Verdict, Violation, in_words};
 use crate::workbench::edn::Value;
 
 /// The anomalies of a history of transactions.
@@ -27,16 +27,25 @@ pub struct TxnReport {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Judgement {
     pub(super) verdict: Verdict,
-    /// The anomalies to report.
     pub(super) reported: Vec<Anomaly>,
 }
 
 impl Judgement {
+    /// Invalid if a prohibited anomaly was found, unknown if another one is to be reported. Reported are those that are
+    /// prohibited or leave the verdict undecided, without a `-cycle-exists` whose model another anomaly rules out.
     pub(super) fn of(found: &Found, prohibited: &Anomalies) -> Self {
-        Self { verdict: verdict(found, prohibited), reported: reported(found, prohibited) }
+        let is_violation = |anomaly: &Anomaly| prohibited.contains(anomaly) || EXTENDED.contains(anomaly);
+        let all = || found.keys().copied().filter(|anomaly| is_violation(anomaly) || UNDECIDED.contains(anomaly));
+        let impossible = ruled_out(all().filter(|anomaly| anomaly.existence().is_none()));
+        let is_new = |anomaly: &Anomaly| anomaly.existence().is_none_or(|of| !impossible.contains(of.model));
+        let reported: Vec<_> = all().filter(is_new).collect();
+        let verdict = match (found.keys().any(is_violation), reported.is_empty()) {
+            (true, _) => Verdict::False,
+            (false, true) => Verdict::True,
+            (false, false) => Verdict::Unknown,
+        };
+        Self { verdict, reported }
     }
-
-    /// Undecided.
     pub(super) const fn none() -> Self {
         Self { verdict: Verdict::Unknown, reported: Vec::new() }
     }
@@ -80,23 +89,15 @@ impl TxnReport {
     }
 
     fn extended_to_edn(&self, extended: &Judgement) -> Value {
-        let counts = extended
-            .reported
-            .iter()
-            .map(|anomaly| (Value::keyword(anomaly.name()), Value::count(self.cases(*anomaly).len())));
-        let words = extended.reported.iter().map(|anomaly| {
-            let paragraphs = self.paragraphs(*anomaly).into_iter().map(Value::lines).collect();
-            (Value::keyword(anomaly.name()), Value::Vector(paragraphs))
-        });
-        if extended.reported.is_empty() {
-            return Value::record([("valid?", extended.verdict.to_value())]);
+        let Judgement { verdict, reported } = extended;
+        let counts = reported.iter().map(|anomaly| (anomaly.name(), Value::count(self.cases(*anomaly).len())));
+        let words = reported.iter().map(|anomaly| (anomaly.name(), self.paragraphs(*anomaly)));
+        let mut entries = vec![("valid?", verdict.to_value())];
+        if !reported.is_empty() {
+            let counts = ("counts", Value::record(counts));
+            entries.extend([("anomaly-types", keywords(reported)), counts, in_words(words)]);
         }
-        Value::record([
-            ("valid?", extended.verdict.to_value()),
-            ("anomaly-types", keywords(&extended.reported)),
-            ("counts", Value::Map(counts.collect())),
-            ("in-words", Value::Map(words.collect())),
-        ])
+        Value::record(entries)
     }
 }
 
@@ -112,13 +113,13 @@ impl CheckReport for TxnReport {
             let anomalies = reported.iter().map(|anomaly| {
                 let cases = self.found[anomaly].iter().map(|case| case.to_edn(*anomaly, self.dialect));
                 let is_bare = *anomaly == Anomaly::EmptyGraph;
-                (Value::keyword(anomaly.name()), if is_bare { true.into() } else { Value::Vector(cases.collect()) })
+                (anomaly.name(), if is_bare { true.into() } else { Value::Vector(cases.collect()) })
             });
             let (not, also_not) = boundary(self.found.keys().copied());
-            let names = |names: super::models::Names| Value::Set(names.into_iter().map(Value::keyword).collect());
+            let names = |names: Names| Value::Set(names.into_iter().map(Value::keyword).collect());
             result.extend([
                 ("anomaly-types", keywords(reported)),
-                ("anomalies", Value::Map(anomalies.collect())),
+                ("anomalies", Value::record(anomalies)),
                 ("not", names(not)),
                 ("also-not", names(also_not)),
             ]);

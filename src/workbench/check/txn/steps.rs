@@ -4,50 +4,54 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::Subject;
 use super::anomaly::Anomaly;
-use super::case::TxnCase;
+use super::case::{ReadFault, TxnCase};
 use super::collector::Collector;
-use super::transactions::{Action, Step, Transaction, Transactions};
+use super::transactions::{Action, Step, Transaction, Transactions, writes};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{Op, OpKind};
-
-/// Why a transaction depends on another: a key, the value that both know, the value that took its place, and the
-/// steps that show it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Why {
-    pub(super) key: u32,
-    /// None is the initial state.
-    pub(super) value: Option<u32>,
-    pub(super) next: Option<u32>,
-    pub(super) from: Option<usize>,
-    pub(super) to: Option<usize>,
-}
 
 impl Subject<'_> {
     /// A transaction as the history records its end.
     pub(super) fn op(self, number: u32) -> Op {
-        self.at(self.transactions.of(number).end)
+        self.history.ops()[self.transactions.of(number).end].clone()
     }
 
-    /// What stands at a place of the history.
-    fn at(self, position: usize) -> Op {
-        self.history.ops()[position].clone()
+    /// A read that cannot be right.
+    pub(super) fn read(self, number: u32, place: usize, fault: ReadFault) -> TxnCase {
+        TxnCase::Read { op: self.op(number), place, fault }
     }
+}
 
-    /// A read of what its writer, at a place of the history, undid or had not finished.
-    pub(super) fn dirty(self, number: u32, place: usize, writer: usize, element: Option<u32>) -> TxnCase {
-        let own = writer == self.transactions.of(number).begin;
-        let element = element.map(|element| self.transactions.value(element).clone());
-        TxnCase::Dirty { op: self.op(number), place, writer: self.at(writer), element, own }
+/// Adds the reads of values that their writers undid (G1a), or overwrote themselves (G1b).
+pub(super) fn dirty_reads(subject: Subject<'_>, collector: &mut Collector<'_>) {
+    let transactions = subject.transactions;
+    let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
+    for (number, transaction) in transactions.acknowledged() {
+        for (place, step) in transaction.steps.iter().enumerate() {
+            let Action::Read(Some(seen)) = &step.action else { continue };
+            let mut add = |anomaly, value: u32, writer: usize| {
+                let own = writer == transaction.begin;
+                let writer = subject.history.ops()[writer].clone();
+                let element = subject.dialect.is_list().then(|| transactions.value(value).clone());
+                collector.add(anomaly, subject.read(number, place, ReadFault::Dirty { writer, element, own }));
+            };
+            for value in seen {
+                if let Some(writer) = aborted.get(&(step.key, *value)) {
+                    add(Anomaly::G1a, *value, *writer);
+                }
+            }
+            let Some(last) = seen.last() else { continue };
+            if let Some(writer) = intermediate.get(&(step.key, *last)).filter(|writer| **writer != transaction.end) {
+                add(Anomaly::G1b, *last, *writer);
+            }
+        }
     }
 }
 
 /// Adds the values in acknowledged reads that are in no write of any request or reply.
 pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
     let transactions = subject.transactions;
-    let mut written: HashSet<(u32, u32)> = HashSet::new();
-    for (_, steps) in transactions.attempts() {
-        written.extend(writes(steps));
-    }
+    let written: HashSet<(u32, u32)> = transactions.attempts().iter().flat_map(|(_, steps)| writes(steps)).collect();
     let mut reported = HashSet::new();
     for (number, transaction) in transactions.acknowledged() {
         for (place, step) in transaction.steps.iter().enumerate() {
@@ -55,8 +59,8 @@ pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
             for value in seen.iter().filter(|value| !written.contains(&(step.key, **value))) {
                 if reported.insert((step.key, *value)) {
                     let (key, value) = (transactions.key(step.key).clone(), transactions.value(*value).clone());
-                    let case = TxnCase::Invented { op: subject.op(number), place, key, value };
-                    collector.add(Anomaly::Invented, case);
+                    let fault = ReadFault::Invented { key, value };
+                    collector.add(Anomaly::Invented, subject.read(number, place, fault));
                 }
             }
         }
@@ -80,28 +84,22 @@ pub(super) fn changed_answers(subject: Subject<'_>, collector: &mut Collector<'_
 
 /// Whether a step of a reply matches that of the request: a read may have any value.
 fn is_answer(asked: &Step, answered: &Step) -> bool {
-    asked.key == answered.key
-        && match (&asked.action, &answered.action) {
-            (Action::Read(_), Action::Read(_)) => true,
-            (Action::Write(asked), Action::Write(answered)) => asked == answered,
-            (Action::Read(_), Action::Write(_)) | (Action::Write(_), Action::Read(_)) => false,
-        }
-}
-
-/// The keys and values that steps write.
-pub(super) fn writes(steps: &[Step]) -> impl Iterator<Item = (u32, u32)> {
-    steps.iter().filter_map(|step| if let Action::Write(value) = step.action { Some((step.key, value)) } else { None })
+    let same = |asked: &Action, answered: &Action| match (asked, answered) {
+        (Action::Read(_), Action::Read(_)) => true,
+        _ => asked == answered,
+    };
+    asked.key == answered.key && same(&asked.action, &answered.action)
 }
 
 /// The position at which each value's transaction failed.
-pub(super) fn aborted(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
+fn aborted(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
     let failed = transactions.all.iter().filter(|transaction| transaction.kind == OpKind::Fail);
     failed.flat_map(|failed| writes(&failed.steps).map(|write| (write, failed.end))).collect()
 }
 
 /// Where in the history a transaction wrote a value, and after it another one to the same key. What it was asked for
 /// counts as much as what its answer says, and of several the last counts.
-pub(super) fn intermediate(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
+fn intermediate(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
     let mut found = HashMap::new();
     for (position, steps) in transactions.attempts() {
         let mut last: HashMap<u32, u32> = HashMap::new();

@@ -1,9 +1,9 @@
 //! The transactions of a history over dense numbers for keys and values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::workbench::check::Unjudgeable;
-use crate::workbench::check::ids::Ids;
+use crate::workbench::check::interner::Interner;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind, Process};
 
@@ -28,13 +28,11 @@ pub(super) struct Step {
 pub(super) struct Transaction {
     /// The position of its completion, or of its invocation if it never completed.
     pub(super) end: usize,
-    /// The position of its invocation.
     pub(super) begin: usize,
     pub(super) kind: OpKind,
     pub(super) process: Process,
     /// The steps of the request; empty if the invocation is unknown.
     pub(super) asked: Vec<Step>,
-    /// The steps of the completion.
     pub(super) steps: Vec<Step>,
 }
 
@@ -42,10 +40,10 @@ pub(super) struct Transaction {
 #[derive(Default)]
 pub(super) struct Transactions {
     pub(super) all: Vec<Transaction>,
-    pub(super) keys: Vec<Value>,
-    pub(super) values: Vec<Value>,
-    /// A key and value that two invocations wrote, with the second.
-    pub(super) written_twice: Option<(u32, u32, usize)>,
+    pub(super) keys: Interner,
+    pub(super) values: Interner,
+    /// A key and value that two invocations wrote.
+    pub(super) written_twice: Option<(u32, u32)>,
 }
 
 /// How a workload writes its steps.
@@ -58,7 +56,6 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// The keyword of a write.
     pub(super) const fn write(self) -> &'static str {
         match self {
             Self::Append => "append",
@@ -73,21 +70,18 @@ impl Dialect {
 }
 
 impl Transactions {
-    /// Reads a history.
     pub(super) fn new(history: &History, dialect: Dialect) -> Result<Self, Unjudgeable> {
-        let mut read = Reading { dialect, keys: Ids::default(), values: Ids::default(), into: Self::default() };
-        let mut writers: HashMap<(u32, u32), usize> = HashMap::new();
+        let mut read = Self::default();
+        let mut written: HashSet<(u32, u32)> = HashSet::new();
         let mut unanswered: BTreeMap<usize, Vec<Step>> = BTreeMap::new();
         for (position, op) in history.client_ops() {
             let steps = op.value.items().ok_or_else(|| Unjudgeable::malformed(op, "it is no list of steps"))?;
-            let steps: Result<Vec<_>, _> = steps.map(|step| read.step(&step)).collect();
+            let steps: Result<Vec<_>, _> = steps.map(|step| read.step(&step, dialect)).collect();
             let steps = steps.map_err(|problem| Unjudgeable::malformed(op, problem))?;
             if op.kind == OpKind::Invoke {
-                for step in &steps {
-                    if let Action::Write(value) = step.action
-                        && writers.insert((step.key, value), position).is_some()
-                    {
-                        read.into.written_twice.get_or_insert((step.key, value, position));
+                for write in writes(&steps) {
+                    if !written.insert(write) {
+                        read.written_twice.get_or_insert(write);
                     }
                 }
                 unanswered.insert(position, steps);
@@ -95,13 +89,13 @@ impl Transactions {
             }
             let begin = history.partner(position).unwrap_or(position);
             let asked = unanswered.remove(&begin).unwrap_or_default();
-            read.into.all.push(Transaction { end: position, begin, kind: op.kind, process: op.process, asked, steps });
+            read.all.push(Transaction { end: position, begin, kind: op.kind, process: op.process, asked, steps });
         }
         for (begin, asked) in unanswered {
             let (process, steps) = (history.ops()[begin].process, asked.clone());
-            read.into.all.push(Transaction { end: begin, begin, kind: OpKind::Info, process, asked, steps });
+            read.all.push(Transaction { end: begin, begin, kind: OpKind::Info, process, asked, steps });
         }
-        Ok(read.into)
+        Ok(read)
     }
 
     pub(super) fn key(&self, key: u32) -> &Value {
@@ -116,23 +110,15 @@ impl Transactions {
     pub(super) fn is_nothing(&self, value: u32) -> bool {
         matches!(self.value(value), Value::Nil | Value::Bool(false))
     }
-
-    /// The list of these values.
     pub(super) fn list(&self, values: &[u32]) -> Value {
         values.iter().map(|value| self.value(*value).clone()).collect()
     }
-
-    /// A transaction by its number.
     pub(super) fn of(&self, number: u32) -> &Transaction {
         &self.all[number as usize]
     }
-
-    /// The transactions with their numbers.
     pub(super) fn numbered(&self) -> impl Iterator<Item = (u32, &Transaction)> {
         (0..).zip(&self.all)
     }
-
-    /// Those that were acknowledged.
     pub(super) fn acknowledged(&self) -> impl Iterator<Item = (u32, &Transaction)> {
         self.numbered().filter(|(_, transaction)| transaction.kind == OpKind::Ok)
     }
@@ -153,55 +139,33 @@ impl Transactions {
 
     /// The writes in completions: key, value, number of the transaction.
     pub(super) fn writes(&self) -> impl Iterator<Item = (u32, u32, u32)> {
-        self.numbered().flat_map(|(number, transaction)| {
-            transaction.steps.iter().filter_map(move |step| {
-                if let Action::Write(value) = step.action { Some((step.key, value, number)) } else { None }
-            })
-        })
+        let numbered = self.numbered();
+        numbered.flat_map(|(number, of)| writes(&of.steps).map(move |(key, value)| (key, value, number)))
     }
-}
 
-struct Reading {
-    dialect: Dialect,
-    keys: Ids,
-    values: Ids,
-    into: Transactions,
-}
-
-impl Reading {
-    fn step(&mut self, step: &Value) -> Result<Step, &'static str> {
-        let mut parts = step.items().filter(|parts| parts.len() == 3).ok_or("a step has three parts")?;
-        let (Some(f), Some(key), Some(value)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err("a step has three parts");
-        };
-        let key = number(&mut self.keys, &mut self.into.keys, &key);
+    fn step(&mut self, step: &Value, dialect: Dialect) -> Result<Step, &'static str> {
+        let parts: Vec<_> = step.items().into_iter().flatten().collect();
+        let [f, key, value] = &parts[..] else { return Err("a step has three parts") };
+        let key = id(&mut self.keys, key);
         let action = match f.as_keyword() {
-            Some("r") => Action::Read(self.seen(&value)?),
-            Some(f) if f == self.dialect.write() => {
-                Action::Write(number(&mut self.values, &mut self.into.values, &value))
+            Some("r") if value.is_nil() => Action::Read(None),
+            Some("r") if dialect == Dialect::Register => Action::Read(Some(vec![id(&mut self.values, value)])),
+            Some("r") => {
+                let elements = value.items().ok_or("a read of a list saw something else")?;
+                Action::Read(Some(elements.map(|element| id(&mut self.values, &element)).collect()))
             }
+            Some(f) if f == dialect.write() => Action::Write(id(&mut self.values, value)),
             _ => return Err("a step is a read or a write of the workload"),
         };
         Ok(Step { key, action })
     }
-
-    fn seen(&mut self, value: &Value) -> Result<Option<Vec<u32>>, &'static str> {
-        if value.is_nil() {
-            return Ok(None);
-        }
-        let (ids, values) = (&mut self.values, &mut self.into.values);
-        if self.dialect == Dialect::Register {
-            return Ok(Some(vec![number(ids, values, value)]));
-        }
-        let elements = value.items().ok_or("a read of a list saw something else")?;
-        Ok(Some(elements.map(|element| number(ids, values, &element)).collect()))
-    }
 }
 
-fn number(ids: &mut Ids, names: &mut Vec<Value>, value: &Value) -> u32 {
-    let id = ids.intern(value);
-    if id == names.len() {
-        names.push(value.clone());
-    }
-    u32::try_from(id).unwrap_or(u32::MAX)
+fn id(interner: &mut Interner, value: &Value) -> u32 {
+    u32::try_from(interner.intern(value)).unwrap_or(u32::MAX)
+}
+
+/// The keys and values that steps write.
+pub(super) fn writes(steps: &[Step]) -> impl Iterator<Item = (u32, u32)> {
+    steps.iter().filter_map(|step| if let Action::Write(value) = step.action { Some((step.key, value)) } else { None })
 }

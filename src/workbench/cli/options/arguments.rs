@@ -6,13 +6,13 @@ use clap::Parser;
 use crate::workbench::workload::WorkloadKind;
 
 const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, \
-    --virtual-time, --strict, --quiet, --verbose, --json, --junit, --check-timeout.\n\
-    Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided, 254 for bad arguments, \
-    255 for a test that broke off, 130 for Ctrl-C.";
+    --virtual-time, --check-determinism, --strict, --quiet, --verbose, --json, --junit, --check-timeout.\n\
+    Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided, 3 if --check-determinism \
+    finds a difference, 254 for bad arguments, 255 for a test that broke off, 130 for Ctrl-C.";
 
 /// The list of workloads for the help, a line each.
 pub(in crate::workbench::cli) fn workloads() -> String {
-    let line = |kind: WorkloadKind| format!("\n  {:<16} {}", kind.name(), kind.about());
+    let line = |kind: WorkloadKind| format!("\n  {:<16} {}", kind.name(), kind.descriptor().about);
     format!("Workloads:{}", WorkloadKind::ALL.map(line).concat())
 }
 
@@ -112,6 +112,9 @@ pub(in crate::workbench::cli) struct TestArguments {
     /// Run without waiting, the same for the same seed; with --bin, on Linux and x86-64 only
     #[arg(long)]
     pub(super) virtual_time: bool,
+    /// Run each test in virtual time twice, and compare messages, history, results and logs byte for byte
+    #[arg(long)]
+    pub(super) check_determinism: bool,
     /// Show no progress
     #[arg(long)]
     pub(super) quiet: bool,

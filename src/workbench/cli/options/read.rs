@@ -7,7 +7,6 @@ use super::arguments::{JudgementArguments, TestArguments};
 use super::{Options, Rejection, did_you_mean};
 use crate::time::Duration;
 use crate::workbench::check::{Availability, txn};
-use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::cluster::can_trace;
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
@@ -21,7 +20,7 @@ const TIMEOUTS_S: Range<f64> = 0.0..1e9;
 const TIMEOUT: &str = "Must be a number of seconds from 0 to a thousand million";
 
 /// Maelstrom's message for an invalid value.
-fn invalid(option: &str, text: &str, must: &str) -> String {
+pub(in crate::workbench::cli) fn invalid(option: &str, text: &str, must: &str) -> String {
     format!("Failed to validate \"--{option} {text}\": {must}")
 }
 
@@ -182,6 +181,10 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
     if let Some(workload) = workload {
         reader.errors.extend(node_problem(workload, arguments));
     }
+    if arguments.check_determinism && !arguments.virtual_time {
+        let why = "in real time no test comes out the same twice";
+        reader.errors.push(format!("--check-determinism needs --virtual-time: {why}"));
+    }
     // Whether the workload fits depends on everything else.
     if reader.errors.is_empty() {
         let misfit: Vec<_> = config.misfit().into_iter().map(|problem| reader.in_words(problem)).collect();
@@ -199,6 +202,7 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
         log_net_recv: arguments.log_net_recv,
         test_count,
         seed,
+        check_determinism: arguments.check_determinism,
         quiet: arguments.quiet,
         notes: arguments.ignored.given().map(|name| format!("--{name} changes nothing here")).collect(),
     })
@@ -209,7 +213,7 @@ fn node_problem(workload: WorkloadKind, arguments: &TestArguments) -> Option<Str
     match (&arguments.bin, arguments.virtual_time) {
         (Some(_), true) => can_trace().err(),
         (Some(_), false) => None,
-        (None, _) => Builtin::of(workload).check(&arguments.arguments).err(),
+        (None, _) => workload.node().check(&arguments.arguments).err(),
     }
 }
 
@@ -266,7 +270,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// The faults of a list, without duplicates.
-fn faults(text: &str) -> Result<Vec<Fault>, String> {
+pub(in crate::workbench::cli) fn faults(text: &str) -> Result<Vec<Fault>, String> {
     let mut faults = Vec::new();
     for name in listed(text) {
         match Fault::ALL.into_iter().find(|fault| fault.name() == name) {

@@ -269,7 +269,7 @@ fn help_is_not_an_error() {
     assert!(text.contains("--latency-dist"), "{text}");
     for kind in WorkloadKind::ALL {
         let line = text.lines().find(|line| line.trim_start().starts_with(kind.name()));
-        assert!(line.is_some_and(|line| line.ends_with(kind.about())), "{}: {text}", kind.name());
+        assert!(line.is_some_and(|line| line.ends_with(kind.descriptor().about)), "{}: {text}", kind.name());
     }
 }
 

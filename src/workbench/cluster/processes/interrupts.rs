@@ -23,10 +23,6 @@ pub struct Caught<'a>(&'a Interrupts);
 
 impl Interrupts {
     /// Takes over the signals. Once in a process is enough.
-    ///
-    /// # Errors
-    ///
-    /// When the system refuses a pipe or a handler.
     pub fn new() -> io::Result<Self> {
         let (pipe, signalled) = UnixStream::pair()?;
         let (children, ended) = UnixStream::pair()?;
@@ -43,7 +39,6 @@ impl Interrupts {
     }
 
     /// Catches the signals from now on.
-    #[must_use]
     pub fn catch(&self) -> Caught<'_> {
         self.uncaught.store(false, Ordering::SeqCst);
         Caught(self)
@@ -74,7 +69,6 @@ impl Interrupts {
 
 impl Caught<'_> {
     /// Whether a signal has come, ever.
-    #[must_use]
     pub fn is_raised(&self) -> bool {
         self.0.raised.load(Ordering::Relaxed)
     }

@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 
 use rustix::process::Pid;
 
-use super::executable::SHELL;
+use crate::workbench::cluster::program::executable::SHELL;
 
 /// A line is `+ GROUP` or `- GROUP`; a group is known by the id of its first process.
 const SCRIPT: &str = r#"

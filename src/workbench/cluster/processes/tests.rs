@@ -4,16 +4,26 @@ use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-fn cluster<'a>(script: &str, logs: &std::path::Path, interrupts: &'a Interrupts) -> Processes<'a> {
-    let launch = Launch {
-        program: "/bin/sh".into(),
-        arguments: vec!["-c".into(), script.into()],
-        logs: logs.to_owned(),
-        log_stderr: false,
-    };
-    let mut cluster = Processes::new(launch, vec!["n1".into()], interrupts).expect("a poll");
+/// A node named n1 that is not started. Each cluster has its own signals, which last as long as the process.
+fn launched(program: &str, arguments: &[&str], logs: &std::path::Path) -> Processes<'static> {
+    let interrupts = Box::leak(Box::new(Interrupts::new().expect("signals")));
+    let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let launch = Launch { program: program.into(), arguments, logs: Some(logs.to_owned()), log_stderr: false };
+    Processes::new(launch, vec!["n1".into()], interrupts).expect("a poll")
+}
+
+fn cluster(script: &str, logs: &std::path::Path) -> Processes<'static> {
+    let mut cluster = launched("/bin/sh", &["-c", script], logs);
     cluster.start(0).expect("sh exists");
     cluster
+}
+
+/// Waits until something holds.
+fn wait_until(cluster: &mut Processes, holds: impl Fn(&mut Processes) -> bool) {
+    let timeout = cluster.now() + TIMEOUT;
+    while !holds(cluster) && cluster.now() < timeout {
+        cluster.wait(Some(timeout), &mut |_, _, _| {}).expect("no interrupt");
+    }
 }
 
 /// Waits for so many lines.
@@ -23,7 +33,7 @@ fn lines(cluster: &mut Processes, count: usize) -> Vec<String> {
     while lines.len() < count && cluster.now() < timeout {
         cluster
             .wait(Some(timeout), &mut |_, _, line| lines.push(String::from_utf8_lossy(line).into_owned()))
-            .expect("nobody interrupts");
+            .expect("no interrupt");
     }
     lines
 }
@@ -31,9 +41,7 @@ fn lines(cluster: &mut Processes, count: usize) -> Vec<String> {
 #[test]
 fn a_node_reads_lines_and_its_lines_come_back() {
     let folder = tempfile::tempdir().expect("a folder");
-    let interrupts = Interrupts::new().expect("signals");
-    let mut cluster =
-        cluster("while read -r line; do echo \"got $line\"; echo told >&2; done", folder.path(), &interrupts);
+    let mut cluster = cluster("while read -r line; do echo \"got $line\"; echo told >&2; done", folder.path());
     cluster.deliver(0, b"one\n");
     cluster.deliver(0, b"two\n");
     assert_eq!(lines(&mut cluster, 2), ["got one", "got two"]);
@@ -48,12 +56,11 @@ fn a_node_reads_lines_and_its_lines_come_back() {
 #[test]
 fn waiting_ends_within_a_millisecond_of_the_time_asked_for() {
     let folder = tempfile::tempdir().expect("a folder");
-    let interrupts = Interrupts::new().expect("signals");
-    let mut cluster = cluster("read line", folder.path(), &interrupts);
+    let mut cluster = cluster("read line", folder.path());
     let best = (0..20)
         .map(|_| {
             let until = cluster.now() + Duration::from_micros(2_300);
-            cluster.wait(Some(until), &mut |_, _, _| {}).expect("nobody interrupts");
+            cluster.wait(Some(until), &mut |_, _, _| {}).expect("no interrupt");
             assert!(cluster.now() >= until);
             cluster.now().since(until)
         })
@@ -64,15 +71,11 @@ fn waiting_ends_within_a_millisecond_of_the_time_asked_for() {
 #[test]
 fn a_node_that_does_not_read_holds_its_deliveries_up_and_loses_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
-    let interrupts = Interrupts::new().expect("signals");
-    let mut cluster = cluster("sleep 0.3; head -c 1048577 | wc -c", folder.path(), &interrupts);
+    let mut cluster = cluster("sleep 0.3; head -c 1048577 | wc -c", folder.path());
     let line = vec![b'x'; 1 << 20];
     cluster.deliver(0, &line);
     assert!(!cluster.accepts(0));
-    let timeout = cluster.now() + TIMEOUT;
-    while !cluster.accepts(0) && cluster.now() < timeout {
-        cluster.wait(Some(timeout), &mut |_, _, _| {}).expect("nobody interrupts");
-    }
+    wait_until(&mut cluster, |cluster| cluster.accepts(0));
     cluster.deliver(0, b"\n");
     assert_eq!(lines(&mut cluster, 1)[0].trim(), "1048577");
 }
@@ -80,15 +83,14 @@ fn a_node_that_does_not_read_holds_its_deliveries_up_and_loses_nothing() {
 #[test]
 fn a_delivery_waits_for_company_no_longer_than_it_must() {
     let folder = tempfile::tempdir().expect("a folder");
-    let interrupts = Interrupts::new().expect("signals");
-    let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path(), &interrupts);
+    let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path());
     cluster.deliver(0, b"one\n");
     let mut heard = false;
     let timeout = cluster.now() + TIMEOUT;
     while !heard && cluster.now() < timeout {
         // Something is always due at once.
         let now = cluster.now();
-        cluster.wait(Some(now), &mut |_, _, line| heard = line == b"one").expect("nobody interrupts");
+        cluster.wait(Some(now), &mut |_, _, line| heard = line == b"one").expect("no interrupt");
     }
     assert!(heard);
 }
@@ -96,13 +98,9 @@ fn a_delivery_waits_for_company_no_longer_than_it_must() {
 #[test]
 fn the_death_of_a_node_is_told_with_its_last_words() {
     let folder = tempfile::tempdir().expect("a folder");
-    let interrupts = Interrupts::new().expect("signals");
-    let mut cluster = cluster("echo out; seq 40 >&2; printf unfinished; exit 3", folder.path(), &interrupts);
+    let mut cluster = cluster("echo out; seq 40 >&2; printf unfinished; exit 3", folder.path());
     assert_eq!(lines(&mut cluster, 2), ["out", "unfinished"]);
-    let timeout = cluster.now() + TIMEOUT;
-    while cluster.take_dead().is_none() && cluster.now() < timeout {
-        cluster.wait(Some(timeout), &mut |_, _, _| {}).expect("nobody interrupts");
-    }
+    wait_until(&mut cluster, |cluster| cluster.take_dead().is_some());
     assert_eq!(cluster.status(0), Status::Dead("exit status: 3".into()));
     let words = cluster.output_tail(0);
     assert_eq!(words.stdout, ["out", "unfinished"]);
@@ -120,16 +118,13 @@ fn is_running(pid: &str) -> bool {
 }
 
 #[test]
-#[cfg_attr(not(target_os = "linux"), ignore = "without /proc nobody tells the dead from the living")]
+#[cfg_attr(not(target_os = "linux"), ignore = "/proc tells which processes run")]
 fn what_a_node_started_ends_with_it_also_if_it_ended_by_itself() {
     let folder = tempfile::tempdir().expect("a folder");
-    let interrupts = Interrupts::new().expect("signals");
-    let mut cluster = cluster("sleep 60 >/dev/null 2>&1 & echo $!; exit 3", folder.path(), &interrupts);
+    let mut cluster = cluster("sleep 60 >/dev/null 2>&1 & echo $!; exit 3", folder.path());
     let started = lines(&mut cluster, 1).remove(0);
+    wait_until(&mut cluster, |cluster| cluster.take_dead().is_some());
     let timeout = cluster.now() + TIMEOUT;
-    while cluster.take_dead().is_none() && cluster.now() < timeout {
-        cluster.wait(Some(timeout), &mut |_, _, _| {}).expect("nobody interrupts");
-    }
     assert!(is_running(&started), "the test goes on with it, as Maelstrom does");
     cluster.kill(0);
     while is_running(&started) && cluster.now() < timeout {}
@@ -139,16 +134,15 @@ fn what_a_node_started_ends_with_it_also_if_it_ended_by_itself() {
 #[test]
 fn a_node_that_floods_stderr_is_served_all_the_same_and_its_log_stays_in_bounds() {
     let folder = tempfile::tempdir().expect("a folder");
-    let interrupts = Interrupts::new().expect("signals");
     let script = "yes no end >&2 & while read -r line; do echo \"$line\"; done";
-    let mut cluster = cluster(script, folder.path(), &interrupts);
+    let mut cluster = cluster(script, folder.path());
     for round in 0..20 {
         cluster.deliver(0, format!("{round}\n").as_bytes());
         assert_eq!(lines(&mut cluster, 1), [round.to_string()]);
         // Time passes, too, while there is always more to read.
         let until = cluster.now() + Duration::from_millis(5);
         while cluster.now() < until {
-            cluster.wait(Some(until), &mut |_, _, _| {}).expect("nobody interrupts");
+            cluster.wait(Some(until), &mut |_, _, _| {}).expect("no interrupt");
         }
     }
     cluster.kill(0);
@@ -158,8 +152,7 @@ fn a_node_that_floods_stderr_is_served_all_the_same_and_its_log_stays_in_bounds(
 
 #[test]
 fn a_log_that_cannot_be_kept_is_a_remark_and_not_the_end() {
-    let interrupts = Interrupts::new().expect("signals");
-    let mut cluster = cluster("echo lost >&2; echo done", "/nonexistent".as_ref(), &interrupts);
+    let mut cluster = cluster("echo lost >&2; echo done", "/nonexistent".as_ref());
     assert_eq!(lines(&mut cluster, 1), ["done"]);
     cluster.kill(0);
     let remarks = cluster.remarks();
@@ -169,30 +162,22 @@ fn a_log_that_cannot_be_kept_is_a_remark_and_not_the_end() {
 
 #[test]
 fn what_cannot_be_executed_is_an_error_at_once() {
-    let interrupts = Interrupts::new().expect("signals");
-    let launch = Launch {
-        program: "/nonexistent/node".into(),
-        arguments: Vec::new(),
-        logs: std::env::temp_dir(),
-        log_stderr: false,
-    };
-    let mut cluster = Processes::new(launch, vec!["gloomers-test".into()], &interrupts).expect("a poll");
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut cluster = launched("/nonexistent/node", &[], folder.path());
     assert!(cluster.start(0).is_err());
-    std::fs::remove_file(std::env::temp_dir().join("gloomers-test.log")).ok();
 }
 
 #[test]
 fn a_paused_node_says_nothing_until_it_goes_on_and_can_be_killed_meanwhile() {
     let folder = tempfile::tempdir().expect("a folder");
-    let interrupts = Interrupts::new().expect("signals");
-    let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path(), &interrupts);
+    let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path());
     cluster.deliver(0, b"one\n");
     assert_eq!(lines(&mut cluster, 1), ["one"]);
     cluster.pause(0);
     cluster.deliver(0, b"two\n");
     let until = cluster.now() + Duration::from_millis(50);
     while cluster.now() < until {
-        cluster.wait(Some(until), &mut |_, _, line| panic!("{line:?}")).expect("nobody interrupts");
+        cluster.wait(Some(until), &mut |_, _, line| panic!("{line:?}")).expect("no interrupt");
     }
     assert_eq!(cluster.status(0), Status::Alive);
     cluster.resume(0);

@@ -10,9 +10,10 @@ use std::sync::LazyLock;
 use rand::Rng as _;
 
 use super::decide::READINGS;
-use super::process::{Decision, ProcessId, Thread, ThreadId};
-use super::registers::Call;
+use super::process::{Decision, Parked, ProcessId, State, Thread, ThreadId};
+use super::registers::{Call, FUNCTIONS, READ_CLOCK};
 use super::tracer::Tracer;
+use super::{futex, waits};
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::simulated::EPOCH_US;
 
@@ -21,42 +22,6 @@ const UPTIME: Duration = Duration::from_secs(1_000);
 /// Entries of the auxiliary vector.
 const AT_RANDOM: u64 = 25;
 const AT_SYSINFO_EHDR: u64 = 33;
-/// `clock_gettime` as a function: rdi is the clock, rsi the place for the time. Clocks 0 and 5 show the time of day, 1,
-/// 4, 6 and 7 the time since the start; other clocks are a system call. The four words of the table follow.
-const READ_CLOCK: [u8; 72] = [
-    0x83, 0xff, 0x07, // cmp edi, 7
-    0x77, 0x2f, // ja system
-    0xb8, 0xf3, 0x00, 0x00, 0x00, // mov eax, 11110011b
-    0x0f, 0xa3, 0xf8, // bt eax, edi
-    0x73, 0x25, // jnc system
-    0x48, 0x8d, 0x05, 0x32, 0x00, 0x00, 0x00, // lea rax, [table]
-    0x85, 0xff, // test edi, edi
-    0x74, 0x09, // je copy
-    0x83, 0xff, 0x05, // cmp edi, 5
-    0x74, 0x04, // je copy
-    0x48, 0x83, 0xc0, 0x10, // add rax, 16
-    0x48, 0x8b, 0x10, // copy: mov rdx, [rax]
-    0x48, 0x89, 0x16, // mov [rsi], rdx
-    0x48, 0x8b, 0x50, 0x08, // mov rdx, [rax + 8]
-    0x48, 0x89, 0x56, 0x08, // mov [rsi + 8], rdx
-    0x31, 0xc0, // xor eax, eax
-    0xc3, // ret
-    0xb8, 0xe4, 0x00, 0x00, 0x00, // system: mov eax, 228
-    0x0f, 0x05, // syscall
-    0xc3, // ret
-    0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
-];
-
-/// The functions of the vDSO, and the system calls that do the same.
-const FUNCTIONS: [(&str, u32); 6] = [
-    ("__vdso_clock_gettime", 228),
-    ("__vdso_gettimeofday", 96),
-    ("__vdso_time", 201),
-    ("__vdso_clock_getres", 229),
-    ("__vdso_getcpu", 309),
-    // It must not draw anything itself: no such call, so that the C library draws by the system call.
-    ("__vdso_getrandom", u32::MAX),
-];
 
 /// What is written into a copy of the vDSO, and where: distances from its beginning.
 struct Patches {
@@ -82,16 +47,9 @@ fn patches() -> Option<Patches> {
         return None;
     }
     let mut writes = vec![(u64::try_from(place).ok()?, READ_CLOCK.to_vec())];
-    for (name, number) in FUNCTIONS {
+    for (name, function) in FUNCTIONS {
         let Some(at) = symbol(&image, name) else { continue };
-        let code = if number == 228 {
-            let distance = i32::try_from(place).ok()? - i32::try_from(at).ok()? - 5;
-            [&[0xe9][..], &distance.to_le_bytes()].concat()
-        } else if number == u32::MAX {
-            [&[0xb8][..], &(-libc::ENOSYS).to_le_bytes(), &[0xc3]].concat()
-        } else {
-            [&[0xb8][..], &number.to_le_bytes(), &[0x0f, 0x05, 0xc3]].concat()
-        };
+        let code = function.code(i32::try_from(at).ok()?, i32::try_from(place).ok()?);
         writes.push((at, code));
     }
     Some(Patches { writes, table: u64::try_from(place + READ_CLOCK.len()).ok()? })
@@ -173,6 +131,20 @@ impl Tracer {
         let wanted = u64::try_from(wanted.as_nanos()).unwrap_or(u64::MAX);
         let Some(reading) = self.reading(process, clock as i32) else { return Ok(None) };
         Ok(Some(self.shown(node) + Duration::from_nanos(wanted.saturating_sub(reading))))
+    }
+
+    /// Sets the time of day of a node forward, and with it those who wait for a time of day; they have to be
+    /// rescheduled.
+    pub(super) fn set_forward(&mut self, node: usize, ahead: Duration) {
+        self.computers[node].ahead += ahead;
+        for thread in self.threads_of(node) {
+            if let State::Parked(Parked { call, due: Some(due), .. }) = &mut self.threads[thread].state
+                && (futex::is_until_time_of_day(call) || waits::is_until_time_of_day(call))
+            {
+                due.shown = due.shown - ahead;
+            }
+        }
+        self.timers.set_forward(|process| self.processes[process].node == node, ahead);
     }
 
     /// Calls that ask for the time.

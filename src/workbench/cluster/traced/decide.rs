@@ -4,7 +4,7 @@ use std::io;
 
 use rand::Rng as _;
 
-use super::process::{AtDue, AtExit, Decision, Life, Parked, Resume, State, Thread, ThreadId, Waiting};
+use super::process::{AtDue, AtExit, Decision, Life, Parked, ProcessId, Resume, State, Thread, ThreadId, Waiting};
 use super::registers::Call;
 use super::tracer::Tracer;
 use crate::time::{Duration, Time};
@@ -19,6 +19,8 @@ const LONGEST_NAP: Duration = Duration::from_millis(1);
 /// `WNOHANG`, and the option by which `waitid` asks for the end of a child.
 const WNOHANG: u64 = 1;
 const WEXITED: u64 = 4;
+/// By which `waitid` asks for the child that a descriptor stands for.
+const P_PIDFD: u64 = 3;
 
 impl Tracer {
     /// What becomes of a call at which a thread is stopped.
@@ -57,12 +59,11 @@ impl Tracer {
                 }
                 None => Decision::Pass,
             },
-            libc::SYS_getrandom => {
-                let length = usize::try_from(call.arguments[1]).unwrap_or(usize::MAX).min(1 << 20);
-                let mut bytes = vec![0; length];
-                self.computers[node].rng.fill_bytes(&mut bytes);
-                self.processes[process].memory.write(call.arguments[0], &bytes)?;
-                Decision::Return(length.try_into().unwrap_or_default())
+            libc::SYS_getrandom => return self.draw(thread, call.arguments[0], call.arguments[1]),
+            libc::SYS_connect | libc::SYS_bind => self.socket_call(thread, call)?,
+            libc::SYS_ptrace => {
+                self.deviations.refused(&self.names[node], "wanted to trace a process (ptrace), which only one can");
+                Decision::Return(-i64::from(libc::EPERM))
             }
             libc::SYS_getcpu => {
                 for address in &call.arguments[..2] {
@@ -103,7 +104,8 @@ impl Tracer {
             | libc::SYS_tkill
             | libc::SYS_tgkill
             | libc::SYS_rt_sigqueueinfo
-            | libc::SYS_rt_tgsigqueueinfo => self.kill_call(thread, call),
+            | libc::SYS_rt_tgsigqueueinfo
+            | libc::SYS_pidfd_send_signal => self.kill_call(thread, call),
             libc::SYS_prlimit64 | libc::SYS_pidfd_open => {
                 match self.process_inside(node, call.arguments[0].cast_signed() as i32) {
                     Some(other) => {
@@ -115,6 +117,35 @@ impl Tracer {
             }
             _ => Decision::Pass,
         })
+    }
+
+    /// Writes chance from the seed to an address of a program.
+    pub(super) fn draw(&mut self, thread: ThreadId, address: u64, length: u64) -> io::Result<Decision> {
+        let Thread { process, node, .. } = self.threads[thread];
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(1 << 20);
+        let mut bytes = vec![0; length];
+        self.computers[node].rng.fill_bytes(&mut bytes);
+        self.processes[process].memory.write(address, &bytes)?;
+        Ok(Decision::Return(length.try_into().unwrap_or_default()))
+    }
+
+    /// `connect` and `bind`: others who can be reached so do not live in virtual time.
+    fn socket_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
+        let Thread { process, node, .. } = self.threads[thread];
+        let [_, address, length, ..] = call.arguments;
+        if length < 2 {
+            return Ok(Decision::Pass);
+        }
+        let family = i32::from(u16::from_ne_bytes(self.processes[process].memory.read(address)?));
+        let is_internet = family == libc::AF_INET || family == libc::AF_INET6;
+        if call.number == libc::SYS_connect {
+            return Ok(Decision::PassUntilExit(AtExit::Connected { is_internet }, None));
+        }
+        if is_internet {
+            let what = "listens at an address (bind), where nobody lives in virtual time; run it in real time";
+            self.deviations.reaches_beyond(&self.names[node], what);
+        }
+        Ok(Decision::Pass)
     }
 
     /// A question in vain: from some number of them on, the thread sleeps first.
@@ -204,8 +235,21 @@ impl Tracer {
         let found = self.process_inside(node, number.abs()).map(|found| self.processes[found].pid);
         let outside = found.map(|pid| if number < 0 { -pid } else { pid });
         let outside = outside.filter(|_| one || group).map(|pid| (index, i64::from(pid).cast_unsigned()));
+        if !is_wait4 && call.arguments[0] == P_PIDFD {
+            let found = self.process_of_descriptor(thread, number).map(|found| self.processes[found].pid);
+            let wanted = found.map(Some).ok_or(NoSuchChild);
+            return (wanted, Decision::PassUntilExit(AtExit::Awaited { info }, None));
+        }
         let wanted = if one { found.map(Some).ok_or(NoSuchChild) } else { Ok(None) };
         (wanted, Decision::PassUntilExit(AtExit::Awaited { info }, outside))
+    }
+
+    /// The process of a node that a descriptor of one of its threads stands for.
+    pub(super) fn process_of_descriptor(&self, thread: ThreadId, number: i32) -> Option<ProcessId> {
+        let Thread { process, node, .. } = self.threads[thread];
+        let text = std::fs::read_to_string(format!("/proc/{}/fdinfo/{number}", self.processes[process].pid)).ok()?;
+        let pid = text.lines().find_map(|line| line.strip_prefix("Pid:\t")?.parse().ok())?;
+        self.process_outside(node, pid)
     }
 
     /// Has a parked call run; returns what it waited for.

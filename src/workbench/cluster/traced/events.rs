@@ -1,6 +1,8 @@
 //! What a stop means: threads and processes that begin, execute programs and end; signals.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use libc::{c_int, pid_t};
 
@@ -16,6 +18,8 @@ use crate::time::Duration;
 const CLONE_PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
 const CLONE_CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
 const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
+/// The bit of a file whose program has the rights of the file's owner.
+const SET_USER_ID: u32 = 0o4000;
 /// A stop at the end of a system call, as the options ask for.
 const AT_EXIT: c_int = libc::SIGTRAP | 0x80;
 
@@ -120,6 +124,14 @@ impl Tracer {
                     }
                 }
                 call.finish(tid, result, former)?;
+            }
+            AtExit::Connected { is_internet } => {
+                // Failing in vain to reach a service, as the C library does, is no deviation.
+                let in_progress = -i64::from(libc::EINPROGRESS);
+                if call.result() == 0 || is_internet && call.result() == in_progress {
+                    let what = "talks to somebody who does not live in virtual time (connect); run it in real time";
+                    self.deviations.reaches_beyond(&self.names[node], what);
+                }
             }
             AtExit::MadeTimer => {
                 if let Ok(descriptor) = i32::try_from(call.result()) {
@@ -263,7 +275,25 @@ impl Tracer {
 
     /// A process has executed a program and is stopped before its first instruction.
     pub(super) fn on_program(&mut self, process: ProcessId) -> io::Result<()> {
-        self.processes[process].memory = Memory::of(self.processes[process].pid)?;
+        let Process { pid, node, .. } = self.processes[process];
+        self.processes[process].memory = Memory::of(pid)?;
+        let mut header = [0; 5];
+        let program = format!("/proc/{pid}/exe");
+        let is_read = File::open(&program).and_then(|mut file| file.read_exact(&mut header));
+        let of_32_bits = is_read.is_ok() && header == *b"\x7fELF\x01";
+        let name = &self.names[node];
+        if of_32_bits {
+            let path = std::fs::read_link(&program).unwrap_or_default();
+            return Err(io::Error::other(format!(
+                "{name}: {} is a program of 32 bits, whose system calls are others; run it in real time, without \
+                 --virtual-time",
+                path.display()
+            )));
+        }
+        let owner = std::fs::metadata(&program).ok().filter(|file| file.mode() & SET_USER_ID != 0);
+        if owner.is_some_and(|file| file.uid() != rustix::process::geteuid().as_raw()) {
+            self.deviations.refused(name, "has executed a program without the rights of its owner (set-user-id)");
+        }
         self.replace_clock(process)
     }
 

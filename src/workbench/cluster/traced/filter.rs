@@ -6,10 +6,8 @@ use std::sync::LazyLock;
 
 use libc::{c_long, sock_filter};
 
-/// `AUDIT_ARCH_X86_64`: a call of another architecture (32 bits) has other numbers.
-const X86_64: u32 = 0xc000_003e;
-/// Calls of the x32 ABI have this bit set.
-const X32: u32 = 0x4000_0000;
+use super::registers;
+
 /// Offsets in `seccomp_data`.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
@@ -19,7 +17,7 @@ macro_rules! named {
 }
 
 /// Calls that stop at their entry, frequent ones first.
-const TRAPPED: [(c_long, &str); 61] = named![
+const TRAPPED: [(c_long, &str); 65] = named![
     SYS_futex,
     SYS_read,
     SYS_epoll_pwait,
@@ -80,7 +78,11 @@ const TRAPPED: [(c_long, &str); 61] = named![
     SYS_rt_tgsigqueueinfo,
     SYS_prlimit64,
     SYS_pidfd_open,
+    SYS_pidfd_send_signal,
     SYS_clock_settime,
+    SYS_connect,
+    SYS_bind,
+    SYS_ptrace,
 ];
 
 /// Calls that the kernel seems not to have: those who use them have another way, which can be followed.
@@ -101,10 +103,10 @@ pub(super) static FILTER: LazyLock<Vec<sock_filter>> = LazyLock::new(|| {
     let missing = libc::SECCOMP_RET_ERRNO | libc::ENOSYS.cast_unsigned();
     let mut filter = vec![
         load(ARCHITECTURE),
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, X86_64),
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, registers::ARCHITECTURE),
         end(missing),
         load(NUMBER),
-        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, X32),
+        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, registers::FOREIGN_CALLS),
         end(missing),
     ];
     let trapped = TRAPPED.iter().map(|(call, _)| (*call, libc::SECCOMP_RET_TRACE));
@@ -121,8 +123,28 @@ fn instruction(code: u32, if_true: u8, if_false: u8, operand: u32) -> sock_filte
     sock_filter { code: u16::try_from(code).unwrap_or(u16::MAX), jt: if_true, jf: if_false, k: operand }
 }
 
+/// Calls that do not stop although they may wait.
+const UNSEEN: [(c_long, &str); 16] = named![
+    SYS_write,
+    SYS_writev,
+    SYS_pwrite64,
+    SYS_sendto,
+    SYS_sendmsg,
+    SYS_sendfile,
+    SYS_splice,
+    SYS_open,
+    SYS_openat,
+    SYS_flock,
+    SYS_fcntl,
+    SYS_fsync,
+    SYS_msgrcv,
+    SYS_semop,
+    SYS_semtimedop,
+    SYS_mq_timedreceive,
+];
+
 /// The name of a system call, or its number.
 pub(super) fn name(call: i64) -> String {
-    let known = TRAPPED.iter().find(|(number, _)| *number == call);
+    let known = TRAPPED.iter().chain(&UNSEEN).find(|(number, _)| *number == call);
     known.map_or_else(|| format!("system call {call}"), |(_, name)| name.replacen("SYS_", "", 1))
 }

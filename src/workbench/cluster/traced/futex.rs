@@ -1,9 +1,10 @@
-//! Futexes: words in the memory of a process at which its threads wait, first in, first out.
+//! Futexes: words in memory at which the threads of a process wait, or of several that share the memory, first in,
+//! first out.
 
 use std::io;
 
 use super::decide::SPINS;
-use super::process::{AtDue, Decision, Parked, ProcessId, Resume, State, ThreadId, Waiting};
+use super::process::{AtDue, Decision, Parked, Process, ProcessId, Resume, State, ThreadId, Waiting, Word};
 use super::registers::Call;
 use super::tracer::Tracer;
 use crate::time::Time;
@@ -22,6 +23,8 @@ const LOCK_PI2: i32 = 13;
 /// Flags beside the operation.
 const PRIVATE: i32 = 128;
 const REALTIME: i32 = 256;
+const REALTIME_WAIT_BITSET: i32 = REALTIME | WAIT_BITSET;
+const REALTIME_LOCK_PI2: i32 = REALTIME | LOCK_PI2;
 const ANY: u32 = u32::MAX;
 /// The owner of a word whose owner matters, and that others wait for it.
 const OWNER: u32 = 0x3fff_ffff;
@@ -35,6 +38,11 @@ impl Tracer {
         let clock = if operation & REALTIME == 0 { libc::CLOCK_MONOTONIC } else { libc::CLOCK_REALTIME };
         let (value, count) = (value as u32, usize::try_from(value as u32).unwrap_or(usize::MAX));
         let memory = &self.processes[process].memory;
+        let is_private = operation & PRIVATE != 0;
+        let word_at = |tracer: &Self, address| {
+            if is_private { Word::Own(process, address) } else { tracer.word(process, address) }
+        };
+        let at = word_at(self, address);
         let woken = |count: usize| Ok(Decision::Return(i64::try_from(count).unwrap_or(i64::MAX)));
         match operation & !(PRIVATE | REALTIME) {
             operation @ (WAIT | WAIT_BITSET) => {
@@ -48,25 +56,27 @@ impl Tracer {
                     (WAIT, timeout) => self.relative(thread, timeout)?,
                     (_, timeout) => self.absolute(thread, timeout, clock.cast_unsigned().into())?,
                 };
-                Ok(self.wait_at(thread, Waiting::Futex { address, bits, word }, due))
+                Ok(self.wait_at(thread, Waiting::Futex { at, address, bits, word }, due))
             }
-            WAKE => woken(self.wake(process, address, count, ANY)),
-            WAKE_BITSET => woken(self.wake(process, address, count, last as u32)),
+            WAKE => woken(self.wake(at, count, ANY)),
+            WAKE_BITSET => woken(self.wake(at, count, last as u32)),
             operation @ (REQUEUE | CMP_REQUEUE) => {
                 if operation == CMP_REQUEUE && memory.read_u32(address)? != last as u32 {
                     return Ok(Decision::Return(-i64::from(libc::EAGAIN)));
                 }
-                let first = self.wake(process, address, count, ANY);
-                let moved = self.requeue(process, address, other, usize::try_from(fourth as u32).unwrap_or_default());
+                let first = self.wake(at, count, ANY);
+                let to = word_at(self, other);
+                let moved = self.requeue(at, to, other, usize::try_from(fourth as u32).unwrap_or_default());
                 woken(first + if operation == CMP_REQUEUE { moved } else { 0 })
             }
             WAKE_OP => {
                 let before = memory.read_u32(other)?;
                 let (after, also) = wake_op(last as u32, before);
                 memory.write(other, &after.to_ne_bytes())?;
-                let first = self.wake(process, address, count, ANY);
+                let first = self.wake(at, count, ANY);
                 let count = usize::try_from(fourth as u32).unwrap_or_default();
-                woken(first + if also { self.wake(process, other, count, ANY) } else { 0 })
+                let other = word_at(self, other);
+                woken(first + if also { self.wake(other, count, ANY) } else { 0 })
             }
             operation @ (LOCK_PI | LOCK_PI2 | TRYLOCK_PI) => {
                 let (word, own) = (memory.read_u32(address)?, self.threads[thread].virtual_tid.cast_unsigned());
@@ -87,14 +97,14 @@ impl Tracer {
                     timeout => self.absolute(thread, timeout, clock.cast_unsigned().into())?,
                 };
                 // Nobody is to look at this word again but who unlocks it.
-                Ok(self.wait_at(thread, Waiting::Futex { address, bits: ANY, word: word | WAITERS }, due))
+                Ok(self.wait_at(thread, Waiting::Futex { at, address, bits: ANY, word: word | WAITERS }, due))
             }
             UNLOCK_PI => {
-                let waiters = self.waiters(process, address, ANY);
+                let waiters = self.waiters(at, ANY);
                 let next = waiters.first().map(|next| self.threads[*next].virtual_tid.cast_unsigned());
                 let more = if waiters.len() > 1 { WAITERS } else { 0 };
                 self.processes[process].memory.write(address, &(next.unwrap_or_default() | more).to_ne_bytes())?;
-                self.wake(process, address, 1, ANY);
+                self.wake(at, 1, ANY);
                 Ok(Decision::Return(0))
             }
             _ => Ok(Decision::Return(-i64::from(libc::ENOSYS))),
@@ -112,21 +122,44 @@ impl Tracer {
         Decision::Park(waiting, due, AtDue::Return(timed_out), None)
     }
 
-    /// The threads that wait at an address, in the order in which they came.
-    fn waiters(&self, process: ProcessId, at: u64, wanted: u32) -> Vec<ThreadId> {
+    /// What stands at an address of a process for those with whom it may share it.
+    fn word(&self, process: ProcessId, address: u64) -> Word {
+        let Process { node, pid, .. } = self.processes[process];
+        let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        let shared = maps.lines().find_map(|line| {
+            let mut words = line.split_ascii_whitespace();
+            let number = |text: &str| u64::from_str_radix(text, 16).ok();
+            let (start, end) = words.next()?.split_once('-')?;
+            let start = number(start)?;
+            if !(start..number(end)?).contains(&address) || !words.next()?.ends_with('s') {
+                return None;
+            }
+            let place = number(words.next()?)? + (address - start);
+            let (major, minor) = words.next()?.split_once(':')?;
+            let device = number(major)? << 32 | number(minor)?;
+            Some(Word::Shared { node, device, file: words.next()?.parse().ok()?, place })
+        });
+        shared.unwrap_or(Word::Own(process, address))
+    }
+
+    /// The threads that wait at a word, in the order in which they came.
+    fn waiters(&self, word: Word, wanted: u32) -> Vec<ThreadId> {
         let waits = |thread: &ThreadId| {
             matches!(&self.threads[*thread].state,
-                State::Parked(Parked { waiting: Waiting::Futex { address, bits, .. }, .. })
-                    if *address == at && bits & wanted != 0)
+                State::Parked(Parked { waiting: Waiting::Futex { at, bits, .. }, .. })
+                    if *at == word && bits & wanted != 0)
         };
-        let mut waiters: Vec<_> = self.processes[process].threads.iter().copied().filter(waits).collect();
+        let mut waiters: Vec<_> = match word {
+            Word::Own(process, _) => self.processes[process].threads.iter().copied().filter(waits).collect(),
+            Word::Shared { node, .. } => self.threads_of(node).into_iter().filter(waits).collect(),
+        };
         waiters.sort_unstable_by_key(|thread| self.threads[*thread].turn);
         waiters
     }
 
-    /// Wakes so many threads that wait at an address; returns how many there were.
-    fn wake(&mut self, process: ProcessId, address: u64, count: usize, bits: u32) -> usize {
-        let mut waiters = self.waiters(process, address, bits);
+    /// Wakes so many threads that wait at a word; returns how many there were.
+    fn wake(&mut self, word: Word, count: usize, bits: u32) -> usize {
+        let mut waiters = self.waiters(word, bits);
         waiters.truncate(count);
         for thread in &waiters {
             self.make_ready(*thread, Resume::Return(0));
@@ -134,17 +167,17 @@ impl Tracer {
         waiters.len()
     }
 
-    /// Has so many threads that wait at an address wait at another one.
-    fn requeue(&mut self, process: ProcessId, from: u64, to: u64, count: usize) -> usize {
-        let mut waiters = self.waiters(process, from, ANY);
+    /// Has so many threads that wait at a word wait at another one, which is at this address.
+    fn requeue(&mut self, from: Word, to: Word, to_address: u64, count: usize) -> usize {
+        let mut waiters = self.waiters(from, ANY);
         waiters.truncate(count);
         for thread in &waiters {
             let turn = self.next_turn();
             self.threads[*thread].turn = turn;
-            if let State::Parked(Parked { waiting: Waiting::Futex { address, .. }, .. }) =
+            if let State::Parked(Parked { waiting: Waiting::Futex { at, address, .. }, .. }) =
                 &mut self.threads[*thread].state
             {
-                *address = to;
+                (*at, *address) = (to, to_address);
             }
         }
         waiters.len()
@@ -161,6 +194,12 @@ impl Tracer {
             }
         }
     }
+}
+
+/// Whether a call waits until a time of day.
+pub(super) fn is_until_time_of_day(call: &Call) -> bool {
+    let operation = call.arguments[1] as i32 & !PRIVATE;
+    call.number == libc::SYS_futex && matches!(operation, REALTIME_WAIT_BITSET | LOCK_PI | REALTIME_LOCK_PI2)
 }
 
 /// What `FUTEX_WAKE_OP` makes of a word, and whether it wakes the waiters there too.

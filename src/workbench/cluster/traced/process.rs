@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 
 use libc::pid_t;
 use rustix::event::PollFlags;
+use rustix::io::Errno;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use super::registers::Call;
@@ -69,9 +70,16 @@ impl Process {
         })
     }
 
-    /// A descriptor of ours for what one of its descriptors stands for.
-    pub(super) fn descriptor(&self, number: i32) -> Option<OwnedFd> {
-        pidfd_getfd(&self.handle, number, PidfdGetfdFlags::empty()).ok()
+    /// A descriptor of ours for what one of its descriptors stands for; `None` if that is not open.
+    ///
+    /// # Errors
+    /// The system does not permit it.
+    pub(super) fn descriptor(&self, number: i32) -> io::Result<Option<OwnedFd>> {
+        match pidfd_getfd(&self.handle, number, PidfdGetfdFlags::empty()) {
+            Ok(descriptor) => Ok(Some(descriptor)),
+            Err(Errno::BADF | Errno::SRCH) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -176,6 +184,8 @@ pub(super) enum AtExit {
     Awaited { info: Option<u64> },
     /// Nothing, but to set its argument back.
     Nothing,
+    /// It has connected a socket, or tried to.
+    Connected { is_internet: bool },
     /// It has made a timer that can be read.
     MadeTimer,
 }
@@ -200,12 +210,21 @@ pub(super) struct Due {
     pub(super) at: Time,
 }
 
+/// A word at which threads wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// At an address of a process.
+    Own(ProcessId, u64),
+    /// At a place of a file, or of memory that several processes of a node share; all by their numbers.
+    Shared { node: usize, device: u64, file: u64, place: u64 },
+}
+
 /// What a call waits for.
 pub(super) enum Waiting {
     /// Nothing but time, or a signal.
     Time,
-    /// A wake-up of the word at this address.
-    Futex { address: u64, bits: u32, word: u32 },
+    /// A wake-up of a word, which is at this address and had this value.
+    Futex { at: Word, address: u64, bits: u32, word: u32 },
     /// Any of these.
     Descriptors(Vec<(OwnedFd, PollFlags)>),
     /// The end of a child, all or the one of this number outside.

@@ -1,19 +1,18 @@
 //! Signals are the kernel's: who is parked and does not block one is let into its call, which the kernel interrupts.
 
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use libc::{c_int, pid_t};
+use rustix::event::PollFlags;
 
 use super::process::{AtDue, Decision, Life, Parked, Resume, State, Thread, ThreadId, Waiting};
-use super::registers::Call;
+use super::registers::{Call, CycleCounter};
 use super::system;
 use super::tracer::{Tracer, unless_gone};
 
 /// Signals that do nothing unless they are caught.
 const HARMLESS: u64 = bit(libc::SIGCHLD) | bit(libc::SIGURG) | bit(libc::SIGWINCH) | bit(libc::SIGCONT);
-/// Instructions that read the cycle counter.
-const RDTSC: [u8; 2] = [0x0f, 0x31];
-const RDTSCP: [u8; 3] = [0x0f, 0x01, 0xf9];
 
 /// The bit of a signal in a set.
 pub(super) const fn bit(signal: c_int) -> u64 {
@@ -75,16 +74,10 @@ impl Tracer {
     fn read_cycles(&mut self, thread: ThreadId) -> io::Result<bool> {
         let Thread { tid, process, node, .. } = self.threads[thread];
         let call = Call::of(tid)?;
-        let memory = &self.processes[process].memory;
-        let Ok(code) = memory.read::<2>(call.position()) else { return Ok(false) };
-        let (length, processor) = if code == RDTSC {
-            (2, None)
-        } else if memory.read::<3>(call.position()).is_ok_and(|code| code == RDTSCP) {
-            (3, Some(0))
-        } else {
+        let Some(instruction) = CycleCounter::at(&self.processes[process].memory, call.position()) else {
             return Ok(false);
         };
-        call.count_cycles(tid, length, self.monotonic_ns(node), processor)?;
+        call.count_cycles(tid, instruction, self.monotonic_ns(node))?;
         Ok(true)
     }
 
@@ -100,7 +93,12 @@ impl Tracer {
             let blocked = parked.mask.unwrap_or(signals.blocked);
             let awaited = if let Waiting::Signals(set) = parked.waiting { set } else { 0 };
             let wanted = (signals.own | signals.shared & !taken.1) & ((!blocked & !signals.ignored) | awaited);
-            if wanted != 0 {
+            if let Waiting::Descriptors(descriptors) = &parked.waiting
+                && (signals.own | signals.shared) & read_as_signals(self.processes[*process].pid, descriptors) != 0
+            {
+                self.make_ready(thread, Resume::On);
+                any = true;
+            } else if wanted != 0 {
                 taken.1 |= wanted;
                 // The kernel will interrupt the call.
                 self.threads[thread].interrupted = self.let_run(thread)?;
@@ -116,6 +114,13 @@ impl Tracer {
         let number = |index: usize| call.arguments[index].cast_signed() as c_int;
         let result = match call.number {
             libc::SYS_kill | libc::SYS_rt_sigqueueinfo => self.kill_process(node, process, number(0), number(1)),
+            libc::SYS_pidfd_send_signal => match self.process_of_descriptor(thread, number(0)) {
+                Some(target) => {
+                    let target = self.processes[target].virtual_pid;
+                    self.kill_process(node, process, target, number(1))
+                }
+                None => return Decision::Pass,
+            },
             libc::SYS_tkill => self.kill_thread(node, number(0), number(1)),
             _ => self.kill_thread(node, number(1), number(2)),
         };
@@ -156,6 +161,9 @@ impl Tracer {
         let target = self.threads_of(node).into_iter().find(|thread| self.threads[*thread].virtual_tid == number);
         let target = target.ok_or_else(|| io::Error::from_raw_os_error(libc::ESRCH))?;
         let Thread { tid, process, .. } = self.threads[target];
+        if signal == libc::SIGSTOP {
+            return Ok(());
+        }
         system::signal_thread(self.processes[process].pid, tid, signal)
     }
 
@@ -180,6 +188,20 @@ impl Tracer {
             }
         })
     }
+}
+
+/// The signals that can be read from these descriptors of a process, and from those that they watch.
+fn read_as_signals(pid: pid_t, descriptors: &[(OwnedFd, PollFlags)]) -> u64 {
+    let read = |path: String| std::fs::read_to_string(path).unwrap_or_default();
+    let signals = |text: &str| {
+        let mask = text.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("sigmask:\t")?, 16).ok());
+        mask.unwrap_or_default()
+    };
+    let own = descriptors.iter().map(|(descriptor, _)| read(format!("/proc/self/fdinfo/{}", descriptor.as_raw_fd())));
+    own.fold(0, |set, text| {
+        let watched = text.lines().filter_map(|line| line.strip_prefix("tfd:")?.split_ascii_whitespace().next());
+        watched.fold(set | signals(&text), |set, number| set | signals(&read(format!("/proc/{pid}/fdinfo/{number}"))))
+    })
 }
 
 /// The number outside of the group of a process.

@@ -10,6 +10,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libc::{c_int, c_long, c_ulong, pid_t, sock_filter, sock_fprog, user_regs_struct};
 
@@ -62,13 +63,21 @@ fn begin(filter: &'static [sock_filter]) -> io::Result<()> {
     // SAFETY: no call has a pointer but the last, to a program that lives until then and that the kernel only reads.
     unsafe {
         check(libc::ptrace(libc::PTRACE_TRACEME))?;
-        check(c_long::from(libc::personality(libc::ADDR_NO_RANDOMIZE as c_ulong)))?;
+        // Some containers refuse this, which the tracer will see.
+        libc::personality(libc::ADDR_NO_RANDOMIZE as c_ulong);
         check(c_long::from(libc::prctl(PR_SET_TSC, PR_TSC_SIGSEGV)))?;
         check(c_long::from(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)))?;
         let flags = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW;
         check(libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program))?;
     }
     Ok(())
+}
+
+/// Whether the addresses of a process are the same in every run.
+pub(super) fn has_fixed_addresses(pid: pid_t) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/personality")).unwrap_or_default();
+    let personality = u32::from_str_radix(text.trim(), 16).unwrap_or_default();
+    personality & libc::ADDR_NO_RANDOMIZE.cast_unsigned() != 0
 }
 
 fn check(result: c_long) -> io::Result<c_long> {
@@ -155,13 +164,24 @@ fn tick_signal() -> c_int {
     libc::SIGRTMIN() + 9
 }
 
-extern "C" fn on_tick(_: c_int) {}
+/// Whether there has been a tick since [`take_tick`] last asked. Runs at the same time share it: then the one looks
+/// around more often, the other less.
+static TICKED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn on_tick(_: c_int) {
+    TICKED.store(true, Ordering::Relaxed);
+}
+
+/// Whether there has been a tick since this was last asked.
+pub(super) fn take_tick() -> bool {
+    TICKED.load(Ordering::Relaxed) && TICKED.swap(false, Ordering::Relaxed)
+}
 
 impl Ticks {
     /// Ticks for this thread, so many milliseconds apart.
     pub(super) fn every_ms(interval_ms: i64) -> io::Result<Self> {
-        // SAFETY: all-zero structs of this kind are valid; the handler does nothing; pointers are to locals. The event
-        // names a thread by its number, as SIGEV_THREAD_ID wants it.
+        // SAFETY: all-zero structs of this kind are valid; the handler only stores to an atomic, as handlers may;
+        // pointers are to locals. The event names a thread by its number, as SIGEV_THREAD_ID wants it.
         unsafe {
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = on_tick as extern "C" fn(c_int) as usize;
@@ -202,7 +222,7 @@ pub(super) fn block_signal(signal: c_int, block: bool) -> bool {
     }
 }
 
-/// Lets others have the processor for an instant.
-pub(super) fn wait_a_moment() {
-    rustix::thread::sched_yield();
+/// Blocks the signal that every stop of a program raises, for this thread and those that it starts from now on.
+pub fn block_stops() {
+    block_signal(libc::SIGCHLD, true);
 }

@@ -17,6 +17,9 @@ const ABSOLUTE: u64 = 1;
 /// A time that has passed, on every clock: a descriptor whose timer is set to it is readable at once.
 const PAST: Timespec = Timespec { tv_sec: 0, tv_nsec: 1 };
 const NEVER: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+/// A timer that expires more often than this is not looked at each time, only its expirations are counted: otherwise
+/// one of a period of a nanosecond would hold up the run.
+const SHORTEST_PERIOD: Duration = Duration::from_micros(50);
 /// The most timers of one process made by `timer_create`.
 const MAX_TIMERS: i32 = 1_000;
 
@@ -44,6 +47,21 @@ pub(super) struct Timer {
     target: i32,
     /// The clock that absolute times are meant on.
     clock: i32,
+    /// Whether it is set to a time of day.
+    is_by_day: bool,
+}
+
+impl Timer {
+    /// Counts how often it has expired until its clock shows this; returns whether it has.
+    fn count(&mut self, shown: Time) -> bool {
+        let Some(due) = self.due.filter(|due| *due <= shown) else { return false };
+        let interval = self.interval.as_nanos();
+        let periods = shown.since(due).as_nanos().checked_div(interval).map(|late| late + 1);
+        let bounded = |number: u128| u64::try_from(number).unwrap_or(u64::MAX);
+        self.expired += periods.map_or(1, bounded);
+        self.due = periods.map(|periods| due + Duration::from_nanos(bounded(interval * periods)));
+        true
+    }
 }
 
 /// All timers.
@@ -58,6 +76,15 @@ impl Timers {
     /// When the next one expires of those whose process may.
     pub(super) fn next(&self, may: impl Fn(ProcessId) -> bool) -> Option<Time> {
         self.at.iter().filter(|((process, _), _)| may(*process)).map(|(_, at)| *at).min()
+    }
+
+    /// The time of day of some processes is set forward. Their timers have to be armed anew.
+    pub(super) fn set_forward(&mut self, of: impl Fn(ProcessId) -> bool, ahead: Duration) {
+        for ((process, _), timer) in &mut self.all {
+            if timer.is_by_day && of(*process) {
+                timer.due = timer.due.map(|due| due - ahead);
+            }
+        }
     }
 
     /// A process has ended, or executed another program.
@@ -84,12 +111,16 @@ impl Tracer {
             }
             let shown = self.shown(node);
             let Some(timer) = self.timers.all.get_mut(&(process, which)) else { continue };
-            while let Some(due) = timer.due.filter(|due| *due <= shown) {
-                timer.expired += 1;
-                timer.due = (!timer.interval.is_zero()).then(|| due + timer.interval);
-            }
+            let has_expired = timer.count(shown);
             let timer = *timer;
             self.arm(process, which, timer);
+            let soonest = self.now + if has_expired { SHORTEST_PERIOD } else { Duration::from_nanos(1) };
+            if let Some(at) = self.timers.at.get_mut(&(process, which)) {
+                *at = soonest.max(*at);
+            }
+            if !has_expired {
+                continue;
+            }
             let computer = &mut self.computers[node];
             (computer.dirty, computer.signalled) = (true, true);
             let pid = self.processes[process].pid;
@@ -112,7 +143,7 @@ impl Tracer {
 
     /// Has the kernel's timer behind a descriptor be readable, or not.
     fn set_real(&self, process: ProcessId, number: i32, at: Timespec) {
-        if let Some(descriptor) = self.processes[process].descriptor(number) {
+        if let Ok(Some(descriptor)) = self.processes[process].descriptor(number) {
             let times = Itimerspec { it_interval: NEVER, it_value: at };
             // If it is no timer any more, nothing has to happen.
             timerfd_settime(descriptor, TimerfdTimerFlags::ABSTIME, &times).ok();
@@ -242,7 +273,8 @@ impl Tracer {
         } else {
             self.absolute(thread, at + 16, u64::from(clock.cast_unsigned()))?
         };
-        Ok(Timer { due, interval, ..Timer::default() })
+        let is_by_day = flags & ABSOLUTE != 0 && matches!(clock, libc::CLOCK_REALTIME | libc::CLOCK_REALTIME_ALARM);
+        Ok(Timer { due, interval, is_by_day, ..Timer::default() })
     }
 
     /// Writes the interval of a timer and what is left of its time, in units of so many nanoseconds below the second.
@@ -302,7 +334,20 @@ impl Tracer {
     /// A read of a descriptor that is a timer which has expired: how often is known here.
     pub(super) fn read_timer(&mut self, thread: ThreadId, number: i32, call: &Call) -> io::Result<Option<Decision>> {
         let process = self.threads[thread].process;
+        if !self.timers.all.contains_key(&(process, Which::Descriptor(number))) {
+            return Ok(None);
+        }
+        if self.timer_clock(process, number).is_none() {
+            // It has been closed, and its number is that of something else.
+            self.timers.forget_descriptor(process, number);
+            return Ok(None);
+        }
+        let shown = self.shown(self.threads[thread].node);
         let Some(timer) = self.timers.all.get_mut(&(process, Which::Descriptor(number))) else { return Ok(None) };
+        if timer.expired > 0 {
+            // Periods may have passed since it was last looked at.
+            timer.count(shown);
+        }
         if timer.expired == 0 || call.arguments[2] < 8 {
             return Ok(None);
         }

@@ -12,7 +12,8 @@ use rand::RngExt as _;
 
 use super::process::{Due, Life, Parked, Process, ProcessId, Resume, State, Thread, ThreadId};
 use super::registers::Call;
-use super::system::{self, Go, Ticks, Waited};
+use super::stalls::Deviations;
+use super::system::{self, Go, Ticks};
 use super::timers::Timers;
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::simulated::clock::Clock;
@@ -20,25 +21,6 @@ use crate::workbench::network::jitter::{Delays, stream};
 
 /// How often a running thread is looked at.
 const TICK_MS: i64 = 20;
-/// A thread that computes this long without a call that stops is interrupted.
-const SPIN_CPU: Duration = Duration::from_millis(100);
-/// So much time passes then: it may wait for that.
-const SPIN_STEP: Duration = Duration::from_millis(10);
-/// As often in a row: then nothing will come of it.
-const HOPELESS: u32 = 100;
-/// A thread that is found asleep in the kernel so many times in a row is left there.
-const ASLEEP: u32 = 2;
-
-/// What the real clock has decided.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Deviations {
-    /// How often a thread that computed was interrupted.
-    pub(super) interrupted: u64,
-    /// How often a thread slept in a call that is not trapped.
-    pub(super) untracked: u64,
-    /// The last such call.
-    pub(super) call: Option<i64>,
-}
 
 /// The computer of a node, which outlives its processes.
 #[expect(clippy::struct_excessive_bools, reason = "each is a note to look at something")]
@@ -62,16 +44,26 @@ pub(super) struct Computer {
     pub(super) root: Option<ProcessId>,
     pub(super) next_pid: pid_t,
     pub(super) rng: ChaCha8Rng,
+    /// The files that are its stdout and stderr, by their device and number.
+    pub(super) outputs: Vec<(u64, u64)>,
+    /// How often its threads have stopped since all threads last waited, and how often time had to pass nevertheless.
+    pub(super) stops: u32,
+    pub(super) hopeless: u32,
     /// Threads that could go on if it were not paused.
     held: Vec<ThreadId>,
 }
 
-/// The number of a node's first process.
-const FIRST_PID: pid_t = 100;
+/// Numbers of processes start here or above, as drawn from the seed: some programs, as Java, name files by their
+/// number, which those of other nodes and of other runs at the same time must not share.
+const FIRST_PID: pid_t = 1_000;
+const DRAWN_PIDS: pid_t = 100_000;
+/// So far apart are the first numbers of nodes.
+const PIDS_OF_A_NODE: pid_t = 40;
 
 impl Computer {
-    fn new(seed: u64, node: usize) -> Self {
+    fn new(seed: u64, node: usize, drawn: pid_t) -> Self {
         let rng = stream(seed, 1 + node as u64);
+        let before = pid_t::try_from(node).unwrap_or_default().saturating_add(drawn);
         Self {
             clock: Clock::RIGHT,
             ahead: Duration::ZERO,
@@ -83,8 +75,11 @@ impl Computer {
             signalled: false,
             processes: Vec::new(),
             root: None,
-            next_pid: FIRST_PID,
+            next_pid: FIRST_PID.saturating_add(before.saturating_mul(PIDS_OF_A_NODE)),
             rng,
+            outputs: Vec::new(),
+            stops: 0,
+            hopeless: 0,
             held: Vec::new(),
         }
     }
@@ -100,17 +95,16 @@ pub(super) struct Tracer {
     ready: Vec<ThreadId>,
     dues: BTreeSet<(Time, ThreadId)>,
     pub(super) timers: Timers,
-    untracked: BTreeSet<ThreadId>,
+    pub(super) untracked: BTreeSet<ThreadId>,
     /// New threads that have stopped before the one that started them has told of them.
     pub(super) early: HashSet<pid_t>,
     /// Programs that have ended by themselves, by their nodes.
     pub(super) ended: Vec<usize>,
     pub(super) deviations: Deviations,
     pub(super) delays: Delays,
-    names: Vec<String>,
-    /// Interruptions since the last quiet.
-    hopeless: u32,
-    preempted: bool,
+    pub(super) names: Vec<String>,
+    /// Whether time has passed although somebody could go on.
+    pub(super) preempted: bool,
     /// How many waits there have been.
     turns: u64,
     rng: ChaCha8Rng,
@@ -119,9 +113,11 @@ pub(super) struct Tracer {
 
 impl Tracer {
     pub(super) fn new(names: Vec<String>, seed: u64) -> io::Result<Self> {
+        let mut rng = stream(seed, 0);
+        let drawn = rng.random_range(0..DRAWN_PIDS);
         Ok(Self {
             now: Time::ZERO,
-            computers: (0..names.len()).map(|node| Computer::new(seed, node)).collect(),
+            computers: (0..names.len()).map(|node| Computer::new(seed, node, drawn)).collect(),
             processes: Vec::new(),
             threads: Vec::new(),
             by_tid: HashMap::new(),
@@ -134,10 +130,9 @@ impl Tracer {
             deviations: Deviations::default(),
             delays: Delays::default(),
             names,
-            hopeless: 0,
             preempted: false,
             turns: 0,
-            rng: stream(seed, 0),
+            rng,
             _ticks: Ticks::every_ms(TICK_MS)?,
         })
     }
@@ -152,8 +147,10 @@ impl Tracer {
                     return Ok(());
                 }
             }
-            if !self.recheck()? && !self.await_untracked()? {
-                self.hopeless = 0;
+            if !self.recheck()? && !self.await_untracked()? && !self.look_around()? {
+                for computer in &mut self.computers {
+                    (computer.stops, computer.hopeless) = (0, 0);
+                }
                 return Ok(());
             }
         }
@@ -193,6 +190,10 @@ impl Tracer {
             self.resume(thread, resume)?;
             let Some(status) = self.wait_for(thread)? else { return Ok(()) };
             match self.on_stop(thread, status)? {
+                Some(next) if self.count_stop(thread)? => {
+                    self.make_ready(thread, next);
+                    return Ok(());
+                }
                 Some(next) => resume = next,
                 None => return Ok(()),
             }
@@ -211,101 +212,6 @@ impl Tracer {
             }
         };
         resumed.or_else(unless_gone)
-    }
-
-    /// Waits until a running thread stops; `None` if it does not run any more.
-    fn wait_for(&mut self, thread: ThreadId) -> io::Result<Option<i32>> {
-        let tid = self.threads[thread].tid;
-        let (mut since, mut asleep) = (None, 0);
-        loop {
-            match system::wait(tid, true)? {
-                Waited::Changed(_, status) => return Ok(Some(status)),
-                Waited::Nothing => {}
-                Waited::Nobody => self.collect(true)?,
-            }
-            self.collect(false)?;
-            if !matches!(self.threads[thread].state, State::Running) {
-                return Ok(None);
-            }
-            let pid = self.processes[self.threads[thread].process].pid;
-            let Some((state, used)) = look_at(pid, tid) else { continue };
-            asleep = if state == 'S' { asleep + 1 } else { 0 };
-            if asleep >= ASLEEP {
-                self.threads[thread].state = State::Untracked;
-                self.untracked.insert(thread);
-                self.deviations.untracked += 1;
-                self.deviations.call = call_of(pid, tid);
-                return Ok(None);
-            }
-            let since = *since.get_or_insert(used);
-            if used.saturating_sub(since) >= SPIN_CPU {
-                system::signal_thread(pid, tid, libc::SIGSTOP).or_else(unless_gone)?;
-            }
-        }
-    }
-
-    /// A thread that computes has been interrupted: it goes on when others have had their turn, and later.
-    pub(super) fn preempt(&mut self, thread: ThreadId) -> io::Result<()> {
-        self.deviations.interrupted += 1;
-        self.hopeless += 1;
-        if self.hopeless >= HOPELESS {
-            let call = super::filter::name(self.threads[thread].last_call);
-            return Err(io::Error::other(format!(
-                "{}: it has computed for {} s without a pause, which takes no time here; the last that it asked of the \
-                 system was {call}. If it waits for the clock in a loop, run it in real time",
-                self.describe(thread),
-                (SPIN_CPU * HOPELESS).as_secs(),
-            )));
-        }
-        self.now = self.now + SPIN_STEP;
-        self.preempted = true;
-        self.make_ready(thread, Resume::On);
-        Ok(())
-    }
-
-    /// A thread by the numbers under which its program knows it, to follow the name of its node.
-    fn describe(&self, thread: ThreadId) -> String {
-        let Thread { node, process, virtual_tid, .. } = self.threads[thread];
-        let process = &self.processes[process];
-        let name = std::fs::read_to_string(format!("/proc/{}/comm", process.pid)).unwrap_or_default();
-        format!("{}, thread {virtual_tid} of process {} ({})", self.names[node], process.virtual_pid, name.trim())
-    }
-
-    /// Takes note of what has happened to threads that do not run; `block` waits for it.
-    fn collect(&mut self, block: bool) -> io::Result<()> {
-        let mut block = block;
-        while let Waited::Changed(tid, status) = system::wait(-1, block)? {
-            block = false;
-            let Some(&thread) = self.by_tid.get(&tid) else {
-                // Not known yet: its parent's event is on its way, and looks for it by its number.
-                self.early.insert(tid);
-                continue;
-            };
-            if libc::WIFSTOPPED(status) && status >> 16 == libc::PTRACE_EVENT_EXIT {
-                system::resume(tid, Go::On, 0).or_else(unless_gone)?;
-            } else if let Some(resume) = self.on_stop(thread, status)? {
-                self.make_ready(thread, resume);
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for threads that have left a call that is not trapped; returns whether any can go on.
-    fn await_untracked(&mut self) -> io::Result<bool> {
-        while !self.untracked.is_empty() {
-            self.collect(false)?;
-            let threads = &self.threads;
-            self.untracked.retain(|thread| matches!(threads[*thread].state, State::Untracked));
-            let moving = self.untracked.iter().any(|thread| {
-                let Thread { tid, process, .. } = threads[*thread];
-                look_at(self.processes[process].pid, tid).is_some_and(|(state, _)| state != 'S')
-            });
-            if !moving {
-                break;
-            }
-            system::wait_a_moment();
-        }
-        Ok(self.is_anyone_ready())
     }
 
     /// Has a thread go on when it is its turn; returns what it waited for.
@@ -406,20 +312,4 @@ impl Tracer {
 /// That a thread has been killed meanwhile is no failure: its end will tell.
 pub(super) fn unless_gone(error: io::Error) -> io::Result<()> {
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
-}
-
-/// The state of a thread in the letters of Linux, and the processor time that it has used.
-fn look_at(pid: pid_t, tid: pid_t) -> Option<(char, Duration)> {
-    let folder = format!("/proc/{pid}/task/{tid}");
-    let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;
-    let state = stat.rsplit_once(") ")?.1.chars().next()?;
-    let used = std::fs::read_to_string(format!("{folder}/schedstat")).ok()?;
-    let used = used.split(' ').next()?.parse().ok()?;
-    Some((state, Duration::from_nanos(used)))
-}
-
-/// The number of the system call in which a thread is.
-fn call_of(pid: pid_t, tid: pid_t) -> Option<i64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?;
-    text.split(' ').next()?.parse().ok()
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, major, minor};
 
 use super::decide::SPINS;
 use super::process::{AtDue, Decision, Parked, State, Thread, ThreadId, Waiting};
@@ -23,11 +24,15 @@ impl Tracer {
     pub(super) fn read_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
         let process = self.threads[thread].process;
         let number = call.arguments[0] as i32;
-        let Some(descriptor) = self.processes[process].descriptor(number) else { return Ok(Decision::Pass) };
+        let Some(descriptor) = self.processes[process].descriptor(number)? else { return Ok(Decision::Pass) };
         if call.number == libc::SYS_read
             && let Some(decision) = self.read_timer(thread, number, call)?
         {
             return Ok(decision);
+        }
+        if call.number == libc::SYS_read && is_chance(&descriptor) {
+            self.rest(thread);
+            return self.draw(thread, call.arguments[1], call.arguments[2]);
         }
         let wanted = vec![(descriptor, PollFlags::IN)];
         if is_ready(&wanted)? {
@@ -56,7 +61,7 @@ impl Tracer {
             self.after_ms(thread, timeout)
         };
         let mask = if call.number == libc::SYS_epoll_wait { 0 } else { mask };
-        let descriptor = self.processes[process].descriptor(descriptor as i32);
+        let descriptor = self.processes[process].descriptor(descriptor as i32)?;
         let wanted = descriptor.map(|descriptor| (descriptor, PollFlags::IN)).into_iter().collect();
         self.descriptors(thread, wanted, due, AtDue::Return(0), mask)
     }
@@ -77,7 +82,7 @@ impl Tracer {
             let events = u16::from_ne_bytes([entry[4], entry[5]]);
             if number >= 0 {
                 // One that is not open is an event, too.
-                let Some(descriptor) = process.descriptor(number) else { return Ok(Decision::Pass) };
+                let Some(descriptor) = process.descriptor(number)? else { return Ok(Decision::Pass) };
                 wanted.push((descriptor, PollFlags::from_bits_retain(events)));
             }
         }
@@ -108,8 +113,8 @@ impl Tracer {
             let mut bits = vec![0; if set == 0 { 0 } else { bytes }];
             process.memory.read_into(set, &mut bits)?;
             for number in (0..count).filter(|number| bits.get(number / 8).is_some_and(|b| b >> (number % 8) & 1 == 1)) {
-                let descriptor = i32::try_from(number).ok().and_then(|number| process.descriptor(number));
-                let Some(descriptor) = descriptor else { return Ok(Decision::Pass) };
+                let number = i32::try_from(number).unwrap_or(-1);
+                let Some(descriptor) = process.descriptor(number)? else { return Ok(Decision::Pass) };
                 wanted.push((descriptor, flags));
             }
         }
@@ -181,6 +186,21 @@ impl Tracer {
         self.rest(thread);
         Ok(Decision::Park(Waiting::Time, due, AtDue::Return(0), None))
     }
+}
+
+/// Whether a descriptor is `/dev/random` or `/dev/urandom`.
+fn is_chance(descriptor: &OwnedFd) -> bool {
+    let is_one = |file: rustix::fs::Stat| {
+        FileType::from_raw_mode(file.st_mode) == FileType::CharacterDevice
+            && (major(file.st_rdev) == 1 && matches!(minor(file.st_rdev), 8 | 9))
+    };
+    rustix::fs::fstat(descriptor).is_ok_and(is_one)
+}
+
+/// Whether a call sleeps until a time of day.
+pub(super) fn is_until_time_of_day(call: &Call) -> bool {
+    let [clock, flags, ..] = call.arguments;
+    call.number == libc::SYS_clock_nanosleep && clock as i32 == libc::CLOCK_REALTIME && flags & ABSOLUTE != 0
 }
 
 /// Whether any is ready.

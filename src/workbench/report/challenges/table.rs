@@ -26,7 +26,6 @@ pub struct Table(pub Form);
 
 impl Table {
     /// The header.
-    #[must_use]
     pub fn head(self) -> String {
         let titles = self.line(COLUMNS.map(str::to_owned));
         match self.0 {
@@ -35,12 +34,10 @@ impl Table {
         }
     }
 
-    /// The line of a challenge; `None` for one that could not be run.
-    #[must_use]
-    pub fn row(self, challenge: &Challenge, attempt: Option<&Attempt>) -> String {
-        let command = challenge.command();
-        let command = if self.0 == Form::Markdown { format!("`{command}`") } else { command };
-        let verdict = verdict(challenge, attempt).to_owned();
+    /// The line of a challenge, run by this command; instead of an attempt, why there is none.
+    pub fn row(self, challenge: &Challenge, command: &str, attempt: Result<&Attempt, &'static str>) -> String {
+        let command = if self.0 == Form::Markdown { format!("`{command}`") } else { command.to_owned() };
+        let verdict = attempt.map_or_else(|why| why, |attempt| verdict(challenge, attempt)).to_owned();
         let measured = attempt.map(measured).unwrap_or_default();
         self.line([challenge.name.to_owned(), command, verdict, limit(challenge), measured, challenge.best.to_owned()])
     }
@@ -64,8 +61,7 @@ impl Table {
 }
 
 /// The verdict, and whether the limits are met.
-fn verdict(challenge: &Challenge, attempt: Option<&Attempt>) -> &'static str {
-    let Some(attempt) = attempt else { return "not run" };
+fn verdict(challenge: &Challenge, attempt: &Attempt) -> &'static str {
     let limited = challenge.limits != Metrics::default();
     match (attempt.verdict, challenge.is_met(attempt)) {
         (Verdict::False, _) => "invalid",
@@ -110,28 +106,32 @@ mod tests {
         ALL.iter().find(|challenge| challenge.name == name).expect("there is one")
     }
 
+    fn line_of(table: Table, challenge: &Challenge, attempt: Result<&Attempt, &'static str>) -> String {
+        table.row(challenge, &challenge.command(), attempt)
+    }
+
     #[test]
     fn a_row_has_the_limits_the_measured_metrics_and_the_best_published_ones() {
         let table = Table(Form::Markdown);
-        let row = table.row(challenge("3d"), Some(&attempt(1.138)));
+        let row = line_of(table, challenge("3d"), Ok(&attempt(1.138)));
         let expected = "| 3d | `-w broadcast --node-count 25 --time-limit 20 --rate 100 --latency 100` | valid, met \
                         | 30 msgs/op, 400 / 600 ms | 1.138 msgs/op, 232 / 459 ms | 7.75 msgs/op, 333 / 533 ms |\n";
         assert_eq!(row, expected);
-        assert!(table.row(challenge("3d"), Some(&attempt(30.0))).contains("| valid, missed |"));
-        let unanswered = table.row(challenge("3d"), Some(&Attempt { answered: (52, 53), ..attempt(1.138) }));
+        assert!(line_of(table, challenge("3d"), Ok(&attempt(30.0))).contains("| valid, missed |"));
+        let unanswered = line_of(table, challenge("3d"), Ok(&Attempt { answered: (52, 53), ..attempt(1.138) }));
         assert!(
             unanswered.contains("| valid, missed |") && unanswered.contains("459 ms, 52 of 53 ok |"),
             "{unanswered}"
         );
-        let short = table.row(challenge("3d"), Some(&Attempt { complete: false, ..attempt(1.138) }));
+        let short = line_of(table, challenge("3d"), Ok(&Attempt { complete: false, ..attempt(1.138) }));
         assert!(short.contains("| valid, missed |") && short.contains("459 ms, too few operations |"), "{short}");
-        assert!(table.row(challenge("3e"), None).contains("100 -- --max-staleness 1700ms` | not run |"));
+        assert!(line_of(table, challenge("3e"), Err("not run")).contains("100 -- --max-staleness 1700ms` | not run |"));
         let none = Metrics { msgs_per_op: Some(0.0), ..Metrics::default() };
         let echoed =
-            |ok| table.row(challenge("1"), Some(&Attempt { metrics: none, answered: (ok, 53), ..attempt(0.0) }));
+            |ok| line_of(table, challenge("1"), Ok(&Attempt { metrics: none, answered: (ok, 53), ..attempt(0.0) }));
         assert!(echoed(53).ends_with("| valid | every request answered | 53 of 53 ok | |\n"), "{}", echoed(53));
         assert!(echoed(52).contains("| valid, missed |"), "{}", echoed(52));
-        let row = table.row(challenge("1"), Some(&Attempt { verdict: Verdict::Unknown, ..attempt(0.0) }));
+        let row = line_of(table, challenge("1"), Ok(&Attempt { verdict: Verdict::Unknown, ..attempt(0.0) }));
         assert!(row.contains("| unknown |"), "{row}");
     }
 
@@ -139,7 +139,7 @@ mod tests {
     fn every_line_has_the_columns_of_the_header() {
         let lines = |form| {
             let table = Table(form);
-            let rows = ALL.iter().map(move |challenge| table.row(challenge, Some(&attempt(12.345))));
+            let rows = ALL.iter().map(move |challenge| line_of(table, challenge, Ok(&attempt(12.345))));
             std::iter::once(table.head()).chain(rows).collect::<String>()
         };
         let markdown = lines(Form::Markdown);

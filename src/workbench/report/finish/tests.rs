@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use super::*;
 use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::OutputTail;
-use crate::workbench::network::{BadLine, Counts, Journal, Muted};
-use crate::workbench::test::{Lateness, OperationErrors, Throughput};
+use crate::workbench::network::{BadLine, Muted};
+use crate::workbench::test::Extended;
 
 fn options(line: &str) -> Options {
     let line = format!("{line} --seed 7");
@@ -16,30 +16,12 @@ fn options(line: &str) -> Options {
 fn outcome() -> Outcome {
     let lines = "{:index 0, :time 0, :type :invoke, :process 0, :f :generate, :value nil}
                  {:index 1, :time 5, :type :ok, :process 0, :f :generate, :value 1}";
-    Outcome {
-        cut_short: None,
-        history: lines.parse::<History>().expect("a history").ops().to_vec(),
-        counts: Counts::default(),
-        muted: Vec::new(),
-        unread: Vec::new(),
-        errors: OperationErrors::default(),
-        outdated: Vec::new(),
-        crashes: Vec::new(),
-        remarks: Vec::new(),
-        lateness: Lateness::default(),
-        throughput: Throughput::default(),
-        convergence: None,
-        journal: Journal::default(),
-    }
-}
-
-fn muted() -> Muted {
-    Muted { node: "n1".into(), line: "hello".into(), reason: BadLine::NotAnObject, late_reply: false }
+    Outcome { history: lines.parse().expect("a history"), ..Outcome::default() }
 }
 
 fn finished(outcome: Outcome, line: &str) -> (u8, String, tempfile::TempDir) {
     let root = tempfile::tempdir().expect("a folder");
-    let mut store = Store::create(root.path(), "unique-ids");
+    let mut store = RunFolder::create(root.path(), "unique-ids");
     let mut page = Vec::new();
     let Finished { status, .. } =
         finish(outcome, &options(line).config, &options(line).report, &mut store, &mut page, false).expect("written");
@@ -82,7 +64,8 @@ fn a_test_that_was_cut_short_is_judged_and_marked_everywhere() {
         (TestError::Unfit("no more".into()), BROKEN, "The test could not be run to its end: no more"),
     ] {
         let why = failure.to_string();
-        let cut = Outcome { cut_short: Some(failure), ..outcome() };
+        let extended = Extended { cut_short: Some(why.clone()), ..Extended::default() };
+        let cut = Outcome { cut_short: Some(failure), extended, ..outcome() };
         let (status, page, root) = finished(cut, "-w unique-ids");
         assert_eq!(status, wanted, "{page}");
         assert!(page.starts_with(&format!("!!! CUT SHORT: The test was cut short after 0.0 s ({why})")), "{page}");
@@ -98,9 +81,10 @@ fn a_test_that_was_cut_short_is_judged_and_marked_everywhere() {
 #[test]
 fn what_is_missing_and_what_else_is_to_be_known_are_in_the_summary() {
     let root = tempfile::tempdir().expect("a folder");
-    let mut store = Store::create(root.path(), "unique-ids");
+    let mut store = RunFolder::create(root.path(), "unique-ids");
     store.miss("cannot write history.edn: no room".into());
-    let noted = Outcome { remarks: vec!["the log of n1 holds the first 64 MiB".into()], ..outcome() };
+    let mut noted = outcome();
+    noted.extended.remarks.push("the log of n1 holds the first 64 MiB".into());
     let mut page = Vec::new();
     let line = "-w unique-ids --junit /nonexistent/junit.xml";
     let Finished { status, results } =
@@ -119,7 +103,11 @@ fn a_muted_node_fails_only_a_strict_test_and_never_changes_maelstroms_verdict() 
     for (line, wanted, closing) in
         [("-w unique-ids", VALID, "looks good"), ("-w unique-ids --strict", INVALID, "invalid!")]
     {
-        let (status, page, root) = finished(Outcome { muted: vec![muted()], ..outcome() }, line);
+        let mut muted = outcome();
+        let (node, line_of_node) = ("n1".into(), "hello".into());
+        muted.extended.muted =
+            vec![Muted { node, line: line_of_node, reason: BadLine::NotAnObject, late_reply: false }];
+        let (status, page, root) = finished(muted, line);
         assert_eq!(status, wanted, "{page}");
         assert!(page.contains("NODE n1 WAS MUTED") && page.lines().last().is_some_and(|last| last.contains(closing)));
         let results = std::fs::read_to_string(root.path().join("latest/results.edn")).expect("results");
@@ -137,7 +125,7 @@ fn a_muted_node_fails_only_a_strict_test_and_never_changes_maelstroms_verdict() 
 fn lateness_is_reported_in_milliseconds() {
     let mut late = outcome();
     for us in [100, 100, 2_500] {
-        late.lateness.add(Duration::from_micros(us));
+        late.extended.lateness.add(Duration::from_micros(us));
     }
     let (_, page, _) = finished(late, "-w unique-ids");
     assert!(page.contains("delivery error  0.9 ms mean, 2.5 ms p99, 2.5 ms max\n"), "{page}");

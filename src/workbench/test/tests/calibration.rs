@@ -24,8 +24,8 @@ fn figures(script: impl Fn(&mut Scripted)) -> Metrics {
         let config = TestConfig { latency, seed, time_limit: Duration::from_secs(20), ..config(NODES) };
         let mut cluster = Scripted::new(0, |_| unreachable!("added below"));
         script(&mut cluster);
-        let outcome = test(&config, workload::WorkloadKind::Broadcast, &mut cluster).expect("it runs");
-        let stable = stable_latencies_ms(&outcome.history);
+        let outcome = test(&config, WorkloadKind::Broadcast, &mut cluster).expect("it runs");
+        let stable = stable_latencies_ms(outcome.history.ops());
         let at = |share: usize| stable[stable.len() * share / 100] as f64 / SEEDS as f64;
         sum.median += at(50);
         sum.high += at(99);

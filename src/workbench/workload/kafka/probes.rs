@@ -2,7 +2,7 @@
 
 use super::{is_log, is_offsets};
 use crate::workbench::edn::Value;
-use crate::workbench::workload::client::Schema;
+use crate::workbench::workload::client::Request;
 use crate::workbench::workload::convergence_probe::{ConvergenceProbe, items};
 use crate::workbench::workload::field;
 
@@ -19,14 +19,11 @@ impl ConvergenceProbe for Log {
         Value::Str(self.0.clone())
     }
 
-    fn reply(&self) -> Schema {
-        Schema { kind: "poll_ok", fields: &[("msgs", is_log)] }
-    }
-
-    fn body(&self, received: &[Value]) -> String {
+    fn request(&self, received: &[Value]) -> Request {
         let next = received.iter().filter_map(|pair| pair.items()?.next()?.as_int()).max();
         let next = next.map_or(0, |offset| offset.saturating_add(1));
-        format!("{{\"type\":\"poll\",\"offsets\":{{{}:{next}}}}}", quoted(&self.0))
+        let body = format!("{{\"type\":\"poll\",\"offsets\":{{{}:{next}}}}}", quoted(&self.0));
+        Request::new(body, "poll_ok", &[("msgs", is_log)])
     }
 
     fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {
@@ -42,12 +39,9 @@ impl ConvergenceProbe for Committed {
         Value::Str(self.0.clone())
     }
 
-    fn reply(&self) -> Schema {
-        Schema { kind: "list_committed_offsets_ok", fields: &[("offsets", is_offsets)] }
-    }
-
-    fn body(&self, _: &[Value]) -> String {
-        format!("{{\"type\":\"list_committed_offsets\",\"keys\":[{}]}}", quoted(&self.0))
+    fn request(&self, _: &[Value]) -> Request {
+        let body = format!("{{\"type\":\"list_committed_offsets\",\"keys\":[{}]}}", quoted(&self.0));
+        Request::new(body, "list_committed_offsets_ok", &[("offsets", is_offsets)])
     }
 
     fn receive(&self, reply: Vec<(Box<str>, Value)>, received: &mut Vec<Value>) -> bool {

@@ -5,6 +5,7 @@ use rand::SeedableRng as _;
 use super::*;
 use crate::workbench::edn;
 use crate::workbench::history::Process;
+use crate::workbench::test::TestConfig;
 
 fn value(text: &str) -> Value {
     edn::read(text).expect("valid EDN")
@@ -32,7 +33,7 @@ fn op(f: &'static str, text: &str) -> Op {
 /// Operations, a millisecond apart, on four threads.
 fn generated(count: u64, mut learn: impl FnMut(&mut Kafka, &Invocation)) -> Vec<Invocation> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut kafka = Kafka::new(&Terms::default());
+    let mut kafka = Kafka::new(&TestConfig::default().terms());
     let threads = Threads::new(4);
     let mut next = |ms: u64| {
         let (_, invocation) = kafka.next(&threads, Time::from_millis(ms), &mut rng).expect("all threads are free");
@@ -88,7 +89,7 @@ fn a_key_that_is_assigned_is_the_one_of_the_operation_put_off() {
 
 #[test]
 fn a_client_polls_from_where_it_left_off_and_commits_the_highest_offset() {
-    let mut kafka = Kafka::new(&Terms::default());
+    let mut kafka = Kafka::new(&TestConfig::default().terms());
     let poll = poll();
     assert_eq!(asked(kafka.begin(2, &poll)), r#"{"type":"poll","offsets":{}}"#);
     assert_eq!(done(kafka.proceed(2, &poll, reply("msgs", "{}"))), "[[:poll {}]]");
@@ -112,7 +113,7 @@ fn a_client_polls_from_where_it_left_off_and_commits_the_highest_offset() {
 
 #[test]
 fn a_send_is_completed_with_its_offset_and_a_crash_asks_nobody() {
-    let mut kafka = Kafka::new(&Terms::default());
+    let mut kafka = Kafka::new(&TestConfig::default().terms());
     let send = Invocation::new("send", value("[[:send \"9\" 3]]"));
     assert_eq!(asked(kafka.begin(0, &send)), r#"{"type":"send","key":"9","msg":3}"#);
     assert_eq!(done(kafka.proceed(0, &send, reply("offset", "12"))), "[[:send \"9\" [12 3]]]");
@@ -135,7 +136,7 @@ fn replies_have_maelstroms_schemas() {
 
 #[test]
 fn in_the_end_every_thread_crashes_reads_from_the_beginning_and_polls_until_it_has_seen_everything() {
-    let mut kafka = Kafka::new(&Terms::default());
+    let mut kafka = Kafka::new(&TestConfig::default().terms());
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let threads = Threads::new(2);
     kafka.on_completion(0, &op("send", "[[:send \"10\" [1 5]]]"));
@@ -165,6 +166,6 @@ fn in_the_end_every_thread_crashes_reads_from_the_beginning_and_polls_until_it_h
 #[test]
 fn where_nothing_is_known_the_final_phase_is_empty() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let next = Kafka::new(&Terms::default()).next_last(&Threads::new(2), Duration::ZERO, &mut rng);
+    let next = Kafka::new(&TestConfig::default().terms()).next_last(&Threads::new(2), Duration::ZERO, &mut rng);
     assert_eq!(next, Last::Over);
 }

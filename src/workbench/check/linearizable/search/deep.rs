@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Bound, Event, GaveUp, MAX_CONFIGS, MAX_OPEN, MAX_STEPS, Open, SearchOutcome, State, Steps, Violation};
+use super::{Bound, Event, GaveUp, MAX_CONFIGS, MAX_STEPS, Open, SearchOutcome, State, Steps, Violation};
 use crate::workbench::check::Budget;
 use crate::workbench::check::linearizable::calls::{Call, Effect};
 
@@ -29,7 +29,7 @@ struct Choice {
 /// Searches for an order from a state on.
 pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Budget) -> SearchOutcome {
     let gave_up = |at, bound| SearchOutcome::GaveUp(GaveUp::at(events, at, bound));
-    let Some(moments) = moments(calls, events) else { return gave_up(0, Bound::Open) };
+    let Some((moments, last_open)) = moments(calls, events) else { return gave_up(0, Bound::Open) };
     let mut seen: HashSet<(usize, u32, u128)> = HashSet::new();
     let mut steps = Steps { left: budget.steps(MAX_STEPS), budget };
     let mut stuck: (usize, Vec<State>) = (0, Vec::new());
@@ -39,7 +39,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Bu
         if let Some((from, state)) = next.take() {
             let (at, state) = advance(&moments, from, state);
             let Some(Moment::End(ending)) = moments.get(at) else {
-                return SearchOutcome::Linearizable(last_open(calls, events).for_people(&[state]));
+                return SearchOutcome::Linearizable(last_open.configs(&[state]));
             };
             if seen.insert((at, state.value, state.done)) {
                 if at > stuck.0 {
@@ -70,7 +70,7 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Bu
     let (Moment::End(ending), Event::End(call)) = (&moments[at], events[at]) else {
         return gave_up(at, Bound::Steps);
     };
-    SearchOutcome::Violation(Violation { call, frontier: ending.open.for_people(&states), from_nowhere: false })
+    SearchOutcome::Violation(Violation { call, frontier: ending.open.configs(&states), from_nowhere: false })
 }
 
 /// Advances to the next completion of a call that is not linearized, or past the last event.
@@ -91,7 +91,8 @@ fn advance(moments: &[Moment], mut at: usize, mut state: State) -> (usize, State
     (at, state)
 }
 
-fn moments(calls: &[Call], events: &[Event]) -> Option<Vec<Moment>> {
+/// The state of the search at each event, and the calls that are open after all of them.
+fn moments(calls: &[Call], events: &[Event]) -> Option<(Vec<Moment>, Open)> {
     let mut open = Open::default();
     let mut moments = Vec::with_capacity(events.len());
     for event in events {
@@ -112,25 +113,5 @@ fn moments(calls: &[Call], events: &[Event]) -> Option<Vec<Moment>> {
             }
         }
     }
-    Some(moments)
+    Some((moments, open))
 }
-
-/// The calls that are open after all events.
-fn last_open(calls: &[Call], events: &[Event]) -> Open {
-    let mut open = Open::default();
-    for event in events {
-        match *event {
-            Event::Begin(call) => {
-                open.begin(calls, call);
-            }
-            Event::End(call) => {
-                let slot = open.slot(call);
-                open.slots[slot] = None;
-            }
-        }
-    }
-    open
-}
-
-/// The bit of a slot.
-const _: () = assert!(MAX_OPEN == u128::BITS as usize);

@@ -5,30 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 use super::Append;
 use crate::workbench::check::txn::Subject;
 use crate::workbench::check::txn::anomaly::Anomaly;
-use crate::workbench::check::txn::case::{Expected, TxnCase};
+use crate::workbench::check::txn::case::{ReadFault, TxnCase};
 use crate::workbench::check::txn::collector::Collector;
-use crate::workbench::check::txn::steps::{aborted, intermediate, lost_updates};
+use crate::workbench::check::txn::steps::{dirty_reads, lost_updates};
 use crate::workbench::check::txn::transactions::{Action, Transaction};
 use crate::workbench::history::OpKind;
 
 /// Adds all of them.
 pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, collector: &mut Collector<'_>) {
-    let transactions = subject.transactions;
-    let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
-    for (number, transaction) in transactions.possible() {
+    for (number, transaction) in subject.transactions.possible() {
         for (place, step) in transaction.steps.iter().enumerate() {
-            let Action::Read(Some(list)) = &step.action else { continue };
-            duplicates(subject, number, place, list, collector);
-            if transaction.kind != OpKind::Ok {
-                continue;
-            }
-            for element in list {
-                let Some(writer) = aborted.get(&(step.key, *element)) else { continue };
-                collector.add(Anomaly::G1a, subject.dirty(number, place, *writer, Some(*element)));
-            }
-            let writer = list.last().and_then(|last| intermediate.get(&(step.key, *last)));
-            if let Some(writer) = writer.filter(|writer| **writer != transaction.end) {
-                collector.add(Anomaly::G1b, subject.dirty(number, place, *writer, list.last().copied()));
+            if let Action::Read(Some(list)) = &step.action {
+                duplicates(subject, number, place, list, collector);
             }
         }
         if transaction.kind == OpKind::Ok {
@@ -36,6 +24,7 @@ pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, collecto
             future_read(subject, number, transaction, collector);
         }
     }
+    dirty_reads(subject, collector);
     incompatible_orders(append, subject, collector);
     dirty_updates(append, subject, collector);
     lost_updates(subject, collector);
@@ -53,8 +42,7 @@ fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], col
     }
     let counts = counts.into_iter().filter(|(_, count)| *count > 1);
     let counts = counts.map(|(element, count)| (subject.transactions.value(element).clone(), count)).collect();
-    let case = TxnCase::Duplicates { op: subject.op(number), place, counts };
-    collector.add(Anomaly::DuplicateElements, case);
+    collector.add(Anomaly::DuplicateElements, subject.read(number, place, ReadFault::Duplicates(counts)));
 }
 
 /// The list that a transaction must find at a key: its end, and whether that is the whole list.
@@ -77,14 +65,9 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, collec
                     let nil = seen.is_none() && expected.whole;
                     let agrees = if expected.whole { list == expected.list } else { list.ends_with(&expected.list) };
                     if !agrees || nil {
-                        let known = expected.list.iter().map(|value| subject.transactions.value(*value).clone());
-                        let expected = if expected.whole {
-                            Expected::Exactly(known.collect())
-                        } else {
-                            Expected::EndsWith(known.collect())
-                        };
-                        let case = TxnCase::Internal { op: subject.op(number), place, expected };
-                        collector.add(Anomaly::Internal, case);
+                        let (whole, expected) = (expected.whole, subject.transactions.list(&expected.list));
+                        let fault = ReadFault::Internal { expected, whole };
+                        collector.add(Anomaly::Internal, subject.read(number, place, fault));
                         return;
                     }
                 }
@@ -102,8 +85,8 @@ fn future_read(subject: Subject<'_>, number: u32, transaction: &Transaction, col
             read.key == step.key && matches!(&read.action, Action::Read(Some(list)) if list.contains(&element))
         });
         if let Some(place) = read {
-            let element = subject.transactions.value(element).clone();
-            collector.add(Anomaly::FutureRead, TxnCase::FutureRead { op: subject.op(number), place, element });
+            let fault = ReadFault::Future(subject.transactions.value(element).clone());
+            collector.add(Anomaly::FutureRead, subject.read(number, place, fault));
             return;
         }
     }
@@ -133,15 +116,9 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, collector: &mut Coll
             match transactions.of(writer).kind {
                 OpKind::Ok => {
                     if let Some(last) = last.filter(|_| was_aborted) {
-                        collector.add(
-                            Anomaly::DirtyUpdate,
-                            TxnCase::DirtyUpdate {
-                                key: transactions.key(*key).clone(),
-                                values: transactions.list(&values),
-                                aborted: subject.op(last),
-                                writer: subject.op(writer),
-                            },
-                        );
+                        let (key, values) = (transactions.key(*key).clone(), transactions.list(&values));
+                        let (aborted, writer) = (subject.op(last), subject.op(writer));
+                        collector.add(Anomaly::DirtyUpdate, TxnCase::DirtyUpdate { key, values, aborted, writer });
                     }
                     (last, values) = (Some(writer), vec![*value]);
                 }

@@ -1,0 +1,53 @@
+//! How a program is started as a node, and what becomes of that which it writes; in real and in virtual time.
+
+pub(super) mod executable;
+pub(super) mod log;
+pub(super) mod output;
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+
+use executable::{RunBy, spawn};
+use log::Log;
+
+pub use executable::executable;
+
+/// How to start a node.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The executable, as returned by [`executable`]. It runs in the temporary directory.
+    pub program: PathBuf,
+    /// Its arguments, the same for every node.
+    pub arguments: Vec<String>,
+    /// An existing folder for `<node>.log`, the stderr of each node; `None` to keep only its last lines.
+    pub logs: Option<PathBuf>,
+    /// Whether to copy that to our own stderr.
+    pub log_stderr: bool,
+}
+
+impl Launch {
+    /// Starts a node with its three pipes, in a process group of its own, so that what the node starts ends with it.
+    pub(in crate::workbench::cluster) fn spawn(
+        &self,
+        prepare: impl Fn(&mut Command),
+    ) -> io::Result<(process::Child, RunBy)> {
+        spawn(&self.program, |command| {
+            command
+                .args(&self.arguments)
+                .current_dir(std::env::temp_dir())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .process_group(0);
+            prepare(command);
+        })
+    }
+
+    /// Opens the log of a node.
+    pub(in crate::workbench::cluster) fn log(&self, name: &str) -> Log {
+        let file = |logs: &PathBuf| Log::open(&logs.join(format!("{}.log", name.replace('/', "_"))));
+        self.logs.as_ref().map_or_else(Log::none, file)
+    }
+}
