@@ -83,7 +83,8 @@ pub enum Unjudgeable {
         /// The limit.
         most: usize,
     },
-    /// The history is not one of the workload, or contradicts itself; or there is no such workload or consistency model.
+    /// The history is not one of the workload, or contradicts itself; or there is no such workload or consistency
+    /// model.
     #[error("{0}")]
     Invalid(String),
 }

@@ -29,8 +29,8 @@ struct Running {
     outcome: Option<(OpKind, Value)>,
 }
 
-/// The history of a seed, of fewer than `operations` operations. Each is performed at some moment between its invocation
-/// and its completion. Half the reads are final ones.
+/// The history of a seed, of fewer than `operations` operations. Each is performed at some moment between its
+/// invocation and its completion. Half the reads are final ones.
 pub(in super::super) fn draw<S: Service>(seed: u64, operations: usize, service: impl Fn(&mut Rng) -> S) -> History {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut service = service(&mut rng);

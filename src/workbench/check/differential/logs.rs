@@ -342,8 +342,8 @@ fn worst_lag(all: &[Done<'_>]) -> i64 {
     worst
 }
 
-/// What checker and oracle must agree on: the number of errors of each anomaly, what shows those of which all are shown,
-/// the worst lag in nanoseconds, and the causes of indeterminate operations.
+/// What checker and oracle must agree on: the number of errors of each anomaly, what shows those of which all are
+/// shown, the worst lag in nanoseconds, and the causes of indeterminate operations.
 #[derive(Debug, PartialEq)]
 struct Findings {
     counts: BTreeMap<LogAnomaly, usize>,

@@ -204,8 +204,8 @@ pub(super) fn classify(labels: &[u8]) -> Anomaly {
     family[if count(REALTIME) > 0 { 2 } else { usize::from(count(PROCESS) > 0) }]
 }
 
-/// A model, and the labels that may not make a cycle under it; with `extended_by_rw`, read-write edges may be in that cycle too,
-/// but not follow each other.
+/// A model, and the labels that may not make a cycle under it; with `extended_by_rw`, read-write edges may be in that
+/// cycle too, but not follow each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Existence {
     pub(super) anomaly: Anomaly,

@@ -105,8 +105,8 @@ impl<'a> Append<'a> {
         read.chain(lone).find(|element| !written.contains(element))
     }
 
-    /// The dependencies of a transaction: the earlier one, the label, the place of the step that depends, and the versions
-    /// before and after, of which the first is what the earlier one wrote or read.
+    /// The dependencies of a transaction: the earlier one, the label, the place of the step that depends, and the
+    /// versions before and after, of which the first is what the earlier one wrote or read.
     fn dependencies(&self, number: u32) -> impl Iterator<Item = (u32, u8, usize, [Option<u32>; 2])> {
         let steps = self.transactions.of(number).steps.iter().enumerate();
         let found = steps.flat_map(|(place, Step { key, action })| {

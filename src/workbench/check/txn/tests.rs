@@ -69,7 +69,8 @@ fn transactions_in_order_are_valid_and_nothing_more_is_said() {
     assert_eq!(appended(&lines, "strict-serializable").to_string(), "{:valid? true}");
 }
 
-/// Checks cases, one a line: an anomaly, a model that forbids it, one that allows it, and the transactions that show it.
+/// Checks cases, one a line: an anomaly, a model that forbids it, one that allows it, and the transactions that show
+/// it.
 fn each_is_found(checker: Checker, cases: &str) {
     for case in cases.lines() {
         let [anomaly, forbids, allows, transactions] = case.split(" | ").collect::<Vec<_>>()[..] else {

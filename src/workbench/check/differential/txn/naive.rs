@@ -58,8 +58,8 @@ impl Model {
     }
 }
 
-/// The classes of cycles: those of read-write edges by the number of these, in the order of implication, and the others;
-/// each without an order, with that of processes, and with that of time.
+/// The classes of cycles: those of read-write edges by the number of these, in the order of implication, and the
+/// others; each without an order, with that of processes, and with that of time.
 const CLASSES: [&[[&str; 3]]; 2] = [
     &[["G0", "G0-process", "G0-realtime"], ["G1c", "G1c-process", "G1c-realtime"]],
     &[
