@@ -32,7 +32,7 @@ use crate::workbench::check::linearizable::RegisterViolation;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{Op, OpKind};
 use crate::workbench::network::Fate;
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::workload::Data;
 use words::seconds;
 
 /// How something went wrong, or how a value travelled.
@@ -189,16 +189,15 @@ impl Question {
     pub fn answer(&self, evidence: &Evidence<'_>) -> Result<Vec<Explanation>, String> {
         match self {
             Self::Value { key, value } => {
-                let journey = match (evidence.setting.workload, key) {
-                    (WorkloadKind::Broadcast | WorkloadKind::GSet, _) => sets::journey(evidence, value),
-                    (WorkloadKind::Kafka, Some(key)) => logs::journey(evidence, key, value),
-                    (WorkloadKind::TxnListAppend | WorkloadKind::TxnRwRegister, Some(key)) => {
-                        transactions::journey(evidence, key, value)
-                    }
-                    (WorkloadKind::Kafka | WorkloadKind::TxnListAppend | WorkloadKind::TxnRwRegister, None) => {
+                let journey = match (evidence.setting.workload.descriptor().data, key) {
+                    (Data::Set, _) => sets::journey(evidence, value),
+                    (Data::Logs, Some(key)) => logs::journey(evidence, key, value),
+                    (Data::Lists | Data::Versions, Some(key)) => transactions::journey(evidence, key, value),
+                    (Data::Logs | Data::Lists | Data::Versions, None) => {
                         return Err("a value of this workload belongs to a key: say --key, too".to_owned());
                     }
-                    (workload, _) => {
+                    _ => {
+                        let workload = evidence.setting.workload;
                         return Err(format!("values of {} are not told apart in messages", workload.name()));
                     }
                 };
@@ -228,16 +227,14 @@ enum Wrong {
 
 impl Wrong {
     fn of(evidence: &Evidence<'_>, budget: &Budget) -> Self {
-        match evidence.setting.workload {
-            WorkloadKind::Echo => Self::Nothing,
-            WorkloadKind::UniqueIds => Self::Ids(ids::cases(evidence)),
-            WorkloadKind::Broadcast | WorkloadKind::GSet => Self::Sets(sets::SetCases::of(evidence)),
-            WorkloadKind::GCounter | WorkloadKind::PnCounter => Self::Counters(counters::cases(evidence)),
-            WorkloadKind::Kafka => Self::Logs(logs::cases(evidence)),
-            WorkloadKind::LinKv => Self::Registers(registers::cases(evidence, budget)),
-            WorkloadKind::TxnListAppend | WorkloadKind::TxnRwRegister => {
-                Self::Transactions(transactions::cases(evidence, budget))
-            }
+        match evidence.setting.workload.descriptor().data {
+            Data::Nothing => Self::Nothing,
+            Data::Ids => Self::Ids(ids::cases(evidence)),
+            Data::Set => Self::Sets(sets::SetCases::of(evidence)),
+            Data::Counter => Self::Counters(counters::cases(evidence)),
+            Data::Logs => Self::Logs(logs::cases(evidence)),
+            Data::Registers => Self::Registers(registers::cases(evidence, budget)),
+            Data::Lists | Data::Versions => Self::Transactions(transactions::cases(evidence, budget)),
         }
     }
 

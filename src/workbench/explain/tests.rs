@@ -9,6 +9,7 @@ use super::*;
 use crate::time::Time;
 use crate::workbench::history::History;
 use crate::workbench::network::{Conditions, Delivery, Latency, Network, Shape};
+use crate::workbench::workload::WorkloadKind;
 
 const NODES: [&str; 5] = ["n0", "n1", "n2", "n3", "n4"];
 

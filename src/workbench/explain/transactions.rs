@@ -11,7 +11,7 @@ use crate::workbench::explain::words::seconds;
 use crate::workbench::explain::{Explanation, Step};
 use crate::workbench::history::Op;
 use crate::workbench::quote::cut;
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::workload::Data;
 
 /// The maximum length of a micro-operation or a transaction in a sentence.
 const MAX_CHARS: usize = 120;
@@ -27,7 +27,7 @@ pub(super) struct Case {
 
 /// All cases, cycles by their length before others.
 pub(super) fn cases(evidence: &Evidence<'_>, budget: &Budget) -> Vec<Case> {
-    let is_list = evidence.setting.workload == WorkloadKind::TxnListAppend;
+    let is_list = evidence.setting.workload.descriptor().data == Data::Lists;
     let check = if is_list { txn::check_append } else { txn::check_register };
     let models = &evidence.setting.models;
     let Ok(report) = check(evidence.history, models, budget) else { return Vec::new() };

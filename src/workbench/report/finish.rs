@@ -18,7 +18,7 @@ use crate::workbench::report::store::RunFolder;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
 use crate::workbench::report::violations::{CheckOutcome, outcomes};
 use crate::workbench::test::{Crash, OperationError, Outcome, TestConfig, TestError};
-use crate::workbench::workload::WorkloadKind;
+use crate::workbench::workload::Data;
 
 /// Every test was valid.
 pub const VALID: u8 = 0;
@@ -142,7 +142,7 @@ pub fn finish(
         return Ok(Finished { status, results: Some(results) });
     }
     // What follows says the same of sets, and more.
-    let is_explained = matches!(workload, WorkloadKind::Broadcast | WorkloadKind::GSet);
+    let is_explained = workload.descriptor().data == Data::Set;
     let explanation = if is_explained { &[] } else { &*explanation };
     if verdict != Verdict::True {
         let evidence = Evidence::new(&setting, &outcome.history, &outcome.journal);

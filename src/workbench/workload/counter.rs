@@ -4,7 +4,7 @@ use rand::RngExt as _;
 
 use super::add_and_read::{AddAndRead, Additions};
 use super::shape::is_read;
-use super::{Agreement, Descriptor, Loss, SwarmRules};
+use super::{Agreement, Data, Descriptor, Loss, SwarmRules};
 use crate::nodes::{GCounter, PnCounter};
 use crate::workbench::check::counter;
 use crate::workbench::cluster::builtin::Builtin;
@@ -20,6 +20,7 @@ pub(super) const G_COUNTER: Descriptor = Descriptor {
         op.f == "add" && is_increment || is_read(op, is_integer)
     },
     check: |history, _| Ok(Box::new(counter::check(history)?)),
+    data: Data::Counter,
     node: Builtin::new::<GCounter>(),
     swarm: SwarmRules { max_nodes: 5, duplication: false, ..SwarmRules::DEFAULT },
 };
@@ -31,6 +32,7 @@ pub(super) const PN_COUNTER: Descriptor = Descriptor {
     operations: ":add with an integer and :read of an integer",
     owns: |op| op.f == "add" && is_integer(&op.value) || is_read(op, is_integer),
     check: |history, _| Ok(Box::new(counter::check(history)?)),
+    data: Data::Counter,
     node: Builtin::new::<PnCounter>(),
     swarm: SwarmRules { loss: Loss::Values, final_reads: Agreement::Equal, ..SwarmRules::DEFAULT },
 };

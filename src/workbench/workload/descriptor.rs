@@ -26,10 +26,33 @@ pub struct Descriptor {
     pub owns: fn(&Op) -> bool,
     /// Its checker.
     pub check: fn(&History, &Options) -> Checked,
+    /// What its clients write and read.
+    pub data: Data,
     /// The node that is tested without `--bin`.
     pub node: Builtin,
     /// How a swarm tests that node.
     pub swarm: SwarmRules,
+}
+
+/// What the clients of a workload write and read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    /// Nothing that the nodes keep.
+    Nothing,
+    /// Ids that the nodes generate.
+    Ids,
+    /// The elements of one set.
+    Set,
+    /// The sum of what was added.
+    Counter,
+    /// Messages at the offsets of logs.
+    Logs,
+    /// The current values of registers.
+    Registers,
+    /// Lists, in transactions.
+    Lists,
+    /// Values of registers of which each is written once, in transactions.
+    Versions,
 }
 
 /// What a swarm may draw for a workload, and what it expects of this crate's node.

@@ -3,7 +3,7 @@
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 
-use super::{Act, Descriptor, Invocation, SwarmRules, Workload};
+use super::{Act, Data, Descriptor, Invocation, SwarmRules, Workload};
 use crate::nodes;
 use crate::time::Time;
 use crate::workbench::check::echo;
@@ -20,6 +20,7 @@ pub(super) const ECHO: Descriptor = Descriptor {
     operations: ":echo",
     owns: |op| op.f == "echo",
     check: |history, _| Ok(Box::new(echo::check(history))),
+    data: Data::Nothing,
     node: Builtin::new::<nodes::Echo>(),
     // The checker requires a reply to every request, which a killed or paused node cannot give.
     swarm: SwarmRules { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..SwarmRules::DEFAULT },

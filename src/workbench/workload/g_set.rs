@@ -2,7 +2,7 @@
 
 use super::add_and_read::{AddAndRead, Additions};
 use super::shape::{is_list_or_nil, is_read};
-use super::{Agreement, Descriptor, Loss, SwarmRules};
+use super::{Agreement, Data, Descriptor, Loss, SwarmRules};
 use crate::nodes::GSet;
 use crate::workbench::check::set_full;
 use crate::workbench::cluster::builtin::Builtin;
@@ -15,6 +15,7 @@ pub(super) const G_SET: Descriptor = Descriptor {
     operations: ":add with an element and :read of a list",
     owns: |op| op.f == "add" || is_read(op, is_list_or_nil),
     check: |history, _| Ok(Box::new(set_full::check(history)?)),
+    data: Data::Set,
     node: Builtin::new::<GSet>(),
     swarm: SwarmRules {
         large_clusters: true,

@@ -13,7 +13,7 @@ use rand::RngExt as _;
 use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};
 use super::shape::{each, verb};
-use super::{Act, ConvergenceProbe, Descriptor, Invocation, Last, Loss, SwarmRules, Terms, Workload, field};
+use super::{Act, ConvergenceProbe, Data, Descriptor, Invocation, Last, Loss, SwarmRules, Terms, Workload, field};
 use crate::nodes;
 use crate::time::{Duration, Time};
 use crate::workbench::check::kafka;
@@ -36,6 +36,7 @@ pub(super) const KAFKA: Descriptor = Descriptor {
         f => matches!(f, "assign" | "subscribe" | "crash" | "debug-topic-partitions"),
     },
     check: |history, _| Ok(Box::new(kafka::check(history)?)),
+    data: Data::Logs,
     node: Builtin::new::<nodes::Kafka>(),
     swarm: SwarmRules { max_nodes: 5, threads: 2, loss: Loss::Values, ..SwarmRules::DEFAULT },
 };

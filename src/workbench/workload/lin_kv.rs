@@ -9,7 +9,7 @@ use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
 use super::shape::{count, item};
-use super::{Act, Descriptor, Invocation, SwarmRules, Terms, Workload, field};
+use super::{Act, Data, Descriptor, Invocation, SwarmRules, Terms, Workload, field};
 use crate::nodes;
 use crate::time::{Duration, Time};
 use crate::workbench::check::linearizable;
@@ -39,6 +39,7 @@ pub(super) const LIN_KV: Descriptor = Descriptor {
         is_pair(&op.value) && (op.f == "read" || op.f == "write" || is_cas())
     },
     check: |history, options| Ok(Box::new(linearizable::check(history, &options.budget)?)),
+    data: Data::Registers,
     node: Builtin::new::<nodes::LinKv>(),
     swarm: SwarmRules { max_nodes: 5, threads: 2, duplication: false, ..SwarmRules::DEFAULT },
 };

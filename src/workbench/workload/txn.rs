@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use super::convergence_probe::{items, written};
 use super::micro_ops::MicroOps;
 use super::shape::{self, is_list_or_nil};
-use super::{Act, ConvergenceProbe, Descriptor, Invocation, Loss, SwarmRules, Terms, Workload, field};
+use super::{Act, ConvergenceProbe, Data, Descriptor, Invocation, Loss, SwarmRules, Terms, Workload, field};
 use crate::nodes;
 use crate::time::Time;
 use crate::workbench::check::txn;
@@ -23,6 +23,7 @@ pub(super) const TXN_LIST_APPEND: Descriptor = Descriptor {
     operations: ":txn with a list of [:r key elements] and [:append key element]",
     owns: |op| shape::is_txn(op, "append", is_list_or_nil),
     check: |history, options| Ok(Box::new(txn::check_append(history, &options.consistency_models, &options.budget)?)),
+    data: Data::Lists,
     node: Builtin::new::<nodes::ListAppend>(),
     swarm: SwarmRules { max_nodes: 5, duplication: false, ..SwarmRules::DEFAULT },
 };
@@ -34,6 +35,7 @@ pub(super) const TXN_RW_REGISTER: Descriptor = Descriptor {
     operations: ":txn with a list of [:r key value] and [:w key value]",
     owns: |op| shape::is_txn(op, "w", is_anything),
     check: |history, options| Ok(Box::new(txn::check_register(history, &options.consistency_models, &options.budget)?)),
+    data: Data::Versions,
     node: Builtin::new::<nodes::Txn>(),
     swarm: SwarmRules { max_nodes: 5, model: Some("read-committed"), loss: Loss::Order, ..SwarmRules::DEFAULT },
 };

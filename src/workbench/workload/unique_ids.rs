@@ -2,7 +2,7 @@
 
 use chacha20::ChaCha8Rng;
 
-use super::{Act, Descriptor, Invocation, SwarmRules, Workload, field};
+use super::{Act, Data, Descriptor, Invocation, SwarmRules, Workload, field};
 use crate::nodes;
 use crate::time::Time;
 use crate::workbench::check::unique_ids;
@@ -18,6 +18,7 @@ pub(super) const UNIQUE_IDS: Descriptor = Descriptor {
     operations: ":generate",
     owns: |op| op.f == "generate",
     check: |history, _| Ok(Box::new(unique_ids::check(history)?)),
+    data: Data::Ids,
     node: Builtin::new::<nodes::UniqueIds>(),
     swarm: SwarmRules { large_clusters: true, ..SwarmRules::DEFAULT },
 };
