@@ -105,7 +105,7 @@ impl SimulatedCluster {
         factory: impl Fn(usize, u64, u64) -> Box<dyn StateMachine> + 'static,
     ) -> Self {
         let zero = Duration::ZERO;
-        let host = || NodeHost { clock: Clock::RIGHT, ahead: zero, lag: zero, waking: zero, process: None };
+        let host = || NodeHost { clock: Clock::ACCURATE, ahead: zero, lag: zero, waking: zero, process: None };
         Self {
             now: Time::ZERO,
             factory: Box::new(factory),

@@ -17,24 +17,24 @@ use libc::{c_int, c_long, c_ulong, pid_t, sock_filter, sock_fprog, user_regs_str
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waited {
-    /// A thread, by its number, has changed: the status is the kernel's.
+    /// This thread has stopped or ended, with this wait status.
     Changed(pid_t, c_int),
-    /// Nothing has, and that was asked for, or a tick came.
+    /// Nothing has changed: the call did not block, or a tick interrupted it.
     Nothing,
-    /// There is nobody to wait for.
-    Nobody,
+    /// There is no such child to wait for.
+    NoChild,
 }
 
-/// What a thread that is stopped does next.
+/// Where a resumed thread stops again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Go {
-    /// It goes on until the next event.
-    On,
-    /// It stops again where its system call ends.
-    ToExit,
+pub(super) enum Until {
+    /// At the next event.
+    NextEvent,
+    /// At the end of its system call, or at an event before it.
+    CallEnd,
 }
 
-/// The options of a tracer: events for all that changes who there is, and nobody outlives the tracer.
+/// Events for every start and end of a thread or process; all are killed when the tracer ends.
 const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACECLONE
     | libc::PTRACE_O_TRACEFORK
@@ -95,11 +95,11 @@ pub(super) fn set_options(tid: pid_t) -> io::Result<()> {
     request(libc::PTRACE_SETOPTIONS, tid, OPTIONS.into())
 }
 
-/// Lets a stopped thread go on, with a signal unless that is zero.
-pub(super) fn resume(tid: pid_t, go: Go, signal: c_int) -> io::Result<()> {
-    let how = match go {
-        Go::On => libc::PTRACE_CONT,
-        Go::ToExit => libc::PTRACE_SYSCALL,
+/// Resumes a stopped thread, with a signal unless that is zero.
+pub(super) fn resume(tid: pid_t, until: Until, signal: c_int) -> io::Result<()> {
+    let how = match until {
+        Until::NextEvent => libc::PTRACE_CONT,
+        Until::CallEnd => libc::PTRACE_SYSCALL,
     };
     request(how, tid, signal.into())
 }
@@ -138,7 +138,7 @@ pub(super) fn wait(tid: pid_t, block: bool) -> io::Result<Waited> {
         changed @ 1.. => Ok(Waited::Changed(changed, status)),
         _ => match io::Error::last_os_error() {
             error if error.raw_os_error() == Some(libc::EINTR) => Ok(Waited::Nothing),
-            error if error.raw_os_error() == Some(libc::ECHILD) => Ok(Waited::Nobody),
+            error if error.raw_os_error() == Some(libc::ECHILD) => Ok(Waited::NoChild),
             error => Err(error),
         },
     }
