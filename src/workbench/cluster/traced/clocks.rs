@@ -1,7 +1,7 @@
 //! The clocks that programs read, in system calls and in the vDSO: those of their node.
 //!
-//! The functions of the vDSO, by which a program reads the clock without a system call, are replaced in its memory: some
-//! by instructions that copy the time from a table that the tracer writes, others by plain system calls.
+//! The functions of the vDSO, by which a program reads the clock without a system call, are replaced in its memory:
+//! some by instructions that copy the time from a table that the tracer writes, others by plain system calls.
 
 use std::io;
 use std::os::unix::fs::FileExt as _;

@@ -109,8 +109,8 @@ fn set(registers: &mut user_regs_struct, change: Changed) {
     }
 }
 
-/// `clock_gettime` as a function: rdi is the clock, rsi the address for the time. Clocks 0 and 5 show the time of day, 1,
-/// 4, 6 and 7 the time since the start; other clocks are a system call. The four words of the table follow.
+/// `clock_gettime` as a function: rdi is the clock, rsi the address for the time. Clocks 0 and 5 show the time of day,
+/// 1, 4, 6 and 7 the time since the start; other clocks are a system call. The four words of the table follow.
 pub(super) const READ_CLOCK: [u8; 72] = [
     0x83, 0xff, 0x07, // cmp edi, 7
     0x77, 0x2f, // ja system

@@ -71,7 +71,8 @@ impl Tracer {
         Ok(Some(Resume::Signal(signal)))
     }
 
-    /// Emulates the instruction at which a thread has stopped, if that reads the cycle counter; returns whether it does.
+    /// Emulates the instruction at which a thread has stopped, if that reads the cycle counter; returns whether it
+    /// does.
     fn read_cycles(&mut self, thread: ThreadId) -> io::Result<bool> {
         let Thread { tid, process, node, .. } = self.threads[thread];
         let call = Call::of(tid)?;
@@ -82,7 +83,8 @@ impl Tracer {
         Ok(true)
     }
 
-    /// Lets the parked threads of a node for which a signal is pending enter their calls; returns whether there were any.
+    /// Lets the parked threads of a node for which a signal is pending enter their calls; returns whether there were
+    /// any.
     pub(super) fn deliver_signals(&mut self, node: usize) -> io::Result<bool> {
         let (mut any, mut taken) = (false, (usize::MAX, 0));
         for thread in self.threads_of(node) {

@@ -198,8 +198,8 @@ impl Tracer {
         ))
     }
 
-    /// Handles events of threads other than `running`, and waits for one if `block`; returns the status of `running` if it
-    /// has stopped.
+    /// Handles events of threads other than `running`, and waits for one if `block`; returns the status of `running` if
+    /// it has stopped.
     fn collect(&mut self, block: bool, running: pid_t) -> io::Result<Option<i32>> {
         let mut block = block;
         while let Waited::Changed(tid, status) = system::wait(-1, block)? {

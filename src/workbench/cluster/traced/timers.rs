@@ -277,7 +277,8 @@ impl Tracer {
         Ok(Timer { due, interval, is_by_day, ..Timer::default() })
     }
 
-    /// Writes the interval of a timer and its remaining time; the fraction of a second is in units of `unit` nanoseconds.
+    /// Writes the interval of a timer and its remaining time; the fraction of a second is in units of `unit`
+    /// nanoseconds.
     fn write_times(&self, process: ProcessId, at: u64, timer: Timer, unit: u32) -> io::Result<()> {
         let memory = &self.processes[process].memory;
         let (interval, left) = self.left(process, timer);

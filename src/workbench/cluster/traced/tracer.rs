@@ -1,7 +1,8 @@
 //! Runs one thread at a time, over all nodes; time passes only when no thread is ready.
 //!
-//! A thread runs until it stops at a call that might block; the next one is chosen at random from the seed. When none is
-//! ready and nothing that a thread waits for has happened, the run is quiescent: the tracer's caller advances the clock.
+//! A thread runs until it stops at a call that might block; the next one is chosen at random from the seed. When none
+//! is ready and nothing that a thread waits for has happened, the run is quiescent: the tracer's caller advances the
+//! clock.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
@@ -46,7 +47,8 @@ pub(super) struct NodeState {
     pub(super) rng: ChaCha8Rng,
     /// The files that are its stdout and stderr, by their device and number.
     pub(super) outputs: Vec<(u64, u64)>,
-    /// How often its threads have stopped since all threads last waited, and how many steps of time had to pass for them.
+    /// How often its threads have stopped since all threads last waited, and how many steps of time had to pass for
+    /// them.
     pub(super) stops: u32,
     pub(super) busy_steps: u32,
     /// Threads that would be ready if it were not paused.
