@@ -23,7 +23,7 @@ use crate::workbench::network::jitter::{Delays, stream};
 use crate::workbench::network::{Counts, Delivery, Journal, Muted, Network, Unread};
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::{ClientReply, Request, Schema, Silence};
-use crate::workbench::workload::{Last, Workload};
+use crate::workbench::workload::{FinalStep, Workload};
 use faults::Restart;
 use router::Router;
 use workers::{Recorder, Workers};
@@ -193,7 +193,7 @@ pub fn run_as_far_as_possible<C: Cluster>(
     cluster: &mut C,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, TestError> {
-    let mut workload = config.workload.begin(&config.terms());
+    let mut workload = config.workload.begin(&config.workload_options());
     workload.fits(config.nodes.len(), config.concurrency).map_err(TestError::Unfit)?;
     let mut network = Network::new(config.conditions(), stream(config.seed, 0));
     let delays = |number| Delays::new(config.jitter, config.seed, number);
@@ -356,8 +356,8 @@ impl<C: Cluster> Test<'_, C> {
                 }
                 Step::Nemesis(stream) => {
                     phase.dispatched(step, now, &mut self.nemesis_rng);
-                    let act = self.nemesis.act(stream, self.config.nodes.len(), &mut self.nemesis_rng);
-                    self.act(act)?;
+                    let action = self.nemesis.next_action(stream, self.config.nodes.len(), &mut self.nemesis_rng);
+                    self.inject(action)?;
                     self.workers.threads.advance();
                 }
                 Step::Wait(until) => {
@@ -374,12 +374,12 @@ impl<C: Cluster> Test<'_, C> {
 
     /// Heals all faults, pauses, and performs the final operations.
     fn finish(&mut self) -> Result<(), TestError> {
-        if !self.workload.has_last() {
+        if !self.workload.has_final_phase() {
             return Ok(());
         }
         self.router.watch.on_phase(Phase::Recovering);
-        for act in self.nemesis.last_acts() {
-            self.act(act)?;
+        for action in self.nemesis.final_actions() {
+            self.inject(action)?;
             self.drain()?;
         }
         self.router.network.end_random_faults();
@@ -389,10 +389,10 @@ impl<C: Cluster> Test<'_, C> {
         loop {
             self.handle_replies()?;
             let elapsed = self.router.cluster.now().since(began);
-            match self.workload.next_last(&self.workers.threads, elapsed, &mut self.rng) {
-                Last::Begin(thread, invocation) => self.begin(thread, invocation),
-                Last::Wait(until) => self.router.turn(until.map(|until| began + until))?,
-                Last::Over => break,
+            match self.workload.next_final(&self.workers.threads, elapsed, &mut self.rng) {
+                FinalStep::Begin(thread, invocation) => self.begin(thread, invocation),
+                FinalStep::Wait(until) => self.router.turn(until.map(|until| began + until))?,
+                FinalStep::Over => break,
             }
         }
         self.drain()

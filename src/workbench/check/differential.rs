@@ -14,7 +14,7 @@ mod txn;
 
 use std::collections::BTreeSet;
 
-use super::{CheckReport, Unjudgeable, Verdict};
+use super::{CheckError, CheckReport, Verdict};
 use crate::workbench::history::History;
 pub(super) use draw::draw;
 use draw::{Rng, Service};
@@ -53,14 +53,14 @@ fn try_all<S: Service>(
 
 /// Compares a report with the one that an oracle expects, and its verdict; `None` if the history cannot be judged.
 fn same<R: CheckReport + PartialEq>(
-    found: Result<R, Unjudgeable>,
+    found: Result<R, CheckError>,
     expected: Option<(Verdict, R)>,
 ) -> Result<Vec<&'static str>, String> {
     let found = found.ok().map(|report| (report.verdict(), report));
     if found != expected {
         return Err(format!("found {found:#?}, expected {expected:#?}"));
     }
-    Ok(vec![expected.map_or("unjudgeable", |(verdict, _)| verdict.word())])
+    Ok(vec![expected.map_or("error", |(verdict, _)| verdict.word())])
 }
 
 /// From where to where there is a path of at least one step.

@@ -13,7 +13,7 @@ use calls::Calls;
 pub use search::GaveUp;
 use search::{Config, Search, SearchOutcome};
 
-use super::{Budget, Unjudgeable};
+use super::{Budget, CheckError};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op};
 
@@ -77,7 +77,7 @@ pub struct RegisterViolation {
 ///
 /// # Errors
 /// If the value of an operation is not a pair of a key and an argument.
-pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, Unjudgeable> {
+pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, CheckError> {
     let of_key = |(key, calls): (Value, Calls)| {
         let configurations = |configs: &[Config]| {
             configs.iter().take(MAX_LISTED).map(|config| configuration(history, &calls, config)).collect()

@@ -8,7 +8,7 @@ use super::discount::{discounted, node_of};
 use super::failure::{Failure, Judgement, quote};
 use super::scenario::Scenario;
 use super::{IsOver, NodeFactory};
-use crate::workbench::check::{self, Unjudgeable, net, set_full};
+use crate::workbench::check::{self, CheckError, net, set_full};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
@@ -126,9 +126,9 @@ fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
     });
     let (judgement, extended) = match reports {
         Ok(judgements) => judgements,
-        Err(Unjudgeable::TooManyEdges { .. }) => (Judgement::Undecided, None),
+        Err(CheckError::TooManyEdges { .. }) => (Judgement::Undecided, None),
         // Replies that no checker can judge, such as a message that was never sent.
-        Err(problem) => (Judgement::Invalid(Failure::new("unjudgeable", problem.to_string())), None),
+        Err(problem) => (Judgement::Invalid(Failure::new("error", problem.to_string())), None),
     };
     let crash = |crash: &Crash| {
         let Crash { node, status, after, output_tail } = crash;

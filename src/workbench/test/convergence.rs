@@ -121,8 +121,8 @@ impl<C: Cluster> Test<'_, C> {
         questions: &[Box<dyn ConvergenceProbe>],
         most: usize,
     ) -> Result<Option<Difference>, TestError> {
-        for act in self.nemesis.last_acts() {
-            self.act(act)?;
+        for action in self.nemesis.final_actions() {
+            self.inject(action)?;
             self.drain()?;
         }
         self.router.network.end_random_faults();

@@ -11,7 +11,7 @@ use crate::workbench::workload::client::{ErrorPolicy, is_list};
 pub(super) const BROADCAST: Descriptor = Descriptor {
     name: "broadcast",
     about: "challenge 3: values that every node comes to know",
-    begin: |terms| Box::new(AddAndRead::new(MESSAGES, Some(terms.topology))),
+    begin: |options| Box::new(AddAndRead::new(MESSAGES, Some(options.topology))),
     operations: ":broadcast with a value and :read of a list",
     owns: |op| op.f == "broadcast" || is_read(op, is_list_or_nil),
     check: |history, _| Ok(Box::new(set_full::check(history)?)),

@@ -71,6 +71,6 @@ fn counters_may_end_at_any_sum_of_what_happened_and_what_may_have() {
             kinds.extend(has_gaps.then_some("with gaps"));
             Ok(kinds)
         };
-        try_all(20, service, judge, &["valid", "invalid", "unjudgeable", "with gaps"]);
+        try_all(20, service, judge, &["valid", "invalid", "error", "with gaps"]);
     }
 }

@@ -342,8 +342,8 @@ fn worst_lag(all: &[Done<'_>]) -> i64 {
     worst
 }
 
-/// What checker and oracle must agree on: the number of errors of each anomaly, what shows those of which all are shown,
-/// the worst lag in nanoseconds, and the causes of indeterminate operations.
+/// What checker and oracle must agree on: the number of errors of each anomaly, what shows those of which all are
+/// shown, the worst lag in nanoseconds, and the causes of indeterminate operations.
 #[derive(Debug, PartialEq)]
 struct Findings {
     counts: BTreeMap<LogAnomaly, usize>,
@@ -471,9 +471,9 @@ fn logs_keep_what_they_acknowledge_in_one_order() {
             return Err(format!("found {verdict:?} {found:?}, expected {valid:?} {expected:?}"));
         }
         let kinds = expected.iter().flat_map(|expected| expected.counts.keys().map(|anomaly| anomaly.name()));
-        Ok(kinds.chain([valid.map_or("unjudgeable", Verdict::word)]).collect())
+        Ok(kinds.chain([valid.map_or("error", Verdict::word)]).collect())
     };
     let sent_alone = ["int-nonmonotonic-send", "int-send-skip", "precommitted-read"];
     let drawn = LogAnomaly::ALL.iter().map(|anomaly| anomaly.name()).filter(|name| !sent_alone.contains(name));
-    try_all(20, service, judge, &drawn.chain(["valid", "invalid", "unjudgeable"]).collect::<Vec<_>>());
+    try_all(20, service, judge, &drawn.chain(["valid", "invalid", "error"]).collect::<Vec<_>>());
 }

@@ -12,7 +12,7 @@ use rand::RngExt as _;
 use super::draw::{Rng, draw};
 use super::{CheckReport as _, Verdict, try_all};
 use crate::workbench::check::txn::{TxnReport, check_append, check_register};
-use crate::workbench::check::{Budget, Unjudgeable};
+use crate::workbench::check::{Budget, CheckError};
 use crate::workbench::history::{History, Op, OpKind};
 use database::{Database, mops, transactions};
 use naive::{MODELS, Model, Naive};
@@ -21,7 +21,7 @@ fn database(is_list: bool, errs: bool) -> Database {
     Database { is_list, errs, state: BTreeMap::new(), last: BTreeMap::new() }
 }
 
-fn check(history: &History, is_list: bool, model: &str) -> Result<TxnReport, Unjudgeable> {
+fn check(history: &History, is_list: bool, model: &str) -> Result<TxnReport, CheckError> {
     let check = if is_list { check_append } else { check_register };
     check(history, &[model.to_owned()], &Budget::default())
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::Record;
-use super::{Errors, LogAnomaly, LogCase, Unjudgeable};
+use super::{CheckError, Errors, LogAnomaly, LogCase};
 use crate::workbench::edn::Value;
 
 /// One log.
@@ -55,7 +55,7 @@ impl Orders {
     }
 
     /// Offsets with more than one message.
-    pub(super) fn inconsistent_offsets(&self, record: &Record<'_>, errors: &mut Errors) -> Result<(), Unjudgeable> {
+    pub(super) fn inconsistent_offsets(&self, record: &Record<'_>, errors: &mut Errors) -> Result<(), CheckError> {
         for (key, order) in &self.0 {
             for (index, (offset, messages)) in order.offsets.iter().enumerate() {
                 if messages.len() < 2 {

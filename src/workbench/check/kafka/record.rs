@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Errors, LogAnomaly, LogCase, Unjudgeable, UnseenMessages};
+use super::{CheckError, Errors, LogAnomaly, LogCase, UnseenMessages};
 use crate::workbench::check::interner::Interner;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
@@ -68,7 +68,7 @@ pub(super) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn of(history: &'a History) -> Result<Self, Unjudgeable> {
+    pub(super) fn of(history: &'a History) -> Result<Self, CheckError> {
         let mut record = Self::default();
         for (position, op) in history.client_ops().filter(|(_, op)| op.kind != OpKind::Invoke) {
             let (Some(begun), Process::Client(process)) = (history.partner(position), op.process) else { continue };
@@ -98,7 +98,7 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    fn micro_op(&mut self, part: &Value, step: &mut Step<'a>) -> Result<(), Unjudgeable> {
+    fn micro_op(&mut self, part: &Value, step: &mut Step<'a>) -> Result<(), CheckError> {
         let parts: Vec<_> = part.items().into_iter().flatten().collect();
         match (parts.first().and_then(|name| name.as_keyword()), &parts[..]) {
             (Some("send"), [_, key, sent]) => {
@@ -128,7 +128,7 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
-    fn connect(&mut self) -> Result<(), Unjudgeable> {
+    fn connect(&mut self) -> Result<(), CheckError> {
         for (index, step) in self.steps.iter().enumerate() {
             self.writers.extend(step.writes().map(|place| (place, index)));
             for place in step.reads() {
@@ -143,7 +143,7 @@ impl<'a> Record<'a> {
             Some((key, message)) => {
                 let (key, message) = (&self.keys[*key], &self.messages[*message]);
                 let problem = format!("{message} was polled from the log {key}, but was never sent to it");
-                Err(Unjudgeable::Invalid(problem))
+                Err(CheckError::Invalid(problem))
             }
         }
     }
@@ -191,7 +191,7 @@ impl<'a> Record<'a> {
     }
 
     /// Messages that were acknowledged but not polled by the time of the last successful send or poll.
-    pub(super) fn unseen(&self) -> Result<Option<UnseenMessages>, Unjudgeable> {
+    pub(super) fn unseen(&self) -> Result<Option<UnseenMessages>, CheckError> {
         let oks = || self.steps.iter().filter(|step| step.is_txn && step.is(OpKind::Ok));
         let mut unseen: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for (key, message) in oks().flat_map(Step::writes) {
@@ -231,7 +231,7 @@ fn add(of: &mut Pairs, key: usize, pairs: Vec<(Option<i64>, usize)>) {
     }
 }
 
-fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, Unjudgeable> {
+fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, CheckError> {
     if offset.is_nil() {
         return Ok(None);
     }
@@ -240,6 +240,6 @@ fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, Unjudgeable> {
         let index = op.index;
         let problem =
             format!("the operation completed at index {index} has an offset that is no natural number of 64 bits");
-        Unjudgeable::Invalid(problem)
+        CheckError::Invalid(problem)
     })
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::case::Reason;
 use super::graph::{Edges, Graph, PROCESS, REALTIME, RW, WR, WW};
 use super::transactions::{Action, Step, Transactions, writes};
-use super::{MAX_EDGES, Unjudgeable, bounded};
+use super::{CheckError, MAX_EDGES, bounded};
 use crate::workbench::history::OpKind;
 
 pub(super) use anomalies::find;
@@ -105,8 +105,8 @@ impl<'a> Append<'a> {
         read.chain(lone).find(|element| !written.contains(element))
     }
 
-    /// The dependencies of a transaction: the earlier one, the label, the place of the step that depends, and the versions
-    /// before and after, of which the first is what the earlier one wrote or read.
+    /// The dependencies of a transaction: the earlier one, the label, the place of the step that depends, and the
+    /// versions before and after, of which the first is what the earlier one wrote or read.
     fn dependencies(&self, number: u32) -> impl Iterator<Item = (u32, u8, usize, [Option<u32>; 2])> {
         let steps = self.transactions.of(number).steps.iter().enumerate();
         let found = steps.flat_map(|(place, Step { key, action })| {
@@ -123,7 +123,7 @@ impl<'a> Append<'a> {
     }
 
     /// The graph of these edges and those that reads and appends make.
-    pub(super) fn graph(&self, mut edges: Edges) -> Result<Graph, Unjudgeable> {
+    pub(super) fn graph(&self, mut edges: Edges) -> Result<Graph, CheckError> {
         for (number, _) in self.transactions.possible() {
             edges.extend(self.dependencies(number).map(|(from, label, ..)| (from, number, label)));
             if edges.len() > 2 * MAX_EDGES {

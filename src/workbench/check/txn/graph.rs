@@ -97,10 +97,10 @@ impl Graph {
             numbers[*vertex as usize] = number;
         }
         let renumbered = |edge: &Edge| Edge { to: numbers[edge.to as usize], ..*edge };
-        let row = |vertex: &u32| self.out(*vertex).iter().map(renumbered).filter(|edge| edge.to != NOWHERE);
+        let row = |vertex: &u32| self.out(*vertex).iter().map(renumbered).filter(|edge| edge.to != NO_VERTEX);
         let part = Self::of_rows(vertices.iter().map(row), self.is_empty);
         for vertex in vertices {
-            numbers[*vertex as usize] = NOWHERE;
+            numbers[*vertex as usize] = NO_VERTEX;
         }
         part
     }
@@ -122,7 +122,7 @@ impl Graph {
 }
 
 /// The number of a vertex that is not in a part.
-pub(super) const NOWHERE: u32 = u32::MAX;
+pub(super) const NO_VERTEX: u32 = u32::MAX;
 
 /// The strongly connected components of a graph (Tarjan 1972, without recursion). For 20,000
 /// transactions petgraph takes three times as long: it wants a graph of its own, and recursion or two passes.
@@ -142,7 +142,7 @@ impl Components {
             let out = &graph.out(vertex)[place..];
             out.iter().position(&allowed).map(|found| (out[found].to, place + found + 1))
         };
-        let mut found = Self { of: vec![NOWHERE; vertices], sizes: Vec::new() };
+        let mut found = Self { of: vec![NO_VERTEX; vertices], sizes: Vec::new() };
         let (mut index, mut low) = (vec![0_u32; vertices], vec![0_u32; vertices]);
         let (mut stack, mut path) = (Vec::new(), Vec::new());
         let mut count = 0;
@@ -162,7 +162,7 @@ impl Components {
                     path.push((vertex, place));
                     if index[to as usize] == 0 {
                         path.push((to, 0));
-                    } else if found.of[to as usize] == NOWHERE {
+                    } else if found.of[to as usize] == NO_VERTEX {
                         low[v] = low[v].min(index[to as usize]);
                     }
                     continue;
@@ -194,15 +194,15 @@ impl Components {
 
     /// The components with more than one vertex, each with its vertices, in the order of their first vertices.
     pub(super) fn large(&self) -> Vec<Vec<u32>> {
-        let mut places = vec![NOWHERE; self.sizes.len()];
+        let mut places = vec![NO_VERTEX; self.sizes.len()];
         let mut large: Vec<Vec<u32>> = Vec::new();
         for (vertex, component) in (0..).zip(&self.of) {
             let component = *component as usize;
             if self.sizes[component] < 2 {
                 continue;
             }
-            if places[component] == NOWHERE {
-                places[component] = u32::try_from(large.len()).unwrap_or(NOWHERE);
+            if places[component] == NO_VERTEX {
+                places[component] = u32::try_from(large.len()).unwrap_or(NO_VERTEX);
                 large.push(Vec::new());
             }
             large[places[component] as usize].push(vertex);
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_part_keeps_the_edges_between_its_vertices() {
         let graph = Graph::new(4, vec![(0, 1, WW), (1, 3, WR), (3, 0, RW)], &PREFERENCE);
-        let part = graph.part(&[1, 3], &mut [NOWHERE; 4]);
+        let part = graph.part(&[1, 3], &mut [NO_VERTEX; 4]);
         assert_eq!((part.len(), part.out(0).len(), part.out(1).len()), (2, 1, 0));
         assert_eq!(part.out(0)[0].to, 1);
     }

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::anomaly::Anomaly;
 use super::case::{ReadFault, Reason, TxnCase, quoted};
 use super::collector::Collector;
-use super::graph::{Components, Edges, Graph, NOWHERE, PROCESS, REALTIME, RW, WR, WW};
+use super::graph::{Components, Edges, Graph, NO_VERTEX, PROCESS, REALTIME, RW, WR, WW};
 use super::steps::{dirty_reads, lost_updates};
 use super::transactions::{Action, Step, Transaction, Transactions, writes};
-use super::{MAX_EDGES, Subject, Unjudgeable, bounded, written_twice};
+use super::{CheckError, MAX_EDGES, TxnHistory, bounded, written_twice};
 use crate::workbench::edn::Value;
 
 /// Maelstrom labels an edge as a read if it is both a read and an overwrite, as every overwrite that it infers is.
@@ -38,7 +38,7 @@ pub(super) struct Register {
 }
 
 impl Register {
-    pub(super) fn new(transactions: &Transactions) -> Result<Self, Unjudgeable> {
+    pub(super) fn new(transactions: &Transactions) -> Result<Self, CheckError> {
         let count = transactions.all.len();
         let mut new = Self {
             reads: vec![BTreeMap::new(); count],
@@ -135,7 +135,7 @@ impl Register {
     }
 
     /// The graph of these edges and those that reads and versions make.
-    pub(super) fn graph(&self, mut edges: Edges, preference: &[u8]) -> Result<Graph, Unjudgeable> {
+    pub(super) fn graph(&self, mut edges: Edges, preference: &[u8]) -> Result<Graph, CheckError> {
         let none = Vec::new();
         let writers = |key: u32, version: Version| self.writers.get(&(key, version)).unwrap_or(&none);
         for ((key, version), readers) in &self.readers {
@@ -169,7 +169,7 @@ impl Register {
         let read = |number: u32| place(transactions, number, key, &Action::Read(value.map(|value| vec![value])));
         let write = |number: u32, version: Version| {
             let nil = || transactions.values.of(&Value::Nil).and_then(|nil| u32::try_from(nil).ok());
-            place(transactions, number, key, &Action::Write(version.or_else(nil).unwrap_or(NOWHERE)))
+            place(transactions, number, key, &Action::Write(version.or_else(nil).unwrap_or(NO_VERTEX)))
         };
         let from = if label == RW { read(from) } else { write(from, value) };
         let to = if label == WR { read(to) } else { write(to, next) };
@@ -215,7 +215,7 @@ fn cycles_of(pairs: &BTreeSet<(Version, u32)>) -> Vec<Vec<u32>> {
         pairs.iter().flat_map(|(before, after)| before.iter().copied().chain([*after])).collect();
     let values: Vec<u32> = values.into_iter().collect();
     let number =
-        |value: u32| values.binary_search(&value).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(NOWHERE);
+        |value: u32| values.binary_search(&value).ok().and_then(|at| u32::try_from(at).ok()).unwrap_or(NO_VERTEX);
     let edges = pairs.iter().filter_map(|(before, after)| Some((number((*before)?), number(*after), WW)));
     let graph = Graph::new(values.len(), edges.filter(|(a, b, _)| a != b).collect(), &EXTENDED_PREFERENCE);
     let large = Components::new(&graph, |_| true).large();
@@ -223,8 +223,8 @@ fn cycles_of(pairs: &BTreeSet<(Version, u32)>) -> Vec<Vec<u32>> {
 }
 
 /// Adds the anomalies other than cycles.
-pub(super) fn find(register: &Register, subject: Subject<'_>, collector: &mut Collector<'_>) {
-    let transactions = subject.transactions;
+pub(super) fn find(register: &Register, input: TxnHistory<'_>, collector: &mut Collector<'_>) {
+    let transactions = input.transactions;
     for (key, cycle) in &register.cyclic {
         let values = cycle.iter().map(|value| transactions.value(*value).clone()).collect();
         let case = TxnCase::CyclicVersions { key: transactions.key(*key).clone(), values };
@@ -243,11 +243,11 @@ pub(super) fn find(register: &Register, subject: Subject<'_>, collector: &mut Co
             let expected = state.insert(step.key, seen).flatten().filter(|value| !transactions.is_nothing(*value));
             if let Some(expected) = expected.filter(|expected| seen != Some(*expected)) {
                 let fault = ReadFault::Internal { expected: transactions.value(expected).clone(), whole: true };
-                collector.add(Anomaly::Internal, subject.read(number, place, fault));
+                collector.add(Anomaly::Internal, input.read(number, place, fault));
                 break;
             }
         }
     }
-    dirty_reads(subject, collector);
-    lost_updates(subject, collector);
+    dirty_reads(input, collector);
+    lost_updates(input, collector);
 }

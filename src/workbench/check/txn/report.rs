@@ -36,8 +36,8 @@ impl Judgement {
     pub(super) fn of(found: &Found, prohibited: &Anomalies) -> Self {
         let is_violation = |anomaly: &Anomaly| prohibited.contains(anomaly) || EXTENDED.contains(anomaly);
         let all = || found.keys().copied().filter(|anomaly| is_violation(anomaly) || UNDECIDED.contains(anomaly));
-        let impossible = ruled_out(all().filter(|anomaly| anomaly.existence().is_none()));
-        let is_new = |anomaly: &Anomaly| anomaly.existence().is_none_or(|of| !impossible.contains(of.model));
+        let impossible = ruled_out(all().filter(|anomaly| anomaly.cycle_rule().is_none()));
+        let is_new = |anomaly: &Anomaly| anomaly.cycle_rule().is_none_or(|of| !impossible.contains(of.model));
         let reported: Vec<_> = all().filter(is_new).collect();
         let verdict = match (found.keys().any(is_violation), reported.is_empty()) {
             (true, _) => Verdict::False,
