@@ -1,8 +1,8 @@
 //! Checks that each key is a linearizable register (protocol §13.5): lin-kv.
 //!
 //! Keys are checked separately, since linearizability is local. The search and its limits are in `search`; a key on
-//! which it gives up is `:unknown`. A violation is shown by the shortest window of operations that no order explains,
-//! drawn as text, under `:gloomers`.
+//! which it gives up is `:unknown`. A violation is shown, as text under `:gloomers`, by the shortest window of
+//! operations that has no linearization.
 
 mod calls;
 mod export;
@@ -54,7 +54,7 @@ pub struct Configuration {
     pub value: Value,
     /// The operation that was linearized last.
     pub last: Option<Op>,
-    /// Open operations that are not linearized.
+    /// Pending operations that are not linearized.
     pub pending: Vec<Op>,
 }
 

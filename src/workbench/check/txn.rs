@@ -131,7 +131,7 @@ fn judge_register(input: TxnHistory<'_>, prohibited: &Anomalies) -> Result<TxnRe
         // For registers, Maelstrom treats an undecided anomaly as a violation.
         report.maelstrom.verdict = Verdict::from(report.maelstrom.reported.is_empty());
     }
-    let strict = judge(&register.in_order_of_processes(transactions), &register::EXTENDED_PREFERENCE)?;
+    let strict = judge(&register.with_process_order(transactions), &register::EXTENDED_PREFERENCE)?;
     report.extended_found = strict.found;
     report.extended_found.extend(extended_anomalies(input));
     report.extended = Some(Judgement::of(&report.extended_found, prohibited));

@@ -33,7 +33,7 @@ use std::process::{Command, ExitStatus};
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::program::Launch;
 use crate::workbench::cluster::program::executable::RunBy;
-use crate::workbench::cluster::program::log::{Log, gaps};
+use crate::workbench::cluster::program::log::{Log, incomplete_logs};
 use crate::workbench::cluster::program::output::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
 use crate::workbench::network::Lines;
@@ -351,7 +351,7 @@ impl Cluster for TracedCluster {
 
     fn remarks(&self) -> Vec<String> {
         let logs = self.names.iter().zip(&self.hosts);
-        let mut remarks = gaps(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
+        let mut remarks = incomplete_logs(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
         remarks.extend(self.tracer.deviations.in_words());
         remarks
     }

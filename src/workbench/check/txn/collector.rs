@@ -31,7 +31,7 @@ impl<'a> Collector<'a> {
         self.found.entry(anomaly).or_default().push(case);
     }
 
-    /// Adds the cycles of a graph, whose edges `why` explains.
+    /// Adds the cycles of a graph; `why` explains an edge.
     pub(super) fn add_cycles(&mut self, graph: &Graph, why: impl Fn(u32, u32, u8) -> Option<Reason>) {
         if graph.is_empty() {
             self.add(Anomaly::EmptyGraph, TxnCase::EmptyGraph);
