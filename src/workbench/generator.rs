@@ -210,7 +210,7 @@ mod tests {
         longest: Duration,
     }
 
-    /// Plays a phase on so many threads; `hold` draws how long each operation takes, `slack` how much too late
+    /// Plays a phase on this many threads; `hold` draws how long each operation takes, `slack` how much too late
     /// each wake-up comes.
     fn play(
         phase: &mut MainPhase,
@@ -255,7 +255,7 @@ mod tests {
         }
     }
 
-    /// As [`play`], on one thread that is busy so long with each operation.
+    /// As [`play`], on one thread, with the same duration of each operation.
     fn play_alone(phase: &mut MainPhase, hold: Duration) -> Played {
         play(phase, 1, |_| hold, Duration::ZERO, 7)
     }

@@ -58,7 +58,7 @@ fn last_of_each(members: Members<'_>) -> Members<'_> {
         let place = if has_table {
             *places.entry(key.clone()).or_insert(kept.len())
         } else {
-            kept.iter().position(|(known, _)| *known == key).unwrap_or(kept.len())
+            kept.iter().position(|(other, _)| *other == key).unwrap_or(kept.len())
         };
         match kept.get_mut(place) {
             Some((_, earlier)) => *earlier = value,

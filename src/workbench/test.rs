@@ -77,7 +77,7 @@ pub trait Watch {
     fn is_interrupted(&self) -> bool {
         false
     }
-    /// Whether [`Watch::on_message`] is to be told of messages when they are sent, and when they are received.
+    /// Whether [`Watch::on_message`] is called for messages when they are sent, and when they are received.
     fn follows_messages(&self) -> (bool, bool) {
         (false, false)
     }

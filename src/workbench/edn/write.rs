@@ -119,19 +119,19 @@ fn write_string(text: &str, out: &mut impl Write) -> fmt::Result {
 /// The value over as many lines as it needs, without a newline at the end.
 #[must_use]
 pub fn pretty(value: &Value) -> String {
-    let mut page = Page::default();
-    page.put(value);
-    page.text
+    let mut printer = PrettyPrinter::default();
+    printer.put(value);
+    printer.text
 }
 
 /// Text so far, and how wide its last line is.
 #[derive(Default)]
-struct Page {
+struct PrettyPrinter {
     text: String,
     column: usize,
 }
 
-impl Page {
+impl PrettyPrinter {
     fn push(&mut self, text: &str) {
         self.text.push_str(text);
         self.column += text.chars().count();

@@ -151,7 +151,7 @@ pub(super) fn write(run: &Run<'_>, mut file: impl Write) -> io::Result<()> {
     for part in [head, STYLE, body] {
         file.write_all(part.as_bytes())?;
     }
-    // Inside a script only `<` can be taken for markup; in JSON it stands in strings alone.
+    // Inside a script only `<` can be taken for markup; in JSON it occurs in strings only.
     for (index, part) in data.split('<').enumerate() {
         if index > 0 {
             file.write_all(b"\\u003c")?;

@@ -58,7 +58,7 @@ pub struct TestConfig {
     pub loss: f64,
     /// The probability that a message between servers arrives twice.
     pub duplication: f64,
-    /// Whom broadcast's nodes are told to be neighbours of.
+    /// The neighbours that broadcast's nodes are sent.
     pub topology: Topology,
     /// What goes wrong.
     pub nemesis: Vec<Fault>,
@@ -145,7 +145,7 @@ pub fn requirement(option: &str) -> String {
 }
 
 impl TestConfig {
-    /// So many nodes, named n0, n1, ...
+    /// This many nodes, named n0, n1, ...
     pub fn numbered(count: usize) -> Vec<String> {
         (0..count).map(|index| format!("n{index}")).collect()
     }

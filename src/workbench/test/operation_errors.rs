@@ -63,13 +63,13 @@ mod tests {
         errors.note("write", &error("no leader"));
         errors.note("read", &error("still no leader"));
         errors.note("read", &Reason::Silence(Silence::default()));
-        let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let text: Vec<_> = errors.iter().map(ToString::to_string).collect();
         let expected = [
             "2 × read: error 11 (temporarily-unavailable): no leader",
             "1 × write: error 11 (temporarily-unavailable): no leader",
             "1 × read: no reply within 0 s",
         ];
-        assert_eq!(told, expected);
+        assert_eq!(text, expected);
     }
 
     #[test]

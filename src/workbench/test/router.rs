@@ -226,7 +226,7 @@ fn is_stray(node: usize, sent: &Message, clients: &[Client]) -> bool {
     !in_reply_to.is_some_and(|id| receiver.expects(id))
 }
 
-/// Tells the clients that wait for a node of a message to another receiver which may have been meant for one of them.
+/// Notifies the clients that wait for a node about a message to another receiver, which may have been meant for them.
 fn note_misdirected(node: usize, sent: &Message, clients: &mut [Client], waiting: &[usize]) {
     let others = |number: &&usize| sent.client != Some(**number) && clients[**number].node == node;
     let others: Vec<usize> = waiting.iter().filter(others).copied().collect();

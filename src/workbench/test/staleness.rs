@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn an_outdated_read_is_told_in_times_of_the_history() {
         let read = StaleRead { state: Time::from_millis(13_300), read: Time::from_millis(32_200) };
-        let told = Outdated::of("n1", read, Time::from_millis(1_000)).to_string();
-        assert!(told.starts_with("n1 read seq-kv's state of 12.3 s at 31.2 s, "), "{told}");
+        let text = Outdated::of("n1", read, Time::from_millis(1_000)).to_string();
+        assert!(text.starts_with("n1 read seq-kv's state of 12.3 s at 31.2 s, "), "{text}");
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Additions {
     pub(super) added: &'static str,
     /// The field of the reply to a read.
     pub(super) contents: &'static [Field; 1],
-    /// The value to add after so many others; `None` to draw the operation again.
+    /// The value to add after this many others; `None` to draw the operation again.
     pub(super) draw: fn(i64, &mut ChaCha8Rng) -> Option<i64>,
     /// How clients treat errors.
     pub(super) error_policy: ErrorPolicy,
@@ -38,7 +38,7 @@ pub(super) struct Additions {
 #[derive(Debug)]
 pub(super) struct AddAndRead {
     additions: Additions,
-    /// What the nodes are told of each other first.
+    /// The topology that the nodes are sent first.
     topology: Option<Topology>,
     added: i64,
     /// The threads whose read of the end is to come, in the reverse order.
@@ -145,7 +145,7 @@ mod tests {
         ops.filter_map(|(_, invocation)| invocation.value.as_int()).collect()
     }
 
-    /// Each value of a range is added about so many times.
+    /// The mean number of times that each value of a range is added.
     fn assert_uniform(added: &[i64], range: std::ops::Range<i64>, about: usize) {
         for value in range {
             let count = added.iter().filter(|other| **other == value).count();

@@ -1,6 +1,6 @@
 //! What a workload says of itself, and the list of all workloads.
 //!
-//! Nothing else in the workbench tells workloads apart: it asks the [`Descriptor`] of the one that is tested.
+//! Nothing else in the workbench distinguishes workloads: it uses the [`Descriptor`] of the one that is tested.
 
 use super::{Workload, WorkloadOptions, broadcast, counter, echo, g_set, kafka, lin_kv, txn, unique_ids};
 use crate::workbench::check::{CheckError, CheckReport, Options};

@@ -110,7 +110,7 @@ impl Kafka {
         let mut commits = Vec::new();
         for (key, highest) in highest_offsets(&msgs) {
             let next = highest.map_or(0, |offset| offset.saturating_add(1).max(0));
-            match consumer.positions.iter_mut().find(|(known, _)| **known == *key) {
+            match consumer.positions.iter_mut().find(|(other, _)| **other == *key) {
                 Some((_, position)) => *position = next.max(*position),
                 None => consumer.positions.push((key.clone(), next)),
             }
@@ -188,7 +188,7 @@ impl Workload for Kafka {
             },
             _ => {
                 let before = std::mem::take(&mut consumer.positions);
-                let position = |key: &str| before.iter().find(|(known, _)| **known == *key).map_or(0, |(_, at)| *at);
+                let position = |key: &str| before.iter().find(|(other, _)| **other == *key).map_or(0, |(_, at)| *at);
                 consumer.positions = texts(&invocation.value).map(|key| (key.into(), position(key))).collect();
                 ClientAction::Complete(invocation.value.clone())
             }

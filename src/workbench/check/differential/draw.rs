@@ -29,8 +29,8 @@ struct Running {
     outcome: Option<(OpKind, Value)>,
 }
 
-/// The history of a seed, of fewer than `operations` operations. Each is performed at some moment between its invocation
-/// and its completion. Half the reads are final ones.
+/// The history of a seed, of fewer than `operations` operations. Each is performed at some moment between its
+/// invocation and its completion. Half the reads are final ones.
 pub(in super::super) fn draw<S: Service>(seed: u64, operations: usize, service: impl Fn(&mut Rng) -> S) -> History {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut service = service(&mut rng);
@@ -76,8 +76,8 @@ pub(in super::super) fn draw<S: Service>(seed: u64, operations: usize, service: 
                 let error = Value::keyword(one_of(&mut rng, &["net-timeout", "crash"]));
                 history.push(op(OpKind::Info, client, f, asked, is_final, Some(error)));
             }
-            Some(Running { f, is_final, outcome: Some((kind, told)), .. }) => {
-                history.push(op(kind, client, f, told, is_final, None));
+            Some(Running { f, is_final, outcome: Some((kind, value)), .. }) => {
+                history.push(op(kind, client, f, value, is_final, None));
             }
         }
     }

@@ -3,7 +3,7 @@
 use rand::RngExt as _;
 
 use super::draw::{Rng, Service, one_of};
-use super::{CheckReport as _, Verdict, same, try_all};
+use super::{CheckReport as _, Verdict, compare, try_all};
 use crate::workbench::check::echo::{EchoReport, WrongEcho};
 use crate::workbench::check::stats::{StatsReport, Tally};
 use crate::workbench::check::unique_ids::UniqueIdsReport;
@@ -106,20 +106,20 @@ fn statistics(history: &History) -> (Verdict, StatsReport) {
 
 #[test]
 fn echoes_come_back_as_they_were_sent() {
-    let judge = |history: &History| same(Ok(echo::check(history)), Some(echoes(history)));
+    let judge = |history: &History| compare(Ok(echo::check(history)), Some(echoes(history)));
     try_all(20, service(&["echo"]), judge, &["valid", "invalid"]);
 }
 
 #[test]
 fn ids_are_given_out_once() {
-    let judge = |history: &History| same(unique_ids::check(history), unique_ids(history));
+    let judge = |history: &History| compare(unique_ids::check(history), unique_ids(history));
     try_all(20, service(&["generate"]), judge, &["valid", "invalid", "error"]);
 }
 
 #[test]
 fn every_function_needs_a_success_and_all_together_a_fraction() {
     let judge = |history: &History| {
-        let kinds = same(Ok(stats::check(history)), Some(statistics(history)))?;
+        let kinds = compare(Ok(stats::check(history)), Some(statistics(history)))?;
         let (begun, ok) = (of(history, OpKind::Invoke).count(), of(history, OpKind::Ok).count());
         let required = |required| availability::check(history, required).verdict();
         let expected = [true, ok == begun, 2 * ok >= begun, 4 * ok >= 3 * begun].map(Verdict::from);

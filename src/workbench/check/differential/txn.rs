@@ -1,4 +1,4 @@
-//! txn-list-append and txn-rw-register: every pair of transactions, and every cycle.
+//! txn-list-append and txn-rw-register: the oracle tries every pair of transactions and every cycle.
 
 mod database;
 mod lists;
@@ -26,8 +26,8 @@ fn check(history: &History, is_list: bool, model: &str) -> Result<TxnReport, Che
     check(history, &[model.to_owned()], &Budget::default())
 }
 
-/// The cycles that are no case of another one that is there.
-fn worst(names: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
+/// The most specific kinds of cycle: those that no other one implies.
+fn most_specific(names: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
     names.iter().filter(|name| !names.iter().any(|other| naive::implies(other, name))).copied().collect()
 }
 
@@ -47,7 +47,7 @@ fn judge(history: &History, is_list: bool, model: &Model) -> Result<Option<Verdi
     if others != naive.reported {
         return Err(format!("{others:?}, but naively {:?}", naive.reported));
     }
-    if model.forbids_every_cycle() && worst(&cycles) != worst(&naive.cycles) {
+    if model.forbids_every_cycle() && most_specific(&cycles) != most_specific(&naive.cycles) {
         return Err(format!("{cycles:?}, but naively {:?}", naive.cycles));
     }
     let extended = report.extended_violations().into_iter().map(|violation| violation.anomaly);
@@ -110,7 +110,7 @@ fn a_correct_database_is_valid_under_every_model_until_one_read_is_stale() {
         let found = report(&history);
         let is_valid = found.verdict() == Verdict::True && found.extended_verdict() != Some(Verdict::False);
         assert!(is_valid || history.invocation_count() < 20, "seed {seed}: {found:?}");
-        // Of registers, it is not always known who overwrote whom.
+        // The order of a register's values is not always known.
         if let Some(history) = with_stale_read(&history).filter(|_| is_list) {
             assert_eq!(report(&history).verdict(), Verdict::False, "seed {seed}");
             stale += 1;

@@ -203,7 +203,7 @@ impl<'a> Record<'a> {
         // Jepsen takes what was polled from what was sent log by log, and so keeps what the very last success is the
         // first to poll of a log to which no send succeeded.
         for (key, pairs) in &last.polls {
-            let touches = |step: &Step<'_>| step.polls.iter().chain(&step.sends).any(|(known, _)| known == key);
+            let touches = |step: &Step<'_>| step.polls.iter().chain(&step.sends).any(|(other, _)| other == key);
             if oks().filter(|step| touches(step)).count() == 1 && !pairs.is_empty() {
                 unseen.entry(*key).or_default().extend(pairs.iter().map(|(_, message)| *message));
             }
@@ -225,7 +225,7 @@ impl<'a> Record<'a> {
 }
 
 fn add(of: &mut Pairs, key: usize, pairs: Vec<(Option<i64>, usize)>) {
-    match of.iter_mut().find(|(known, _)| *known == key) {
+    match of.iter_mut().find(|(other, _)| *other == key) {
         Some((_, before)) => before.extend(pairs),
         None => of.push((key, pairs)),
     }

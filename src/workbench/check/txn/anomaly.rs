@@ -253,7 +253,7 @@ impl Anomaly {
                 None => (self.name(), ""),
             },
         };
-        let plain = PLAIN.iter().find(|(known, _)| known.name() == name).map_or(name, |(_, plain)| plain);
+        let plain = PLAIN.iter().find(|(other, _)| other.name() == name).map_or(name, |(_, plain)| plain);
         format!("{plain}{order}")
     }
 }

@@ -26,7 +26,7 @@ fn wait_until(cluster: &mut Processes, holds: impl Fn(&mut Processes) -> bool) {
     }
 }
 
-/// Waits for so many lines.
+/// Waits for this many lines.
 fn lines(cluster: &mut Processes, count: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let timeout = cluster.now() + TIMEOUT;
@@ -106,7 +106,7 @@ fn the_death_of_a_node_is_told_with_its_last_words() {
     assert_eq!(words.stdout, ["out", "unfinished"]);
     assert_eq!((words.stderr.len(), words.stderr[31].as_str()), (32, "40"));
     cluster.deliver(0, b"ignored\n");
-    assert_eq!(cluster.take_dead(), None, "told once");
+    assert_eq!(cluster.take_dead(), None, "reported once");
     cluster.kill(0);
     assert_eq!(cluster.status(0), Status::Dead("exit status: 3".into()), "how it ended stays known");
 }

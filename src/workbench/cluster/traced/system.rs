@@ -49,8 +49,8 @@ const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
 const PR_SET_TSC: c_int = 26;
 const PR_TSC_SIGSEGV: c_int = 2;
 
-/// Has the process that a command starts be traced by this thread, under a filter of system calls, at fixed addresses
-/// and without a cycle counter. Its first stop is that of a successful exec.
+/// Makes this thread trace the process that a command starts, with a filter of system calls, fixed addresses and no
+/// cycle counter. Its first stop is that of a successful exec.
 pub(super) fn traced_from_the_start(command: &mut Command, filter: &'static [sock_filter]) {
     // SAFETY: between fork and exec the closure makes system calls only; it neither allocates nor locks.
     unsafe { command.pre_exec(move || begin(filter)) };
@@ -164,8 +164,8 @@ fn tick_signal() -> c_int {
     libc::SIGRTMIN() + 9
 }
 
-/// Whether there has been a tick since [`take_tick`] last asked. Runs at the same time share it: then the one looks
-/// around more often, the other less.
+/// Whether there has been a tick since [`take_tick`] last asked. Concurrent runs share it: one then checks
+/// more often, another less.
 static TICKED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn on_tick(_: c_int) {
@@ -178,7 +178,7 @@ pub(super) fn take_tick() -> bool {
 }
 
 impl Ticks {
-    /// Ticks for this thread, so many milliseconds apart.
+    /// Ticks for this thread, at this interval.
     pub(super) fn every_ms(interval_ms: i64) -> io::Result<Self> {
         // SAFETY: all-zero structs of this kind are valid; the handler only stores to an atomic, as handlers may;
         // pointers are to locals. The event names a thread by its number, as SIGEV_THREAD_ID wants it.

@@ -141,16 +141,16 @@ fn in_the_end_every_thread_crashes_reads_from_the_beginning_and_polls_until_it_h
     let threads = Threads::new(2);
     kafka.on_completion(0, &op("send", "[[:send \"10\" [1 5]]]"));
     kafka.on_completion(0, &op("poll", "[[:poll {\"2\" [[0 1]]}]]"));
-    let (mut elapsed, mut told) = (Duration::ZERO, vec![Vec::new(), Vec::new()]);
+    let (mut elapsed, mut begun) = (Duration::ZERO, vec![Vec::new(), Vec::new()]);
     while elapsed < Duration::from_secs(9) {
         match kafka.next_final(&threads, elapsed, &mut rng) {
-            FinalStep::Begin(thread, invocation) => told[thread].push((elapsed, invocation)),
+            FinalStep::Begin(thread, invocation) => begun[thread].push((elapsed, invocation)),
             FinalStep::Wait(until) => elapsed = until.expect("all threads are free"),
             FinalStep::Over => panic!("nobody has seen anything"),
         }
     }
-    for told in &told {
-        let [(_, crash), (_, assign), polls @ ..] = &told[..] else { panic!("{told:?}") };
+    for begun in &begun {
+        let [(_, crash), (_, assign), polls @ ..] = &begun[..] else { panic!("{begun:?}") };
         assert_eq!((crash.f, assign.f, assign.value.to_string().as_str()), ("crash", "assign", "[\"2\" \"10\"]"));
         assert!((35..60).contains(&polls.len()), "{}", polls.len());
         assert!(polls.windows(2).all(|pair| pair[1].0 < pair[0].0 + Duration::from_millis(400)));
