@@ -154,7 +154,7 @@ impl Elements {
 
     fn acknowledge(&mut self, value: &Value, position: usize) {
         if let Some(id) = self.ids.of(value) {
-            self.all[id].learn(position);
+            self.all[id].mark_known(position);
         }
     }
 
@@ -164,7 +164,7 @@ impl Elements {
             self.duplicates.add(id, self.reads, position);
         } else {
             element.seen_in = self.reads;
-            element.learn(position);
+            element.mark_known(position);
         }
     }
 
@@ -186,7 +186,7 @@ impl Elements {
             self.end_track(track);
         }
         for id in new.iter().flatten() {
-            self.all[*id].learn(position);
+            self.all[*id].mark_known(position);
         }
         new.is_some()
     }
@@ -240,7 +240,7 @@ impl Elements {
 
 impl Element {
     /// It is known from its first acknowledgement or read on.
-    fn learn(&mut self, position: usize) {
+    fn mark_known(&mut self, position: usize) {
         if self.known == 0 {
             self.known = position + 1;
         }

@@ -26,7 +26,7 @@ use crate::workbench::generator::{Stagger, Threads};
 use crate::workbench::history::{Op, OpKind};
 use crate::workbench::workload::client::{ErrorPolicy, Request, is_integer};
 use catch_up::CatchUp;
-use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
+use offsets::{Offsets, Unseen, highest_polled, highest_sent, merge_max};
 use probes::{Committed, Log};
 
 pub(super) const KAFKA: Descriptor = Descriptor {
@@ -214,9 +214,9 @@ impl Workload for Kafka {
             }
             return;
         }
-        raise(&mut self.known, &sent);
-        raise(&mut self.known, &polled);
-        self.unseen.learn(&sent, &polled);
+        merge_max(&mut self.known, &sent);
+        merge_max(&mut self.known, &polled);
+        self.unseen.update(&sent, &polled);
     }
 
     fn has_final_phase(&self) -> bool {

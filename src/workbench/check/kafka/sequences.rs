@@ -86,17 +86,17 @@ impl Sequences<'_, '_> {
     }
 }
 
-/// The steps of each process in order; processes as Clojure's maps list them, so that of errors as grave as each other
-/// the same are shown.
+/// The steps of each process in order. Processes are in the order of Clojure's maps, so that of equally severe errors
+/// the same ones are listed.
 fn by_process<'r, 'a>(record: &'r Record<'a>) -> Vec<Vec<&'r Step<'a>>> {
     let mut processes: Vec<(u64, Vec<&Step<'_>>)> = Vec::new();
-    let mut places: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut indices: BTreeMap<u64, usize> = BTreeMap::new();
     for step in &record.steps {
-        let place = *places.entry(step.process).or_insert_with(|| {
+        let index = *indices.entry(step.process).or_insert_with(|| {
             processes.push((step.process, Vec::new()));
             processes.len() - 1
         });
-        processes[place].1.push(step);
+        processes[index].1.push(step);
     }
     if processes.len() > IN_ORDER {
         processes
