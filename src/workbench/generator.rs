@@ -204,7 +204,7 @@ mod tests {
 
     /// When operations began in a phase that was played to its end.
     #[derive(Default)]
-    struct Played {
+    struct BeginTimes {
         clients: Vec<Time>,
         nemesis: Vec<Time>,
         longest: Duration,
@@ -218,11 +218,11 @@ mod tests {
         mut hold: impl FnMut(&mut ChaCha8Rng) -> Duration,
         slack: Duration,
         seed: u64,
-    ) -> Played {
+    ) -> BeginTimes {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut threads = Threads::new(threads);
         let mut busy: Vec<(Time, usize)> = Vec::new();
-        let (mut now, mut played) = (Time::from_millis(3), Played::default());
+        let (mut now, mut played) = (Time::from_millis(3), BeginTimes::default());
         loop {
             busy.retain(|&(until, thread)| {
                 if until <= now {
@@ -256,7 +256,7 @@ mod tests {
     }
 
     /// As [`play`], on one thread, with the same duration of each operation.
-    fn play_alone(phase: &mut MainPhase, hold: Duration) -> Played {
+    fn play_alone(phase: &mut MainPhase, hold: Duration) -> BeginTimes {
         play(phase, 1, |_| hold, Duration::ZERO, 7)
     }
 

@@ -22,7 +22,7 @@ use crate::workbench::nemesis::Nemesis;
 use crate::workbench::network::jitter::{Delays, stream};
 use crate::workbench::network::{Counts, Delivery, Journal, Muted, Network, Unread};
 use crate::workbench::services::Services;
-use crate::workbench::workload::client::{ClientReply, Request, Schema, Silence};
+use crate::workbench::workload::client::{ClientReply, Request, Schema, TimeoutHints};
 use crate::workbench::workload::{FinalStep, Workload};
 use faults::Restart;
 use router::Router;
@@ -32,7 +32,7 @@ pub use config::{MAX_NODES, Problem, TestConfig, requirement};
 pub use convergence::{Convergence, Difference};
 pub use lateness::Lateness;
 pub use operation_errors::{OperationError, OperationErrors};
-pub use staleness::Outdated;
+pub use staleness::StaleReader;
 pub use throughput::Throughput;
 
 /// The pause between the last heal and the final operations.
@@ -142,7 +142,7 @@ pub struct Extended {
     /// Errors of operations, by operation and reason.
     pub errors: OperationErrors,
     /// Nodes whose last read of seq-kv returned an old state.
-    pub outdated: Vec<Outdated>,
+    pub outdated: Vec<StaleReader>,
     /// Whether all replicas were equal at the end; `None` if they were not compared.
     pub convergence: Option<Convergence>,
     /// Why the test ended early.
@@ -318,7 +318,7 @@ impl<C: Cluster> Test<'_, C> {
     /// What is wrong with the reply to `init`, as a predicate that follows the node's name; only its type matters
     /// (protocol §1.6).
     fn init_fault(&self, node: usize, answer: ClientReply) -> Option<String> {
-        let says_nothing = |silence: &Silence| silence.stray.is_none() && silence.unfinished.is_none();
+        let says_nothing = |silence: &TimeoutHints| silence.stray.is_none() && silence.unfinished.is_none();
         let is_silent = matches!(&answer, ClientReply::TimedOut(silence) if says_nothing(silence));
         let reason = answer.in_shape(|members| INIT_OK.wrong_type(members)).err()?;
         let printed = !self.router.cluster.output_tail(node).stdout.is_empty();
@@ -426,7 +426,7 @@ impl<C: Cluster> Test<'_, C> {
         self.router.network.log(false, false);
         self.recorder.closed = true;
         let stale = self.router.services.stale_reads();
-        let outdated = stale.map(|(node, read)| Outdated::of(node, read, self.recorder.zero)).collect();
+        let outdated = stale.map(|(node, read)| StaleReader::of(node, read, self.recorder.zero)).collect();
         let extended = Extended {
             seed: self.config.seed,
             virtual_time: self.config.virtual_time,

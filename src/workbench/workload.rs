@@ -26,7 +26,7 @@ use crate::workbench::workload::client::{ErrorPolicy, Request};
 use topology::Topology;
 
 pub use convergence_probe::ConvergenceProbe;
-pub use descriptor::{Agreement, Descriptor, Loss, SwarmRules, WorkloadKind};
+pub use descriptor::{Agreement, Descriptor, LossOnKill, SwarmRules, WorkloadKind};
 
 /// An operation for a client thread to perform.
 #[derive(Debug, Clone, PartialEq)]

@@ -23,7 +23,7 @@ use std::mem::discriminant;
 use anomaly::Anomalies;
 use collector::{Collector, Found};
 use graph::{Edges, Graph, PROCESS, REALTIME};
-use report::Judgement;
+use report::AnomalyVerdict;
 use transactions::Transactions;
 
 pub use anomaly::Anomaly;
@@ -87,8 +87,8 @@ fn check(
         if extended_found.is_empty() {
             return Err(problem);
         }
-        let extended = Some(Judgement::of(&extended_found, &prohibited));
-        let (error, maelstrom) = (Some(problem.to_string()), Judgement::none());
+        let extended = Some(AnomalyVerdict::of(&extended_found, &prohibited));
+        let (error, maelstrom) = (Some(problem.to_string()), AnomalyVerdict::none());
         Ok(TxnReport { dialect, error, maelstrom, found: Found::new(), extended, extended_found })
     })
 }
@@ -105,10 +105,10 @@ fn judge_append(input: TxnHistory<'_>, prohibited: &Anomalies) -> Result<TxnRepo
     report.extended_found = extended_anomalies(input);
     // All anomalies count for the extended judgement on lists.
     let all = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
-    report.extended = Some(Judgement::of(&all, prohibited)).filter(|extended| !extended.reported.is_empty());
+    report.extended = Some(AnomalyVerdict::of(&all, prohibited)).filter(|extended| !extended.reported.is_empty());
     if let Some((key, element)) = append.unwritten() {
         let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
-        report.maelstrom = Judgement::none();
+        report.maelstrom = AnomalyVerdict::none();
         report.error =
             Some(format!("{element} was read at key {key} or asked for, but no answer says that it was appended"));
     }
@@ -134,7 +134,7 @@ fn judge_register(input: TxnHistory<'_>, prohibited: &Anomalies) -> Result<TxnRe
     let strict = judge(&register.with_process_order(transactions), &register::EXTENDED_PREFERENCE)?;
     report.extended_found = strict.found;
     report.extended_found.extend(extended_anomalies(input));
-    report.extended = Some(Judgement::of(&report.extended_found, prohibited));
+    report.extended = Some(AnomalyVerdict::of(&report.extended_found, prohibited));
     Ok(report)
 }
 

@@ -14,7 +14,7 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::processes::Interrupts;
 use crate::workbench::cluster::{Halt, can_trace};
 use crate::workbench::quote::shell_word;
-use crate::workbench::report::challenges::{ALL, Attempt, Challenge, Form, Table};
+use crate::workbench::report::challenges::{ALL, Challenge, ChallengeResult, Table, TableFormat};
 use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, finish};
 use crate::workbench::test::TestError;
 use programs::{Program, Programs};
@@ -75,7 +75,7 @@ pub(super) fn challenges(arguments: &ChallengesArguments, output: &mut Output<'_
         real = true;
     }
     let interrupts = if real || programs.is_some() { Some(Interrupts::new()?) } else { None };
-    let table = Table(if *markdown { Form::Markdown } else { Form::Text });
+    let table = Table(if *markdown { TableFormat::Markdown } else { TableFormat::Text });
     write!(output.page, "{}", table.head())?;
     let (mut met, mut missing, mut status) = (0, 0, VALID);
     for challenge in &ALL {
@@ -110,20 +110,20 @@ pub(super) fn challenges(arguments: &ChallengesArguments, output: &mut Output<'_
             }
         }
     }
-    if table.0 == Form::Text {
+    if table.0 == TableFormat::Text {
         let without = if missing > 0 { format!(", {missing} without a program") } else { String::new() };
         writeln!(output.page, "\n{met} of {} met{without}", ALL.len())?;
     }
     Ok(status)
 }
 
-fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<Attempt, NotRun> {
+fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<ChallengeResult, NotRun> {
     let run = || {
         let simulation = Simulation::command(&challenge.command())?.seed(seed);
         simulation.run(simulation.workload())
     };
     match run() {
-        Ok(report) => Ok(Attempt::of(challenge, report.typed())),
+        Ok(report) => Ok(ChallengeResult::of(challenge, report.typed())),
         Err(failure) => Err(NotRun::Failed(failure.to_string())),
     }
 }
@@ -147,7 +147,7 @@ fn run_as_test(
     seed: u64,
     interrupts: &Interrupts,
     output: &Output<'_>,
-) -> io::Result<Result<Attempt, NotRun>> {
+) -> io::Result<Result<ChallengeResult, NotRun>> {
     let mut options = match Options::parse(words.into_iter().map(OsString::from)) {
         Ok(options) => options,
         Err(rejection) => return Ok(Err(NotRun::Failed(rejection.to_string()))),
@@ -172,6 +172,6 @@ fn run_as_test(
     Ok(match (finished.status, finished.results) {
         (INTERRUPTED, _) => Err(NotRun::Interrupted),
         (BROKEN, _) | (_, None) => Err(NotRun::Failed(format!("it broke off: see {}", store.folder().display()))),
-        (_, Some(results)) => Ok(Attempt::of(challenge, &results)),
+        (_, Some(results)) => Ok(ChallengeResult::of(challenge, &results)),
     })
 }

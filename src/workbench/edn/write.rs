@@ -180,13 +180,13 @@ impl PrettyPrinter {
 
 /// Whether a value takes at most `width` columns on one line; gives up as soon as it does not.
 fn fits(value: &Value, width: usize) -> bool {
-    value.write_to(&mut Room(width)).is_ok()
+    value.write_to(&mut ColumnsLeft(width)).is_ok()
 }
 
 /// The columns that are left; writing more is an error.
-struct Room(usize);
+struct ColumnsLeft(usize);
 
-impl Write for Room {
+impl Write for ColumnsLeft {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0 = self.0.checked_sub(text.chars().count()).ok_or(fmt::Error)?;
         Ok(())

@@ -61,7 +61,7 @@ struct Page<'a> {
     end_us: i64,
     /// The number of concurrent clients, by which the process numbers of one client differ.
     clients: usize,
-    operations: Drawn<'a>,
+    operations: OperationColumns<'a>,
     quantiles: Quantiles,
     rates: Windows<Vec<[f64; OUTCOMES.len()]>>,
     faults: Vec<(&'static str, String, i64, i64)>,
@@ -73,7 +73,7 @@ struct Page<'a> {
 
 /// Operations in columns.
 #[derive(Serialize)]
-struct Drawn<'a> {
+struct OperationColumns<'a> {
     total: usize,
     names: &'a [&'a str],
     outcomes: Vec<&'static str>,
@@ -165,9 +165,9 @@ pub(super) fn write(run: &Run<'_>, mut file: impl Write) -> io::Result<()> {
     file.write_all(tail.as_bytes())
 }
 
-fn drawn<'a>(operations: &'a Operations<'a>) -> Drawn<'a> {
+fn drawn<'a>(operations: &'a Operations<'a>) -> OperationColumns<'a> {
     let points = operations.drawn();
-    Drawn {
+    OperationColumns {
         total: operations.points.len(),
         names: &operations.names,
         outcomes: OUTCOMES.iter().map(|outcome| outcome.name()).collect(),

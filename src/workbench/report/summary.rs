@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::check::stats::Tally;
+use crate::workbench::check::stats::OutcomeCounts;
 use crate::workbench::edn::Value;
 use crate::workbench::network::Muted;
 use crate::workbench::report::challenges::Challenge;
@@ -58,7 +58,7 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
     if let Some(extended) = extended {
         summary.main_phase(&extended.throughput);
     }
-    let Tally { ok, fail, info } = results.stats.total;
+    let OutcomeCounts { ok, fail, info } = results.stats.total;
     summary.line("operations", &format!("{ok} ok, {fail} fail, {info} info"));
     for error in extended.into_iter().flat_map(|extended| extended.errors.iter()) {
         summary.line("", &error.to_string());

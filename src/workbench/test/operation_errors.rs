@@ -53,7 +53,7 @@ impl Display for OperationError {
 mod tests {
     use super::*;
     use crate::workbench::edn::Value;
-    use crate::workbench::workload::client::Silence;
+    use crate::workbench::workload::client::TimeoutHints;
 
     #[test]
     fn each_operation_and_reason_has_a_count_and_its_first_example() {
@@ -62,7 +62,7 @@ mod tests {
         errors.note("read", &error("no leader"));
         errors.note("write", &error("no leader"));
         errors.note("read", &error("still no leader"));
-        errors.note("read", &Reason::Silence(Silence::default()));
+        errors.note("read", &Reason::TimeoutHints(TimeoutHints::default()));
         let text: Vec<_> = errors.iter().map(ToString::to_string).collect();
         let expected = [
             "2 × read: error 11 (temporarily-unavailable): no leader",

@@ -18,7 +18,7 @@ const READ: &str = "{\"type\":\"read\"}";
 
 /// The requests of a workload, and what is added.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Additions {
+pub(super) struct AddRequests {
     /// The operation that adds, which is also the type of its request.
     pub(super) add: &'static str,
     /// The field of that request with the value.
@@ -37,7 +37,7 @@ pub(super) struct Additions {
 
 #[derive(Debug)]
 pub(super) struct AddAndRead {
-    additions: Additions,
+    additions: AddRequests,
     /// The topology that the nodes are sent first.
     topology: Option<Topology>,
     added: i64,
@@ -46,7 +46,7 @@ pub(super) struct AddAndRead {
 }
 
 impl AddAndRead {
-    pub(super) fn new(additions: Additions, topology: Option<Topology>) -> Self {
+    pub(super) fn new(additions: AddRequests, topology: Option<Topology>) -> Self {
         Self { additions, topology, added: 0, to_read: None }
     }
 }
@@ -64,7 +64,7 @@ impl Workload for AddAndRead {
     }
 
     fn begin(&mut self, _: usize, invocation: &Invocation) -> ClientAction {
-        let Additions { add, operand, added, contents, .. } = self.additions;
+        let AddRequests { add, operand, added, contents, .. } = self.additions;
         ClientAction::Send(if let Value::Int(value) = invocation.value {
             Request::new(format!("{{\"type\":\"{add}\",\"{operand}\":{value}}}"), added, &[])
         } else {

@@ -1,8 +1,8 @@
 //! Broadcast: a value sent to one node must reach all.
 
-use super::add_and_read::{AddAndRead, Additions};
+use super::add_and_read::{AddAndRead, AddRequests};
 use super::shape::{is_list_or_nil, is_read};
-use super::{Agreement, Descriptor, Loss, SwarmRules};
+use super::{Agreement, Descriptor, LossOnKill, SwarmRules};
 use crate::nodes::Broadcast;
 use crate::workbench::check::set_full;
 use crate::workbench::cluster::builtin::Builtin;
@@ -18,13 +18,13 @@ pub(super) const BROADCAST: Descriptor = Descriptor {
     node: Builtin::new::<Broadcast>(),
     swarm: SwarmRules {
         large_clusters: true,
-        loss: Loss::Values,
+        loss: LossOnKill::Values,
         final_reads: Agreement::Complete,
         ..SwarmRules::DEFAULT
     },
 };
 
-const MESSAGES: Additions = Additions {
+const MESSAGES: AddRequests = AddRequests {
     add: "broadcast",
     operand: "message",
     added: "broadcast_ok",

@@ -48,7 +48,7 @@ pub struct SwarmRules {
     /// The consistency model to check, if not the default.
     pub model: Option<&'static str>,
     /// What a killed node can lose.
-    pub loss: Loss,
+    pub loss: LossOnKill,
     /// What the final reads have in common.
     pub final_reads: Agreement,
 }
@@ -62,14 +62,14 @@ impl SwarmRules {
         faults: &Fault::ALL,
         duplication: true,
         model: None,
-        loss: Loss::Nothing,
+        loss: LossOnKill::Nothing,
         final_reads: Agreement::None,
     };
 }
 
 /// What a killed node can lose that the checks require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
+pub enum LossOnKill {
     /// Nothing.
     Nothing,
     /// The order of values, which only the extended checks require.

@@ -14,8 +14,8 @@ use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};
 use super::shape::{each, verb};
 use super::{
-    ClientAction, ConvergenceProbe, Descriptor, FinalStep, Invocation, Loss, SwarmRules, Workload, WorkloadOptions,
-    field,
+    ClientAction, ConvergenceProbe, Descriptor, FinalStep, Invocation, LossOnKill, SwarmRules, Workload,
+    WorkloadOptions, field,
 };
 use crate::nodes;
 use crate::time::{Duration, Time};
@@ -40,7 +40,7 @@ pub(super) const KAFKA: Descriptor = Descriptor {
     },
     check: |history, _| Ok(Box::new(kafka::check(history)?)),
     node: Builtin::new::<nodes::Kafka>(),
-    swarm: SwarmRules { max_nodes: 5, threads: 2, loss: Loss::Values, ..SwarmRules::DEFAULT },
+    swarm: SwarmRules { max_nodes: 5, threads: 2, loss: LossOnKill::Values, ..SwarmRules::DEFAULT },
 };
 
 /// One in this many operations is an assignment of its key instead, ...

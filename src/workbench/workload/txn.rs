@@ -7,7 +7,7 @@ use super::convergence_probe::{items, written};
 use super::micro_ops::MicroOps;
 use super::shape::{self, is_list_or_nil};
 use super::{
-    ClientAction, ConvergenceProbe, Descriptor, Invocation, Loss, SwarmRules, Workload, WorkloadOptions, field,
+    ClientAction, ConvergenceProbe, Descriptor, Invocation, LossOnKill, SwarmRules, Workload, WorkloadOptions, field,
 };
 use crate::nodes;
 use crate::time::Time;
@@ -37,7 +37,7 @@ pub(super) const TXN_RW_REGISTER: Descriptor = Descriptor {
     owns: |op| shape::is_txn(op, "w", is_anything),
     check: |history, options| Ok(Box::new(txn::check_register(history, &options.consistency_models, &options.budget)?)),
     node: Builtin::new::<nodes::Txn>(),
-    swarm: SwarmRules { max_nodes: 5, model: Some("read-committed"), loss: Loss::Order, ..SwarmRules::DEFAULT },
+    swarm: SwarmRules { max_nodes: 5, model: Some("read-committed"), loss: LossOnKill::Order, ..SwarmRules::DEFAULT },
 };
 
 /// What transactions do besides reading.

@@ -5,7 +5,7 @@ use rand::RngExt as _;
 use super::draw::{Rng, Service, one_of};
 use super::{CheckReport as _, Verdict, compare, try_all};
 use crate::workbench::check::echo::{EchoReport, WrongEcho};
-use crate::workbench::check::stats::{StatsReport, Tally};
+use crate::workbench::check::stats::{OutcomeCounts, StatsReport};
 use crate::workbench::check::unique_ids::UniqueIdsReport;
 use crate::workbench::check::{Availability, availability, echo, stats, unique_ids};
 use crate::workbench::edn::Value;
@@ -95,7 +95,7 @@ fn unique_ids(history: &History) -> Option<(Verdict, UniqueIdsReport)> {
 fn statistics(history: &History) -> (Verdict, StatsReport) {
     let tally = |f: Option<&str>| {
         let count = |kind| of(history, kind).filter(|op| f.is_none_or(|f| op.f == f)).count();
-        Tally { ok: count(OpKind::Ok), fail: count(OpKind::Fail), info: count(OpKind::Info) }
+        OutcomeCounts { ok: count(OpKind::Ok), fail: count(OpKind::Fail), info: count(OpKind::Info) }
     };
     let by_f = ["echo", "generate", "crash"].map(|f| (f.into(), tally(Some(f))));
     let by_f = by_f.into_iter().filter(|(_, tally)| tally.ok + tally.fail + tally.info > 0).collect();

@@ -12,7 +12,7 @@ use super::anomaly::{
     Anomalies, Anomaly, AntiDependencies, CYCLE_RULES, Class, CycleRule, classes, classify, implied_by,
 };
 use super::graph::{Components, Edge, Graph, NO_VERTEX, RW};
-use super::models::{Names, stronger};
+use super::models::{ModelNames, stronger};
 use crate::workbench::check::Budget;
 
 /// The number of cycles of a class and component among which the shortest is selected.
@@ -59,7 +59,7 @@ pub(super) fn search(graph: &Graph, budget: &Budget) -> Search {
         search.unsearched = Some(Unsearched { done, all: components.len() });
         let part = graph.subgraph(members, &mut numbers);
         let named = |vertices: &[u32]| vertices.iter().map(|vertex| members[*vertex as usize]).collect();
-        let mut redundant = Names::new();
+        let mut redundant = ModelNames::new();
         for rule in &CYCLE_RULES {
             if redundant.contains(rule.model) {
                 continue;

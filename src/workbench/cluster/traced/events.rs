@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use libc::{c_int, pid_t};
 
 use super::process::{
-    AtExit, Changed, Decision, Memory, Parked, Process, ProcessId, ProcessState, Resume, State, Thread, ThreadId,
+    ArgumentChange, AtExit, Decision, Memory, Parked, Process, ProcessId, ProcessState, Resume, State, Thread, ThreadId,
 };
 use super::registers::Call;
 use super::system::{self, Until, Waited};
@@ -84,7 +84,7 @@ impl Tracer {
         thread: ThreadId,
         call: &Call,
         at_exit: AtExit,
-        change: Changed,
+        change: ArgumentChange,
     ) -> io::Result<()> {
         let former = change.and_then(|(index, _)| Some((index, *call.arguments.get(index)?)));
         if change.is_some() {

@@ -139,7 +139,7 @@ pub(super) struct Thread {
     /// The call that a signal interrupted, which may be restarted.
     pub(super) interrupted: Option<Parked>,
     /// What to do when its current system call returns.
-    pub(super) at_exit: Option<(AtExit, Changed)>,
+    pub(super) at_exit: Option<(AtExit, ArgumentChange)>,
     /// How many polls in a row found nothing, and the last delay that they were given.
     pub(super) idle_polls: u32,
     pub(super) backoff: Duration,
@@ -191,7 +191,7 @@ pub(super) enum AtExit {
 }
 
 /// The index of an argument of a system call, and its new value.
-pub(super) type Changed = Option<(usize, u64)>;
+pub(super) type ArgumentChange = Option<(usize, u64)>;
 
 /// A call that is held at its entry until what it waits for happens.
 pub(super) struct Parked {
@@ -254,7 +254,7 @@ pub(super) enum Decision {
     /// It runs.
     Pass,
     /// It runs, with this argument changed, and the tracer acts when it returns.
-    PassUntilExit(AtExit, Changed),
+    PassUntilExit(AtExit, ArgumentChange),
     /// It is held at its entry: what it waits for, its time-out, what that does, and its signal mask.
     Park(Waiting, Option<Time>, OnTimeout, Option<u64>),
     /// It is skipped, and the thread is scheduled anew.

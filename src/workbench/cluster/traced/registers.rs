@@ -5,7 +5,7 @@ use std::io;
 
 use libc::{pid_t, user_regs_struct};
 
-use super::process::{Changed, Memory};
+use super::process::{ArgumentChange, Memory};
 use super::system;
 
 /// `AUDIT_ARCH_X86_64`: a call of another architecture (32 bits) has other numbers.
@@ -59,7 +59,7 @@ impl Call {
     }
 
     /// Changes an argument of the call, which [`Call::finish`] restores.
-    pub(super) fn change(&self, tid: pid_t, change: Changed) -> io::Result<()> {
+    pub(super) fn change(&self, tid: pid_t, change: ArgumentChange) -> io::Result<()> {
         let mut registers = self.registers;
         set(&mut registers, change);
         system::set_registers(tid, &registers)
@@ -71,7 +71,7 @@ impl Call {
     }
 
     /// At the end of this call: sets its result and restores an argument.
-    pub(super) fn finish(&self, tid: pid_t, result: i64, former: Changed) -> io::Result<()> {
+    pub(super) fn finish(&self, tid: pid_t, result: i64, former: ArgumentChange) -> io::Result<()> {
         let mut registers = self.registers;
         registers.rax = result.cast_unsigned();
         set(&mut registers, former);
@@ -100,7 +100,7 @@ impl Call {
 }
 
 /// Sets an argument of a system call.
-fn set(registers: &mut user_regs_struct, change: Changed) {
+fn set(registers: &mut user_regs_struct, change: ArgumentChange) {
     let Some((index, value)) = change else { return };
     let r = registers;
     let arguments = [&mut r.rdi, &mut r.rsi, &mut r.rdx, &mut r.r10, &mut r.r8, &mut r.r9];

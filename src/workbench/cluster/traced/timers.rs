@@ -25,7 +25,7 @@ const MAX_TIMERS: i32 = 1_000;
 
 /// The identity of a timer within its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Which {
+pub(super) enum TimerId {
     /// That of `alarm` and `setitimer`.
     Alarm,
     /// One of `timer_create`.
@@ -67,9 +67,9 @@ impl Timer {
 /// All timers.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    all: BTreeMap<(ProcessId, Which), Timer>,
+    all: BTreeMap<(ProcessId, TimerId), Timer>,
     /// When the armed ones are due in the time of the run.
-    at: BTreeMap<(ProcessId, Which), Time>,
+    at: BTreeMap<(ProcessId, TimerId), Time>,
 }
 
 impl Timers {
@@ -95,8 +95,8 @@ impl Timers {
 
     /// A descriptor has been reused.
     pub(super) fn forget_descriptor(&mut self, process: ProcessId, descriptor: i32) {
-        self.all.remove(&(process, Which::Descriptor(descriptor)));
-        self.at.remove(&(process, Which::Descriptor(descriptor)));
+        self.all.remove(&(process, TimerId::Descriptor(descriptor)));
+        self.at.remove(&(process, TimerId::Descriptor(descriptor)));
     }
 }
 
@@ -125,9 +125,9 @@ impl Tracer {
             (state.dirty, state.signalled) = (true, true);
             let pid = self.processes[process].pid;
             match which {
-                Which::Descriptor(number) => self.set_real(process, number, PAST),
-                Which::Alarm | Which::Made(_) if timer.signal == 0 => {}
-                Which::Alarm | Which::Made(_) => {
+                TimerId::Descriptor(number) => self.set_real(process, number, PAST),
+                TimerId::Alarm | TimerId::Made(_) if timer.signal == 0 => {}
+                TimerId::Alarm | TimerId::Made(_) => {
                     let threads = self.processes[process].threads.iter();
                     let target = threads.map(|thread| &self.threads[*thread]).find(|t| t.virtual_tid == timer.target);
                     let sent = match target {
@@ -151,7 +151,7 @@ impl Tracer {
     }
 
     /// Stores the new state of a timer and schedules it.
-    fn arm(&mut self, process: ProcessId, which: Which, timer: Timer) {
+    fn arm(&mut self, process: ProcessId, which: TimerId, timer: Timer) {
         self.timers.all.insert((process, which), timer);
         match timer.due {
             Some(due) => {
@@ -174,7 +174,7 @@ impl Tracer {
         }
     }
 
-    fn timer(&self, process: ProcessId, which: Which) -> Timer {
+    fn timer(&self, process: ProcessId, which: TimerId) -> Timer {
         self.timers.all.get(&(process, which)).copied().unwrap_or_default()
     }
 
@@ -191,13 +191,13 @@ impl Tracer {
         let Thread { process, node, .. } = self.threads[thread];
         let [first, second, third, fourth, ..] = call.arguments;
         let node_time = self.node_time(node);
-        let made = Which::Made(first as i32);
+        let made = TimerId::Made(first as i32);
         let invalid = Ok(Decision::Return(-i64::from(libc::EINVAL)));
         match call.number {
             libc::SYS_alarm => {
-                let (_, left) = self.left(process, self.timer(process, Which::Alarm));
+                let (_, left) = self.left(process, self.timer(process, TimerId::Alarm));
                 let due = (first != 0).then(|| node_time + Duration::from_secs(first));
-                self.arm(process, Which::Alarm, Timer { due, signal: libc::SIGALRM, ..Timer::default() });
+                self.arm(process, TimerId::Alarm, Timer { due, signal: libc::SIGALRM, ..Timer::default() });
                 return Ok(Decision::Return(left.as_secs_f64().round() as i64));
             }
             // Timers of processor time would measure what takes no time here.
@@ -208,7 +208,7 @@ impl Tracer {
             }
             libc::SYS_setitimer => {
                 if third != 0 {
-                    self.write_times(process, third, self.timer(process, Which::Alarm), 1_000)?;
+                    self.write_times(process, third, self.timer(process, TimerId::Alarm), 1_000)?;
                 }
                 if second != 0 {
                     let memory = &self.processes[process].memory;
@@ -218,12 +218,13 @@ impl Tracer {
                     let value = microseconds(seconds, micros);
                     let due = (!value.is_zero()).then(|| node_time + value);
                     let timer = Timer { due, interval, signal: libc::SIGALRM, ..Timer::default() };
-                    self.arm(process, Which::Alarm, timer);
+                    self.arm(process, TimerId::Alarm, timer);
                 }
             }
-            libc::SYS_getitimer => self.write_times(process, second, self.timer(process, Which::Alarm), 1_000)?,
+            libc::SYS_getitimer => self.write_times(process, second, self.timer(process, TimerId::Alarm), 1_000)?,
             libc::SYS_timer_create => {
-                let Some(number) = (0..MAX_TIMERS).find(|n| !self.timers.all.contains_key(&(process, Which::Made(*n))))
+                let Some(number) =
+                    (0..MAX_TIMERS).find(|n| !self.timers.all.contains_key(&(process, TimerId::Made(*n))))
                 else {
                     return Ok(Decision::Return(-i64::from(libc::EAGAIN)));
                 };
@@ -238,7 +239,7 @@ impl Tracer {
                 let target = if kind == libc::SIGEV_THREAD_ID { target } else { 0 };
                 memory.write(third, &number.to_ne_bytes())?;
                 let timer = Timer { signal, target, clock: first as i32, ..Timer::default() };
-                self.arm(process, Which::Made(number), timer);
+                self.arm(process, TimerId::Made(number), timer);
             }
             _ if !self.timers.all.contains_key(&(process, made)) => return invalid,
             libc::SYS_timer_settime => {
@@ -293,7 +294,7 @@ impl Tracer {
         let process = self.threads[thread].process;
         let [number, second, third, fourth, ..] = call.arguments;
         let number = number as i32;
-        let which = Which::Descriptor(number);
+        let which = TimerId::Descriptor(number);
         let Some(clock) = self.timer_clock(process, number) else { return Ok(Decision::Pass) };
         let before = self.timer(process, which);
         if call.number == libc::SYS_timerfd_gettime {
@@ -324,7 +325,7 @@ impl Tracer {
         let Thread { process, state: State::Parked(Parked { call, .. }), .. } = &self.threads[thread] else {
             return Ok(());
         };
-        let which = Which::Descriptor(call.arguments[0] as i32);
+        let which = TimerId::Descriptor(call.arguments[0] as i32);
         if call.number == libc::SYS_read && self.timers.all.contains_key(&(*process, which)) {
             return self.run_again(thread);
         }
@@ -335,7 +336,7 @@ impl Tracer {
     /// A read of a timer descriptor that has expired returns the virtual count.
     pub(super) fn read_timer(&mut self, thread: ThreadId, number: i32, call: &Call) -> io::Result<Option<Decision>> {
         let process = self.threads[thread].process;
-        if !self.timers.all.contains_key(&(process, Which::Descriptor(number))) {
+        if !self.timers.all.contains_key(&(process, TimerId::Descriptor(number))) {
             return Ok(None);
         }
         if self.timer_clock(process, number).is_none() {
@@ -344,7 +345,7 @@ impl Tracer {
             return Ok(None);
         }
         let node_time = self.node_time(self.threads[thread].node);
-        let Some(timer) = self.timers.all.get_mut(&(process, Which::Descriptor(number))) else { return Ok(None) };
+        let Some(timer) = self.timers.all.get_mut(&(process, TimerId::Descriptor(number))) else { return Ok(None) };
         if timer.expired > 0 {
             // Periods may have passed since it was last looked at.
             timer.count_expirations(node_time);

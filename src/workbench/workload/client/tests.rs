@@ -19,7 +19,7 @@ fn receive(body: &str) -> Option<ClientReply> {
 
 /// A time-out of which nothing more is known.
 fn timed_out() -> ClientReply {
-    ClientReply::TimedOut(Silence { timeout: TIMEOUT, ..Silence::default() })
+    ClientReply::TimedOut(TimeoutHints { timeout: TIMEOUT, ..TimeoutHints::default() })
 }
 
 /// Why a request that heard only these bodies came to nothing.
