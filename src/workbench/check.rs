@@ -70,7 +70,7 @@ pub struct Options {
 /// Why a checker cannot decide.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum Unjudgeable {
+pub enum CheckError {
     /// Invocations and completions do not pair up; Jepsen's checkers reject such a history, too.
     #[error(transparent)]
     Unpaired(#[from] Unpaired),
@@ -89,7 +89,7 @@ pub enum Unjudgeable {
     Invalid(String),
 }
 
-impl Unjudgeable {
+impl CheckError {
     /// The value of an operation does not have the shape that its workload prescribes.
     fn malformed(op: &Op, problem: &str) -> Self {
         Self::Invalid(format!("the operation at index {} is :{} {}: {problem}", op.index, op.f, op.value))
@@ -97,7 +97,7 @@ impl Unjudgeable {
 }
 
 /// A checker that cannot decide reports the reason.
-impl CheckReport for Unjudgeable {
+impl CheckReport for CheckError {
     fn verdict(&self) -> Verdict {
         Verdict::Unknown
     }

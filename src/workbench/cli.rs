@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicBool;
 use clap::{Args, Parser, Subcommand};
 
 use crate::workbench::cli::options::{Options, Rejection, TestArguments, did_you_mean, parse, workloads};
-use crate::workbench::cli::output::Page;
+use crate::workbench::cli::output::ReportWriter;
 use crate::workbench::cli::progress::Progress;
 use crate::workbench::cluster::Halt;
 use crate::workbench::cluster::processes::{Interrupts, Processes};
@@ -117,7 +117,7 @@ fn reporting(command: impl FnOnce(&mut Output<'_>) -> io::Result<u8>) -> ExitCod
     // A file beyond the size limit shall be a write error, as on a full disk, instead of ending this process.
     signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
     let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let mut page = Page::new(io::stdout().lock(), io::stderr());
+    let mut page = ReportWriter::new(io::stdout().lock(), io::stderr());
     let mut output = Output { page: &mut page, colours, store: ROOT.as_ref() };
     let status = command(&mut output).unwrap_or_else(|error| {
         writeln!(io::stderr(), "{error}").ok();
@@ -201,7 +201,7 @@ fn repeat(
     let (status_again, second) = run_test(options, interrupts, &mut again)?;
     let Some(second) = second.filter(|_| status_again != INTERRUPTED) else { return Ok(status_again) };
     let difference = determinism::compare([first.folder(), second.folder()])?;
-    let told = match &difference {
+    let message = match &difference {
         None => "a second run is the same, byte for byte".to_owned(),
         Some(difference) => {
             format!("a second run, in {}, differs in {difference}", second.folder().display())
@@ -209,7 +209,7 @@ fn repeat(
     };
     // With --json, the page has nothing but results.
     let page: &mut dyn Write = if options.report.json { &mut io::stderr() } else { output.page };
-    writeln!(page, "{:<16}{told}", "determinism")?;
+    writeln!(page, "{:<16}{message}", "determinism")?;
     Ok(if difference.is_some() { DIFFERENT } else { status })
 }
 
@@ -272,7 +272,7 @@ fn print_failure(failure: &TestError, store: &RunFolder, page: &mut dyn Write) -
     writeln!(page, "The test could not be run: {failure}")
 }
 
-/// Creates the folder of a run; the user is told at once if that fails.
+/// Creates the folder of a run; warns at once if that fails.
 fn create_store(output: &Output<'_>, config: &TestConfig) -> RunFolder {
     let store = RunFolder::create(output.store, config.workload.name());
     for why in store.missing() {

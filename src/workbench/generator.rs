@@ -204,13 +204,13 @@ mod tests {
 
     /// When operations began in a phase that was played to its end.
     #[derive(Default)]
-    struct Played {
+    struct BeginTimes {
         clients: Vec<Time>,
         nemesis: Vec<Time>,
         longest: Duration,
     }
 
-    /// Plays a phase on so many threads; `hold` draws how long each operation takes, `slack` how much too late
+    /// Plays a phase on this many threads; `hold` draws how long each operation takes, `slack` how much too late
     /// each wake-up comes.
     fn play(
         phase: &mut MainPhase,
@@ -218,11 +218,11 @@ mod tests {
         mut hold: impl FnMut(&mut ChaCha8Rng) -> Duration,
         slack: Duration,
         seed: u64,
-    ) -> Played {
+    ) -> BeginTimes {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut threads = Threads::new(threads);
         let mut busy: Vec<(Time, usize)> = Vec::new();
-        let (mut now, mut played) = (Time::from_millis(3), Played::default());
+        let (mut now, mut played) = (Time::from_millis(3), BeginTimes::default());
         loop {
             busy.retain(|&(until, thread)| {
                 if until <= now {
@@ -255,8 +255,8 @@ mod tests {
         }
     }
 
-    /// As [`play`], on one thread that is busy so long with each operation.
-    fn play_alone(phase: &mut MainPhase, hold: Duration) -> Played {
+    /// As [`play`], on one thread, with the same duration of each operation.
+    fn play_alone(phase: &mut MainPhase, hold: Duration) -> BeginTimes {
         play(phase, 1, |_| hold, Duration::ZERO, 7)
     }
 

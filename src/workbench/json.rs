@@ -1,4 +1,4 @@
-//! Reads JSON: the members of an object as text, and values as a history contains them.
+//! Reads JSON: the members of an object as text, or the values that a history contains.
 //!
 //! Numbers keep their notation (an integer beyond 64 bits is still an integer), and a long array of integers is read
 //! without building a value for each.
@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// Each key once, at its first place, with its last value.
+/// Each key once, at its first position, with its last value.
 fn last_of_each(members: Members<'_>) -> Members<'_> {
     let has_table = members.len() > MAX_LINEAR;
     let mut places: HashMap<Cow<'_, str>, usize> = HashMap::new();
@@ -58,7 +58,7 @@ fn last_of_each(members: Members<'_>) -> Members<'_> {
         let place = if has_table {
             *places.entry(key.clone()).or_insert(kept.len())
         } else {
-            kept.iter().position(|(known, _)| *known == key).unwrap_or(kept.len())
+            kept.iter().position(|(other, _)| *other == key).unwrap_or(kept.len())
         };
         match kept.get_mut(place) {
             Some((_, earlier)) => *earlier = value,

@@ -36,16 +36,16 @@ pub enum Effect {
     /// These nodes handle input and timers with this lag.
     Slow(Vec<(usize, Duration)>),
     /// No node lags.
-    Hasten,
+    EndSlow,
     /// These nodes' clocks are changed.
     Skew(Vec<(usize, Skew)>),
     /// All clocks run at their true rate again; none is set back.
-    Unskew,
+    EndSkew,
 }
 
 /// One operation of the nemesis.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Act {
+pub struct NemesisAction {
     /// What it begins or ends; the history names it so.
     pub turn: Turn,
     /// The value with which the history records its beginning.
@@ -147,27 +147,27 @@ impl Turn {
 /// The nemesis of one test.
 #[derive(Debug)]
 pub struct Nemesis {
-    streams: Vec<Vec<Mode>>,
+    streams: Vec<Vec<FaultState>>,
 }
 
 /// A fault, and whether it is active.
 #[derive(Debug, Clone)]
-struct Mode {
+struct FaultState {
     fault: Fault,
-    on: bool,
+    active: bool,
 }
 
 impl Nemesis {
     /// A nemesis with these faults; without any it does nothing.
     pub fn new(faults: &[Fault]) -> Self {
-        let stream = |shared: &[Fault]| -> Vec<Mode> {
+        let stream = |shared: &[Fault]| -> Vec<FaultState> {
             let wanted = shared.iter().filter(|fault| faults.contains(fault));
-            wanted.map(|fault| Mode { fault: *fault, on: false }).collect()
+            wanted.map(|fault| FaultState { fault: *fault, active: false }).collect()
         };
         let shared: [&[Fault]; 4] =
             [&[Fault::Partition, Fault::OneWay], &[Fault::Pause, Fault::Kill], &[Fault::Slow], &[Fault::Skew]];
         let mut streams = shared.map(stream).to_vec();
-        streams.retain(|modes| !modes.is_empty());
+        streams.retain(|states| !states.is_empty());
         Self { streams }
     }
 
@@ -177,28 +177,28 @@ impl Nemesis {
     }
 
     /// The next operation of a stream: the beginning of a fault, or the end of the active one.
-    pub fn act(&mut self, stream: usize, count: usize, rng: &mut ChaCha8Rng) -> Act {
-        let modes = &mut self.streams[stream];
-        let chosen = rng.random_range(0..modes.len());
-        let chosen = modes.iter().position(|mode| mode.on && mode.fault.cuts()).unwrap_or(chosen);
-        let Mode { fault, on } = &mut modes[chosen];
-        *on = !*on;
-        if *on { fault.begin(count, rng) } else { fault.end() }
+    pub fn next_action(&mut self, stream: usize, count: usize, rng: &mut ChaCha8Rng) -> NemesisAction {
+        let states = &mut self.streams[stream];
+        let chosen = rng.random_range(0..states.len());
+        let chosen = states.iter().position(|state| state.active && state.fault.cuts()).unwrap_or(chosen);
+        let FaultState { fault, active } = &mut states[chosen];
+        *active = !*active;
+        if *active { fault.begin(count, rng) } else { fault.end() }
     }
 
     /// The operations that heal everything before the final phase.
-    pub fn last_acts(&self) -> Vec<Act> {
-        self.streams.iter().flatten().map(|mode| mode.fault.end()).collect()
+    pub fn final_actions(&self) -> Vec<NemesisAction> {
+        self.streams.iter().flatten().map(|state| state.fault.end()).collect()
     }
 }
 
 impl Fault {
-    fn begin(self, count: usize, rng: &mut ChaCha8Rng) -> Act {
+    fn begin(self, count: usize, rng: &mut ChaCha8Rng) -> NemesisAction {
         let turn = Turn::Begins(self);
         if self.cuts() {
             let partition = if self == Self::OneWay { Partition::draw_one_way(rng) } else { Partition::draw(rng) };
             let wanted = Value::keyword(partition.name());
-            return Act { turn, wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
+            return NemesisAction { turn, wanted, effect: Effect::Cut(partition.grudges(count, rng)) };
         }
         let target = Target::draw(rng);
         let victims = target.victims(count, rng);
@@ -208,19 +208,19 @@ impl Fault {
             Self::Kill => Effect::Kill(victims),
             Self::Pause | Self::Partition | Self::OneWay => Effect::Pause(victims),
         };
-        Act { turn, wanted: target.to_value(), effect }
+        NemesisAction { turn, wanted: target.to_value(), effect }
     }
 
-    fn end(self) -> Act {
+    fn end(self) -> NemesisAction {
         let turn = Turn::Ends(self);
         let effect = match self {
             Self::Partition | Self::OneWay => Effect::Heal,
             Self::Pause => Effect::Resume,
             Self::Kill => Effect::Start,
-            Self::Slow => Effect::Hasten,
-            Self::Skew => Effect::Unskew,
+            Self::Slow => Effect::EndSlow,
+            Self::Skew => Effect::EndSkew,
         };
-        Act { turn, wanted: if self.cuts() { Value::Nil } else { Value::keyword("all") }, effect }
+        NemesisAction { turn, wanted: if self.cuts() { Value::Nil } else { Value::keyword("all") }, effect }
     }
 }
 
@@ -238,14 +238,14 @@ mod tests {
 
     use super::*;
 
-    fn acts(faults: &[Fault], stream: usize) -> Vec<Act> {
+    fn actions(faults: &[Fault], stream: usize) -> Vec<NemesisAction> {
         let mut nemesis = Nemesis::new(faults);
         let mut rng = ChaCha8Rng::seed_from_u64(5);
-        (0..40).map(|_| nemesis.act(stream, 5, &mut rng)).collect()
+        (0..40).map(|_| nemesis.next_action(stream, 5, &mut rng)).collect()
     }
 
-    fn names(acts: &[Act]) -> Vec<&str> {
-        acts.iter().map(|act| act.turn.name()).collect()
+    fn names(actions: &[NemesisAction]) -> Vec<&str> {
+        actions.iter().map(|action| action.turn.name()).collect()
     }
 
     #[test]
@@ -260,45 +260,45 @@ mod tests {
 
     #[test]
     fn starts_and_stops_alternate() {
-        for act in acts(&[Fault::Partition], 0).chunks(2) {
-            assert_eq!(names(act), ["start-partition", "stop-partition"]);
-            assert!(matches!((&act[0].wanted, &act[0].effect), (Value::Keyword(_), Effect::Cut(_))));
-            assert_eq!((&act[1].wanted, &act[1].effect), (&Value::Nil, &Effect::Heal));
+        for action in actions(&[Fault::Partition], 0).chunks(2) {
+            assert_eq!(names(action), ["start-partition", "stop-partition"]);
+            assert!(matches!((&action[0].wanted, &action[0].effect), (Value::Keyword(_), Effect::Cut(_))));
+            assert_eq!((&action[1].wanted, &action[1].effect), (&Value::Nil, &Effect::Heal));
         }
-        for act in acts(&[Fault::Kill], 0).chunks(2) {
-            assert_eq!(names(act), ["kill", "start"]);
-            assert_eq!((&act[1].wanted, &act[1].effect), (&Value::keyword("all"), &Effect::Start));
+        for action in actions(&[Fault::Kill], 0).chunks(2) {
+            assert_eq!(names(action), ["kill", "start"]);
+            assert_eq!((&action[1].wanted, &action[1].effect), (&Value::keyword("all"), &Effect::Start));
         }
     }
 
     #[test]
     fn kill_and_pause_share_a_stream_in_which_each_alternates() {
-        let acts = acts(&[Fault::Kill, Fault::Partition, Fault::Pause], 1);
+        let actions = actions(&[Fault::Kill, Fault::Partition, Fault::Pause], 1);
         for pair in [["pause", "resume"], ["kill", "start"]] {
-            let ours: Vec<_> = names(&acts).into_iter().filter(|f| pair.contains(f)).collect();
+            let ours: Vec<_> = names(&actions).into_iter().filter(|f| pair.contains(f)).collect();
             assert!(ours.len() > 10 && ours.iter().zip(pair.iter().cycle()).all(|(f, wanted)| f == wanted), "{ours:?}");
         }
     }
 
     #[test]
     fn there_is_one_cut_at_a_time() {
-        let acts = acts(&[Fault::OneWay, Fault::Partition], 0);
-        for act in acts.chunks(2) {
-            assert!(matches!((&act[0].effect, &act[1].effect), (Effect::Cut(_), Effect::Heal)), "{act:?}");
-            assert_eq!(act[0].turn.name().strip_prefix("start-"), act[1].turn.name().strip_prefix("stop-"));
+        let actions = actions(&[Fault::OneWay, Fault::Partition], 0);
+        for action in actions.chunks(2) {
+            assert!(matches!((&action[0].effect, &action[1].effect), (Effect::Cut(_), Effect::Heal)), "{action:?}");
+            assert_eq!(action[0].turn.name().strip_prefix("start-"), action[1].turn.name().strip_prefix("stop-"));
         }
-        assert!(["start-partition", "start-one-way"].iter().all(|f| names(&acts).contains(f)));
+        assert!(["start-partition", "start-one-way"].iter().all(|f| names(&actions).contains(f)));
     }
 
     #[test]
     fn slow_nodes_and_skewed_clocks_have_streams_of_their_own() {
-        for act in acts(&[Fault::Slow, Fault::Pause], 1).chunks(2) {
-            assert_eq!(names(act), ["start-slow", "stop-slow"]);
-            assert!(matches!((&act[0].effect, &act[1].effect), (Effect::Slow(_), Effect::Hasten)));
+        for action in actions(&[Fault::Slow, Fault::Pause], 1).chunks(2) {
+            assert_eq!(names(action), ["start-slow", "stop-slow"]);
+            assert!(matches!((&action[0].effect, &action[1].effect), (Effect::Slow(_), Effect::EndSlow)));
         }
-        for act in acts(&Fault::ALL, 3).chunks(2) {
-            assert_eq!(names(act), ["start-skew", "stop-skew"]);
-            assert!(matches!((&act[0].effect, &act[1].effect), (Effect::Skew(_), Effect::Unskew)));
+        for action in actions(&Fault::ALL, 3).chunks(2) {
+            assert_eq!(names(action), ["start-skew", "stop-skew"]);
+            assert!(matches!((&action[0].effect, &action[1].effect), (Effect::Skew(_), Effect::EndSkew)));
         }
     }
 
@@ -310,12 +310,12 @@ mod tests {
 
     #[test]
     fn at_the_end_everything_is_put_right_even_when_nothing_is_wrong() {
-        assert_eq!(names(&Nemesis::new(&[Fault::Partition]).last_acts()), ["stop-partition"]);
+        assert_eq!(names(&Nemesis::new(&[Fault::Partition]).final_actions()), ["stop-partition"]);
         let all = Nemesis::new(&[Fault::Kill, Fault::Partition, Fault::Pause]);
-        assert_eq!((all.streams(), names(&all.last_acts())), (2, vec!["stop-partition", "resume", "start"]));
-        assert!(Nemesis::new(&[]).last_acts().is_empty());
+        assert_eq!((all.streams(), names(&all.final_actions())), (2, vec!["stop-partition", "resume", "start"]));
+        assert!(Nemesis::new(&[]).final_actions().is_empty());
         let all = Nemesis::new(&Fault::ALL);
         let wanted = vec!["stop-partition", "stop-one-way", "resume", "start", "stop-slow", "stop-skew"];
-        assert_eq!((all.streams(), names(&all.last_acts())), (4, wanted));
+        assert_eq!((all.streams(), names(&all.final_actions())), (4, wanted));
     }
 }

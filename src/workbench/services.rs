@@ -14,7 +14,7 @@ use chacha20::ChaCha8Rng;
 
 use crate::time::Time;
 use last_write::LastWriteWins;
-use request::{Datum, Operation, Reply, ServiceRequest};
+use request::{JsonText, Operation, Reply, ServiceRequest};
 use sequential::Sequential;
 
 /// A read of seq-kv that returned an overwritten value, as a sequentially consistent store may.
@@ -30,7 +30,7 @@ pub struct StaleRead {
 #[derive(Debug)]
 pub struct Services {
     rng: ChaCha8Rng,
-    linearizable: BTreeMap<String, Datum>,
+    linearizable: BTreeMap<String, JsonText>,
     sequential: Sequential,
     last_write: LastWriteWins,
     timestamp: u64,

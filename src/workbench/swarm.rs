@@ -34,7 +34,7 @@ const LEAST_NODES: usize = 2;
 pub type NodeFactory<'a, C> = dyn Fn(usize, u64, &[String]) -> Result<C, String> + Sync + 'a;
 
 /// Whether a swarm is to end before all is done.
-pub type IsOver<'a> = dyn Fn() -> bool + Sync + 'a;
+pub type IsCancelled<'a> = dyn Fn() -> bool + Sync + 'a;
 
 /// The parameters of a swarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Swarm {
         &self,
         nodes: &NodeFactory<'_, C>,
         on_outcome: &(dyn Fn(&CaseOutcome) + Sync),
-        is_over: &IsOver<'_>,
+        is_over: &IsCancelled<'_>,
     ) -> SwarmReport {
         let seeds: Vec<u64> = (0..self.seeds).map(|more| self.first_seed.wrapping_add(more)).collect();
         let outcomes = workers::parallel_map(self.jobs, &seeds, is_over, |seed| {

@@ -22,8 +22,8 @@ use crate::workbench::nemesis::Nemesis;
 use crate::workbench::network::jitter::{Delays, stream};
 use crate::workbench::network::{Counts, Delivery, Journal, Muted, Network, Unread};
 use crate::workbench::services::Services;
-use crate::workbench::workload::client::{ClientReply, Request, Schema, Silence};
-use crate::workbench::workload::{Last, Workload};
+use crate::workbench::workload::client::{ClientReply, Request, Schema, TimeoutHints};
+use crate::workbench::workload::{FinalStep, Workload};
 use faults::Restart;
 use router::Router;
 use workers::{Recorder, Workers};
@@ -32,7 +32,7 @@ pub use config::{MAX_NODES, Problem, TestConfig, requirement};
 pub use convergence::{Convergence, Difference};
 pub use lateness::Lateness;
 pub use operation_errors::{OperationError, OperationErrors};
-pub use staleness::Outdated;
+pub use staleness::StaleReader;
 pub use throughput::Throughput;
 
 /// The pause between the last heal and the final operations.
@@ -77,7 +77,7 @@ pub trait Watch {
     fn is_interrupted(&self) -> bool {
         false
     }
-    /// Whether [`Watch::on_message`] is to be told of messages when they are sent, and when they are received.
+    /// Whether [`Watch::on_message`] is called for messages when they are sent, and when they are received.
     fn follows_messages(&self) -> (bool, bool) {
         (false, false)
     }
@@ -142,7 +142,7 @@ pub struct Extended {
     /// Errors of operations, by operation and reason.
     pub errors: OperationErrors,
     /// Nodes whose last read of seq-kv returned an old state.
-    pub outdated: Vec<Outdated>,
+    pub outdated: Vec<StaleReader>,
     /// Whether all replicas were equal at the end; `None` if they were not compared.
     pub convergence: Option<Convergence>,
     /// Why the test ended early.
@@ -193,7 +193,7 @@ pub fn run_as_far_as_possible<C: Cluster>(
     cluster: &mut C,
     watch: &mut dyn Watch,
 ) -> Result<Outcome, TestError> {
-    let mut workload = config.workload.begin(&config.terms());
+    let mut workload = config.workload.begin(&config.workload_options());
     workload.fits(config.nodes.len(), config.concurrency).map_err(TestError::Unfit)?;
     let mut network = Network::new(config.conditions(), stream(config.seed, 0));
     let delays = |number| Delays::new(config.jitter, config.seed, number);
@@ -318,7 +318,7 @@ impl<C: Cluster> Test<'_, C> {
     /// What is wrong with the reply to `init`, as a predicate that follows the node's name; only its type matters
     /// (protocol §1.6).
     fn init_fault(&self, node: usize, answer: ClientReply) -> Option<String> {
-        let says_nothing = |silence: &Silence| silence.stray.is_none() && silence.unfinished.is_none();
+        let says_nothing = |silence: &TimeoutHints| silence.stray.is_none() && silence.unfinished.is_none();
         let is_silent = matches!(&answer, ClientReply::TimedOut(silence) if says_nothing(silence));
         let reason = answer.in_shape(|members| INIT_OK.wrong_type(members)).err()?;
         let printed = !self.router.cluster.output_tail(node).stdout.is_empty();
@@ -356,8 +356,8 @@ impl<C: Cluster> Test<'_, C> {
                 }
                 Step::Nemesis(stream) => {
                     phase.dispatched(step, now, &mut self.nemesis_rng);
-                    let act = self.nemesis.act(stream, self.config.nodes.len(), &mut self.nemesis_rng);
-                    self.act(act)?;
+                    let action = self.nemesis.next_action(stream, self.config.nodes.len(), &mut self.nemesis_rng);
+                    self.inject(action)?;
                     self.workers.threads.advance();
                 }
                 Step::Wait(until) => {
@@ -374,12 +374,12 @@ impl<C: Cluster> Test<'_, C> {
 
     /// Heals all faults, pauses, and performs the final operations.
     fn finish(&mut self) -> Result<(), TestError> {
-        if !self.workload.has_last() {
+        if !self.workload.has_final_phase() {
             return Ok(());
         }
         self.router.watch.on_phase(Phase::Recovering);
-        for act in self.nemesis.last_acts() {
-            self.act(act)?;
+        for action in self.nemesis.final_actions() {
+            self.inject(action)?;
             self.drain()?;
         }
         self.router.network.end_random_faults();
@@ -389,10 +389,10 @@ impl<C: Cluster> Test<'_, C> {
         loop {
             self.handle_replies()?;
             let elapsed = self.router.cluster.now().since(began);
-            match self.workload.next_last(&self.workers.threads, elapsed, &mut self.rng) {
-                Last::Begin(thread, invocation) => self.begin(thread, invocation),
-                Last::Wait(until) => self.router.turn(until.map(|until| began + until))?,
-                Last::Over => break,
+            match self.workload.next_final(&self.workers.threads, elapsed, &mut self.rng) {
+                FinalStep::Begin(thread, invocation) => self.begin(thread, invocation),
+                FinalStep::Wait(until) => self.router.turn(until.map(|until| began + until))?,
+                FinalStep::Over => break,
             }
         }
         self.drain()
@@ -426,7 +426,7 @@ impl<C: Cluster> Test<'_, C> {
         self.router.network.log(false, false);
         self.recorder.closed = true;
         let stale = self.router.services.stale_reads();
-        let outdated = stale.map(|(node, read)| Outdated::of(node, read, self.recorder.zero)).collect();
+        let outdated = stale.map(|(node, read)| StaleReader::of(node, read, self.recorder.zero)).collect();
         let extended = Extended {
             seed: self.config.seed,
             virtual_time: self.config.virtual_time,

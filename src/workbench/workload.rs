@@ -26,7 +26,7 @@ use crate::workbench::workload::client::{ErrorPolicy, Request};
 use topology::Topology;
 
 pub use convergence_probe::ConvergenceProbe;
-pub use descriptor::{Agreement, Data, Descriptor, Loss, SwarmRules, WorkloadKind};
+pub use descriptor::{Agreement, Data, Descriptor, LossOnKill, SwarmRules, WorkloadKind};
 
 /// An operation for a client thread to perform.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,18 +52,18 @@ impl Invocation {
 
 /// The next action of a client that performs an operation.
 #[derive(Debug, Clone)]
-pub enum Act {
+pub enum ClientAction {
     /// It sends a request to its node.
-    Ask(Request),
+    Send(Request),
     /// The operation has succeeded with this value.
-    Done(Value),
+    Complete(Value),
     /// The client crashes; its thread gets a new one.
     Crash,
 }
 
 /// The next step of the final phase.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Last {
+pub enum FinalStep {
     /// A free thread begins an operation.
     Begin(usize, Invocation),
     /// Wait until this long after the beginning of the phase, or until an operation completes.
@@ -79,10 +79,10 @@ pub trait Workload {
     fn next(&mut self, threads: &Threads, now: Time, rng: &mut ChaCha8Rng) -> Option<(usize, Invocation)>;
 
     /// The first action of a thread's client for an operation.
-    fn begin(&mut self, thread: usize, invocation: &Invocation) -> Act;
+    fn begin(&mut self, thread: usize, invocation: &Invocation) -> ClientAction;
 
     /// The action after a reply that satisfies its schema; `reply` has its members.
-    fn proceed(&mut self, thread: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act;
+    fn on_reply(&mut self, thread: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> ClientAction;
 
     /// How its clients treat errors.
     fn error_policy(&self) -> ErrorPolicy;
@@ -107,7 +107,7 @@ pub trait Workload {
     fn on_completion(&mut self, _thread: usize, _op: &Op) {}
 
     /// Whether there is a final phase, 10 s after all faults are healed.
-    fn has_last(&self) -> bool {
+    fn has_final_phase(&self) -> bool {
         false
     }
 
@@ -117,14 +117,14 @@ pub trait Workload {
     }
 
     /// The next step when the final phase has lasted for `elapsed`.
-    fn next_last(&mut self, _threads: &Threads, _elapsed: Duration, _rng: &mut ChaCha8Rng) -> Last {
-        Last::Over
+    fn next_final(&mut self, _threads: &Threads, _elapsed: Duration, _rng: &mut ChaCha8Rng) -> FinalStep {
+        FinalStep::Over
     }
 }
 
 /// The options that matter to workloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct WorkloadOptions {
     /// The neighbours that broadcast suggests to its nodes.
     pub topology: Topology,
     /// The mean latency between servers.

@@ -65,7 +65,7 @@ mod tests {
     use super::*;
     use crate::workbench::check::tests;
 
-    /// Of so many operations the last `failures` fail.
+    /// The last `failures` of this many operations fail.
     fn run(operations: usize, failures: usize) -> History {
         let outcome = |i| if i < operations - failures { "ok" } else { "info" };
         tests::run(&(0..operations).map(|i| format!("{i} {} read [1]", outcome(i))).collect::<Vec<_>>())

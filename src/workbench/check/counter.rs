@@ -4,7 +4,7 @@
 //! indeterminate ones. The possible sums are kept as intervals, of which small deltas need few.
 
 use super::verdict::brief_list;
-use super::{CheckReport, Unjudgeable, Verdict, Violation};
+use super::{CheckError, CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 
@@ -23,7 +23,7 @@ pub struct CounterReport {
 ///
 /// # Errors
 /// If the value of an add or of a final read is not a 64-bit integer.
-pub fn check(history: &History) -> Result<CounterReport, Unjudgeable> {
+pub fn check(history: &History) -> Result<CounterReport, CheckError> {
     let with = |kind: OpKind, f: &'static str| {
         let ops = history.client_ops().map(|(_, op)| op);
         ops.filter(move |op| op.kind == kind && op.f == f)
@@ -42,8 +42,8 @@ pub fn check(history: &History) -> Result<CounterReport, Unjudgeable> {
     Ok(CounterReport { final_reads, acceptable, wrong })
 }
 
-fn integer(op: &Op) -> Result<i64, Unjudgeable> {
-    op.value.as_int().ok_or_else(|| Unjudgeable::malformed(op, "a counter knows integers of 64 bits only"))
+fn integer(op: &Op) -> Result<i64, CheckError> {
+    op.value.as_int().ok_or_else(|| CheckError::malformed(op, "a counter knows integers of 64 bits only"))
 }
 
 /// The union of the sums and the sums increased by `delta`, as sorted, maximal intervals.

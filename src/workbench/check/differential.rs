@@ -1,8 +1,8 @@
-//! The checkers against naive oracles, on histories drawn at random, valid and broken.
+//! Compares the checkers with naive oracles on random histories, valid and broken.
 //!
-//! An oracle states the definitions of protocol §12 and §13 as directly as possible, however slowly, and shares no
-//! code with its checker. A few thousand histories a workload are tried; `SEEDS=100000 cargo test --lib differential`
-//! tries as many as it says. A failure prints the seed and the history; `FIRST_SEED=N SEEDS=1` repeats it.
+//! An oracle states the definitions of protocol §12 and §13 as directly as possible, however slowly, and shares no code
+//! with its checker. A few thousand histories of each workload are tried; `SEEDS=100000 cargo test --lib differential`
+//! sets the number. A failure prints the seed and the history; `FIRST_SEED=N SEEDS=1` repeats it.
 
 mod counters;
 mod draw;
@@ -14,7 +14,7 @@ mod txn;
 
 use std::collections::BTreeSet;
 
-use super::{CheckReport, Unjudgeable, Verdict};
+use super::{CheckError, CheckReport, Verdict};
 use crate::workbench::history::History;
 pub(super) use draw::draw;
 use draw::{Rng, Service};
@@ -22,8 +22,8 @@ use draw::{Rng, Service};
 /// The number of histories of each workload.
 const SEEDS: u64 = 5_000;
 
-/// Draws histories, each of fewer than `operations` operations, and has `judge` compare the checker with the oracle on
-/// each of them. It returns the kinds of history or a difference; each of `kinds` must come up.
+/// Generates histories, each of fewer than `operations` operations. On each, `judge` compares the checker with the
+/// oracle and returns what kinds of history it is, or a difference; each of `kinds` must occur.
 fn try_all<S: Service>(
     operations: usize,
     service: impl Fn(&mut Rng) -> S,
@@ -39,37 +39,37 @@ fn try_all<S: Service>(
             Ok(kinds) => found.extend(kinds),
             Err(difference) => {
                 let mut text = Vec::new();
-                history.write_edn(&mut text).expect("memory takes everything");
+                history.write_edn(&mut text).expect("writing to memory cannot fail");
                 panic!("seed {seed}: {difference}\n{}", String::from_utf8_lossy(&text));
             }
         }
     }
-    // Fewer may miss what is rare.
+    // Fewer seeds may miss the rare kinds.
     if count >= SEEDS {
         let missing: Vec<_> = kinds.iter().filter(|kind| !found.contains(*kind)).collect();
         assert!(missing.is_empty(), "no history was {missing:?}; there were {found:?}");
     }
 }
 
-/// Compares a report with the one that an oracle expects, and its verdict; `None` if the history cannot be judged.
-fn same<R: CheckReport + PartialEq>(
-    found: Result<R, Unjudgeable>,
+/// Compares a report and its verdict with those of an oracle: `None` if the history has no verdict.
+fn compare<R: CheckReport + PartialEq>(
+    found: Result<R, CheckError>,
     expected: Option<(Verdict, R)>,
 ) -> Result<Vec<&'static str>, String> {
     let found = found.ok().map(|report| (report.verdict(), report));
     if found != expected {
         return Err(format!("found {found:#?}, expected {expected:#?}"));
     }
-    Ok(vec![expected.map_or("unjudgeable", |(verdict, _)| verdict.word())])
+    Ok(vec![expected.map_or("error", |(verdict, _)| verdict.word())])
 }
 
-/// From where to where there is a path of at least one step.
-fn closure(count: usize, step: impl Fn(usize, usize) -> bool) -> Vec<Vec<bool>> {
-    let mut paths: Vec<Vec<bool>> = (0..count).map(|from| (0..count).map(|to| step(from, to)).collect()).collect();
-    for over in 0..count {
+/// Between which vertices there is a path of at least one edge.
+fn transitive_closure(count: usize, edge: impl Fn(usize, usize) -> bool) -> Vec<Vec<bool>> {
+    let mut paths: Vec<Vec<bool>> = (0..count).map(|from| (0..count).map(|to| edge(from, to)).collect()).collect();
+    for via in 0..count {
         for from in 0..count {
             for to in 0..count {
-                paths[from][to] |= paths[from][over] && paths[over][to];
+                paths[from][to] |= paths[from][via] && paths[via][to];
             }
         }
     }

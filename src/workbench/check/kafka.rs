@@ -12,7 +12,7 @@ mod sequences;
 
 use std::collections::BTreeMap;
 
-use super::{CheckReport, Unjudgeable, Verdict, Violation, in_words};
+use super::{CheckError, CheckReport, Verdict, Violation, in_words};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 use orders::Orders;
@@ -52,7 +52,7 @@ type Errors = BTreeMap<LogAnomaly, Vec<LogCase>>;
 ///
 /// # Errors
 /// If a poll returned a message that was never sent, or an offset is not a natural number.
-pub fn check(history: &History) -> Result<KafkaReport, Unjudgeable> {
+pub fn check(history: &History) -> Result<KafkaReport, CheckError> {
     let record = Record::of(history)?;
     let orders = Orders::of(&record);
     let mut errors = Errors::new();

@@ -1,8 +1,8 @@
 //! Checks that each key is a linearizable register (protocol §13.5): lin-kv.
 //!
 //! Keys are checked separately, since linearizability is local. The search and its limits are in `search`; a key on
-//! which it gives up is `:unknown`. A violation is shown by the shortest window of operations that no order explains,
-//! drawn as text, under `:gloomers`.
+//! which it gives up is `:unknown`. A violation is shown, as text under `:gloomers`, by the shortest window of
+//! operations that has no linearization.
 
 mod calls;
 mod export;
@@ -13,7 +13,7 @@ use calls::Calls;
 pub use search::GaveUp;
 use search::{Config, Search, SearchOutcome};
 
-use super::{Budget, Unjudgeable};
+use super::{Budget, CheckError};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op};
 
@@ -54,7 +54,7 @@ pub struct Configuration {
     pub value: Value,
     /// The operation that was linearized last.
     pub last: Option<Op>,
-    /// Open operations that are not linearized.
+    /// Pending operations that are not linearized.
     pub pending: Vec<Op>,
 }
 
@@ -79,7 +79,7 @@ pub struct RegisterViolation {
 ///
 /// # Errors
 /// If the value of an operation is not a pair of a key and an argument.
-pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, Unjudgeable> {
+pub fn check(history: &History, budget: &Budget) -> Result<LinearizableReport, CheckError> {
     let of_key = |(key, calls): (Value, Calls)| {
         let configurations = |configs: &[Config]| {
             configs.iter().take(MAX_LISTED).map(|config| configuration(history, &calls, config)).collect()

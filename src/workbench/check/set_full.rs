@@ -16,7 +16,7 @@ pub use extended::{SetAnomaly, SetCase, SetViolation};
 use tracks::{Track, Tracks};
 
 use super::interner::Interner;
-use super::{Quantiles, Unjudgeable};
+use super::{CheckError, Quantiles};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 
@@ -63,7 +63,7 @@ pub struct Stale {
 ///
 /// # Errors
 /// If the value of a successful read is not a collection, or the elements cannot be sorted.
-pub fn check(history: &History) -> Result<SetReport, Unjudgeable> {
+pub fn check(history: &History) -> Result<SetReport, CheckError> {
     report(history, &Elements::of(history)?)
 }
 
@@ -108,7 +108,7 @@ struct Elements {
 }
 
 impl Elements {
-    fn of(history: &History) -> Result<Self, Unjudgeable> {
+    fn of(history: &History) -> Result<Self, CheckError> {
         let mut elements = Elements::default();
         let finals = FinalReads::of(history);
         for (position, op) in history.client_ops() {
@@ -154,7 +154,7 @@ impl Elements {
 
     fn acknowledge(&mut self, value: &Value, position: usize) {
         if let Some(id) = self.ids.of(value) {
-            self.all[id].learn(position);
+            self.all[id].mark_known(position);
         }
     }
 
@@ -164,7 +164,7 @@ impl Elements {
             self.duplicates.add(id, self.reads, position);
         } else {
             element.seen_in = self.reads;
-            element.learn(position);
+            element.mark_known(position);
         }
     }
 
@@ -186,7 +186,7 @@ impl Elements {
             self.end_track(track);
         }
         for id in new.iter().flatten() {
-            self.all[*id].learn(position);
+            self.all[*id].mark_known(position);
         }
         new.is_some()
     }
@@ -208,7 +208,7 @@ impl Elements {
     }
 
     /// Handles a read, completed at `position`. It counts as present or absent at its invocation, as in Jepsen.
-    fn read(&mut self, op: &Op, position: usize, invocation: usize) -> Result<(), Unjudgeable> {
+    fn read(&mut self, op: &Op, position: usize, invocation: usize) -> Result<(), CheckError> {
         self.reads += 1;
         if let Value::Ints(ints) = &op.value {
             for int in ints {
@@ -227,7 +227,7 @@ impl Elements {
         } else if !op.value.is_nil() {
             let (index, value) = (op.index, &op.value);
             let problem = format!("the read completed at index {index} has {value} instead of a list of elements");
-            return Err(Unjudgeable::Invalid(problem));
+            return Err(CheckError::Invalid(problem));
         }
         for element in &mut self.all {
             let is_present = element.seen_in == self.reads;
@@ -240,7 +240,7 @@ impl Elements {
 
 impl Element {
     /// It is known from its first acknowledgement or read on.
-    fn learn(&mut self, position: usize) {
+    fn mark_known(&mut self, position: usize) {
         if self.known == 0 {
             self.known = position + 1;
         }
@@ -274,7 +274,7 @@ enum Outcome {
     NeverRead,
 }
 
-fn report(history: &History, elements: &Elements) -> Result<SetReport, Unjudgeable> {
+fn report(history: &History, elements: &Elements) -> Result<SetReport, CheckError> {
     let in_order = Value::sorted(elements.ids.values().to_vec())?;
     let in_order: Vec<usize> = in_order.iter().filter_map(|value| elements.ids.of(value)).collect();
     let with = |outcome: Outcome| in_order.iter().copied().filter(move |id| elements.all[*id].outcome() == outcome);

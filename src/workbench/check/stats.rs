@@ -11,7 +11,7 @@ const EXEMPT: [&str; 2] = ["crash", "debug-topic-partitions"];
 
 /// Numbers of operations by outcome.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Tally {
+pub struct OutcomeCounts {
     /// The number that succeeded.
     pub ok: usize,
     /// The number that failed.
@@ -20,7 +20,7 @@ pub struct Tally {
     pub info: usize,
 }
 
-impl Tally {
+impl OutcomeCounts {
     const fn count(&mut self, kind: OpKind) {
         match kind {
             OpKind::Invoke => {}
@@ -51,9 +51,9 @@ impl Tally {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct StatsReport {
     /// Of all operations.
-    pub total: Tally,
+    pub total: OutcomeCounts,
     /// By `f`.
-    pub by_f: BTreeMap<Box<str>, Tally>,
+    pub by_f: BTreeMap<Box<str>, OutcomeCounts>,
 }
 
 /// Counts operations: invalid if all of one `f` failed or are indeterminate.
@@ -69,12 +69,12 @@ pub fn check(history: &History) -> StatsReport {
 
 impl StatsReport {
     /// The `f`s of which no operation succeeded, except those that need not succeed.
-    pub fn never_succeeded(&self) -> impl Iterator<Item = (&str, Tally)> {
+    pub fn never_succeeded(&self) -> impl Iterator<Item = (&str, OutcomeCounts)> {
         self.expected_to_succeed().filter(|(_, tally)| tally.ok == 0)
     }
 
     /// The `f`s that must succeed.
-    pub fn expected_to_succeed(&self) -> impl Iterator<Item = (&str, Tally)> {
+    pub fn expected_to_succeed(&self) -> impl Iterator<Item = (&str, OutcomeCounts)> {
         self.by_f.iter().map(|(f, tally)| (&**f, *tally)).filter(|(f, _)| !EXEMPT.contains(f))
     }
 }
@@ -94,7 +94,7 @@ impl CheckReport for StatsReport {
     }
 
     fn violations(&self) -> Vec<Violation> {
-        let violation = |(f, tally): (&str, Tally)| {
+        let violation = |(f, tally): (&str, OutcomeCounts)| {
             let count = tally.all();
             Violation { anomaly: "no-success", count, sentence: format!("not one of {count} operations {f} succeeded") }
         };

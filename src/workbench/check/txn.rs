@@ -23,7 +23,7 @@ use std::mem::discriminant;
 use anomaly::Anomalies;
 use collector::{Collector, Found};
 use graph::{Edges, Graph};
-use report::Judgement;
+use report::AnomalyVerdict;
 use transactions::Transactions;
 
 pub use anomaly::Anomaly;
@@ -32,7 +32,7 @@ pub use graph::{PROCESS, REALTIME, WR, WW};
 pub use report::TxnReport;
 pub use transactions::Dialect;
 
-use super::{Budget, Unjudgeable, Verdict};
+use super::{Budget, CheckError, Verdict};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 
@@ -47,7 +47,7 @@ pub const DEFAULT_MODEL: &str = "strict-serializable";
 ///
 /// # Errors
 /// If one is not; the error lists the known names.
-pub fn check_models(names: &[String]) -> Result<(), Unjudgeable> {
+pub fn check_models(names: &[String]) -> Result<(), CheckError> {
     prohibited(names).map(drop)
 }
 
@@ -61,7 +61,7 @@ pub fn model_names() -> Vec<&'static str> {
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and appends of unique elements.
-pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Result<TxnReport, Unjudgeable> {
+pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Result<TxnReport, CheckError> {
     check(history, models, budget, Dialect::Append, judge_append)
 }
 
@@ -69,7 +69,7 @@ pub fn check_append(history: &History, models: &[String], budget: &Budget) -> Re
 ///
 /// # Errors
 /// If a model has no known name, or the history is not one of reads and writes of unique values.
-pub fn check_register(history: &History, models: &[String], budget: &Budget) -> Result<TxnReport, Unjudgeable> {
+pub fn check_register(history: &History, models: &[String], budget: &Budget) -> Result<TxnReport, CheckError> {
     check(history, models, budget, Dialect::Register, judge_register)
 }
 
@@ -79,114 +79,114 @@ fn check(
     models: &[String],
     budget: &Budget,
     dialect: Dialect,
-    judge: fn(Subject<'_>, &Anomalies) -> Result<TxnReport, Unjudgeable>,
-) -> Result<TxnReport, Unjudgeable> {
+    judge: fn(TxnHistory<'_>, &Anomalies) -> Result<TxnReport, CheckError>,
+) -> Result<TxnReport, CheckError> {
     let prohibited = prohibited(models)?;
     let transactions = Transactions::new(history, dialect)?;
-    let subject = Subject { history, transactions: &transactions, dialect, budget };
-    judge(subject, &prohibited).or_else(|problem| {
-        let extended_found = extended_anomalies(subject);
+    let input = TxnHistory { history, transactions: &transactions, dialect, budget };
+    judge(input, &prohibited).or_else(|problem| {
+        let extended_found = extended_anomalies(input);
         if extended_found.is_empty() {
             return Err(problem);
         }
-        let extended = Some(Judgement::of(&extended_found, &prohibited));
-        let (error, maelstrom) = (Some(problem.to_string()), Judgement::none());
+        let extended = Some(AnomalyVerdict::of(&extended_found, &prohibited));
+        let (error, maelstrom) = (Some(problem.to_string()), AnomalyVerdict::none());
         Ok(TxnReport { dialect, error, maelstrom, found: Found::new(), extended, extended_found })
     })
 }
 
-fn judge_append(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnReport, Unjudgeable> {
-    let transactions = subject.transactions;
+fn judge_append(input: TxnHistory<'_>, prohibited: &Anomalies) -> Result<TxnReport, CheckError> {
+    let transactions = input.transactions;
     refuse_double_writes(transactions)?;
     let append = append::Append::new(transactions);
-    let mut collector = Collector::new(subject);
+    let mut collector = Collector::new(input);
     let graph = append.graph(extra_edges(transactions, prohibited))?;
     collector.add_cycles(&graph, |from, to, label| append.why(from, to, label));
-    append::find(&append, subject, &mut collector);
+    append::find(&append, input, &mut collector);
     let mut report = TxnReport::of(collector, Dialect::Append, prohibited);
-    report.extended_found = extended_anomalies(subject);
+    report.extended_found = extended_anomalies(input);
     // All anomalies count for the extended judgement on lists.
     let all = report.found.keys().chain(report.extended_found.keys()).map(|anomaly| (*anomaly, Vec::new())).collect();
-    report.extended = Some(Judgement::of(&all, prohibited)).filter(|extended| !extended.reported.is_empty());
+    report.extended = Some(AnomalyVerdict::of(&all, prohibited)).filter(|extended| !extended.reported.is_empty());
     if let Some((key, element)) = append.unwritten() {
         let (key, element) = (transactions.key(key).to_json(), transactions.value(element).to_json());
-        report.maelstrom = Judgement::none();
+        report.maelstrom = AnomalyVerdict::none();
         report.error =
             Some(format!("{element} was read at key {key} or asked for, but no answer says that it was appended"));
     }
     Ok(report)
 }
 
-fn judge_register(subject: Subject<'_>, prohibited: &Anomalies) -> Result<TxnReport, Unjudgeable> {
-    let transactions = subject.transactions;
+fn judge_register(input: TxnHistory<'_>, prohibited: &Anomalies) -> Result<TxnReport, CheckError> {
+    let transactions = input.transactions;
     refuse_mixed_keys(transactions)?;
     let register = register::Register::new(transactions)?;
     let judge = |register: &register::Register, preference: &[u8]| {
-        let mut collector = Collector::new(subject);
+        let mut collector = Collector::new(input);
         let graph = register.graph(extra_edges(transactions, prohibited), preference)?;
         collector.add_cycles(&graph, |from, to, label| register.why(transactions, from, to, label));
-        register::find(register, subject, &mut collector);
-        Ok::<_, Unjudgeable>(collector)
+        register::find(register, input, &mut collector);
+        Ok::<_, CheckError>(collector)
     };
     let mut report = TxnReport::of(judge(&register, &register::MAELSTROM_PREFERENCE)?, Dialect::Register, prohibited);
     if report.error.is_none() {
         // For registers, Maelstrom treats an undecided anomaly as a violation.
         report.maelstrom.verdict = Verdict::from(report.maelstrom.reported.is_empty());
     }
-    let strict = judge(&register.in_order_of_processes(transactions), &register::EXTENDED_PREFERENCE)?;
+    let strict = judge(&register.with_process_order(transactions), &register::EXTENDED_PREFERENCE)?;
     report.extended_found = strict.found;
-    report.extended_found.extend(extended_anomalies(subject));
-    report.extended = Some(Judgement::of(&report.extended_found, prohibited));
+    report.extended_found.extend(extended_anomalies(input));
+    report.extended = Some(AnomalyVerdict::of(&report.extended_found, prohibited));
     Ok(report)
 }
 
 /// The anomalies that every model prohibits and Maelstrom does not detect.
-fn extended_anomalies(subject: Subject<'_>) -> Found {
-    let mut collector = Collector::new(subject);
-    steps::invented(subject, &mut collector);
-    steps::changed_answers(subject, &mut collector);
+fn extended_anomalies(input: TxnHistory<'_>) -> Found {
+    let mut collector = Collector::new(input);
+    steps::invented(input, &mut collector);
+    steps::changed_answers(input, &mut collector);
     collector.found
 }
 
 /// A history with its transactions.
 #[derive(Clone, Copy)]
-struct Subject<'a> {
+struct TxnHistory<'a> {
     history: &'a History,
     transactions: &'a Transactions,
     dialect: Dialect,
     budget: &'a Budget,
 }
 
-fn prohibited(models: &[String]) -> Result<Anomalies, Unjudgeable> {
+fn prohibited(models: &[String]) -> Result<Anomalies, CheckError> {
     let default = [DEFAULT_MODEL.to_owned()];
     let models = if models.is_empty() { &default } else { models };
     models::prohibited(models).map_err(|name| {
         let known = model_names().join(", ");
-        Unjudgeable::Invalid(format!(
+        CheckError::Invalid(format!(
             "no consistency model is called {name:?}; there are {known} (separate two by a comma between spaces)"
         ))
     })
 }
 
-fn refuse_double_writes(transactions: &Transactions) -> Result<(), Unjudgeable> {
+fn refuse_double_writes(transactions: &Transactions) -> Result<(), CheckError> {
     let Some((key, value)) = transactions.written_twice else { return Ok(()) };
     Err(written_twice(&transactions.key(key).to_json(), &transactions.value(value).to_json()))
 }
 
 /// Two transactions wrote the same value to the same key, so a read of it does not identify its writer.
-fn written_twice(key: &str, value: &str) -> Unjudgeable {
-    Unjudgeable::Invalid(format!("{value} was written to key {key} more than once"))
+fn written_twice(key: &str, value: &str) -> CheckError {
+    CheckError::Invalid(format!("{value} was written to key {key} more than once"))
 }
 
 /// Elle rejects registers with keys of several types, such as a number that was returned as a string.
-fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), Unjudgeable> {
+fn refuse_mixed_keys(transactions: &Transactions) -> Result<(), CheckError> {
     let Some(one) = transactions.keys.values().first() else { return Ok(()) };
     let class = |key: &Value| {
         if let Value::Ints(_) | Value::List(_) = key { discriminant(&Value::Vector(vec![])) } else { discriminant(key) }
     };
     let Some(other) = transactions.keys.values().iter().find(|key| class(key) != class(one)) else { return Ok(()) };
     let (one, other) = (one.to_json(), other.to_json());
-    Err(Unjudgeable::Invalid(format!("the keys {one} and {other} are of different types")))
+    Err(CheckError::Invalid(format!("the keys {one} and {other} are of different types")))
 }
 
 /// The real-time or process order edges, if the models require any.
@@ -237,9 +237,9 @@ fn process(transactions: &Transactions, edges: &mut Edges) {
 }
 
 /// The edges, if there are at most [`MAX_EDGES`].
-fn bounded(vertices: usize, edges: Edges, preference: &[u8]) -> Result<Graph, Unjudgeable> {
+fn bounded(vertices: usize, edges: Edges, preference: &[u8]) -> Result<Graph, CheckError> {
     if edges.len() > MAX_EDGES {
-        return Err(Unjudgeable::TooManyEdges { most: MAX_EDGES });
+        return Err(CheckError::TooManyEdges { most: MAX_EDGES });
     }
     Ok(Graph::new(vertices, edges, preference))
 }

@@ -1,7 +1,7 @@
 //! Checks that generated ids are unique (protocol §13.2).
 
 use super::interner::Interner;
-use super::{CheckReport, Unjudgeable, Verdict, Violation};
+use super::{CheckError, CheckReport, Verdict, Violation};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind};
 
@@ -27,7 +27,7 @@ pub struct UniqueIdsReport {
 ///
 /// # Errors
 /// If ids cannot be compared, such as strings with numbers, so that their range is undefined.
-pub fn check(history: &History) -> Result<UniqueIdsReport, Unjudgeable> {
+pub fn check(history: &History) -> Result<UniqueIdsReport, CheckError> {
     let requests = || history.client_ops().filter(|(_, op)| op.f == "generate");
     let attempted = requests().filter(|(_, op)| op.kind == OpKind::Invoke).count();
     let ids: Vec<&Value> = requests().filter(|(_, op)| op.kind == OpKind::Ok).map(|(_, op)| &op.value).collect();
@@ -54,7 +54,7 @@ fn duplicates(ids: &[&Value]) -> Vec<(Value, usize)> {
 }
 
 /// The most frequent of the duplicated ids with their counts, sorted by id.
-fn most_frequent(duplicated: &[(Value, usize)]) -> Result<Vec<(Value, usize)>, Unjudgeable> {
+fn most_frequent(duplicated: &[(Value, usize)]) -> Result<Vec<(Value, usize)>, CheckError> {
     let mut distinct = Interner::default();
     for (id, _) in duplicated {
         distinct.intern(id);
@@ -69,7 +69,7 @@ fn most_frequent(duplicated: &[(Value, usize)]) -> Result<Vec<(Value, usize)>, U
 }
 
 /// The least and the greatest id.
-fn range(ids: &[&Value]) -> Result<Option<(Value, Value)>, Unjudgeable> {
+fn range(ids: &[&Value]) -> Result<Option<(Value, Value)>, CheckError> {
     let Some((first, rest)) = ids.split_first() else { return Ok(None) };
     let (mut least, mut greatest) = (*first, *first);
     for id in rest {
@@ -111,7 +111,7 @@ mod tests {
     use super::super::tests::run;
     use super::*;
 
-    fn answered(ids: &[&str]) -> Result<Value, Unjudgeable> {
+    fn answered(ids: &[&str]) -> Result<Value, CheckError> {
         let lines: Vec<_> = ids.iter().map(|id| format!("0 ok generate {id}")).collect();
         check(&run(&lines)).map(|report| report.to_edn())
     }

@@ -14,13 +14,13 @@ use crate::workbench::cli::options::Options;
 use crate::workbench::cluster::processes::Interrupts;
 use crate::workbench::cluster::{Halt, can_trace};
 use crate::workbench::quote::shell_word;
-use crate::workbench::report::challenges::{ALL, Attempt, Challenge, Form, Table};
+use crate::workbench::report::challenges::{ALL, Challenge, ChallengeResult, Table, TableFormat};
 use crate::workbench::report::finish::{BROKEN, INTERRUPTED, INVALID, VALID, finish};
 use crate::workbench::test::TestError;
 use programs::{Program, Programs};
 
 /// Why a challenge has no result.
-enum Obstacle {
+enum NotRun {
     Interrupted,
     Failed(String),
 }
@@ -75,7 +75,7 @@ pub(super) fn challenges(arguments: &ChallengesArguments, output: &mut Output<'_
         real = true;
     }
     let interrupts = if real || programs.is_some() { Some(Interrupts::new()?) } else { None };
-    let table = Table(if *markdown { Form::Markdown } else { Form::Text });
+    let table = Table(if *markdown { TableFormat::Markdown } else { TableFormat::Text });
     write!(output.page, "{}", table.head())?;
     let (mut met, mut missing, mut status) = (0, 0, VALID);
     for challenge in &ALL {
@@ -95,7 +95,7 @@ pub(super) fn challenges(arguments: &ChallengesArguments, output: &mut Output<'_
         let words = words(challenge, program, real);
         let command = words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ");
         let attempt = match &interrupts {
-            Some(interrupts) => as_a_test(challenge, words, *seed, interrupts, output)?,
+            Some(interrupts) => run_as_test(challenge, words, *seed, interrupts, output)?,
             None => in_virtual_time(challenge, *seed),
         };
         write!(output.page, "{}", table.row(challenge, &command, attempt.as_ref().map_err(|_| "not run")))?;
@@ -103,28 +103,28 @@ pub(super) fn challenges(arguments: &ChallengesArguments, output: &mut Output<'_
         match attempt {
             Ok(attempt) if challenge.is_met(&attempt) => met += 1,
             Ok(_) => status = status.max(INVALID),
-            Err(Obstacle::Interrupted) => return Ok(INTERRUPTED),
-            Err(Obstacle::Failed(why)) => {
+            Err(NotRun::Interrupted) => return Ok(INTERRUPTED),
+            Err(NotRun::Failed(why)) => {
                 writeln!(output.page, "{why}")?;
                 status = BROKEN;
             }
         }
     }
-    if table.0 == Form::Text {
+    if table.0 == TableFormat::Text {
         let without = if missing > 0 { format!(", {missing} without a program") } else { String::new() };
         writeln!(output.page, "\n{met} of {} met{without}", ALL.len())?;
     }
     Ok(status)
 }
 
-fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<Attempt, Obstacle> {
+fn in_virtual_time(challenge: &Challenge, seed: u64) -> Result<ChallengeResult, NotRun> {
     let run = || {
         let simulation = Simulation::command(&challenge.command())?.seed(seed);
         simulation.run(simulation.workload())
     };
     match run() {
-        Ok(report) => Ok(Attempt::of(challenge, report.typed())),
-        Err(failure) => Err(Obstacle::Failed(failure.to_string())),
+        Ok(report) => Ok(ChallengeResult::of(challenge, report.typed())),
+        Err(failure) => Err(NotRun::Failed(failure.to_string())),
     }
 }
 
@@ -141,28 +141,28 @@ fn words(challenge: &Challenge, program: Option<&Program>, real: bool) -> Vec<St
 }
 
 /// Runs a challenge as `gloomers test` does with this command line, including its files, but prints nothing.
-fn as_a_test(
+fn run_as_test(
     challenge: &Challenge,
     words: Vec<String>,
     seed: u64,
     interrupts: &Interrupts,
     output: &Output<'_>,
-) -> io::Result<Result<Attempt, Obstacle>> {
+) -> io::Result<Result<ChallengeResult, NotRun>> {
     let mut options = match Options::parse(words.into_iter().map(OsString::from)) {
         Ok(options) => options,
-        Err(rejection) => return Ok(Err(Obstacle::Failed(rejection.to_string()))),
+        Err(rejection) => return Ok(Err(NotRun::Failed(rejection.to_string()))),
     };
     options.config.seed = seed;
     let program = match program(&options) {
         Ok(program) => program,
-        Err(why) => return Ok(Err(Obstacle::Failed(why))),
+        Err(why) => return Ok(Err(NotRun::Failed(why))),
     };
     let mut store = create_store(output, &options.config);
     let run = if options.config.virtual_time { super::in_virtual_time } else { in_real_time };
     let outcome = match run(&options, program, &store, interrupts)? {
         Ok(outcome) => outcome,
-        Err(TestError::Halt(Halt::Interrupted)) => return Ok(Err(Obstacle::Interrupted)),
-        Err(failure) => return Ok(Err(Obstacle::Failed(failure.to_string()))),
+        Err(TestError::Halt(Halt::Interrupted)) => return Ok(Err(NotRun::Interrupted)),
+        Err(failure) => return Ok(Err(NotRun::Failed(failure.to_string()))),
     };
     let missing_before = store.missing().len();
     let finished = finish(outcome, &options.config, &options.report, &mut store, &mut io::sink(), false)?;
@@ -170,8 +170,8 @@ fn as_a_test(
         writeln!(io::stderr(), "{why}").ok();
     }
     Ok(match (finished.status, finished.results) {
-        (INTERRUPTED, _) => Err(Obstacle::Interrupted),
-        (BROKEN, _) | (_, None) => Err(Obstacle::Failed(format!("it broke off: see {}", store.folder().display()))),
-        (_, Some(results)) => Ok(Attempt::of(challenge, &results)),
+        (INTERRUPTED, _) => Err(NotRun::Interrupted),
+        (BROKEN, _) | (_, None) => Err(NotRun::Failed(format!("it broke off: see {}", store.folder().display()))),
+        (_, Some(results)) => Ok(ChallengeResult::of(challenge, &results)),
     })
 }

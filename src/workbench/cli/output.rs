@@ -1,4 +1,4 @@
-//! The page for people: stdout, and stderr once stdout fails.
+//! The writer of the report for people: stdout, or stderr once stdout fails.
 //!
 //! A full disk or a closed pipe must not lose the verdict of a test, so writing here never fails.
 
@@ -8,7 +8,7 @@ use std::io::{self, Write};
 const BUFFER: usize = 8 << 10;
 
 /// A buffered writer to stdout that falls back to stderr.
-pub struct Page<O: Write, E: Write> {
+pub struct ReportWriter<O: Write, E: Write> {
     stdout: O,
     stderr: E,
     buffer: Vec<u8>,
@@ -23,14 +23,14 @@ enum Target {
     Nowhere,
 }
 
-impl<O: Write, E: Write> Page<O, E> {
-    /// An empty page.
+impl<O: Write, E: Write> ReportWriter<O, E> {
+    /// A writer with an empty buffer.
     pub fn new(stdout: O, stderr: E) -> Self {
         Self { stdout, stderr, buffer: Vec::new(), target: Target::Stdout }
     }
 }
 
-impl<O: Write, E: Write> Write for Page<O, E> {
+impl<O: Write, E: Write> Write for ReportWriter<O, E> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= BUFFER || bytes.ends_with(b"\n") {
@@ -90,29 +90,29 @@ mod tests {
 
     #[test]
     fn once_stdout_fails_the_rest_goes_to_stderr_from_the_line_that_failed() {
-        let mut page = Page::new(Disk::of(10), Disk::of(1_000));
+        let mut writer = ReportWriter::new(Disk::of(10), Disk::of(1_000));
         for line in ["seed\n", "verdict\n", "results\n"] {
-            page.write_all(line.as_bytes()).expect("it never fails");
+            writer.write_all(line.as_bytes()).expect("it never fails");
         }
-        assert!(page.stdout.text().starts_with("seed\n"));
+        assert!(writer.stdout.text().starts_with("seed\n"));
         assert_eq!(
-            page.stderr.text(),
+            writer.stderr.text(),
             "stdout cannot be written (no storage space); the rest is here:\nverdict\nresults\n"
         );
     }
 
     #[test]
     fn while_stdout_works_nothing_goes_to_stderr() {
-        let mut page = Page::new(Disk::of(1_000), Disk::of(1_000));
-        write!(page, "the beginning and ").expect("it never fails");
-        assert_eq!(page.stdout.text(), "", "a line is written whole");
-        writeln!(page, "a line").expect("it never fails");
-        assert_eq!((page.stdout.text(), page.stderr.text()), ("the beginning and a line\n", ""));
+        let mut writer = ReportWriter::new(Disk::of(1_000), Disk::of(1_000));
+        write!(writer, "the beginning and ").expect("it never fails");
+        assert_eq!(writer.stdout.text(), "", "a line is written whole");
+        writeln!(writer, "a line").expect("it never fails");
+        assert_eq!((writer.stdout.text(), writer.stderr.text()), ("the beginning and a line\n", ""));
     }
 
     #[test]
     fn writing_does_not_fail_if_both_are_full() {
-        let mut page = Page::new(Disk::of(0), Disk::of(0));
-        page.write_all(b"verdict\n").and_then(|()| page.write_all(b"results\n")).expect("it never fails");
+        let mut writer = ReportWriter::new(Disk::of(0), Disk::of(0));
+        writer.write_all(b"verdict\n").and_then(|()| writer.write_all(b"results\n")).expect("it never fails");
     }
 }

@@ -244,7 +244,7 @@ impl Cluster for Processes<'_> {
 
     fn remarks(&self) -> Vec<String> {
         let logs = self.names.iter().zip(&self.children);
-        log::gaps(logs.filter_map(|(name, child)| Some((name.as_str(), &child.as_ref()?.log))))
+        log::incomplete_logs(logs.filter_map(|(name, child)| Some((name.as_str(), &child.as_ref()?.log))))
     }
 }
 

@@ -1,7 +1,7 @@
-//! A cluster in this process and in virtual time: the engines of the real nodes, driven with the same lines.
+//! A cluster in virtual time within this process: the engines of the real nodes, driven with the same lines.
 //!
 //! Handling takes no time, except on a slow node; time advances only in [`Cluster::wait`], straight to the next event.
-//! So the seed alone decides a run.
+//! A run depends on the seed alone.
 
 pub(super) mod clock;
 
@@ -20,8 +20,8 @@ use clock::Clock;
 /// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
 pub(super) const EPOCH_US: u64 = 1_700_000_000_000_000;
 
-/// How many bytes may wait for a node before its deliveries wait, as in the pipe of a process.
-const PIPE: usize = 64 << 10;
+/// The number of unread bytes at which deliveries to a node are held back, as by the pipe of a process.
+const PIPE_CAPACITY: usize = 64 << 10;
 
 /// Makes the state machine of a node from its index, its incarnation and its seed.
 type Factory = Box<dyn Fn(usize, u64, u64) -> Box<dyn StateMachine>>;
@@ -43,11 +43,11 @@ pub struct SimulatedCluster {
 struct NodeHost {
     clock: Clock,
     /// How far the wall clock has jumped forward; a process reads it at its start.
-    ahead: Duration,
+    wall_clock_offset: Duration,
     /// The lag with which lines and timers are handled.
     lag: Duration,
-    /// The simulated machine's delay of the next wake-up.
-    waking: Duration,
+    /// The simulated delay of the next wake-up.
+    wake_up_delay: Duration,
     process: Option<NodeProcess>,
 }
 
@@ -56,7 +56,7 @@ struct NodeProcess {
     /// When the process started, on the node's own clock.
     started: Time,
     /// Its entry in `wake_ups`.
-    waking: Option<Time>,
+    wake_up: Option<Time>,
     paused: bool,
     /// Unread lines, and when they will be read unless the process is paused.
     pipe: VecDeque<(Time, Vec<u8>)>,
@@ -64,12 +64,12 @@ struct NodeProcess {
 
 impl NodeProcess {
     /// When it next reads a line.
-    fn reads(&self) -> Option<Time> {
+    fn next_read(&self) -> Option<Time> {
         self.pipe.front().map(|(due, _)| *due)
     }
 
     /// When its timers next fire.
-    fn fires(&self, clock: &Clock, late: Duration) -> Option<Time> {
+    fn next_timer(&self, clock: &Clock, late: Duration) -> Option<Time> {
         let deadline = self.machine.next_deadline()?;
         Some(clock.when(self.started + deadline.since(Time::ZERO)) + late)
     }
@@ -105,7 +105,13 @@ impl SimulatedCluster {
         factory: impl Fn(usize, u64, u64) -> Box<dyn StateMachine> + 'static,
     ) -> Self {
         let zero = Duration::ZERO;
-        let host = || NodeHost { clock: Clock::RIGHT, ahead: zero, lag: zero, waking: zero, process: None };
+        let host = || NodeHost {
+            clock: Clock::ACCURATE,
+            wall_clock_offset: zero,
+            lag: zero,
+            wake_up_delay: zero,
+            process: None,
+        };
         Self {
             now: Time::ZERO,
             factory: Box::new(factory),
@@ -118,14 +124,14 @@ impl SimulatedCluster {
     }
 
     /// Lets a node read what is due, fires its timers, and schedules its next event.
-    fn settle(&mut self, node: usize) {
-        let NodeHost { clock, lag, waking, process: Some(process), .. } = &mut self.hosts[node] else { return };
+    fn run_due(&mut self, node: usize) {
+        let NodeHost { clock, lag, wake_up_delay, process: Some(process), .. } = &mut self.hosts[node] else { return };
         if !process.paused {
-            let reads = process.reads().is_some_and(|due| due <= self.now);
-            let fires = process.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
+            let reads = process.next_read().is_some_and(|due| due <= self.now);
+            let fires = process.next_timer(clock, *lag + *wake_up_delay).map(|due| self.delays.node(node, due));
             let fires = fires.is_some_and(|due| due <= self.now);
             let age = Time::ZERO + clock.at(self.now).since(process.started);
-            while process.reads().is_some_and(|due| due <= self.now)
+            while process.next_read().is_some_and(|due| due <= self.now)
                 && let Some((_, mut line)) = process.pipe.pop_front()
             {
                 let length = line.len();
@@ -136,7 +142,7 @@ impl SimulatedCluster {
                 process.machine.on_deadline(age);
             }
             if fires || reads {
-                *waking = self.delays.waking();
+                *wake_up_delay = self.delays.waking();
             }
             if !process.machine.output().is_empty() && !self.with_output.contains(&node) {
                 self.with_output.push(node);
@@ -147,23 +153,23 @@ impl SimulatedCluster {
 
     /// Schedules the next event of a node.
     fn schedule(&mut self, node: usize) {
-        let NodeHost { clock, lag, waking, process: Some(process), .. } = &mut self.hosts[node] else { return };
-        let fires = process.fires(clock, *lag + *waking).map(|due| self.delays.node(node, due));
-        let next = [process.reads(), fires].into_iter().flatten().min();
+        let NodeHost { clock, lag, wake_up_delay, process: Some(process), .. } = &mut self.hosts[node] else { return };
+        let fires = process.next_timer(clock, *lag + *wake_up_delay).map(|due| self.delays.node(node, due));
+        let next = [process.next_read(), fires].into_iter().flatten().min();
         let next = next.filter(|_| !process.paused);
-        if next == process.waking {
+        if next == process.wake_up {
             return;
         }
-        if let Some(old) = process.waking {
+        if let Some(old) = process.wake_up {
             self.wake_ups.remove(&(old, node));
         }
         if let Some(new) = next {
             self.wake_ups.insert((new, node));
         }
-        process.waking = next;
+        process.wake_up = next;
     }
 
-    fn hand_over(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) {
+    fn pass_on_output(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) {
         for node in std::mem::take(&mut self.with_output) {
             let Some(process) = &mut self.hosts[node].process else { continue };
             let output = process.machine.output();
@@ -185,37 +191,40 @@ impl Cluster for SimulatedCluster {
     fn start(&mut self, node: usize) -> io::Result<()> {
         let host = &mut self.hosts[node];
         let started = host.clock.at(self.now);
-        let incarnation = EPOCH_US + (started + host.ahead).as_nanos() / 1000;
+        let incarnation = EPOCH_US + (started + host.wall_clock_offset).as_nanos() / 1000;
         let seed = self.seed ^ (node as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.now.as_nanos();
         let machine = (self.factory)(node, incarnation, seed);
-        host.process = Some(NodeProcess { machine, started, waking: None, paused: false, pipe: VecDeque::new() });
+        host.process = Some(NodeProcess { machine, started, wake_up: None, paused: false, pipe: VecDeque::new() });
         Ok(())
     }
 
     fn accepts(&self, node: usize) -> bool {
         let waiting = |process: &NodeProcess| process.pipe.iter().map(|(_, line)| line.len()).sum::<usize>();
-        self.hosts[node].process.as_ref().is_none_or(|process| process.pipe.is_empty() || waiting(process) < PIPE)
+        self.hosts[node]
+            .process
+            .as_ref()
+            .is_none_or(|process| process.pipe.is_empty() || waiting(process) < PIPE_CAPACITY)
     }
 
     fn deliver(&mut self, node: usize, line: &[u8]) {
         let host = &mut self.hosts[node];
         let Some(process) = &mut host.process else { return };
-        let mut kept = Vec::with_capacity(line.len() + PADDING);
-        kept.extend_from_slice(line);
+        let mut padded = Vec::with_capacity(line.len() + PADDING);
+        padded.extend_from_slice(line);
         let due = match process.pipe.back() {
-            None => self.delays.node(node, self.now + host.lag + host.waking),
+            None => self.delays.node(node, self.now + host.lag + host.wake_up_delay),
             Some((last, _)) => (*last).max(self.now + host.lag),
         };
-        process.pipe.push_back((due, kept));
-        self.settle(node);
+        process.pipe.push_back((due, padded));
+        self.run_due(node);
     }
 
     fn wait(&mut self, until: Option<Time>, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Result<(), Halt> {
         while self.with_output.is_empty() {
             match self.wake_ups.first().copied() {
-                Some((waking, node)) if until.is_none_or(|until| waking <= until) => {
-                    self.now = self.now.max(waking);
-                    self.settle(node);
+                Some((due, node)) if until.is_none_or(|until| due <= until) => {
+                    self.now = self.now.max(due);
+                    self.run_due(node);
                 }
                 Some(_) | None => {
                     let Some(until) = until else {
@@ -226,13 +235,13 @@ impl Cluster for SimulatedCluster {
                 }
             }
         }
-        self.hand_over(on_line);
+        self.pass_on_output(on_line);
         Ok(())
     }
 
     fn kill(&mut self, node: usize) {
-        if let Some(waking) = self.hosts[node].process.take().and_then(|process| process.waking) {
-            self.wake_ups.remove(&(waking, node));
+        if let Some(wake_up) = self.hosts[node].process.take().and_then(|process| process.wake_up) {
+            self.wake_ups.remove(&(wake_up, node));
         }
     }
 
@@ -250,7 +259,7 @@ impl Cluster for SimulatedCluster {
         for (due, _) in &mut process.pipe {
             *due = self.now;
         }
-        self.settle(node);
+        self.run_due(node);
     }
 
     fn slow(&mut self, node: usize, lag: Duration) {
@@ -266,14 +275,14 @@ impl Cluster for SimulatedCluster {
     fn skew(&mut self, node: usize, skew: Skew) {
         let host = &mut self.hosts[node];
         host.clock.run(self.now, skew.faster_ppm);
-        host.ahead += skew.ahead;
+        host.wall_clock_offset += skew.ahead;
         self.schedule(node);
     }
 
     fn delay(&mut self, delays: Delays) {
         self.delays = delays;
         for host in &mut self.hosts {
-            host.waking = self.delays.waking();
+            host.wake_up_delay = self.delays.waking();
         }
     }
 
@@ -324,7 +333,7 @@ mod tests {
     #[test]
     fn a_paused_node_does_nothing_and_does_not_answer_expired_requests_when_it_is_resumed() {
         let mut cluster = started();
-        // Something to say, so that a timer is set.
+        // A value to gossip, so that a timer is set.
         cluster.deliver(
             0,
             b"{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{\"type\":\"broadcast\",\"message\":1,\"msg_id\":1}}\n",
@@ -352,29 +361,30 @@ mod tests {
         cluster.deliver(0, read("c3").as_bytes());
         cluster.slow(0, Duration::ZERO);
         cluster.deliver(0, read("c4").as_bytes());
-        let said = lines(&mut cluster, Time::from_millis(302));
-        let dests: Vec<_> = said.iter().filter_map(|line| line.split('"').nth(7)).filter(|to| *to != "n1").collect();
+        let replies = lines(&mut cluster, Time::from_millis(302));
+        let dests: Vec<_> = replies.iter().filter_map(|line| line.split('"').nth(7)).filter(|to| *to != "n1").collect();
         assert_eq!(dests, ["c3", "c4"]);
     }
 
     #[test]
     fn timers_of_a_slow_node_fire_late_and_those_of_a_fast_clock_early() {
-        let settles = |prepare: fn(&mut SimulatedCluster)| {
+        let chooses_topology_at = |prepare: fn(&mut SimulatedCluster)| {
             let mut cluster = started();
             prepare(&mut cluster);
-            // It settles half a second after its start, and has another timer for its greeting.
+            // It chooses its topology half a second after its start, and has another timer for its first message to its
+            // peer.
             lines(&mut cluster, Time::from_millis(400));
             let mut at = None;
             while at.is_none() {
                 let end = cluster.now() + Duration::from_millis(1);
                 at = (!lines(&mut cluster, end).is_empty()).then(|| cluster.now().as_nanos() / 1_000_000);
             }
-            at.expect("it settles")
+            at.expect("it chooses")
         };
-        let true_time = settles(|_| {});
+        let true_time = chooses_topology_at(|_| {});
         assert!((500..=502).contains(&true_time), "{true_time}");
-        assert!((900..=902).contains(&settles(|cluster| cluster.slow(0, Duration::from_millis(200)))));
-        let fast = settles(|cluster| cluster.skew(0, Skew { faster_ppm: 100_000, ahead: Duration::ZERO }));
+        assert!((900..=902).contains(&chooses_topology_at(|cluster| cluster.slow(0, Duration::from_millis(200)))));
+        let fast = chooses_topology_at(|cluster| cluster.skew(0, Skew { faster_ppm: 100_000, ahead: Duration::ZERO }));
         assert!((454..=457).contains(&fast), "{fast}");
     }
 
@@ -407,10 +417,13 @@ mod tests {
             cluster.deliver(0, INIT);
             cluster.deliver(0, read("c2").as_bytes());
             let end = cluster.now() + Duration::from_millis(1);
-            let mut said = lines(&mut cluster, end);
-            // Its greeting to its peer may be anywhere.
-            said.retain(|line| line.contains(r#""dest":"c"#));
-            assert!(said.len() == 2 && said[1].contains(r#""messages":[]"#), "incarnation {incarnation}: {said:?}");
+            let mut replies = lines(&mut cluster, end);
+            // Its first message to its peer may be anywhere.
+            replies.retain(|line| line.contains(r#""dest":"c"#));
+            assert!(
+                replies.len() == 2 && replies[1].contains(r#""messages":[]"#),
+                "incarnation {incarnation}: {replies:?}"
+            );
             cluster.kill(0);
             assert!(matches!(cluster.status(0), Status::Dead(_)));
         }

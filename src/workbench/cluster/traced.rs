@@ -1,9 +1,9 @@
-//! Any program in virtual time: real processes whose every call that waits, or asks for time or chance, is answered
-//! here.
+//! Programs in virtual time: real processes whose system calls are trapped if they wait, or ask for the time or for
+//! random bytes.
 //!
-//! The programs run unmodified under ptrace, one thread at a time over all nodes. Computing takes no time; time passes
-//! when every thread waits, straight to the next thing that happens. At one instant, what is delivered comes before
-//! time-outs. `docs/programs-in-virtual-time.md` tells what is exact and what is not.
+//! The programs run unmodified under ptrace, one thread at a time over all nodes. Computing takes no time; when
+//! every thread waits, time advances straight to the next event. At one instant, deliveries come before time-outs.
+//! `docs/programs-in-virtual-time.md` says what is exact and what is not.
 
 #![expect(clippy::cast_possible_truncation, reason = "of a register, the kernel too reads the half that it needs")]
 
@@ -33,21 +33,21 @@ use std::process::{Command, ExitStatus};
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::program::Launch;
 use crate::workbench::cluster::program::executable::RunBy;
-use crate::workbench::cluster::program::log::{Log, gaps};
+use crate::workbench::cluster::program::log::{Log, incomplete_logs};
 use crate::workbench::cluster::program::output::{LONGEST_STDERR, Output, WHOLE_PIPE, flush};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
 use crate::workbench::network::Lines;
 use crate::workbench::network::jitter::Delays;
 use cores::Core;
 use mio::unix::pipe::{Receiver, Sender};
-use process::{Life, Resume};
+use process::{ProcessState, Resume};
 use system::Waited;
 use tracer::Tracer;
 
-/// What a pipe holds: the most that Linux lets anybody ask for. Nobody reads while a program writes.
-const PIPE: usize = 1 << 20;
-/// Bytes that wait for a node before its deliveries stand still, as in the pipe of a process in real time.
-const WAITING: usize = 64 << 10;
+/// The capacity of a pipe: the maximum of Linux for everybody, since nothing is read while a program writes.
+const PIPE_CAPACITY: usize = 1 << 20;
+/// The number of unread bytes at which deliveries to a node are held back, as by the pipe of a process in real time.
+const MAX_UNREAD: usize = 64 << 10;
 /// Bytes read from a pipe at a time.
 const CHUNK: usize = 64 << 10;
 
@@ -62,7 +62,7 @@ pub struct TracedCluster {
     /// This thread and all programs run on one core.
     _core: Core,
     /// Whether this thread had blocked `SIGCHLD`, which every stop of a program would raise.
-    had_blocked: bool,
+    was_sigchld_blocked: bool,
 }
 
 /// The pipes of a node.
@@ -70,7 +70,7 @@ struct Host {
     pipes: Option<Pipes>,
     log: Option<Log>,
     by: RunBy,
-    /// How late a line is read.
+    /// How late a line is read: as a fault, and as the simulated delay of the next wake-up.
     lag: Duration,
     waking: Duration,
 }
@@ -79,7 +79,7 @@ struct Pipes {
     stdin: Option<Sender>,
     /// Lines that are to be read, and when.
     lines: VecDeque<(Time, Vec<u8>)>,
-    /// What stdin has not taken of those that were due.
+    /// The part of the due lines that stdin has not taken.
     outgoing: Vec<u8>,
     stdout: Output,
     stderr: Output,
@@ -90,7 +90,7 @@ struct Pipes {
 struct Drained {
     bytes: usize,
     /// Whether there was a whole line, or a node has ended.
-    is_news: bool,
+    has_news: bool,
 }
 
 impl std::fmt::Debug for TracedCluster {
@@ -116,7 +116,7 @@ impl TracedCluster {
             dead: VecDeque::new(),
             chunk: vec![0; CHUNK],
             _core: Core::take(),
-            had_blocked: system::block_signal(libc::SIGCHLD, true),
+            was_sigchld_blocked: system::block_signal(libc::SIGCHLD, true),
         })
     }
 
@@ -133,10 +133,10 @@ impl TracedCluster {
             }
             if pipes.outgoing.len() > before {
                 host.waking = self.tracer.delays.waking();
-                self.tracer.computers[node].waking = host.waking;
+                self.tracer.nodes[node].waking = host.waking;
             }
             if flush(&mut pipes.stdin, &mut pipes.outgoing).bytes > 0 {
-                self.tracer.computers[node].dirty = true;
+                self.tracer.nodes[node].dirty = true;
                 any = true;
             }
         }
@@ -147,17 +147,17 @@ impl TracedCluster {
     fn drain(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) -> Drained {
         let (mut drained, now) = (Drained::default(), self.tracer.now);
         for node in 0..self.hosts.len() {
-            if !std::mem::take(&mut self.tracer.computers[node].wrote) {
+            if !std::mem::take(&mut self.tracer.nodes[node].wrote) {
                 continue;
             }
-            let is_news = &mut drained.is_news;
+            let has_news = &mut drained.has_news;
             drained.bytes += self.read(node, &mut |line| {
-                *is_news = true;
+                *has_news = true;
                 on_line(node, now, line);
             });
         }
         self.dead.extend(self.tracer.ended.drain(..));
-        drained.is_news |= !self.dead.is_empty();
+        drained.has_news |= !self.dead.is_empty();
         drained
     }
 
@@ -184,10 +184,10 @@ impl Cluster for TracedCluster {
     fn start(&mut self, node: usize) -> io::Result<()> {
         self.kill(node);
         let traced = |command: &mut Command| system::traced_from_the_start(command, &filter::FILTER);
-        let (mut process, by) = self.launch.spawn(traced).map_err(explained)?;
+        let (mut process, by) = self.launch.spawn(traced).map_err(explain_refusal)?;
         let outputs = [process.stdout.as_ref().map(AsFd::as_fd), process.stderr.as_ref().map(AsFd::as_fd)];
         let files = outputs.into_iter().flatten().filter_map(|pipe| rustix::fs::fstat(pipe).ok());
-        self.tracer.computers[node].outputs = files.map(|file| (file.st_dev, file.st_ino)).collect();
+        self.tracer.nodes[node].outputs = files.map(|file| (file.st_dev, file.st_ino)).collect();
         let host = &mut self.hosts[node];
         host.by = by;
         host.log.get_or_insert_with(|| self.launch.log(&self.names[node]));
@@ -196,11 +196,11 @@ impl Cluster for TracedCluster {
         let stderr = process.stderr.take().map(Receiver::from);
         if let Some(pipe) = &stdin {
             pipe.set_nonblocking(true)?;
-            rustix::pipe::fcntl_setpipe_size(pipe, PIPE).ok();
+            rustix::pipe::fcntl_setpipe_size(pipe, PIPE_CAPACITY).ok();
         }
         for pipe in stdout.iter().chain(&stderr) {
             pipe.set_nonblocking(true)?;
-            rustix::pipe::fcntl_setpipe_size(pipe, PIPE).ok();
+            rustix::pipe::fcntl_setpipe_size(pipe, PIPE_CAPACITY).ok();
         }
         host.pipes = Some(Pipes {
             stdin,
@@ -215,7 +215,7 @@ impl Cluster for TracedCluster {
     fn accepts(&self, node: usize) -> bool {
         self.hosts[node].pipes.as_ref().is_none_or(|pipes| {
             let waiting: usize = pipes.lines.iter().map(|(_, line)| line.len()).sum();
-            waiting == 0 && pipes.outgoing.is_empty() || waiting + pipes.outgoing.len() < WAITING
+            waiting == 0 && pipes.outgoing.is_empty() || waiting + pipes.outgoing.len() < MAX_UNREAD
         })
     }
 
@@ -235,10 +235,10 @@ impl Cluster for TracedCluster {
             self.feed();
             self.tracer.run()?;
             let drained = self.drain(on_line);
-            if drained.is_news {
+            if drained.has_news {
                 return Ok(());
             }
-            // Who waits for room in a pipe goes on before time passes.
+            // Threads that wait for room in a pipe run before time passes.
             if drained.bytes > 0 && self.tracer.is_anyone_untracked() || self.feed() {
                 continue;
             }
@@ -248,7 +248,7 @@ impl Cluster for TracedCluster {
             let next = self.tracer.next_due().into_iter().chain(self.next_line()).min();
             let is_anyone_ready = self.tracer.is_anyone_ready();
             match next.filter(|next| is_anyone_ready || until.is_none_or(|until| *next < until)) {
-                // A thread that computes goes on at its turn.
+                // A thread that computes is ready all the time.
                 _ if is_anyone_ready => {
                     if next.is_some_and(|next| next <= self.tracer.now) && !self.feed() {
                         self.tracer.wake_due()?;
@@ -295,17 +295,17 @@ impl Cluster for TracedCluster {
         let now = self.tracer.now;
         let host = &mut self.hosts[node];
         host.lag = lag;
-        // What came before is not read after what comes now.
+        // Keep the order of lines.
         for (due, _) in host.pipes.iter_mut().flat_map(|pipes| &mut pipes.lines) {
             *due = (*due).min(now + lag);
         }
-        self.tracer.computers[node].lag = lag;
+        self.tracer.nodes[node].lag = lag;
         self.tracer.reschedule(node);
     }
 
     fn skew(&mut self, node: usize, skew: Skew) {
         let now = self.tracer.now;
-        self.tracer.computers[node].clock.run(now, skew.faster_ppm);
+        self.tracer.nodes[node].clock.run(now, skew.faster_ppm);
         self.tracer.set_forward(node, skew.ahead);
         self.tracer.reschedule(node);
     }
@@ -318,10 +318,12 @@ impl Cluster for TracedCluster {
     }
 
     fn status(&mut self, node: usize) -> Status {
-        match self.tracer.computers[node].root.map(|root| self.tracer.processes[root].life) {
+        match self.tracer.nodes[node].root.map(|root| self.tracer.processes[root].state) {
             None => Status::Dead("never started".into()),
-            Some(Life::Lives) => Status::Alive,
-            Some(Life::Ended(status) | Life::Gone(status)) => self.hosts[node].by.dead(ExitStatus::from_raw(status)),
+            Some(ProcessState::Alive) => Status::Alive,
+            Some(ProcessState::Zombie(status) | ProcessState::Reaped(status)) => {
+                self.hosts[node].by.dead(ExitStatus::from_raw(status))
+            }
         }
     }
 
@@ -349,7 +351,7 @@ impl Cluster for TracedCluster {
 
     fn remarks(&self) -> Vec<String> {
         let logs = self.names.iter().zip(&self.hosts);
-        let mut remarks = gaps(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
+        let mut remarks = incomplete_logs(logs.filter_map(|(name, host)| Some((name.as_str(), host.log.as_ref()?))));
         remarks.extend(self.tracer.deviations.in_words());
         remarks
     }
@@ -360,14 +362,14 @@ impl Drop for TracedCluster {
         for node in 0..self.hosts.len() {
             self.kill(node);
         }
-        if !self.had_blocked {
+        if !self.was_sigchld_blocked {
             system::block_signal(libc::SIGCHLD, false);
         }
     }
 }
 
 /// Why a program cannot be run in virtual time.
-fn explained(error: io::Error) -> io::Error {
+fn explain_refusal(error: io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES | libc::EINVAL | libc::ENOSYS) => io::Error::other(format!(
             "this system does not let one process control another (ptrace, seccomp or pidfd_getfd: {error}), as some \
@@ -379,33 +381,33 @@ fn explained(error: io::Error) -> io::Error {
 }
 
 impl Tracer {
-    /// A node's program has been started, and stops before its first instruction.
+    /// Takes over a node's program, which has just been started and stops before its first instruction.
     fn begin(&mut self, node: usize, pid: i32) -> io::Result<()> {
         while system::wait(pid, true)? == Waited::Nothing {}
         system::set_options(pid)?;
-        let thread = self.add_process(node, pid, None).map_err(explained)?;
+        let thread = self.add_process(node, pid, None).map_err(explain_refusal)?;
         let process = self.threads[thread].process;
-        self.computers[node].root = Some(process);
-        self.processes[process].descriptor(0).map_err(explained)?;
+        self.nodes[node].root = Some(process);
+        self.processes[process].descriptor(0).map_err(explain_refusal)?;
         self.deviations.addresses_vary |= !system::has_fixed_addresses(pid);
         self.on_program(process)?;
         self.make_ready(thread, Resume::On);
         Ok(())
     }
 
-    /// Ends all that runs on a node.
+    /// Ends all processes of a node.
     fn kill(&mut self, node: usize) {
-        let all = self.computers[node].processes.clone();
-        let living: Vec<_> = all.into_iter().filter(|p| self.processes[*p].life == Life::Lives).collect();
+        let all = self.nodes[node].processes.clone();
+        let living: Vec<_> = all.into_iter().filter(|p| self.processes[*p].state == ProcessState::Alive).collect();
         for process in &living {
-            signals::kill_now(self.processes[*process].pid);
+            signals::kill_if_alive(self.processes[*process].pid);
         }
         for process in living {
-            // What fails here has failed to exist.
-            self.bury(process).ok();
+            // An error means that it has ended already.
+            self.reap_process(process).ok();
         }
-        self.computers[node].processes.clear();
-        self.computers[node].paused = false;
+        self.nodes[node].processes.clear();
+        self.nodes[node].paused = false;
         self.ended.retain(|ended| *ended != node);
     }
 }

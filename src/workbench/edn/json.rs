@@ -1,5 +1,5 @@
-//! Values to JSON: keywords and symbols become strings, keys lose the `?` of `:valid?`, and tags vanish, so that
-//! scripts can read a result. The way back is [`json`](crate::workbench::json).
+//! Values to JSON: keywords and symbols become strings, keys lose the `?` of `:valid?`, and tags are dropped, so that
+//! scripts can read a result. The inverse is [`json`](crate::workbench::json).
 
 use std::str::FromStr;
 
@@ -18,7 +18,7 @@ impl Value {
         serde_json::to_string(self).expect("every value has a form in JSON")
     }
 
-    /// The key that stands for this value in a JSON object.
+    /// The key of this value in a JSON object.
     fn json_key(&self) -> String {
         if let Self::Keyword(name) = self {
             return name.strip_suffix('?').unwrap_or(name).to_owned();

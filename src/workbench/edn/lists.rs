@@ -167,9 +167,9 @@ mod tests {
                 kept.push(list);
             }
         }
-        let told: usize = kept.iter().map(Ints::len).sum();
+        let total: usize = kept.iter().map(Ints::len).sum();
         let kept: usize = blocks.values().sum();
-        assert!(told > 1_900_000 && kept < 200_000, "{kept} elements are kept of {told}");
+        assert!(total > 1_900_000 && kept < 200_000, "{kept} elements are kept of {total}");
     }
 
     proptest! {

@@ -120,8 +120,8 @@ impl Value {
         if let Self::Big(digits) = self { digits.parse().ok() } else { self.as_float() }
     }
 
-    /// The values in the order of [`compare`](Self::compare), equals in the order given. The sorts of the
-    /// standard library would not survive a comparison that fails half-way.
+    /// The values in the order of [`compare`](Self::compare), by a stable sort. Those of the standard library cannot
+    /// return an error from a comparison.
     pub(crate) fn sorted(mut values: Vec<Self>) -> Result<Vec<Self>, Incomparable> {
         if values.len() < 2 {
             return Ok(values);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn sorting_refuses_a_mixture() {
+    fn sorting_rejects_a_mixture() {
         let sorted =
             |text| Value::sorted(value(text).items().expect("a list").map(std::borrow::Cow::into_owned).collect());
         assert_eq!(sorted("(3 1 2 1.5 nil)").map(Value::List), Ok(value("(nil 1 1.5 2 3)")));

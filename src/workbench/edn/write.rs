@@ -119,19 +119,19 @@ fn write_string(text: &str, out: &mut impl Write) -> fmt::Result {
 /// The value over as many lines as it needs, without a newline at the end.
 #[must_use]
 pub fn pretty(value: &Value) -> String {
-    let mut page = Page::default();
-    page.put(value);
-    page.text
+    let mut printer = PrettyPrinter::default();
+    printer.put(value);
+    printer.text
 }
 
 /// Text so far, and how wide its last line is.
 #[derive(Default)]
-struct Page {
+struct PrettyPrinter {
     text: String,
     column: usize,
 }
 
-impl Page {
+impl PrettyPrinter {
     fn push(&mut self, text: &str) {
         self.text.push_str(text);
         self.column += text.chars().count();
@@ -180,13 +180,13 @@ impl Page {
 
 /// Whether a value takes at most `width` columns on one line; gives up as soon as it does not.
 fn fits(value: &Value, width: usize) -> bool {
-    value.write_to(&mut Room(width)).is_ok()
+    value.write_to(&mut ColumnsLeft(width)).is_ok()
 }
 
 /// The columns that are left; writing more is an error.
-struct Room(usize);
+struct ColumnsLeft(usize);
 
-impl Write for Room {
+impl Write for ColumnsLeft {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0 = self.0.checked_sub(text.chars().count()).ok_or(fmt::Error)?;
         Ok(())

@@ -39,7 +39,7 @@ impl Process {
 }
 
 impl Op {
-    /// The entries other than the value.
+    /// The entries before the value.
     fn head(&self) -> [(&'static str, Value); 5] {
         [
             ("index", Value::Int(i64::try_from(self.index).unwrap_or(i64::MAX))),
@@ -50,7 +50,7 @@ impl Op {
         ]
     }
 
-    /// The operation as results quote it: `#jepsen.history.Op{...}`.
+    /// The operation as it appears in results: `#jepsen.history.Op{...}`.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut entries: Vec<_> = self.head().into_iter().map(|(key, value)| (Value::keyword(key), value)).collect();

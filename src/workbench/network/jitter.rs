@@ -179,7 +179,7 @@ mod tests {
     use crate::workbench::test::{TestConfig, Unwatched, run};
     use crate::workbench::workload::WorkloadKind;
 
-    /// How many of a hundred messages between servers took at most so many ms more than 99, in the three journals,
+    /// How many of a hundred messages between servers took at most this many ms more than 99, in the three journals,
     /// without their first second, in which a virtual machine warms up.
     const DELIVERED: [(usize, f64); 8] =
         [(5, 0.14), (25, 0.32), (50, 0.66), (75, 1.03), (90, 1.59), (95, 2.26), (98, 3.25), (99, 4.04)];

@@ -81,7 +81,7 @@ impl Array {
     }
 }
 
-/// What stands in the place of a list that is left out.
+/// The text that replaces a list that is left out.
 const EMPTY: &str = "[]";
 
 fn without(text: &str, at: usize, length: usize) -> String {
@@ -225,7 +225,7 @@ pub struct Lines {
 
 impl Default for Lines {
     fn default() -> Self {
-        // One byte more, by which a line that is too long is told.
+        // One byte more, to detect a line that is too long.
         Self::up_to(LONGEST_LINE + 1)
     }
 }
@@ -310,12 +310,12 @@ mod tests {
 
     #[test]
     fn only_the_first_value_of_a_line_counts_and_the_rest_is_told() {
-        for (rest, told) in
+        for (rest, expected) in
             [(r#" {"src":"#, r#"{"src":"#), (r#"{"src":"c"}"#, r#"{"src":"c"}"#), (" and\t", "and"), ("\t ", "")]
         {
             let line = format!(r#"{{"src":"a","dest":"b"}}{rest}"#);
             let envelope = parse(&line).expect("valid");
-            assert_eq!((&*envelope.src, envelope.rest), ("a", told));
+            assert_eq!((&*envelope.src, envelope.rest), ("a", expected));
         }
     }
 

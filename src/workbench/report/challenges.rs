@@ -4,13 +4,13 @@
 mod table;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::check::stats::Tally;
+use crate::workbench::check::stats::OutcomeCounts;
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::results::Results;
 use crate::workbench::test::TestConfig;
 use crate::workbench::workload::WorkloadKind;
 
-pub use table::{Form, Table};
+pub use table::{Table, TableFormat};
 
 /// One challenge.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Challenge {
 
 /// The result of running a challenge.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attempt {
+pub struct ChallengeResult {
     /// The verdict.
     pub verdict: Verdict,
     /// The metrics.
@@ -187,7 +187,7 @@ impl Challenge {
     }
 
     /// Whether an attempt is valid, complete and within the limits, and every operation succeeded if that counts.
-    pub fn is_met(&self, attempt: &Attempt) -> bool {
+    pub fn is_met(&self, attempt: &ChallengeResult) -> bool {
         let (ok, count) = attempt.answered;
         attempt.verdict == Verdict::True
             && attempt.metrics.meet(&self.limits)
@@ -196,16 +196,17 @@ impl Challenge {
     }
 }
 
-impl Attempt {
+impl ChallengeResult {
     /// Extracts it from the results of a run of a challenge.
     pub fn of(challenge: &Challenge, results: &Results) -> Self {
-        let count = |of: fn(Tally) -> usize| results.stats.expected_to_succeed().map(|(_, tally)| of(tally)).sum();
+        let count =
+            |of: fn(OutcomeCounts) -> usize| results.stats.expected_to_succeed().map(|(_, tally)| of(tally)).sum();
         let extended = results.extended.as_ref();
         Self {
             verdict: if challenge.strict { results.strict_verdict() } else { results.verdict() },
             metrics: Metrics::of(results),
             complete: extended.is_none_or(|extended| extended.throughput.shortfall().is_none()),
-            answered: (count(|tally| tally.ok), count(Tally::all)),
+            answered: (count(|tally| tally.ok), count(OutcomeCounts::all)),
         }
     }
 }

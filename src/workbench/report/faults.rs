@@ -20,7 +20,7 @@ pub(super) struct FaultSpan {
 const ENTRIES: u8 = 2;
 
 /// The latest interval of a fault, and how many entries of its end are still to come.
-struct Latest {
+struct LatestInterval {
     fault: Fault,
     place: usize,
     entries_left: u8,
@@ -31,7 +31,7 @@ struct Latest {
 pub(super) fn faults(history: &History) -> Vec<FaultSpan> {
     let end_us = history.ops().last().map_or(0, |op| op.time / 1000);
     let mut faults: Vec<FaultSpan> = Vec::new();
-    let mut latest_of: Vec<Latest> = Vec::new();
+    let mut latest_of: Vec<LatestInterval> = Vec::new();
     for op in history.ops().iter().filter(|op| op.process == Process::Nemesis) {
         let Some(turn) = Turn::of(&op.f) else { continue };
         let fault = turn.fault();
@@ -40,7 +40,7 @@ pub(super) fn faults(history: &History) -> Vec<FaultSpan> {
             // Active already, or healed when nothing was wrong.
             (Turn::Begins(_), Some(_)) | (Turn::Ends(_), None) => {}
             (Turn::Begins(_), None) => {
-                latest_of.push(Latest { fault, place: faults.len(), entries_left: ENTRIES });
+                latest_of.push(LatestInterval { fault, place: faults.len(), entries_left: ENTRIES });
                 faults.push(span(fault, op, end_us));
             }
             (Turn::Ends(_), Some(latest)) => {

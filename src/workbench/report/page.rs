@@ -65,7 +65,7 @@ struct Page<'a> {
     end_us: i64,
     /// The number of concurrent clients, by which the process numbers of one client differ.
     clients: usize,
-    operations: Drawn<'a>,
+    operations: OperationColumns<'a>,
     quantiles: Quantiles,
     rates: Windows<Vec<[f64; OUTCOMES.len()]>>,
     faults: Vec<(&'static str, String, i64, i64)>,
@@ -77,7 +77,7 @@ struct Page<'a> {
 
 /// Operations in columns.
 #[derive(Serialize)]
-struct Drawn<'a> {
+struct OperationColumns<'a> {
     total: usize,
     names: &'a [&'a str],
     outcomes: Vec<&'static str>,
@@ -155,7 +155,7 @@ pub(super) fn write(run: &Run<'_>, mut file: impl Write) -> io::Result<()> {
     for part in [head, STYLE, body] {
         file.write_all(part.as_bytes())?;
     }
-    // Inside a script only `<` can be taken for markup; in JSON it stands in strings alone.
+    // Inside a script only `<` can be taken for markup; in JSON it occurs in strings only.
     for (index, part) in data.split('<').enumerate() {
         if index > 0 {
             file.write_all(b"\\u003c")?;
@@ -169,9 +169,9 @@ pub(super) fn write(run: &Run<'_>, mut file: impl Write) -> io::Result<()> {
     file.write_all(tail.as_bytes())
 }
 
-fn drawn<'a>(operations: &'a Operations<'a>) -> Drawn<'a> {
+fn drawn<'a>(operations: &'a Operations<'a>) -> OperationColumns<'a> {
     let points = operations.drawn();
-    Drawn {
+    OperationColumns {
         total: operations.points.len(),
         names: &operations.names,
         outcomes: OUTCOMES.iter().map(|outcome| outcome.name()).collect(),

@@ -84,7 +84,7 @@ fn our_verdicts_and_statistics_equal_those_of_maelstrom() {
     }
 }
 
-/// A map without what stands under our key.
+/// A map without the entry of our key.
 fn without_ours(value: &Value) -> Value {
     let Some(entries) = value.entries() else { return value.clone() };
     let theirs = entries.iter().filter(|(key, _)| key.as_keyword() != Some("gloomers"));

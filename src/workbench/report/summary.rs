@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use crate::workbench::check::Verdict;
-use crate::workbench::check::stats::Tally;
+use crate::workbench::check::stats::OutcomeCounts;
 use crate::workbench::edn::Value;
 use crate::workbench::network::Muted;
 use crate::workbench::report::challenges::Challenge;
@@ -37,62 +37,62 @@ const LABEL_WIDTH: usize = 16;
 
 /// Aligned lines, each with its newline, in ANSI colours if `colours` is set.
 pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colours: bool) -> String {
-    let mut page = Page { text: String::new(), colours };
+    let mut summary = SummaryText { text: String::new(), colours };
     if let Some(cut_short) = &facts.cut_short {
-        let alarm = page.paint(Colour::Alarm, "!!! CUT SHORT");
-        writeln!(page.text, "{alarm}: {cut_short}\n").expect("a string takes everything");
+        let alarm = summary.paint(Colour::Alarm, "!!! CUT SHORT");
+        writeln!(summary.text, "{alarm}: {cut_short}\n").expect("a string takes everything");
     }
     let extended = results.extended.as_ref();
     for muted in extended.into_iter().flat_map(|extended| &extended.muted) {
-        page.muted(muted);
+        summary.muted(muted);
     }
     let failed = outcomes.iter().filter(|outcome| outcome.verdict != Verdict::True);
     let (strict, invalid): (Vec<_>, Vec<_>) = failed.partition(|outcome| outcome.check.is_strict());
-    page.verdict(results.verdict(), &invalid);
+    summary.verdict(results.verdict(), &invalid);
     for outcome in &strict {
-        let failed = page.paint(Colour::Red, "failed");
+        let failed = summary.paint(Colour::Red, "failed");
         let shorter = [(Check::Muted, "a node was muted"), (Check::Unread, "a node printed more after a message")];
         let why = shorter.iter().find(|(check, _)| *check == outcome.check).map_or(&*outcome.why, |(_, why)| why);
-        page.line("--strict", &format!("{failed}: {why}"));
+        summary.line("--strict", &format!("{failed}: {why}"));
     }
     if let Some(extended) = extended {
-        page.main_phase(&extended.throughput);
+        summary.main_phase(&extended.throughput);
     }
-    let Tally { ok, fail, info } = results.stats.total;
-    page.line("operations", &format!("{ok} ok, {fail} fail, {info} info"));
+    let OutcomeCounts { ok, fail, info } = results.stats.total;
+    summary.line("operations", &format!("{ok} ok, {fail} fail, {info} info"));
     for error in extended.into_iter().flat_map(|extended| extended.errors.iter()) {
-        page.line("", &error.to_string());
+        summary.line("", &error.to_string());
     }
     for unread in extended.into_iter().flat_map(|extended| &extended.unread) {
-        page.line("unread output", &unread.in_words());
+        summary.line("unread output", &unread.in_words());
     }
     let metrics = Metrics::of(results);
     if let Some(latencies) = results.workload.stable_latencies() {
         let shown = latencies.iter().filter(|(level, _)| *level > 0.0).map(|(level, ms)| format!("{level}: {ms}"));
-        page.line("stable latency", &format!("{} ms", shown.collect::<Vec<_>>().join(", ")));
+        summary.line("stable latency", &format!("{} ms", shown.collect::<Vec<_>>().join(", ")));
     }
     if let Some(msgs_per_op) = metrics.msgs_per_op {
-        page.line("server messages", &format!("{msgs_per_op} per operation"));
+        summary.line("server messages", &format!("{msgs_per_op} per operation"));
     }
     if facts.is_measured {
         for challenge in Challenge::efficiency() {
-            page.challenge(challenge, &metrics);
+            summary.challenge(challenge, &metrics);
         }
     }
     if let Some(extended) = extended {
-        page.convergence(extended.convergence.as_ref());
+        summary.convergence(extended.convergence.as_ref());
         let [mean, p99, max] = extended.lateness.in_ms();
         if max > 0.0 {
-            page.line("delivery error", &format!("{mean} ms mean, {p99} ms p99, {max} ms max"));
+            summary.line("delivery error", &format!("{mean} ms mean, {p99} ms p99, {max} ms max"));
         }
         for remark in &extended.remarks {
-            page.line("note", remark);
+            summary.line("note", remark);
         }
     }
-    page.line("results", &facts.folder.display().to_string());
+    summary.line("results", &facts.folder.display().to_string());
     for why in &facts.missing {
-        let why = page.paint(Colour::Red, why);
-        page.line("missing", &why);
+        let why = summary.paint(Colour::Red, why);
+        summary.line("missing", &why);
     }
     let mut look_at: Vec<&str> = Vec::new();
     for file in invalid.into_iter().chain(strict).flat_map(|outcome| &outcome.look_at) {
@@ -101,9 +101,9 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
         }
     }
     if facts.has_files && !look_at.is_empty() {
-        page.line("look at", &look_at.join(", "));
+        summary.line("look at", &look_at.join(", "));
     }
-    page.text
+    summary.text
 }
 
 /// Maelstrom's last line, on which scripts rely (protocol §14.4).
@@ -123,12 +123,12 @@ enum Colour {
     Alarm,
 }
 
-struct Page {
+struct SummaryText {
     text: String,
     colours: bool,
 }
 
-impl Page {
+impl SummaryText {
     fn line(&mut self, label: &str, value: &str) {
         writeln!(self.text, "{label:<LABEL_WIDTH$}{value}").expect("a string takes everything");
     }

@@ -10,7 +10,7 @@ use super::*;
 use crate::time::{Duration, Time};
 use crate::workbench::check::availability::AvailabilityReport;
 use crate::workbench::check::net::{NetReport, Traffic};
-use crate::workbench::check::stats::{StatsReport, Tally};
+use crate::workbench::check::stats::{OutcomeCounts, StatsReport};
 use crate::workbench::check::{self, Availability, CheckReport, Quantiles, Violation};
 use crate::workbench::cli::options::Options;
 use crate::workbench::edn::Value;
@@ -18,7 +18,7 @@ use crate::workbench::network::{BadLine, Conditions, Counts, Delivery, Latency, 
 use crate::workbench::report::results::{Check, judge};
 use crate::workbench::report::store::RunFolder;
 use crate::workbench::report::violations::outcomes;
-use crate::workbench::test::{Convergence, Difference, Extended, Outdated};
+use crate::workbench::test::{Convergence, Difference, Extended, StaleReader};
 use crate::workbench::workload::WorkloadKind;
 
 /// A report with fixed contents in place of a checker's.
@@ -77,7 +77,7 @@ pub(super) fn violation(anomaly: &'static str, sentence: &str) -> Violation {
 
 /// The results of a run whose workload has this report.
 pub(super) fn results(report: FixedReport) -> Results {
-    let total = Tally { ok: 1979, fail: 0, info: 2 };
+    let total = OutcomeCounts { ok: 1979, fail: 0, info: 2 };
     let counts = Counts { servers: Traffic { msg: 1138, ..Traffic::default() }, ..Counts::default() };
     Results {
         stats: StatsReport { total, ..StatsReport::default() },
@@ -117,7 +117,7 @@ fn a_failure_says_why() {
     let expected = "92.5 % of the operations succeeded, less than was demanded";
     assert_eq!(why(&unavailable, Check::Availability), expected);
     let violations = vec![violation("lost", "one"), violation("failed", "two")];
-    let outdated = Outdated { node: "n1".into(), state: Duration::ZERO, read: Duration::from_secs(31) };
+    let outdated = StaleReader { node: "n1".into(), state: Duration::ZERO, read: Duration::from_secs(31) };
     let mut invalid = results(FixedReport { verdict: Verdict::False, violations, ..FixedReport::default() });
     invalid.extended.as_mut().expect("a run").outdated.push(outdated.clone());
     let why = why(&invalid, Check::Workload);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 
-use super::request::{Datum, Reply, ServiceRequest};
+use super::request::{JsonText, Reply, ServiceRequest};
 
 /// As in Maelstrom's code; its documentation says five.
 const REPLICAS: usize = 2;
@@ -13,7 +13,7 @@ const REPLICAS: usize = 2;
 #[derive(Debug, Clone, Default)]
 struct Replica {
     clock: u64,
-    keys: BTreeMap<String, (u64, Datum)>,
+    keys: BTreeMap<String, (u64, JsonText)>,
 }
 
 #[derive(Debug, Default)]

@@ -7,9 +7,9 @@ use crate::workbench::json;
 
 /// A JSON value, held as text and compared by value.
 #[derive(Debug, Clone)]
-pub(super) struct Datum(Rc<str>);
+pub(super) struct JsonText(Rc<str>);
 
-impl Datum {
+impl JsonText {
     fn value(&self) -> Option<Value> {
         json::value(&self.0).ok()
     }
@@ -38,14 +38,14 @@ pub(super) struct ServiceRequest {
 #[derive(Debug)]
 pub(super) enum Operation {
     Read,
-    Write(Datum),
-    Cas { from: Datum, to: Datum, create: bool },
+    Write(JsonText),
+    Cas { from: JsonText, to: JsonText, create: bool },
     Timestamp,
 }
 
 #[derive(Debug)]
 pub(super) enum Reply {
-    Value(Datum),
+    Value(JsonText),
     Done(&'static str),
     Error(u32, String),
     Timestamp(u64),
@@ -55,7 +55,7 @@ pub(super) enum Reply {
 pub(super) fn parse(body: &str) -> Option<ServiceRequest> {
     let members = json::members(body).ok()?;
     let text = |name: &str| members.iter().find(|(key, _)| key == name).map_or("null", |(_, value)| value.get());
-    let datum = |name: &str| Datum(text(name).into());
+    let datum = |name: &str| JsonText(text(name).into());
     let kind = json::value(text("type")).ok()?;
     let operation = match kind.as_str()? {
         "read" => Operation::Read,
@@ -73,7 +73,7 @@ pub(super) fn parse(body: &str) -> Option<ServiceRequest> {
 
 impl Operation {
     /// The value to store, if any, and the reply, given the key's current value.
-    pub(super) fn apply(&self, current: Option<&Datum>, may_create: bool) -> (Option<Datum>, Reply) {
+    pub(super) fn apply(&self, current: Option<&JsonText>, may_create: bool) -> (Option<JsonText>, Reply) {
         match (self, current) {
             (Self::Write(value), _) => (Some(value.clone()), Reply::Done("write_ok")),
             (Self::Read, Some(value)) => (None, Reply::Value(value.clone())),

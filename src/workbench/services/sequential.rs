@@ -12,7 +12,7 @@ use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 
 use super::StaleRead;
-use super::request::{Datum, Operation, Reply, ServiceRequest};
+use super::request::{JsonText, Operation, Reply, ServiceRequest};
 use crate::time::Time;
 
 /// States in the ring.
@@ -25,7 +25,7 @@ pub(super) struct Sequential {
     /// The number of the state that each caller saw last.
     seen: BTreeMap<Box<str>, u64>,
     /// The values of each key with the states that introduced them, in order.
-    keys: BTreeMap<String, Vec<(u64, Datum)>>,
+    keys: BTreeMap<String, Vec<(u64, JsonText)>>,
     /// When the states in the ring were created, the newest last; the empty store has no entry.
     created: VecDeque<Time>,
     /// For each caller, the keys whose last read was stale.
@@ -79,13 +79,13 @@ impl Sequential {
     }
 
     /// A key's value in a state.
-    fn at(&self, key: &str, state: u64) -> Option<&Datum> {
+    fn at(&self, key: &str, state: u64) -> Option<&JsonText> {
         let values = self.keys.get(key)?;
         values.iter().rev().find(|(since, _)| *since <= state).map(|(_, datum)| datum)
     }
 
     /// Sets a key's value in the newest state, and drops values that are in no kept state.
-    fn change(&mut self, key: &str, datum: Datum) {
+    fn change(&mut self, key: &str, datum: JsonText) {
         let values = self.keys.entry(key.to_owned()).or_default();
         values.push((self.last, datum));
         let oldest = self.last.saturating_sub(KEPT - 1);

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
 use super::discount::{discounted, node_of};
-use super::failure::{Failure, Judgement, quote};
+use super::failure::{CheckerJudgement, Failure, quote};
 use super::scenario::Scenario;
-use super::{IsOver, NodeFactory};
-use crate::workbench::check::{self, Unjudgeable, net, set_full};
+use super::{IsCancelled, NodeFactory};
+use crate::workbench::check::{self, CheckError, net, set_full};
 use crate::workbench::cluster::{Cluster, Halt, OutputTail};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
 use crate::workbench::nemesis::Fault;
 use crate::workbench::test::{Convergence, Crash, Difference, Extended, Outcome, TestConfig, TestError, Watch, run};
-use crate::workbench::workload::{Agreement, Loss};
+use crate::workbench::workload::{Agreement, LossOnKill};
 
 /// The outcome of a scenario.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +65,7 @@ pub(in crate::workbench) fn print_command_on_panic() {
 pub fn run_case<C: Cluster>(
     scenario: &Scenario,
     nodes: &NodeFactory<'_, C>,
-    is_over: &IsOver<'_>,
+    is_over: &IsCancelled<'_>,
 ) -> Option<CaseOutcome> {
     COMMAND.replace(scenario.to_string());
     let options = scenario.config();
@@ -73,7 +73,7 @@ pub fn run_case<C: Cluster>(
         Ok(cluster) => cluster,
         Err(error) => return Some(CaseOutcome::broken(error)),
     };
-    let outcome = match run(&options, &mut cluster, &mut UntilOver(is_over)) {
+    let outcome = match run(&options, &mut cluster, &mut CancelWatch(is_over)) {
         // A program does not know which clients have gone, and Maelstrom silences it for a late reply. What that test
         // would have shown is unknown.
         Ok(outcome)
@@ -93,9 +93,9 @@ pub fn run_case<C: Cluster>(
 }
 
 /// Ends a test in the middle once the swarm is over.
-struct UntilOver<'a>(&'a IsOver<'a>);
+struct CancelWatch<'a>(&'a IsCancelled<'a>);
 
-impl Watch for UntilOver<'_> {
+impl Watch for CancelWatch<'_> {
     fn is_interrupted(&self) -> bool {
         (self.0)()
     }
@@ -111,24 +111,24 @@ fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
     let Outcome { history, counts, crashes, extended: Extended { muted, convergence, .. }, .. } = outcome;
     let models = options.consistency_models.clone();
     let killed = options.nemesis.contains(&Fault::Kill);
-    let loss = if killed { options.workload.descriptor().swarm.loss } else { Loss::Nothing };
-    let discounted = if loss == Loss::Nothing { None } else { Some(discounted(&history, options)) };
-    let judged = discounted.as_ref().filter(|_| loss == Loss::Values).unwrap_or(&history);
+    let loss = if killed { options.workload.descriptor().swarm.loss } else { LossOnKill::Nothing };
+    let discounted = if loss == LossOnKill::Nothing { None } else { Some(discounted(&history, options)) };
+    let judged = discounted.as_ref().filter(|_| loss == LossOnKill::Values).unwrap_or(&history);
     let check_options = check::Options { consistency_models: models, ..check::Options::default() };
     let check = |history: &History| options.workload.check(history, &check_options);
     let reports = check(judged).and_then(|report| {
-        let order_discounted = discounted.as_ref().filter(|_| loss == Loss::Order).map(check).transpose()?;
+        let order_discounted = discounted.as_ref().filter(|_| loss == LossOnKill::Order).map(check).transpose()?;
         let extended = order_discounted.as_ref().unwrap_or(&report);
         let extended = extended
             .extended_verdict()
-            .map(|verdict| Judgement::of("extended checks", verdict, &extended.extended_violations()));
-        Ok((Judgement::of("invalid", report.verdict(), &report.violations()), extended))
+            .map(|verdict| CheckerJudgement::of("extended checks", verdict, &extended.extended_violations()));
+        Ok((CheckerJudgement::of("invalid", report.verdict(), &report.violations()), extended))
     });
     let (judgement, extended) = match reports {
         Ok(judgements) => judgements,
-        Err(Unjudgeable::TooManyEdges { .. }) => (Judgement::Undecided, None),
+        Err(CheckError::TooManyEdges { .. }) => (CheckerJudgement::Undecided, None),
         // Replies that no checker can judge, such as a message that was never sent.
-        Err(problem) => (Judgement::Invalid(Failure::new("unjudgeable", problem.to_string())), None),
+        Err(problem) => (CheckerJudgement::Invalid(Failure::new("error", problem.to_string())), None),
     };
     let crash = |crash: &Crash| {
         let Crash { node, status, after, output_tail } = crash;
@@ -148,7 +148,7 @@ fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
         .or_else(|| divergence(judged, options));
     let net = net::check(&counts, history.invocation_count());
     CaseOutcome {
-        is_undecided: failure.is_none() && judgement == Judgement::Undecided && convergence.is_none(),
+        is_undecided: failure.is_none() && judgement == CheckerJudgement::Undecided && convergence.is_none(),
         is_exact: true,
         failure,
         operations: history.invocation_count(),

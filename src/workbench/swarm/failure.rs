@@ -49,14 +49,14 @@ impl fmt::Display for Failure {
 
 /// The judgement of a checker.
 #[derive(Debug, PartialEq)]
-pub(super) enum Judgement {
+pub(super) enum CheckerJudgement {
     Valid,
     /// There was nothing to check, or too much to search.
     Undecided,
     Invalid(Failure),
 }
 
-impl Judgement {
+impl CheckerJudgement {
     /// The judgement of `check`. Elle reports it as an anomaly if no transaction could be checked; here, where most
     /// nodes may have been down, that is undecided.
     pub(super) fn of(check: &'static str, verdict: Verdict, violations: &[Violation]) -> Self {
@@ -93,7 +93,7 @@ mod tests {
 
     fn failure(check: &'static str, anomalies: &[&'static str]) -> Failure {
         let violations: Vec<_> = anomalies.iter().map(|anomaly| violation(anomaly, anomaly)).collect();
-        Judgement::of(check, Verdict::False, &violations).failure().expect("invalid")
+        CheckerJudgement::of(check, Verdict::False, &violations).failure().expect("invalid")
     }
 
     #[test]
@@ -115,9 +115,9 @@ mod tests {
     fn an_empty_graph_is_undecided_unless_there_are_other_anomalies() {
         let judgement = |anomalies: &[&'static str]| {
             let violations: Vec<_> = anomalies.iter().map(|anomaly| violation(anomaly, anomaly)).collect();
-            Judgement::of("invalid", Verdict::False, &violations)
+            CheckerJudgement::of("invalid", Verdict::False, &violations)
         };
-        assert_eq!(judgement(&["empty-transaction-graph"]), Judgement::Undecided);
+        assert_eq!(judgement(&["empty-transaction-graph"]), CheckerJudgement::Undecided);
         assert!(judgement(&["G1a", "empty-transaction-graph"]).failure().is_some());
     }
 

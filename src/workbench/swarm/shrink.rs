@@ -4,7 +4,7 @@
 //! Fewer faults, no loss, no jitter, fewer nodes, a shorter time and a lower rate are tried in that order. Since a
 //! simpler test takes another course, each is tried with a few seeds. Deterministic, and bounded by [`MAX_TRIES`].
 
-use super::IsOver;
+use super::IsCancelled;
 use super::failure::Failure;
 use super::scenario::Scenario;
 use crate::workbench::network::jitter::Jitter;
@@ -37,7 +37,7 @@ pub(super) fn shrink(
     failure: &Failure,
     least_nodes: usize,
     run: impl Fn(&Scenario) -> Option<Failure>,
-    is_over: &IsOver<'_>,
+    is_over: &IsCancelled<'_>,
 ) -> Shrunk {
     let max_tries = if failing.bin.is_some() { MAX_TRIES_OF_PROGRAMS } else { MAX_TRIES };
     let mut best = Shrunk { scenario: failing.clone(), failure: failure.clone(), tries: 0 };

@@ -4,14 +4,14 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::IsOver;
+use super::IsCancelled;
 
 /// The results of `work` for all items, in their order. Once `is_over` returns true no further item is begun. The
 /// results are those of the items before that, and before the first for which there is none.
 pub(super) fn parallel_map<T: Sync, R: Send + Sync>(
     threads: usize,
     items: &[T],
-    is_over: &IsOver<'_>,
+    is_over: &IsCancelled<'_>,
     work: impl Fn(&T) -> Option<R> + Sync,
 ) -> Vec<R> {
     let next = AtomicUsize::new(0);

@@ -13,7 +13,7 @@ use crate::workbench::network::{Conditions, Delivery, Latency, Shape};
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::INIT_TIMEOUT;
 use crate::workbench::workload::topology::Topology;
-use crate::workbench::workload::{Terms, WorkloadKind};
+use crate::workbench::workload::{WorkloadKind, WorkloadOptions};
 
 /// Thirty years: twice as long still fits every clock.
 const FOREVER: Duration = Duration::from_secs(1_000_000_000);
@@ -58,7 +58,7 @@ pub struct TestConfig {
     pub loss: f64,
     /// The probability that a message between servers arrives twice.
     pub duplication: f64,
-    /// Whom broadcast's nodes are told to be neighbours of.
+    /// The neighbours that broadcast's nodes are sent.
     pub topology: Topology,
     /// What goes wrong.
     pub nemesis: Vec<Fault>,
@@ -145,14 +145,14 @@ pub fn requirement(option: &str) -> String {
 }
 
 impl TestConfig {
-    /// So many nodes, named n0, n1, ...
+    /// This many nodes, named n0, n1, ...
     pub fn numbered(count: usize) -> Vec<String> {
         (0..count).map(|index| format!("n{index}")).collect()
     }
 
     /// What matters to the workload.
-    pub const fn terms(&self) -> Terms {
-        Terms {
+    pub const fn workload_options(&self) -> WorkloadOptions {
+        WorkloadOptions {
             topology: self.topology,
             latency: Duration::from_millis(self.latency.mean_ms),
             key_count: self.key_count,
@@ -231,7 +231,7 @@ impl TestConfig {
     pub fn misfit(&self) -> Vec<Problem> {
         let Latency { shape, mean_ms } = self.latency;
         let pointless = (mean_ms == 0 && shape != Shape::Constant).then_some(Problem::NoLatency);
-        let fits = self.workload.begin(&self.terms()).fits(self.nodes.len(), self.concurrency);
+        let fits = self.workload.begin(&self.workload_options()).fits(self.nodes.len(), self.concurrency);
         pointless.into_iter().chain(fits.err().map(Problem::Conflict)).collect()
     }
 }

@@ -13,11 +13,11 @@ use crate::workbench::quote::cut;
 use crate::workbench::workload::ConvergenceProbe;
 use crate::workbench::workload::client::ErrorPolicy;
 
-/// So many of the values are told in which two replicas differ.
-const TOLD: usize = 8;
-/// So many characters of each of them are told to people, and so many of all.
-const LETTERS: usize = 60;
-const ALL_LETTERS: usize = 160;
+/// The maximum number of listed values in which two replicas differ.
+const MAX_LISTED: usize = 8;
+/// The maximum length of one of them in the summary, and of the whole list.
+const MAX_CHARS: usize = 60;
+const MAX_LIST_CHARS: usize = 160;
 
 /// How often a probe is sent before a node counts as unresponsive: messages may still be lost.
 const TRIES: u32 = 5;
@@ -74,15 +74,15 @@ impl Difference {
 impl Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |key: &Value| if key.is_nil() { String::new() } else { format!("key {}: ", key.to_json()) };
-        let brief = |value: &Value| cut(&value.to_json(), LETTERS);
+        let brief = |value: &Value| cut(&value.to_json(), MAX_CHARS);
         match self {
             Self::Values { key, alone } => {
-                let told = alone.each_ref().map(|(node, values)| {
+                let lists = alone.each_ref().map(|(node, values)| {
                     let values: Vec<_> = values.iter().map(brief).collect();
                     let values = if values.is_empty() { "nothing".to_owned() } else { values.join(", ") };
-                    format!("{node} alone has {}", cut(&values, ALL_LETTERS))
+                    format!("{node} alone has {}", cut(&values, MAX_LIST_CHARS))
                 });
-                write!(f, "{}{}", of(key), told.join(", "))
+                write!(f, "{}{}", of(key), lists.join(", "))
             }
             Self::Silent { key, node, error } => {
                 let error = error.as_str().or(error.as_keyword()).map_or_else(|| brief(error), str::to_owned);
@@ -121,8 +121,8 @@ impl<C: Cluster> Test<'_, C> {
         questions: &[Box<dyn ConvergenceProbe>],
         most: usize,
     ) -> Result<Option<Difference>, TestError> {
-        for act in self.nemesis.last_acts() {
-            self.act(act)?;
+        for action in self.nemesis.final_actions() {
+            self.inject(action)?;
             self.drain()?;
         }
         self.router.network.end_random_faults();
@@ -172,7 +172,7 @@ impl<C: Cluster> Test<'_, C> {
         let shown = |of: &Replica, beside: &Replica| {
             let (mine, theirs) = (&of.answers[at], &beside.answers[at]);
             let alone = mine.iter().filter(|value| !theirs.contains(value));
-            (self.config.nodes[of.node].clone(), alone.take(TOLD).cloned().collect())
+            (self.config.nodes[of.node].clone(), alone.take(MAX_LISTED).cloned().collect())
         };
         Some(Difference::Values { key: questions[at].key(), alone: [shown(first, other), shown(other, first)] })
     }

@@ -4,7 +4,7 @@ use super::{Test, TestError};
 use crate::time::Duration;
 use crate::workbench::cluster::{Cluster, Skew, Status};
 use crate::workbench::edn::Value;
-use crate::workbench::nemesis::{Act, Effect, Fault, Turn, isolated, lag_value, skew_value};
+use crate::workbench::nemesis::{Effect, Fault, NemesisAction, Turn, isolated, lag_value, skew_value};
 use crate::workbench::workload::client::ClientReply;
 
 /// Restarted nodes that have not answered `init` yet; until they have, the nemesis is busy.
@@ -28,8 +28,8 @@ impl Restart {
 
 impl<C: Cluster> Test<'_, C> {
     /// Carries out an operation. A restart completes when [`Test::on_restarted`] has seen every reply.
-    pub(super) fn act(&mut self, act: Act) -> Result<(), TestError> {
-        let Act { turn, wanted, effect } = act;
+    pub(super) fn inject(&mut self, action: NemesisAction) -> Result<(), TestError> {
+        let NemesisAction { turn, wanted, effect } = action;
         let f = turn.name();
         self.record_nemesis(f, wanted);
         let everyone = 0..self.config.nodes.len();
@@ -47,9 +47,9 @@ impl<C: Cluster> Test<'_, C> {
             Effect::Kill(victims) => self.each(victims, |test, node| Ok(test.kill(node)))?,
             Effect::Start => self.each(everyone, Self::start_again)?,
             Effect::Slow(lags) => self.named(lags, Self::slow),
-            Effect::Hasten => self.named(everyone.map(|node| (node, Duration::ZERO)), Self::slow),
+            Effect::EndSlow => self.named(everyone.map(|node| (node, Duration::ZERO)), Self::slow),
             Effect::Skew(skews) => self.named(skews, Self::skew),
-            Effect::Unskew => self.named(everyone.map(|node| (node, Skew::default())), Self::skew),
+            Effect::EndSkew => self.named(everyone.map(|node| (node, Skew::default())), Self::skew),
         };
         if self.restart.is_over() {
             self.record_nemesis(f, done);

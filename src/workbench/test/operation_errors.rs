@@ -53,7 +53,7 @@ impl Display for OperationError {
 mod tests {
     use super::*;
     use crate::workbench::edn::Value;
-    use crate::workbench::workload::client::Silence;
+    use crate::workbench::workload::client::TimeoutHints;
 
     #[test]
     fn each_operation_and_reason_has_a_count_and_its_first_example() {
@@ -62,14 +62,14 @@ mod tests {
         errors.note("read", &error("no leader"));
         errors.note("write", &error("no leader"));
         errors.note("read", &error("still no leader"));
-        errors.note("read", &Reason::Silence(Silence::default()));
-        let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        errors.note("read", &Reason::TimeoutHints(TimeoutHints::default()));
+        let text: Vec<_> = errors.iter().map(ToString::to_string).collect();
         let expected = [
             "2 × read: error 11 (temporarily-unavailable): no leader",
             "1 × write: error 11 (temporarily-unavailable): no leader",
             "1 × read: no reply within 0 s",
         ];
-        assert_eq!(told, expected);
+        assert_eq!(text, expected);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::workbench::json;
 use crate::workbench::network::{LONGEST_LINE, Message, Network, client_name, client_number};
 use crate::workbench::quote::quote;
 use crate::workbench::services::Services;
-use crate::workbench::workload::client::{Client, ClientReply, Request, Stray, Unfinished};
+use crate::workbench::workload::client::{Client, ClientReply, Request, StrayMessage, Unfinished};
 
 /// A node that has ended a line this recently is in the middle of the next one: it does not lack a line end.
 const MID_LINE: Duration = Duration::from_millis(500);
@@ -95,7 +95,7 @@ impl<'a, C: Cluster> Router<'a, C> {
     }
 
     /// A stray message that a client received while it waited for this node, if any.
-    pub(super) fn stray(&self, node: usize) -> Option<&Stray> {
+    pub(super) fn stray(&self, node: usize) -> Option<&StrayMessage> {
         let clients = self.waiting.iter().map(|number| &self.clients[*number]);
         clients.filter(|client| client.node == node).find_map(Client::stray)
     }
@@ -226,7 +226,7 @@ fn is_stray(node: usize, sent: &Message, clients: &[Client]) -> bool {
     !in_reply_to.is_some_and(|id| receiver.expects(id))
 }
 
-/// Tells the clients that wait for a node of a message to another receiver which may have been meant for one of them.
+/// Notifies the clients that wait for a node about a message to another receiver, which may have been meant for them.
 fn note_misdirected(node: usize, sent: &Message, clients: &mut [Client], waiting: &[usize]) {
     let others = |number: &&usize| sent.client != Some(**number) && clients[**number].node == node;
     let others: Vec<usize> = waiting.iter().filter(others).copied().collect();

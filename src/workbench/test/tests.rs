@@ -214,11 +214,11 @@ fn broadcast_sets_up_a_topology_and_reads_once_per_thread_ten_seconds_after_the_
     let (before, last): (Vec<_>, Vec<_>) = outcome.history.ops().iter().partition(|op| op.extra.is_empty());
     assert_eq!(last.len(), 10);
     assert!(last[0].time - before[before.len() - 1].time >= 10_000_000_000);
-    let told = outcome.history.ops().iter().filter(|op| op.f == "broadcast" && op.kind == OpKind::Ok).count();
+    let acknowledged = outcome.history.ops().iter().filter(|op| op.f == "broadcast" && op.kind == OpKind::Ok).count();
     for op in last.iter().filter(|op| op.kind == OpKind::Ok) {
-        assert!(matches!(&op.value, Value::Ints(seen) if seen.len() == told));
+        assert!(matches!(&op.value, Value::Ints(seen) if seen.len() == acknowledged));
     }
-    assert_eq!(outcome.counts.servers.msg, 4 * told);
+    assert_eq!(outcome.counts.servers.msg, 4 * acknowledged);
     assert_eq!(outcome.counts.clients.msg, 20 + 2 * count(&outcome, OpKind::Invoke));
 }
 

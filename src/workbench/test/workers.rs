@@ -7,7 +7,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
 use crate::workbench::history::{History, Op, OpKind, Process};
 use crate::workbench::workload::client::{ClientReply, Schema};
-use crate::workbench::workload::{Act, Invocation};
+use crate::workbench::workload::{ClientAction, Invocation};
 
 /// Records the history, with times relative to `zero`.
 #[derive(Debug, Default)]
@@ -79,8 +79,8 @@ impl<C: Cluster> Test<'_, C> {
         let process = Process::Client(worker.process);
         self.record(op(OpKind::Invoke, process, invocation.f, invocation.value.clone(), invocation.marks.clone()));
         self.workers.threads.begin(thread);
-        let act = self.workload.begin(thread, &invocation);
-        self.perform(thread, invocation, act);
+        let action = self.workload.begin(thread, &invocation);
+        self.perform(thread, invocation, action);
     }
 
     /// Handles the result of a thread's request.
@@ -88,8 +88,8 @@ impl<C: Cluster> Test<'_, C> {
         let Some((mut invocation, schema)) = self.workers.workers[thread].doing.take() else { return };
         match self.workload.error_policy().judge(invocation.f, reply, &schema) {
             Ok(reply) => {
-                let act = self.workload.proceed(thread, &invocation, reply);
-                self.perform(thread, invocation, act);
+                let action = self.workload.on_reply(thread, &invocation, reply);
+                self.perform(thread, invocation, action);
             }
             Err(failure) => {
                 self.recorder.errors.note(invocation.f, &failure.reason);
@@ -101,9 +101,9 @@ impl<C: Cluster> Test<'_, C> {
     }
 
     /// Performs an action of a thread's client.
-    fn perform(&mut self, thread: usize, mut invocation: Invocation, act: Act) {
-        let (kind, value) = match act {
-            Act::Ask(request) => {
+    fn perform(&mut self, thread: usize, mut invocation: Invocation, action: ClientAction) {
+        let (kind, value) = match action {
+            ClientAction::Send(request) => {
                 let worker = &mut self.workers.workers[thread];
                 worker.doing = Some((invocation, request.reply));
                 if let Some(client) = worker.client {
@@ -111,8 +111,8 @@ impl<C: Cluster> Test<'_, C> {
                 }
                 return;
             }
-            Act::Done(value) => (OpKind::Ok, value),
-            Act::Crash => (OpKind::Info, std::mem::take(&mut invocation.value)),
+            ClientAction::Complete(value) => (OpKind::Ok, value),
+            ClientAction::Crash => (OpKind::Info, std::mem::take(&mut invocation.value)),
         };
         self.complete(thread, invocation, kind, value, None);
     }

@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
 use super::topology::Topology;
-use super::{Act, ConvergenceProbe, Invocation, Last, Workload, field};
+use super::{ClientAction, ConvergenceProbe, FinalStep, Invocation, Workload, field};
 use crate::time::{Duration, Time};
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
@@ -18,7 +18,7 @@ const READ: &str = "{\"type\":\"read\"}";
 
 /// The requests of a workload, and what is added.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Additions {
+pub(super) struct AddRequests {
     /// The operation that adds, which is also the type of its request.
     pub(super) add: &'static str,
     /// The field of that request with the value.
@@ -27,7 +27,7 @@ pub(super) struct Additions {
     pub(super) added: &'static str,
     /// The field of the reply to a read.
     pub(super) contents: &'static [Field; 1],
-    /// The value to add after so many others; `None` to draw the operation again.
+    /// The value to add after this many others; `None` to draw the operation again.
     pub(super) draw: fn(i64, &mut ChaCha8Rng) -> Option<i64>,
     /// How clients treat errors.
     pub(super) error_policy: ErrorPolicy,
@@ -37,8 +37,8 @@ pub(super) struct Additions {
 
 #[derive(Debug)]
 pub(super) struct AddAndRead {
-    additions: Additions,
-    /// What the nodes are told of each other first.
+    additions: AddRequests,
+    /// The topology that the nodes are sent first.
     topology: Option<Topology>,
     added: i64,
     /// The threads whose read of the end is to come, in the reverse order.
@@ -46,7 +46,7 @@ pub(super) struct AddAndRead {
 }
 
 impl AddAndRead {
-    pub(super) fn new(additions: Additions, topology: Option<Topology>) -> Self {
+    pub(super) fn new(additions: AddRequests, topology: Option<Topology>) -> Self {
         Self { additions, topology, added: 0, to_read: None }
     }
 }
@@ -63,18 +63,18 @@ impl Workload for AddAndRead {
         Some((thread, Invocation::new("read", Value::Nil)))
     }
 
-    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
-        let Additions { add, operand, added, contents, .. } = self.additions;
-        Act::Ask(if let Value::Int(value) = invocation.value {
+    fn begin(&mut self, _: usize, invocation: &Invocation) -> ClientAction {
+        let AddRequests { add, operand, added, contents, .. } = self.additions;
+        ClientAction::Send(if let Value::Int(value) = invocation.value {
             Request::new(format!("{{\"type\":\"{add}\",\"{operand}\":{value}}}"), added, &[])
         } else {
             Request::new(READ, "read_ok", contents)
         })
     }
 
-    fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+    fn on_reply(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> ClientAction {
         let [(contents, _)] = self.additions.contents;
-        Act::Done(if invocation.f == "read" { field(reply, contents) } else { invocation.value.clone() })
+        ClientAction::Complete(if invocation.f == "read" { field(reply, contents) } else { invocation.value.clone() })
     }
 
     fn error_policy(&self) -> ErrorPolicy {
@@ -86,7 +86,7 @@ impl Workload for AddAndRead {
         Some(Request::new(format!("{{\"type\":\"topology\",\"topology\":{topology}}}"), "topology_ok", &[]))
     }
 
-    fn has_last(&self) -> bool {
+    fn has_final_phase(&self) -> bool {
         true
     }
 
@@ -94,15 +94,15 @@ impl Workload for AddAndRead {
         vec![Box::new(Contents(self.additions.contents))]
     }
 
-    fn next_last(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> Last {
+    fn next_final(&mut self, threads: &Threads, _: Duration, rng: &mut ChaCha8Rng) -> FinalStep {
         let left = self.to_read.get_or_insert_with(|| {
             let mut all: Vec<usize> = (0..threads.count()).collect();
             all.shuffle(rng);
             all
         });
-        let Some(thread) = left.pop() else { return Last::Over };
+        let Some(thread) = left.pop() else { return FinalStep::Over };
         let read = Invocation::new("read", Value::Nil);
-        Last::Begin(thread, if self.additions.marks_final { read.marked("final?", true.into()) } else { read })
+        FinalStep::Begin(thread, if self.additions.marks_final { read.marked("final?", true.into()) } else { read })
     }
 }
 
@@ -140,12 +140,12 @@ mod tests {
     /// Values that 30,000 operations add.
     fn added(workload: WorkloadKind) -> Vec<i64> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let (mut workload, threads) = (workload.begin(&TestConfig::default().terms()), Threads::new(1));
+        let (mut workload, threads) = (workload.begin(&TestConfig::default().workload_options()), Threads::new(1));
         let ops = (0..30_000).filter_map(|_| workload.next(&threads, Time::ZERO, &mut rng));
         ops.filter_map(|(_, invocation)| invocation.value.as_int()).collect()
     }
 
-    /// Each value of a range is added about so many times.
+    /// The mean number of times that each value of a range is added.
     fn assert_uniform(added: &[i64], range: std::ops::Range<i64>, about: usize) {
         for value in range {
             let count = added.iter().filter(|other| **other == value).count();
@@ -175,19 +175,19 @@ mod tests {
 
     #[test]
     fn every_thread_reads_once_in_the_end() {
-        let mut counter = WorkloadKind::PnCounter.begin(&TestConfig::default().terms());
+        let mut counter = WorkloadKind::PnCounter.begin(&TestConfig::default().workload_options());
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut next = || counter.next_last(&Threads::new(3), Duration::ZERO, &mut rng);
+        let mut next = || counter.next_final(&Threads::new(3), Duration::ZERO, &mut rng);
         let mut seen: Vec<usize> = (0..3)
             .map(|_| {
-                let Last::Begin(thread, read) = next() else { panic!("three threads read") };
+                let FinalStep::Begin(thread, read) = next() else { panic!("three threads read") };
                 assert_eq!(read.marks, [(Value::keyword("final?"), Value::Bool(true))]);
                 thread
             })
             .collect();
         seen.sort_unstable();
         assert_eq!(seen, [0, 1, 2]);
-        assert_eq!(next(), Last::Over);
+        assert_eq!(next(), FinalStep::Over);
     }
 
     #[test]

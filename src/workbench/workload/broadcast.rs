@@ -1,8 +1,8 @@
 //! Broadcast: a value sent to one node must reach all.
 
-use super::add_and_read::{AddAndRead, Additions};
+use super::add_and_read::{AddAndRead, AddRequests};
 use super::shape::{is_list_or_nil, is_read};
-use super::{Agreement, Data, Descriptor, Loss, SwarmRules};
+use super::{Agreement, Data, Descriptor, LossOnKill, SwarmRules};
 use crate::nodes::Broadcast;
 use crate::workbench::check::set_full;
 use crate::workbench::cluster::builtin::Builtin;
@@ -11,7 +11,7 @@ use crate::workbench::workload::client::{ErrorPolicy, is_list};
 pub(super) const BROADCAST: Descriptor = Descriptor {
     name: "broadcast",
     about: "challenge 3: values that every node comes to know",
-    begin: |terms| Box::new(AddAndRead::new(MESSAGES, Some(terms.topology))),
+    begin: |options| Box::new(AddAndRead::new(MESSAGES, Some(options.topology))),
     operations: ":broadcast with a value and :read of a list",
     owns: |op| op.f == "broadcast" || is_read(op, is_list_or_nil),
     check: |history, _| Ok(Box::new(set_full::check(history)?)),
@@ -19,13 +19,13 @@ pub(super) const BROADCAST: Descriptor = Descriptor {
     node: Builtin::new::<Broadcast>(),
     swarm: SwarmRules {
         large_clusters: true,
-        loss: Loss::Values,
+        loss: LossOnKill::Values,
         final_reads: Agreement::Complete,
         ..SwarmRules::DEFAULT
     },
 };
 
-const MESSAGES: Additions = Additions {
+const MESSAGES: AddRequests = AddRequests {
     add: "broadcast",
     operand: "message",
     added: "broadcast_ok",

@@ -13,7 +13,7 @@ use crate::workbench::json;
 use crate::workbench::network::Array;
 use crate::workbench::quote::quote;
 
-pub use reason::{Mismatch, Reason, Silence, Stray, Unfinished};
+pub use reason::{Mismatch, Reason, StrayMessage, TimeoutHints, Unfinished};
 
 /// The time-out for `init_ok`, unless `--init-timeout` is given.
 pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ pub enum ClientReply {
         body: String,
     },
     /// No reply in time.
-    TimedOut(Silence),
+    TimedOut(TimeoutHints),
 }
 
 /// How a workload's clients treat errors (the two tables of protocol §2.4).
@@ -140,8 +140,8 @@ impl ErrorPolicy {
             Reason::Malformed { fault, .. } => {
                 exception(&format!("Malformed RPC response. It cannot be used: {fault}."), reason)
             }
-            Reason::Silence(_) if self.maps_errors => understood(unsure, keyword("net-timeout"), reason),
-            Reason::Silence(_) => exception("Client read timeout", reason),
+            Reason::TimeoutHints(_) if self.maps_errors => understood(unsure, keyword("net-timeout"), reason),
+            Reason::TimeoutHints(_) => exception("Client read timeout", reason),
             Reason::Error { code, text } => {
                 let (_, name, definite) = code.and_then(named).unwrap_or((-1, "unknown", false));
                 if !self.maps_errors {
@@ -174,7 +174,7 @@ impl ClientReply {
             Self::Unreadable { why, body } => {
                 Err(Reason::Malformed { fault: format!("the reply cannot be read ({why})"), body })
             }
-            Self::TimedOut(silence) => Err(Reason::Silence(silence)),
+            Self::TimedOut(silence) => Err(Reason::TimeoutHints(silence)),
             Self::Error { code, text } => Err(Reason::Error { code, text }),
         }
     }
@@ -280,13 +280,13 @@ struct Waiting {
     deadline: Time,
     timeout: Duration,
     /// The most informative message that was not the reply.
-    stray: Option<Box<Stray>>,
+    stray: Option<Box<StrayMessage>>,
 }
 
 impl Waiting {
     /// Keeps the first message that may have been meant as the reply. A late reply to an earlier request yields to
     /// others.
-    fn note_stray(&mut self, stray: Stray) {
+    fn note_stray(&mut self, stray: StrayMessage) {
         if self.stray.as_ref().is_none_or(|known| known.mismatch.is_late() && !stray.mismatch.is_late()) {
             self.stray = Some(Box::new(stray));
         }
@@ -316,7 +316,7 @@ impl Client {
 
     /// What it has received so far instead of a reply.
     #[must_use]
-    pub fn stray(&self) -> Option<&Stray> {
+    pub fn stray(&self) -> Option<&StrayMessage> {
         self.waiting.as_ref()?.stray.as_deref()
     }
 
@@ -332,7 +332,7 @@ impl Client {
         if let Some(mismatch) = mismatch(member("in_reply_to"), self.sent) {
             let (src, dest, client) = (Rc::clone(src), Rc::clone(&self.name), Rc::clone(&self.name));
             let kind = kind.as_ref().and_then(Value::as_str).map(quote);
-            waiting.note_stray(Stray { src, dest, client, kind, body: quote(body), mismatch });
+            waiting.note_stray(StrayMessage { src, dest, client, kind, body: quote(body), mismatch });
             return None;
         }
         (self.waiting, self.answered) = (None, self.sent);
@@ -376,13 +376,13 @@ impl Client {
         let kind = member("type").and_then(|text| json::value(text).ok());
         let kind = kind.as_ref().and_then(Value::as_str).map(quote);
         let (src, dest, client) = (Rc::clone(src), Rc::clone(dest), Rc::clone(&self.name));
-        waiting.note_stray(Stray { src, dest, client, kind, body: quote(body), mismatch: Mismatch::Elsewhere });
+        waiting.note_stray(StrayMessage { src, dest, client, kind, body: quote(body), mismatch: Mismatch::Elsewhere });
     }
 
     /// Times out if the deadline has passed; `unfinished` is what its node has written without a line end.
     pub fn expire(&mut self, now: Time, unfinished: impl FnOnce() -> Option<Unfinished>) -> Option<ClientReply> {
         let Waiting { timeout, stray, .. } = self.waiting.take_if(|waiting| waiting.deadline <= now)?;
-        Some(ClientReply::TimedOut(Silence { timeout, stray, unfinished: unfinished() }))
+        Some(ClientReply::TimedOut(TimeoutHints { timeout, stray, unfinished: unfinished() }))
     }
 }
 

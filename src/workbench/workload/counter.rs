@@ -2,9 +2,9 @@
 
 use rand::RngExt as _;
 
-use super::add_and_read::{AddAndRead, Additions};
+use super::add_and_read::{AddAndRead, AddRequests};
 use super::shape::is_read;
-use super::{Agreement, Data, Descriptor, Loss, SwarmRules};
+use super::{Agreement, Data, Descriptor, LossOnKill, SwarmRules};
 use crate::nodes::{GCounter, PnCounter};
 use crate::workbench::check::counter;
 use crate::workbench::cluster::builtin::Builtin;
@@ -34,10 +34,10 @@ pub(super) const PN_COUNTER: Descriptor = Descriptor {
     check: |history, _| Ok(Box::new(counter::check(history)?)),
     data: Data::Counter,
     node: Builtin::new::<PnCounter>(),
-    swarm: SwarmRules { loss: Loss::Values, final_reads: Agreement::Equal, ..SwarmRules::DEFAULT },
+    swarm: SwarmRules { loss: LossOnKill::Values, final_reads: Agreement::Equal, ..SwarmRules::DEFAULT },
 };
 
-const DELTAS: Additions = Additions {
+const DELTAS: AddRequests = AddRequests {
     add: "add",
     operand: "delta",
     added: "add_ok",
@@ -48,5 +48,5 @@ const DELTAS: Additions = Additions {
 };
 
 /// Without the negative ones, for which others are drawn, so that a third of the operations add.
-const INCREMENTS: Additions =
-    Additions { draw: |_, rng| Some(rng.random_range(-5..5)).filter(|delta| *delta >= 0), ..DELTAS };
+const INCREMENTS: AddRequests =
+    AddRequests { draw: |_, rng| Some(rng.random_range(-5..5)).filter(|delta| *delta >= 0), ..DELTAS };

@@ -1,15 +1,15 @@
 //! What a workload says of itself, and the list of all workloads.
 //!
-//! Nothing else in the workbench tells workloads apart: it asks the [`Descriptor`] of the one that is tested.
+//! Nothing else in the workbench distinguishes workloads: it uses the [`Descriptor`] of the one that is tested.
 
-use super::{Terms, Workload, broadcast, counter, echo, g_set, kafka, lin_kv, txn, unique_ids};
-use crate::workbench::check::{CheckReport, Options, Unjudgeable};
+use super::{Workload, WorkloadOptions, broadcast, counter, echo, g_set, kafka, lin_kv, txn, unique_ids};
+use crate::workbench::check::{CheckError, CheckReport, Options};
 use crate::workbench::cluster::builtin::Builtin;
 use crate::workbench::history::{History, Op};
 use crate::workbench::nemesis::Fault;
 
 /// The report of a checker, or why it cannot decide.
-pub type Checked = Result<Box<dyn CheckReport>, Unjudgeable>;
+pub type Checked = Result<Box<dyn CheckReport>, CheckError>;
 
 /// A workload, as the rest of the workbench sees it.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Descriptor {
     /// What its nodes do, in a few words.
     pub about: &'static str,
     /// Its clients.
-    pub begin: fn(&Terms) -> Box<dyn Workload>,
+    pub begin: fn(&WorkloadOptions) -> Box<dyn Workload>,
     /// The operations of its histories, in words.
     pub operations: &'static str,
     /// Whether an operation of a client is one of them.
@@ -71,7 +71,7 @@ pub struct SwarmRules {
     /// The consistency model to check, if not the default.
     pub model: Option<&'static str>,
     /// What a killed node can lose.
-    pub loss: Loss,
+    pub loss: LossOnKill,
     /// What the final reads have in common.
     pub final_reads: Agreement,
 }
@@ -85,14 +85,14 @@ impl SwarmRules {
         faults: &Fault::ALL,
         duplication: true,
         model: None,
-        loss: Loss::Nothing,
+        loss: LossOnKill::Nothing,
         final_reads: Agreement::None,
     };
 }
 
 /// What a killed node can lose that the checks require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loss {
+pub enum LossOnKill {
     /// Nothing.
     Nothing,
     /// The order of values, which only the extended checks require.
@@ -192,8 +192,8 @@ impl WorkloadKind {
     }
 
     /// A new workload of this kind.
-    pub(crate) fn begin(self, terms: &Terms) -> Box<dyn Workload> {
-        (self.descriptor().begin)(terms)
+    pub(crate) fn begin(self, options: &WorkloadOptions) -> Box<dyn Workload> {
+        (self.descriptor().begin)(options)
     }
 
     /// Runs its checker.

@@ -3,7 +3,7 @@
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 
-use super::{Act, Data, Descriptor, Invocation, SwarmRules, Workload};
+use super::{ClientAction, Data, Descriptor, Invocation, SwarmRules, Workload};
 use crate::nodes;
 use crate::time::Time;
 use crate::workbench::check::echo;
@@ -37,15 +37,15 @@ impl Workload for Echo {
         Some((thread, Invocation::new("echo", Value::Str(payload.into()))))
     }
 
-    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
+    fn begin(&mut self, _: usize, invocation: &Invocation) -> ClientAction {
         let payload = if let Value::Str(payload) = &invocation.value { payload } else { "" };
         let body = format!("{{\"type\":\"echo\",\"echo\":\"{payload}\"}}");
-        Act::Ask(Request::new(body, "echo_ok", &[("echo", is_anything)]))
+        ClientAction::Send(Request::new(body, "echo_ok", &[("echo", is_anything)]))
     }
 
     /// The whole body of the reply.
-    fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
-        Act::Done(Value::Map(
+    fn on_reply(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> ClientAction {
+        ClientAction::Complete(Value::Map(
             reply.into_iter().map(|(key, value)| (Value::Keyword(key.into_string().into()), value)).collect(),
         ))
     }

@@ -1,8 +1,8 @@
 //! G-set: a set that only grows.
 
-use super::add_and_read::{AddAndRead, Additions};
+use super::add_and_read::{AddAndRead, AddRequests};
 use super::shape::{is_list_or_nil, is_read};
-use super::{Agreement, Data, Descriptor, Loss, SwarmRules};
+use super::{Agreement, Data, Descriptor, LossOnKill, SwarmRules};
 use crate::nodes::GSet;
 use crate::workbench::check::set_full;
 use crate::workbench::cluster::builtin::Builtin;
@@ -19,13 +19,13 @@ pub(super) const G_SET: Descriptor = Descriptor {
     node: Builtin::new::<GSet>(),
     swarm: SwarmRules {
         large_clusters: true,
-        loss: Loss::Values,
+        loss: LossOnKill::Values,
         final_reads: Agreement::Complete,
         ..SwarmRules::DEFAULT
     },
 };
 
-const ELEMENTS: Additions = Additions {
+const ELEMENTS: AddRequests = AddRequests {
     add: "add",
     operand: "element",
     added: "add_ok",

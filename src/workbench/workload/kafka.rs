@@ -13,7 +13,10 @@ use rand::RngExt as _;
 use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};
 use super::shape::{each, verb};
-use super::{Act, ConvergenceProbe, Data, Descriptor, Invocation, Last, Loss, SwarmRules, Terms, Workload, field};
+use super::{
+    ClientAction, ConvergenceProbe, Data, Descriptor, FinalStep, Invocation, LossOnKill, SwarmRules, Workload,
+    WorkloadOptions, field,
+};
 use crate::nodes;
 use crate::time::{Duration, Time};
 use crate::workbench::check::kafka;
@@ -23,13 +26,13 @@ use crate::workbench::generator::{Stagger, Threads};
 use crate::workbench::history::{Op, OpKind};
 use crate::workbench::workload::client::{ErrorPolicy, Request, is_integer};
 use catch_up::CatchUp;
-use offsets::{Offsets, Unseen, highest_polled, highest_sent, raise};
+use offsets::{Offsets, Unseen, highest_polled, highest_sent, merge_max};
 use probes::{Committed, Log};
 
 pub(super) const KAFKA: Descriptor = Descriptor {
     name: "kafka",
     about: "challenge 5: logs that are appended to and polled",
-    begin: |terms| Box::new(Kafka::new(terms)),
+    begin: |options| Box::new(Kafka::new(options)),
     operations: ":send, :poll and :txn with lists of [:send key message] and [:poll messages], :assign and :crash",
     owns: |op| match &*op.f {
         "send" | "poll" | "txn" => each(&op.value, |step| matches!(verb(step), Some("send" | "poll"))),
@@ -38,7 +41,7 @@ pub(super) const KAFKA: Descriptor = Descriptor {
     check: |history, _| Ok(Box::new(kafka::check(history)?)),
     data: Data::Logs,
     node: Builtin::new::<nodes::Kafka>(),
-    swarm: SwarmRules { max_nodes: 5, threads: 2, loss: Loss::Values, ..SwarmRules::DEFAULT },
+    swarm: SwarmRules { max_nodes: 5, threads: 2, loss: LossOnKill::Values, ..SwarmRules::DEFAULT },
 };
 
 /// One in this many operations is an assignment of its key instead, ...
@@ -74,9 +77,9 @@ struct Kafka {
 }
 
 impl Kafka {
-    fn new(terms: &Terms) -> Self {
+    fn new(options: &WorkloadOptions) -> Self {
         Self {
-            micro_ops: MicroOps::new(terms),
+            micro_ops: MicroOps::new(options),
             pending: None,
             crashes: None,
             unseen: Unseen::default(),
@@ -103,23 +106,23 @@ impl Kafka {
     }
 
     /// Handles the result of a poll: the position advances at once, even if the commit fails later.
-    fn polled(&mut self, thread: usize, msgs: Value) -> Act {
+    fn polled(&mut self, thread: usize, msgs: Value) -> ClientAction {
         let consumer = self.consumer(thread);
         let mut commits = Vec::new();
         for (key, highest) in highest_offsets(&msgs) {
             let next = highest.map_or(0, |offset| offset.saturating_add(1).max(0));
-            match consumer.positions.iter_mut().find(|(known, _)| **known == *key) {
+            match consumer.positions.iter_mut().find(|(other, _)| **other == *key) {
                 Some((_, position)) => *position = next.max(*position),
                 None => consumer.positions.push((key.clone(), next)),
             }
             commits.extend(highest.map(|offset| (key, offset.max(0))));
         }
         if commits.is_empty() {
-            return Act::Done(poll_of(msgs));
+            return ClientAction::Complete(poll_of(msgs));
         }
         consumer.polled = Some(msgs);
         let body = format!("{{\"type\":\"commit_offsets\",\"offsets\":{}}}", offsets_json(&commits));
-        Act::Ask(Request::new(body, "commit_offsets_ok", &[]))
+        ClientAction::Send(Request::new(body, "commit_offsets_ok", &[]))
     }
 }
 
@@ -145,50 +148,50 @@ impl Workload for Kafka {
         Some((thread, invocation))
     }
 
-    fn begin(&mut self, thread: usize, invocation: &Invocation) -> Act {
+    fn begin(&mut self, thread: usize, invocation: &Invocation) -> ClientAction {
         let consumer = self.consumer(thread);
         consumer.polled = None;
         match invocation.f {
-            "crash" => Act::Crash,
+            "crash" => ClientAction::Crash,
             "poll" => {
                 let body = format!("{{\"type\":\"poll\",\"offsets\":{}}}", offsets_json(&consumer.positions));
-                Act::Ask(Request::new(body, "poll_ok", &[("msgs", is_log)]))
+                ClientAction::Send(Request::new(body, "poll_ok", &[("msgs", is_log)]))
             }
             "send" => {
                 let (key, message) = sent(&invocation.value);
                 let body = format!("{{\"type\":\"send\",\"key\":\"{key}\",\"msg\":{message}}}");
-                Act::Ask(Request::new(body, "send_ok", &[("offset", is_integer)]))
+                ClientAction::Send(Request::new(body, "send_ok", &[("offset", is_integer)]))
             }
             _ if invocation.marks.iter().any(|(mark, _)| mark.as_keyword() == Some("seek-to-beginning?")) => {
                 consumer.positions = texts(&invocation.value).map(|key| (key.into(), 0)).collect();
-                Act::Done(invocation.value.clone())
+                ClientAction::Complete(invocation.value.clone())
             }
             _ => {
                 let keys: Vec<_> = texts(&invocation.value).map(|key| format!("\"{key}\"")).collect();
                 let body = format!("{{\"type\":\"list_committed_offsets\",\"keys\":[{}]}}", keys.join(","));
-                Act::Ask(Request::new(body, "list_committed_offsets_ok", &[("offsets", is_offsets)]))
+                ClientAction::Send(Request::new(body, "list_committed_offsets_ok", &[("offsets", is_offsets)]))
             }
         }
     }
 
-    fn proceed(&mut self, thread: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+    fn on_reply(&mut self, thread: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> ClientAction {
         let consumer = self.consumer(thread);
         match invocation.f {
             "send" => {
                 let (key, message) = sent(&invocation.value);
                 let pair = [field(reply, "offset"), Value::Int(message)].into_iter().collect();
                 let send = vec![Value::keyword("send"), Value::str(key), pair];
-                Act::Done(Value::Vector(vec![Value::Vector(send)]))
+                ClientAction::Complete(Value::Vector(vec![Value::Vector(send)]))
             }
             "poll" => match consumer.polled.take() {
-                Some(msgs) => Act::Done(poll_of(msgs)),
+                Some(msgs) => ClientAction::Complete(poll_of(msgs)),
                 None => self.polled(thread, field(reply, "msgs")),
             },
             _ => {
                 let before = std::mem::take(&mut consumer.positions);
-                let position = |key: &str| before.iter().find(|(known, _)| **known == *key).map_or(0, |(_, at)| *at);
+                let position = |key: &str| before.iter().find(|(other, _)| **other == *key).map_or(0, |(_, at)| *at);
                 consumer.positions = texts(&invocation.value).map(|key| (key.into(), position(key))).collect();
-                Act::Done(invocation.value.clone())
+                ClientAction::Complete(invocation.value.clone())
             }
         }
     }
@@ -212,12 +215,12 @@ impl Workload for Kafka {
             }
             return;
         }
-        raise(&mut self.known, &sent);
-        raise(&mut self.known, &polled);
-        self.unseen.learn(&sent, &polled);
+        merge_max(&mut self.known, &sent);
+        merge_max(&mut self.known, &polled);
+        self.unseen.update(&sent, &polled);
     }
 
-    fn has_last(&self) -> bool {
+    fn has_final_phase(&self) -> bool {
         true
     }
 
@@ -228,7 +231,7 @@ impl Workload for Kafka {
         written(history).into_iter().flat_map(both).collect()
     }
 
-    fn next_last(&mut self, threads: &Threads, elapsed: Duration, rng: &mut ChaCha8Rng) -> Last {
+    fn next_final(&mut self, threads: &Threads, elapsed: Duration, rng: &mut ChaCha8Rng) -> FinalStep {
         let catch_up = self.catch_up.get_or_insert_with(|| CatchUp::new(&self.known, threads.count()));
         catch_up.next(threads, elapsed, rng)
     }

@@ -9,7 +9,7 @@ use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
 use super::shape::{count, item};
-use super::{Act, Data, Descriptor, Invocation, SwarmRules, Terms, Workload, field};
+use super::{ClientAction, Data, Descriptor, Invocation, SwarmRules, Workload, WorkloadOptions, field};
 use crate::nodes;
 use crate::time::{Duration, Time};
 use crate::workbench::check::linearizable;
@@ -31,7 +31,7 @@ const LATENCIES: u32 = 10;
 pub(super) const LIN_KV: Descriptor = Descriptor {
     name: "lin-kv",
     about: "linearizable registers with compare-and-set; needs a --concurrency of 2n, 4n, ...",
-    begin: |terms| Box::new(LinKv::new(terms)),
+    begin: |options| Box::new(LinKv::new(options)),
     operations: ":read [key value], :write [key value] and :cas [key [from to]]",
     owns: |op| {
         let is_pair = |value: &Value| count(value) == Some(2);
@@ -59,8 +59,8 @@ struct LinKv {
 }
 
 impl LinKv {
-    fn new(terms: &Terms) -> Self {
-        Self { timeout: TIMEOUT.max(terms.latency * LATENCIES), nodes: 1, groups: Vec::new(), next_key: 0 }
+    fn new(options: &WorkloadOptions) -> Self {
+        Self { timeout: TIMEOUT.max(options.latency * LATENCIES), nodes: 1, groups: Vec::new(), next_key: 0 }
     }
 
     fn fresh(&mut self) -> Group {
@@ -115,7 +115,7 @@ impl Workload for LinKv {
         Some((thread, Invocation::new(f, [key, value].into_iter().collect())))
     }
 
-    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
+    fn begin(&mut self, _: usize, invocation: &Invocation) -> ClientAction {
         let parts: Vec<_> = invocation.value.items().into_iter().flatten().collect();
         let part = |index: usize| parts.get(index).map_or_else(|| "null".into(), |part| part.to_json());
         let key = part(0);
@@ -136,15 +136,15 @@ impl Workload for LinKv {
                 (body, Schema { kind: "cas_ok", fields: &[] })
             }
         };
-        Act::Ask(Request { body, reply, timeout: self.timeout })
+        ClientAction::Send(Request { body, reply, timeout: self.timeout })
     }
 
-    fn proceed(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
+    fn on_reply(&mut self, _: usize, invocation: &Invocation, reply: Vec<(Box<str>, Value)>) -> ClientAction {
         if invocation.f != "read" {
-            return Act::Done(invocation.value.clone());
+            return ClientAction::Complete(invocation.value.clone());
         }
         let key = invocation.value.items().and_then(|mut parts| parts.next()).map(std::borrow::Cow::into_owned);
-        Act::Done([key.unwrap_or_default(), field(reply, "value")].into_iter().collect())
+        ClientAction::Complete([key.unwrap_or_default(), field(reply, "value")].into_iter().collect())
     }
 
     fn error_policy(&self) -> ErrorPolicy {
@@ -172,7 +172,7 @@ mod tests {
     use crate::workbench::test::TestConfig;
 
     fn on(nodes: usize, threads: usize) -> LinKv {
-        let mut lin_kv = LinKv::new(&TestConfig::default().terms());
+        let mut lin_kv = LinKv::new(&TestConfig::default().workload_options());
         lin_kv.fits(nodes, threads).expect("it fits");
         lin_kv
     }
@@ -240,26 +240,34 @@ mod tests {
     #[test]
     fn it_takes_twice_as_many_threads_as_nodes_or_a_multiple_and_ten_nodes_at_most() {
         for (nodes, threads) in [(3, 3), (3, 7), (11, 22)] {
-            assert!(LinKv::new(&TestConfig::default().terms()).fits(nodes, threads).is_err(), "{nodes} {threads}");
+            assert!(
+                LinKv::new(&TestConfig::default().workload_options()).fits(nodes, threads).is_err(),
+                "{nodes} {threads}"
+            );
         }
         on(10, 20);
     }
 
     #[test]
     fn requests_and_time_outs_are_those_of_maelstrom() {
-        let mut lin_kv = LinKv::new(&Terms { latency: Duration::from_millis(300), ..TestConfig::default().terms() });
+        let mut lin_kv = LinKv::new(&WorkloadOptions {
+            latency: Duration::from_millis(300),
+            ..TestConfig::default().workload_options()
+        });
         let mut asked = |f, text: &str| {
             let value = crate::workbench::edn::read(text).expect("EDN");
-            let Act::Ask(request) = lin_kv.begin(0, &Invocation::new(f, value)) else { panic!("it asks") };
+            let ClientAction::Send(request) = lin_kv.begin(0, &Invocation::new(f, value)) else { panic!("it asks") };
             assert_eq!(request.timeout, Duration::from_secs(3));
             request.body
         };
         assert_eq!(asked("read", "[2 nil]"), r#"{"type":"read","key":2}"#);
         assert_eq!(asked("write", "[2 4]"), r#"{"type":"write","key":2,"value":4}"#);
         assert_eq!(asked("cas", "[2 [4 1]]"), r#"{"type":"cas","key":2,"from":4,"to":1}"#);
-        assert_eq!(LinKv::new(&TestConfig::default().terms()).timeout, Duration::from_secs(1));
+        assert_eq!(LinKv::new(&TestConfig::default().workload_options()).timeout, Duration::from_secs(1));
         let read = Invocation::new("read", Value::Vector(vec![Value::Int(2), Value::Nil]));
-        let Act::Done(value) = lin_kv.proceed(0, &read, vec![("value".into(), Value::Int(3))]) else { panic!("done") };
+        let ClientAction::Complete(value) = lin_kv.on_reply(0, &read, vec![("value".into(), Value::Int(3))]) else {
+            panic!("done")
+        };
         assert_eq!(value, Value::ints(vec![2, 3]));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 
-use super::Terms;
+use super::WorkloadOptions;
 
 /// A read, or a write of a value that no other write of the key has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +27,9 @@ pub(super) struct MicroOps {
 }
 
 impl MicroOps {
-    pub(super) fn new(terms: &Terms) -> Self {
-        let count = i64::try_from(terms.key_count).unwrap_or(i64::MAX);
-        let writes = i64::try_from(terms.max_writes_per_key).unwrap_or(i64::MAX);
+    pub(super) fn new(options: &WorkloadOptions) -> Self {
+        let count = i64::try_from(options.key_count).unwrap_or(i64::MAX);
+        let writes = i64::try_from(options.max_writes_per_key).unwrap_or(i64::MAX);
         Self { alive: (0..count).collect(), next: BTreeMap::new(), fresh: count, writes }
     }
 
@@ -69,16 +69,19 @@ mod tests {
     use super::*;
     use crate::workbench::test::TestConfig;
 
-    fn draw(terms: &Terms, count: usize) -> Vec<MicroOp> {
+    fn draw(options: &WorkloadOptions, count: usize) -> Vec<MicroOp> {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut micro_ops = MicroOps::new(terms);
+        let mut micro_ops = MicroOps::new(options);
         (0..count).map(|_| micro_ops.draw(&mut rng)).collect()
     }
 
     #[test]
     #[expect(clippy::cast_precision_loss, reason = "shares of a few thousand")]
     fn each_key_is_drawn_twice_as_often_as_the_one_before_and_half_of_the_draws_write() {
-        let ops = draw(&Terms { max_writes_per_key: 1_000_000, ..TestConfig::default().terms() }, 100_000);
+        let ops = draw(
+            &WorkloadOptions { max_writes_per_key: 1_000_000, ..TestConfig::default().workload_options() },
+            100_000,
+        );
         let share = |count: usize| count as f64 / ops.len() as f64;
         for key in 0..10 {
             let seen = share(ops.iter().filter(|op| op.key == key).count());
@@ -91,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_key_is_written_1_to_16_and_then_replaced_in_its_place() {
-        let ops = draw(&TestConfig::default().terms(), 20_000);
+        let ops = draw(&TestConfig::default().workload_options(), 20_000);
         let last = ops.iter().map(|op| op.key).max().expect("there are some");
         let written = |key| ops.iter().filter(move |op| op.key == key).filter_map(|op| op.value).collect::<Vec<_>>();
         let retired = (0..=last).map(written).filter(|values| values.len() == 16).count();
@@ -104,10 +107,13 @@ mod tests {
 
     #[test]
     fn the_number_of_keys_and_of_writes_can_be_chosen() {
-        let ops = draw(&Terms { key_count: 1, max_writes_per_key: 2, ..TestConfig::default().terms() }, 100);
+        let ops = draw(
+            &WorkloadOptions { key_count: 1, max_writes_per_key: 2, ..TestConfig::default().workload_options() },
+            100,
+        );
         let written: Vec<_> = ops.iter().filter_map(|op| Some((op.key, op.value?))).collect();
         assert_eq!(written[..5], [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1)]);
-        let many = draw(&Terms { key_count: 5_000, ..TestConfig::default().terms() }, 1_000);
+        let many = draw(&WorkloadOptions { key_count: 5_000, ..TestConfig::default().workload_options() }, 1_000);
         assert!(many.iter().all(|op| op.key > 4_900));
     }
 }

@@ -13,7 +13,7 @@ const QUOTED: usize = 60;
 
 /// Why a history is not one of a workload.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Foreign {
+pub enum WrongWorkload {
     /// It has no operation of a client.
     #[error("it holds no operation of a client, so there is nothing to judge")]
     Empty,
@@ -37,10 +37,10 @@ pub enum Foreign {
 ///
 /// # Errors
 /// If there are none, or others.
-pub fn admit(workload: WorkloadKind, history: &History) -> Result<(), Foreign> {
+pub fn admit(workload: WorkloadKind, history: &History) -> Result<(), WrongWorkload> {
     let foreign = |kind: WorkloadKind| history.client_ops().map(|(_, op)| op).find(|op| !(kind.descriptor().owns)(op));
     if history.client_ops().next().is_none() {
-        return Err(Foreign::Empty);
+        return Err(WrongWorkload::Empty);
     }
     let Some(op) = foreign(workload) else { return Ok(()) };
     let others: Vec<_> =
@@ -48,7 +48,7 @@ pub fn admit(workload: WorkloadKind, history: &History) -> Result<(), Foreign> {
     let others = if others.is_empty() { String::new() } else { format!("; it may be one of {}", others.join(", ")) };
     let &Descriptor { name: workload, operations: known, .. } = workload.descriptor();
     let text = format!(":{} :{} {}", op.kind.name(), op.f, cut(&op.value.to_string(), QUOTED));
-    Err(Foreign::Operation { index: op.index, op: text, workload, known, others })
+    Err(WrongWorkload::Operation { index: op.index, op: text, workload, known, others })
 }
 
 /// Whether an operation is a read, with a result that passes if it has one.
@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn without_an_operation_of_a_client_there_is_nothing_to_judge() {
-        assert_eq!(admit(WorkloadKind::Echo, &history(&[])), Err(Foreign::Empty));
+        assert_eq!(admit(WorkloadKind::Echo, &history(&[])), Err(WrongWorkload::Empty));
         let nemesis = history(&[":nemesis info start-partition :one"]);
-        assert_eq!(admit(WorkloadKind::Broadcast, &nemesis), Err(Foreign::Empty));
+        assert_eq!(admit(WorkloadKind::Broadcast, &nemesis), Err(WrongWorkload::Empty));
     }
 }

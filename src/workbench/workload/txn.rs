@@ -6,7 +6,10 @@ use rand::RngExt as _;
 use super::convergence_probe::{items, written};
 use super::micro_ops::MicroOps;
 use super::shape::{self, is_list_or_nil};
-use super::{Act, ConvergenceProbe, Data, Descriptor, Invocation, Loss, SwarmRules, Terms, Workload, field};
+use super::{
+    ClientAction, ConvergenceProbe, Data, Descriptor, Invocation, LossOnKill, SwarmRules, Workload, WorkloadOptions,
+    field,
+};
 use crate::nodes;
 use crate::time::Time;
 use crate::workbench::check::txn;
@@ -19,7 +22,7 @@ use crate::workbench::workload::client::{ErrorPolicy, Field, Request, is_anythin
 pub(super) const TXN_LIST_APPEND: Descriptor = Descriptor {
     name: "txn-list-append",
     about: "transactions that append to lists and read them",
-    begin: |terms| Box::new(Txn::new(Write::Append, terms)),
+    begin: |options| Box::new(Txn::new(Write::Append, options)),
     operations: ":txn with a list of [:r key elements] and [:append key element]",
     owns: |op| shape::is_txn(op, "append", is_list_or_nil),
     check: |history, options| Ok(Box::new(txn::check_append(history, &options.consistency_models, &options.budget)?)),
@@ -31,13 +34,13 @@ pub(super) const TXN_LIST_APPEND: Descriptor = Descriptor {
 pub(super) const TXN_RW_REGISTER: Descriptor = Descriptor {
     name: "txn-rw-register",
     about: "challenge 6: transactions that write registers and read them",
-    begin: |terms| Box::new(Txn::new(Write::Register, terms)),
+    begin: |options| Box::new(Txn::new(Write::Register, options)),
     operations: ":txn with a list of [:r key value] and [:w key value]",
     owns: |op| shape::is_txn(op, "w", is_anything),
     check: |history, options| Ok(Box::new(txn::check_register(history, &options.consistency_models, &options.budget)?)),
     data: Data::Versions,
     node: Builtin::new::<nodes::Txn>(),
-    swarm: SwarmRules { max_nodes: 5, model: Some("read-committed"), loss: Loss::Order, ..SwarmRules::DEFAULT },
+    swarm: SwarmRules { max_nodes: 5, model: Some("read-committed"), loss: LossOnKill::Order, ..SwarmRules::DEFAULT },
 };
 
 /// What transactions do besides reading.
@@ -71,8 +74,8 @@ struct Txn {
 }
 
 impl Txn {
-    fn new(write: Write, terms: &Terms) -> Self {
-        Self { write, micro_ops: MicroOps::new(terms), longest: terms.max_txn_length }
+    fn new(write: Write, options: &WorkloadOptions) -> Self {
+        Self { write, micro_ops: MicroOps::new(options), longest: options.max_txn_length }
     }
 }
 
@@ -89,15 +92,15 @@ impl Workload for Txn {
         Some((thread, Invocation::new("txn", Value::Vector(txn.collect()))))
     }
 
-    fn begin(&mut self, _: usize, invocation: &Invocation) -> Act {
+    fn begin(&mut self, _: usize, invocation: &Invocation) -> ClientAction {
         let body = format!("{{\"type\":\"txn\",\"txn\":{}}}", invocation.value.to_json());
-        Act::Ask(Request::new(body, "txn_ok", self.write.reply()))
+        ClientAction::Send(Request::new(body, "txn_ok", self.write.reply()))
     }
 
     /// The transaction in the reply is the operation's value, whatever was requested.
-    fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
-        let Value::Vector(ops) = field(reply, "txn") else { return Act::Done(Value::Vector(Vec::new())) };
-        Act::Done(Value::Vector(ops.into_iter().map(named).collect()))
+    fn on_reply(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> ClientAction {
+        let Value::Vector(ops) = field(reply, "txn") else { return ClientAction::Complete(Value::Vector(Vec::new())) };
+        ClientAction::Complete(Value::Vector(ops.into_iter().map(named).collect()))
     }
 
     fn convergence_probes(&self, history: &[Op]) -> Vec<Box<dyn ConvergenceProbe>> {
@@ -188,7 +191,7 @@ mod tests {
     #[test]
     fn lengths_are_uniform_and_so_are_reads_and_writes() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let mut txn = Txn::new(Write::Append, &TestConfig::default().terms());
+        let mut txn = Txn::new(Write::Append, &TestConfig::default().workload_options());
         let threads = Threads::new(1);
         let (mut lengths, mut appends, mut all) = ([0; 5], 0, 0);
         for _ in 0..20_000 {
@@ -207,13 +210,18 @@ mod tests {
 
     #[test]
     fn a_transaction_is_sent_and_comes_back_as_in_maelstrom() {
-        let mut txn = Txn::new(Write::Register, &Terms { max_txn_length: 1, ..TestConfig::default().terms() });
+        let mut txn = Txn::new(
+            Write::Register,
+            &WorkloadOptions { max_txn_length: 1, ..TestConfig::default().workload_options() },
+        );
         let value = crate::workbench::edn::read("[[:r 5 nil] [:w 8 1]]").expect("EDN");
         let invocation = Invocation::new("txn", value);
-        let Act::Ask(request) = txn.begin(0, &invocation) else { panic!("it asks") };
+        let ClientAction::Send(request) = txn.begin(0, &invocation) else { panic!("it asks") };
         assert_eq!(request.body, r#"{"type":"txn","txn":[["r",5,null],["w",8,1]]}"#);
         let reply = json::value(r#"[["r",5,[2]],["w",8,1]]"#).expect("JSON");
-        let Act::Done(value) = txn.proceed(0, &invocation, vec![("txn".into(), reply)]) else { panic!("it is done") };
+        let ClientAction::Complete(value) = txn.on_reply(0, &invocation, vec![("txn".into(), reply)]) else {
+            panic!("it is done")
+        };
         assert_eq!(value.to_string(), "[[:r 5 [2]] [:w 8 1]]");
     }
 

@@ -2,7 +2,7 @@
 
 use chacha20::ChaCha8Rng;
 
-use super::{Act, Data, Descriptor, Invocation, SwarmRules, Workload, field};
+use super::{ClientAction, Data, Descriptor, Invocation, SwarmRules, Workload, field};
 use crate::nodes;
 use crate::time::Time;
 use crate::workbench::check::unique_ids;
@@ -31,12 +31,12 @@ impl Workload for UniqueIds {
         Some((threads.round_robin()?, Invocation::new("generate", Value::Nil)))
     }
 
-    fn begin(&mut self, _: usize, _: &Invocation) -> Act {
-        Act::Ask(Request::new("{\"type\":\"generate\"}", "generate_ok", &[("id", is_anything)]))
+    fn begin(&mut self, _: usize, _: &Invocation) -> ClientAction {
+        ClientAction::Send(Request::new("{\"type\":\"generate\"}", "generate_ok", &[("id", is_anything)]))
     }
 
-    fn proceed(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> Act {
-        Act::Done(field(reply, "id"))
+    fn on_reply(&mut self, _: usize, _: &Invocation, reply: Vec<(Box<str>, Value)>) -> ClientAction {
+        ClientAction::Complete(field(reply, "id"))
     }
 
     fn error_policy(&self) -> ErrorPolicy {

@@ -76,8 +76,8 @@ pub(in super::super) fn draw<S: Service>(seed: u64, operations: usize, service: 
                 let error = Value::keyword(one_of(&mut rng, &["net-timeout", "crash"]));
                 history.push(op(OpKind::Info, client, f, asked, is_final, Some(error)));
             }
-            Some(Running { f, is_final, outcome: Some((kind, told)), .. }) => {
-                history.push(op(kind, client, f, told, is_final, None));
+            Some(Running { f, is_final, outcome: Some((kind, value)), .. }) => {
+                history.push(op(kind, client, f, value, is_final, None));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand::RngExt as _;
 
 use super::draw::{Rng, Service, one_of};
-use super::{CheckReport as _, Verdict, closure, try_all};
+use super::{CheckReport as _, Verdict, transitive_closure, try_all};
 use crate::workbench::check::kafka::{self, KafkaReport, LogAnomaly, LogCase, Sequence};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
@@ -33,7 +33,7 @@ fn send(key: &Value, sent: Value) -> Value {
 
 impl Logs {
     fn poll(&mut self, process: u64, rng: &mut Rng) -> Value {
-        let mut told = Vec::new();
+        let mut polled = Vec::new();
         let positions = self.positions.entry(process).or_default();
         for (key, (log, position)) in KEYS.iter().zip(self.contents.iter().zip(positions)) {
             if rng.random_bool(0.3) {
@@ -55,9 +55,9 @@ impl Logs {
                 }
             }
             let pairs = pairs.into_iter().map(|(offset, message)| Value::ints(vec![offset, message]));
-            told.push((Value::str(*key), Value::Vector(pairs.collect())));
+            polled.push((Value::str(*key), Value::Vector(pairs.collect())));
         }
-        txn(vec![Value::keyword("poll"), Value::Map(told)])
+        txn(vec![Value::keyword("poll"), Value::Map(polled)])
     }
 }
 
@@ -112,7 +112,7 @@ fn parts(value: &Value) -> Vec<Vec<Value>> {
 struct Done<'a> {
     op: &'a Op,
     process: u64,
-    begun: &'a Op,
+    invocation: &'a Op,
     sent: Option<(String, i64, Option<i64>)>,
     /// Of each polled log the offsets and messages.
     polled: Vec<(String, Vec<(i64, i64)>)>,
@@ -126,7 +126,7 @@ impl Done<'_> {
 
     /// The message it sent to a log, and its offset.
     fn send(&self, key: &str) -> Option<(i64, Option<i64>)> {
-        self.sent.iter().find(|(known, ..)| known == key).map(|(_, message, offset)| (*message, *offset))
+        self.sent.iter().find(|(other, ..)| other == key).map(|(_, message, offset)| (*message, *offset))
     }
 
     fn sends(&self, key: &str, message: i64) -> bool {
@@ -134,16 +134,16 @@ impl Done<'_> {
     }
 
     fn pairs(&self, key: &str) -> Vec<(i64, i64)> {
-        self.polled.iter().filter(|(known, _)| known == key).flat_map(|(_, pairs)| pairs.clone()).collect()
+        self.polled.iter().filter(|(other, _)| other == key).flat_map(|(_, pairs)| pairs.clone()).collect()
     }
 
     fn polls(&self, key: &str, message: i64) -> bool {
         self.pairs(key).iter().any(|(_, other)| *other == message)
     }
 
-    /// The highest offset of a log that it tells of; -1 where it polled nothing.
+    /// The highest offset of a log that it returned; -1 if it polled the log and got nothing.
     fn highest(&self, key: &str) -> Option<i64> {
-        let polled = self.polled.iter().find(|(known, _)| known == key);
+        let polled = self.polled.iter().find(|(other, _)| other == key);
         let polled = polled.map(|(_, pairs)| pairs.iter().map(|(offset, _)| *offset).fold(-1, i64::max));
         polled.max(self.send(key).and_then(|(_, offset)| offset))
     }
@@ -155,7 +155,7 @@ fn done(history: &History) -> Vec<Done<'_>> {
     let done = ends.map(|(end, begun)| {
         let op = &ops[end];
         let Process::Client(process) = op.process else { panic!("only clients end what they began") };
-        let mut done = Done { op, process, begun: &ops[begun], sent: None, polled: Vec::new(), assigned: None };
+        let mut done = Done { op, process, invocation: &ops[begun], sent: None, polled: Vec::new(), assigned: None };
         let text = |value: &Value| value.as_str().expect("a key").to_owned();
         if op.f == "assign" {
             done.assigned = Some(op.value.items().into_iter().flatten().map(|key| text(&key)).collect());
@@ -184,14 +184,14 @@ fn done(history: &History) -> Vec<Done<'_>> {
     done.collect()
 }
 
-/// One log: the messages told to be at each offset that has any, in order.
+/// One log: the messages reported at each offset, in the order of offsets.
 struct Log<'a> {
     key: &'a str,
     rows: Vec<(i64, BTreeSet<i64>)>,
 }
 
 impl Log<'_> {
-    /// Each message in one place only; where there are several, the order is not told.
+    /// The distance between two messages, each at its last offset; 1 if either has none.
     fn distance(&self, from: Option<i64>, to: Option<i64>) -> i64 {
         let at = |message: Option<i64>| {
             let message = message?;
@@ -208,27 +208,27 @@ fn is_seen(all: &[Done<'_>], key: &str, message: i64) -> bool {
     all.iter().any(|done| done.is(OpKind::Ok) && done.polls(key, message))
 }
 
-/// Whether what was sent is certainly in the log.
+/// Whether its message is certainly in the log.
 fn is_certain(all: &[Done<'_>], done: &Done<'_>) -> bool {
     let seen = || done.sent.iter().any(|(key, message, _)| is_seen(all, key, *message));
     done.is(OpKind::Ok) || done.is(OpKind::Info) && seen()
 }
 
 fn log<'a>(all: &[Done<'_>], key: &'a str) -> Log<'a> {
-    let mut told: Vec<(i64, i64)> = all.iter().flat_map(|done| done.pairs(key)).collect();
+    let mut reported: Vec<(i64, i64)> = all.iter().flat_map(|done| done.pairs(key)).collect();
     for done in all.iter().filter(|done| is_certain(all, done)) {
-        told.extend(done.send(key).and_then(|(message, offset)| Some((offset?, message))));
+        reported.extend(done.send(key).and_then(|(message, offset)| Some((offset?, message))));
     }
-    let offsets: BTreeSet<i64> = told.iter().map(|(offset, _)| *offset).collect();
-    let at = |offset: i64| told.iter().filter(|(other, _)| *other == offset).map(|(_, message)| *message).collect();
+    let offsets: BTreeSet<i64> = reported.iter().map(|(offset, _)| *offset).collect();
+    let at = |offset: i64| reported.iter().filter(|(other, _)| *other == offset).map(|(_, message)| *message).collect();
     Log { key, rows: offsets.into_iter().map(|offset| (offset, at(offset))).collect() }
 }
 
-/// Each error as its anomaly and what shows it.
+/// Each error: its anomaly, and a text to compare.
 type Errors = Vec<(LogAnomaly, String)>;
 
-/// What only the contents of the log contradict.
-fn of_contents(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
+/// Finds errors that depend on the contents of the log only.
+fn check_contents(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
     let key = log.key;
     for (offset, messages) in log.rows.iter().filter(|(_, messages)| messages.len() > 1) {
         errors.push((LogAnomaly::InconsistentOffsets, format!("{key} {offset} {}", messages.len())));
@@ -258,8 +258,8 @@ fn of_contents(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
     }
 }
 
-/// What contradicts the order of the log.
-fn of_order(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
+/// Finds errors that depend on the order of the log.
+fn check_order(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
     let key = log.key;
     let mut found = Errors::new();
     let mut polled = |distance: i64, skip, back| {
@@ -274,19 +274,19 @@ fn of_order(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
         }
     }
     for (at, later) in all.iter().enumerate() {
-        // Whether the process has had the log since.
+        // Whether the process has kept the log assigned since.
         let kept = |since: usize| {
             all[since..at].iter().all(|done| {
                 let other = done.process != later.process || done.is(OpKind::Fail);
-                other || done.assigned.as_ref().is_none_or(|keys| keys.iter().any(|known| known == key))
+                other || done.assigned.as_ref().is_none_or(|keys| keys.iter().any(|other| other == key))
             })
         };
         let before = |wanted: &dyn Fn(&Done<'_>) -> bool| {
             let before = all[..at].iter().rposition(|done| done.process == later.process && wanted(done));
             before.filter(|at| kept(*at)).map(|at| &all[at])
         };
-        if later.polled.iter().any(|(known, _)| known == key) {
-            let has_polled = |done: &Done<'_>| done.is(OpKind::Ok) && done.polled.iter().any(|(known, _)| known == key);
+        if later.polled.iter().any(|(other, _)| other == key) {
+            let has_polled = |done: &Done<'_>| done.is(OpKind::Ok) && done.polled.iter().any(|(other, _)| other == key);
             if let Some(earlier) = before(&has_polled) {
                 let [from, to] = [earlier.pairs(key).last().copied(), later.pairs(key).first().copied()];
                 let distance = log.distance(from.map(|pair| pair.1), to.map(|pair| pair.1));
@@ -304,59 +304,60 @@ fn of_order(all: &[Done<'_>], log: &Log<'_>, errors: &mut Errors) {
     errors.extend(found);
 }
 
-/// How many groups of operations each come after every other, and whether anything comes after anything.
+/// The number of strongly connected components, and whether there is any dependency.
 fn cycles(all: &[Done<'_>]) -> (usize, bool) {
     let txns: Vec<&Done<'_>> = all.iter().filter(|done| done.assigned.is_none()).collect();
     let follows = |a: &Done<'_>, b: &Done<'_>| {
-        let in_time = a.is(OpKind::Ok) && a.op.index < b.begun.index;
+        let in_time = a.is(OpKind::Ok) && a.op.index < b.invocation.index;
         in_time || a.sent.iter().any(|(key, message, _)| b.polls(key, *message))
     };
     let any = txns.iter().any(|a| txns.iter().any(|b| follows(a, b)));
-    let reach = closure(txns.len(), |from, to| follows(txns[from], txns[to]));
-    let group = |a: usize| (0..txns.len()).filter(|b| reach[a][*b] && reach[*b][a]).collect::<Vec<_>>();
+    let reaches = transitive_closure(txns.len(), |from, to| follows(txns[from], txns[to]));
+    let group = |a: usize| (0..txns.len()).filter(|b| reaches[a][*b] && reaches[*b][a]).collect::<Vec<_>>();
     let groups: BTreeSet<Vec<usize>> = (0..txns.len()).map(group).filter(|group| !group.is_empty()).collect();
     (groups.len(), any)
 }
 
-/// How long before a poll began there was more in the log than its process had seen, at most.
+/// The maximum time before a poll began for which the log already had more than its process had seen.
 fn worst_lag(all: &[Done<'_>]) -> i64 {
     let mut worst = 0;
     for (at, poll) in all.iter().enumerate().filter(|(_, done)| done.op.f == "poll" && done.is(OpKind::Ok)) {
         for key in KEYS {
-            // What the process knew: from where the log was assigned last and not before, or from the beginning.
+            // The highest offset that the process had seen since the log was last newly assigned to it.
             let mine = || all[..=at].iter().filter(|done| done.process == poll.process && done.is(OpKind::Ok));
-            let mut place: Option<i64> = None;
+            let mut position: Option<i64> = None;
             for done in mine() {
                 if let Some(keys) = &done.assigned {
-                    place = keys.iter().any(|known| known == key).then(|| place.unwrap_or(-1));
+                    position = keys.iter().any(|other| other == key).then(|| position.unwrap_or(-1));
                 } else if done.op.f == "poll" {
-                    place = place.max(done.highest(key));
+                    position = position.max(done.highest(key));
                 }
             }
-            let Some(place) = place else { continue };
-            let told = |done: &&Done<'_>| !done.is(OpKind::Fail) && done.highest(key).is_some_and(|high| high > place);
-            let first = all.iter().find(told).map(|done| done.op.time);
-            worst = worst.max(first.map_or(0, |first| poll.begun.time - first));
+            let Some(position) = position else { continue };
+            let is_beyond =
+                |done: &&Done<'_>| !done.is(OpKind::Fail) && done.highest(key).is_some_and(|high| high > position);
+            let first = all.iter().find(is_beyond).map(|done| done.op.time);
+            worst = worst.max(first.map_or(0, |first| poll.invocation.time - first));
         }
     }
     worst
 }
 
-/// What checker and oracle must agree on: the number of errors of each anomaly, what shows those of which all are
-/// shown, the worst lag in nanoseconds, and the causes of indeterminate operations.
+/// What checker and oracle must agree on: the number of errors of each anomaly, the errors themselves where all are
+/// listed, the worst lag in nanoseconds, and the causes of indeterminate operations.
 #[derive(Debug, PartialEq)]
-struct Findings {
+struct Comparable {
     counts: BTreeMap<LogAnomaly, usize>,
     details: Vec<(LogAnomaly, String)>,
     worst_lag: i64,
     causes: Vec<Value>,
 }
 
-/// Of no more errors of an anomaly than this, all are shown.
+/// The checker lists all errors of an anomaly up to this number.
 const MAX_SHOWN: usize = 8;
 
-impl Findings {
-    /// Where an offset has several messages, the order of the log is anybody's guess.
+impl Comparable {
+    /// If an offset has several messages, the order of the log is undefined.
     fn new(mut counts: BTreeMap<LogAnomaly, usize>, mut details: Errors, worst_lag: i64, causes: Vec<Value>) -> Self {
         if counts.contains_key(&LogAnomaly::InconsistentOffsets) {
             counts.retain(|anomaly, _| !OF_ORDER.contains(anomaly));
@@ -383,24 +384,24 @@ const OF_ORDER: [LogAnomaly; 5] = [
     LogAnomaly::NonmonotonicSend,
 ];
 
-fn both(key: &Value, value: &Value) -> String {
+fn key_and(key: &Value, value: &Value) -> String {
     format!("{} {value}", key.as_str().expect("a key"))
 }
 
 fn details(case: &LogCase) -> Vec<String> {
     let detail = match case {
         LogCase::InconsistentOffsets { key, offset, values, .. } => {
-            format!("{} {}", both(key, &Value::Int(*offset)), values.len())
+            format!("{} {}", key_and(key, &Value::Int(*offset)), values.len())
         }
         LogCase::Duplicate { key, value, .. }
         | LogCase::LostWrite { key, value, .. }
         | LogCase::AbortedRead { key, value, .. }
-        | LogCase::PrecommittedRead { key, value, .. } => both(key, value),
-        LogCase::Sequence(Sequence { key, delta, .. }) => both(key, &Value::Int(*delta)),
+        | LogCase::PrecommittedRead { key, value, .. } => key_and(key, value),
+        LogCase::Sequence(Sequence { key, delta, .. }) => key_and(key, &Value::Int(*delta)),
         LogCase::RealtimeCycle { .. } | LogCase::CycleExists { .. } | LogCase::EmptyGraph => String::new(),
         LogCase::Unseen(unseen) => {
             let of_log = |(key, _, messages): &(Value, usize, Vec<Value>)| {
-                messages.iter().map(|message| both(key, message)).collect::<Vec<_>>()
+                messages.iter().map(|message| key_and(key, message)).collect::<Vec<_>>()
             };
             return unseen.by_key.iter().flat_map(of_log).collect();
         }
@@ -408,7 +409,7 @@ fn details(case: &LogCase) -> Vec<String> {
     vec![detail]
 }
 
-fn oracle(history: &History) -> Option<Findings> {
+fn oracle(history: &History) -> Option<Comparable> {
     let all = done(history);
     let polled = || all.iter().flat_map(|done| &done.polled);
     let is_sent = |key: &str, message: i64| all.iter().any(|done| done.sends(key, message));
@@ -417,8 +418,8 @@ fn oracle(history: &History) -> Option<Findings> {
     }
     let mut errors = Errors::new();
     for log in KEYS.map(|key| log(&all, key)) {
-        of_contents(&all, &log, &mut errors);
-        of_order(&all, &log, &mut errors);
+        check_contents(&all, &log, &mut errors);
+        check_order(&all, &log, &mut errors);
     }
     let (groups, any) = cycles(&all);
     for _ in 0..groups {
@@ -431,7 +432,8 @@ fn oracle(history: &History) -> Option<Findings> {
     let mut unseen: BTreeSet<(&str, i64)> =
         oks.iter().filter_map(|done| done.sent.as_ref()).map(|(key, message, _)| (&**key, *message)).collect();
     unseen.retain(|(key, message)| !is_seen(&all, key, *message));
-    // Jepsen also takes for unseen what the very last success is the first to poll of a log to which no send succeeded.
+    // Jepsen also counts as unseen what the last successful operation is the first to poll from a log without a
+    // successful send.
     if let Some((last, before)) = oks.split_last() {
         for (key, pairs) in &last.polled {
             let touches =
@@ -450,7 +452,7 @@ fn oracle(history: &History) -> Option<Findings> {
     for (anomaly, _) in &errors {
         *counts.entry(*anomaly).or_default() += 1;
     }
-    Some(Findings::new(counts, errors, worst_lag(&all), causes))
+    Some(Comparable::new(counts, errors, worst_lag(&all), causes))
 }
 
 #[test]
@@ -464,16 +466,16 @@ fn logs_keep_what_they_acknowledge_in_one_order() {
     let judge = |history: &History| {
         let report = kafka::check(history).ok();
         let verdict = report.as_ref().map(KafkaReport::verdict);
-        let (found, expected) = (report.map(Findings::of), oracle(history));
+        let (found, expected) = (report.map(Comparable::of), oracle(history));
         // None of the anomalies drawn is allowed.
         let valid = expected.as_ref().map(|expected| Verdict::from(expected.counts.is_empty()));
         if (&found, verdict) != (&expected, valid) {
             return Err(format!("found {verdict:?} {found:?}, expected {valid:?} {expected:?}"));
         }
         let kinds = expected.iter().flat_map(|expected| expected.counts.keys().map(|anomaly| anomaly.name()));
-        Ok(kinds.chain([valid.map_or("unjudgeable", Verdict::word)]).collect())
+        Ok(kinds.chain([valid.map_or("error", Verdict::word)]).collect())
     };
     let sent_alone = ["int-nonmonotonic-send", "int-send-skip", "precommitted-read"];
     let drawn = LogAnomaly::ALL.iter().map(|anomaly| anomaly.name()).filter(|name| !sent_alone.contains(name));
-    try_all(20, service, judge, &drawn.chain(["valid", "invalid", "unjudgeable"]).collect::<Vec<_>>());
+    try_all(20, service, judge, &drawn.chain(["valid", "invalid", "error"]).collect::<Vec<_>>());
 }

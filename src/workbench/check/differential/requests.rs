@@ -3,9 +3,9 @@
 use rand::RngExt as _;
 
 use super::draw::{Rng, Service, one_of};
-use super::{CheckReport as _, Verdict, same, try_all};
+use super::{CheckReport as _, Verdict, compare, try_all};
 use crate::workbench::check::echo::{EchoReport, WrongEcho};
-use crate::workbench::check::stats::{StatsReport, Tally};
+use crate::workbench::check::stats::{OutcomeCounts, StatsReport};
 use crate::workbench::check::unique_ids::UniqueIdsReport;
 use crate::workbench::check::{Availability, availability, echo, stats, unique_ids};
 use crate::workbench::edn::Value;
@@ -95,7 +95,7 @@ fn unique_ids(history: &History) -> Option<(Verdict, UniqueIdsReport)> {
 fn statistics(history: &History) -> (Verdict, StatsReport) {
     let tally = |f: Option<&str>| {
         let count = |kind| of(history, kind).filter(|op| f.is_none_or(|f| op.f == f)).count();
-        Tally { ok: count(OpKind::Ok), fail: count(OpKind::Fail), info: count(OpKind::Info) }
+        OutcomeCounts { ok: count(OpKind::Ok), fail: count(OpKind::Fail), info: count(OpKind::Info) }
     };
     let by_f = ["echo", "generate", "crash"].map(|f| (f.into(), tally(Some(f))));
     let by_f = by_f.into_iter().filter(|(_, tally)| tally.ok + tally.fail + tally.info > 0).collect();
@@ -106,20 +106,20 @@ fn statistics(history: &History) -> (Verdict, StatsReport) {
 
 #[test]
 fn echoes_come_back_as_they_were_sent() {
-    let judge = |history: &History| same(Ok(echo::check(history)), Some(echoes(history)));
+    let judge = |history: &History| compare(Ok(echo::check(history)), Some(echoes(history)));
     try_all(20, service(&["echo"]), judge, &["valid", "invalid"]);
 }
 
 #[test]
 fn ids_are_given_out_once() {
-    let judge = |history: &History| same(unique_ids::check(history), unique_ids(history));
-    try_all(20, service(&["generate"]), judge, &["valid", "invalid", "unjudgeable"]);
+    let judge = |history: &History| compare(unique_ids::check(history), unique_ids(history));
+    try_all(20, service(&["generate"]), judge, &["valid", "invalid", "error"]);
 }
 
 #[test]
 fn every_function_needs_a_success_and_all_together_a_fraction() {
     let judge = |history: &History| {
-        let kinds = same(Ok(stats::check(history)), Some(statistics(history)))?;
+        let kinds = compare(Ok(stats::check(history)), Some(statistics(history)))?;
         let (begun, ok) = (of(history, OpKind::Invoke).count(), of(history, OpKind::Ok).count());
         let required = |required| availability::check(history, required).verdict();
         let expected = [true, ok == begun, 2 * ok >= begun, 4 * ok >= 3 * begun].map(Verdict::from);

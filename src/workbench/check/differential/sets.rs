@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
 use super::draw::{Rng, Service, one_of};
-use super::{Verdict, same, try_all};
+use super::{Verdict, compare, try_all};
 use crate::workbench::check::Quantiles;
 use crate::workbench::check::set_full::{self, SetReport, Stale};
 use crate::workbench::edn::Value;
@@ -153,7 +153,7 @@ fn sets_lose_what_no_later_read_shows_and_are_as_late_as_the_last_read_that_miss
                 [(*stable, "stable"), (lost.len(), "lost"), (never_read.len(), "unread"), (stale.len(), "stale")];
             let found = set_full::check(history).map(|report| SetReport { extended: Vec::new(), ..report });
             let named = counts.iter().filter(|(count, _)| *count > 0).map(|(_, name)| *name).collect();
-            Ok([named, same(found, Some(expected))?].concat())
+            Ok([named, compare(found, Some(expected))?].concat())
         };
         try_all(20, service, judge, &["valid", "invalid", "unknown", "stable", "lost", "unread", "stale"]);
     }

@@ -1,4 +1,4 @@
-//! txn-list-append and txn-rw-register: every pair of transactions, and every cycle.
+//! txn-list-append and txn-rw-register: the oracle tries every pair of transactions and every cycle.
 
 mod database;
 mod lists;
@@ -12,7 +12,7 @@ use rand::RngExt as _;
 use super::draw::{Rng, draw};
 use super::{CheckReport as _, Verdict, try_all};
 use crate::workbench::check::txn::{TxnReport, check_append, check_register};
-use crate::workbench::check::{Budget, Unjudgeable};
+use crate::workbench::check::{Budget, CheckError};
 use crate::workbench::history::{History, Op, OpKind};
 use database::{Database, mops, transactions};
 use naive::{MODELS, Model, Naive};
@@ -21,13 +21,13 @@ fn database(is_list: bool, errs: bool) -> Database {
     Database { is_list, errs, state: BTreeMap::new(), last: BTreeMap::new() }
 }
 
-fn check(history: &History, is_list: bool, model: &str) -> Result<TxnReport, Unjudgeable> {
+fn check(history: &History, is_list: bool, model: &str) -> Result<TxnReport, CheckError> {
     let check = if is_list { check_append } else { check_register };
     check(history, &[model.to_owned()], &Budget::default())
 }
 
-/// The cycles that are no case of another one that is there.
-fn worst(names: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
+/// The most specific kinds of cycle: those that no other one implies.
+fn most_specific(names: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
     names.iter().filter(|name| !names.iter().any(|other| naive::implies(other, name))).copied().collect()
 }
 
@@ -47,7 +47,7 @@ fn judge(history: &History, is_list: bool, model: &Model) -> Result<Option<Verdi
     if others != naive.reported {
         return Err(format!("{others:?}, but naively {:?}", naive.reported));
     }
-    if model.forbids_every_cycle() && worst(&cycles) != worst(&naive.cycles) {
+    if model.forbids_every_cycle() && most_specific(&cycles) != most_specific(&naive.cycles) {
         return Err(format!("{cycles:?}, but naively {:?}", naive.cycles));
     }
     let extended = report.extended_violations().into_iter().map(|violation| violation.anomaly);
@@ -110,7 +110,7 @@ fn a_correct_database_is_valid_under_every_model_until_one_read_is_stale() {
         let found = report(&history);
         let is_valid = found.verdict() == Verdict::True && found.extended_verdict() != Some(Verdict::False);
         assert!(is_valid || history.invocation_count() < 20, "seed {seed}: {found:?}");
-        // Of registers, it is not always known who overwrote whom.
+        // The order of a register's values is not always known.
         if let Some(history) = with_stale_read(&history).filter(|_| is_list) {
             assert_eq!(report(&history).verdict(), Verdict::False, "seed {seed}");
             stale += 1;

@@ -9,9 +9,9 @@ use crate::workbench::history::{History, OpKind};
 
 /// The increasing highest known offsets of one log, each with the time from which it was known.
 #[derive(Default)]
-struct Growth(Vec<(i64, i64)>);
+struct OffsetGrowth(Vec<(i64, i64)>);
 
-impl Growth {
+impl OffsetGrowth {
     fn observe(&mut self, offset: i64, time: i64) {
         if self.0.last().map_or(-1, |(highest, _)| *highest) < offset {
             self.0.push((offset, time));
@@ -56,7 +56,7 @@ impl Lag {
 
 /// The greatest lag; of equal ones the last.
 pub(super) fn worst(record: &Record<'_>, history: &History) -> Option<Lag> {
-    let mut growth: BTreeMap<usize, Growth> = BTreeMap::new();
+    let mut growth: BTreeMap<usize, OffsetGrowth> = BTreeMap::new();
     for step in record.steps.iter().filter(|step| step.is_txn && !step.is(OpKind::Fail)) {
         for (key, offset) in step.highest() {
             growth.entry(key).or_default().observe(offset, step.op.time);

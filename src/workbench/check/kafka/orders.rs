@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::Record;
-use super::{Errors, LogAnomaly, LogCase, Unjudgeable};
+use super::{CheckError, Errors, LogAnomaly, LogCase};
 use crate::workbench::edn::Value;
 
 /// One log.
@@ -13,7 +13,7 @@ pub(super) struct Order {
     offsets: BTreeMap<i64, BTreeSet<usize>>,
     /// The messages in order, without unknown offsets.
     messages: Vec<usize>,
-    places: BTreeMap<usize, usize>,
+    positions: BTreeMap<usize, usize>,
 }
 
 /// All logs.
@@ -36,7 +36,7 @@ impl Orders {
         }
         for order in orders.values_mut() {
             order.messages = order.offsets.values().filter_map(|messages| messages.first().copied()).collect();
-            order.places = order.messages.iter().enumerate().map(|(index, message)| (*message, index)).collect();
+            order.positions = order.messages.iter().enumerate().map(|(index, message)| (*message, index)).collect();
         }
         Self(orders)
     }
@@ -44,8 +44,8 @@ impl Orders {
     /// The messages between two, and the distance from the first to the second: 1, the correct one, if either position
     /// is unknown.
     pub(super) fn between(&self, key: usize, pair: [Option<usize>; 2]) -> (&[usize], i64) {
-        let place = |message: Option<usize>| self.0.get(&key)?.places.get(&message?).copied();
-        match (self.0.get(&key), pair.map(place)) {
+        let position = |message: Option<usize>| self.0.get(&key)?.positions.get(&message?).copied();
+        match (self.0.get(&key), pair.map(position)) {
             (Some(order), [Some(first), Some(second)]) => {
                 let between = order.messages.get(first + 1..second).unwrap_or_default();
                 (between, second.cast_signed() as i64 - first.cast_signed() as i64)
@@ -55,7 +55,7 @@ impl Orders {
     }
 
     /// Offsets with more than one message.
-    pub(super) fn inconsistent_offsets(&self, record: &Record<'_>, errors: &mut Errors) -> Result<(), Unjudgeable> {
+    pub(super) fn inconsistent_offsets(&self, record: &Record<'_>, errors: &mut Errors) -> Result<(), CheckError> {
         for (key, order) in &self.0 {
             for (index, (offset, messages)) in order.offsets.iter().enumerate() {
                 if messages.len() < 2 {
@@ -110,9 +110,9 @@ impl Orders {
             let latest = by_last.iter().find(|(index, _)| *index == bound);
             let proof = latest.and_then(|(_, message)| record.first_reader((*key, *message)));
             for (_, message) in by_last.iter().filter(|(index, _)| *index <= bound) {
-                let place = (*key, *message);
-                let Some(writer) = record.writer(place) else { continue };
-                if record.seen.contains(&place) || !record.has_taken_effect(writer) {
+                let id = (*key, *message);
+                let Some(writer) = record.writer(id) else { continue };
+                if record.seen.contains(&id) || !record.has_taken_effect(writer) {
                     continue;
                 }
                 errors.entry(LogAnomaly::LostWrite).or_default().push(LogCase::LostWrite {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Errors, LogAnomaly, LogCase, Unjudgeable, UnseenMessages};
+use super::{CheckError, Errors, LogAnomaly, LogCase, UnseenMessages};
 use crate::workbench::check::interner::Interner;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind, Process};
@@ -12,7 +12,7 @@ use crate::workbench::history::{History, Op, OpKind, Process};
 const MAX_UNSEEN: usize = 32;
 
 /// A log and a message in it, by their ids.
-pub(super) type Place = (usize, usize);
+pub(super) type MessageId = (usize, usize);
 
 /// Messages with their offsets, by log, in the order in which an operation first names the logs.
 pub(super) type Pairs = Vec<(usize, Vec<(Option<i64>, usize)>)>;
@@ -35,14 +35,14 @@ impl Step<'_> {
     pub(super) fn is(&self, kind: OpKind) -> bool {
         self.op.kind == kind
     }
-    pub(super) fn reads(&self) -> impl Iterator<Item = Place> {
-        places(&self.polls)
+    pub(super) fn reads(&self) -> impl Iterator<Item = MessageId> {
+        message_ids(&self.polls)
     }
-    pub(super) fn writes(&self) -> impl Iterator<Item = Place> {
-        places(&self.sends)
+    pub(super) fn writes(&self) -> impl Iterator<Item = MessageId> {
+        message_ids(&self.sends)
     }
 
-    /// The highest offset it knows of each log it touched; -1 where it polled nothing.
+    /// The highest offset that it returned for each log; -1 for a log that it polled and got nothing from.
     pub(super) fn highest(&self) -> impl Iterator<Item = (usize, i64)> {
         let highest = |pairs: &[(Option<i64>, usize)]| pairs.iter().filter_map(|(offset, _)| *offset).max();
         let polled = self.polls.iter().map(move |(key, pairs)| (*key, highest(pairs).unwrap_or(-1)));
@@ -50,28 +50,31 @@ impl Step<'_> {
     }
 }
 
-fn places(pairs: &Pairs) -> impl Iterator<Item = Place> {
+fn message_ids(pairs: &Pairs) -> impl Iterator<Item = MessageId> {
     pairs.iter().flat_map(|(key, pairs)| pairs.iter().map(|(_, message)| (*key, *message)))
 }
 
+/// The operations of a history, and its messages by id.
 #[derive(Default)]
 pub(super) struct Record<'a> {
     pub(super) steps: Vec<Step<'a>>,
     pub(super) keys: Interner,
     pub(super) messages: Interner,
     /// The step that sent each message.
-    pub(super) writers: BTreeMap<Place, usize>,
+    pub(super) writers: BTreeMap<MessageId, usize>,
     /// The steps that polled it.
-    pub(super) readers: BTreeMap<Place, Vec<usize>>,
+    pub(super) readers: BTreeMap<MessageId, Vec<usize>>,
     /// The messages returned by successful polls.
-    pub(super) seen: BTreeSet<Place>,
+    pub(super) seen: BTreeSet<MessageId>,
 }
 
 impl<'a> Record<'a> {
-    pub(super) fn of(history: &'a History) -> Result<Self, Unjudgeable> {
+    pub(super) fn of(history: &'a History) -> Result<Self, CheckError> {
         let mut record = Self::default();
         for (position, op) in history.client_ops().filter(|(_, op)| op.kind != OpKind::Invoke) {
-            let (Some(begun), Process::Client(process)) = (history.partner(position), op.process) else { continue };
+            let (Some(invocation), Process::Client(process)) = (history.partner(position), op.process) else {
+                continue;
+            };
             let is_txn = matches!(&*op.f, "send" | "poll" | "txn");
             if !is_txn && !matches!(&*op.f, "assign" | "subscribe") {
                 continue;
@@ -79,7 +82,7 @@ impl<'a> Record<'a> {
             let mut step = Step {
                 op,
                 process,
-                span: (begun, position),
+                span: (invocation, position),
                 is_txn,
                 sends: Vec::new(),
                 polls: Vec::new(),
@@ -98,7 +101,7 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
-    fn micro_op(&mut self, part: &Value, step: &mut Step<'a>) -> Result<(), Unjudgeable> {
+    fn micro_op(&mut self, part: &Value, step: &mut Step<'a>) -> Result<(), CheckError> {
         let parts: Vec<_> = part.items().into_iter().flatten().collect();
         match (parts.first().and_then(|name| name.as_keyword()), &parts[..]) {
             (Some("send"), [_, key, sent]) => {
@@ -128,48 +131,49 @@ impl<'a> Record<'a> {
         Ok(())
     }
 
-    fn connect(&mut self) -> Result<(), Unjudgeable> {
+    /// Finds the writer and the readers of each message.
+    fn connect(&mut self) -> Result<(), CheckError> {
         for (index, step) in self.steps.iter().enumerate() {
-            self.writers.extend(step.writes().map(|place| (place, index)));
-            for place in step.reads() {
-                self.readers.entry(place).or_default().push(index);
+            self.writers.extend(step.writes().map(|id| (id, index)));
+            for id in step.reads() {
+                self.readers.entry(id).or_default().push(index);
                 if step.is(OpKind::Ok) {
-                    self.seen.insert(place);
+                    self.seen.insert(id);
                 }
             }
         }
-        match self.readers.keys().find(|place| !self.writers.contains_key(place)) {
+        match self.readers.keys().find(|id| !self.writers.contains_key(id)) {
             None => Ok(()),
             Some((key, message)) => {
                 let (key, message) = (&self.keys[*key], &self.messages[*message]);
                 let problem = format!("{message} was polled from the log {key}, but was never sent to it");
-                Err(Unjudgeable::Invalid(problem))
+                Err(CheckError::Invalid(problem))
             }
         }
     }
 
-    pub(super) fn writer(&self, place: Place) -> Option<&Step<'a>> {
-        self.writers.get(&place).map(|index| &self.steps[*index])
+    pub(super) fn writer(&self, id: MessageId) -> Option<&Step<'a>> {
+        self.writers.get(&id).map(|index| &self.steps[*index])
     }
-    pub(super) fn first_reader(&self, place: Place) -> Option<&Step<'a>> {
-        self.readers.get(&place).and_then(|readers| readers.first()).map(|index| &self.steps[*index])
+    pub(super) fn first_reader(&self, id: MessageId) -> Option<&Step<'a>> {
+        self.readers.get(&id).and_then(|readers| readers.first()).map(|index| &self.steps[*index])
     }
 
     /// Whether its messages certainly are in their logs: it succeeded, or one of them was polled.
     pub(super) fn has_taken_effect(&self, step: &Step<'_>) -> bool {
-        step.is(OpKind::Ok) || step.is(OpKind::Info) && step.writes().any(|place| self.seen.contains(&place))
+        step.is(OpKind::Ok) || step.is(OpKind::Info) && step.writes().any(|id| self.seen.contains(&id))
     }
 
     /// Messages that were polled although their sends failed.
     pub(super) fn aborted_reads(&self, errors: &mut Errors) {
         let failed = self.steps.iter().filter(|step| step.is(OpKind::Fail));
-        let failed: BTreeSet<Place> = failed.flat_map(Step::writes).collect();
+        let failed: BTreeSet<MessageId> = failed.flat_map(Step::writes).collect();
         for step in self.steps.iter().filter(|step| step.is(OpKind::Ok)) {
-            for place in step.reads().filter(|place| failed.contains(place)) {
-                let Some(writer) = self.writer(place) else { continue };
+            for id in step.reads().filter(|id| failed.contains(id)) {
+                let Some(writer) = self.writer(id) else { continue };
                 errors.entry(LogAnomaly::AbortedRead).or_default().push(LogCase::AbortedRead {
-                    key: self.keys[place.0].clone(),
-                    value: self.messages[place.1].clone(),
+                    key: self.keys[id.0].clone(),
+                    value: self.messages[id.1].clone(),
                     writer: writer.op.clone(),
                     reader: step.op.clone(),
                 });
@@ -180,7 +184,7 @@ impl<'a> Record<'a> {
     /// Transactions that polled messages that they send.
     pub(super) fn precommitted_reads(&self, errors: &mut Errors) {
         for step in &self.steps {
-            if let Some((key, message)) = step.reads().find(|place| step.writes().any(|sent| sent == *place)) {
+            if let Some((key, message)) = step.reads().find(|id| step.writes().any(|sent| sent == *id)) {
                 errors.entry(LogAnomaly::PrecommittedRead).or_default().push(LogCase::PrecommittedRead {
                     key: self.keys[key].clone(),
                     value: self.messages[message].clone(),
@@ -191,7 +195,7 @@ impl<'a> Record<'a> {
     }
 
     /// Messages that were acknowledged but not polled by the time of the last successful send or poll.
-    pub(super) fn unseen(&self) -> Result<Option<UnseenMessages>, Unjudgeable> {
+    pub(super) fn unseen(&self) -> Result<Option<UnseenMessages>, CheckError> {
         let oks = || self.steps.iter().filter(|step| step.is_txn && step.is(OpKind::Ok));
         let mut unseen: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for (key, message) in oks().flat_map(Step::writes) {
@@ -200,10 +204,10 @@ impl<'a> Record<'a> {
             }
         }
         let Some(last) = oks().next_back() else { return Ok(None) };
-        // Jepsen takes what was polled from what was sent log by log, and so keeps what the very last success is the
-        // first to poll of a log to which no send succeeded.
+        // Jepsen subtracts the polled from the sent messages log by log. It thus also keeps what the last successful
+        // operation is the first to poll from a log without a successful send.
         for (key, pairs) in &last.polls {
-            let touches = |step: &Step<'_>| step.polls.iter().chain(&step.sends).any(|(known, _)| known == key);
+            let touches = |step: &Step<'_>| step.polls.iter().chain(&step.sends).any(|(other, _)| other == key);
             if oks().filter(|step| touches(step)).count() == 1 && !pairs.is_empty() {
                 unseen.entry(*key).or_default().extend(pairs.iter().map(|(_, message)| *message));
             }
@@ -225,13 +229,13 @@ impl<'a> Record<'a> {
 }
 
 fn add(of: &mut Pairs, key: usize, pairs: Vec<(Option<i64>, usize)>) {
-    match of.iter_mut().find(|(known, _)| *known == key) {
+    match of.iter_mut().find(|(other, _)| *other == key) {
         Some((_, before)) => before.extend(pairs),
         None => of.push((key, pairs)),
     }
 }
 
-fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, Unjudgeable> {
+fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, CheckError> {
     if offset.is_nil() {
         return Ok(None);
     }
@@ -240,6 +244,6 @@ fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, Unjudgeable> {
         let index = op.index;
         let problem =
             format!("the operation completed at index {index} has an offset that is no natural number of 64 bits");
-        Unjudgeable::Invalid(problem)
+        CheckError::Invalid(problem)
     })
 }

@@ -10,7 +10,7 @@ use crate::workbench::edn::Value;
 use crate::workbench::history::OpKind;
 
 /// The anomaly of two messages with others between them, if that is one, and of two that are not in order.
-type Anomalies = (Option<LogAnomaly>, LogAnomaly);
+type SequenceAnomalies = (Option<LogAnomaly>, LogAnomaly);
 
 /// The messages of each log in the order in which a step sent or polled them.
 fn runs(pairs: &Pairs) -> impl Iterator<Item = (usize, Vec<usize>)> {
@@ -26,7 +26,7 @@ pub(super) struct Sequences<'r, 'a> {
 
 impl Sequences<'_, '_> {
     /// Compares two messages of a log, of which these steps tell, with its order.
-    fn compare(&mut self, key: usize, pair: [Option<usize>; 2], steps: &[&Step<'_>], (skip, back): Anomalies) {
+    fn compare(&mut self, key: usize, pair: [Option<usize>; 2], steps: &[&Step<'_>], (skip, back): SequenceAnomalies) {
         let (between, delta) = self.orders.between(key, pair);
         let anomaly = match delta {
             1 => None,
@@ -46,8 +46,8 @@ impl Sequences<'_, '_> {
 
     /// Within a transaction, the polls of a log must return adjacent messages in order, and the sends must be in order.
     pub(super) fn within_operations(&mut self) {
-        const POLLS: Anomalies = (Some(LogAnomaly::IntPollSkip), LogAnomaly::IntNonmonotonicPoll);
-        const SENDS: Anomalies = (Some(LogAnomaly::IntSendSkip), LogAnomaly::IntNonmonotonicSend);
+        const POLLS: SequenceAnomalies = (Some(LogAnomaly::IntPollSkip), LogAnomaly::IntNonmonotonicPoll);
+        const SENDS: SequenceAnomalies = (Some(LogAnomaly::IntSendSkip), LogAnomaly::IntNonmonotonicSend);
         for step in &self.record.steps {
             for (pairs, anomalies) in [(&step.polls, POLLS), (&step.sends, SENDS)] {
                 for (key, messages) in runs(pairs) {
@@ -63,8 +63,8 @@ impl Sequences<'_, '_> {
     /// that returns nothing of a log does not change the position. Its own messages must be in the log in the order in
     /// which it sent them.
     pub(super) fn between_operations(&mut self) {
-        const POLLS: Anomalies = (Some(LogAnomaly::PollSkip), LogAnomaly::NonmonotonicPoll);
-        const SENDS: Anomalies = (None, LogAnomaly::NonmonotonicSend);
+        const POLLS: SequenceAnomalies = (Some(LogAnomaly::PollSkip), LogAnomaly::NonmonotonicPoll);
+        const SENDS: SequenceAnomalies = (None, LogAnomaly::NonmonotonicSend);
         for (steps, anomalies) in by_process(self.record).iter().flat_map(|steps| [(steps, POLLS), (steps, SENDS)]) {
             let is_poll = anomalies == POLLS;
             // The step in which the process last touched each log, and the last message there.
@@ -86,17 +86,17 @@ impl Sequences<'_, '_> {
     }
 }
 
-/// The steps of each process in order; processes as Clojure's maps list them, so that of errors as grave as each other
-/// the same are shown.
+/// The steps of each process in order. Processes are in the order of Clojure's maps, so that of equally severe errors
+/// the same ones are listed.
 fn by_process<'r, 'a>(record: &'r Record<'a>) -> Vec<Vec<&'r Step<'a>>> {
     let mut processes: Vec<(u64, Vec<&Step<'_>>)> = Vec::new();
-    let mut places: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut indices: BTreeMap<u64, usize> = BTreeMap::new();
     for step in &record.steps {
-        let place = *places.entry(step.process).or_insert_with(|| {
+        let index = *indices.entry(step.process).or_insert_with(|| {
             processes.push((step.process, Vec::new()));
             processes.len() - 1
         });
-        processes[place].1.push(step);
+        processes[index].1.push(step);
     }
     if processes.len() > IN_ORDER {
         processes

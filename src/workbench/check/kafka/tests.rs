@@ -87,7 +87,7 @@ fn of_operations_that_all_come_before_each_other_one_cycle_is_shown() {
     let count = |result: &Value, kind: &str| result.get(kind).and_then(|errors| errors.get("count")?.as_int());
     let both = judged(&[&polls[..], &["7 ok poll [[:poll {}]]"], &sends].concat());
     assert_eq!(count(&both, "G1c-realtime"), Some(1));
-    let exists = both.get("strong-PL-2-cycle-exists").map(ToString::to_string).expect("told as well");
+    let exists = both.get("strong-PL-2-cycle-exists").map(ToString::to_string).expect("reported as well");
     let expected = "{:count 1, :errs ({:type :strong-PL-2-cycle-exists, :not :strong-read-committed, \
                     :subgraph [:union :ww :wwp :wr :wrp :realtime], :scc-size 5, :scc #{1 3 5 7 9}})}";
     assert_eq!(exists, expected);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::workbench::check::Unjudgeable;
+use crate::workbench::check::CheckError;
 use crate::workbench::check::interner::Interner;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, Op, OpKind};
@@ -83,23 +83,17 @@ impl Calls {
         }
     }
 
-    fn push(
-        &mut self,
-        op: &Op,
-        value: &Value,
-        invocation: usize,
-        completion: Option<usize>,
-    ) -> Result<(), Unjudgeable> {
+    fn push(&mut self, op: &Op, value: &Value, invocation: usize, completion: Option<usize>) -> Result<(), CheckError> {
         let effect = match &*op.f {
             // A read of nil is legal in every state, and an unacknowledged read returned nothing.
             "read" if value.is_nil() || completion.is_none() => return Ok(()),
             "read" => Effect::Read(self.id(value)),
             "write" => Effect::Write(self.id(value)),
             "cas" => {
-                let (from, to) = pair(value).ok_or_else(|| Unjudgeable::malformed(op, "a cas needs two values"))?;
+                let (from, to) = pair(value).ok_or_else(|| CheckError::malformed(op, "a cas needs two values"))?;
                 Effect::Cas(self.id(&from), self.id(&to))
             }
-            _ => return Err(Unjudgeable::malformed(op, "a register knows read, write and cas")),
+            _ => return Err(CheckError::malformed(op, "a register knows read, write and cas")),
         };
         self.all.push(Call { effect, invocation, completion });
         Ok(())
@@ -107,7 +101,7 @@ impl Calls {
 }
 
 /// The calls on each key, sorted by key, or by first operation if the keys cannot be compared.
-pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeable> {
+pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, CheckError> {
     let (mut keys, mut all) = (Interner::default(), Vec::new());
     for (position, op) in history.client_ops() {
         if op.kind != OpKind::Invoke {
@@ -116,7 +110,7 @@ pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, Unjudgeab
         let completion = history.partner(position).map(|at| (at, &history.ops()[at]));
         let seen = completion.filter(|(_, completion)| completion.kind == OpKind::Ok);
         let line = seen.map_or(op, |(_, completion)| completion);
-        let malformed = || Unjudgeable::malformed(line, "its value is no pair of a key and a value");
+        let malformed = || CheckError::malformed(line, "its value is no pair of a key and a value");
         let (key, value) = pair(&line.value).ok_or_else(malformed)?;
         let id = keys.intern(&key);
         if id == all.len() {

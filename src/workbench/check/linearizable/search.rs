@@ -33,7 +33,7 @@ const MAX_STEPS_BEFORE: u64 = 200_000;
 
 /// The limit that ended a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Bound {
+pub enum SearchLimit {
     /// The limit on open operations.
     #[error("more than {MAX_OPEN} operations on this key are open at once; too many to order")]
     Open,
@@ -52,7 +52,7 @@ pub enum Bound {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GaveUp {
     /// Why it gave up.
-    pub bound: Bound,
+    pub bound: SearchLimit,
     /// The number of acknowledged operations, from the first on, for which an order is known.
     pub done: usize,
     /// The number of acknowledged operations.
@@ -71,7 +71,7 @@ impl Display for GaveUp {
 }
 
 impl GaveUp {
-    fn at(events: &[Event], at: usize, bound: Bound) -> Self {
+    fn at(events: &[Event], at: usize, bound: SearchLimit) -> Self {
         let ends = |events: &[Event]| events.iter().filter(|event| matches!(event, Event::End(_))).count();
         Self { bound, done: ends(&events[..at]), all: ends(events) }
     }
@@ -90,9 +90,9 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    fn spend(&mut self) -> Result<(), Bound> {
-        self.left = self.left.checked_sub(1).ok_or(Bound::Steps)?;
-        if self.left.is_multiple_of(STEPS_A_LOOK) && self.budget.is_over() { Err(Bound::Time) } else { Ok(()) }
+    fn spend(&mut self) -> Result<(), SearchLimit> {
+        self.left = self.left.checked_sub(1).ok_or(SearchLimit::Steps)?;
+        if self.left.is_multiple_of(STEPS_A_LOOK) && self.budget.is_over() { Err(SearchLimit::Time) } else { Ok(()) }
     }
 }
 
@@ -252,7 +252,7 @@ impl<'a> Search<'a> {
     fn run_from_nil(mut self, calls: &[Call], events: &[Event]) -> SearchOutcome {
         let start = State { value: 0, done: 0, last: None };
         let broad = match self.walk(calls, events, vec![start]) {
-            SearchOutcome::GaveUp(broad) if matches!(broad.bound, Bound::Configs | Bound::Steps) => broad,
+            SearchOutcome::GaveUp(broad) if matches!(broad.bound, SearchLimit::Configs | SearchLimit::Steps) => broad,
             found @ (SearchOutcome::Linearizable(_) | SearchOutcome::Violation(_) | SearchOutcome::GaveUp(_)) => {
                 return found;
             }
@@ -275,7 +275,7 @@ impl<'a> Search<'a> {
         let mut masks = vec![0];
         for call in open {
             let Some(bit) = self.open.begin(calls, *call) else {
-                return SearchOutcome::GaveUp(GaveUp::at(events, 0, Bound::Open));
+                return SearchOutcome::GaveUp(GaveUp::at(events, 0, SearchLimit::Open));
             };
             if calls[*call].completion.is_none() {
                 continue;
@@ -300,7 +300,7 @@ impl<'a> Search<'a> {
             let gave_up = |bound| SearchOutcome::GaveUp(GaveUp::at(events, at, bound));
             match *event {
                 Event::Begin(call) => {
-                    let Some(bit) = self.open.begin(calls, call) else { return gave_up(Bound::Open) };
+                    let Some(bit) = self.open.begin(calls, call) else { return gave_up(SearchLimit::Open) };
                     if let Effect::Read(value) = calls[call].effect {
                         for state in states.iter_mut().filter(|state| state.value == value) {
                             state.done |= bit;
@@ -327,7 +327,7 @@ impl<'a> Search<'a> {
     }
 
     /// The states in which the call of `bit` is linearized, with as few others as possible.
-    fn end(&mut self, calls: &[Call], states: &[State], bit: u128) -> Result<Vec<State>, Bound> {
+    fn end(&mut self, calls: &[Call], states: &[State], bit: u128) -> Result<Vec<State>, SearchLimit> {
         let (mut explored, mut ended) = (Frontier::default(), Frontier::default());
         let mut queue = VecDeque::new();
         for state in states {
@@ -348,7 +348,7 @@ impl<'a> Search<'a> {
                 }
             }
             if explored.states.len() + ended.states.len() > MAX_CONFIGS {
-                return Err(Bound::Configs);
+                return Err(SearchLimit::Configs);
             }
         }
         Ok(ended.into_states(self.open.indeterminate))

@@ -176,8 +176,8 @@ fn the_searches_in_breadth_and_in_depth_agree() {
 
 #[test]
 fn how_far_a_search_came_is_told_if_it_came_anywhere() {
-    use crate::workbench::check::linearizable::search::Bound;
-    let end = |done| GaveUp { bound: Bound::Steps, done, all: 63 }.to_string();
+    use crate::workbench::check::linearizable::search::SearchLimit;
+    let end = |done| GaveUp { bound: SearchLimit::Steps, done, all: 63 }.to_string();
     assert!(!end(0).contains("an order is known"), "{}", end(0));
     assert!(end(5).ends_with("; an order is known of the first 5 of 63 acknowledged operations"), "{}", end(5));
 }

@@ -42,7 +42,7 @@ impl Track {
 
     /// The positions, counted from one, at which the last read was invoked that returned an element, and the last that
     /// did not; among the reads that completed after its add was invoked, at `begun`.
-    pub(super) fn last(&self, begun: usize, id: usize, latest: &Latest) -> [usize; 2] {
+    pub(super) fn last(&self, begun: usize, id: usize, latest: &RangeMaxima) -> [usize; 2] {
         let start = self.reads.partition_point(|(end, _)| *end < begun);
         let end = self.reads.len();
         let first = self.first.get(id).map_or(0, |first| *first as usize);
@@ -50,15 +50,15 @@ impl Track {
         [latest.within(first, end), latest.within(start, first)]
     }
 
-    pub(super) fn latest(&self) -> Latest {
-        Latest::of(self.reads.iter().map(|(_, begun)| *begun).collect())
+    pub(super) fn latest(&self) -> RangeMaxima {
+        RangeMaxima::of(self.reads.iter().map(|(_, begun)| *begun).collect())
     }
 }
 
 /// Range maxima in constant time: a sparse table, with a row of maxima for each window length 1, 2, 4, 8, ...
-pub(super) struct Latest(Vec<Vec<usize>>);
+pub(super) struct RangeMaxima(Vec<Vec<usize>>);
 
-impl Latest {
+impl RangeMaxima {
     fn of(numbers: Vec<usize>) -> Self {
         let mut rows = vec![numbers];
         let mut length = 1;

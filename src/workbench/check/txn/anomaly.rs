@@ -207,45 +207,44 @@ pub(super) fn classify(labels: &[u8]) -> Anomaly {
 /// A model, and the labels that may not make a cycle under it; with `extended_by_rw`, read-write edges may be in that
 /// cycle too, but not follow each other.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Existence {
+pub(super) struct CycleRule {
     pub(super) anomaly: Anomaly,
     pub(super) model: &'static str,
     pub(super) labels: u8,
     pub(super) extended_by_rw: bool,
 }
 
-const fn existence(anomaly: Anomaly, model: &'static str, labels: u8, extended_by_rw: bool) -> Existence {
-    Existence { anomaly, model, labels, extended_by_rw }
+const fn rule(anomaly: Anomaly, model: &'static str, labels: u8, extended_by_rw: bool) -> CycleRule {
+    CycleRule { anomaly, model, labels, extended_by_rw }
 }
 
 /// The models that a cycle alone, of whatever class, rules out.
-pub(super) const EXISTENCES: [Existence; 13] = [
-    existence(Anomaly::Pl1Cycle, "read-uncommitted", WW, false),
-    existence(Anomaly::Pl2Cycle, "read-committed", WW_WR, false),
-    existence(Anomaly::PlSiCycle, "snapshot-isolation", WW_WR, true),
-    existence(Anomaly::Pl299Cycle, "repeatable-read", ALL, false),
-    existence(Anomaly::Pl3Cycle, "serializable", ALL, false),
-    existence(Anomaly::StrongSessionPl1Cycle, "strong-session-read-uncommitted", WW | PROCESS, false),
-    existence(Anomaly::StrongSessionPl2Cycle, "strong-session-read-committed", WW_WR | PROCESS, false),
-    existence(Anomaly::StrongSessionSiCycle, "strong-session-snapshot-isolation", WW_WR | PROCESS, true),
-    existence(Anomaly::StrongSessionSerializableCycle, "strong-session-serializable", ALL | PROCESS, false),
-    existence(Anomaly::StrongPl1Cycle, "strong-read-uncommitted", WW | REALTIME, false),
-    existence(Anomaly::StrongPl2Cycle, "strong-read-committed", WW_WR | REALTIME, false),
-    existence(Anomaly::StrongSiCycle, "strong-snapshot-isolation", WW_WR | REALTIME, true),
-    existence(Anomaly::PlSsCycle, "strong-serializable", ALL | REALTIME, false),
+pub(super) const CYCLE_RULES: [CycleRule; 13] = [
+    rule(Anomaly::Pl1Cycle, "read-uncommitted", WW, false),
+    rule(Anomaly::Pl2Cycle, "read-committed", WW_WR, false),
+    rule(Anomaly::PlSiCycle, "snapshot-isolation", WW_WR, true),
+    rule(Anomaly::Pl299Cycle, "repeatable-read", ALL, false),
+    rule(Anomaly::Pl3Cycle, "serializable", ALL, false),
+    rule(Anomaly::StrongSessionPl1Cycle, "strong-session-read-uncommitted", WW | PROCESS, false),
+    rule(Anomaly::StrongSessionPl2Cycle, "strong-session-read-committed", WW_WR | PROCESS, false),
+    rule(Anomaly::StrongSessionSiCycle, "strong-session-snapshot-isolation", WW_WR | PROCESS, true),
+    rule(Anomaly::StrongSessionSerializableCycle, "strong-session-serializable", ALL | PROCESS, false),
+    rule(Anomaly::StrongPl1Cycle, "strong-read-uncommitted", WW | REALTIME, false),
+    rule(Anomaly::StrongPl2Cycle, "strong-read-committed", WW_WR | REALTIME, false),
+    rule(Anomaly::StrongSiCycle, "strong-snapshot-isolation", WW_WR | REALTIME, true),
+    rule(Anomaly::PlSsCycle, "strong-serializable", ALL | REALTIME, false),
 ];
 
 impl Anomaly {
     /// The model that it rules out by itself, where it says no more than that there is some cycle.
-    pub(super) fn existence(self) -> Option<&'static Existence> {
-        EXISTENCES.iter().find(|existence| existence.anomaly == self)
+    pub(super) fn cycle_rule(self) -> Option<&'static CycleRule> {
+        CYCLE_RULES.iter().find(|rule| rule.anomaly == self)
     }
 
     /// What it is, for people.
-    #[must_use]
     pub fn in_plain_words(self) -> String {
-        if let Some(existence) = self.existence() {
-            return format!("transactions depend on each other in a circle, as they may not under {}", existence.model);
+        if let Some(rule) = self.cycle_rule() {
+            return format!("transactions depend on each other in a circle, as they may not under {}", rule.model);
         }
         let (name, order) = match self.name().strip_suffix("-process") {
             Some(name) => (name, ", where each process does one thing after another"),
@@ -254,7 +253,7 @@ impl Anomaly {
                 None => (self.name(), ""),
             },
         };
-        let plain = PLAIN.iter().find(|(known, _)| known.name() == name).map_or(name, |(_, plain)| plain);
+        let plain = PLAIN.iter().find(|(other, _)| other.name() == name).map_or(name, |(_, plain)| plain);
         format!("{plain}{order}")
     }
 }

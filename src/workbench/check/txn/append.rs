@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use super::case::Reason;
 use super::graph::{Edges, Graph, PROCESS, REALTIME, RW, WR, WW};
 use super::transactions::{Action, Step, Transactions, writes};
-use super::{MAX_EDGES, Unjudgeable, bounded};
+use super::{CheckError, MAX_EDGES, bounded};
 use crate::workbench::history::OpKind;
 
 pub(super) use anomalies::find;
@@ -123,7 +123,7 @@ impl<'a> Append<'a> {
     }
 
     /// The graph of these edges and those that reads and appends make.
-    pub(super) fn graph(&self, mut edges: Edges) -> Result<Graph, Unjudgeable> {
+    pub(super) fn graph(&self, mut edges: Edges) -> Result<Graph, CheckError> {
         for (number, _) in self.transactions.possible() {
             edges.extend(self.dependencies(number).map(|(from, label, ..)| (from, number, label)));
             if edges.len() > 2 * MAX_EDGES {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::anomaly::{Anomaly, Existence};
+use super::anomaly::{Anomaly, CycleRule};
 use super::cycles::Unsearched;
 use super::graph::{PROCESS, REALTIME, RW, WR, WW};
 use super::transactions::{Dialect, Transactions};
@@ -93,7 +93,7 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// A reason in terms of ids.
+    /// A reason in options of ids.
     pub(super) fn new(
         transactions: &Transactions,
         key: u32,
@@ -108,8 +108,8 @@ impl Reason {
 /// A strongly connected component of transactions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Component {
-    /// What its existence violates.
-    pub(super) existence: &'static Existence,
+    /// What its rule violates.
+    pub(super) rule: &'static CycleRule,
     /// The indices of their ends in the history, sorted.
     pub indices: Vec<u64>,
     /// The first of the transactions.
@@ -318,7 +318,7 @@ impl CycleEdge {
 
 impl Component {
     fn to_edn(&self, anomaly: Anomaly) -> Vec<(&'static str, Value)> {
-        let Existence { model, labels, extended_by_rw, .. } = self.existence;
+        let CycleRule { model, labels, extended_by_rw, .. } = self.rule;
         let names = [WW, WR, RW, PROCESS, REALTIME].into_iter().filter(|label| labels & label != 0).map(name_of);
         let union = Value::Vector(std::iter::once("union").chain(names).map(Value::keyword).collect());
         let subgraph = if *extended_by_rw {

@@ -9,10 +9,10 @@ mod paths;
 use thiserror::Error;
 
 use super::anomaly::{
-    Anomalies, Anomaly, AntiDependencies, Class, EXISTENCES, Existence, classes, classify, implied_by,
+    Anomalies, Anomaly, AntiDependencies, CYCLE_RULES, Class, CycleRule, classes, classify, implied_by,
 };
-use super::graph::{Components, Edge, Graph, NOWHERE, RW};
-use super::models::{Names, stronger};
+use super::graph::{Components, Edge, Graph, NO_VERTEX, RW};
+use super::models::{ModelNames, stronger};
 use crate::workbench::check::Budget;
 
 /// The number of cycles of a class and component among which the shortest is selected.
@@ -45,7 +45,7 @@ pub(super) struct Search {
     /// The cycles of each component, the component with the first transaction first.
     pub(super) cycles: Vec<Cycle>,
     /// Transactions whose cycles, reported or not, rule out a model.
-    pub(super) components: Vec<(&'static Existence, Vec<u32>)>,
+    pub(super) components: Vec<(&'static CycleRule, Vec<u32>)>,
     /// Why the search is not complete.
     pub(super) unsearched: Option<Unsearched>,
 }
@@ -53,20 +53,20 @@ pub(super) struct Search {
 /// Searches all components of a graph.
 pub(super) fn search(graph: &Graph, budget: &Budget) -> Search {
     let mut search = Search::default();
-    let mut numbers = vec![NOWHERE; graph.len()];
-    let components = Components::new(graph, |_| true).large();
+    let mut numbers = vec![NO_VERTEX; graph.len()];
+    let components = Components::new(graph, |_| true).nontrivial();
     for (done, members) in components.iter().enumerate() {
         search.unsearched = Some(Unsearched { done, all: components.len() });
-        let part = graph.part(members, &mut numbers);
+        let part = graph.subgraph(members, &mut numbers);
         let named = |vertices: &[u32]| vertices.iter().map(|vertex| members[*vertex as usize]).collect();
-        let mut redundant = Names::new();
-        for existence in &EXISTENCES {
-            if redundant.contains(existence.model) {
+        let mut redundant = ModelNames::new();
+        for rule in &CYCLE_RULES {
+            if redundant.contains(rule.model) {
                 continue;
             }
-            if let Some(vertices) = component(&part, existence) {
-                redundant.extend(stronger([existence.model]));
-                search.components.push((existence, named(&vertices)));
+            if let Some(vertices) = component(&part, rule) {
+                redundant.extend(stronger([rule.model]));
+                search.components.push((rule, named(&vertices)));
             }
             if budget.is_over() {
                 return search;
@@ -91,17 +91,17 @@ pub(super) fn search(graph: &Graph, budget: &Budget) -> Search {
     search
 }
 
-/// The vertices of the smallest component that the labels of an existence leave; one vertex is a component if it
+/// The vertices of the smallest component that the labels of an rule leave; one vertex is a component if it
 /// depends on itself.
-fn component(part: &Graph, existence: &Existence) -> Option<Vec<u32>> {
-    let allowed = |edge: &Edge| edge.labels & existence.labels != 0;
-    let smallest = |components: Components| components.large().into_iter().min_by_key(Vec::len);
-    if !existence.extended_by_rw {
+fn component(part: &Graph, rule: &CycleRule) -> Option<Vec<u32>> {
+    let allowed = |edge: &Edge| edge.labels & rule.labels != 0;
+    let smallest = |components: Components| components.nontrivial().into_iter().min_by_key(Vec::len);
+    if !rule.extended_by_rw {
         let itself = |vertex: &u32| part.edge(*vertex, *vertex).is_some_and(|edge| allowed(&edge));
         let alone = (0..part.count()).find(itself).map(|vertex| vec![vertex]);
         return alone.or_else(|| smallest(Components::new(part, allowed)));
     }
-    let doubled = part.doubled(allowed, |edge| edge.labels & RW != 0);
+    let doubled = part.without_adjacent_anti(allowed, |edge| edge.labels & RW != 0);
     let mut vertices: Vec<_> = smallest(Components::new(&doubled, |_| true))?.iter().map(|state| state / 2).collect();
     vertices.dedup();
     Some(vertices)
@@ -117,7 +117,7 @@ fn cycle(part: &Graph, class: Class, budget: &Budget) -> Option<Vec<u32>> {
     let allowed = |edge: &Edge| edge.label & class.labels != 0;
     let plain = |edge: &Edge| allowed(edge) && edge.label != RW;
     let is_nonadjacent = class.anti_dependencies == AntiDependencies::Nonadjacent;
-    let doubled = is_nonadjacent.then(|| part.doubled(plain, |edge| edge.label == RW));
+    let doubled = is_nonadjacent.then(|| part.without_adjacent_anti(plain, |edge| edge.label == RW));
     let graph = doubled.as_ref().unwrap_or(part);
     // From a state reached without an anti-dependency to the one reached by it.
     let states = |from: u32, to: u32| if is_nonadjacent { (2 * from, 2 * to + 1) } else { (from, to) };
@@ -125,7 +125,9 @@ fn cycle(part: &Graph, class: Class, budget: &Budget) -> Option<Vec<u32>> {
     let mut candidates = Vec::new();
     for from in 0..part.count() {
         let through = part.out(from).iter().filter(|edge| edge.label & class.through != 0);
-        candidates.extend(through.map(|edge| states(from, edge.to)).filter(|(from, to)| components.join(*from, *to)));
+        candidates.extend(
+            through.map(|edge| states(from, edge.to)).filter(|(from, to)| components.same_component(*from, *to)),
+        );
     }
     if class.anti_dependencies == AntiDependencies::One {
         candidates = paths::with_path_back(part, &candidates, plain, MAX_CANDIDATES, budget);

@@ -20,7 +20,7 @@ pub(super) struct Edge {
     pub(super) label: u8,
 }
 
-/// Transactions by number, each with its edges in the order of their ends.
+/// Transactions by number, each with its outgoing edges, sorted by target.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     starts: Vec<usize>,
@@ -32,15 +32,15 @@ pub(super) struct Graph {
 pub(super) type Edges = Vec<(u32, u32, u8)>;
 
 impl Graph {
-    /// The graph with these edges, parallel ones united. An edge is explained by the first label of `preference`
-    /// that it has. Of the edges from a transaction to itself only [`WR`] stays, as with Elle: a graph that had others
-    /// is not empty.
+    /// The graph with these edges; parallel ones are merged. The label to report is the first one of `preference` that
+    /// an edge has. Of self-loops, only those labelled [`WR`] are kept, as by Elle, but the others too make a graph not
+    /// empty.
     pub(super) fn new(vertices: usize, mut edges: Edges, preference: &[u8]) -> Self {
         let is_empty = edges.is_empty();
         edges.retain(|(from, to, label)| from != to || *label == WR);
         edges.sort_unstable();
-        let (starts, united) = (Vec::with_capacity(vertices + 1), Vec::with_capacity(edges.len()));
-        let mut graph = Self { starts, edges: united, is_empty };
+        let (starts, merged) = (Vec::with_capacity(vertices + 1), Vec::with_capacity(edges.len()));
+        let mut graph = Self { starts, edges: merged, is_empty };
         let mut edges = edges.into_iter().peekable();
         for vertex in 0..u32::try_from(vertices).unwrap_or(u32::MAX) {
             let begin = graph.edges.len();
@@ -55,33 +55,36 @@ impl Graph {
         }
         graph.starts.push(graph.edges.len());
         for edge in &mut graph.edges {
-            let told = preference.iter().copied().find(|label| edge.labels & label != 0);
-            edge.label = told.unwrap_or(edge.label);
+            let preferred = preference.iter().copied().find(|label| edge.labels & label != 0);
+            edge.label = preferred.unwrap_or(edge.label);
         }
         graph
     }
+
     pub(super) fn len(&self) -> usize {
         self.starts.len().saturating_sub(1)
     }
 
-    /// Their number as the numbers of vertices are written.
+    /// The number of vertices, as a vertex number.
     pub(super) fn count(&self) -> u32 {
         u32::try_from(self.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether it was made of no edges.
+    /// Whether it was made without any edges.
     pub(super) const fn is_empty(&self) -> bool {
         self.is_empty
     }
+
     pub(super) fn out(&self, vertex: u32) -> &[Edge] {
         &self.edges[self.starts[vertex as usize]..self.starts[vertex as usize + 1]]
     }
+
     pub(super) fn edge(&self, from: u32, to: u32) -> Option<Edge> {
         let out = self.out(from);
-        out.binary_search_by_key(&to, |edge| edge.to).ok().map(|place| out[place])
+        out.binary_search_by_key(&to, |edge| edge.to).ok().map(|index| out[index])
     }
 
-    /// The graph with these edges from each vertex in turn.
+    /// The graph with these outgoing edges of each vertex in turn.
     fn of_rows<R: IntoIterator<Item = Edge>>(rows: impl Iterator<Item = R>, is_empty: bool) -> Self {
         let mut graph = Self { starts: vec![0], edges: Vec::new(), is_empty };
         for row in rows {
@@ -91,23 +94,23 @@ impl Graph {
         graph
     }
 
-    /// The part of the graph on these vertices, which are numbered anew in their order.
-    pub(super) fn part(&self, vertices: &[u32], numbers: &mut [u32]) -> Self {
+    /// The subgraph of these vertices, which are renumbered in their order.
+    pub(super) fn subgraph(&self, vertices: &[u32], numbers: &mut [u32]) -> Self {
         for (number, vertex) in (0..).zip(vertices) {
             numbers[*vertex as usize] = number;
         }
         let renumbered = |edge: &Edge| Edge { to: numbers[edge.to as usize], ..*edge };
-        let row = |vertex: &u32| self.out(*vertex).iter().map(renumbered).filter(|edge| edge.to != NOWHERE);
-        let part = Self::of_rows(vertices.iter().map(row), self.is_empty);
+        let row = |vertex: &u32| self.out(*vertex).iter().map(renumbered).filter(|edge| edge.to != NO_VERTEX);
+        let subgraph = Self::of_rows(vertices.iter().map(row), self.is_empty);
         for vertex in vertices {
-            numbers[*vertex as usize] = NOWHERE;
+            numbers[*vertex as usize] = NO_VERTEX;
         }
-        part
+        subgraph
     }
 
-    /// The graph whose vertices also say whether the last edge was an anti-dependency, two of which may not follow each
-    /// other: 2v is v after another edge, 2v + 1 is v after an anti-dependency.
-    pub(super) fn doubled(&self, plain: impl Fn(&Edge) -> bool, anti: impl Fn(&Edge) -> bool) -> Self {
+    /// The graph whose paths have no two adjacent anti-dependencies: vertex 2v is v reached by another edge, 2v + 1 is
+    /// v reached by an anti-dependency.
+    pub(super) fn without_adjacent_anti(&self, plain: impl Fn(&Edge) -> bool, anti: impl Fn(&Edge) -> bool) -> Self {
         let row = |state: u32| {
             let as_plain = |edge: &Edge| plain(edge).then_some(Edge { to: 2 * edge.to, ..*edge });
             let as_anti =
@@ -121,11 +124,11 @@ impl Graph {
     }
 }
 
-/// The number of a vertex that is not in a part.
-pub(super) const NOWHERE: u32 = u32::MAX;
+/// No vertex, such as one that is not in a subgraph.
+pub(super) const NO_VERTEX: u32 = u32::MAX;
 
 /// The strongly connected components of a graph (Tarjan 1972, without recursion). For 20,000
-/// transactions petgraph takes three times as long: it wants a graph of its own, and recursion or two passes.
+/// transactions petgraph takes three times as long: it needs a graph of its own type, and recursion or two passes.
 #[derive(Debug)]
 pub(super) struct Components {
     /// The component of each vertex; an edge between components leads to a lower number.
@@ -134,15 +137,15 @@ pub(super) struct Components {
 }
 
 impl Components {
-    /// The components of a graph by the edges that are allowed.
+    /// The components of a graph, by the allowed edges only.
     pub(super) fn new(graph: &Graph, allowed: impl Fn(&Edge) -> bool) -> Self {
         let vertices = graph.len();
-        // The next successor of a vertex at or after a place, and the place to go on from.
-        let next = |vertex: u32, place: usize| {
-            let out = &graph.out(vertex)[place..];
-            out.iter().position(&allowed).map(|found| (out[found].to, place + found + 1))
+        // The next successor of a vertex from a position on, and the position behind it.
+        let next = |vertex: u32, position: usize| {
+            let out = &graph.out(vertex)[position..];
+            out.iter().position(&allowed).map(|found| (out[found].to, position + found + 1))
         };
-        let mut found = Self { of: vec![NOWHERE; vertices], sizes: Vec::new() };
+        let mut found = Self { of: vec![NO_VERTEX; vertices], sizes: Vec::new() };
         let (mut index, mut low) = (vec![0_u32; vertices], vec![0_u32; vertices]);
         let (mut stack, mut path) = (Vec::new(), Vec::new());
         let mut count = 0;
@@ -151,24 +154,24 @@ impl Components {
                 continue;
             }
             path.push((root, 0));
-            while let Some((vertex, place)) = path.pop() {
+            while let Some((vertex, position)) = path.pop() {
                 let v = vertex as usize;
                 if index[v] == 0 {
                     count += 1;
                     (index[v], low[v]) = (count, count);
                     stack.push(vertex);
                 }
-                if let Some((to, place)) = next(vertex, place) {
-                    path.push((vertex, place));
+                if let Some((to, position)) = next(vertex, position) {
+                    path.push((vertex, position));
                     if index[to as usize] == 0 {
                         path.push((to, 0));
-                    } else if found.of[to as usize] == NOWHERE {
+                    } else if found.of[to as usize] == NO_VERTEX {
                         low[v] = low[v].min(index[to as usize]);
                     }
                     continue;
                 }
                 if low[v] == index[v] {
-                    found.close(vertex, &mut stack);
+                    found.pop_component(vertex, &mut stack);
                 }
                 if let Some((parent, _)) = path.last() {
                     let parent = *parent as usize;
@@ -179,7 +182,7 @@ impl Components {
         found
     }
 
-    fn close(&mut self, root: u32, stack: &mut Vec<u32>) {
+    fn pop_component(&mut self, root: u32, stack: &mut Vec<u32>) {
         let number = u32::try_from(self.sizes.len()).unwrap_or(u32::MAX);
         let mut size = 0;
         while let Some(vertex) = stack.pop() {
@@ -193,25 +196,25 @@ impl Components {
     }
 
     /// The components with more than one vertex, each with its vertices, in the order of their first vertices.
-    pub(super) fn large(&self) -> Vec<Vec<u32>> {
-        let mut places = vec![NOWHERE; self.sizes.len()];
-        let mut large: Vec<Vec<u32>> = Vec::new();
+    pub(super) fn nontrivial(&self) -> Vec<Vec<u32>> {
+        let mut indices = vec![NO_VERTEX; self.sizes.len()];
+        let mut nontrivial: Vec<Vec<u32>> = Vec::new();
         for (vertex, component) in (0..).zip(&self.of) {
             let component = *component as usize;
             if self.sizes[component] < 2 {
                 continue;
             }
-            if places[component] == NOWHERE {
-                places[component] = u32::try_from(large.len()).unwrap_or(NOWHERE);
-                large.push(Vec::new());
+            if indices[component] == NO_VERTEX {
+                indices[component] = u32::try_from(nontrivial.len()).unwrap_or(NO_VERTEX);
+                nontrivial.push(Vec::new());
             }
-            large[places[component] as usize].push(vertex);
+            nontrivial[indices[component] as usize].push(vertex);
         }
-        large
+        nontrivial
     }
 
-    /// Whether two vertices are in one component.
-    pub(super) fn join(&self, a: u32, b: u32) -> bool {
+    /// Whether two vertices are in the same component.
+    pub(super) fn same_component(&self, a: u32, b: u32) -> bool {
         self.of[a as usize] == self.of[b as usize]
     }
 }
@@ -223,7 +226,7 @@ mod tests {
     const PREFERENCE: [u8; 5] = [WW, WR, RW, PROCESS, REALTIME];
 
     #[test]
-    fn parallel_edges_are_united_and_explained_by_the_strongest() {
+    fn parallel_edges_are_merged_and_report_the_preferred_label() {
         let graph = Graph::new(3, vec![(0, 1, RW), (0, 1, WW), (1, 2, WR), (0, 1, REALTIME)], &PREFERENCE);
         assert_eq!(graph.out(0), [Edge { to: 1, labels: WW | RW | REALTIME, label: WW }]);
         assert_eq!(graph.edge(1, 2).map(|edge| edge.label), Some(WR));
@@ -231,20 +234,20 @@ mod tests {
     }
 
     #[test]
-    fn components_are_what_reaches_itself() {
+    fn components_are_the_sets_of_vertices_that_reach_each_other() {
         let edges = [(0, 1), (1, 2), (2, 0), (2, 3), (3, 4), (4, 3), (5, 5)];
         let graph = Graph::new(6, edges.iter().map(|(a, b)| (*a, *b, WW)).collect(), &PREFERENCE);
         let components = Components::new(&graph, |edge| edge.labels & WW != 0);
-        assert_eq!(components.large(), [vec![0, 1, 2], vec![3, 4]]);
+        assert_eq!(components.nontrivial(), [vec![0, 1, 2], vec![3, 4]]);
         assert!(components.of[2] > components.of[3], "an edge between components leads to a lower number");
-        assert!(Components::new(&graph, |edge| edge.labels & WR != 0).large().is_empty());
+        assert!(Components::new(&graph, |edge| edge.labels & WR != 0).nontrivial().is_empty());
     }
 
     #[test]
-    fn a_part_keeps_the_edges_between_its_vertices() {
+    fn a_subgraph_keeps_the_edges_between_its_vertices() {
         let graph = Graph::new(4, vec![(0, 1, WW), (1, 3, WR), (3, 0, RW)], &PREFERENCE);
-        let part = graph.part(&[1, 3], &mut [NOWHERE; 4]);
-        assert_eq!((part.len(), part.out(0).len(), part.out(1).len()), (2, 1, 0));
-        assert_eq!(part.out(0)[0].to, 1);
+        let subgraph = graph.subgraph(&[1, 3], &mut [NO_VERTEX; 4]);
+        assert_eq!((subgraph.len(), subgraph.out(0).len(), subgraph.out(1).len()), (2, 1, 0));
+        assert_eq!(subgraph.out(0)[0].to, 1);
     }
 }

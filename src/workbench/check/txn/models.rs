@@ -118,7 +118,7 @@ const FORBIDDEN: [(&str, &[A]); 23] = [
 ];
 
 /// A set of names of models.
-pub(super) type Names = BTreeSet<&'static str>;
+pub(super) type ModelNames = BTreeSet<&'static str>;
 
 /// The model's usual name.
 fn usual(name: &str) -> Option<&'static str> {
@@ -128,19 +128,19 @@ fn usual(name: &str) -> Option<&'static str> {
 }
 
 /// All names of models.
-pub(super) fn names() -> Names {
+pub(super) fn names() -> ModelNames {
     MODELS.iter().map(|(name, _)| *name).chain(ALIASES.iter().map(|(name, _)| *name)).collect()
 }
 
 /// The models and all weaker ones.
-fn weaker(models: impl IntoIterator<Item = &'static str>) -> Names {
+fn weaker(models: impl IntoIterator<Item = &'static str>) -> ModelNames {
     reachable(models, |model| {
         MODELS.iter().filter(move |(name, _)| *name == model).flat_map(|(_, weaker)| weaker.iter().copied())
     })
 }
 
 /// The models and all stronger ones.
-pub(super) fn stronger(models: impl IntoIterator<Item = &'static str>) -> Names {
+pub(super) fn stronger(models: impl IntoIterator<Item = &'static str>) -> ModelNames {
     reachable(models, |model| MODELS.iter().filter(move |(_, weaker)| weaker.contains(&model)).map(|(name, _)| *name))
 }
 
@@ -153,14 +153,14 @@ pub(super) fn prohibited(models: &[String]) -> Result<Anomalies, String> {
 }
 
 /// The models that cannot hold where these anomalies occur.
-pub(super) fn ruled_out(anomalies: impl IntoIterator<Item = A>) -> Names {
+pub(super) fn ruled_out(anomalies: impl IntoIterator<Item = A>) -> ModelNames {
     let all = implied_by(anomalies);
     let direct = FORBIDDEN.iter().filter(|(_, forbidden)| forbidden.iter().any(|anomaly| all.contains(anomaly)));
     stronger(direct.map(|(model, _)| *model))
 }
 
 /// The weakest of the models that are ruled out, and the rest of them.
-pub(super) fn boundary(anomalies: impl IntoIterator<Item = A>) -> (Names, Names) {
+pub(super) fn boundary(anomalies: impl IntoIterator<Item = A>) -> (ModelNames, ModelNames) {
     let all = ruled_out(anomalies);
     all.iter().partition(|model| weaker([**model]).intersection(&all).count() == 1)
 }

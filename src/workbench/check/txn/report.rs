@@ -3,7 +3,7 @@
 use super::anomaly::{Anomalies, Anomaly, EXTENDED, UNDECIDED};
 use super::case::TxnCase;
 use super::collector::{Collector, Found, MAX_EXPLAINED};
-use super::models::{Names, boundary, ruled_out};
+use super::models::{ModelNames, boundary, ruled_out};
 use super::transactions::Dialect;
 use crate::workbench::check::{CheckReport, Verdict, Violation, in_words};
 use crate::workbench::edn::Value;
@@ -14,30 +14,30 @@ pub struct TxnReport {
     pub(super) dialect: Dialect,
     /// Why Maelstrom's rules cannot decide.
     pub(super) error: Option<String>,
-    pub(super) maelstrom: Judgement,
+    pub(super) maelstrom: AnomalyVerdict,
     /// All anomalies that Maelstrom's rules detect, prohibited or not.
     pub(super) found: Found,
     /// The extended judgement, and the anomalies that it adds to `found` or replaces; `None` if there is nothing to
     /// add.
-    pub(super) extended: Option<Judgement>,
+    pub(super) extended: Option<AnomalyVerdict>,
     pub(super) extended_found: Found,
 }
 
 /// The verdict on a set of anomalies.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Judgement {
+pub(super) struct AnomalyVerdict {
     pub(super) verdict: Verdict,
     pub(super) reported: Vec<Anomaly>,
 }
 
-impl Judgement {
+impl AnomalyVerdict {
     /// Invalid if a prohibited anomaly was found, unknown if another one is to be reported. Reported are those that are
     /// prohibited or leave the verdict undecided, without a `-cycle-exists` whose model another anomaly rules out.
     pub(super) fn of(found: &Found, prohibited: &Anomalies) -> Self {
         let is_violation = |anomaly: &Anomaly| prohibited.contains(anomaly) || EXTENDED.contains(anomaly);
         let all = || found.keys().copied().filter(|anomaly| is_violation(anomaly) || UNDECIDED.contains(anomaly));
-        let impossible = ruled_out(all().filter(|anomaly| anomaly.existence().is_none()));
-        let is_new = |anomaly: &Anomaly| anomaly.existence().is_none_or(|of| !impossible.contains(of.model));
+        let impossible = ruled_out(all().filter(|anomaly| anomaly.cycle_rule().is_none()));
+        let is_new = |anomaly: &Anomaly| anomaly.cycle_rule().is_none_or(|of| !impossible.contains(of.model));
         let reported: Vec<_> = all().filter(is_new).collect();
         let verdict = match (found.keys().any(is_violation), reported.is_empty()) {
             (true, _) => Verdict::False,
@@ -54,7 +54,7 @@ impl Judgement {
 impl TxnReport {
     /// The report without extended results.
     pub(super) fn of(collector: Collector<'_>, dialect: Dialect, prohibited: &Anomalies) -> Self {
-        let maelstrom = Judgement::of(&collector.found, prohibited);
+        let maelstrom = AnomalyVerdict::of(&collector.found, prohibited);
         let unsearched = collector.unsearched.filter(|_| maelstrom.verdict == Verdict::Unknown);
         let error = unsearched.map(|unsearched| unsearched.to_string());
         Self { dialect, error, maelstrom, found: collector.found, extended: None, extended_found: Found::new() }
@@ -88,8 +88,8 @@ impl TxnReport {
         paragraphs
     }
 
-    fn extended_to_edn(&self, extended: &Judgement) -> Value {
-        let Judgement { verdict, reported } = extended;
+    fn extended_to_edn(&self, extended: &AnomalyVerdict) -> Value {
+        let AnomalyVerdict { verdict, reported } = extended;
         let counts = reported.iter().map(|anomaly| (anomaly.name(), Value::count(self.cases(*anomaly).len())));
         let words = reported.iter().map(|anomaly| (anomaly.name(), self.paragraphs(*anomaly)));
         let mut entries = vec![("valid?", verdict.to_value())];
@@ -107,7 +107,7 @@ impl CheckReport for TxnReport {
     }
 
     fn to_edn(&self) -> Value {
-        let Judgement { verdict, reported } = &self.maelstrom;
+        let AnomalyVerdict { verdict, reported } = &self.maelstrom;
         let mut result = vec![("valid?", verdict.to_value())];
         if !reported.is_empty() {
             let anomalies = reported.iter().map(|anomaly| {
@@ -116,7 +116,7 @@ impl CheckReport for TxnReport {
                 (anomaly.name(), if is_bare { true.into() } else { Value::Vector(cases.collect()) })
             });
             let (not, also_not) = boundary(self.found.keys().copied());
-            let names = |names: Names| Value::Set(names.into_iter().map(Value::keyword).collect());
+            let names = |names: ModelNames| Value::Set(names.into_iter().map(Value::keyword).collect());
             result.extend([
                 ("anomaly-types", keywords(reported)),
                 ("anomalies", Value::record(anomalies)),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::Subject;
+use super::TxnHistory;
 use super::anomaly::Anomaly;
 use super::case::{ReadFault, TxnCase};
 use super::collector::Collector;
@@ -10,7 +10,7 @@ use super::transactions::{Action, Step, Transaction, Transactions, writes};
 use crate::workbench::edn::Value;
 use crate::workbench::history::{Op, OpKind};
 
-impl Subject<'_> {
+impl TxnHistory<'_> {
     /// A transaction as the history records its end.
     pub(super) fn op(self, number: u32) -> Op {
         self.history.ops()[self.transactions.of(number).end].clone()
@@ -23,17 +23,17 @@ impl Subject<'_> {
 }
 
 /// Adds the reads of values that their writers undid (G1a), or overwrote themselves (G1b).
-pub(super) fn dirty_reads(subject: Subject<'_>, collector: &mut Collector<'_>) {
-    let transactions = subject.transactions;
+pub(super) fn dirty_reads(input: TxnHistory<'_>, collector: &mut Collector<'_>) {
+    let transactions = input.transactions;
     let (aborted, intermediate) = (aborted(transactions), intermediate(transactions));
     for (number, transaction) in transactions.acknowledged() {
         for (place, step) in transaction.steps.iter().enumerate() {
             let Action::Read(Some(seen)) = &step.action else { continue };
             let mut add = |anomaly, value: u32, writer: usize| {
                 let own = writer == transaction.begin;
-                let writer = subject.history.ops()[writer].clone();
-                let element = subject.dialect.is_list().then(|| transactions.value(value).clone());
-                collector.add(anomaly, subject.read(number, place, ReadFault::Dirty { writer, element, own }));
+                let writer = input.history.ops()[writer].clone();
+                let element = input.dialect.is_list().then(|| transactions.value(value).clone());
+                collector.add(anomaly, input.read(number, place, ReadFault::Dirty { writer, element, own }));
             };
             for value in seen {
                 if let Some(writer) = aborted.get(&(step.key, *value)) {
@@ -49,8 +49,8 @@ pub(super) fn dirty_reads(subject: Subject<'_>, collector: &mut Collector<'_>) {
 }
 
 /// Adds the values in acknowledged reads that are in no write of any request or reply.
-pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
-    let transactions = subject.transactions;
+pub(super) fn invented(input: TxnHistory<'_>, collector: &mut Collector<'_>) {
+    let transactions = input.transactions;
     let written: HashSet<(u32, u32)> = transactions.attempts().iter().flat_map(|(_, steps)| writes(steps)).collect();
     let mut reported = HashSet::new();
     for (number, transaction) in transactions.acknowledged() {
@@ -60,7 +60,7 @@ pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
                 if reported.insert((step.key, *value)) {
                     let (key, value) = (transactions.key(step.key).clone(), transactions.value(*value).clone());
                     let fault = ReadFault::Invented { key, value };
-                    collector.add(Anomaly::Invented, subject.read(number, place, fault));
+                    collector.add(Anomaly::Invented, input.read(number, place, fault));
                 }
             }
         }
@@ -69,15 +69,15 @@ pub(super) fn invented(subject: Subject<'_>, collector: &mut Collector<'_>) {
 
 /// Adds every acknowledged transaction whose reply has other steps than the request. Maelstrom ignores the request, so
 /// that a node which omits or changes writes goes undetected.
-pub(super) fn changed_answers(subject: Subject<'_>, collector: &mut Collector<'_>) {
+pub(super) fn changed_answers(input: TxnHistory<'_>, collector: &mut Collector<'_>) {
     let begun = |transaction: &Transaction| transaction.begin != transaction.end;
-    for (number, transaction) in subject.transactions.acknowledged().filter(|(_, transaction)| begun(transaction)) {
+    for (number, transaction) in input.transactions.acknowledged().filter(|(_, transaction)| begun(transaction)) {
         let pairs = transaction.asked.iter().zip(&transaction.steps).enumerate();
         let wrong = pairs.filter_map(|(place, (asked, answered))| (!is_answer(asked, answered)).then_some(place));
         let wrong: Vec<usize> = wrong.collect();
         if !wrong.is_empty() || transaction.asked.len() != transaction.steps.len() {
-            let asked = subject.history.ops()[transaction.begin].value.clone();
-            collector.add(Anomaly::ChangedAnswer, TxnCase::Changed { op: subject.op(number), asked, wrong });
+            let asked = input.history.ops()[transaction.begin].value.clone();
+            collector.add(Anomaly::ChangedAnswer, TxnCase::Changed { op: input.op(number), asked, wrong });
         }
     }
 }
@@ -113,8 +113,8 @@ fn intermediate(transactions: &Transactions) -> HashMap<(u32, u32), usize> {
 }
 
 /// Adds the values that two or more acknowledged transactions read and then overwrote.
-pub(super) fn lost_updates(subject: Subject<'_>, collector: &mut Collector<'_>) {
-    let transactions = subject.transactions;
+pub(super) fn lost_updates(input: TxnHistory<'_>, collector: &mut Collector<'_>) {
+    let transactions = input.transactions;
     let mut groups: BTreeMap<(u32, Option<&[u32]>), Vec<u32>> = BTreeMap::new();
     for (number, transaction) in transactions.acknowledged() {
         let mut reads: HashMap<u32, Option<&[u32]>> = HashMap::new();
@@ -136,12 +136,12 @@ pub(super) fn lost_updates(subject: Subject<'_>, collector: &mut Collector<'_>) 
     }
     for ((key, read), group) in groups.into_iter().filter(|(_, group)| group.len() > 1) {
         let key = transactions.key(key);
-        let value = match (read, subject.dialect.is_list()) {
+        let value = match (read, input.dialect.is_list()) {
             (None, _) => Value::Nil,
             (Some(list), true) => transactions.list(list),
             (Some(value), false) => value.first().map_or(Value::Nil, |value| transactions.value(*value).clone()),
         };
-        let txns = group.iter().map(|number| subject.op(*number)).collect();
+        let txns = group.iter().map(|number| input.op(*number)).collect();
         collector.add(Anomaly::LostUpdate, TxnCase::LostUpdate { key: key.clone(), value, txns });
     }
 }

@@ -7,7 +7,7 @@ use super::super::CheckReport as _;
 use super::super::tests::read;
 use super::*;
 
-type Checker = fn(&History, &[String], &Budget) -> Result<TxnReport, Unjudgeable>;
+type Checker = fn(&History, &[String], &Budget) -> Result<TxnReport, CheckError>;
 
 /// Lines of a history in which transactions, given as `process outcome value`, run one after the other.
 fn serial(transactions: &[&str]) -> Vec<String> {
@@ -28,7 +28,7 @@ fn ended(transaction: &str) -> String {
     transaction.replacen(" [", " txn [", 1)
 }
 
-fn judged<L: AsRef<str>>(checker: Checker, lines: &[L], model: &str) -> Result<TxnReport, Unjudgeable> {
+fn judged<L: AsRef<str>>(checker: Checker, lines: &[L], model: &str) -> Result<TxnReport, CheckError> {
     checker(&read(lines), &[model.to_owned()], &Budget::default())
 }
 

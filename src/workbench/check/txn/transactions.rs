@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::workbench::check::Unjudgeable;
+use crate::workbench::check::CheckError;
 use crate::workbench::check::interner::Interner;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{History, OpKind, Process};
@@ -70,14 +70,14 @@ impl Dialect {
 }
 
 impl Transactions {
-    pub(super) fn new(history: &History, dialect: Dialect) -> Result<Self, Unjudgeable> {
+    pub(super) fn new(history: &History, dialect: Dialect) -> Result<Self, CheckError> {
         let mut read = Self::default();
         let mut written: HashSet<(u32, u32)> = HashSet::new();
         let mut unanswered: BTreeMap<usize, Vec<Step>> = BTreeMap::new();
         for (position, op) in history.client_ops() {
-            let steps = op.value.items().ok_or_else(|| Unjudgeable::malformed(op, "it is no list of steps"))?;
+            let steps = op.value.items().ok_or_else(|| CheckError::malformed(op, "it is no list of steps"))?;
             let steps: Result<Vec<_>, _> = steps.map(|step| read.step(&step, dialect)).collect();
-            let steps = steps.map_err(|problem| Unjudgeable::malformed(op, problem))?;
+            let steps = steps.map_err(|problem| CheckError::malformed(op, problem))?;
             if op.kind == OpKind::Invoke {
                 for write in writes(&steps) {
                     if !written.insert(write) {

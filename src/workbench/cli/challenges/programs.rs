@@ -130,7 +130,7 @@ fn all_names() -> Vec<&'static str> {
 /// A name without what may precede it, if it is the name of a program.
 fn known(name: &str) -> Option<String> {
     let name = name.strip_prefix("maelstrom-").unwrap_or(name);
-    ALL.iter().any(|challenge| names(challenge).iter().any(|known| known == name)).then(|| name.to_owned())
+    ALL.iter().any(|challenge| names(challenge).iter().any(|other| other == name)).then(|| name.to_owned())
 }
 
 /// The words of a command line; quotes keep blanks in a word.
@@ -252,8 +252,8 @@ mod tests {
             ("", "lists no program"),
         ] {
             std::fs::write(&list, text).expect("written");
-            let told = Programs::listed(&list).expect_err(text);
-            assert!(told.contains(why), "{told}");
+            let message = Programs::listed(&list).expect_err(text);
+            assert!(message.contains(why), "{message}");
         }
     }
 }

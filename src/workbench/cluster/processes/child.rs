@@ -16,7 +16,7 @@ use crate::workbench::cluster::program::output::{LONGEST_STDERR, Output, WHOLE_P
 use crate::workbench::cluster::{OutputTail, Status};
 use crate::workbench::network::Lines;
 
-/// Deliveries of so many bytes are written at once: what a Linux pipe holds.
+/// The number of bytes of deliveries that are written at once: the default capacity of a Linux pipe.
 const FULL: usize = 64 << 10;
 /// How often stdout is read before others have their turn: 1 MiB of a node that prints without end.
 const STDOUT_READS: usize = 16;

@@ -26,7 +26,7 @@ fn wait_until(cluster: &mut Processes, holds: impl Fn(&mut Processes) -> bool) {
     }
 }
 
-/// Waits for so many lines.
+/// Waits for this many lines.
 fn lines(cluster: &mut Processes, count: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let timeout = cluster.now() + TIMEOUT;
@@ -81,37 +81,37 @@ fn a_node_that_does_not_read_holds_its_deliveries_up_and_loses_nothing() {
 }
 
 #[test]
-fn a_delivery_waits_for_company_no_longer_than_it_must() {
+fn a_delivery_is_held_for_batching_no_longer_than_one_wait() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path());
     cluster.deliver(0, b"one\n");
-    let mut heard = false;
+    let mut received = false;
     let timeout = cluster.now() + TIMEOUT;
-    while !heard && cluster.now() < timeout {
+    while !received && cluster.now() < timeout {
         // Something is always due at once.
         let now = cluster.now();
-        cluster.wait(Some(now), &mut |_, _, line| heard = line == b"one").expect("no interrupt");
+        cluster.wait(Some(now), &mut |_, _, line| received = line == b"one").expect("no interrupt");
     }
-    assert!(heard);
+    assert!(received);
 }
 
 #[test]
-fn the_death_of_a_node_is_told_with_its_last_words() {
+fn the_end_of_a_node_is_reported_with_the_tail_of_its_output() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut cluster = cluster("echo out; seq 40 >&2; printf unfinished; exit 3", folder.path());
     assert_eq!(lines(&mut cluster, 2), ["out", "unfinished"]);
     wait_until(&mut cluster, |cluster| cluster.take_dead().is_some());
     assert_eq!(cluster.status(0), Status::Dead("exit status: 3".into()));
-    let words = cluster.output_tail(0);
-    assert_eq!(words.stdout, ["out", "unfinished"]);
-    assert_eq!((words.stderr.len(), words.stderr[31].as_str()), (32, "40"));
+    let tail = cluster.output_tail(0);
+    assert_eq!(tail.stdout, ["out", "unfinished"]);
+    assert_eq!((tail.stderr.len(), tail.stderr[31].as_str()), (32, "40"));
     cluster.deliver(0, b"ignored\n");
-    assert_eq!(cluster.take_dead(), None, "told once");
+    assert_eq!(cluster.take_dead(), None, "reported once");
     cluster.kill(0);
     assert_eq!(cluster.status(0), Status::Dead("exit status: 3".into()), "how it ended stays known");
 }
 
-/// Whether a process runs; one that has ended may be there still, until its parent asks.
+/// Whether a process runs. A zombie does not.
 fn is_running(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z')))
@@ -119,7 +119,7 @@ fn is_running(pid: &str) -> bool {
 
 #[test]
 #[cfg_attr(not(target_os = "linux"), ignore = "/proc tells which processes run")]
-fn what_a_node_started_ends_with_it_also_if_it_ended_by_itself() {
+fn processes_that_a_node_started_are_killed_with_it_even_if_it_ended_by_itself() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut cluster = cluster("sleep 60 >/dev/null 2>&1 & echo $!; exit 3", folder.path());
     let started = lines(&mut cluster, 1).remove(0);
@@ -151,7 +151,7 @@ fn a_node_that_floods_stderr_is_served_all_the_same_and_its_log_stays_in_bounds(
 }
 
 #[test]
-fn a_log_that_cannot_be_kept_is_a_remark_and_not_the_end() {
+fn a_log_that_cannot_be_written_is_a_remark_and_no_error() {
     let mut cluster = cluster("echo lost >&2; echo done", "/nonexistent".as_ref());
     assert_eq!(lines(&mut cluster, 1), ["done"]);
     cluster.kill(0);
@@ -168,7 +168,7 @@ fn what_cannot_be_executed_is_an_error_at_once() {
 }
 
 #[test]
-fn a_paused_node_says_nothing_until_it_goes_on_and_can_be_killed_meanwhile() {
+fn a_paused_node_writes_nothing_until_it_is_resumed_and_can_be_killed_meanwhile() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut cluster = cluster("while read -r line; do echo \"$line\"; done", folder.path());
     cluster.deliver(0, b"one\n");

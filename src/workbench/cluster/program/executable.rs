@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    fn complaint(path: &Path) -> String {
+    fn error_of(path: &Path) -> String {
         executable(path).expect_err("it cannot be executed")
     }
 
@@ -189,14 +189,14 @@ mod tests {
     #[test]
     fn what_is_no_executable_file_is_told_with_what_to_do() {
         let folder = Folder::new();
-        assert!(complaint(folder.0.path()).contains("it is a folder; name the executable in it"));
-        assert!(complaint(&folder.0.path().join("none")).starts_with("no such file; "));
-        assert!(complaint("/dev/null".as_ref()).contains("device"));
+        assert!(error_of(folder.0.path()).contains("it is a folder; name the executable in it"));
+        assert!(error_of(&folder.0.path().join("none")).starts_with("no such file; "));
+        assert!(error_of("/dev/null".as_ref()).contains("device"));
         let path = folder.file("#!/bin/sh\n", 0o644);
-        assert!(complaint(&path).contains(&format!("run chmod +x {}", path.display())));
+        assert!(error_of(&path).contains(&format!("run chmod +x {}", path.display())));
         let link = folder.0.path().join("link");
         symlink("nowhere", &link).expect("a link");
-        assert!(complaint(&link).contains("link to a file that does not exist"));
+        assert!(error_of(&link).contains("link to a file that does not exist"));
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
             ("#!", "names no program"),
             ("\u{feff}#!/bin/sh", "begins with a byte order mark"),
         ] {
-            let why = complaint(&folder.file(&format!("{line}\nexit\n"), 0o755));
+            let why = error_of(&folder.file(&format!("{line}\nexit\n"), 0o755));
             assert!(why.contains(wanted), "{line:?}: {why}");
         }
     }

@@ -17,7 +17,7 @@ pub(in crate::workbench::cluster) struct Clock {
 
 impl Clock {
     /// A clock that shows the true time.
-    pub(in crate::workbench::cluster) const RIGHT: Self =
+    pub(in crate::workbench::cluster) const ACCURATE: Self =
         Self { since: Time::ZERO, shown: Time::ZERO, rate: TRUE_RATE };
 
     /// What it shows.
@@ -54,12 +54,12 @@ mod tests {
     #[test]
     fn a_right_clock_shows_the_time() {
         let now = Time::from_nanos(1_234_567_891);
-        assert_eq!((Clock::RIGHT.at(now), Clock::RIGHT.when(now)), (now, now));
+        assert_eq!((Clock::ACCURATE.at(now), Clock::ACCURATE.when(now)), (now, now));
     }
 
     #[test]
     fn a_clock_keeps_what_it_has_gained() {
-        let mut clock = Clock::RIGHT;
+        let mut clock = Clock::ACCURATE;
         clock.run(Time::from_millis(1_000), 50_000);
         assert_eq!(clock.at(Time::from_millis(2_000)), Time::from_millis(2_050));
         clock.run(Time::from_millis(2_000), 0);
@@ -72,7 +72,7 @@ mod tests {
         fn a_time_is_shown_when_it_is_said_to_be_and_not_before(
             faster_ppm in -50_000_i32..50_000, since in 0..1_000_000_u64, later in 0..10_000_000_000_u64,
         ) {
-            let mut clock = Clock::RIGHT;
+            let mut clock = Clock::ACCURATE;
             clock.run(Time::from_nanos(since), faster_ppm);
             let time = clock.at(Time::from_nanos(since)) + Duration::from_nanos(later);
             let when = clock.when(time);

@@ -1,7 +1,7 @@
-//! What programs are told of the time: their node's clock, in system calls and in the vDSO.
+//! The clocks that programs read, in system calls and in the vDSO: those of their node.
 //!
-//! The functions by which a program reads the clock without a system call are replaced: those of its copy of the vDSO
-//! page by a few instructions that copy a time which the tracer writes beside them, others by plain system calls.
+//! The functions of the vDSO, by which a program reads the clock without a system call, are replaced in its memory:
+//! some by instructions that copy the time from a table that the tracer writes, others by plain system calls.
 
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use rand::Rng as _;
 
-use super::decide::READINGS;
+use super::decide::FREE_READS;
 use super::process::{Decision, Parked, ProcessId, State, Thread, ThreadId};
 use super::registers::{Call, FUNCTIONS, READ_CLOCK};
 use super::tracer::Tracer;
@@ -17,13 +17,13 @@ use super::{futex, waits};
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::simulated::EPOCH_US;
 
-/// What monotonic clocks show at the beginning: some programs take zero for "never".
+/// What monotonic clocks show at the start of a run: some programs use zero for "never".
 const UPTIME: Duration = Duration::from_secs(1_000);
 /// Entries of the auxiliary vector.
 const AT_RANDOM: u64 = 25;
 const AT_SYSINFO_EHDR: u64 = 33;
 
-/// What is written into a copy of the vDSO, and where: distances from its beginning.
+/// What is written into a copy of the vDSO, by offset.
 struct Patches {
     writes: Vec<(u64, Vec<u8>)>,
     table: u64,
@@ -55,7 +55,7 @@ fn patches() -> Option<Patches> {
     Some(Patches { writes, table: u64::try_from(place + READ_CLOCK.len()).ok()? })
 }
 
-/// The address of a function in a shared object that lies in memory as in its file.
+/// The address of a function in the image of a shared object.
 fn symbol(image: &[u8], name: &str) -> Option<u64> {
     let u64_at = |at: usize| Some(u64::from_le_bytes(image.get(at..at + 8)?.try_into().ok()?));
     let u32_at = |at: usize| Some(u32::from_le_bytes(image.get(at..at + 4)?.try_into().ok()?));
@@ -88,15 +88,15 @@ fn auxiliary_entry(vector: &[u8], wanted: u64) -> Option<u64> {
 impl Tracer {
     /// Nanoseconds on the clock of a node that counts from its start.
     pub(super) fn monotonic_ns(&self, node: usize) -> u64 {
-        (self.shown(node) + UPTIME).as_nanos()
+        (self.node_time(node) + UPTIME).as_nanos()
     }
 
     /// Nanoseconds since 1970 on the clock of a node.
     fn real_ns(&self, node: usize) -> u64 {
-        EPOCH_US * 1_000 + (self.shown(node) + self.computers[node].ahead).as_nanos()
+        EPOCH_US * 1_000 + (self.node_time(node) + self.nodes[node].ahead).as_nanos()
     }
 
-    /// What a clock shows a process, in nanoseconds; `None` if there is no such clock.
+    /// The reading of a clock by a process, in nanoseconds; `None` if there is no such clock.
     fn reading(&self, process: ProcessId, clock: i32) -> Option<u64> {
         let node = self.processes[process].node;
         match clock {
@@ -113,13 +113,13 @@ impl Tracer {
         }
     }
 
-    /// Processor time, of which a process is told that it had all since it began.
+    /// The processor time of a process: as if it had computed since its start.
     fn processor_ns(&self, process: ProcessId) -> u64 {
-        let life = self.now.since(self.processes[process].born);
-        u64::try_from(life.as_nanos()).unwrap_or(u64::MAX).saturating_add(1_000_000)
+        let state = self.now.since(self.processes[process].started_at);
+        u64::try_from(state.as_nanos()).unwrap_or(u64::MAX).saturating_add(1_000_000)
     }
 
-    /// When a clock of a node shows the time that stands at this address, on its clock that counts from zero.
+    /// Converts the absolute time at this address, on some clock of a node, to the time of the node.
     pub(super) fn absolute(&self, thread: ThreadId, address: u64, clock: u64) -> io::Result<Option<Time>> {
         let Thread { process, node, .. } = self.threads[thread];
         let (seconds, nanos) = self.processes[process].memory.read_pair(address)?;
@@ -130,18 +130,17 @@ impl Tracer {
         let wanted = Duration::from_secs(seconds).saturating_add(nanoseconds(nanos));
         let wanted = u64::try_from(wanted.as_nanos()).unwrap_or(u64::MAX);
         let Some(reading) = self.reading(process, clock as i32) else { return Ok(None) };
-        Ok(Some(self.shown(node) + Duration::from_nanos(wanted.saturating_sub(reading))))
+        Ok(Some(self.node_time(node) + Duration::from_nanos(wanted.saturating_sub(reading))))
     }
 
-    /// Sets the time of day of a node forward, and with it those who wait for a time of day; they have to be
-    /// rescheduled.
+    /// Sets the time of day of a node forward. Those that wait for a time of day have to be rescheduled.
     pub(super) fn set_forward(&mut self, node: usize, ahead: Duration) {
-        self.computers[node].ahead += ahead;
+        self.nodes[node].ahead += ahead;
         for thread in self.threads_of(node) {
             if let State::Parked(Parked { call, due: Some(due), .. }) = &mut self.threads[thread].state
                 && (futex::is_until_time_of_day(call) || waits::is_until_time_of_day(call))
             {
-                due.shown = due.shown - ahead;
+                due.node_time = due.node_time - ahead;
             }
         }
         self.timers.set_forward(|process| self.processes[process].node == node, ahead);
@@ -190,7 +189,7 @@ impl Tracer {
                 let (seconds, micros) = split(self.processor_ns(process), 1_000);
                 usage[..8].copy_from_slice(&seconds.to_ne_bytes());
                 usage[8..16].copy_from_slice(&micros.to_ne_bytes());
-                // The most memory that it had, in KiB: a number that says nothing.
+                // Its peak memory, in KiB: an arbitrary number.
                 usage[32..40].copy_from_slice(&10_240_i64.to_ne_bytes());
                 memory.write(second, &usage)?;
                 0
@@ -207,16 +206,16 @@ impl Tracer {
                 0
             }
         };
-        Ok(self.spin(thread, READINGS, Decision::Return(result)))
+        Ok(self.back_off(thread, FREE_READS, Decision::Return(result)))
     }
 
-    /// Prepares a process that has just executed a program: its clock, and the chance that it was given.
+    /// Prepares a process that has just executed a program: patches its vDSO and its random bytes.
     pub(super) fn replace_clock(&mut self, process: ProcessId) -> io::Result<()> {
         let auxiliary = std::fs::read(format!("/proc/{}/auxv", self.processes[process].pid))?;
         let node = self.processes[process].node;
         if let Some(address) = auxiliary_entry(&auxiliary, AT_RANDOM) {
             let mut bytes = [0; 16];
-            self.computers[node].rng.fill_bytes(&mut bytes);
+            self.nodes[node].rng.fill_bytes(&mut bytes);
             self.processes[process].memory.write(address, &bytes)?;
         }
         self.processes[process].clock_table = None;
@@ -232,7 +231,7 @@ impl Tracer {
         self.show_time(process)
     }
 
-    /// Writes the time where a process reads it, unless it stands there.
+    /// Writes the time into the table of a process, if it has changed.
     pub(super) fn show_time(&mut self, process: ProcessId) -> io::Result<()> {
         let Some(address) = self.processes[process].clock_table else { return Ok(()) };
         let node = self.processes[process].node;

@@ -1,13 +1,13 @@
-//! A core for each cluster: a stop costs three times as much across cores.
+//! Pins each cluster to a core: a stop costs three times as much across cores.
 
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 
-/// The core on which a thread runs as long as this lives, with all that it starts meanwhile.
+/// Pins a thread, and all that it starts, to a core until it is dropped.
 pub(super) struct Core {
-    /// Where the thread was allowed to run before; `None` if the system does not tell.
+    /// The former affinity of the thread; `None` if that is unknown.
     before: Option<CpuSet>,
     _claim: Option<UnixDatagram>,
 }
@@ -28,8 +28,7 @@ impl Core {
     }
 }
 
-/// The address that stands for a core, which one socket can have, and which is free once that is closed; `None` if
-/// another has it.
+/// Claims a core for as long as this socket is open: only one socket can have an address. `None` if it is taken.
 fn claim(core: usize) -> Option<UnixDatagram> {
     let address = SocketAddr::from_abstract_name(format!("gloomers in virtual time on core {core}")).ok()?;
     UnixDatagram::bind_addr(&address).ok()
@@ -49,11 +48,11 @@ mod tests {
 
     #[test]
     fn one_cluster_claims_a_core_and_its_thread_runs_anywhere_afterwards() {
-        let before = sched_getaffinity(None).expect("it is told");
+        let before = sched_getaffinity(None).expect("an affinity");
         let core = Core::take();
-        assert_eq!(sched_getaffinity(None).expect("it is told").count(), 1);
+        assert_eq!(sched_getaffinity(None).expect("an affinity").count(), 1);
         assert!((0..CpuSet::MAX_CPU).filter(|core| before.is_set(*core)).any(|core| claim(core).is_none()));
         drop(core);
-        assert_eq!(sched_getaffinity(None).expect("it is told"), before);
+        assert_eq!(sched_getaffinity(None).expect("an affinity"), before);
     }
 }

@@ -1,29 +1,30 @@
-//! What becomes of each trapped system call, and when those that wait are looked at again.
+//! Decides what happens to each trapped system call, and rechecks those that wait.
 
 use std::io;
 
 use rand::Rng as _;
 
-use super::process::{AtDue, AtExit, Decision, Life, Parked, ProcessId, Resume, State, Thread, ThreadId, Waiting};
+use super::process::{
+    AtExit, Decision, OnTimeout, Parked, ProcessId, ProcessState, Resume, State, Thread, ThreadId, Waiting,
+};
 use super::registers::Call;
 use super::tracer::Tracer;
 use crate::time::{Duration, Time};
 
-/// From so many questions in vain on, a thread sleeps before each: time has to pass for whoever waits for that.
-pub(super) const SPINS: u32 = 16;
-/// The same for what is also asked for other reasons: yielding, and reading a clock.
-pub(super) const READINGS: u32 = 100;
-/// The first and the longest of these naps, which double.
-const FIRST_NAP: Duration = Duration::from_micros(1);
-const LONGEST_NAP: Duration = Duration::from_millis(1);
-/// `WNOHANG`, and the option by which `waitid` asks for the end of a child.
+/// After this many polls in a row that find nothing, each further one takes time, so that a polling loop ends.
+pub(super) const FREE_POLLS: u32 = 16;
+/// The same for yielding and for reading a clock, which programs also do without polling.
+pub(super) const FREE_READS: u32 = 100;
+/// The first of these delays, and the longest: they double.
+const MIN_BACKOFF: Duration = Duration::from_micros(1);
+const MAX_BACKOFF: Duration = Duration::from_millis(1);
+/// Options of `waitid`, and the kind of number that is a pidfd.
 const WNOHANG: u64 = 1;
 const WEXITED: u64 = 4;
-/// By which `waitid` asks for the child that a descriptor stands for.
 const P_PIDFD: u64 = 3;
 
 impl Tracer {
-    /// What becomes of a call at which a thread is stopped.
+    /// Decides what happens to the call at whose entry a thread is stopped.
     pub(super) fn decide(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
         let Thread { process, node, .. } = self.threads[thread];
         let own_pid = self.processes[process].virtual_pid;
@@ -48,18 +49,18 @@ impl Tracer {
             | libc::SYS_getrusage
             | libc::SYS_sysinfo => return self.clock_call(thread, call),
             libc::SYS_clock_settime => Decision::Return(-i64::from(libc::EPERM)),
-            libc::SYS_sched_yield => self.spin(thread, READINGS, Decision::Yield),
+            libc::SYS_sched_yield => self.back_off(thread, FREE_READS, Decision::Yield),
             libc::SYS_wait4 | libc::SYS_waitid => self.wait_call(thread, call),
             libc::SYS_pause | libc::SYS_rt_sigsuspend | libc::SYS_rt_sigtimedwait => {
                 return self.await_signal(thread, call);
             }
             libc::SYS_restart_syscall => match self.threads[thread].interrupted.take() {
                 Some(parked) => {
-                    Decision::Park(parked.waiting, parked.due.map(|due| due.shown), parked.at_due, parked.mask)
+                    Decision::Park(parked.waiting, parked.due.map(|due| due.node_time), parked.on_timeout, parked.mask)
                 }
                 None => Decision::Pass,
             },
-            libc::SYS_getrandom => return self.draw(thread, call.arguments[0], call.arguments[1]),
+            libc::SYS_getrandom => return self.fill_random(thread, call.arguments[0], call.arguments[1]),
             libc::SYS_connect | libc::SYS_bind => self.socket_call(thread, call)?,
             libc::SYS_ptrace => {
                 self.deviations.refused(&self.names[node], "wanted to trace a process (ptrace), which only one can");
@@ -90,7 +91,7 @@ impl Tracer {
             libc::SYS_timerfd_settime | libc::SYS_timerfd_gettime => return self.timerfd_call(thread, call),
             libc::SYS_getpid => Decision::Return(own_pid.into()),
             libc::SYS_gettid | libc::SYS_set_tid_address => {
-                // The address counts, which the kernel has to know; what it returns is read by nobody who has asked.
+                // The kernel has to know the address; only the result is changed.
                 if call.number == libc::SYS_set_tid_address {
                     return Ok(Decision::PassUntilExit(AtExit::Started(self.threads[thread].virtual_tid), None));
                 }
@@ -107,7 +108,7 @@ impl Tracer {
             | libc::SYS_rt_tgsigqueueinfo
             | libc::SYS_pidfd_send_signal => self.kill_call(thread, call),
             libc::SYS_prlimit64 | libc::SYS_pidfd_open => {
-                match self.process_inside(node, call.arguments[0].cast_signed() as i32) {
+                match self.process_by_virtual_pid(node, call.arguments[0].cast_signed() as i32) {
                     Some(other) => {
                         let pid = self.processes[other].pid.cast_unsigned().into();
                         Decision::PassUntilExit(AtExit::Nothing, Some((0, pid)))
@@ -119,17 +120,17 @@ impl Tracer {
         })
     }
 
-    /// Writes chance from the seed to an address of a program.
-    pub(super) fn draw(&mut self, thread: ThreadId, address: u64, length: u64) -> io::Result<Decision> {
+    /// Writes random bytes from the seed into the memory of a program.
+    pub(super) fn fill_random(&mut self, thread: ThreadId, address: u64, length: u64) -> io::Result<Decision> {
         let Thread { process, node, .. } = self.threads[thread];
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(1 << 20);
         let mut bytes = vec![0; length];
-        self.computers[node].rng.fill_bytes(&mut bytes);
+        self.nodes[node].rng.fill_bytes(&mut bytes);
         self.processes[process].memory.write(address, &bytes)?;
         Ok(Decision::Return(length.try_into().unwrap_or_default()))
     }
 
-    /// `connect` and `bind`: others who can be reached so do not live in virtual time.
+    /// `connect` and `bind`: whoever is at the other end is not in virtual time.
     fn socket_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
         let Thread { process, node, .. } = self.threads[thread];
         let [_, address, length, ..] = call.arguments;
@@ -148,41 +149,41 @@ impl Tracer {
         Ok(Decision::Pass)
     }
 
-    /// A question in vain: from some number of them on, the thread sleeps first.
-    pub(super) fn spin(&mut self, thread: ThreadId, free: u32, decision: Decision) -> Decision {
-        let Thread { node, spins, nap, .. } = &mut self.threads[thread];
-        *spins += 1;
-        if *spins < free {
+    /// The decision for a poll that finds nothing: after `free_polls` of them in a row, it is delayed.
+    pub(super) fn back_off(&mut self, thread: ThreadId, free_polls: u32, decision: Decision) -> Decision {
+        let Thread { node, idle_polls, backoff, .. } = &mut self.threads[thread];
+        *idle_polls += 1;
+        if *idle_polls < free_polls {
             return decision;
         }
-        *nap = (*nap * 2).clamp(FIRST_NAP, LONGEST_NAP);
-        let (node, nap) = (*node, *nap);
-        let at_due = match decision {
-            Decision::Return(value) => AtDue::Return(value),
-            Decision::Yield => AtDue::Return(0),
-            Decision::Pass | Decision::PassUntilExit(..) | Decision::Park(..) => AtDue::Run,
+        *backoff = (*backoff * 2).clamp(MIN_BACKOFF, MAX_BACKOFF);
+        let (node, backoff) = (*node, *backoff);
+        let on_timeout = match decision {
+            Decision::Return(value) => OnTimeout::Return(value),
+            Decision::Yield => OnTimeout::Return(0),
+            Decision::Pass | Decision::PassUntilExit(..) | Decision::Park(..) => OnTimeout::Run,
         };
-        Decision::Park(Waiting::Time, Some(self.shown(node) + nap), at_due, None)
+        Decision::Park(Waiting::Time, Some(self.node_time(node) + backoff), on_timeout, None)
     }
 
-    /// The thread waits for real.
-    pub(super) fn rest(&mut self, thread: ThreadId) {
-        let Thread { spins, nap, .. } = &mut self.threads[thread];
-        (*spins, *nap) = (0, Duration::ZERO);
+    /// A thread does something other than poll.
+    pub(super) fn reset_backoff(&mut self, thread: ThreadId) {
+        let Thread { idle_polls, backoff, .. } = &mut self.threads[thread];
+        (*idle_polls, *backoff) = (0, Duration::ZERO);
     }
 
     fn parent_of(&self, thread: ThreadId) -> i32 {
         let parent = self.processes[self.threads[thread].process].parent;
-        let parent = parent.map(|parent| &self.processes[parent]).filter(|parent| parent.life == Life::Lives);
+        let parent = parent.map(|parent| &self.processes[parent]).filter(|parent| parent.state == ProcessState::Alive);
         parent.map_or(1, |parent| parent.virtual_pid)
     }
 
-    /// Process groups and sessions: one is known by the number of its leader inside, or as 1 if that is elsewhere.
+    /// Process groups and sessions: the virtual number of the leader, or 1 if that is not of this node.
     fn group_call(&self, thread: ThreadId, call: &Call) -> Decision {
         let Thread { node, process, .. } = self.threads[thread];
         let wanted = match (call.number, call.arguments[0].cast_signed() as i32) {
             (libc::SYS_getpgrp | libc::SYS_setsid, _) | (_, 0) => Some(process),
-            (_, number) => self.process_inside(node, number),
+            (_, number) => self.process_by_virtual_pid(node, number),
         };
         let Some(wanted) = wanted else { return Decision::Return(-i64::from(libc::ESRCH)) };
         let pid = rustix::process::Pid::from_raw(self.processes[wanted].pid);
@@ -192,11 +193,11 @@ impl Tracer {
             libc::SYS_setsid => {
                 return Decision::PassUntilExit(AtExit::Started(self.processes[process].virtual_pid), None);
             }
-            // A shell moves its jobs: nobody misses that where there is no terminal.
+            // A shell puts its jobs into groups, which matters only on a terminal.
             _ if wanted != process || call.arguments[1] != 0 => return Decision::Return(0),
             _ => return Decision::Pass,
         };
-        let leader = leader.ok().and_then(|leader| self.process_outside(node, leader.as_raw_pid()));
+        let leader = leader.ok().and_then(|leader| self.process_by_pid(node, leader.as_raw_pid()));
         Decision::Return(leader.map_or(1, |leader| self.processes[leader].virtual_pid).into())
     }
 
@@ -209,17 +210,17 @@ impl Tracer {
         let Ok(wanted) = wanted else { return Decision::Return(-i64::from(libc::ECHILD)) };
         let waits_for_end = is_wait4 || options & WEXITED != 0;
         match self.children(process, wanted) {
-            Children::Living if options & WNOHANG != 0 || !waits_for_end => self.spin(thread, SPINS, pass),
-            Children::Living => {
-                self.rest(thread);
-                Decision::Park(Waiting::Child(wanted), None, AtDue::Run, None)
+            Children::Alive if options & WNOHANG != 0 || !waits_for_end => self.back_off(thread, FREE_POLLS, pass),
+            Children::Alive => {
+                self.reset_backoff(thread);
+                Decision::Park(Waiting::Child(wanted), None, OnTimeout::Run, None)
             }
             Children::Ended | Children::None => pass,
         }
     }
 
-    /// The child for which a call waits, by its number outside, or any; the error is that there is none of that number.
-    /// And how the call runs.
+    /// The real number of the child for which a call waits, or any; the error is that there is none of that number. And
+    /// how the call runs.
     fn awaited(&self, thread: ThreadId, call: &Call) -> (Result<Option<i32>, NoSuchChild>, Decision) {
         let node = self.threads[thread].node;
         let is_wait4 = call.number == libc::SYS_wait4;
@@ -232,7 +233,7 @@ impl Tracer {
         } else {
             (call.arguments[0] == 1, call.arguments[0] == 2 && number != 0)
         };
-        let found = self.process_inside(node, number.abs()).map(|found| self.processes[found].pid);
+        let found = self.process_by_virtual_pid(node, number.abs()).map(|found| self.processes[found].pid);
         let outside = found.map(|pid| if number < 0 { -pid } else { pid });
         let outside = outside.filter(|_| one || group).map(|pid| (index, i64::from(pid).cast_unsigned()));
         if !is_wait4 && call.arguments[0] == P_PIDFD {
@@ -244,15 +245,15 @@ impl Tracer {
         (wanted, Decision::PassUntilExit(AtExit::Awaited { info }, outside))
     }
 
-    /// The process of a node that a descriptor of one of its threads stands for.
+    /// The process of a node to which a pidfd of one of its threads refers.
     pub(super) fn process_of_descriptor(&self, thread: ThreadId, number: i32) -> Option<ProcessId> {
         let Thread { process, node, .. } = self.threads[thread];
         let text = std::fs::read_to_string(format!("/proc/{}/fdinfo/{number}", self.processes[process].pid)).ok()?;
         let pid = text.lines().find_map(|line| line.strip_prefix("Pid:\t")?.parse().ok())?;
-        self.process_outside(node, pid)
+        self.process_by_pid(node, pid)
     }
 
-    /// Has a parked call run; returns what it waited for.
+    /// Lets a parked call run; returns what it waited for.
     pub(super) fn let_run(&mut self, thread: ThreadId) -> io::Result<Option<Parked>> {
         if let State::Parked(Parked { call, .. }) = &self.threads[thread].state
             && matches!(call.number, libc::SYS_wait4 | libc::SYS_waitid)
@@ -265,36 +266,36 @@ impl Tracer {
         Ok(self.make_ready(thread, Resume::On))
     }
 
-    /// What is true of the children of a process: all, or the one with this number outside.
+    /// The state of the children of a process: of all, or of the one with this real number.
     fn children(&mut self, process: usize, wanted: Option<i32>) -> Children {
         let node = self.processes[process].node;
         let mut found = Children::None;
-        for child in self.computers[node].processes.clone() {
+        for child in self.nodes[node].processes.clone() {
             let other = &self.processes[child];
             if other.parent != Some(process) || wanted.is_some_and(|wanted| other.pid != wanted) {
                 continue;
             }
-            match other.life {
-                // The kernel forgets children at once whose parent ignores their end.
-                Life::Ended(status) if !std::fs::exists(format!("/proc/{}", other.pid)).unwrap_or(true) => {
+            match other.state {
+                // If the parent ignores SIGCHLD, the kernel reaps at once.
+                ProcessState::Zombie(status) if !std::fs::exists(format!("/proc/{}", other.pid)).unwrap_or(true) => {
                     self.forget_process(child, status);
                 }
-                Life::Ended(_) => return Children::Ended,
-                Life::Lives => found = Children::Living,
-                Life::Gone(_) => {}
+                ProcessState::Zombie(_) => return Children::Ended,
+                ProcessState::Alive => found = Children::Alive,
+                ProcessState::Reaped(_) => {}
             }
         }
         found
     }
 
-    /// Looks at the waiting threads of every node in which anything has happened; returns whether any can go on.
+    /// Rechecks the waiting threads of every node in which anything has happened; returns whether any is ready.
     pub(super) fn recheck(&mut self) -> io::Result<bool> {
         let mut any = false;
-        for node in 0..self.computers.len() {
-            if self.computers[node].paused || !std::mem::take(&mut self.computers[node].dirty) {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].paused || !std::mem::take(&mut self.nodes[node].dirty) {
                 continue;
             }
-            if std::mem::take(&mut self.computers[node].signalled) {
+            if std::mem::take(&mut self.nodes[node].signalled) {
                 any |= self.deliver_signals(node)?;
             }
             any |= self.recheck_descriptors(node)?;
@@ -304,7 +305,7 @@ impl Tracer {
                 else {
                     continue;
                 };
-                if !matches!(self.children(process, wanted), Children::Living) {
+                if !matches!(self.children(process, wanted), Children::Alive) {
                     self.let_run(thread)?;
                     any = true;
                 }
@@ -313,7 +314,7 @@ impl Tracer {
         Ok(any)
     }
 
-    /// A parked call is decided anew.
+    /// Decides a parked call anew.
     pub(super) fn run_again(&mut self, thread: ThreadId) -> io::Result<()> {
         let State::Parked(Parked { call, .. }) = &self.threads[thread].state else { return Ok(()) };
         let call = *call;
@@ -329,20 +330,20 @@ impl Tracer {
         Ok(())
     }
 
-    /// The time of a parked thread has come.
+    /// Times out the call of a parked thread.
     pub(super) fn expire(&mut self, thread: ThreadId) -> io::Result<()> {
-        let State::Parked(Parked { at_due, .. }) = self.threads[thread].state else { return Ok(()) };
+        let State::Parked(Parked { on_timeout, .. }) = self.threads[thread].state else { return Ok(()) };
         let memory = &self.processes[self.threads[thread].process].memory;
-        let resume = match at_due {
-            AtDue::Run => return self.let_run(thread).map(drop),
-            AtDue::Return(value) => Resume::Return(value),
-            AtDue::NoEvents { entries, count } => {
+        let resume = match on_timeout {
+            OnTimeout::Run => return self.let_run(thread).map(drop),
+            OnTimeout::Return(value) => Resume::Return(value),
+            OnTimeout::NoEvents { entries, count } => {
                 for entry in 0..count {
                     memory.write(entries + entry * 8 + 6, &[0; 2])?;
                 }
                 Resume::Return(0)
             }
-            AtDue::NoneSelected { sets, bytes } => {
+            OnTimeout::NoneSelected { sets, bytes } => {
                 for set in sets.into_iter().filter(|set| *set != 0) {
                     memory.write(set, &vec![0; bytes])?;
                 }
@@ -363,18 +364,20 @@ impl Tracer {
         if seconds < 0 || !(0..1_000_000_000).contains(&nanos) {
             return Err(io::Error::from_raw_os_error(libc::EFAULT));
         }
-        Ok(Some(self.shown(node) + Duration::new(seconds.cast_unsigned(), u32::try_from(nanos).unwrap_or_default())))
+        Ok(Some(
+            self.node_time(node) + Duration::new(seconds.cast_unsigned(), u32::try_from(nanos).unwrap_or_default()),
+        ))
     }
 }
 
-/// A call waits for a process that is not there.
+/// A call waits for a process that does not exist.
 struct NoSuchChild;
 
-/// What is true of the children of a process.
+/// The state of the children of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Children {
     None,
-    Living,
-    /// One has ended, and has not been awaited.
+    Alive,
+    /// One has ended and has not been waited for.
     Ended,
 }

@@ -1,4 +1,4 @@
-//! What a stop means: threads and processes that begin, execute programs and end; signals.
+//! Handles stops: threads and processes that start, execute programs and end; system calls; signals.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -7,24 +7,24 @@ use std::os::unix::fs::MetadataExt as _;
 use libc::{c_int, pid_t};
 
 use super::process::{
-    AtExit, Changed, Decision, Life, Memory, Parked, Process, ProcessId, Resume, State, Thread, ThreadId,
+    ArgumentChange, AtExit, Decision, Memory, Parked, Process, ProcessId, ProcessState, Resume, State, Thread, ThreadId,
 };
 use super::registers::Call;
-use super::system::{self, Go, Waited};
-use super::tracer::{Tracer, unless_gone};
+use super::system::{self, Until, Waited};
+use super::tracer::{Tracer, ignore_no_such_thread};
 use crate::time::Duration;
 
-/// `clone` writes the number of the new thread here for the caller, and here for the new thread.
+/// Flags of `clone`.
 const CLONE_PARENT_SETTID: u64 = libc::CLONE_PARENT_SETTID as u64;
 const CLONE_CHILD_SETTID: u64 = libc::CLONE_CHILD_SETTID as u64;
 const CLONE_THREAD: u64 = libc::CLONE_THREAD as u64;
-/// The bit of a file whose program has the rights of the file's owner.
+/// The set-user-id bit of a file's mode.
 const SET_USER_ID: u32 = 0o4000;
 /// A stop at the end of a system call, as the options ask for.
 const AT_EXIT: c_int = libc::SIGTRAP | 0x80;
 
 impl Tracer {
-    /// What a thread that has stopped does next; `None` if it does nothing for now.
+    /// Handles a stop of a thread; returns how to resume it, or `None` if it stays stopped.
     pub(super) fn on_stop(&mut self, thread: ThreadId, status: c_int) -> io::Result<Option<Resume>> {
         if !libc::WIFSTOPPED(status) {
             self.on_gone(thread, status)?;
@@ -44,14 +44,14 @@ impl Tracer {
             (_, _) => Ok(Some(Resume::On)),
         };
         // One that has been killed at its stop can be asked nothing; its end will tell.
-        handled.or_else(|error| unless_gone(error).map(|()| Some(Resume::On)))
+        handled.or_else(|error| ignore_no_such_thread(error).map(|()| Some(Resume::On)))
     }
 
     fn on_call(&mut self, thread: ThreadId) -> io::Result<Option<Resume>> {
         let tid = self.threads[thread].tid;
         let call = Call::of(tid)?;
         self.threads[thread].last_call = call.number;
-        let (waiting, due, at_due, mask) = match self.decide(thread, &call) {
+        let (waiting, due, on_timeout, mask) = match self.decide(thread, &call) {
             // What it names cannot be read: the kernel will tell it so.
             Err(error) if matches!(error.raw_os_error(), Some(libc::EIO | libc::EFAULT)) => {
                 return Ok(Some(Resume::On));
@@ -71,20 +71,20 @@ impl Tracer {
                 self.make_ready(thread, Resume::Return(0));
                 return Ok(None);
             }
-            Ok(Decision::Park(waiting, due, at_due, mask)) => (waiting, due, at_due, mask),
+            Ok(Decision::Park(waiting, due, on_timeout, mask)) => (waiting, due, on_timeout, mask),
         };
-        let due = due.map(|shown| self.due(self.threads[thread].node, shown));
-        self.park(thread, Parked { call, waiting, due, at_due, mask });
+        let due = due.map(|node_time| self.due(self.threads[thread].node, node_time));
+        self.park(thread, Parked { call, waiting, due, on_timeout, mask });
         Ok(None)
     }
 
-    /// Has a call run to its end, where something is left to do.
+    /// Lets a call run, and records what to do when it returns.
     pub(super) fn pass_until_exit(
         &mut self,
         thread: ThreadId,
         call: &Call,
         at_exit: AtExit,
-        change: Changed,
+        change: ArgumentChange,
     ) -> io::Result<()> {
         let former = change.and_then(|(index, _)| Some((index, *call.arguments.get(index)?)));
         if change.is_some() {
@@ -103,21 +103,21 @@ impl Tracer {
             AtExit::Started(_) | AtExit::Nothing => call.finish(tid, call.result(), former)?,
             AtExit::Awaited { info } => {
                 let mut result = call.result();
-                // What wait4 returns, waitid writes down.
+                // wait4 returns the number, waitid writes it.
                 let pid = match info {
                     _ if result < 0 => 0,
                     Some(info) if info != 0 => self.processes[process].memory.read_u32(info + 16)?.cast_signed(),
                     Some(_) => 0,
                     None => pid_t::try_from(result).unwrap_or_default(),
                 };
-                if let Some(child) = self.process_outside(node, pid) {
+                if let Some(child) = self.process_by_pid(node, pid) {
                     let number = self.processes[child].virtual_pid;
                     if info.is_none() {
                         result = number.into();
                     } else if let Some(info) = info {
                         self.processes[process].memory.write(info + 16, &number.to_ne_bytes())?;
                     }
-                    if let Life::Ended(status) = self.processes[child].life
+                    if let ProcessState::Zombie(status) = self.processes[child].state
                         && !std::fs::exists(format!("/proc/{pid}")).unwrap_or(true)
                     {
                         self.forget_process(child, status);
@@ -126,7 +126,7 @@ impl Tracer {
                 call.finish(tid, result, former)?;
             }
             AtExit::Connected { is_internet } => {
-                // Failing in vain to reach a service, as the C library does, is no deviation.
+                // A failed attempt to reach a service, as the C library makes, is no deviation.
                 let in_progress = -i64::from(libc::EINPROGRESS);
                 if call.result() == 0 || is_internet && call.result() == in_progress {
                     let what = "talks to somebody who does not live in virtual time (connect); run it in real time";
@@ -142,11 +142,11 @@ impl Tracer {
         Ok(Some(Resume::On))
     }
 
-    /// Makes a process known whose first thread is stopped.
+    /// Adds a process whose first thread is stopped.
     pub(super) fn add_process(&mut self, node: usize, pid: pid_t, parent: Option<ProcessId>) -> io::Result<ThreadId> {
-        let computer = &mut self.computers[node];
-        let number = computer.next_pid;
-        computer.next_pid += 1;
+        let state = &mut self.nodes[node];
+        let number = state.next_pid;
+        state.next_pid += 1;
         let mut process = Process::new(node, pid, number, self.now)?;
         process.parent = parent;
         if let Some(parent) = parent {
@@ -154,7 +154,7 @@ impl Tracer {
         }
         let id = self.processes.len();
         self.processes.push(process);
-        self.computers[node].processes.push(id);
+        self.nodes[node].processes.push(id);
         Ok(self.add_thread(id, pid, number))
     }
 
@@ -168,8 +168,8 @@ impl Tracer {
             state: State::Running,
             interrupted: None,
             at_exit: None,
-            spins: 0,
-            nap: Duration::ZERO,
+            idle_polls: 0,
+            backoff: Duration::ZERO,
             turn: 0,
             last_call: -1,
         });
@@ -197,8 +197,8 @@ impl Tracer {
         let begun = if flags & CLONE_THREAD == 0 {
             self.add_process(node, new, Some(process))?
         } else {
-            let number = self.computers[node].next_pid;
-            self.computers[node].next_pid += 1;
+            let number = self.nodes[node].next_pid;
+            self.nodes[node].next_pid += 1;
             self.add_thread(process, new, number)
         };
         let number = self.threads[begun].virtual_tid;
@@ -213,27 +213,27 @@ impl Tracer {
         self.threads[thread].at_exit = Some((AtExit::Started(number), None));
         if event == libc::PTRACE_EVENT_VFORK {
             let child = self.threads[begun].process;
-            self.processes[child].lender = Some(thread);
-            self.threads[thread].state = State::Lending;
+            self.processes[child].vfork_caller = Some(thread);
+            self.threads[thread].state = State::InVfork;
             self.resume(thread, Resume::On)?;
             return Ok(None);
         }
         Ok(Some(Resume::On))
     }
 
-    /// The thread whose vfork began a process that has its own memory now, or none, goes on.
-    fn repay(&mut self, process: ProcessId) -> io::Result<()> {
-        let Some(lender) = self.processes[process].lender.take() else { return Ok(()) };
-        if !matches!(self.threads[lender].state, State::Lending) {
+    /// Resumes the thread whose `vfork` started a process, once that no longer shares its memory.
+    fn resume_vfork_caller(&mut self, process: ProcessId) -> io::Result<()> {
+        let Some(vfork_caller) = self.processes[process].vfork_caller.take() else { return Ok(()) };
+        if !matches!(self.threads[vfork_caller].state, State::InVfork) {
             return Ok(());
         }
         loop {
-            match system::wait(self.threads[lender].tid, true)? {
+            match system::wait(self.threads[vfork_caller].tid, true)? {
                 Waited::Nothing => {}
-                Waited::Nobody => return Ok(()),
+                Waited::NoChild => return Ok(()),
                 Waited::Changed(_, status) => {
-                    if let Some(resume) = self.on_stop(lender, status)? {
-                        self.make_ready(lender, resume);
+                    if let Some(resume) = self.on_stop(vfork_caller, status)? {
+                        self.make_ready(vfork_caller, resume);
                     }
                     return Ok(());
                 }
@@ -261,15 +261,15 @@ impl Tracer {
         }
         for other in std::mem::take(&mut self.processes[process].threads) {
             if other != thread {
-                self.lose(other);
+                self.remove_thread(other);
             }
         }
         self.processes[process].threads.push(thread);
         self.threads[thread].virtual_tid = self.processes[process].virtual_pid;
         self.timers.forget_process(process);
         self.on_program(process)?;
-        self.repay(process)?;
-        // One that was not waited for by this number has its turn later.
+        self.resume_vfork_caller(process)?;
+        // If the caller waits for another number, the thread is scheduled instead.
         Ok((former == tid).then_some(Resume::On))
     }
 
@@ -303,7 +303,7 @@ impl Tracer {
         let status = system::event_message(tid)?;
         let alone = libc::WIFEXITED(status as i32) && Call::of(tid)?.number == libc::SYS_exit;
         let Process { pid, .. } = self.processes[process];
-        system::resume(tid, Go::On, 0).or_else(unless_gone)?;
+        system::resume(tid, Until::NextEvent, 0).or_else(ignore_no_such_thread)?;
         let others = self.processes[process].threads.iter().any(|other| *other != thread);
         if alone && others {
             // The first thread of a process remains until its others have ended.
@@ -312,16 +312,16 @@ impl Tracer {
                 self.by_tid.remove(&tid);
             }
             self.processes[process].threads.retain(|other| *other != thread);
-            self.lose(thread);
-            // The kernel has cleared a word and woken who waits there, but waiters are here.
-            self.look_again(process);
+            self.remove_thread(thread);
+            // The kernel has cleared a futex and woken its waiters, but those are parked here.
+            self.wake_after_exit(process);
             return Ok(());
         }
-        self.bury(process)
+        self.reap_process(process)
     }
 
-    /// Waits for the end of all threads of a process that is ending.
-    pub(super) fn bury(&mut self, process: ProcessId) -> io::Result<()> {
+    /// Waits until all threads of an ending process have ended.
+    pub(super) fn reap_process(&mut self, process: ProcessId) -> io::Result<()> {
         let pid = self.processes[process].pid;
         for thread in std::mem::take(&mut self.processes[process].threads) {
             let tid = self.threads[thread].tid;
@@ -329,33 +329,33 @@ impl Tracer {
                 reap(tid)?;
                 self.by_tid.remove(&tid);
             }
-            self.lose(thread);
+            self.remove_thread(thread);
         }
         let status = reap(pid)?;
         self.by_tid.remove(&pid);
         self.on_end(process, status)
     }
 
-    fn lose(&mut self, thread: ThreadId) {
+    fn remove_thread(&mut self, thread: ThreadId) {
         self.forget_due(thread);
         self.threads[thread].state = State::Gone;
     }
 
-    /// A thread is found to have ended.
+    /// Handles a thread that has ended without an exit event.
     fn on_gone(&mut self, thread: ThreadId, status: c_int) -> io::Result<()> {
         let Thread { tid, process, .. } = self.threads[thread];
         if tid != self.processes[process].pid {
             self.by_tid.remove(&tid);
             self.processes[process].threads.retain(|other| *other != thread);
-            self.lose(thread);
+            self.remove_thread(thread);
             if libc::WIFSIGNALED(status) {
-                return self.bury(process);
+                return self.reap_process(process);
             }
-            self.look_again(process);
+            self.wake_after_exit(process);
             return Ok(());
         }
         for thread in std::mem::take(&mut self.processes[process].threads) {
-            self.lose(thread);
+            self.remove_thread(thread);
         }
         self.by_tid.remove(&tid);
         self.on_end(process, status)
@@ -363,35 +363,35 @@ impl Tracer {
 
     fn on_end(&mut self, process: ProcessId, status: c_int) -> io::Result<()> {
         let Process { node, parent, .. } = self.processes[process];
-        self.processes[process].life = Life::Ended(status);
+        self.processes[process].state = ProcessState::Zombie(status);
         self.timers.forget_process(process);
-        let computer = &mut self.computers[node];
-        (computer.dirty, computer.signalled) = (true, true);
-        if computer.root == Some(process) {
+        let state = &mut self.nodes[node];
+        (state.dirty, state.signalled) = (true, true);
+        if state.root == Some(process) {
             self.ended.push(node);
         }
-        let awaited = parent.is_some_and(|parent| self.processes[parent].life == Life::Lives);
+        let awaited = parent.is_some_and(|parent| self.processes[parent].state == ProcessState::Alive);
         if !awaited {
             self.forget_process(process, status);
         }
-        self.repay(process)
+        self.resume_vfork_caller(process)
     }
 
-    /// Nobody can ask for a process any more.
+    /// Forgets a process for which no parent can wait any more.
     pub(super) fn forget_process(&mut self, process: ProcessId, status: c_int) {
-        self.processes[process].life = Life::Gone(status);
+        self.processes[process].state = ProcessState::Reaped(status);
         let node = self.processes[process].node;
-        self.computers[node].processes.retain(|other| *other != process);
+        self.nodes[node].processes.retain(|other| *other != process);
     }
 
-    /// The process of a node that has this number outside.
-    pub(super) fn process_outside(&self, node: usize, pid: pid_t) -> Option<ProcessId> {
-        self.computers[node].processes.iter().copied().find(|process| self.processes[*process].pid == pid)
+    /// The process of a node with this real number.
+    pub(super) fn process_by_pid(&self, node: usize, pid: pid_t) -> Option<ProcessId> {
+        self.nodes[node].processes.iter().copied().find(|process| self.processes[*process].pid == pid)
     }
 
-    /// The process of a node that has this number inside.
-    pub(super) fn process_inside(&self, node: usize, number: pid_t) -> Option<ProcessId> {
-        self.computers[node].processes.iter().copied().find(|process| self.processes[*process].virtual_pid == number)
+    /// The process of a node with this virtual number.
+    pub(super) fn process_by_virtual_pid(&self, node: usize, number: pid_t) -> Option<ProcessId> {
+        self.nodes[node].processes.iter().copied().find(|process| self.processes[*process].virtual_pid == number)
     }
 }
 
@@ -400,9 +400,9 @@ pub(super) fn reap(tid: pid_t) -> io::Result<c_int> {
     loop {
         match system::wait(tid, true)? {
             Waited::Nothing => {}
-            Waited::Nobody => return Ok(libc::SIGKILL),
+            Waited::NoChild => return Ok(libc::SIGKILL),
             Waited::Changed(_, status) if libc::WIFSTOPPED(status) => {
-                system::resume(tid, Go::On, 0).or_else(unless_gone)?;
+                system::resume(tid, Until::NextEvent, 0).or_else(ignore_no_such_thread)?;
             }
             Waited::Changed(_, status) => return Ok(status),
         }

@@ -1,6 +1,6 @@
 //! Which system calls stop, which fail at once, and which run untouched: a seccomp filter.
 //!
-//! A call stops if it might block, or if it reads time, chance or a number that the machine gave out.
+//! A call stops if it might block, or if it reads a clock, random bytes or the number of a process.
 
 use std::sync::LazyLock;
 
@@ -85,7 +85,7 @@ const TRAPPED: [(c_long, &str); 65] = named![
     SYS_ptrace,
 ];
 
-/// Calls that the kernel seems not to have: those who use them have another way, which can be followed.
+/// Calls that fail as if the kernel lacked them: programs then fall back on calls that can be trapped.
 const MISSING: [c_long; 6] = [
     libc::SYS_rseq,
     libc::SYS_io_uring_setup,

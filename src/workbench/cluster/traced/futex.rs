@@ -1,10 +1,9 @@
-//! Futexes: words in memory at which the threads of a process wait, or of several that share the memory, first in,
-//! first out.
+//! Futexes, private and shared between processes. Waiters are woken first in, first out.
 
 use std::io;
 
-use super::decide::SPINS;
-use super::process::{AtDue, Decision, Parked, Process, ProcessId, Resume, State, ThreadId, Waiting, Word};
+use super::decide::FREE_POLLS;
+use super::process::{Decision, OnTimeout, Parked, Process, ProcessId, Resume, State, ThreadId, Waiting, Word};
 use super::registers::Call;
 use super::tracer::Tracer;
 use crate::time::Time;
@@ -26,7 +25,7 @@ const REALTIME: i32 = 256;
 const REALTIME_WAIT_BITSET: i32 = REALTIME | WAIT_BITSET;
 const REALTIME_LOCK_PI2: i32 = REALTIME | LOCK_PI2;
 const ANY: u32 = u32::MAX;
-/// The owner of a word whose owner matters, and that others wait for it.
+/// `FUTEX_TID_MASK`: the owner of a priority-inheritance lock; and `FUTEX_WAITERS`.
 const OWNER: u32 = 0x3fff_ffff;
 const WAITERS: u32 = 0x8000_0000;
 
@@ -96,7 +95,7 @@ impl Tracer {
                     0 => None,
                     timeout => self.absolute(thread, timeout, clock.cast_unsigned().into())?,
                 };
-                // Nobody is to look at this word again but who unlocks it.
+                // Only the unlocking thread may change this word.
                 Ok(self.wait_at(thread, Waiting::Futex { at, address, bits: ANY, word: word | WAITERS }, due))
             }
             UNLOCK_PI => {
@@ -113,16 +112,16 @@ impl Tracer {
 
     fn wait_at(&mut self, thread: ThreadId, waiting: Waiting, due: Option<Time>) -> Decision {
         let timed_out = -i64::from(libc::ETIMEDOUT);
-        if due.is_some_and(|due| due <= self.shown(self.threads[thread].node)) {
-            return self.spin(thread, SPINS, Decision::Return(timed_out));
+        if due.is_some_and(|due| due <= self.node_time(self.threads[thread].node)) {
+            return self.back_off(thread, FREE_POLLS, Decision::Return(timed_out));
         }
-        self.rest(thread);
-        let turn = self.next_turn();
+        self.reset_backoff(thread);
+        let turn = self.next_queue_position();
         self.threads[thread].turn = turn;
-        Decision::Park(waiting, due, AtDue::Return(timed_out), None)
+        Decision::Park(waiting, due, OnTimeout::Return(timed_out), None)
     }
 
-    /// What stands at an address of a process for those with whom it may share it.
+    /// The shared word at an address of a process.
     fn word(&self, process: ProcessId, address: u64) -> Word {
         let Process { node, pid, .. } = self.processes[process];
         let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
@@ -142,7 +141,7 @@ impl Tracer {
         shared.unwrap_or(Word::Own(process, address))
     }
 
-    /// The threads that wait at a word, in the order in which they came.
+    /// The threads that wait on a word, in the order of arrival.
     fn waiters(&self, word: Word, wanted: u32) -> Vec<ThreadId> {
         let waits = |thread: &ThreadId| {
             matches!(&self.threads[*thread].state,
@@ -157,7 +156,7 @@ impl Tracer {
         waiters
     }
 
-    /// Wakes so many threads that wait at a word; returns how many there were.
+    /// Wakes at most this many threads that wait on a word; returns how many there were.
     fn wake(&mut self, word: Word, count: usize, bits: u32) -> usize {
         let mut waiters = self.waiters(word, bits);
         waiters.truncate(count);
@@ -167,12 +166,12 @@ impl Tracer {
         waiters.len()
     }
 
-    /// Has so many threads that wait at a word wait at another one, which is at this address.
+    /// Moves at most this many waiters of a word to another one, which is at this address.
     fn requeue(&mut self, from: Word, to: Word, to_address: u64, count: usize) -> usize {
         let mut waiters = self.waiters(from, ANY);
         waiters.truncate(count);
         for thread in &waiters {
-            let turn = self.next_turn();
+            let turn = self.next_queue_position();
             self.threads[*thread].turn = turn;
             if let State::Parked(Parked { waiting: Waiting::Futex { at, address, .. }, .. }) =
                 &mut self.threads[*thread].state
@@ -183,8 +182,8 @@ impl Tracer {
         waiters.len()
     }
 
-    /// Wakes the threads of a process at whose words the kernel has written: it clears one where a thread ends.
-    pub(super) fn look_again(&mut self, process: ProcessId) {
+    /// Wakes the threads of a process whose word the kernel has cleared, as it does when a thread ends.
+    pub(super) fn wake_after_exit(&mut self, process: ProcessId) {
         for thread in self.processes[process].threads.clone() {
             if let State::Parked(Parked { waiting: Waiting::Futex { address, word, .. }, .. }) =
                 self.threads[thread].state
@@ -202,7 +201,7 @@ pub(super) fn is_until_time_of_day(call: &Call) -> bool {
     call.number == libc::SYS_futex && matches!(operation, REALTIME_WAIT_BITSET | LOCK_PI | REALTIME_LOCK_PI2)
 }
 
-/// What `FUTEX_WAKE_OP` makes of a word, and whether it wakes the waiters there too.
+/// The value that `FUTEX_WAKE_OP` writes into a word, and whether it wakes the waiters of that word too.
 fn wake_op(code: u32, before: u32) -> (u32, bool) {
     let signed = |field: u32| (field << 20).cast_signed() >> 20;
     let (operation, comparison) = (code >> 28 & 7, code >> 24 & 15);

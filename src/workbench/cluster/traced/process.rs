@@ -1,4 +1,4 @@
-//! What is known of the processes and threads that run in virtual time.
+//! What the tracer records about processes and threads.
 
 use std::fs::File;
 use std::io;
@@ -13,46 +13,46 @@ use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use super::registers::Call;
 use crate::time::{Duration, Time};
 
-/// A process by its index; none is used twice.
+/// The index of a process; never reused.
 pub(super) type ProcessId = usize;
-/// A thread by its index; none is used twice.
+/// The index of a thread; never reused.
 pub(super) type ThreadId = usize;
 
 /// A process.
 pub(super) struct Process {
     pub(super) node: usize,
-    /// Its number outside, which differs from run to run.
+    /// Its real number, which differs from run to run.
     pub(super) pid: pid_t,
-    /// Its number for the programs of its node, which are counted.
+    /// The number that the programs of its node see: they are assigned in order.
     pub(super) virtual_pid: pid_t,
-    /// Absent for the program itself.
+    /// `None` for the node's own program.
     pub(super) parent: Option<ProcessId>,
     pub(super) memory: Memory,
-    /// For its descriptors.
+    /// A pidfd, by which its descriptors are duplicated.
     handle: OwnedFd,
-    /// Where its copy of the vDSO reads the time, if that has been replaced, and what stands there.
+    /// The address of the table from which its patched vDSO reads the time, and the table's contents.
     pub(super) clock_table: Option<u64>,
     pub(super) table: [u64; 4],
     pub(super) threads: Vec<ThreadId>,
-    /// The beginning of what it takes for its processor time.
-    pub(super) born: Time,
-    pub(super) life: Life,
-    /// The thread whose vfork began it, until it executes a program or ends.
-    pub(super) lender: Option<ThreadId>,
+    /// When it started; its processor time is reported as the time since then.
+    pub(super) started_at: Time,
+    pub(super) state: ProcessState,
+    /// The thread whose `vfork` started it, until it executes a program or ends.
+    pub(super) vfork_caller: Option<ThreadId>,
 }
 
-/// How far a process is from being gone.
+/// The state of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
-    Lives,
-    /// It has ended, with this status of the kernel's, and its parent may not have taken note.
-    Ended(i32),
-    /// And it has.
-    Gone(i32),
+pub(super) enum ProcessState {
+    Alive,
+    /// It has ended, with this wait status, and its parent may still wait for it.
+    Zombie(i32),
+    /// It has ended, and nobody can wait for it any more.
+    Reaped(i32),
 }
 
 impl Process {
-    pub(super) fn new(node: usize, pid: pid_t, virtual_pid: pid_t, born: Time) -> io::Result<Self> {
+    pub(super) fn new(node: usize, pid: pid_t, virtual_pid: pid_t, started_at: Time) -> io::Result<Self> {
         let number = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Self {
             node,
@@ -64,13 +64,13 @@ impl Process {
             clock_table: None,
             table: [u64::MAX; 4],
             threads: Vec::new(),
-            born,
-            life: Life::Lives,
-            lender: None,
+            started_at,
+            state: ProcessState::Alive,
+            vfork_caller: None,
         })
     }
 
-    /// A descriptor of ours for what one of its descriptors stands for; `None` if that is not open.
+    /// A duplicate of one of its descriptors; `None` if that is not open.
     ///
     /// # Errors
     /// The system does not permit it.
@@ -87,7 +87,7 @@ impl Process {
 pub(super) struct Memory(File);
 
 impl Memory {
-    /// As it is now: a process that executes a program has another.
+    /// Opens the present memory: `exec` replaces it.
     pub(super) fn of(pid: pid_t) -> io::Result<Self> {
         File::options().read(true).write(true).open(format!("/proc/{pid}/mem")).map(Self)
     }
@@ -114,7 +114,7 @@ impl Memory {
         self.read(address).map(u64::from_ne_bytes)
     }
 
-    /// Two numbers in a row: a `timespec` or a `timeval`.
+    /// Two consecutive numbers: a `timespec` or a `timeval`.
     pub(super) fn read_pair(&self, address: u64) -> io::Result<(i64, i64)> {
         let bytes: [u8; 16] = self.read(address)?;
         let half = |at: usize| i64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap_or_default());
@@ -136,20 +136,20 @@ pub(super) struct Thread {
     pub(super) process: ProcessId,
     pub(super) node: usize,
     pub(super) state: State,
-    /// What it waited for when a signal was let through to it: the call may be restarted.
+    /// The call that a signal interrupted, which may be restarted.
     pub(super) interrupted: Option<Parked>,
-    /// What is to be done where its present system call ends.
-    pub(super) at_exit: Option<(AtExit, Changed)>,
-    /// How often it has asked in vain since it last waited, and how long it sleeps for that next time.
-    pub(super) spins: u32,
-    pub(super) nap: Duration,
-    /// Its place among those who wait for the same.
+    /// What to do when its current system call returns.
+    pub(super) at_exit: Option<(AtExit, ArgumentChange)>,
+    /// How many polls in a row found nothing, and the last delay that they were given.
+    pub(super) idle_polls: u32,
+    pub(super) backoff: Duration,
+    /// Its position among the waiters of a futex.
     pub(super) turn: u64,
     /// The call at which it last stopped, for the report of a run that makes no progress.
     pub(super) last_call: i64,
 }
 
-/// Where a thread is.
+/// The state of a thread.
 #[expect(clippy::large_enum_variant, reason = "threads are few, and most are parked")]
 pub(super) enum State {
     /// It is stopped, and can go on.
@@ -157,105 +157,106 @@ pub(super) enum State {
     Running,
     /// It is stopped at the entry of a call that would block.
     Parked(Parked),
-    /// The kernel holds it until its child executes a program or ends.
-    Lending,
-    /// It sleeps in the kernel, in a call that is not trapped, or has not come to rest after an end.
+    /// The kernel suspends it until its child executes a program or ends.
+    InVfork,
+    /// It sleeps in a system call that is not trapped.
     Untracked,
     Gone,
 }
 
-/// How a stopped thread goes on.
+/// How a stopped thread is resumed.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Resume {
-    /// With whatever it is about to do.
+    /// As it is.
     On,
-    /// With a signal.
+    /// With the delivery of a signal.
     Signal(i32),
-    /// Without its system call, which returns this.
+    /// Its system call is skipped and returns this.
     Return(i64),
 }
 
-/// What is left to do where a system call ends.
+/// What the tracer does when a system call returns.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AtExit {
-    /// It has started a process or a thread, which has this number for its node.
+    /// A process or thread was started: the call returns this virtual number.
     Started(pid_t),
-    /// It has waited for a child.
+    /// A child was waited for: its number is made virtual, also in `info`.
     Awaited { info: Option<u64> },
-    /// Nothing, but to set its argument back.
+    /// Only the changed argument is restored.
     Nothing,
-    /// It has connected a socket, or tried to.
+    /// A socket was connected, or that failed.
     Connected { is_internet: bool },
-    /// It has made a timer that can be read.
+    /// A timer descriptor was created.
     MadeTimer,
 }
 
-/// An argument of a system call, by its index, and another value.
-pub(super) type Changed = Option<(usize, u64)>;
+/// The index of an argument of a system call, and its new value.
+pub(super) type ArgumentChange = Option<(usize, u64)>;
 
-/// A call that waits.
+/// A call that is held at its entry until what it waits for happens.
 pub(super) struct Parked {
     pub(super) call: Call,
     pub(super) waiting: Waiting,
-    /// When it ends anyway, on the clock of its node and in the time of the run.
+    /// When it times out.
     pub(super) due: Option<Due>,
-    pub(super) at_due: AtDue,
-    /// The signals that are blocked meanwhile, if the call says so.
+    pub(super) on_timeout: OnTimeout,
+    /// The signals that the call blocks meanwhile, if it has a mask.
     pub(super) mask: Option<u64>,
 }
 
+/// A deadline, on the clock of a node and in the time of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Due {
-    pub(super) shown: Time,
+    pub(super) node_time: Time,
     pub(super) at: Time,
 }
 
-/// A word at which threads wait.
+/// The word of a futex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
     /// At an address of a process.
     Own(ProcessId, u64),
-    /// At a place of a file, or of memory that several processes of a node share; all by their numbers.
+    /// At an offset of a file, or of memory that processes of a node share.
     Shared { node: usize, device: u64, file: u64, place: u64 },
 }
 
 /// What a call waits for.
 pub(super) enum Waiting {
-    /// Nothing but time, or a signal.
+    /// A time-out or a signal.
     Time,
-    /// A wake-up of a word, which is at this address and had this value.
+    /// A wake-up of a futex, whose word is at this address and had this value.
     Futex { at: Word, address: u64, bits: u32, word: u32 },
-    /// Any of these.
+    /// Any of these events.
     Descriptors(Vec<(OwnedFd, PollFlags)>),
-    /// The end of a child, all or the one of this number outside.
+    /// The end of any child, or of the one with this real number.
     Child(Option<pid_t>),
-    /// One of these signals, which are blocked.
+    /// One of these signals, although they are blocked.
     Signals(u64),
 }
 
-/// What a call does when its time has come.
+/// What a call does when it times out.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum AtDue {
+pub(super) enum OnTimeout {
     /// It returns this.
     Return(i64),
-    /// It runs: it was only held up.
+    /// It runs: it was only delayed.
     Run,
-    /// It returns 0, and so many entries of `poll` tell of no event.
+    /// It returns 0, and `poll`'s entries, this many, report no event.
     NoEvents { entries: u64, count: u64 },
-    /// It returns 0, with three sets of so many bytes that are empty.
+    /// It returns 0, and clears `select`'s three sets, of this many bytes each.
     NoneSelected { sets: [u64; 3], bytes: usize },
 }
 
-/// What becomes of a system call.
+/// What happens to a trapped system call.
 pub(super) enum Decision {
-    /// It does not run, and returns this.
+    /// It is skipped and returns this.
     Return(i64),
     /// It runs.
     Pass,
-    /// It runs with this argument changed, and something is left to do at its end.
-    PassUntilExit(AtExit, Changed),
-    /// It waits.
-    Park(Waiting, Option<Time>, AtDue, Option<u64>),
-    /// It returns 0 when the others that can go on have had their turn.
+    /// It runs, with this argument changed, and the tracer acts when it returns.
+    PassUntilExit(AtExit, ArgumentChange),
+    /// It is held at its entry: what it waits for, its time-out, what that does, and its signal mask.
+    Park(Waiting, Option<Time>, OnTimeout, Option<u64>),
+    /// It is skipped, and the thread is scheduled anew.
     Yield,
 }

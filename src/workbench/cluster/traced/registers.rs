@@ -5,7 +5,7 @@ use std::io;
 
 use libc::{pid_t, user_regs_struct};
 
-use super::process::{Changed, Memory};
+use super::process::{ArgumentChange, Memory};
 use super::system;
 
 /// `AUDIT_ARCH_X86_64`: a call of another architecture (32 bits) has other numbers.
@@ -50,7 +50,7 @@ impl Call {
         Ok(Self { number: r.orig_rax.cast_signed(), arguments: [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9], registers })
     }
 
-    /// Has the call not run, but return this.
+    /// Skips the call, which returns this.
     pub(super) fn skip(&self, tid: pid_t, result: i64) -> io::Result<()> {
         let mut registers = self.registers;
         registers.orig_rax = u64::MAX;
@@ -58,8 +58,8 @@ impl Call {
         system::set_registers(tid, &registers)
     }
 
-    /// Has the call run with another value of an argument, which [`Call::finish`] sets back.
-    pub(super) fn change(&self, tid: pid_t, change: Changed) -> io::Result<()> {
+    /// Changes an argument of the call, which [`Call::finish`] restores.
+    pub(super) fn change(&self, tid: pid_t, change: ArgumentChange) -> io::Result<()> {
         let mut registers = self.registers;
         set(&mut registers, change);
         system::set_registers(tid, &registers)
@@ -70,20 +70,20 @@ impl Call {
         self.registers.rax.cast_signed()
     }
 
-    /// At the end of this call: has it return another result, and an argument be what it was.
-    pub(super) fn finish(&self, tid: pid_t, result: i64, former: Changed) -> io::Result<()> {
+    /// At the end of this call: sets its result and restores an argument.
+    pub(super) fn finish(&self, tid: pid_t, result: i64, former: ArgumentChange) -> io::Result<()> {
         let mut registers = self.registers;
         registers.rax = result.cast_unsigned();
         set(&mut registers, former);
         system::set_registers(tid, &registers)
     }
 
-    /// Where the thread is.
+    /// The instruction pointer.
     pub(super) fn position(&self) -> u64 {
         self.registers.rip
     }
 
-    /// Has the thread, stopped at an instruction that reads the cycle counter, go on behind it with this count.
+    /// Emulates an instruction that reads the cycle counter, with this count.
     pub(super) fn count_cycles(&self, tid: pid_t, instruction: CycleCounter, cycles: u64) -> io::Result<()> {
         let mut registers = self.registers;
         registers.rax = cycles & 0xffff_ffff;
@@ -100,7 +100,7 @@ impl Call {
 }
 
 /// Sets an argument of a system call.
-fn set(registers: &mut user_regs_struct, change: Changed) {
+fn set(registers: &mut user_regs_struct, change: ArgumentChange) {
     let Some((index, value)) = change else { return };
     let r = registers;
     let arguments = [&mut r.rdi, &mut r.rsi, &mut r.rdx, &mut r.r10, &mut r.r8, &mut r.r9];
@@ -109,8 +109,8 @@ fn set(registers: &mut user_regs_struct, change: Changed) {
     }
 }
 
-/// `clock_gettime` as a function: rdi is the clock, rsi the place for the time. Clocks 0 and 5 show the time of day, 1,
-/// 4, 6 and 7 the time since the start; other clocks are a system call. The four words of the table follow.
+/// `clock_gettime` as a function: rdi is the clock, rsi the address for the time. Clocks 0 and 5 show the time of day,
+/// 1, 4, 6 and 7 the time since the start; other clocks are a system call. The four words of the table follow.
 pub(super) const READ_CLOCK: [u8; 72] = [
     0x83, 0xff, 0x07, // cmp edi, 7
     0x77, 0x2f, // ja system
@@ -135,14 +135,14 @@ pub(super) const READ_CLOCK: [u8; 72] = [
     0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
 ];
 
-/// What a function of the vDSO is replaced by.
+/// The replacement of a function of the vDSO.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Function {
     /// [`READ_CLOCK`].
     ReadClock,
     /// The system call of this number, which does the same.
     System(u32),
-    /// Nothing: the C library is to use the system call of its own accord.
+    /// None: the C library then makes the system call by itself.
     Missing,
 }
 
@@ -157,7 +157,7 @@ pub(super) const FUNCTIONS: [(&str, Function); 6] = [
 ];
 
 impl Function {
-    /// The code of a function at this place, where [`READ_CLOCK`] is at another one.
+    /// The code of a function at this offset, if [`READ_CLOCK`] is at the other one.
     pub(super) fn code(self, at: i32, read_clock: i32) -> Vec<u8> {
         match self {
             // jmp

@@ -1,4 +1,5 @@
-//! Signals are the kernel's: who is parked and does not block one is let into its call, which the kernel interrupts.
+//! Signals are delivered by the kernel: a parked thread for which one is pending enters its call, which the kernel then
+//! interrupts.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -6,10 +7,10 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use libc::{c_int, pid_t};
 use rustix::event::PollFlags;
 
-use super::process::{AtDue, Decision, Life, Parked, Resume, State, Thread, ThreadId, Waiting};
+use super::process::{Decision, OnTimeout, Parked, ProcessState, Resume, State, Thread, ThreadId, Waiting};
 use super::registers::{Call, CycleCounter};
 use super::system;
-use super::tracer::{Tracer, unless_gone};
+use super::tracer::{Tracer, ignore_no_such_thread};
 
 /// Signals that do nothing unless they are caught.
 const HARMLESS: u64 = bit(libc::SIGCHLD) | bit(libc::SIGURG) | bit(libc::SIGWINCH) | bit(libc::SIGCONT);
@@ -46,7 +47,7 @@ impl Tracer {
         let Thread { process, .. } = self.threads[thread];
         match signal {
             libc::SIGSEGV if self.read_cycles(thread)? => return Ok(Some(Resume::On)),
-            // A stopped thread would never stop again for us. This is also how one is interrupted.
+            // A thread in a group-stop could not be traced further. This is also how a thread is interrupted.
             libc::SIGSTOP => {
                 self.preempt(thread)?;
                 return Ok(None);
@@ -54,7 +55,7 @@ impl Tracer {
             libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU => return Ok(Some(Resume::On)),
             _ => {}
         }
-        // The kernel has told a sleeper how much is left, by its own clock.
+        // The kernel has written the remaining time of a sleep by its own clock.
         if let Some(Parked { call, due: Some(due), .. }) = self.threads[thread].interrupted.take()
             && let Some(left_at) = match call.number {
                 libc::SYS_nanosleep => Some(call.arguments[1]),
@@ -63,14 +64,15 @@ impl Tracer {
             }
             && left_at != 0
         {
-            let left = due.shown.since(self.shown(self.threads[thread].node));
+            let left = due.node_time.since(self.node_time(self.threads[thread].node));
             let left = (left.as_secs().cast_signed(), left.subsec_nanos().into());
             self.processes[process].memory.write_pair(left_at, left)?;
         }
         Ok(Some(Resume::Signal(signal)))
     }
 
-    /// Whether a thread has stopped at an instruction that reads the cycle counter; it has been told the time then.
+    /// Emulates the instruction at which a thread has stopped, if that reads the cycle counter; returns whether it
+    /// does.
     fn read_cycles(&mut self, thread: ThreadId) -> io::Result<bool> {
         let Thread { tid, process, node, .. } = self.threads[thread];
         let call = Call::of(tid)?;
@@ -81,7 +83,8 @@ impl Tracer {
         Ok(true)
     }
 
-    /// Lets the parked threads of a node into their calls for which a signal has come; returns whether there were any.
+    /// Lets the parked threads of a node for which a signal is pending enter their calls; returns whether there were
+    /// any.
     pub(super) fn deliver_signals(&mut self, node: usize) -> io::Result<bool> {
         let (mut any, mut taken) = (false, (usize::MAX, 0));
         for thread in self.threads_of(node) {
@@ -108,7 +111,7 @@ impl Tracer {
         Ok(any)
     }
 
-    /// `kill` and its relatives: numbers are those of the node, and nobody outside is reached.
+    /// `kill` and its relatives, which reach only the processes of the node.
     pub(super) fn kill_call(&mut self, thread: ThreadId, call: &Call) -> Decision {
         let Thread { node, process, .. } = self.threads[thread];
         let number = |index: usize| call.arguments[index].cast_signed() as c_int;
@@ -124,33 +127,33 @@ impl Tracer {
             libc::SYS_tkill => self.kill_thread(node, number(0), number(1)),
             _ => self.kill_thread(node, number(1), number(2)),
         };
-        self.computers[node].signalled = true;
-        self.computers[node].dirty = true;
+        self.nodes[node].signalled = true;
+        self.nodes[node].dirty = true;
         let error = result.err().map(|error| -i64::from(error.raw_os_error().unwrap_or(libc::ESRCH)));
         Decision::Return(error.unwrap_or(0))
     }
 
     fn kill_process(&mut self, node: usize, from: usize, number: pid_t, signal: c_int) -> io::Result<()> {
         let targets: Vec<_> = if number > 0 {
-            self.process_inside(node, number).into_iter().collect()
+            self.process_by_virtual_pid(node, number).into_iter().collect()
         } else {
             let group = match number {
                 0 => group_of(self.processes[from].pid),
                 -1 => None,
-                _ => self.process_inside(node, -number).map(|leader| self.processes[leader].pid),
+                _ => self.process_by_virtual_pid(node, -number).map(|leader| self.processes[leader].pid),
             };
-            let all = self.computers[node].processes.iter().copied();
+            let all = self.nodes[node].processes.iter().copied();
             all.filter(|process| number == -1 || group_of(self.processes[*process].pid) == group).collect()
         };
         if targets.is_empty() {
             return Err(io::Error::from_raw_os_error(libc::ESRCH));
         }
         for target in targets {
-            // One that has ended and not been awaited can be sent anything.
-            if self.processes[target].life == Life::Lives && signal != libc::SIGSTOP {
+            // A signal to a zombie has no effect.
+            if self.processes[target].state == ProcessState::Alive && signal != libc::SIGSTOP {
                 system::signal_process(self.processes[target].pid, signal)?;
                 if signal == libc::SIGKILL && target != from {
-                    self.bury(target)?;
+                    self.reap_process(target)?;
                 }
             }
         }
@@ -171,20 +174,20 @@ impl Tracer {
     pub(super) fn await_signal(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
         let Thread { process, node, .. } = self.threads[thread];
         let memory = &self.processes[process].memory;
-        self.computers[node].signalled = true;
+        self.nodes[node].signalled = true;
         Ok(match call.number {
-            libc::SYS_pause => Decision::Park(Waiting::Time, None, AtDue::Run, None),
+            libc::SYS_pause => Decision::Park(Waiting::Time, None, OnTimeout::Run, None),
             libc::SYS_rt_sigsuspend => {
                 let mask = memory.read_u64(call.arguments[0])?;
-                Decision::Park(Waiting::Time, None, AtDue::Run, Some(mask))
+                Decision::Park(Waiting::Time, None, OnTimeout::Run, Some(mask))
             }
             _ => {
                 let set = memory.read_u64(call.arguments[0])?;
                 let timeout = self.relative(thread, call.arguments[2])?;
-                if timeout == Some(self.shown(node)) {
+                if timeout == Some(self.node_time(node)) {
                     return Ok(Decision::Pass);
                 }
-                Decision::Park(Waiting::Signals(set), timeout, AtDue::Return(-i64::from(libc::EAGAIN)), None)
+                Decision::Park(Waiting::Signals(set), timeout, OnTimeout::Return(-i64::from(libc::EAGAIN)), None)
             }
         })
     }
@@ -204,13 +207,13 @@ fn read_as_signals(pid: pid_t, descriptors: &[(OwnedFd, PollFlags)]) -> u64 {
     })
 }
 
-/// The number outside of the group of a process.
+/// The real number of the group of a process.
 fn group_of(pid: pid_t) -> Option<pid_t> {
     let pid = rustix::process::Pid::from_raw(pid)?;
     rustix::process::getpgid(Some(pid)).ok().map(rustix::process::Pid::as_raw_pid)
 }
 
-/// A process that its node, or the end of the test, kills.
-pub(super) fn kill_now(pid: pid_t) {
-    system::signal_process(pid, libc::SIGKILL).or_else(unless_gone).ok();
+/// Kills a process that may have ended already.
+pub(super) fn kill_if_alive(pid: pid_t) {
+    system::signal_process(pid, libc::SIGKILL).or_else(ignore_no_such_thread).ok();
 }

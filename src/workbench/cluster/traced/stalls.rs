@@ -1,5 +1,5 @@
-//! Threads that do not come to a stop by themselves: those that compute, those that sleep where it is not seen, and
-//! what the results say of them. None of them holds up a run for ever.
+//! Threads that do not stop by themselves, because they compute or sleep in an untrapped system call, and what the
+//! results say about them. None of them can hang a run.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,44 +10,45 @@ use libc::pid_t;
 use super::filter;
 use super::process::{Resume, State, Thread, ThreadId};
 use super::system::{self, Waited};
-use super::tracer::{Tracer, unless_gone};
+use super::tracer::{Tracer, ignore_no_such_thread};
 use crate::time::Duration;
 
-/// A thread that computes this long without a call that stops is interrupted.
+/// A thread that computes this long without a trapped call is interrupted.
 const SPIN_CPU: Duration = Duration::from_millis(100);
-/// So much time passes then: it may wait for that.
+/// How much time passes then, since the thread may be waiting for that.
 const SPIN_STEP: Duration = Duration::from_millis(10);
-/// The same happens after so many stops of a node's threads at one instant, which take about 200 ms.
+/// The same happens after this many stops of a node's threads at one instant, which take about 200 ms; it counts for
+/// this many interruptions.
 const BUSY_STOPS: u32 = 20_000;
 const BUSY_STEPS: u32 = 3;
-/// So many interruptions of a node without a pause: then nothing will come of it.
-const HOPELESS: u32 = 100;
-/// A thread that is found asleep in the kernel so many times in a row is left there.
-const ASLEEP: u32 = 2;
-/// A thread that waits for a device, where nothing can interrupt it, is waited for this long.
-const DEVICE: Duration = Duration::from_secs(10);
+/// After this many interruptions of a node without a wait, the run is ended.
+const MAX_BUSY_STEPS: u32 = 100;
+/// A thread that is asleep in the kernel at this many checks in a row is left there.
+const ASLEEP_LOOKS: u32 = 2;
+/// How long a thread may wait for a device (uninterruptible sleep).
+const MAX_DEVICE_WAIT: Duration = Duration::from_secs(10);
 
 /// No thread has this number.
-const NOBODY: pid_t = 0;
+const NO_THREAD: pid_t = 0;
 
-/// What the real clock has decided, and what does not live in virtual time.
+/// What depended on real time or on something outside of the run.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Deviations {
     /// How often a thread that computed was interrupted.
     interrupted: u64,
-    /// How often a thread slept in a call that is not trapped, and the last such call.
+    /// How often a thread slept in an untrapped call, and the last such call.
     unseen: u64,
     call: Option<i64>,
     /// Whether the system has refused fixed addresses.
     pub(super) addresses_vary: bool,
-    /// What nodes did that reaches beyond the run, each a sentence.
+    /// What nodes did that involves something outside of the run, each a sentence.
     beyond: BTreeSet<String>,
     /// What programs were refused, each a sentence.
     refused: BTreeSet<String>,
 }
 
 impl Deviations {
-    /// Whether the real clock has decided nothing.
+    /// Whether there are none.
     pub(super) fn is_none(&self) -> bool {
         self.interrupted == 0 && self.unseen == 0 && !self.addresses_vary && self.beyond.is_empty()
     }
@@ -62,25 +63,25 @@ impl Deviations {
         self.refused.insert(format!("{node} {what}; run it in real time if it matters, without --virtual-time"));
     }
 
-    /// What people are told of them.
+    /// Sentences for the report.
     pub(super) fn in_words(&self) -> Vec<String> {
-        let mut said = Vec::new();
+        let mut sentences = Vec::new();
         if self.interrupted > 0 {
-            said.push(format!("{} times a thread that computed for 100 ms was interrupted", self.interrupted));
+            sentences.push(format!("{} times a thread that computed for 100 ms was interrupted", self.interrupted));
         }
         if self.unseen > 0 {
             let call = self.call.map_or_else(|| "a system call".into(), filter::name);
-            said.push(format!("{} times a thread waited where it is not seen ({call})", self.unseen));
+            sentences.push(format!("{} times a thread waited where it is not seen ({call})", self.unseen));
         }
         if self.addresses_vary {
-            said.push("this system does not let addresses be fixed (personality)".into());
+            sentences.push("this system does not let addresses be fixed (personality)".into());
         }
-        said.extend(self.beyond.iter().cloned());
-        let first = if said.is_empty() {
+        sentences.extend(self.beyond.iter().cloned());
+        let first = if sentences.is_empty() {
             "the real clock decided nothing: the same seed gives the same test".into()
         } else {
-            let said = said.join(", ");
-            format!("the real clock decided something, so the same seed may not give the same test: {said}")
+            let sentences = sentences.join(", ");
+            format!("the real clock decided something, so the same seed may not give the same test: {sentences}")
         };
         [first].into_iter().chain(self.refused.iter().cloned()).collect()
     }
@@ -95,13 +96,13 @@ impl Tracer {
             match system::wait(tid, true)? {
                 Waited::Changed(_, status) => return Ok(Some(status)),
                 Waited::Nothing => {}
-                Waited::Nobody => {
+                Waited::NoChild => {
                     if let Some(status) = self.collect(true, tid)? {
                         return Ok(Some(status));
                     }
                 }
             }
-            // It may have stopped since: when a tick comes must not decide whether it goes on at once.
+            // It may have stopped since: the timing of a tick must not decide whether it is resumed at once.
             if let Some(status) = self.collect(false, tid)? {
                 return Ok(Some(status));
             }
@@ -109,9 +110,9 @@ impl Tracer {
                 return Ok(None);
             }
             let pid = self.processes[process].pid;
-            let Some((state, used)) = look_at(pid, tid) else { continue };
+            let Some((state, used)) = state_and_cpu_time(pid, tid) else { continue };
             asleep = if state == 'S' { asleep + 1 } else { 0 };
-            if asleep >= ASLEEP {
+            if asleep >= ASLEEP_LOOKS {
                 self.threads[thread].state = State::Untracked;
                 self.untracked.insert(thread);
                 let call = call_of(pid, tid);
@@ -125,13 +126,13 @@ impl Tracer {
             if state == 'D' {
                 #[expect(clippy::disallowed_methods, reason = "a host: a device works in real time")]
                 let now = Instant::now();
-                if now - *device.get_or_insert(now) > DEVICE {
-                    return Err(self.stuck(thread, "it has waited for a device for", DEVICE.as_secs()));
+                if now - *device.get_or_insert(now) > MAX_DEVICE_WAIT {
+                    return Err(self.stuck(thread, "it has waited for a device for", MAX_DEVICE_WAIT.as_secs()));
                 }
             }
             let since = *since.get_or_insert(used);
             if used.saturating_sub(since) >= SPIN_CPU {
-                system::signal_thread(pid, tid, libc::SIGSTOP).or_else(unless_gone)?;
+                system::signal_thread(pid, tid, libc::SIGSTOP).or_else(ignore_no_such_thread)?;
             }
         }
     }
@@ -143,10 +144,10 @@ impl Tracer {
         let descriptor = self.processes[process].descriptor(descriptor as i32).ok().flatten();
         let is_write = matches!(number, libc::SYS_write | libc::SYS_writev);
         let file = descriptor.filter(|_| is_write).and_then(|descriptor| rustix::fs::fstat(descriptor).ok());
-        file.is_some_and(|file| self.computers[node].outputs.contains(&(file.st_dev, file.st_ino)))
+        file.is_some_and(|file| self.nodes[node].outputs.contains(&(file.st_dev, file.st_ino)))
     }
 
-    /// A thread that computes has been interrupted: it goes on when others have had their turn, and later.
+    /// A computing thread has been interrupted: time passes, and it is scheduled anew.
     pub(super) fn preempt(&mut self, thread: ThreadId) -> io::Result<()> {
         self.deviations.interrupted += 1;
         self.pass_time(thread, 1)?;
@@ -154,32 +155,36 @@ impl Tracer {
         Ok(())
     }
 
-    /// A thread has stopped once more. If those of its node have done so very often at one instant, they may wait for
+    /// Counts a stop of a thread. If those of its node have stopped very often at one instant, they may be waiting for
     /// time to pass, and it does; returns whether it has.
     pub(super) fn count_stop(&mut self, thread: ThreadId) -> io::Result<bool> {
-        let computer = &mut self.computers[self.threads[thread].node];
-        computer.stops += 1;
-        if computer.stops < BUSY_STOPS {
+        let state = &mut self.nodes[self.threads[thread].node];
+        state.stops += 1;
+        if state.stops < BUSY_STOPS {
             return Ok(false);
         }
-        computer.stops = 0;
+        state.stops = 0;
         self.pass_time(thread, BUSY_STEPS)?;
         Ok(true)
     }
 
-    /// Time passes although a thread has not come to rest, which counts for so many steps of those that end a run.
+    /// Lets time pass although a thread does not wait; `steps` counts towards the limit that ends a run.
     fn pass_time(&mut self, thread: ThreadId, steps: u32) -> io::Result<()> {
-        let computer = &mut self.computers[self.threads[thread].node];
-        computer.hopeless += steps;
-        if computer.hopeless >= HOPELESS {
-            return Err(self.stuck(thread, "it has computed without a pause for", (SPIN_CPU * HOPELESS).as_secs()));
+        let state = &mut self.nodes[self.threads[thread].node];
+        state.busy_steps += steps;
+        if state.busy_steps >= MAX_BUSY_STEPS {
+            return Err(self.stuck(
+                thread,
+                "it has computed without a pause for",
+                (SPIN_CPU * MAX_BUSY_STEPS).as_secs(),
+            ));
         }
         self.now = self.now + SPIN_STEP;
         self.preempted = true;
         Ok(())
     }
 
-    /// Why a run is ended in which nothing moves.
+    /// The error of a run that makes no progress.
     fn stuck(&self, thread: ThreadId, what: &str, seconds: u64) -> io::Error {
         let Thread { node, process, tid, virtual_tid, last_call, .. } = self.threads[thread];
         let process = &self.processes[process];
@@ -193,8 +198,8 @@ impl Tracer {
         ))
     }
 
-    /// Takes note of what has happened to threads that do not run, which `block` waits for; returns the status of the
-    /// running one, by its number, if it has stopped.
+    /// Handles events of threads other than `running`, and waits for one if `block`; returns the status of `running` if
+    /// it has stopped.
     fn collect(&mut self, block: bool, running: pid_t) -> io::Result<Option<i32>> {
         let mut block = block;
         while let Waited::Changed(tid, status) = system::wait(-1, block)? {
@@ -203,12 +208,12 @@ impl Tracer {
                 return Ok(Some(status));
             }
             let Some(&thread) = self.by_tid.get(&tid) else {
-                // Not known yet: its parent's event is on its way, and looks for it by its number.
+                // Not known yet: the event of its parent will follow, and look for it here.
                 self.early.insert(tid);
                 continue;
             };
             if libc::WIFSTOPPED(status) && status >> 16 == libc::PTRACE_EVENT_EXIT {
-                system::resume(tid, system::Go::On, 0).or_else(unless_gone)?;
+                system::resume(tid, system::Until::NextEvent, 0).or_else(ignore_no_such_thread)?;
             } else if let Some(resume) = self.on_stop(thread, status)? {
                 self.make_ready(thread, resume);
             }
@@ -216,18 +221,18 @@ impl Tracer {
         Ok(None)
     }
 
-    /// Runs threads that have left a call that is not trapped until they stop; returns whether any can go on.
+    /// Waits for threads that have left an untrapped call to stop; returns whether any is ready.
     pub(super) fn await_untracked(&mut self) -> io::Result<bool> {
         if self.untracked.is_empty() {
             return Ok(false);
         }
-        self.collect(false, NOBODY)?;
+        self.collect(false, NO_THREAD)?;
         for thread in std::mem::take(&mut self.untracked) {
             let Thread { tid, process, node, state: State::Untracked, .. } = self.threads[thread] else { continue };
-            // It may have gone on, and come to wait again, since its node's output was last read.
-            let computer = &mut self.computers[node];
-            (computer.dirty, computer.wrote) = (true, true);
-            if look_at(self.processes[process].pid, tid).is_some_and(|(state, _)| state == 'S') {
+            // It may have run and gone to sleep again since its node's output was last read.
+            let state = &mut self.nodes[node];
+            (state.dirty, state.wrote) = (true, true);
+            if state_and_cpu_time(self.processes[process].pid, tid).is_some_and(|(state, _)| state == 'S') {
                 self.untracked.insert(thread);
                 continue;
             }
@@ -241,7 +246,7 @@ impl Tracer {
         Ok(self.is_anyone_ready())
     }
 
-    /// What holds up a node whose threads wait where it is not seen.
+    /// Which untrapped call delays a node, if one does.
     pub(super) fn held_up(&self, node: usize) -> Option<String> {
         let Thread { process, virtual_tid, last_call, .. } =
             self.untracked.iter().map(|thread| &self.threads[*thread]).find(|thread| thread.node == node)?;
@@ -253,23 +258,23 @@ impl Tracer {
         ))
     }
 
-    /// Whether a thread waits for its node's output to be drained, or for anything else that is not seen.
+    /// Whether a thread sleeps in an untrapped call, such as a write into a full pipe.
     pub(super) fn is_anyone_untracked(&self) -> bool {
         !self.untracked.is_empty()
     }
 
-    /// Looks for processes that somebody outside has ended.
-    pub(super) fn look_around(&mut self) -> io::Result<bool> {
+    /// Detects processes that were killed from outside.
+    pub(super) fn detect_outside_kills(&mut self) -> io::Result<bool> {
         if !system::take_tick() {
             return Ok(false);
         }
-        self.collect(false, NOBODY)?;
-        Ok(self.is_anyone_ready() || self.computers.iter().any(|computer| computer.signalled))
+        self.collect(false, NO_THREAD)?;
+        Ok(self.is_anyone_ready() || self.nodes.iter().any(|state| state.signalled))
     }
 }
 
-/// The state of a thread in the letters of Linux, and the processor time that it has used.
-fn look_at(pid: pid_t, tid: pid_t) -> Option<(char, Duration)> {
+/// The state of a thread, as a letter of `/proc`, and its processor time.
+fn state_and_cpu_time(pid: pid_t, tid: pid_t) -> Option<(char, Duration)> {
     let folder = format!("/proc/{pid}/task/{tid}");
     let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;
     let state = stat.rsplit_once(") ")?.1.chars().next()?;
@@ -278,7 +283,7 @@ fn look_at(pid: pid_t, tid: pid_t) -> Option<(char, Duration)> {
     Some((state, Duration::from_nanos(used)))
 }
 
-/// The number of the system call in which a thread is, and its first argument.
+/// The number and the first argument of the system call in which a thread is.
 fn call_of(pid: pid_t, tid: pid_t) -> Option<(i64, u64)> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?;
     let mut words = text.split(' ');

@@ -17,24 +17,24 @@ use libc::{c_int, c_long, c_ulong, pid_t, sock_filter, sock_fprog, user_regs_str
 /// How a wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waited {
-    /// A thread, by its number, has changed: the status is the kernel's.
+    /// This thread has stopped or ended, with this wait status.
     Changed(pid_t, c_int),
-    /// Nothing has, and that was asked for, or a tick came.
+    /// Nothing has changed: the call did not block, or a tick interrupted it.
     Nothing,
-    /// There is nobody to wait for.
-    Nobody,
+    /// There is no such child to wait for.
+    NoChild,
 }
 
-/// What a thread that is stopped does next.
+/// Where a resumed thread stops again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Go {
-    /// It goes on until the next event.
-    On,
-    /// It stops again where its system call ends.
-    ToExit,
+pub(super) enum Until {
+    /// At the next event.
+    NextEvent,
+    /// At the end of its system call, or at an event before it.
+    CallEnd,
 }
 
-/// The options of a tracer: events for all that changes who there is, and nobody outlives the tracer.
+/// Events for every start and end of a thread or process; all are killed when the tracer ends.
 const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACECLONE
     | libc::PTRACE_O_TRACEFORK
@@ -49,8 +49,8 @@ const OPTIONS: c_int = libc::PTRACE_O_TRACESYSGOOD
 const PR_SET_TSC: c_int = 26;
 const PR_TSC_SIGSEGV: c_int = 2;
 
-/// Has the process that a command starts be traced by this thread, under a filter of system calls, at fixed addresses
-/// and without a cycle counter. Its first stop is that of a successful exec.
+/// Makes this thread trace the process that a command starts, with a filter of system calls, fixed addresses and no
+/// cycle counter. Its first stop is that of a successful exec.
 pub(super) fn traced_from_the_start(command: &mut Command, filter: &'static [sock_filter]) {
     // SAFETY: between fork and exec the closure makes system calls only; it neither allocates nor locks.
     unsafe { command.pre_exec(move || begin(filter)) };
@@ -95,11 +95,11 @@ pub(super) fn set_options(tid: pid_t) -> io::Result<()> {
     request(libc::PTRACE_SETOPTIONS, tid, OPTIONS.into())
 }
 
-/// Lets a stopped thread go on, with a signal unless that is zero.
-pub(super) fn resume(tid: pid_t, go: Go, signal: c_int) -> io::Result<()> {
-    let how = match go {
-        Go::On => libc::PTRACE_CONT,
-        Go::ToExit => libc::PTRACE_SYSCALL,
+/// Resumes a stopped thread, with a signal unless that is zero.
+pub(super) fn resume(tid: pid_t, until: Until, signal: c_int) -> io::Result<()> {
+    let how = match until {
+        Until::NextEvent => libc::PTRACE_CONT,
+        Until::CallEnd => libc::PTRACE_SYSCALL,
     };
     request(how, tid, signal.into())
 }
@@ -138,7 +138,7 @@ pub(super) fn wait(tid: pid_t, block: bool) -> io::Result<Waited> {
         changed @ 1.. => Ok(Waited::Changed(changed, status)),
         _ => match io::Error::last_os_error() {
             error if error.raw_os_error() == Some(libc::EINTR) => Ok(Waited::Nothing),
-            error if error.raw_os_error() == Some(libc::ECHILD) => Ok(Waited::Nobody),
+            error if error.raw_os_error() == Some(libc::ECHILD) => Ok(Waited::NoChild),
             error => Err(error),
         },
     }
@@ -164,8 +164,8 @@ fn tick_signal() -> c_int {
     libc::SIGRTMIN() + 9
 }
 
-/// Whether there has been a tick since [`take_tick`] last asked. Runs at the same time share it: then the one looks
-/// around more often, the other less.
+/// Whether there has been a tick since [`take_tick`] last asked. Concurrent runs share it: one then checks
+/// more often, another less.
 static TICKED: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn on_tick(_: c_int) {
@@ -178,7 +178,7 @@ pub(super) fn take_tick() -> bool {
 }
 
 impl Ticks {
-    /// Ticks for this thread, so many milliseconds apart.
+    /// Ticks for this thread, at this interval.
     pub(super) fn every_ms(interval_ms: i64) -> io::Result<Self> {
         // SAFETY: all-zero structs of this kind are valid; the handler only stores to an atomic, as handlers may;
         // pointers are to locals. The event names a thread by its number, as SIGEV_THREAD_ID wants it.

@@ -1,7 +1,8 @@
-//! One thread at a time, over all nodes, and time that passes only when none can go on.
+//! Runs one thread at a time, over all nodes; time passes only when no thread is ready.
 //!
-//! A thread runs until it stops at a call that might block; who is next is drawn from the seed. When nobody is left,
-//! and nothing that a waiting thread looks at is ready, the run is quiescent: the tracer's caller moves the clock.
+//! A thread runs until it stops at a call that might block; the next one is chosen at random from the seed. When none
+//! is ready and nothing that a thread waits for has happened, the run is quiescent: the tracer's caller advances the
+//! clock.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
@@ -10,35 +11,35 @@ use chacha20::ChaCha8Rng;
 use libc::pid_t;
 use rand::RngExt as _;
 
-use super::process::{Due, Life, Parked, Process, ProcessId, Resume, State, Thread, ThreadId};
+use super::process::{Due, Parked, Process, ProcessId, ProcessState, Resume, State, Thread, ThreadId};
 use super::registers::Call;
 use super::stalls::Deviations;
-use super::system::{self, Go, Ticks};
+use super::system::{self, Ticks, Until};
 use super::timers::Timers;
 use crate::time::{Duration, Time};
 use crate::workbench::cluster::simulated::clock::Clock;
 use crate::workbench::network::jitter::{Delays, stream};
 
-/// How often a running thread is looked at.
+/// The interval at which a running thread is checked.
 const TICK_MS: i64 = 20;
 
-/// The computer of a node, which outlives its processes.
-#[expect(clippy::struct_excessive_bools, reason = "each is a note to look at something")]
-pub(super) struct Computer {
+/// The state of a node's host, which outlives its processes.
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent flag")]
+pub(super) struct NodeState {
     pub(super) clock: Clock,
     /// How far its wall clock was set forward.
     pub(super) ahead: Duration,
-    /// How late its timers are, because it is slow and because of the machine that it seems to be.
+    /// How late its timers fire, because the node is slow and because of the simulated delay of wake-ups.
     pub(super) lag: Duration,
     pub(super) waking: Duration,
     pub(super) paused: bool,
-    /// Whether anything has happened since its waiting threads were last looked at.
+    /// Whether anything has happened since its waiting threads were last rechecked.
     pub(super) dirty: bool,
     /// Whether it has run since its output was last read.
     pub(super) wrote: bool,
-    /// Whether a signal may have come since.
+    /// Whether a signal may have become pending since then.
     pub(super) signalled: bool,
-    /// Its processes that have not been taken note of by their parents.
+    /// Its processes that have not been reaped.
     pub(super) processes: Vec<ProcessId>,
     /// The program itself.
     pub(super) root: Option<ProcessId>,
@@ -46,26 +47,27 @@ pub(super) struct Computer {
     pub(super) rng: ChaCha8Rng,
     /// The files that are its stdout and stderr, by their device and number.
     pub(super) outputs: Vec<(u64, u64)>,
-    /// How often its threads have stopped since all threads last waited, and how often time had to pass nevertheless.
+    /// How often its threads have stopped since all threads last waited, and how many steps of time had to pass for
+    /// them.
     pub(super) stops: u32,
-    pub(super) hopeless: u32,
-    /// Threads that could go on if it were not paused.
+    pub(super) busy_steps: u32,
+    /// Threads that would be ready if it were not paused.
     held: Vec<ThreadId>,
 }
 
-/// Numbers of processes start here or above, as drawn from the seed: some programs, as Java, name files by their
-/// number, which those of other nodes and of other runs at the same time must not share.
+/// Virtual process numbers start at or above this one, by the seed: some programs, such as Java, name files after their
+/// number, and these must not collide with those of other nodes and of concurrent runs.
 const FIRST_PID: pid_t = 1_000;
 const DRAWN_PIDS: pid_t = 100_000;
-/// So far apart are the first numbers of nodes.
+/// The distance between the first numbers of two nodes.
 const PIDS_OF_A_NODE: pid_t = 40;
 
-impl Computer {
+impl NodeState {
     fn new(seed: u64, node: usize, drawn: pid_t) -> Self {
         let rng = stream(seed, 1 + node as u64);
         let before = pid_t::try_from(node).unwrap_or_default().saturating_add(drawn);
         Self {
-            clock: Clock::RIGHT,
+            clock: Clock::ACCURATE,
             ahead: Duration::ZERO,
             lag: Duration::ZERO,
             waking: Duration::ZERO,
@@ -79,7 +81,7 @@ impl Computer {
             rng,
             outputs: Vec::new(),
             stops: 0,
-            hopeless: 0,
+            busy_steps: 0,
             held: Vec::new(),
         }
     }
@@ -88,7 +90,7 @@ impl Computer {
 /// All that runs in virtual time.
 pub(super) struct Tracer {
     pub(super) now: Time,
-    pub(super) computers: Vec<Computer>,
+    pub(super) nodes: Vec<NodeState>,
     pub(super) processes: Vec<Process>,
     pub(super) threads: Vec<Thread>,
     pub(super) by_tid: HashMap<pid_t, ThreadId>,
@@ -96,17 +98,17 @@ pub(super) struct Tracer {
     dues: BTreeSet<(Time, ThreadId)>,
     pub(super) timers: Timers,
     pub(super) untracked: BTreeSet<ThreadId>,
-    /// New threads that have stopped before the one that started them has told of them.
+    /// New threads that have stopped before the event of the thread that started them.
     pub(super) early: HashSet<pid_t>,
     /// Programs that have ended by themselves, by their nodes.
     pub(super) ended: Vec<usize>,
     pub(super) deviations: Deviations,
     pub(super) delays: Delays,
     pub(super) names: Vec<String>,
-    /// Whether time has passed although somebody could go on.
+    /// Whether time has passed although a thread was ready.
     pub(super) preempted: bool,
-    /// How many waits there have been.
-    turns: u64,
+    /// The last position given to a waiter.
+    last_position: u64,
     rng: ChaCha8Rng,
     _ticks: Ticks,
 }
@@ -117,7 +119,7 @@ impl Tracer {
         let drawn = rng.random_range(0..DRAWN_PIDS);
         Ok(Self {
             now: Time::ZERO,
-            computers: (0..names.len()).map(|node| Computer::new(seed, node, drawn)).collect(),
+            nodes: (0..names.len()).map(|node| NodeState::new(seed, node, drawn)).collect(),
             processes: Vec::new(),
             threads: Vec::new(),
             by_tid: HashMap::new(),
@@ -131,7 +133,7 @@ impl Tracer {
             delays: Delays::default(),
             names,
             preempted: false,
-            turns: 0,
+            last_position: 0,
             rng,
             _ticks: Ticks::every_ms(TICK_MS)?,
         })
@@ -147,16 +149,16 @@ impl Tracer {
                     return Ok(());
                 }
             }
-            if !self.recheck()? && !self.await_untracked()? && !self.look_around()? {
-                for computer in &mut self.computers {
-                    (computer.stops, computer.hopeless) = (0, 0);
+            if !self.recheck()? && !self.await_untracked()? && !self.detect_outside_kills()? {
+                for state in &mut self.nodes {
+                    (state.stops, state.busy_steps) = (0, 0);
                 }
                 return Ok(());
             }
         }
     }
 
-    /// A thread that can go on, drawn from the seed.
+    /// A ready thread, chosen at random from the seed.
     fn next_ready(&mut self) -> Option<ThreadId> {
         loop {
             let count = self.ready.len();
@@ -166,15 +168,15 @@ impl Tracer {
             }
             let thread = self.ready.swap_remove(index);
             let Thread { state: State::Ready(_), node, .. } = self.threads[thread] else { continue };
-            if self.computers[node].paused {
-                self.computers[node].held.push(thread);
+            if self.nodes[node].paused {
+                self.nodes[node].held.push(thread);
             } else {
                 return Some(thread);
             }
         }
     }
 
-    /// Whether a thread could go on at once.
+    /// Whether a thread is ready.
     pub(super) fn is_anyone_ready(&self) -> bool {
         !self.ready.is_empty()
     }
@@ -183,8 +185,8 @@ impl Tracer {
         let State::Ready(mut resume) = std::mem::replace(&mut self.threads[thread].state, State::Running) else {
             return Ok(());
         };
-        let computer = &mut self.computers[self.threads[thread].node];
-        (computer.dirty, computer.wrote) = (true, true);
+        let state = &mut self.nodes[self.threads[thread].node];
+        (state.dirty, state.wrote) = (true, true);
         self.show_time(self.threads[thread].process)?;
         loop {
             self.resume(thread, resume)?;
@@ -200,37 +202,37 @@ impl Tracer {
         }
     }
 
-    /// Lets a stopped thread go on. One that has been killed cannot, which its end will tell.
+    /// Resumes a stopped thread. If it has been killed, its end will be reported later.
     pub(super) fn resume(&self, thread: ThreadId, resume: Resume) -> io::Result<()> {
         let Thread { tid, at_exit, .. } = self.threads[thread];
-        let go = if at_exit.is_some() { Go::ToExit } else { Go::On };
+        let until = if at_exit.is_some() { Until::CallEnd } else { Until::NextEvent };
         let resumed = match resume {
-            Resume::On => system::resume(tid, go, 0),
-            Resume::Signal(signal) => system::resume(tid, go, signal),
+            Resume::On => system::resume(tid, until, 0),
+            Resume::Signal(signal) => system::resume(tid, until, signal),
             Resume::Return(value) => {
-                Call::of(tid).and_then(|call| call.skip(tid, value)).and_then(|()| system::resume(tid, go, 0))
+                Call::of(tid).and_then(|call| call.skip(tid, value)).and_then(|()| system::resume(tid, until, 0))
             }
         };
-        resumed.or_else(unless_gone)
+        resumed.or_else(ignore_no_such_thread)
     }
 
-    /// Has a thread go on when it is its turn; returns what it waited for.
+    /// Makes a thread ready; returns what it waited for.
     pub(super) fn make_ready(&mut self, thread: ThreadId, resume: Resume) -> Option<Parked> {
         self.forget_due(thread);
         self.ready.push(thread);
         match std::mem::replace(&mut self.threads[thread].state, State::Ready(resume)) {
             State::Parked(parked) => Some(parked),
-            State::Ready(_) | State::Running | State::Lending | State::Untracked | State::Gone => None,
+            State::Ready(_) | State::Running | State::InVfork | State::Untracked | State::Gone => None,
         }
     }
 
-    /// The place of who waits now behind all who wait already.
-    pub(super) fn next_turn(&mut self) -> u64 {
-        self.turns += 1;
-        self.turns
+    /// The position of a new waiter, behind all present ones.
+    pub(super) fn next_queue_position(&mut self) -> u64 {
+        self.last_position += 1;
+        self.last_position
     }
 
-    /// Has a thread wait.
+    /// Parks a thread.
     pub(super) fn park(&mut self, thread: ThreadId, parked: Parked) {
         if let Some(Due { at, .. }) = parked.due {
             self.dues.insert((at, thread));
@@ -244,47 +246,47 @@ impl Tracer {
         }
     }
 
-    /// When a node's clock shows a time.
-    pub(super) fn due(&self, node: usize, shown: Time) -> Due {
-        let computer = &self.computers[node];
-        let at = computer.clock.when(shown) + computer.lag + computer.waking;
-        Due { shown, at: self.delays.node(node, at) }
+    /// The deadline at which a node's clock shows a time.
+    pub(super) fn due(&self, node: usize, node_time: Time) -> Due {
+        let state = &self.nodes[node];
+        let at = state.clock.when(node_time) + state.lag + state.waking;
+        Due { node_time, at: self.delays.node(node, at) }
     }
 
     /// What a node's clock shows.
-    pub(super) fn shown(&self, node: usize) -> Time {
-        self.computers[node].clock.at(self.now)
+    pub(super) fn node_time(&self, node: usize) -> Time {
+        self.nodes[node].clock.at(self.now)
     }
 
-    /// When something next happens by itself; nothing does on a paused node.
+    /// The next deadline of a node that is not paused.
     pub(super) fn next_due(&self) -> Option<Time> {
-        let paused = |node: usize| self.computers[node].paused;
+        let paused = |node: usize| self.nodes[node].paused;
         let dues = self.dues.iter().find(|(_, thread)| !paused(self.threads[*thread].node)).map(|(at, _)| *at);
         let timers = self.timers.next(|process| !paused(self.processes[process].node));
         dues.into_iter().chain(timers).min()
     }
 
-    /// Ends the waiting of all whose time has come.
+    /// Expires timers and time-outs that are due.
     pub(super) fn wake_due(&mut self) -> io::Result<()> {
         self.fire_timers()?;
         let due: Vec<_> = self.dues.range(..=(self.now, ThreadId::MAX)).map(|(_, thread)| *thread).collect();
         for thread in due {
-            if !self.computers[self.threads[thread].node].paused {
+            if !self.nodes[self.threads[thread].node].paused {
                 self.expire(thread)?;
             }
         }
         Ok(())
     }
 
-    /// Computes anew when the threads of a node are due: its clock or its speed has changed.
+    /// Recomputes the deadlines of a node after a change of its clock or its lag.
     pub(super) fn reschedule(&mut self, node: usize) {
         self.reschedule_timers(node);
         for thread in self.threads_of(node) {
             self.forget_due(thread);
-            let State::Parked(Parked { due: Some(Due { shown, .. }), .. }) = self.threads[thread].state else {
+            let State::Parked(Parked { due: Some(Due { node_time, .. }), .. }) = self.threads[thread].state else {
                 continue;
             };
-            let due = self.due(node, shown);
+            let due = self.due(node, node_time);
             if let State::Parked(parked) = &mut self.threads[thread].state {
                 parked.due = Some(due);
             }
@@ -292,24 +294,24 @@ impl Tracer {
         }
     }
 
-    /// The living threads of a node, in the order in which they began.
+    /// The threads of a node, in the order in which they were started.
     pub(super) fn threads_of(&self, node: usize) -> Vec<ThreadId> {
         let living =
-            self.computers[node].processes.iter().filter(|process| self.processes[**process].life == Life::Lives);
+            self.nodes[node].processes.iter().filter(|process| self.processes[**process].state == ProcessState::Alive);
         living.flat_map(|process| self.processes[*process].threads.iter().copied()).collect()
     }
 
     pub(super) fn set_paused(&mut self, node: usize, paused: bool) {
-        let computer = &mut self.computers[node];
-        computer.paused = paused;
-        computer.dirty = true;
+        let state = &mut self.nodes[node];
+        state.paused = paused;
+        state.dirty = true;
         if !paused {
-            self.ready.append(&mut computer.held);
+            self.ready.append(&mut state.held);
         }
     }
 }
 
-/// That a thread has been killed meanwhile is no failure: its end will tell.
-pub(super) fn unless_gone(error: io::Error) -> io::Result<()> {
+/// Ignores that a thread has been killed meanwhile: its end will be reported later.
+pub(super) fn ignore_no_such_thread(error: io::Error) -> io::Result<()> {
     if error.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(error) }
 }

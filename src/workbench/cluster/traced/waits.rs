@@ -1,4 +1,4 @@
-//! Calls that wait for descriptors or for time: what is ready is found out without consuming it.
+//! Calls that wait for descriptors or for time. Readiness is checked without consuming anything.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -6,17 +6,17 @@ use std::os::fd::OwnedFd;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, major, minor};
 
-use super::decide::SPINS;
-use super::process::{AtDue, Decision, Parked, State, Thread, ThreadId, Waiting};
+use super::decide::FREE_POLLS;
+use super::process::{Decision, OnTimeout, Parked, State, Thread, ThreadId, Waiting};
 use super::registers::Call;
 use super::tracer::Tracer;
 use crate::time::{Duration, Time};
 
-/// As many descriptors as `select` may name.
+/// `FD_SETSIZE`, the limit of `select`.
 const MAX_SELECTED: usize = 1024;
 /// `TIMER_ABSTIME`.
 const ABSOLUTE: u64 = 1;
-/// A call on a socket that is not to wait.
+/// The flag of a socket call that does not block.
 const DONT_WAIT: u64 = libc::MSG_DONTWAIT as u64;
 
 impl Tracer {
@@ -30,13 +30,13 @@ impl Tracer {
         {
             return Ok(decision);
         }
-        if call.number == libc::SYS_read && is_chance(&descriptor) {
-            self.rest(thread);
-            return self.draw(thread, call.arguments[1], call.arguments[2]);
+        if call.number == libc::SYS_read && is_random_device(&descriptor) {
+            self.reset_backoff(thread);
+            return self.fill_random(thread, call.arguments[1], call.arguments[2]);
         }
         let wanted = vec![(descriptor, PollFlags::IN)];
         if is_ready(&wanted)? {
-            self.rest(thread);
+            self.reset_backoff(thread);
             return Ok(Decision::Pass);
         }
         let flags = match call.number {
@@ -46,10 +46,10 @@ impl Tracer {
         };
         let nonblocking = rustix::fs::fcntl_getfl(&wanted[0].0).is_ok_and(|f| f.contains(rustix::fs::OFlags::NONBLOCK));
         if nonblocking || flags & DONT_WAIT != 0 {
-            return Ok(self.spin(thread, SPINS, Decision::Pass));
+            return Ok(self.back_off(thread, FREE_POLLS, Decision::Pass));
         }
-        self.rest(thread);
-        Ok(Decision::Park(Waiting::Descriptors(wanted), None, AtDue::Run, None))
+        self.reset_backoff(thread);
+        Ok(Decision::Park(Waiting::Descriptors(wanted), None, OnTimeout::Run, None))
     }
 
     pub(super) fn epoll_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
@@ -63,7 +63,7 @@ impl Tracer {
         let mask = if call.number == libc::SYS_epoll_wait { 0 } else { mask };
         let descriptor = self.processes[process].descriptor(descriptor as i32)?;
         let wanted = descriptor.map(|descriptor| (descriptor, PollFlags::IN)).into_iter().collect();
-        self.descriptors(thread, wanted, due, AtDue::Return(0), mask)
+        self.wait_for_descriptors(thread, wanted, due, OnTimeout::Return(0), mask)
     }
 
     pub(super) fn poll_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
@@ -81,12 +81,12 @@ impl Tracer {
             let number = i32::from_ne_bytes([entry[0], entry[1], entry[2], entry[3]]);
             let events = u16::from_ne_bytes([entry[4], entry[5]]);
             if number >= 0 {
-                // One that is not open is an event, too.
+                // A closed descriptor is an event, too (POLLNVAL).
                 let Some(descriptor) = process.descriptor(number)? else { return Ok(Decision::Pass) };
                 wanted.push((descriptor, PollFlags::from_bits_retain(events)));
             }
         }
-        self.descriptors(thread, wanted, due, AtDue::NoEvents { entries, count }, mask)
+        self.wait_for_descriptors(thread, wanted, due, OnTimeout::NoEvents { entries, count }, mask)
     }
 
     pub(super) fn select_call(&mut self, thread: ThreadId, call: &Call) -> io::Result<Decision> {
@@ -94,12 +94,12 @@ impl Tracer {
         let count = usize::try_from(count).unwrap_or_default().min(MAX_SELECTED);
         let process = &self.processes[self.threads[thread].process];
         let (due, mask) = if call.number == libc::SYS_select {
-            let shown = self.shown(process.node);
+            let node_time = self.node_time(process.node);
             let due = match timeout {
                 0 => None,
                 timeout => {
                     let (seconds, micros) = process.memory.read_pair(timeout)?;
-                    Some(shown + microseconds(seconds, micros))
+                    Some(node_time + microseconds(seconds, micros))
                 }
             };
             (due, 0)
@@ -119,42 +119,42 @@ impl Tracer {
             }
         }
         let sets = [reads, writes, errors];
-        self.descriptors(thread, wanted, due, AtDue::NoneSelected { sets, bytes }, mask)
+        self.wait_for_descriptors(thread, wanted, due, OnTimeout::NoneSelected { sets, bytes }, mask)
     }
 
-    /// Waits for descriptors, unless one is ready or the caller does not wait.
-    fn descriptors(
+    /// Parks a thread until a descriptor is ready, unless one is or the call does not block.
+    fn wait_for_descriptors(
         &mut self,
         thread: ThreadId,
         wanted: Vec<(OwnedFd, PollFlags)>,
         due: Option<Time>,
-        at_due: AtDue,
+        on_timeout: OnTimeout,
         mask: u64,
     ) -> io::Result<Decision> {
         let Thread { process, node, .. } = self.threads[thread];
         if is_ready(&wanted)? {
-            self.rest(thread);
+            self.reset_backoff(thread);
             return Ok(Decision::Pass);
         }
         let mask = if mask == 0 { None } else { Some(self.processes[process].memory.read_u64(mask)?) };
         if mask.is_some() {
-            // A signal may have come before that is not blocked any more.
-            self.computers[node].signalled = true;
+            // A pending signal may no longer be blocked.
+            self.nodes[node].signalled = true;
         }
-        if due.is_some_and(|due| due <= self.shown(node)) {
-            return Ok(self.spin(thread, SPINS, Decision::Pass));
+        if due.is_some_and(|due| due <= self.node_time(node)) {
+            return Ok(self.back_off(thread, FREE_POLLS, Decision::Pass));
         }
-        self.rest(thread);
-        Ok(Decision::Park(Waiting::Descriptors(wanted), due, at_due, mask))
+        self.reset_backoff(thread);
+        Ok(Decision::Park(Waiting::Descriptors(wanted), due, on_timeout, mask))
     }
 
-    /// When a time-out in milliseconds ends; below zero, never.
+    /// The deadline of a time-out in milliseconds; `None` if it is negative.
     fn after_ms(&self, thread: ThreadId, timeout: u64) -> Option<Time> {
         let milliseconds = u64::try_from(timeout as i32).ok()?;
-        Some(self.shown(self.threads[thread].node) + Duration::from_millis(milliseconds))
+        Some(self.node_time(self.threads[thread].node) + Duration::from_millis(milliseconds))
     }
 
-    /// Has the parked threads of a node go on for which a descriptor is ready; returns whether there are any.
+    /// Resumes the parked threads of a node for which a descriptor is ready; returns whether there were any.
     pub(super) fn recheck_descriptors(&mut self, node: usize) -> io::Result<bool> {
         let mut ready = Vec::new();
         for thread in self.threads_of(node) {
@@ -180,16 +180,16 @@ impl Tracer {
         } else {
             self.absolute(thread, call.arguments[2], call.arguments[0])?
         };
-        if due.is_some_and(|due| due <= self.shown(node)) {
-            return Ok(self.spin(thread, SPINS, Decision::Return(0)));
+        if due.is_some_and(|due| due <= self.node_time(node)) {
+            return Ok(self.back_off(thread, FREE_POLLS, Decision::Return(0)));
         }
-        self.rest(thread);
-        Ok(Decision::Park(Waiting::Time, due, AtDue::Return(0), None))
+        self.reset_backoff(thread);
+        Ok(Decision::Park(Waiting::Time, due, OnTimeout::Return(0), None))
     }
 }
 
 /// Whether a descriptor is `/dev/random` or `/dev/urandom`.
-fn is_chance(descriptor: &OwnedFd) -> bool {
+fn is_random_device(descriptor: &OwnedFd) -> bool {
     let is_one = |file: rustix::fs::Stat| {
         FileType::from_raw_mode(file.st_mode) == FileType::CharacterDevice
             && (major(file.st_rdev) == 1 && matches!(minor(file.st_rdev), 8 | 9))
@@ -203,7 +203,7 @@ pub(super) fn is_until_time_of_day(call: &Call) -> bool {
     call.number == libc::SYS_clock_nanosleep && clock as i32 == libc::CLOCK_REALTIME && flags & ABSOLUTE != 0
 }
 
-/// Whether any is ready.
+/// Whether any of these events is ready.
 fn is_ready(wanted: &[(OwnedFd, PollFlags)]) -> io::Result<bool> {
     let mut entries: Vec<_> = wanted.iter().map(|(descriptor, flags)| PollFd::new(descriptor, *flags)).collect();
     let ready = rustix::io::retry_on_intr(|| poll(&mut entries, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))?;

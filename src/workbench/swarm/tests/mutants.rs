@@ -99,13 +99,13 @@ fn a_restart_that_reuses_numbers_is_found() {
 }
 
 /// The first node sends the second one no operations in its rounds, as if it had acknowledged them all.
-struct Forgets {
+struct SkipsSecondNode {
     engine: Engine<Broadcast>,
     /// The output without those operations.
     output: Vec<u8>,
 }
 
-impl Forgets {
+impl SkipsSecondNode {
     fn filter_output(&mut self) {
         for line in self.engine.output().split_inclusive(|byte| *byte == b'\n') {
             let mut message: Json = serde_json::from_slice(line).expect("a message");
@@ -120,7 +120,7 @@ impl Forgets {
     }
 }
 
-impl StateMachine for Forgets {
+impl StateMachine for SkipsSecondNode {
     fn on_lines(&mut self, buffer: &mut [u8], lines: usize, now: Time) {
         self.engine.on_lines(buffer, lines, now);
         self.filter_output();
@@ -144,7 +144,7 @@ impl StateMachine for Forgets {
 fn a_hub_that_forgets_one_follower_is_found() {
     let mutant = |count: usize, seed: u64, _: &[String]| {
         Ok(SimulatedCluster::with_factory(count, seed, |_, incarnation, seed| {
-            Box::new(Forgets { engine: broadcast(incarnation, seed), output: Vec::new() })
+            Box::new(SkipsSecondNode { engine: broadcast(incarnation, seed), output: Vec::new() })
         }))
     };
     assert_found(WorkloadKind::Broadcast, &mutant, 10);

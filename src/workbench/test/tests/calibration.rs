@@ -39,12 +39,12 @@ fn stable_latencies_ms(history: &[Op]) -> Vec<i64> {
     let mut begun: BTreeMap<Process, &Op> = BTreeMap::new();
     let mut known: BTreeMap<i64, i64> = BTreeMap::new();
     let mut absent: BTreeMap<i64, i64> = BTreeMap::new();
-    let mut told = 0;
+    let mut acknowledged = 0;
     for op in history {
         match (op.kind, &*op.f, &op.value) {
             (OpKind::Ok, "broadcast", Value::Int(value)) => drop(known.entry(*value).or_insert(op.time)),
             (OpKind::Ok, "read", Value::Ints(seen)) => {
-                let mut missing = vec![true; told];
+                let mut missing = vec![true; acknowledged];
                 for value in seen {
                     known.entry(value).or_insert(op.time);
                     missing[usize::try_from(value).expect("counted from 0")] = false;
@@ -56,7 +56,7 @@ fn stable_latencies_ms(history: &[Op]) -> Vec<i64> {
                 }
             }
             (OpKind::Invoke, f, _) => {
-                told += usize::from(f == "broadcast");
+                acknowledged += usize::from(f == "broadcast");
                 begun.insert(op.process, op);
             }
             _ => {}

@@ -12,7 +12,7 @@ use crate::workbench::quote::quote;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reason {
     /// No reply in time.
-    Silence(Silence),
+    TimeoutHints(TimeoutHints),
     /// The reply violates its schema.
     Malformed {
         /// What is wrong with it, in a sentence.
@@ -31,11 +31,11 @@ pub enum Reason {
 
 /// A time-out, and hints at its cause.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Silence {
+pub struct TimeoutHints {
     /// How long the client waited.
     pub timeout: Duration,
     /// A message that may have been meant as the reply.
-    pub stray: Option<Box<Stray>>,
+    pub stray: Option<Box<StrayMessage>>,
     /// What the node had written after its last line end.
     pub unfinished: Option<Unfinished>,
 }
@@ -53,7 +53,7 @@ pub struct Unfinished {
 
 /// A message that arrived while a client waited and did not answer its request.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stray {
+pub struct StrayMessage {
     /// The sender, as the message names it.
     pub src: Rc<str>,
     /// Its destination.
@@ -134,7 +134,7 @@ fn type_name(json: &str) -> &'static str {
     }
 }
 
-impl Display for Stray {
+impl Display for StrayMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { src, dest, client, kind, body, mismatch } = self;
         let kind = kind.as_deref().unwrap_or("a message without a type");
@@ -159,7 +159,7 @@ impl Display for Unfinished {
     }
 }
 
-impl Display for Silence {
+impl Display for TimeoutHints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "no reply within {} s", self.timeout.as_secs_f64())?;
         if let Some(stray) = &self.stray {
@@ -175,7 +175,7 @@ impl Display for Silence {
 impl Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Silence(silence) => silence.fmt(f),
+            Self::TimeoutHints(silence) => silence.fmt(f),
             Self::Malformed { fault, body } => write!(f, "{fault}: {body}"),
             Self::Error { code, text } => {
                 f.write_str(&code_in_words(*code))?;
@@ -194,9 +194,11 @@ impl Reason {
     #[must_use]
     pub fn kind(&self) -> String {
         match self {
-            Self::Silence(Silence { stray: Some(stray), .. }) => format!("no reply, {}", stray.mismatch.name()),
-            Self::Silence(Silence { unfinished: Some(_), .. }) => "no reply, no line end".to_owned(),
-            Self::Silence(_) => "no reply".to_owned(),
+            Self::TimeoutHints(TimeoutHints { stray: Some(stray), .. }) => {
+                format!("no reply, {}", stray.mismatch.name())
+            }
+            Self::TimeoutHints(TimeoutHints { unfinished: Some(_), .. }) => "no reply, no line end".to_owned(),
+            Self::TimeoutHints(_) => "no reply".to_owned(),
             Self::Malformed { fault, .. } => fault.clone(),
             Self::Error { code, .. } => code_in_words(*code),
         }
@@ -213,9 +215,9 @@ impl Reason {
     #[must_use]
     pub fn of_request(&self, asked: &str) -> String {
         match self {
-            Self::Silence(Silence { timeout, stray, unfinished }) => {
+            Self::TimeoutHints(TimeoutHints { timeout, stray, unfinished }) => {
                 let mut words = format!("did not answer {asked} within {} s", timeout.as_secs_f64());
-                if let Some(Stray { src, dest, client, body, mismatch, .. }) = stray.as_deref() {
+                if let Some(StrayMessage { src, dest, client, body, mismatch, .. }) = stray.as_deref() {
                     let why = match mismatch {
                         Mismatch::Elsewhere => {
                             format!("its src is {src} and its dest {dest}, which should be {client}")
@@ -251,7 +253,7 @@ mod tests {
     use super::*;
 
     fn stray(mismatch: Mismatch) -> Reason {
-        let stray = Stray {
+        let stray = StrayMessage {
             src: "n0".into(),
             dest: "c2".into(),
             client: "c2".into(),
@@ -259,7 +261,11 @@ mod tests {
             body: "{}".into(),
             mismatch,
         };
-        Reason::Silence(Silence { timeout: Duration::from_secs(5), stray: Some(Box::new(stray)), unfinished: None })
+        Reason::TimeoutHints(TimeoutHints {
+            timeout: Duration::from_secs(5),
+            stray: Some(Box::new(stray)),
+            unfinished: None,
+        })
     }
 
     #[test]
@@ -299,13 +305,13 @@ mod tests {
 
     #[test]
     fn a_node_that_swaps_src_and_dest_or_never_ends_its_line_is_told_so() {
-        let Reason::Silence(silence) = stray(Mismatch::Elsewhere) else { panic!("a silence") };
+        let Reason::TimeoutHints(silence) = stray(Mismatch::Elsewhere) else { panic!("a silence") };
         let stray =
-            silence.stray.clone().map(|stray| Box::new(Stray { src: "c2".into(), dest: "n0".into(), ..*stray }));
-        let swapped = Reason::Silence(Silence { stray, ..silence.clone() });
+            silence.stray.clone().map(|stray| Box::new(StrayMessage { src: "c2".into(), dest: "n0".into(), ..*stray }));
+        let swapped = Reason::TimeoutHints(TimeoutHints { stray, ..silence.clone() });
         assert!(swapped.to_string().contains("n0 had sent echo_ok with src c2 and dest n0 (swapped?): {}"));
         let unfinished = Some(Unfinished { bytes: 75, is_whole: true, text: "{\"src\"".into() });
-        let open = Reason::Silence(Silence { stray: None, unfinished, ..silence });
+        let open = Reason::TimeoutHints(TimeoutHints { stray: None, unfinished, ..silence });
         let words =
             "did not answer init within 5 s; it had written 75 bytes without a line end; is stdout flushed? {\"src\"";
         assert_eq!(open.of_request("init"), words);

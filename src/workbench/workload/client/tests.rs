@@ -19,7 +19,7 @@ fn receive(body: &str) -> Option<ClientReply> {
 
 /// A time-out of which nothing more is known.
 fn timed_out() -> ClientReply {
-    ClientReply::TimedOut(Silence { timeout: TIMEOUT, ..Silence::default() })
+    ClientReply::TimedOut(TimeoutHints { timeout: TIMEOUT, ..TimeoutHints::default() })
 }
 
 /// Why a request that heard only these bodies came to nothing.
@@ -73,11 +73,11 @@ fn only_the_answer_to_the_outstanding_request_is_heard() {
 fn a_time_out_tells_what_was_heard_instead_of_an_answer() {
     assert_eq!(silence(1, &[]), "no reply within 5 s");
     let body = r#"{"type":"read_ok"}"#;
-    let told = format!("no reply within 5 s; n0 had sent read_ok to c2 with in_reply_to missing: {body}");
-    assert_eq!(silence(1, &[body]), told);
+    let message = format!("no reply within 5 s; n0 had sent read_ok to c2 with in_reply_to missing: {body}");
+    assert_eq!(silence(1, &[body]), message);
     let late = r#"{"type":"read_ok","in_reply_to":1}"#;
     assert!(silence(2, &[late]).contains("with in_reply_to 1, the msg_id of an earlier request, not 2: "));
-    assert_eq!(silence(2, &[late, body, late]), told, "the most telling is kept");
+    assert_eq!(silence(2, &[late, body, late]), message, "the most telling is kept");
     let mut client = Client::new(0, 0, "c2");
     client.ask(&request(), Time::ZERO);
     client.receive(&"n0".into(), body, None);
@@ -87,7 +87,7 @@ fn a_time_out_tells_what_was_heard_instead_of_an_answer() {
 
 #[test]
 fn an_answer_that_goes_to_somebody_else_is_overheard() {
-    for (src, dest, told) in [
+    for (src, dest, message) in [
         ("n0", "c7", "n0 had sent read_ok to c7 instead of c2"),
         ("c2", "n0", "n0 had sent read_ok with src c2 and dest n0 (swapped?)"),
     ] {
@@ -97,13 +97,13 @@ fn an_answer_that_goes_to_somebody_else_is_overheard() {
         client.note_misdirected(&src.into(), &dest.into(), r#"{"type":"read_ok","in_reply_to":1}"#, None);
         let answer = client.expire(Time::ZERO + TIMEOUT, || None).expect("it gives up");
         let reason = MAPPED.judge("read", answer, &READ_OK).expect_err("no answer").reason.to_string();
-        assert!(reason.contains(told), "{reason}");
+        assert!(reason.contains(message), "{reason}");
     }
 }
 
 #[test]
 fn what_is_wrong_with_a_reply_is_one_sentence_and_makes_even_a_read_indeterminate() {
-    for (body, told) in [
+    for (body, message) in [
         (r#"{"type":"read","in_reply_to":1}"#, "the reply has the type `read`, not `read_ok`"),
         (r#"{"type":7,"in_reply_to":1}"#, "the reply has the type 7, not `read_ok`"),
         (r#"{"messages":[],"in_reply_to":1}"#, "the reply has no `type`"),
@@ -122,9 +122,9 @@ fn what_is_wrong_with_a_reply_is_one_sentence_and_makes_even_a_read_indeterminat
         ),
     ] {
         let failure = MAPPED.judge("read", receive(body).expect("answers"), &READ_OK).expect_err("out of shape");
-        assert_eq!(failure.reason.to_string(), format!("{told}: {body}"));
-        assert_eq!(failure.reason.kind(), told);
-        let error = format!("indeterminate: Malformed RPC response. It cannot be used: {told}.");
+        assert_eq!(failure.reason.to_string(), format!("{message}: {body}"));
+        assert_eq!(failure.reason.kind(), message);
+        let error = format!("indeterminate: Malformed RPC response. It cannot be used: {message}.");
         assert_eq!((failure.kind, failure.error), (OpKind::Info, Value::str(error)));
         assert!(failure.exception.is_some(), "{body}");
     }

@@ -6,7 +6,7 @@ use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
 use super::offsets::Offsets;
-use super::{Invocation, Last, keys, poll};
+use super::{FinalStep, Invocation, keys, poll};
 use crate::time::Duration;
 use crate::workbench::edn::Value;
 use crate::workbench::generator::Threads;
@@ -49,16 +49,16 @@ impl CatchUp {
         missing.retain(|key, wanted| polled.get(key).is_none_or(|offset| offset < wanted));
     }
 
-    pub(super) fn next(&mut self, threads: &Threads, elapsed: Duration, rng: &mut ChaCha8Rng) -> Last {
+    pub(super) fn next(&mut self, threads: &Threads, elapsed: Duration, rng: &mut ChaCha8Rng) -> FinalStep {
         let behind = |thread: &usize| !self.readers[*thread].missing.is_empty();
         let behind: Vec<usize> = (0..self.readers.len()).filter(behind).collect();
         if behind.is_empty() || elapsed >= LIMIT {
-            return Last::Over;
+            return FinalStep::Over;
         }
         let free: Vec<usize> = behind.into_iter().filter(|thread| threads.is_free(*thread)).collect();
         let due: Vec<usize> = free.iter().copied().filter(|thread| self.readers[*thread].due <= elapsed).collect();
         let Some(&thread) = due.choose(rng) else {
-            return Last::Wait(free.iter().map(|thread| self.readers[*thread].due.min(LIMIT)).min());
+            return FinalStep::Wait(free.iter().map(|thread| self.readers[*thread].due.min(LIMIT)).min());
         };
         let reader = &mut self.readers[thread];
         let invocation = match reader.stage {
@@ -75,6 +75,6 @@ impl CatchUp {
                 poll().marked("poll-ms", Value::Int(1000))
             }
         };
-        Last::Begin(thread, invocation)
+        FinalStep::Begin(thread, invocation)
     }
 }

@@ -10,10 +10,10 @@ use crate::workbench::history::Op;
 pub(super) type Offsets = BTreeMap<i64, i64>;
 
 /// Merges by maximum.
-pub(super) fn raise(offsets: &mut Offsets, to: &Offsets) {
+pub(super) fn merge_max(offsets: &mut Offsets, to: &Offsets) {
     for (key, offset) in to {
-        let known = offsets.entry(*key).or_insert(*offset);
-        *known = (*known).max(*offset);
+        let highest = offsets.entry(*key).or_insert(*offset);
+        *highest = (*highest).max(*offset);
     }
 }
 
@@ -49,9 +49,9 @@ pub(super) struct Unseen {
 }
 
 impl Unseen {
-    pub(super) fn learn(&mut self, sent: &Offsets, polled: &Offsets) {
-        raise(&mut self.sent, sent);
-        raise(&mut self.polled, polled);
+    pub(super) fn update(&mut self, sent: &Offsets, polled: &Offsets) {
+        merge_max(&mut self.sent, sent);
+        merge_max(&mut self.polled, polled);
         let Self { sent, polled } = self;
         sent.retain(|key, offset| polled.get(key).copied().unwrap_or(-1) < *offset);
         polled.retain(|key, _| sent.contains_key(key));

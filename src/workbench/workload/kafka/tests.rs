@@ -15,13 +15,13 @@ fn reply(name: &str, json: &str) -> Vec<(Box<str>, Value)> {
     vec![(name.into(), crate::workbench::json::value(json).expect("JSON"))]
 }
 
-fn asked(act: Act) -> String {
-    let Act::Ask(request) = act else { panic!("{act:?} asks nobody") };
+fn asked(act: ClientAction) -> String {
+    let ClientAction::Send(request) = act else { panic!("{act:?} asks nobody") };
     request.body
 }
 
-fn done(act: Act) -> String {
-    let Act::Done(value) = act else { panic!("{act:?} is not done") };
+fn done(act: ClientAction) -> String {
+    let ClientAction::Complete(value) = act else { panic!("{act:?} is not done") };
     value.to_string()
 }
 
@@ -33,7 +33,7 @@ fn op(f: &'static str, text: &str) -> Op {
 /// Operations, a millisecond apart, on four threads.
 fn generated(count: u64, mut learn: impl FnMut(&mut Kafka, &Invocation)) -> Vec<Invocation> {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut kafka = Kafka::new(&TestConfig::default().terms());
+    let mut kafka = Kafka::new(&TestConfig::default().workload_options());
     let threads = Threads::new(4);
     let mut next = |ms: u64| {
         let (_, invocation) = kafka.next(&threads, Time::from_millis(ms), &mut rng).expect("all threads are free");
@@ -89,23 +89,23 @@ fn a_key_that_is_assigned_is_the_one_of_the_operation_put_off() {
 
 #[test]
 fn a_client_polls_from_where_it_left_off_and_commits_the_highest_offset() {
-    let mut kafka = Kafka::new(&TestConfig::default().terms());
+    let mut kafka = Kafka::new(&TestConfig::default().workload_options());
     let poll = poll();
     assert_eq!(asked(kafka.begin(2, &poll)), r#"{"type":"poll","offsets":{}}"#);
-    assert_eq!(done(kafka.proceed(2, &poll, reply("msgs", "{}"))), "[[:poll {}]]");
+    assert_eq!(done(kafka.on_reply(2, &poll, reply("msgs", "{}"))), "[[:poll {}]]");
 
     let assign = Invocation::new("assign", keys([3, 4]));
     assert_eq!(asked(kafka.begin(2, &assign)), r#"{"type":"list_committed_offsets","keys":["3","4"]}"#);
-    assert_eq!(done(kafka.proceed(2, &assign, reply("offsets", "{\"4\":6}"))), "[\"3\" \"4\"]");
+    assert_eq!(done(kafka.on_reply(2, &assign, reply("offsets", "{\"4\":6}"))), "[\"3\" \"4\"]");
     assert_eq!(asked(kafka.begin(2, &poll)), r#"{"type":"poll","offsets":{"3":0,"4":0}}"#);
-    let commit = kafka.proceed(2, &poll, reply("msgs", r#"{"4":[[2,7],[5,8]],"3":[]}"#));
+    let commit = kafka.on_reply(2, &poll, reply("msgs", r#"{"4":[[2,7],[5,8]],"3":[]}"#));
     assert_eq!(asked(commit), r#"{"type":"commit_offsets","offsets":{"4":5}}"#);
     let read = "[[:poll {\"4\" [[2 7] [5 8]], \"3\" []}]]";
-    assert_eq!(done(kafka.proceed(2, &poll, Vec::new())), read);
+    assert_eq!(done(kafka.on_reply(2, &poll, Vec::new())), read);
 
     let assign = Invocation::new("assign", keys([4, 5]));
     kafka.begin(2, &assign);
-    kafka.proceed(2, &assign, reply("offsets", "{}"));
+    kafka.on_reply(2, &assign, reply("offsets", "{}"));
     assert_eq!(asked(kafka.begin(2, &poll)), r#"{"type":"poll","offsets":{"4":6,"5":0}}"#);
     kafka.on_client(2);
     assert_eq!(asked(kafka.begin(2, &poll)), r#"{"type":"poll","offsets":{}}"#);
@@ -113,11 +113,11 @@ fn a_client_polls_from_where_it_left_off_and_commits_the_highest_offset() {
 
 #[test]
 fn a_send_is_completed_with_its_offset_and_a_crash_asks_nobody() {
-    let mut kafka = Kafka::new(&TestConfig::default().terms());
+    let mut kafka = Kafka::new(&TestConfig::default().workload_options());
     let send = Invocation::new("send", value("[[:send \"9\" 3]]"));
     assert_eq!(asked(kafka.begin(0, &send)), r#"{"type":"send","key":"9","msg":3}"#);
-    assert_eq!(done(kafka.proceed(0, &send, reply("offset", "12"))), "[[:send \"9\" [12 3]]]");
-    assert!(matches!(kafka.begin(0, &Invocation::new("crash", Value::Nil)), Act::Crash));
+    assert_eq!(done(kafka.on_reply(0, &send, reply("offset", "12"))), "[[:send \"9\" [12 3]]]");
+    assert!(matches!(kafka.begin(0, &Invocation::new("crash", Value::Nil)), ClientAction::Crash));
 }
 
 #[test]
@@ -136,21 +136,21 @@ fn replies_have_maelstroms_schemas() {
 
 #[test]
 fn in_the_end_every_thread_crashes_reads_from_the_beginning_and_polls_until_it_has_seen_everything() {
-    let mut kafka = Kafka::new(&TestConfig::default().terms());
+    let mut kafka = Kafka::new(&TestConfig::default().workload_options());
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let threads = Threads::new(2);
     kafka.on_completion(0, &op("send", "[[:send \"10\" [1 5]]]"));
     kafka.on_completion(0, &op("poll", "[[:poll {\"2\" [[0 1]]}]]"));
-    let (mut elapsed, mut told) = (Duration::ZERO, vec![Vec::new(), Vec::new()]);
+    let (mut elapsed, mut begun) = (Duration::ZERO, vec![Vec::new(), Vec::new()]);
     while elapsed < Duration::from_secs(9) {
-        match kafka.next_last(&threads, elapsed, &mut rng) {
-            Last::Begin(thread, invocation) => told[thread].push((elapsed, invocation)),
-            Last::Wait(until) => elapsed = until.expect("all threads are free"),
-            Last::Over => panic!("nobody has seen anything"),
+        match kafka.next_final(&threads, elapsed, &mut rng) {
+            FinalStep::Begin(thread, invocation) => begun[thread].push((elapsed, invocation)),
+            FinalStep::Wait(until) => elapsed = until.expect("all threads are free"),
+            FinalStep::Over => panic!("nobody has seen anything"),
         }
     }
-    for told in &told {
-        let [(_, crash), (_, assign), polls @ ..] = &told[..] else { panic!("{told:?}") };
+    for begun in &begun {
+        let [(_, crash), (_, assign), polls @ ..] = &begun[..] else { panic!("{begun:?}") };
         assert_eq!((crash.f, assign.f, assign.value.to_string().as_str()), ("crash", "assign", "[\"2\" \"10\"]"));
         assert!((35..60).contains(&polls.len()), "{}", polls.len());
         assert!(polls.windows(2).all(|pair| pair[1].0 < pair[0].0 + Duration::from_millis(400)));
@@ -158,14 +158,15 @@ fn in_the_end_every_thread_crashes_reads_from_the_beginning_and_polls_until_it_h
     }
     kafka.on_completion(0, &op("poll", "[[:poll {\"2\" [[0 1]], \"10\" [[0 4] [1 5]]}]]"));
     kafka.on_completion(1, &op("poll", "[[:poll {\"2\" [[0 1]], \"10\" [[0 4]]}]]"));
-    let next = kafka.next_last(&threads, Duration::from_millis(9_900), &mut rng);
-    assert!(!matches!(next, Last::Begin(0, _) | Last::Over), "the first has seen everything: {next:?}");
-    assert_eq!(kafka.next_last(&threads, Duration::from_secs(10), &mut rng), Last::Over);
+    let next = kafka.next_final(&threads, Duration::from_millis(9_900), &mut rng);
+    assert!(!matches!(next, FinalStep::Begin(0, _) | FinalStep::Over), "the first has seen everything: {next:?}");
+    assert_eq!(kafka.next_final(&threads, Duration::from_secs(10), &mut rng), FinalStep::Over);
 }
 
 #[test]
 fn where_nothing_is_known_the_final_phase_is_empty() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let next = Kafka::new(&TestConfig::default().terms()).next_last(&Threads::new(2), Duration::ZERO, &mut rng);
-    assert_eq!(next, Last::Over);
+    let next =
+        Kafka::new(&TestConfig::default().workload_options()).next_final(&Threads::new(2), Duration::ZERO, &mut rng);
+    assert_eq!(next, FinalStep::Over);
 }

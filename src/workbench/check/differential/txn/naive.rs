@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::database::{Mop, Txn};
 use crate::workbench::check::Verdict;
-use crate::workbench::check::differential::closure;
+use crate::workbench::check::differential::transitive_closure;
 use crate::workbench::history::OpKind;
 
 pub(super) const WW: u8 = 1;
@@ -149,7 +149,7 @@ impl Graph {
     /// Whether a vertex is in a cycle with another one.
     fn is_entangled(&self, vertex: usize) -> bool {
         let count = self.labels.len();
-        let paths = closure(count, |from, to| self.labels[from][to] != 0);
+        let paths = transitive_closure(count, |from, to| self.labels[from][to] != 0);
         (0..count).any(|other| other != vertex && paths[vertex][other] && paths[other][vertex])
     }
 
@@ -161,7 +161,7 @@ impl Graph {
     fn has_cycle(&self, allowed: u8, excuses: bool) -> bool {
         let count = self.labels.len();
         // State v has a free choice, state count + v came by a read-write edge that no other may follow.
-        let paths = closure(2 * count, |from, to| {
+        let paths = transitive_closure(2 * count, |from, to| {
             let labels = self.label(from % count, to % count, allowed);
             if to < count {
                 labels & !(if excuses { RW } else { 0 }) != 0 && (excuses || from < count)

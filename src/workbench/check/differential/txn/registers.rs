@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::database::Txn;
 use super::naive::{Graph, History, RW, Seen, WR, WW};
-use crate::workbench::check::differential::closure;
+use crate::workbench::check::differential::transitive_closure;
 use crate::workbench::history::OpKind;
 
 /// What a transaction reads of a key before it does anything else to it.
@@ -34,7 +34,7 @@ impl History<'_> {
         for key in 1..=3 {
             let follows = self.follows(key);
             let values: Vec<&Seen> = follows.iter().flat_map(|(a, b)| [a, b]).collect();
-            let paths = closure(values.len(), |a, b| {
+            let paths = transitive_closure(values.len(), |a, b| {
                 values[a] == values[b] || follows.contains(&(values[a].clone(), values[b].clone()))
             });
             let circle = |a: usize, b: usize| values[a] != values[b] && paths[a][b] && paths[b][a];

@@ -2,25 +2,25 @@
 
 use std::collections::HashSet;
 
-use super::{Bound, Event, GaveUp, MAX_CONFIGS, MAX_STEPS, Open, SearchOutcome, State, Steps, Violation};
+use super::{Event, GaveUp, MAX_CONFIGS, MAX_STEPS, Open, SearchLimit, SearchOutcome, State, Steps, Violation};
 use crate::workbench::check::Budget;
 use crate::workbench::check::linearizable::calls::{Call, Effect};
 
 /// The open calls at a completion, in the order in which to try them.
-struct Ending {
+struct OpenCalls {
     open: Open,
     bit: u128,
     order: Vec<usize>,
 }
 
 /// The state of the search at an event.
-enum Moment {
+enum SearchEvent {
     Begin { read: Option<u32>, call: usize, bit: u128 },
-    End(Box<Ending>),
+    End(Box<OpenCalls>),
 }
 
 /// A configuration before a completion, and the number of calls that have been tried.
-struct Choice {
+struct Branch {
     at: usize,
     state: State,
     tried: usize,
@@ -29,16 +29,16 @@ struct Choice {
 /// Searches for an order from a state on.
 pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Budget) -> SearchOutcome {
     let gave_up = |at, bound| SearchOutcome::GaveUp(GaveUp::at(events, at, bound));
-    let Some((moments, last_open)) = moments(calls, events) else { return gave_up(0, Bound::Open) };
+    let Some((search_events, last_open)) = search_events(calls, events) else { return gave_up(0, SearchLimit::Open) };
     let mut seen: HashSet<(usize, u32, u128)> = HashSet::new();
     let mut steps = Steps { left: budget.steps(MAX_STEPS), budget };
     let mut stuck: (usize, Vec<State>) = (0, Vec::new());
-    let mut choices = Vec::new();
+    let mut branches = Vec::new();
     let mut next = Some((0, start));
     loop {
         if let Some((from, state)) = next.take() {
-            let (at, state) = advance(&moments, from, state);
-            let Some(Moment::End(ending)) = moments.get(at) else {
+            let (at, state) = advance(&search_events, from, state);
+            let Some(SearchEvent::End(ending)) = search_events.get(at) else {
                 return SearchOutcome::Linearizable(last_open.configs(&[state]));
             };
             if seen.insert((at, state.value, state.done)) {
@@ -49,42 +49,42 @@ pub(super) fn search(calls: &[Call], events: &[Event], start: State, budget: &Bu
                     stuck.1.push(State { done: state.done & !ending.bit, ..state });
                 }
                 if seen.len() > MAX_CONFIGS {
-                    return gave_up(stuck.0, Bound::Configs);
+                    return gave_up(stuck.0, SearchLimit::Configs);
                 }
-                choices.push(Choice { at, state, tried: 0 });
+                branches.push(Branch { at, state, tried: 0 });
             }
         }
-        let Some(choice) = choices.last_mut() else { break };
-        let Moment::End(ending) = &moments[choice.at] else { break };
-        let Some(slot) = ending.order.get(choice.tried) else {
-            choices.pop();
+        let Some(branch) = branches.last_mut() else { break };
+        let SearchEvent::End(ending) = &search_events[branch.at] else { break };
+        let Some(slot) = ending.order.get(branch.tried) else {
+            branches.pop();
             continue;
         };
-        choice.tried += 1;
+        branch.tried += 1;
         if let Err(bound) = steps.spend() {
             return gave_up(stuck.0, bound);
         }
-        next = ending.open.step(calls, choice.state, *slot).map(|state| (choice.at, state));
+        next = ending.open.step(calls, branch.state, *slot).map(|state| (branch.at, state));
     }
     let (at, states) = stuck;
-    let (Moment::End(ending), Event::End(call)) = (&moments[at], events[at]) else {
-        return gave_up(at, Bound::Steps);
+    let (SearchEvent::End(ending), Event::End(call)) = (&search_events[at], events[at]) else {
+        return gave_up(at, SearchLimit::Steps);
     };
     SearchOutcome::Violation(Violation { call, frontier: ending.open.configs(&states), from_nowhere: false })
 }
 
 /// Advances to the next completion of a call that is not linearized, or past the last event.
-fn advance(moments: &[Moment], mut at: usize, mut state: State) -> (usize, State) {
-    while let Some(moment) = moments.get(at) {
+fn advance(search_events: &[SearchEvent], mut at: usize, mut state: State) -> (usize, State) {
+    while let Some(moment) = search_events.get(at) {
         match moment {
-            Moment::Begin { read, call, bit } => {
+            SearchEvent::Begin { read, call, bit } => {
                 if *read == Some(state.value) {
                     state.done |= bit;
                     state.last = Some(*call);
                 }
             }
-            Moment::End(ending) if state.done & ending.bit != 0 => state.done &= !ending.bit,
-            Moment::End(_) => break,
+            SearchEvent::End(ending) if state.done & ending.bit != 0 => state.done &= !ending.bit,
+            SearchEvent::End(_) => break,
         }
         at += 1;
     }
@@ -92,15 +92,15 @@ fn advance(moments: &[Moment], mut at: usize, mut state: State) -> (usize, State
 }
 
 /// The state of the search at each event, and the calls that are open after all of them.
-fn moments(calls: &[Call], events: &[Event]) -> Option<(Vec<Moment>, Open)> {
+fn search_events(calls: &[Call], events: &[Event]) -> Option<(Vec<SearchEvent>, Open)> {
     let mut open = Open::default();
-    let mut moments = Vec::with_capacity(events.len());
+    let mut search_events = Vec::with_capacity(events.len());
     for event in events {
         match *event {
             Event::Begin(call) => {
                 let bit = open.begin(calls, call)?;
                 let read = if let Effect::Read(value) = calls[call].effect { Some(value) } else { None };
-                moments.push(Moment::Begin { read, call, bit });
+                search_events.push(SearchEvent::Begin { read, call, bit });
             }
             Event::End(call) => {
                 let slot = open.slot(call);
@@ -108,10 +108,10 @@ fn moments(calls: &[Call], events: &[Event]) -> Option<(Vec<Moment>, Open)> {
                 // First the call itself, then by completion, and last the unacknowledged ones.
                 let urgency = |slot: &usize| open.slots[*slot].and_then(|call| calls[call].completion);
                 order.sort_by_key(|other| (*other != slot, urgency(other).is_none(), urgency(other)));
-                moments.push(Moment::End(Box::new(Ending { open: open.clone(), bit: 1 << slot, order })));
+                search_events.push(SearchEvent::End(Box::new(OpenCalls { open: open.clone(), bit: 1 << slot, order })));
                 open.slots[slot] = None;
             }
         }
     }
-    Some((moments, open))
+    Some((search_events, open))
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::Append;
-use crate::workbench::check::txn::Subject;
+use crate::workbench::check::txn::TxnHistory;
 use crate::workbench::check::txn::anomaly::Anomaly;
 use crate::workbench::check::txn::case::{ReadFault, TxnCase};
 use crate::workbench::check::txn::collector::Collector;
@@ -12,25 +12,25 @@ use crate::workbench::check::txn::transactions::{Action, Transaction};
 use crate::workbench::history::OpKind;
 
 /// Adds all of them.
-pub(in super::super) fn find(append: &Append<'_>, subject: Subject<'_>, collector: &mut Collector<'_>) {
-    for (number, transaction) in subject.transactions.possible() {
+pub(in super::super) fn find(append: &Append<'_>, input: TxnHistory<'_>, collector: &mut Collector<'_>) {
+    for (number, transaction) in input.transactions.possible() {
         for (place, step) in transaction.steps.iter().enumerate() {
             if let Action::Read(Some(list)) = &step.action {
-                duplicates(subject, number, place, list, collector);
+                duplicates(input, number, place, list, collector);
             }
         }
         if transaction.kind == OpKind::Ok {
-            internal(subject, number, transaction, collector);
-            future_read(subject, number, transaction, collector);
+            internal(input, number, transaction, collector);
+            future_read(input, number, transaction, collector);
         }
     }
-    dirty_reads(subject, collector);
-    incompatible_orders(append, subject, collector);
-    dirty_updates(append, subject, collector);
-    lost_updates(subject, collector);
+    dirty_reads(input, collector);
+    incompatible_orders(append, input, collector);
+    dirty_updates(append, input, collector);
+    lost_updates(input, collector);
 }
 
-fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], collector: &mut Collector<'_>) {
+fn duplicates(input: TxnHistory<'_>, number: u32, place: usize, list: &[u32], collector: &mut Collector<'_>) {
     let mut sorted = list.to_vec();
     sorted.sort_unstable();
     if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
@@ -41,8 +41,8 @@ fn duplicates(subject: Subject<'_>, number: u32, place: usize, list: &[u32], col
         *counts.entry(*element).or_default() += 1;
     }
     let counts = counts.into_iter().filter(|(_, count)| *count > 1);
-    let counts = counts.map(|(element, count)| (subject.transactions.value(element).clone(), count)).collect();
-    collector.add(Anomaly::DuplicateElements, subject.read(number, place, ReadFault::Duplicates(counts)));
+    let counts = counts.map(|(element, count)| (input.transactions.value(element).clone(), count)).collect();
+    collector.add(Anomaly::DuplicateElements, input.read(number, place, ReadFault::Duplicates(counts)));
 }
 
 /// The list that a transaction must find at a key: its end, and whether that is the whole list.
@@ -51,7 +51,7 @@ struct Known {
     whole: bool,
 }
 
-fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, collector: &mut Collector<'_>) {
+fn internal(input: TxnHistory<'_>, number: u32, transaction: &Transaction, collector: &mut Collector<'_>) {
     let mut state: HashMap<u32, Option<Known>> = HashMap::new();
     for (place, step) in transaction.steps.iter().enumerate() {
         match &step.action {
@@ -65,9 +65,9 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, collec
                     let nil = seen.is_none() && expected.whole;
                     let agrees = if expected.whole { list == expected.list } else { list.ends_with(&expected.list) };
                     if !agrees || nil {
-                        let (whole, expected) = (expected.whole, subject.transactions.list(&expected.list));
+                        let (whole, expected) = (expected.whole, input.transactions.list(&expected.list));
                         let fault = ReadFault::Internal { expected, whole };
-                        collector.add(Anomaly::Internal, subject.read(number, place, fault));
+                        collector.add(Anomaly::Internal, input.read(number, place, fault));
                         return;
                     }
                 }
@@ -78,24 +78,24 @@ fn internal(subject: Subject<'_>, number: u32, transaction: &Transaction, collec
     }
 }
 
-fn future_read(subject: Subject<'_>, number: u32, transaction: &Transaction, collector: &mut Collector<'_>) {
+fn future_read(input: TxnHistory<'_>, number: u32, transaction: &Transaction, collector: &mut Collector<'_>) {
     for (later, step) in transaction.steps.iter().enumerate() {
         let Action::Write(element) = step.action else { continue };
         let read = transaction.steps[..later].iter().position(|read| {
             read.key == step.key && matches!(&read.action, Action::Read(Some(list)) if list.contains(&element))
         });
         if let Some(place) = read {
-            let fault = ReadFault::Future(subject.transactions.value(element).clone());
-            collector.add(Anomaly::FutureRead, subject.read(number, place, fault));
+            let fault = ReadFault::Future(input.transactions.value(element).clone());
+            collector.add(Anomaly::FutureRead, input.read(number, place, fault));
             return;
         }
     }
 }
 
-fn incompatible_orders(append: &Append<'_>, subject: Subject<'_>, collector: &mut Collector<'_>) {
+fn incompatible_orders(append: &Append<'_>, input: TxnHistory<'_>, collector: &mut Collector<'_>) {
     for (key, lists) in &append.lists {
         let Some(pair) = lists.windows(2).find(|pair| !pair[1].starts_with(pair[0])) else { continue };
-        let (transactions, key) = (subject.transactions, subject.transactions.key(*key));
+        let (transactions, key) = (input.transactions, input.transactions.key(*key));
         let (one, other) = (transactions.list(pair[0]), transactions.list(pair[1]));
         let case = TxnCase::IncompatibleOrder { key: key.clone(), values: [one, other] };
         collector.add(Anomaly::IncompatibleOrder, case);
@@ -103,8 +103,8 @@ fn incompatible_orders(append: &Append<'_>, subject: Subject<'_>, collector: &mu
 }
 
 /// Committed appends to lists that hold aborted ones.
-fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, collector: &mut Collector<'_>) {
-    let transactions = subject.transactions;
+fn dirty_updates(append: &Append<'_>, input: TxnHistory<'_>, collector: &mut Collector<'_>) {
+    let transactions = input.transactions;
     let writers: HashMap<(u32, u32), u32> =
         transactions.writes().map(|(key, value, writer)| ((key, value), writer)).collect();
     for (key, order) in &append.order {
@@ -117,7 +117,7 @@ fn dirty_updates(append: &Append<'_>, subject: Subject<'_>, collector: &mut Coll
                 OpKind::Ok => {
                     if let Some(last) = last.filter(|_| was_aborted) {
                         let (key, values) = (transactions.key(*key).clone(), transactions.list(&values));
-                        let (aborted, writer) = (subject.op(last), subject.op(writer));
+                        let (aborted, writer) = (input.op(last), input.op(writer));
                         collector.add(Anomaly::DirtyUpdate, TxnCase::DirtyUpdate { key, values, aborted, writer });
                     }
                     (last, values) = (Some(writer), vec![*value]);

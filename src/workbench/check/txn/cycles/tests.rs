@@ -62,7 +62,7 @@ fn a_cycle_rules_out_a_model_even_where_it_is_told_as_another() {
     let graph = Graph::new(2, vec![(0, 1, WW), (0, 1, WR), (1, 0, WW), (1, 0, WR)], &[WR, WW, RW]);
     let found = search(&graph, &Budget::default());
     assert_eq!(found.cycles.iter().map(|cycle| cycle.anomaly.name()).collect::<Vec<_>>(), ["G1c"]);
-    let components = found.components.iter().map(|(existence, _)| existence.anomaly.name());
+    let components = found.components.iter().map(|(rule, _)| rule.anomaly.name());
     assert_eq!(components.collect::<Vec<_>>(), ["PL-1-cycle-exists"]);
 }
 

@@ -31,10 +31,10 @@ fn a_read_of_ones_own_write_is_dirty_if_the_answer_leaves_the_write_out() {
     assert!(cases(&written(&whole, "read-committed"), "G1b").is_empty());
     let partial = [asked, "0 ok txn [[:r 1 1] [:w 1 2]]"];
     assert_eq!(cases(&written(&partial, "read-committed"), "G1b").len(), 1);
-    let told = written_report(&partial, "read-committed").explanation().concat();
+    let text = written_report(&partial, "read-committed").explanation().concat();
     let own =
         "step 1: read key 1 as 1, in the middle of what it was asked for itself: its reply changed what was asked";
-    assert!(told.iter().any(|line| line.ends_with(own)), "{told:?}");
+    assert!(text.iter().any(|line| line.ends_with(own)), "{text:?}");
 }
 
 #[test]
@@ -57,32 +57,32 @@ fn registers_whose_keys_come_back_as_strings_cannot_be_judged() {
 
 #[test]
 fn answers_that_differ_from_what_was_asked_are_told_step_by_step() {
-    let told = |asked: &str, answered: &str| {
+    let text = |asked: &str, answered: &str| {
         let lines = [format!("0 invoke txn {asked}"), format!("0 ok txn {answered}")];
         let words = append_report(&lines, "read-uncommitted").explanation();
         let words = words.into_iter().find(|lines| lines[0].contains("× changed-answer")).unwrap_or_default();
         words.into_iter().skip(2).collect::<Vec<_>>()
     };
-    assert!(told("[[:r 1 nil] [:append 2 1]]", "[[:r 1 [7]] [:append 2 1]]").is_empty());
+    assert!(text("[[:r 1 nil] [:append 2 1]]", "[[:r 1 [7]] [:append 2 1]]").is_empty());
     assert_eq!(
-        told("[[:r 3 nil]]", "[[:append 3 []]]"),
+        text("[[:r 3 nil]]", "[[:append 3 []]]"),
         ["step 1: asked to read key 3, answered an append of [] to it"]
     );
     assert_eq!(
-        told("[[:append 3 1] [:append 4 2] [:r 5 nil]]", "[[:append 3 2] [:r 4 nil] [:r 6 nil]]"),
+        text("[[:append 3 1] [:append 4 2] [:r 5 nil]]", "[[:append 3 2] [:r 4 nil] [:r 6 nil]]"),
         [
             "step 1: asked to append 1 to key 3, answered an append of 2 to it",
             "step 2: asked to append 2 to key 4, answered a read of it",
             "step 3: asked to read key 5, answered a read of key 6",
         ]
     );
-    assert_eq!(told("[[:append 1 1]]", "[]"), ["answered 0 steps where 1 was asked"]);
+    assert_eq!(text("[[:append 1 1]]", "[]"), ["answered 0 steps where 1 was asked"]);
     assert_eq!(
-        told("[[:r 1 nil] [:r 2 nil]]", "[[:r 2 nil]]"),
+        text("[[:r 1 nil] [:r 2 nil]]", "[[:r 2 nil]]"),
         ["answered 1 step where 2 were asked", "step 1: asked to read key 1, answered a read of key 2"]
     );
     let many = |f: &str| format!("[{}]", [f; 9].join(" "));
-    let lines = told(&many("[:r 1 nil]"), &many("[:r 2 nil]"));
+    let lines = text(&many("[:r 1 nil]"), &many("[:r 2 nil]"));
     assert_eq!((lines.len(), lines.last().map(String::as_str)), (5, Some("and 5 more steps")));
 }
 
@@ -143,22 +143,22 @@ fn what_maelstrom_sees_is_not_told_as_unseen() {
 #[test]
 fn every_anomaly_of_the_verdict_has_a_plain_sentence() {
     let lines = concurrent(&["0 ok [[:w 1 1] [:r 2 2] [:w 2 3]]", "1 ok [[:w 2 2] [:r 1 1] [:w 1 2]]"]);
-    let told =
+    let text =
         |report: TxnReport| report.violations().into_iter().map(|violation| violation.sentence).collect::<Vec<_>>();
     let expected = [
         "1 × G1c: transactions overwrote and read each other in a circle",
         "1 × PL-1-cycle-exists: transactions depend on each other in a circle, as they may not under read-uncommitted",
     ];
-    assert_eq!(told(written_report(&lines, "read-committed")), expected);
+    assert_eq!(text(written_report(&lines, "read-committed")), expected);
     let alone = written_report(&serial(&["0 ok [[:w 1 1]]"]), "read-committed");
     let expected = "1 × empty-transaction-graph: no transaction depends on another, so there is nothing to judge";
-    assert_eq!(told(alone), [expected]);
+    assert_eq!(text(alone), [expected]);
 }
 
 #[test]
 fn a_list_that_must_end_with_something_is_told_in_words() {
     let lines = concurrent(&["0 ok [[:append 1 1] [:r 1 [5]]]", "1 ok [[:append 1 5]]"]);
-    let told = append_report(&lines, "read-atomic").explanation().concat();
+    let text = append_report(&lines, "read-atomic").explanation().concat();
     let end = "read key 1 as [5], but after its own steps before the list must end with 1";
-    assert!(told.iter().any(|line| line.ends_with(end)), "{told:?}");
+    assert!(text.iter().any(|line| line.ends_with(end)), "{text:?}");
 }
