@@ -179,7 +179,7 @@ impl<N: Node> StateMachine for Engine<N> {
             match out.next_due() {
                 Some(Due::Timer(timer)) => node.on_timer(timer, out),
                 Some(Due::Call(id)) => {
-                    if let Some((call, response)) = out.give_up(id) {
+                    if let Some((call, response)) = out.expire(id) {
                         node.on_response(call, response, out);
                     }
                 }

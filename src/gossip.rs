@@ -50,11 +50,11 @@ pub const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(1);
 /// first incarnation.
 pub const BOOTSTRAP_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Messages received before an acknowledgement is sent by itself.
-const SILENT_ROUNDS: u8 = 4;
+/// The number of messages received after which an acknowledgement is sent on its own.
+const MESSAGES_PER_ACK: u8 = 4;
 
 /// The resolution of the time stamps of messages.
-const STAMP: Duration = Duration::from_micros(1);
+const STAMP_RESOLUTION: Duration = Duration::from_micros(1);
 
 /// Added to every time-out: timers and pipes are not exact.
 const TIMER_SLACK: Duration = Duration::from_millis(3);
@@ -273,7 +273,7 @@ impl Gossip {
                 link.introduction = Announcement::Due;
             }
             link.resend = true;
-        } else if link.unanswered >= SILENT_ROUNDS && !self.direct && link.ack_due.is_some() {
+        } else if link.unanswered >= MESSAGES_PER_ACK && !self.direct && link.ack_due.is_some() {
             link.ack_by(now);
         }
         self.wake(out, out.now());
@@ -339,7 +339,7 @@ impl Gossip {
         if self.direct {
             ACKNOWLEDGE_DIRECT_WITHIN
         } else {
-            (self.pacer.max_period() * SILENT_ROUNDS.into()).max(ACKNOWLEDGE_WITHIN)
+            (self.pacer.max_period() * MESSAGES_PER_ACK.into()).max(ACKNOWLEDGE_WITHIN)
         }
     }
 }

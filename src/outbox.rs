@@ -395,9 +395,9 @@ impl<N: Node> Outbox<N> {
     }
 
     /// Handles the deadline of a call; returns the call with its response if it was pending.
-    pub(crate) fn give_up(&mut self, id: i64) -> Option<(N::Call, Response<'static>)> {
+    pub(crate) fn expire(&mut self, id: i64) -> Option<(N::Call, Response<'static>)> {
         let call = self.calls.remove(&id)?;
-        Some((call, self.retries.give_up(id)))
+        Some((call, self.retries.expire(id)))
     }
 
     /// Calls [`Node::on_timer`] once, `delay` from now. Timers with equal deadlines fire in the order they were armed.

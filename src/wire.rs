@@ -1,4 +1,4 @@
-//! Bytes in, bytes out: one Maelstrom message a line.
+//! Bytes in, bytes out: one Maelstrom message per line.
 //!
 //! Reading parses a line in place (simd-json's tape) and hands out borrowed views; writing appends whole
 //! lines to a buffer. Neither allocates once its buffers are warm. The format is that of protocol §1.3 to §1.5.

@@ -1,7 +1,7 @@
 //! The dependency graph of the modules, from the sources, must have no cycles.
 //!
-//! `cargo test --test modules -- --nocapture graph` prints it in topological order, one module a line. Modules are
-//! those of `src` and of `src/workbench`; code of tests does not count.
+//! `cargo test --test modules -- --nocapture graph` prints it in topological order, one module per line. Modules are
+//! those of `src` and of `src/workbench`; test code is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -76,12 +76,12 @@ fn graph() -> Graph {
     let mut graph = Graph::new();
     for (module, _, code) in sources() {
         let paths = code.match_indices("crate::").map(|(at, found)| &code[at + found.len()..]);
-        let others = paths.filter_map(module_of).filter(|other| *other != module);
-        graph.entry(module.clone()).or_default().extend(others);
+        let dependencies = paths.filter_map(module_of).filter(|used| *used != module);
+        graph.entry(module.clone()).or_default().extend(dependencies);
     }
     let modules: BTreeSet<_> = graph.keys().cloned().collect();
-    for others in graph.values_mut() {
-        others.retain(|other| modules.contains(other));
+    for dependencies in graph.values_mut() {
+        dependencies.retain(|used| modules.contains(used));
     }
     graph
 }
@@ -95,19 +95,22 @@ fn the_module_graph_has_no_cycle() {
     }
     let mut done = BTreeSet::new();
     while !graph.is_empty() {
-        let ready = graph.iter().find(|(_, others)| others.is_subset(&done)).map(|(module, _)| module.clone());
+        let ready =
+            graph.iter().find(|(_, dependencies)| dependencies.is_subset(&done)).map(|(module, _)| module.clone());
         let Some(module) = ready else {
-            let stuck: Vec<_> =
-                graph.iter().map(|(module, others)| format!("{module} -> {:?}", &(others - &done))).collect();
+            let stuck: Vec<_> = graph
+                .iter()
+                .map(|(module, dependencies)| format!("{module} -> {:?}", &(dependencies - &done)))
+                .collect();
             panic!("these modules form a cycle:\n{}", stuck.join("\n"));
         };
-        let others = graph.remove(&module).unwrap_or_default();
-        println!("{module:<22} {}", others.into_iter().collect::<Vec<_>>().join(" "));
+        let dependencies = graph.remove(&module).unwrap_or_default();
+        println!("{module:<22} {}", dependencies.into_iter().collect::<Vec<_>>().join(" "));
         done.insert(module);
     }
 }
 
-/// A new workload is then one module, its checker and its line in one list.
+/// Otherwise a new workload would need changes in other modules than its own, its checker and the list of descriptors.
 #[test]
 fn only_descriptors_tell_workloads_apart() {
     // The default of `--workload`, and the workload of challenge 3d.

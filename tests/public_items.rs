@@ -93,7 +93,7 @@ fn members(body: &[String], all: bool) -> Vec<String> {
     members
 }
 
-/// The interface of the crate, one item a line.
+/// The interface of the crate, one item per line.
 #[derive(Default)]
 struct Interface {
     lines: BTreeSet<String>,

@@ -16,7 +16,7 @@ use cases::Case;
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     if !callgrind::is_installed() {
-        println!("skipped: instructions a message: valgrind is not installed");
+        println!("skipped: instructions per message: valgrind is not installed");
         return ExitCode::SUCCESS;
     }
     println!("{:<28}{:>14}{:>9}{:>9}", "request", "instructions", "limit", "bytes");

@@ -15,14 +15,14 @@ struct Tool {
     /// Its arguments before the path of the report.
     arguments: &'static [&'static str],
     /// The text before or after the sum in the report.
-    mark: &'static str,
+    label: &'static str,
 }
 
-const SYSCALLS: Tool = Tool { program: "strace", arguments: &["-f", "-c", "-U", "calls,name", "-o"], mark: " total" };
+const SYSCALLS: Tool = Tool { program: "strace", arguments: &["-f", "-c", "-U", "calls,name", "-o"], label: " total" };
 const INSTRUCTIONS: Tool =
-    Tool { program: "valgrind", arguments: &["--tool=callgrind", "--callgrind-out-file="], mark: "totals: " };
+    Tool { program: "valgrind", arguments: &["--tool=callgrind", "--callgrind-out-file="], label: "totals: " };
 const ALLOCATIONS: Tool =
-    Tool { program: "valgrind", arguments: &["--tool=memcheck", "--log-file="], mark: "total heap usage: " };
+    Tool { program: "valgrind", arguments: &["--tool=memcheck", "--log-file="], label: "total heap usage: " };
 
 impl Tool {
     /// The count of a run in which `work` is done; `None` if the tool is not installed.
@@ -41,9 +41,9 @@ impl Tool {
         work(&mut node);
         node.end();
         let report = fs::read_to_string(&report).expect("it writes a report");
-        let (before, after) = report.split_once(self.mark)?;
+        let (before, after) = report.split_once(self.label)?;
         let near =
-            if self.mark.ends_with(' ') { after.split_whitespace().next() } else { before.split_whitespace().last() };
+            if self.label.ends_with(' ') { after.split_whitespace().next() } else { before.split_whitespace().last() };
         near?.replace(',', "").parse().ok()
     }
 

@@ -51,17 +51,17 @@ enum Payload {
 }
 
 /// The result of parsing: the length of the sender's id, the `msg_id`, and a checksum of the content.
-type Found = (usize, u64, u64);
+type Parsed = (usize, u64, u64);
 
 fn length(text: &str) -> u64 {
     text.len() as u64
 }
 
-fn ours(reader: &mut Reader, buffer: &mut [u8], line: &[u8]) -> Found {
+fn ours(reader: &mut Reader, buffer: &mut [u8], line: &[u8]) -> Parsed {
     buffer[..line.len()].copy_from_slice(line);
     reader.read(buffer, line.len(), |message| {
         let message = message.expect("a message");
-        let mark = match Request::decode(message.kind, message.body).expect("a request") {
+        let checksum = match Request::decode(message.kind, message.body).expect("a request") {
             Request::Init { node_id, node_ids } => length(node_id) + node_ids.len() as u64,
             Request::Echo { echo } => echo.as_str().map_or(0, length),
             Request::Broadcast { message } => message.as_u64().unwrap_or_default(),
@@ -69,12 +69,12 @@ fn ours(reader: &mut Reader, buffer: &mut [u8], line: &[u8]) -> Found {
             Request::Gossip { ops } => ops.iter().flatten().sum(),
             Request::ReadOk { messages } => messages.iter().sum(),
         };
-        (message.src.len(), message.msg_id.map_or(0, i64::unsigned_abs), mark)
+        (message.src.len(), message.msg_id.map_or(0, i64::unsigned_abs), checksum)
     })
 }
 
-fn typed(message: &Typed) -> Found {
-    let mark = match &message.body.payload {
+fn typed(message: &Typed) -> Parsed {
+    let checksum = match &message.body.payload {
         Payload::Init { node_id, node_ids } => length(node_id) + node_ids.len() as u64,
         Payload::Echo { echo } => length(echo),
         Payload::Broadcast { message } => *message,
@@ -82,26 +82,26 @@ fn typed(message: &Typed) -> Found {
         Payload::Gossip { ops } => ops.iter().flatten().sum(),
         Payload::ReadOk { messages } => messages.iter().sum(),
     };
-    (message.src.len(), message.body.msg_id.unwrap_or_default(), mark)
+    (message.src.len(), message.body.msg_id.unwrap_or_default(), checksum)
 }
 
-fn simd_json_typed(buffer: &mut [u8], line: &[u8]) -> Found {
+fn simd_json_typed(buffer: &mut [u8], line: &[u8]) -> Parsed {
     let buffer = &mut buffer[..line.len()];
     buffer.copy_from_slice(line);
     typed(&simd_json::serde::from_slice(buffer).expect("a message"))
 }
 
-fn serde_json_typed(line: &[u8]) -> Found {
+fn serde_json_typed(line: &[u8]) -> Parsed {
     typed(&serde_json::from_slice(line).expect("a message"))
 }
 
-fn value(line: &[u8]) -> Found {
+fn value(line: &[u8]) -> Parsed {
     let message: Value = serde_json::from_slice(line).expect("a message");
     let body = &message["body"];
     let text = |value: &Value| value.as_str().map_or(0, length);
     let list = |value: &Value| value.as_array().map_or(0, |list| list.len() as u64);
     let sum = |value: &Value| value.as_array().into_iter().flatten().filter_map(Value::as_u64).sum::<u64>();
-    let mark = match body["type"].as_str().unwrap_or_default() {
+    let checksum = match body["type"].as_str().unwrap_or_default() {
         "init" => text(&body["node_id"]) + list(&body["node_ids"]),
         "echo" => text(&body["echo"]),
         "broadcast" => body["message"].as_u64().unwrap_or_default(),
@@ -109,7 +109,7 @@ fn value(line: &[u8]) -> Found {
         "gossip" => body["ops"].as_array().into_iter().flatten().map(sum).sum(),
         _ => sum(&body["messages"]),
     };
-    (message["src"].as_str().map_or(0, str::len), body["msg_id"].as_u64().unwrap_or_default(), mark)
+    (message["src"].as_str().map_or(0, str::len), body["msg_id"].as_u64().unwrap_or_default(), checksum)
 }
 
 /// The messages to parse: name, body, and checksum of the content.
@@ -117,7 +117,7 @@ fn messages() -> Vec<(&'static str, Value, u64)> {
     let nodes: Vec<_> = (0..25).map(|node| format!("n{node}")).collect();
     let topology: BTreeMap<_, _> = nodes.iter().map(|node| (node, &nodes[..4])).collect();
     let run: Vec<_> = [1, 0, 77].into_iter().chain(1_000_000..1_000_050_u64).collect();
-    let marks = (run.iter().sum(), (0..1000_u64).sum());
+    let checksums = (run.iter().sum(), (0..1000_u64).sum());
     let gossip = json!({
         "type": "gossip", "at": 1_763_838_000_123_456_u64, "age": 523_456, "follows": 0, "have": [0, 0, 17],
         "ops": [run],
@@ -128,22 +128,22 @@ fn messages() -> Vec<(&'static str, Value, u64)> {
         ("echo", json!({"type": "echo", "echo": "Please echo 101", "msg_id": 3}), 15),
         ("broadcast", json!({"type": "broadcast", "message": 1007, "msg_id": 3}), 1007),
         ("topology_25", json!({"type": "topology", "topology": topology, "msg_id": 4}), 100),
-        ("gossip_50", gossip, marks.0),
-        ("read_ok_1000", json!({"type": "read_ok", "messages": known, "in_reply_to": 5}), marks.1),
+        ("gossip_50", gossip, checksums.0),
+        ("read_ok_1000", json!({"type": "read_ok", "messages": known, "in_reply_to": 5}), checksums.1),
     ]
 }
 
 fn parse(criterion: &mut Criterion) {
-    for (case, body, mark) in messages() {
-        let found = (3, body["msg_id"].as_u64().unwrap_or_default(), mark);
+    for (case, body, checksum) in messages() {
+        let expected = (3, body["msg_id"].as_u64().unwrap_or_default(), checksum);
         let line = json!({"id": 41, "src": "c12", "dest": "n7", "body": body}).to_string();
         let line = line.as_bytes();
         let mut reader = Reader::default();
         let mut buffer = vec![0; line.len() + PADDING];
-        assert_eq!(ours(&mut reader, &mut buffer, line), found, "{case}");
-        assert_eq!(simd_json_typed(&mut buffer, line), found, "{case}");
-        assert_eq!(serde_json_typed(line), found, "{case}");
-        assert_eq!(value(line), found, "{case}");
+        assert_eq!(ours(&mut reader, &mut buffer, line), expected, "{case}");
+        assert_eq!(simd_json_typed(&mut buffer, line), expected, "{case}");
+        assert_eq!(serde_json_typed(line), expected, "{case}");
+        assert_eq!(value(line), expected, "{case}");
         let mut group = criterion.benchmark_group(format!("codec/parse/{case}"));
         group.throughput(Throughput::Bytes(line.len() as u64));
         group.bench_function("ours", |bencher| bencher.iter(|| ours(&mut reader, &mut buffer, black_box(line))));

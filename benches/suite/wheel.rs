@@ -79,29 +79,29 @@ impl<T: Timers> Load<T> {
 
     /// Fires timers in order; returns a hash of the order.
     fn run(&mut self) -> u64 {
-        let (mut fired, mut mark) = (0, 0_u64);
+        let (mut fired, mut hash) = (0, 0_u64);
         while fired < FIRED {
             self.now = self.timers.next().expect("every timer is armed again");
             while let Some(timer) = self.timers.pop(self.now) {
-                mark = mark.wrapping_mul(31).wrapping_add(timer.into());
+                hash = hash.wrapping_mul(31).wrapping_add(timer.into());
                 self.arm(timer);
                 fired += 1;
             }
         }
-        mark
+        hash
     }
 }
 
 impl<T: Timers> Load<T> {
     /// Fires all timers; returns a hash of the order.
     fn drain(&mut self) -> u64 {
-        let mut mark = 0_u64;
+        let mut hash = 0_u64;
         while let Some(at) = self.timers.next() {
             while let Some(timer) = self.timers.pop(at) {
-                mark = mark.wrapping_mul(31).wrapping_add(timer.into());
+                hash = hash.wrapping_mul(31).wrapping_add(timer.into());
             }
         }
-        mark
+        hash
     }
 }
 

@@ -1,6 +1,6 @@
 //! Direct mode, for a bound on staleness that two hops would exceed.
 //!
-//! Each replica sends its own operations to all others: one hop, and n-1 messages an operation. As soon as a replica
+//! Each replica sends its own operations to all others: one hop, and n-1 messages per operation. As soon as a replica
 //! suspects a peer, its messages state that and all return to rounds. The tree remains as a fallback: neighbours in it
 //! retransmit any origin's operations, in case the origin died before it had sent them to all, or measures another
 //! latency and so is not in direct mode.

@@ -3,7 +3,7 @@
 use crate::node::Peer;
 use crate::time::{Duration, Time};
 
-use super::STAMP;
+use super::STAMP_RESOLUTION;
 use super::log::{Log, Slot};
 
 /// A version vector by slot; absent entries are zero.
@@ -262,9 +262,12 @@ impl Link {
         self.retransmit = self.retransmit.and_then(|retransmit| match (sent >= retransmit.since, is_unacked) {
             (false, _) => Some(retransmit),
             (true, false) => None,
-            (true, true) => {
-                Some(Retransmit { since: sent + STAMP, until: now + retransmit.timeout, tries: 0, ..retransmit })
-            }
+            (true, true) => Some(Retransmit {
+                since: sent + STAMP_RESOLUTION,
+                until: now + retransmit.timeout,
+                tries: 0,
+                ..retransmit
+            }),
         });
     }
 

@@ -62,7 +62,7 @@ pub(super) struct Pacer {
     /// Whether the default period is shorter.
     unstable: bool,
     unstable_until: Time,
-    /// The theoretical arrival time of the generic cell rate algorithm, with one round a period.
+    /// The theoretical arrival time of the generic cell rate algorithm, with one round per period.
     theoretical: Time,
     /// How long before a round its followers' operations are due.
     margin: Duration,

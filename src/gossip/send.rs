@@ -14,7 +14,7 @@ use super::message::{Header, MAX_PAYLOAD, micros, write_entry, write_run};
 use super::pacer::Round;
 use super::stability::Stability;
 use super::{
-    BOOTSTRAP_TIMEOUT, COALESCING_WINDOW, Gossip, MAX_TIMEOUT, MIN_TIMEOUT, STAMP, TIMER_SLACK, Tick,
+    BOOTSTRAP_TIMEOUT, COALESCING_WINDOW, Gossip, MAX_TIMEOUT, MIN_TIMEOUT, STAMP_RESOLUTION, TIMER_SLACK, Tick,
     UNKNOWN_ROUND_TRIP, whole_micros,
 };
 
@@ -157,7 +157,7 @@ impl Gossip {
         let link = &mut self.links[to.index()];
         if stamp <= link.last_stamp {
             // Two messages with the same stamp could overtake each other unnoticed.
-            link.ack_by(now + STAMP);
+            link.ack_by(now + STAMP_RESOLUTION);
             return;
         }
         let is_first = std::mem::replace(&mut link.last_stamp, stamp) == 0;

@@ -164,7 +164,7 @@ impl ListAppend {
     }
 
     /// Handles a failed attempt, definite or not.
-    fn give_up(&mut self, code: ErrorCode, text: &str, out: &mut Outbox<Self>) {
+    fn fail_batch(&mut self, code: ErrorCode, text: &str, out: &mut Outbox<Self>) {
         for transaction in self.batch.drain(..) {
             out.reply_error(transaction.from, code, text);
         }
@@ -257,9 +257,13 @@ impl Node for ListAppend {
         match (call, response) {
             (Call::Append, Response::Reply { .. }) => self.won(out),
             (Call::Append, Response::Error { code: ErrorCode::PRECONDITION_FAILED, .. }) => self.lost(out),
-            (Call::Append, Response::Error { code, text }) => self.give_up(code, text, out),
+            (Call::Append, Response::Error { code, text }) => self.fail_batch(code, text, out),
             (Call::Append, Response::Expired) => {
-                self.give_up(ErrorCode::TIMEOUT, "lin-kv did not answer; the transaction may have taken effect", out);
+                self.fail_batch(
+                    ErrorCode::TIMEOUT,
+                    "lin-kv did not answer; the transaction may have taken effect",
+                    out,
+                );
             }
             (Call::Read(position), response) => {
                 if let Response::Reply { body, .. } = response

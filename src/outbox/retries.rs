@@ -120,7 +120,7 @@ impl Retries {
     }
 
     /// The response to a call whose deadline has passed.
-    pub(crate) fn give_up(&mut self, id: i64) -> Response<'static> {
+    pub(crate) fn expire(&mut self, id: i64) -> Response<'static> {
         match self.forget(id) {
             Some(Retry { failed: true, uncertain: false, .. }) => {
                 Response::Error { code: ErrorCode::TEMPORARILY_UNAVAILABLE, text: "" }
@@ -207,14 +207,14 @@ mod tests {
 
     #[test]
     fn a_call_fails_definitely_if_all_attempts_did_and_expires_otherwise() {
-        assert!(matches!(kept(Repetition::Detected).give_up(1), Response::Expired));
+        assert!(matches!(kept(Repetition::Detected).expire(1), Response::Expired));
         let mut retries = kept(Repetition::Detected);
         retries.on_response(1, BUSY);
-        assert!(matches!(retries.give_up(1), Response::Error { .. }));
+        assert!(matches!(retries.expire(1), Response::Error { .. }));
         let mut retries = kept(Repetition::Detected);
         retries.retry(1);
         retries.on_response(1, BUSY);
-        assert!(matches!(retries.give_up(1), Response::Expired), "the first attempt may still have an effect");
+        assert!(matches!(retries.expire(1), Response::Expired), "the first attempt may still have an effect");
     }
 
     #[test]
@@ -225,7 +225,7 @@ mod tests {
         retries.on_response(1, DIFFERS);
         assert!(retries.has_room(MAX_CALL_BYTES));
         let mut retries = kept(Repetition::Detected);
-        retries.give_up(1);
+        retries.expire(1);
         assert!(retries.has_room(MAX_CALL_BYTES));
     }
 }

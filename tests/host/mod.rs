@@ -57,7 +57,7 @@ impl<N: Node> Host<N> {
         self.take_sent()
     }
 
-    /// As [`Self::tell_bytes`], for text.
+    /// Like [`Self::deliver_bytes`], for text.
     pub(crate) fn deliver(&mut self, lines: &str) -> Vec<SentMessage> {
         self.deliver_bytes(lines.as_bytes())
     }

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 /// The flag that makes this program a node; the fault follows.
 pub(crate) const FLAG: &str = "--as-node";
 
-/// The number of requests that are answered before a fault that is not there from the start.
+/// The number of requests answered correctly before a fault that appears only later.
 pub(crate) const GOOD: u64 = 5;
 
 /// A line that is not a message.
 pub(crate) const GARBAGE: &str = "Segmentation fault (not really)";
 
-/// The last line of the output that starts with it.
+/// The last of the lines that a node prints from [`GARBAGE`] on.
 pub(crate) const REASON: &str = "no such page";
 
 /// The exit status of a node that exits.
@@ -56,14 +56,14 @@ pub(crate) fn serve(fault: &str) {
     lock();
     match fault {
         "lives-on" => {
-            say("");
+            print_line("");
             return sleep(LIFETIME);
         }
         "leaves-a-child" | "ignores-the-end" => start_child(),
         _ => {}
     }
     writeln!(io::stderr(), "{}", std::process::id()).expect("the workbench keeps a log");
-    let (mut asked, mut values) = (0, Vec::new());
+    let (mut requests, mut values) = (0, Vec::new());
     for line in io::stdin().lock().lines() {
         let request: Value = serde_json::from_str(&line.expect("UTF-8")).expect("the workbench writes JSON");
         let body = &request["body"];
@@ -81,13 +81,13 @@ pub(crate) fn serve(fault: &str) {
             assert_ne!(fault, "dies-of-swapped-init");
             continue;
         }
-        asked += 1;
+        requests += 1;
         match fault {
-            "exits" | "leaves-a-child" if asked > GOOD => {
+            "exits" | "leaves-a-child" if requests > GOOD => {
                 writeln!(io::stderr(), "oh no").expect("the workbench keeps a log");
                 std::process::exit(STATUS);
             }
-            "prints-garbage" if asked == GOOD + 1 => say(&format!("{GARBAGE}\n  at line 7\n{REASON}")),
+            "prints-garbage" if requests == GOOD + 1 => print_line(&format!("{GARBAGE}\n  at line 7\n{REASON}")),
             "never-answers" => continue,
             "slow" => sleep(Duration::from_millis(100)),
             _ => {}
@@ -107,7 +107,7 @@ pub(crate) fn serve(fault: &str) {
                 reply(&request, json!({"type": "broadcast_ok", "message": body["message"]}));
             }
             "echo" => reply(&request, json!({"type": "echo_ok", "echo": body["echo"]})),
-            "generate" => reply(&request, json!({"type": "generate_ok", "id": asked % 10})),
+            "generate" => reply(&request, json!({"type": "generate_ok", "id": requests % 10})),
             "topology" => reply(&request, json!({"type": "topology_ok"})),
             "broadcast" => {
                 values.push(body["message"].as_u64().expect("Maelstrom's values are integers"));
@@ -127,7 +127,7 @@ pub(crate) fn serve(fault: &str) {
 
 fn reply(request: &Value, mut body: Value) {
     body["in_reply_to"] = request["body"]["msg_id"].clone();
-    say(&message(request, &body));
+    print_line(&message(request, &body));
 }
 
 /// A message with this body to the sender of the request.
@@ -140,20 +140,20 @@ fn answer_init(fault: &str, request: &Value) {
     let good = message(request, &json!({"type": "init_ok", "in_reply_to": 1}));
     match fault {
         "refuses-init" => reply(request, json!({"type": "error", "code": 13, "text": "cannot start: no disk"})),
-        "init-without-in-reply-to" => say(&message(request, &json!({"type": "init_ok"}))),
-        "init-in-reply-to-0" => say(&message(request, &json!({"type": "init_ok", "in_reply_to": 0}))),
+        "init-without-in-reply-to" => print_line(&message(request, &json!({"type": "init_ok"}))),
+        "init-in-reply-to-0" => print_line(&message(request, &json!({"type": "init_ok", "in_reply_to": 0}))),
         "init-of-another-type" => reply(request, json!({"type": "init_okay"})),
-        "pretty-init" => say(&good.replace(',', ",\n  ")),
+        "pretty-init" => print_line(&good.replace(',', ",\n  ")),
         "swapped-init" | "dies-of-swapped-init" => {
             let body = json!({"type": "init_ok", "in_reply_to": 1});
-            say(&json!({"src": request["src"], "dest": request["dest"], "body": body}).to_string());
+            print_line(&json!({"src": request["src"], "dest": request["dest"], "body": body}).to_string());
         }
-        "byte-order-mark" => say(&format!("\u{feff}{good}")),
+        "byte-order-mark" => print_line(&format!("\u{feff}{good}")),
         "endless-init" => {
             let mut stdout = io::stdout().lock();
             write!(stdout, "{good}").and_then(|()| stdout.flush()).expect("the workbench reads");
         }
-        _ => say(&good),
+        _ => print_line(&good),
     }
 }
 
@@ -163,18 +163,18 @@ fn answer_echo(fault: &str, request: &Value) -> bool {
     let with = |in_reply_to: Value| json!({"type": "echo_ok", "echo": echo, "in_reply_to": in_reply_to});
     let good = message(request, &with(id.clone()));
     match fault {
-        "no-in-reply-to" => say(&message(request, &json!({"type": "echo_ok", "echo": echo}))),
-        "in-reply-to-a-string" => say(&message(request, &with(json!(id.to_string())))),
-        "in-reply-to-a-float" => say(&message(request, &with(json!(id.as_f64())))),
-        "type-twice" => say(&good.replace("\"type\":", "\"type\":\"x\",\"type\":")),
-        "two-on-a-line" => say(&format!("{good}{good}")),
-        "trailing-text" => say(&format!("{good} and more")),
+        "no-in-reply-to" => print_line(&message(request, &json!({"type": "echo_ok", "echo": echo}))),
+        "in-reply-to-a-string" => print_line(&message(request, &with(json!(id.to_string())))),
+        "in-reply-to-a-float" => print_line(&message(request, &with(json!(id.as_f64())))),
+        "type-twice" => print_line(&good.replace("\"type\":", "\"type\":\"x\",\"type\":")),
+        "two-on-a-line" => print_line(&format!("{good}{good}")),
+        "trailing-text" => print_line(&format!("{good} and more")),
         _ => return false,
     }
     true
 }
 
-fn say(line: &str) {
+fn print_line(line: &str) {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}").and_then(|()| stdout.flush()).expect("the workbench reads");
 }

@@ -28,8 +28,8 @@ fn assert_muted(run: &Run) {
     let quoted: Vec<_> = muted.as_array().expect("a list").iter().map(|muted| &muted["line"]).collect();
     assert_eq!(quoted, [&Value::from(GARBAGE)]);
     assert_eq!(run.result("/gloomers/muted/0/node"), json!("n0"));
-    assert!(run.page.contains(GARBAGE), "{}", run.page);
-    assert!(run.page.contains(&format!("ends with:   at line 7 / {REASON}\n")), "{}", run.page);
+    assert!(run.stdout.contains(GARBAGE), "{}", run.stdout);
+    assert!(run.stdout.contains(&format!("ends with:   at line 7 / {REASON}\n")), "{}", run.stdout);
     assert_eq!(run.count("/stats/ok-count"), GOOD);
     assert!(run.count("/stats/count") > GOOD);
 }
@@ -60,8 +60,8 @@ pub(crate) fn an_echo_that_never_comes_is_invalid() {
 pub(crate) fn a_node_that_exits_leaves_a_history_without_a_verdict() {
     let run = Run::of_broken("exits", ECHO);
     run.assert_no_verdict();
-    assert!(run.page.contains(&format!("Node n0 crashed with exit status: {STATUS}")), "{}", run.page);
-    let last = run.page.lines().last().expect("a line");
+    assert!(run.stdout.contains(&format!("Node n0 crashed with exit status: {STATUS}")), "{}", run.stdout);
+    let last = run.stdout.lines().last().expect("a line");
     assert!(last.starts_with("There is no verdict: n0 died after ") && last.contains("(exit status: 3)"), "{last}");
     let lines: Vec<_> = run.stderr.match_indices("n0 died (exit status: 3); the last it wrote to stderr:\n").collect();
     assert_eq!(lines.len(), 1, "{}", run.stderr);
@@ -79,7 +79,7 @@ pub(crate) fn a_node_that_does_not_initialise_ends_the_test_before_it_starts() {
                 let run = Run::of_broken(fault, ECHO);
                 run.assert_no_verdict();
                 assert_eq!(run.file("history.edn"), None);
-                assert!(run.page.contains("The test could not be run: n0 "), "{}", run.page);
+                assert!(run.stdout.contains("The test could not be run: n0 "), "{}", run.stdout);
             });
         }
     });
@@ -88,7 +88,7 @@ pub(crate) fn a_node_that_does_not_initialise_ends_the_test_before_it_starts() {
 pub(crate) fn a_node_must_answer_init_within_the_given_timeout() {
     let run = Run::of_broken("ignores-init", &format!("{ECHO} --init-timeout 0.2"));
     run.assert_no_verdict();
-    assert!(run.page.contains("n0 did not answer init within 0.2 s"), "{}", run.page);
+    assert!(run.stdout.contains("n0 did not answer init within 0.2 s"), "{}", run.stdout);
 }
 
 pub(crate) fn a_node_that_never_answers_is_invalid() {
@@ -104,7 +104,7 @@ pub(crate) fn a_node_that_never_answers_is_invalid() {
 fn why_broken_off(fault: &str, options: &str) -> String {
     let run = Run::of_broken(fault, options);
     run.assert_no_verdict();
-    run.page.lines().last().expect("some words").to_owned()
+    run.stdout.lines().last().expect("some words").to_owned()
 }
 
 pub(crate) fn the_defect_of_an_init_reply_is_named() {
@@ -146,7 +146,7 @@ pub(crate) fn a_malformed_reply_is_reported_with_its_count_in_every_output() {
     run.assert_verdict(false, 1);
     let count = run.count("/stats/by-f/broadcast/count");
     let words = format!("{count} × broadcast: the reply has the key `message`, which does not belong there: {{");
-    assert!(run.page.contains(&words), "{}", run.page);
+    assert!(run.stdout.contains(&words), "{}", run.stdout);
     let report = run.file("report.html").expect("a page");
     let junit = std::fs::read_to_string(file).expect("JUnit");
     for text in [report, junit] {
@@ -168,7 +168,7 @@ pub(crate) fn a_wrong_in_reply_to_is_named() {
                     "{} × echo: no reply within 5 s; n0 had sent echo_ok to c2 {words}",
                     run.count("/stats/info-count")
                 );
-                assert!(run.page.contains(&silent), "{silent}\n{}", run.page);
+                assert!(run.stdout.contains(&silent), "{silent}\n{}", run.stdout);
             });
         }
     });
@@ -194,7 +194,7 @@ pub(crate) fn text_after_a_message_on_its_line_is_quoted_and_fails_a_strict_test
                 assert_eq!(lines, run.count("/stats/ok-count"));
                 let words =
                     format!("Node n0 printed more after a message, on {lines} lines; nobody reads it. {quoted}");
-                assert!(run.page.contains(&words), "{}", run.page);
+                assert!(run.stdout.contains(&words), "{}", run.stdout);
             });
         }
     });

@@ -81,7 +81,7 @@ fn assert_frugal(node_arguments: &str, per_op: f64) {
     assert!(measured <= per_op, "{node_arguments}: {measured}");
 }
 
-pub(crate) fn a_cluster_of_25_needs_little_more_than_a_message_an_operation() {
+pub(crate) fn a_cluster_of_25_needs_little_more_than_one_message_per_operation() {
     assert_frugal("", 1.4);
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn killed_nodes_rejoin_after_a_restart() {
     assert!(history.contains(" :killed") && history.contains(" :started"), "the nemesis did nothing");
     // A kill may lose values, so the verdict may be either, but all nodes must agree.
     let reads = final_reads(&run);
-    assert_eq!(reads.len(), 5, "{}", run.page);
+    assert_eq!(reads.len(), 5, "{}", run.stdout);
     assert!(reads.iter().all(|read| *read == reads[0] && !read.is_empty()), "{reads:?}");
     assert_eq!(run.result("/gloomers/muted"), json!([]));
 }

@@ -45,7 +45,7 @@ pub(crate) fn a_file_that_cannot_be_executed_ends_the_test_before_it_starts() {
         command.arg("--bin").arg(format!("./{name}"));
         let run = Run::finish(command, folder);
         run.assert_no_verdict();
-        assert!(run.page.contains(wanted), "{}", run.page);
+        assert!(run.stdout.contains(wanted), "{}", run.stdout);
         assert_eq!(run.file("node-logs/n0.log"), None);
     }
 }
@@ -68,7 +68,7 @@ fn closed() -> Stdio {
     writer.into()
 }
 
-pub(crate) fn a_stdout_that_cannot_be_written_costs_no_verdict() {
+pub(crate) fn a_stdout_that_cannot_be_written_does_not_affect_the_verdict() {
     let full = || OpenOptions::new().write(true).open("/dev/full").expect("it takes nothing").into();
     thread::scope(|scope| {
         scope.spawn(|| assert_reported_on_stderr(ECHO, closed(), "valid", 0));
@@ -79,21 +79,21 @@ pub(crate) fn a_stdout_that_cannot_be_written_costs_no_verdict() {
     });
 }
 
-pub(crate) fn a_store_that_cannot_be_created_costs_no_verdict() {
+pub(crate) fn a_store_that_cannot_be_created_does_not_affect_the_verdict() {
     for options in [ECHO, VIRTUAL] {
         let folder = tempfile::tempdir().expect("a folder");
         write(&folder, "store", "no folder", 0o644);
         let mut command = gloomers(&folder, options);
         command.args(["--junit", "/nonexistent/junit.xml"]);
         let run = Run::finish(command, folder);
-        assert_eq!(run.status, Some(0), "{}{}", run.page, run.stderr);
-        assert!(run.page.contains("verdict         valid"), "{}", run.page);
+        assert_eq!(run.status, Some(0), "{}{}", run.stdout, run.stderr);
+        assert!(run.stdout.contains("verdict         valid"), "{}", run.stdout);
         let missing = "missing         no file of this run: cannot create store/echo: ";
-        assert!(run.page.contains(missing) && run.stderr.contains("no file of this run: "), "{}", run.page);
+        assert!(run.stdout.contains(missing) && run.stderr.contains("no file of this run: "), "{}", run.stdout);
     }
 }
 
-pub(crate) fn a_file_that_is_too_large_for_the_disk_costs_no_verdict() {
+pub(crate) fn a_file_that_is_too_large_for_the_disk_does_not_affect_the_verdict() {
     let folder = tempfile::tempdir().expect("a folder");
     // Blocks of 512 bytes: enough for everything but the report.
     let script = format!("ulimit -f 32; exec '{}' test {VIRTUAL}", env!("CARGO_BIN_EXE_gloomers"));
@@ -101,7 +101,7 @@ pub(crate) fn a_file_that_is_too_large_for_the_disk_costs_no_verdict() {
     command.args(["-c", &script]).current_dir(folder.path()).stdout(Stdio::piped());
     let run = Run::finish(command, folder);
     run.assert_verdict(true, 0);
-    let missing = run.page.lines().filter(|line| line.starts_with("missing         cannot write "));
-    assert!(missing.clone().any(|line| line.contains("report.html: File too large")), "{}", run.page);
+    let missing = run.stdout.lines().filter(|line| line.starts_with("missing         cannot write "));
+    assert!(missing.clone().any(|line| line.contains("report.html: File too large")), "{}", run.stdout);
     assert!(run.file("report.html").is_none() && run.file("history.edn").is_some(), "half a file is none");
 }

@@ -7,10 +7,9 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::broken;
 use crate::run::{Run, gloomers, gloomers_on_broken};
@@ -52,9 +51,9 @@ pub(crate) fn ctrl_c_ends_every_node() {
     assert!(nodes.iter().all(|node| test_kill_process(*node).is_ok()), "all nodes run");
     kill_process(Pid::from_child(&gloomers), Signal::INT).expect("it runs");
     let status: ExitStatus = await_some("the end", || gloomers.try_wait().expect("a child"));
-    let page = std::io::read_to_string(gloomers.stdout.take().expect("a pipe")).expect("text");
-    assert_eq!(status.code(), Some(130), "{page}");
-    assert!(page.contains("Interrupted; all nodes have been ended."), "{page}");
+    let stdout = std::io::read_to_string(gloomers.stdout.take().expect("a pipe")).expect("text");
+    assert_eq!(status.code(), Some(130), "{stdout}");
+    assert!(stdout.contains("Interrupted; all nodes have been ended."), "{stdout}");
     for node in nodes {
         assert_eq!(test_kill_process(node), Err(Errno::SRCH), "a node is left");
     }
@@ -79,9 +78,9 @@ fn assert_cut_short(arguments: &str) {
     let mut gloomers = command.arg("--log-net-send").stderr(Stdio::piped()).spawn().expect("gloomers runs");
     signal_after(100, &mut gloomers, Signal::INT);
     let run = Run::of_child(gloomers, folder);
-    assert_eq!(run.status, Some(130), "{}", run.page);
-    assert!(run.page.contains("!!! CUT SHORT: The test was cut short after "), "{}", run.page);
-    assert_eq!(run.page.lines().last(), Some("Interrupted; all nodes have been ended."));
+    assert_eq!(run.status, Some(130), "{}", run.stdout);
+    assert!(run.stdout.contains("!!! CUT SHORT: The test was cut short after "), "{}", run.stdout);
+    assert_eq!(run.stdout.lines().last(), Some("Interrupted; all nodes have been ended."));
     assert_eq!(run.result("/gloomers/cut-short"), "interrupted");
     assert!(run.count("/stats/ok-count") > 0);
     assert!(run.file("report.html").expect("a page").contains("The test was cut short"));
@@ -97,7 +96,7 @@ pub(crate) fn a_test_interrupted_in_virtual_time_is_checked_and_marked() {
 
 /// Waits until no process holds the lock.
 fn await_lock(lock: &File) {
-    await_some("the end of all that nodes were", || flock(lock, FlockOperation::NonBlockingLockExclusive).ok());
+    await_some("the exit of every process of a node", || flock(lock, FlockOperation::NonBlockingLockExclusive).ok());
 }
 
 pub(crate) fn no_node_outlives_a_killed_workbench() {

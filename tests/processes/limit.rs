@@ -24,7 +24,7 @@ pub(crate) fn clients_continue_until_the_time_limit_under_any_nemesis() {
 
 pub(crate) fn a_test_whose_clients_could_not_keep_up_reports_it() {
     let run = Run::of_broken("slow", "-w echo --node-count 1 --time-limit 3 --rate 100");
-    let line = run.page.lines().find(|line| line.starts_with("main phase")).expect("a line");
+    let line = run.stdout.lines().find(|line| line.starts_with("main phase")).expect("a line");
     assert!(line.contains("of about 300 operations") && line.contains("the only client thread was busy"), "{line}");
     assert!(run.count("/gloomers/main-phase/begun") < 100);
 }

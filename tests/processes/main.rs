@@ -2,7 +2,7 @@
 //!
 //! Without the usual harness, for two reasons: a run takes seconds but hardly any CPU time, so all run in parallel on
 //! any number of cores; and this program is also the broken node ([`broken`]), which may print only its messages.
-//! Arguments select the claims whose names contain one of them.
+//! Arguments select the tests whose names contain one of them.
 
 mod broken;
 mod faults;
@@ -20,19 +20,19 @@ use std::process::ExitCode;
 use std::thread;
 
 /// The name and the body of a test.
-type Claim = (&'static str, fn());
+type Test = (&'static str, fn());
 
-macro_rules! claims {
+macro_rules! tests {
     ($($module:ident::$name:ident),* $(,)?) => { [$((stringify!($name), $module::$name as fn())),*] };
 }
 
-const CLAIMS: [Claim; 40] = claims![
+const TESTS: [Test; 40] = tests![
     healthy::every_echo_is_answered,
     healthy::ids_are_unique,
     healthy::ids_are_unique_and_available_in_partitions,
     healthy::every_value_reaches_every_node,
     healthy::every_value_reaches_every_node_after_partitions,
-    healthy::a_cluster_of_25_needs_little_more_than_a_message_an_operation,
+    healthy::a_cluster_of_25_needs_little_more_than_one_message_per_operation,
     healthy::the_allowed_staleness_determines_the_number_of_messages,
     healthy::sets_are_equal_at_every_node,
     healthy::killed_nodes_rejoin_after_a_restart,
@@ -62,9 +62,9 @@ const CLAIMS: [Claim; 40] = claims![
     interruption::children_of_a_node_do_not_outlive_the_test,
     host::a_file_without_a_shebang_is_run_as_a_shell_script,
     host::a_file_that_cannot_be_executed_ends_the_test_before_it_starts,
-    host::a_stdout_that_cannot_be_written_costs_no_verdict,
-    host::a_store_that_cannot_be_created_costs_no_verdict,
-    host::a_file_that_is_too_large_for_the_disk_costs_no_verdict,
+    host::a_stdout_that_cannot_be_written_does_not_affect_the_verdict,
+    host::a_store_that_cannot_be_created_does_not_affect_the_verdict,
+    host::a_file_that_is_too_large_for_the_disk_does_not_affect_the_verdict,
     limit::clients_continue_until_the_time_limit_under_any_nemesis,
     limit::a_test_whose_clients_could_not_keep_up_reports_it,
 ];
@@ -79,24 +79,24 @@ fn main() -> ExitCode {
     }
     let filters: Vec<_> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let chosen = |name: &str| filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str()));
-    let claims = CLAIMS.into_iter().filter(|(name, _)| chosen(name));
-    let mut page = std::io::stdout();
+    let tests = TESTS.into_iter().filter(|(name, _)| chosen(name));
+    let mut stdout = std::io::stdout();
     if arguments.iter().any(|argument| argument == "--list") {
-        claims.for_each(|(name, _)| writeln!(page, "{name}: test").expect("the other end reads"));
+        tests.for_each(|(name, _)| writeln!(stdout, "{name}: test").expect("the other end reads"));
         return ExitCode::SUCCESS;
     }
     let failures = thread::scope(|scope| {
-        let running: Vec<_> = claims
-            .map(|(name, claim)| {
+        let running: Vec<_> = tests
+            .map(|(name, test)| {
                 let thread = thread::Builder::new().name(name.to_owned());
-                (name, thread.spawn_scoped(scope, claim).unwrap_or_else(|error| resume_unwind(Box::new(error))))
+                (name, thread.spawn_scoped(scope, test).unwrap_or_else(|error| resume_unwind(Box::new(error))))
             })
             .collect();
         let mut failures = 0;
-        for (name, claim) in running {
-            let holds = claim.join().is_ok();
-            failures += u32::from(!holds);
-            writeln!(page, "test {name} ... {}", if holds { "ok" } else { "FAILED" }).expect("the other end reads");
+        for (name, test) in running {
+            let passed = test.join().is_ok();
+            failures += u32::from(!passed);
+            writeln!(stdout, "test {name} ... {}", if passed { "ok" } else { "FAILED" }).expect("the other end reads");
         }
         failures
     });

@@ -11,7 +11,7 @@ use crate::broken;
 /// The output of a run.
 pub(crate) struct Run {
     pub(crate) status: Option<i32>,
-    pub(crate) page: String,
+    pub(crate) stdout: String,
     pub(crate) stderr: String,
     folder: TempDir,
 }
@@ -54,7 +54,7 @@ impl Run {
     pub(crate) fn of_child(gloomers: Child, folder: TempDir) -> Self {
         let output = gloomers.wait_with_output().expect("a child");
         let text = |bytes| String::from_utf8(bytes).expect("it writes text");
-        Self { status: output.status.code(), page: text(output.stdout), stderr: text(output.stderr), folder }
+        Self { status: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr), folder }
     }
 
     /// A file of the run, if it was written.
@@ -71,7 +71,7 @@ impl Run {
     /// # Panics
     /// There are no results, or no such value.
     pub(crate) fn result(&self, pointer: &str) -> Value {
-        let text = self.file("results.json").unwrap_or_else(|| panic!("no results:\n{}", self.page));
+        let text = self.file("results.json").unwrap_or_else(|| panic!("no results:\n{}", self.stdout));
         let results: Value = serde_json::from_str(&text).expect("results.json is JSON");
         results.pointer(pointer).unwrap_or_else(|| panic!("no {pointer} in {text}")).clone()
     }
@@ -83,14 +83,14 @@ impl Run {
     /// # Panics
     /// The verdict or the exit code differs.
     pub(crate) fn assert_verdict(&self, valid: bool, status: i32) {
-        assert_eq!((self.result("/valid"), self.status), (Value::Bool(valid), Some(status)), "{}", self.page);
+        assert_eq!((self.result("/valid"), self.status), (Value::Bool(valid), Some(status)), "{}", self.stdout);
     }
 
     /// # Panics
     /// The run was not aborted, or has a verdict.
     pub(crate) fn assert_no_verdict(&self) {
-        assert_eq!(self.status, Some(255), "{}", self.page);
-        assert_eq!(self.file("results.json"), None, "{}", self.page);
-        assert_eq!(self.file("results.edn"), None, "{}", self.page);
+        assert_eq!(self.status, Some(255), "{}", self.stdout);
+        assert_eq!(self.file("results.json"), None, "{}", self.stdout);
+        assert_eq!(self.file("results.edn"), None, "{}", self.stdout);
     }
 }

@@ -1,5 +1,5 @@
 // Broadcast through a hub with few messages: each node sends its news to the first one, and that one everybody's news
-// to all, at most every 250 ms, and again until it is acknowledged. About two messages an operation in challenge 3d.
+// to all, at most every 250 ms, and again until it is acknowledged. About two messages per operation in challenge 3d.
 package main
 
 import (

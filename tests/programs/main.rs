@@ -151,7 +151,7 @@ fn java_gives_the_same_history_from_the_same_seed() {
 }
 
 #[test]
-fn a_hub_in_go_sends_two_messages_an_operation() {
+fn a_hub_in_go_sends_two_messages_per_operation() {
     is_repeatable("hub.go");
 }
 
@@ -176,7 +176,7 @@ fn our_own_binary_behaves_as_its_engine_does() {
         count.unwrap_or_else(|| panic!("no count of messages in {json}"))
     };
     let (ours, theirs) = (messages(&program.printed), messages(&String::from_utf8_lossy(&engines.stdout)));
-    assert!((ours / theirs - 1.0).abs() < 0.02, "{ours} instead of {theirs} messages an operation");
+    assert!((ours / theirs - 1.0).abs() < 0.02, "{ours} instead of {theirs} messages per operation");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A strict parser of what nodes print: one envelope a line without unknown keys, addressed to an existing participant
-//! (protocol §1.4, §1.7), and for clients one reply of the exact schema per request (protocol §2.6).
+//! A strict parser of what nodes print: one envelope per line without unknown keys, addressed to an existing
+//! participant (protocol §1.4, §1.7), and for clients one reply of the exact schema per request (protocol §2.6).
 
 #![allow(dead_code, reason = "each test uses a part")]
 

@@ -74,7 +74,7 @@ fn a_counter_on_seq_kv_loses_no_acknowledged_add_when_nodes_are_killed() {
 }
 
 #[test]
-fn a_counter_on_seq_kv_needs_less_than_a_message_an_operation() {
+fn a_counter_on_seq_kv_needs_less_than_one_message_per_operation() {
     for seed in 0..seeds() {
         let result = result("-w g-counter --node-count 3 --rate 100 --time-limit 20 --nemesis partition", seed);
         let messages = result("/net/servers/msgs-per-op").as_f64().expect("a number");

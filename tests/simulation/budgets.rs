@@ -18,13 +18,13 @@ fn assert_within(fixture: &Fixture, few: u64, per_op: f64, median: f64, maximum:
 }
 
 #[test]
-fn the_default_meets_3d_with_a_message_an_operation() {
+fn the_default_meets_3d_with_one_message_per_operation() {
     assert_within(&Fixture::new(25), 3, 1.15, 390.0, 590.0);
     assert_within(&Fixture::new(25).free(), 3, 1.15, 390.0, 590.0);
 }
 
 #[test]
-fn a_staleness_of_1700_ms_meets_3e_with_a_third_of_a_message_an_operation() {
+fn a_staleness_of_1700_ms_meets_3e_with_a_third_of_a_message_per_operation() {
     assert_within(&Fixture::new(25).stale(1700), 3, 0.38, 985.0, 1800.0);
     assert_within(&Fixture::new(25).stale(1700).free(), 3, 0.38, 985.0, 1800.0);
 }

@@ -21,7 +21,7 @@ fn partitions_lose_nothing_with_25_nodes_and_cost_a_message_more() {
     for (interval, limit) in [(3, 2.5), (10, 2.0)] {
         let fixture = Fixture::new(25).faults(&[Fault::Partition], interval, 60);
         let cost = mean(seeds(2).map(|seed| fixture.run(seed)).inspect(Outcome::assert_nothing_lost).map(|o| o.per_op));
-        assert!(cost <= limit, "{cost} messages an operation at an interval of {interval} s");
+        assert!(cost <= limit, "{cost} messages per operation at an interval of {interval} s");
     }
 }
 
