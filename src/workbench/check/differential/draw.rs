@@ -73,8 +73,8 @@ pub(in super::super) fn draw<S: Service>(seed: u64, operations: usize, service: 
             }
             Some(Running { f, asked, is_final, outcome: Some((OpKind::Info, _)) }) => {
                 *process += threads;
-                let error = Value::keyword(one_of(&mut rng, &["net-timeout", "crash"]));
-                history.push(op(OpKind::Info, client, f, asked, is_final, Some(error)));
+                let error = one_of(&mut rng, &[Some("net-timeout"), Some("crash"), None]).map(Value::keyword);
+                history.push(op(OpKind::Info, client, f, asked, is_final, error));
             }
             Some(Running { f, is_final, outcome: Some((kind, value)), .. }) => {
                 history.push(op(kind, client, f, value, is_final, None));

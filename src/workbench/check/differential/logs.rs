@@ -446,7 +446,9 @@ fn oracle(history: &History) -> Option<Comparable> {
     errors.extend(unseen.iter().map(|(key, message)| (LogAnomaly::Unseen, format!("{key} {message}"))));
     let mut causes: Vec<Value> = Vec::new();
     for done in all.iter().filter(|done| done.is(OpKind::Info) && done.assigned.is_none()) {
-        causes.extend(done.op.error.clone().filter(|cause| !causes.contains(cause)));
+        // Without an error, the cause is nil.
+        let cause = done.op.error.clone().unwrap_or_default();
+        causes.extend(Some(cause).filter(|cause| !causes.contains(cause)));
     }
     let mut counts = BTreeMap::new();
     for (anomaly, _) in &errors {

@@ -39,6 +39,16 @@ fn judge(history: &History, is_list: bool, model: &Model) -> Result<Option<Verdi
     if verdict != naive.verdict {
         return Err(format!("{verdict:?}, but naively {:?}", naive.verdict));
     }
+    let extended = report.iter().flat_map(TxnReport::extended_violations).map(|violation| violation.anomaly);
+    let extended: BTreeSet<_> = extended.filter(|name| ["changed-answer", "invented-value"].contains(name)).collect();
+    if extended != naive.extended {
+        return Err(format!("{extended:?}, but naively {:?}", naive.extended));
+    }
+    let is_invalid = verdict == Verdict::False && !naive.reported.contains("empty-transaction-graph");
+    let is_proven = is_invalid || !extended.is_empty();
+    if is_proven && report.as_ref().and_then(TxnReport::extended_verdict) != Some(Verdict::False) {
+        return Err("invalid, but not by the extended rules".to_owned());
+    }
     let Some(report) = report.filter(|_| !naive.is_undecidable) else { return Ok(None) };
     let names = report.violations().into_iter().map(|violation| violation.anomaly);
     let is_cycle = |name: &&str| ["G0", "G1c", "G-", "G2"].iter().any(|kind| name.starts_with(kind));
@@ -49,15 +59,6 @@ fn judge(history: &History, is_list: bool, model: &Model) -> Result<Option<Verdi
     }
     if model.forbids_every_cycle() && most_specific(&cycles) != most_specific(&naive.cycles) {
         return Err(format!("{cycles:?}, but naively {:?}", naive.cycles));
-    }
-    let extended = report.extended_violations().into_iter().map(|violation| violation.anomaly);
-    let extended: BTreeSet<_> = extended.filter(|name| ["changed-answer", "invented-value"].contains(name)).collect();
-    if extended != naive.extended {
-        return Err(format!("{extended:?}, but naively {:?}", naive.extended));
-    }
-    let is_proven = verdict == Verdict::False && !naive.reported.contains("empty-transaction-graph");
-    if is_proven && report.extended_verdict() != Some(Verdict::False) {
-        return Err("invalid, but not by the extended rules".to_owned());
     }
     Ok(Some(verdict))
 }

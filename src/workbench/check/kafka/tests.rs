@@ -107,6 +107,11 @@ fn transactions_are_held_to_their_own_order() {
     assert_eq!(errors(&[back, &poll("[4 2] [5 1]")]), "(:int-nonmonotonic-send)");
     let own = "0 ok txn [[:send 9 [0 1]] [:poll {9 [[0 1]]}]]";
     assert_eq!(errors(&[own, "1 ok poll [[:poll {}]]"]), "(:precommitted-read)");
+    // Of unknown outcome, it counts as a whole once a part of it was polled.
+    let unknown = ["0 info txn [[:send 9 [0 1]] [:send 9 [1 2]]]", "1 ok send [[:send 9 [2 3]]]"].map(str::to_owned);
+    let with = |poll: String| errors(&[&unknown[..], &[poll]].concat());
+    assert_eq!(with(poll("[0 1] [2 3]")), "(:int-poll-skip :lost-write)");
+    assert_eq!(with(poll("[2 3]")), "()");
 }
 
 #[test]
