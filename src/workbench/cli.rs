@@ -67,7 +67,7 @@ enum Reporting {
     Check(check::CheckArguments),
     Explain(explain::ExplainArguments),
     Challenges(challenges::ChallengesArguments),
-    Swarm(swarm::SwarmArguments),
+    Swarm(Box<swarm::SwarmArguments>),
     Completions(manual::CompletionsArguments),
     Man(manual::ManArguments),
 }
@@ -147,7 +147,7 @@ fn run(command: Reporting, output: &mut Output<'_>) -> io::Result<u8> {
         Reporting::Check(arguments) => check::check(&arguments, output),
         Reporting::Explain(arguments) => explain::explain(&arguments, output),
         Reporting::Challenges(arguments) => challenges::challenges(&arguments, output),
-        Reporting::Swarm(arguments) => swarm::swarm(arguments, output),
+        Reporting::Swarm(arguments) => swarm::swarm(*arguments, output),
         Reporting::Completions(arguments) => manual::completions(&arguments, output),
         Reporting::Man(arguments) => manual::man(&arguments, output),
     }

@@ -38,16 +38,12 @@ pub(super) fn completions(arguments: &CompletionsArguments, output: &mut Output<
 pub(super) fn man(arguments: &ManArguments, output: &mut Output<'_>) -> io::Result<u8> {
     let mut program = Gloomers::command();
     program.build();
-    let described = match &arguments.command {
-        None => &program,
-        Some(name) => match program.find_subcommand(name) {
-            Some(command) => command,
-            None => {
-                let known: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
-                writeln!(output.page, "There is no command {name:?}, only {}", known.join(", "))?;
-                return Ok(BAD_ARGUMENTS);
-            }
-        },
+    let name = arguments.command.as_deref();
+    let described = name.map_or(Some(&program), |name| program.find_subcommand(name));
+    let Some(described) = described else {
+        let known: Vec<_> = program.get_subcommands().map(Command::get_name).collect();
+        writeln!(output.page, "There is no command {:?}, only {}", name.unwrap_or_default(), known.join(", "))?;
+        return Ok(BAD_ARGUMENTS);
     };
     let mut page = Vec::new();
     Man::new(described.clone()).source(concat!("gloomers ", env!("CARGO_PKG_VERSION"))).render(&mut page)?;
