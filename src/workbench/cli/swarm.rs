@@ -27,14 +27,13 @@ use crate::workbench::test::MAX_NODES;
 const AFTER: &str = "Each seed determines the cluster, the rate, the network, the faults and the jitter. Each test \
     must be valid, and all nodes must agree after the heal. Replies of a node that is killed later are treated as \
     indeterminate, since it may have lost what it acknowledged. The first three failures are shrunk to smaller ones of \
-    the same kind, in at most 300 tries each, or 100 of programs. A program that replies to \
-    a client after the client has stopped waiting, as after a pause, is silenced as by Maelstrom; that test is \
-    undecided.\n\
+    the same kind, in at most 300 tries each, or 100 of programs. A program that replies to a client after the client \
+    has stopped waiting, as after a pause, is silenced as by Maelstrom; that test is undecided.\n\
     A swarm can be divided over many machines: each runs one shard, --shard 3/16 --json 3.json, and `gloomers swarm \
-    merge *.json` prints the report of all. In an indexed job of Kubernetes, or an array of Slurm jobs that counts from \
-    0 or 1, --shard auto/16 takes the number of the task.\n\
-    Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided or a shard is missing, 254 for \
-    bad arguments, 130 for Ctrl-C, after which the report covers the tests so far.";
+    merge *.json` prints the report of all. In an indexed job of Kubernetes, or an array of Slurm jobs that counts \
+    from 0 or 1, --shard auto/16 takes the number of the task.\n\
+    Exit status: 0 if every test was valid, 1 if one was not, 2 if none could be decided or a shard is missing, 254 \
+    for bad arguments, 130 for Ctrl-C, after which the report covers the tests so far.";
 
 /// Seeds that a swarm runs if neither their number nor a time budget is given.
 const DEFAULT_SEEDS: u64 = 1000;
