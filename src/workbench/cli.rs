@@ -4,6 +4,7 @@ mod challenges;
 mod check;
 mod determinism;
 mod explain;
+mod manual;
 pub mod options;
 mod output;
 mod progress;
@@ -66,7 +67,9 @@ enum Reporting {
     Check(check::CheckArguments),
     Explain(explain::ExplainArguments),
     Challenges(challenges::ChallengesArguments),
-    Swarm(swarm::SwarmArguments),
+    Swarm(Box<swarm::SwarmArguments>),
+    Completions(manual::CompletionsArguments),
+    Man(manual::ManArguments),
 }
 
 /// Is the built-in node for a workload, on stdin and stdout, until the end of input
@@ -144,7 +147,9 @@ fn run(command: Reporting, output: &mut Output<'_>) -> io::Result<u8> {
         Reporting::Check(arguments) => check::check(&arguments, output),
         Reporting::Explain(arguments) => explain::explain(&arguments, output),
         Reporting::Challenges(arguments) => challenges::challenges(&arguments, output),
-        Reporting::Swarm(arguments) => swarm::swarm(arguments, output),
+        Reporting::Swarm(arguments) => swarm::swarm(*arguments, output),
+        Reporting::Completions(arguments) => manual::completions(&arguments, output),
+        Reporting::Man(arguments) => manual::man(&arguments, output),
     }
 }
 

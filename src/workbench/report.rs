@@ -9,6 +9,7 @@ mod faults;
 #[cfg(feature = "workbench")]
 pub mod finish;
 pub mod junit;
+pub mod markdown;
 pub mod metrics;
 mod operations;
 mod page;

@@ -10,6 +10,7 @@ mod draw;
 mod failure;
 mod report;
 mod scenario;
+mod seeds;
 mod shrink;
 mod workers;
 
@@ -23,6 +24,8 @@ pub(in crate::workbench) use case::print_command_on_panic;
 pub use case::{CaseOutcome, run_case};
 pub use report::SwarmReport;
 pub use scenario::Scenario;
+pub use seeds::{Seeds, Shard};
+use shrink::Shrunk;
 
 /// The maximum number of failures that are shrunk.
 pub const MAX_SHRUNK: usize = 3;
@@ -41,10 +44,8 @@ pub type IsCancelled<'a> = dyn Fn() -> bool + Sync + 'a;
 pub struct Swarm {
     /// The workload.
     pub workload: WorkloadKind,
-    /// The number of seeds.
-    pub seeds: u64,
-    /// The first seed; the others follow it.
-    pub first_seed: u64,
+    /// Its seeds.
+    pub seeds: Seeds,
     /// The number of threads.
     pub jobs: usize,
     /// The length of the main phase in seconds; `None` to draw one for each seed.
@@ -74,32 +75,39 @@ impl Swarm {
         Scenario { bin: self.bin.clone(), arguments: self.arguments.clone(), ..scenario }
     }
 
-    /// Runs every seed, or as many as are done when `is_over` becomes true. Calls `on_outcome` for each that is done,
-    /// in any order.
+    /// Runs the tests of all seeds and shrinks the first that fail. No further test begins once `ends` is true; once
+    /// `is_cancelled` is true, those that run are given up as well. Calls `on_outcome` for each that is done, in any
+    /// order.
     pub fn run<C: Cluster>(
         &self,
         nodes: &NodeFactory<'_, C>,
         on_outcome: &(dyn Fn(&CaseOutcome) + Sync),
-        is_over: &IsCancelled<'_>,
+        ends: &IsCancelled<'_>,
+        is_cancelled: &IsCancelled<'_>,
     ) -> SwarmReport {
-        let seeds: Vec<u64> = (0..self.seeds).map(|more| self.first_seed.wrapping_add(more)).collect();
-        let outcomes = workers::parallel_map(self.jobs, &seeds, is_over, |seed| {
-            let scenario = self.scenario(*seed);
-            let outcome = run_case(&scenario, nodes, is_over)?;
+        let outcomes = workers::parallel_map(self.jobs, self.seeds.iter(), &|| ends() || is_cancelled(), |seed| {
+            let scenario = self.scenario(seed);
+            let outcome = run_case(&scenario, nodes, is_cancelled)?;
             on_outcome(&outcome);
             Some((scenario, outcome))
         });
-        let mut report = SwarmReport::of(self, outcomes);
-        let first = report.failures.len().min(MAX_SHRUNK);
-        let shrunk = workers::parallel_map(self.jobs, &report.failures[..first], is_over, |failing| {
-            let least_nodes = self.nodes.as_ref().map_or(LEAST_NODES, |nodes| *nodes.start());
-            let run = |scenario: &Scenario| run_case(scenario, nodes, is_over)?.failure;
-            Some(shrink::shrink(&failing.scenario, &failing.failure, least_nodes, run, is_over))
-        });
-        for (failing, shrunk) in report.failures.iter_mut().zip(shrunk) {
-            failing.shrunk = Some(shrunk);
-        }
-        report
+        let shrunk = self.shrink(&outcomes, nodes, is_cancelled);
+        SwarmReport::of(self, &outcomes, shrunk)
+    }
+
+    /// Shrinks the first failures.
+    fn shrink<C: Cluster>(
+        &self,
+        outcomes: &[(Scenario, CaseOutcome)],
+        nodes: &NodeFactory<'_, C>,
+        is_cancelled: &IsCancelled<'_>,
+    ) -> Vec<Shrunk> {
+        let failing = outcomes.iter().filter_map(|(scenario, outcome)| Some((scenario, outcome.failure.as_ref()?)));
+        let least_nodes = self.nodes.as_ref().map_or(LEAST_NODES, |nodes| *nodes.start());
+        workers::parallel_map(self.jobs, failing.take(MAX_SHRUNK), is_cancelled, |(scenario, failure)| {
+            let run = |scenario: &Scenario| run_case(scenario, nodes, is_cancelled)?.failure;
+            Some(shrink::shrink(scenario, failure, least_nodes, run, is_cancelled))
+        })
     }
 }
 

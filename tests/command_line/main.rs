@@ -3,6 +3,7 @@
 #![cfg(feature = "workbench")]
 
 mod check;
+mod swarm;
 mod test;
 
 use std::path::Path;
@@ -28,7 +29,9 @@ fn without_files(line: &str) -> (Option<i32>, String) {
 
 #[test]
 fn every_command_rejects_a_typographic_dash_by_name() {
-    for line in ["test", "check", "analyze", "explain", "challenges", "swarm", "node echo", "tset"] {
+    for line in
+        ["test", "check", "analyze", "explain", "challenges", "swarm", "node echo", "tset", "man", "completions"]
+    {
         let (status, text) = without_files(&format!("{line} \u{2013}-nemesis partition"));
         assert_eq!(status, Some(254), "{line}: {text}");
         let named = text.contains("\"\u{2013}-nemesis\"") && text.contains("U+2013") && text.contains("\"--nemesis\"");
@@ -68,7 +71,9 @@ fn help_and_version_exit_with_0() {
     for line in ["--help", "-h", "help", "--version", "-V", "help swarm"] {
         assert_eq!(without_files(line).0, Some(0), "{line}");
     }
-    for command in ["test", "check", "analyze", "explain", "challenges", "swarm", "node"] {
+    for command in
+        ["test", "check", "analyze", "explain", "challenges", "swarm", "swarm merge", "completions", "man", "node"]
+    {
         let (status, text) = without_files(&format!("{command} --help"));
         assert!(status == Some(0) && text.contains("Usage: gloomers "), "{command}: {text}");
     }

@@ -15,8 +15,7 @@ use crate::workbench::test::{Unwatched, run};
 fn swarm(workload: WorkloadKind, seeds: u64, jobs: usize) -> Swarm {
     Swarm {
         workload,
-        seeds,
-        first_seed: 1,
+        seeds: Seeds { first: 1, count: seeds, corpus: Vec::new(), shard: Shard::WHOLE },
         jobs,
         time_limit: None,
         nodes: None,
@@ -44,7 +43,7 @@ fn run_swarm(line: &str) -> (u8, String) {
 #[test]
 fn the_nodes_of_every_workload_pass_a_few_seeds() {
     for workload in WorkloadKind::ALL {
-        let report = swarm(workload, 8, 2).run(&builtin_nodes(workload), &|_| {}, &|| false);
+        let report = swarm(workload, 8, 2).run(&builtin_nodes(workload), &|_| {}, &|| false, &|| false);
         assert!(report.failures.is_empty(), "{report}");
         assert!(report.operations > 0);
     }
@@ -192,8 +191,8 @@ fn registers_that_revert_because_a_node_was_killed_are_no_failure() {
 #[test]
 fn the_report_does_not_depend_on_the_number_of_threads() {
     let nodes = builtin_nodes(WorkloadKind::Broadcast);
-    let alone = swarm(WorkloadKind::Broadcast, 12, 1).run(&nodes, &|_| {}, &|| false);
-    assert_eq!(alone, swarm(WorkloadKind::Broadcast, 12, 5).run(&nodes, &|_| {}, &|| false));
+    let alone = swarm(WorkloadKind::Broadcast, 12, 1).run(&nodes, &|_| {}, &|| false, &|| false);
+    assert_eq!(alone, swarm(WorkloadKind::Broadcast, 12, 5).run(&nodes, &|_| {}, &|| false, &|| false));
 }
 
 #[test]

@@ -100,6 +100,9 @@ fn rejection(error: &clap::Error) -> Rejection {
         format!("Missing: {}", missing.replace(['<', '>'], ""))
     } else if is(ErrorKind::InvalidValue) && no_value {
         format!("Missing required argument for \"{argument}\"")
+    } else if let Some(valid) = error.get(ContextKind::ValidValue).and_then(all) {
+        let value = text(ContextKind::InvalidValue).unwrap_or_default();
+        format!("Invalid {argument}: \"{value}\"; must be one of {valid}{}", hint(text(ContextKind::SuggestedValue)))
     } else {
         error.to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     }])

@@ -10,7 +10,7 @@ use crate::nodes::{Broadcast, Kafka, Txn};
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
 use crate::workbench::cluster::simulated::SimulatedCluster;
-use crate::workbench::swarm::report::Failing;
+use crate::workbench::swarm::report::FailedCase;
 use crate::workbench::swarm::shrink::MAX_TRIES;
 use crate::workbench::swarm::{NodeFactory, SwarmReport, run_case};
 use crate::workbench::workload::WorkloadKind;
@@ -22,19 +22,23 @@ fn broadcast(incarnation: u64, seed: u64) -> Engine<Broadcast> {
 /// Asserts that the swarm finds and shrinks a failure of the mutant, and none of the correct nodes.
 fn assert_found(workload: WorkloadKind, mutant: &NodeFactory<'_, SimulatedCluster>, seeds: u64) -> SwarmReport {
     let swarm = swarm(workload, seeds, 2);
-    let found = swarm.run(mutant, &|_| {}, &|| false);
+    let found = swarm.run(mutant, &|_| {}, &|| false, &|| false);
     let first = found.failures.first().unwrap_or_else(|| panic!("not found\n{found}"));
-    let shrunk = first.shrunk.as_ref().expect("the first failures are shrunk");
+    let scenario = swarm.scenario(first.case.seed);
+    let failure = |scenario| run_case(scenario, mutant, &|| false).expect("it is not over").failure.expect("found");
+    let outcome = run_case(&scenario, mutant, &|| false).expect("it is not over");
+    let shrunk = swarm.shrink(&[(scenario.clone(), outcome)], mutant, &|| false).remove(0);
+    let printed = first.shrunk.as_ref().expect("the first failures are shrunk");
+    assert_eq!((&printed.case.command, printed.tries), (&shrunk.scenario.to_string(), shrunk.tries));
     assert!(shrunk.tries > 0 && shrunk.tries <= MAX_TRIES);
     let size = |scenario: &crate::workbench::swarm::Scenario| {
         (u64::from(scenario.rate) * scenario.time_limit_s, scenario.faults.len(), scenario.nodes)
     };
-    let (small, large) = (size(&shrunk.scenario), size(&first.scenario));
+    let (small, large) = (size(&shrunk.scenario), size(&scenario));
     assert!(small.0 < large.0 && small.1 <= large.1 && small.2 <= large.2, "{found}");
-    let again = run_case(&shrunk.scenario, mutant, &|| false).expect("it is not over");
-    assert_eq!(again.failure.as_ref(), Some(&shrunk.failure), "{found}");
-    assert!(shrunk.failure.is_like(&first.failure), "{found}");
-    let report = swarm.run(&builtin_nodes(workload), &|_| {}, &|| false);
+    assert_eq!(failure(&shrunk.scenario), shrunk.failure, "{found}");
+    assert!(shrunk.failure.is_like(&failure(&scenario)), "{found}");
+    let report = swarm.run(&builtin_nodes(workload), &|_| {}, &|| false, &|| false);
     assert!(report.failures.is_empty(), "{report}");
     found
 }
@@ -206,7 +210,7 @@ fn registers_that_keep_the_value_received_last_are_found() {
     };
     let found = assert_found(WorkloadKind::TxnRwRegister, &mutant, 10);
     // The consistency model does not require replicas to converge.
-    let differ = |failing: &Failing| failing.failure.to_string().starts_with("the replicas differ in the end");
+    let differ = |failed: &FailedCase| failed.failure.starts_with("the replicas differ in the end");
     assert!(found.failures.iter().any(differ), "{found}");
 }
 
