@@ -100,10 +100,15 @@ fn program(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
 
 /// A shell script.
 fn script(folder: &Path, lines: &str) -> PathBuf {
-    let script = folder.join("node.sh");
-    std::fs::write(&script, format!("#!/bin/sh\n{lines}\n")).expect("written");
-    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
-    script
+    executable(folder, format!("#!/bin/sh\n{lines}\n").as_bytes())
+}
+
+/// An executable file.
+fn executable(folder: &Path, bytes: &[u8]) -> PathBuf {
+    let file = folder.join("node.sh");
+    std::fs::write(&file, bytes).expect("written");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
+    file
 }
 
 const SAME: &str = "the real clock decided nothing";
@@ -367,10 +372,7 @@ fn a_program_of_32_bits_is_named() {
     }
     file.extend(b"\x31\xdb\x8d\x43\x01\xcd\x80\x90\x90\x90\x90\x90");
     let folder = tempfile::tempdir().expect("a folder");
-    let program = folder.path().join("node");
-    std::fs::write(&program, file).expect("written");
-    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("it is ours");
-    let run = run(&program, 1, ECHO, &[]);
+    let run = run(&executable(folder.path(), &file), 1, ECHO, &[]);
     // Where the system cannot execute it either, it says so itself.
     let told = ["is a program of 32 bits", "it is a program for another system or processor"];
     assert!(run.status == 255 && told.iter().any(|told| run.printed.contains(told)), "{}", run.printed);
@@ -422,6 +424,30 @@ fn a_node_that_computes_for_ever_is_ended_and_named() {
     let run = run(&script, 1, "-w echo --node-count 1 --time-limit 2 --init-timeout 3600", &[]);
     assert_eq!(run.status, 255);
     assert!(run.printed.contains(" (node.sh): it has computed without a pause for 10 s"), "{}", run.printed);
+}
+
+#[test]
+fn a_program_for_another_system_or_processor_is_named() {
+    if !is_permitted() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let arm = [b"\x7fELF\x02\x01\x01".as_slice(), &[0; 9], b"\x02\0\xb7\0", &[0; 200]].concat();
+    for foreign in [&arm[..], b"MZ\x90\0\x03\0\0\0", b"\xcf\xfa\xed\xfe\x07\0\0\x01"] {
+        let run = run(&executable(folder.path(), foreign), 1, ECHO, &[]);
+        assert_eq!(run.status, 255, "{}", run.printed);
+        assert!(run.printed.contains("it is a program for another system or processor; build it"), "{}", run.printed);
+    }
+}
+
+#[test]
+fn a_script_without_a_first_line_is_run_by_the_shell_which_its_death_says() {
+    if !is_permitted() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let run = run(&executable(folder.path(), b"read line\nexit 3\n"), 1, ECHO, &[]);
+    assert!(run.printed.contains("it has no #! line, so /bin/sh ran it"), "{}", run.printed);
 }
 
 #[test]

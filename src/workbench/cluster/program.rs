@@ -9,6 +9,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+use executable::spawn_prepared;
 use executable::{RunBy, spawn};
 use log::Log;
 
@@ -29,20 +31,30 @@ pub struct Launch {
 
 impl Launch {
     /// Starts a node with its three pipes, in a process group of its own, so that what the node starts ends with it.
-    pub(in crate::workbench::cluster) fn spawn(
+    pub(in crate::workbench::cluster) fn spawn(&self) -> io::Result<(process::Child, RunBy)> {
+        spawn(&self.program, |command| self.prepare(command))
+    }
+
+    /// As [`spawn`](Self::spawn), with a preparation that runs in the new process.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    pub(in crate::workbench::cluster) fn spawn_prepared(
         &self,
         prepare: impl Fn(&mut Command),
     ) -> io::Result<(process::Child, RunBy)> {
-        spawn(&self.program, |command| {
-            command
-                .args(&self.arguments)
-                .current_dir(std::env::temp_dir())
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .process_group(0);
+        spawn_prepared(&self.program, |command| {
+            self.prepare(command);
             prepare(command);
         })
+    }
+
+    fn prepare(&self, command: &mut Command) {
+        command
+            .args(&self.arguments)
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0);
     }
 
     /// Opens the log of a node.

@@ -68,31 +68,84 @@ impl RunBy {
     }
 }
 
+impl RunBy {
+    /// What reads the file if the system knows no formats but its own.
+    ///
+    /// # Errors
+    /// It is a program for another system or processor.
+    pub(in crate::workbench::cluster) fn of(program: &Path) -> io::Result<Self> {
+        // Where it may be executed but not read, the system will find out.
+        let Ok(first) = beginning(program) else { return Ok(Self::System) };
+        match first.as_slice() {
+            [b'#', b'!', ..] => Ok(Self::System),
+            [0x7f, b'E', b'L', b'F', header @ ..] if header.get(14..16) == Some(&MACHINE.to_le_bytes()) => {
+                Ok(Self::System)
+            }
+            // The tracer has a sentence of its own for a program of 32 bits.
+            [0x7f, b'E', b'L', b'F', 1, header @ ..] if header.get(13..15) == Some(&MACHINE_32.to_le_bytes()) => {
+                Ok(Self::System)
+            }
+            binary if binary.contains(&0) => Err(foreign()),
+            _ => Ok(Self::Shell),
+        }
+    }
+
+    /// The command that starts a program.
+    pub(super) fn command(self, program: &Path) -> Command {
+        match self {
+            Self::System => Command::new(program),
+            Self::Shell => {
+                let mut shell = Command::new(SHELL);
+                shell.arg(program);
+                shell
+            }
+        }
+    }
+}
+
+/// The processor of this system in an executable file, and that of its programs of 32 bits.
+const MACHINE: u16 = if cfg!(target_arch = "aarch64") { 183 } else { 62 };
+const MACHINE_32: u16 = if cfg!(target_arch = "aarch64") { 40 } else { 3 };
+
+fn foreign() -> io::Error {
+    io::Error::other("it is a program for another system or processor; build it for this one")
+}
+
 /// Starts a program; one that is in no format that the system knows is taken for a shell script, as Java does it.
 pub(super) fn spawn(program: &Path, prepare: impl Fn(&mut Command)) -> io::Result<(Child, RunBy)> {
-    let start = |mut command: Command| {
+    let start = |by: RunBy| {
+        let mut command = by.command(program);
         prepare(&mut command);
-        command.spawn()
+        command.spawn().map(|child| (child, by))
     };
-    let started = start(Command::new(program)).map(|child| (child, RunBy::System));
-    started.or_else(|error| match Errno::from_io_error(&error) {
-        Some(Errno::NOEXEC) if beginning(program).is_ok_and(|bytes| bytes.contains(&0)) => {
-            Err(io::Error::other("it is a program for another system or processor; build it for this one"))
-        }
-        Some(Errno::NOEXEC) => {
-            let mut shell = Command::new(SHELL);
-            shell.arg(program);
-            start(shell).map(|child| (child, RunBy::Shell))
-        }
-        Some(Errno::NOENT) if program.exists() => Err(io::Error::other(
+    start(RunBy::System).or_else(|error| match Errno::from_io_error(&error) {
+        Some(Errno::NOEXEC) if beginning(program).is_ok_and(|bytes| bytes.contains(&0)) => Err(foreign()),
+        Some(Errno::NOEXEC) => start(RunBy::Shell),
+        _ => Err(explained(error, program)),
+    })
+}
+
+/// As [`spawn`], for a command whose preparation runs in the new process: then the C library, not the system, is asked
+/// to start it, and takes everything that the system refuses for a shell script.
+pub(super) fn spawn_prepared(program: &Path, prepare: impl Fn(&mut Command)) -> io::Result<(Child, RunBy)> {
+    let by = RunBy::of(program)?;
+    let mut command = by.command(program);
+    prepare(&mut command);
+    command.spawn().map(|child| (child, by)).map_err(|error| explained(error, program))
+}
+
+/// The error of a start, with what to do about it.
+fn explained(error: io::Error, program: &Path) -> io::Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::NOENT) if program.exists() => io::Error::other(
             "the file is there, but not what it needs to start (its loader or C library); link it statically, or build \
              it for this system",
-        )),
+        ),
         Some(Errno::MFILE | Errno::NFILE) => {
-            Err(io::Error::other("too many files are open, three for each node; raise the limit with ulimit -n"))
+            io::Error::other("too many files are open, three for each node; raise the limit with ulimit -n")
         }
-        _ => Err(error),
-    })
+        _ => error,
+    }
 }
 
 /// The first bytes of a file.
@@ -225,6 +278,30 @@ mod tests {
         let path = folder.file("\u{7f}ELF\0\0\0", 0o755);
         let why = spawned(&path).expect_err("no shell script").to_string();
         assert!(why.contains("for another system or processor"), "{why}");
+    }
+
+    #[test]
+    fn programs_for_other_systems_and_processors_are_known_by_their_first_bytes() {
+        let folder = Folder::new();
+        let by = |bytes: &[u8]| {
+            let path = folder.0.path().join("node");
+            std::fs::write(&path, bytes).expect("written");
+            RunBy::of(&path).map_err(|error| error.to_string())
+        };
+        let elf = |class: u8, machine: u16| {
+            let mut bytes = [b"\x7fELF".as_slice(), &[class, 1, 1], &[0; 9], &[2, 0]].concat();
+            bytes.extend(machine.to_le_bytes());
+            bytes
+        };
+        for native in [elf(2, MACHINE), elf(1, MACHINE_32), b"#!/bin/sh\n\0".to_vec()] {
+            assert_eq!(by(&native), Ok(RunBy::System), "{native:?}");
+        }
+        assert_eq!(by(b"exit 7\n"), Ok(RunBy::Shell));
+        assert_eq!(by(b""), Ok(RunBy::Shell));
+        let (windows, mac) = (b"MZ\x90\0\x03".to_vec(), b"\xcf\xfa\xed\xfe\x07\0\0\x01".to_vec());
+        for foreign in [elf(2, 243), elf(2, 21), windows, mac] {
+            assert!(by(&foreign).is_err_and(|why| why.contains("another system or processor")), "{foreign:?}");
+        }
     }
 
     #[test]
