@@ -1,4 +1,4 @@
-//! Every challenge in virtual time, and their table in the README.
+//! Every challenge in virtual time, and their table in docs/results.md.
 
 #![cfg(feature = "workbench")]
 
@@ -15,8 +15,11 @@ fn every_challenge_is_met_and_the_readme_shows_the_table() {
     assert!(output.status.success() && table.lines().count() > 2, "{table}");
     let is_met = |row: &&str| row.contains("` | valid | ") || row.contains("` | valid, met | ");
     assert_eq!(table.lines().skip(2).filter(|row| !is_met(row)).collect::<Vec<_>>(), [""; 0]);
-    let readme = include_str!("../README.md");
-    assert!(readme.contains(&table), "README.md must contain the output of `gloomers challenges --markdown`:\n{table}");
+    let results = include_str!("../docs/results.md");
+    assert!(
+        results.contains(&table),
+        "docs/results.md must contain the output of `gloomers challenges --markdown`:\n{table}"
+    );
 }
 
 #[test]

@@ -152,6 +152,20 @@ fn a_failed_test_reports_which_check_failed_why_and_what_to_look_at() {
 }
 
 #[test]
+fn summaries_of_several_runs_are_appended_to_one_file_as_markdown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("summary.md");
+    for options in [UNAVAILABLE, "-w echo --virtual-time --seed 4 --node-count 1 --time-limit 1 --json"] {
+        run(&format!("{options} --markdown {}", file.display()));
+    }
+    run(&format!("-w echo --bin /nonexistent/node --markdown {}", file.display()));
+    let text = std::fs::read_to_string(&file).expect("written");
+    let headings: Vec<_> = text.lines().filter(|line| line.starts_with("### ")).collect();
+    assert_eq!(headings[..2], ["### ❌ unique-ids, 3 nodes, seed 3: invalid", "### ✅ echo, 1 node, seed 4: valid"]);
+    assert!(headings[2].ends_with(": no verdict") && text.contains("\n- **availability**: "), "{text}");
+}
+
+#[test]
 fn with_junit_each_check_is_a_test_case_in_the_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("junit.xml");

@@ -79,6 +79,7 @@ fn program(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
         "py" => ("python3", None),
         "rb" => ("ruby", None),
         "js" => ("node", None),
+        "ts" => (ESBUILD, Some(vec!["--format=esm", "--banner:js=#!/usr/bin/env node", "--log-level=error"])),
         other => panic!("no language for .{other}"),
     };
     let there = ["--version", "version"].iter().any(|argument| {
@@ -90,10 +91,20 @@ fn program(name: &str) -> Option<(tempfile::TempDir, PathBuf)> {
         return None;
     }
     let Some(arguments) = builds else { return Some((folder, source)) };
-    let status = Command::new(language).args(arguments).arg(&built).arg(&source).status().expect("a compiler");
+    let mut compiler = Command::new(language);
+    compiler.args(arguments);
+    if language == ESBUILD {
+        let output = compiler.arg(&source).output().expect("a compiler");
+        assert!(output.status.success(), "{language} builds {name}");
+        let built = executable(folder.path(), &output.stdout);
+        std::fs::rename(&built, built.with_extension("mjs")).expect("it is ours");
+        return Some((folder, built.with_extension("mjs")));
+    }
+    let status = compiler.arg(&built).arg(&source).status().expect("a compiler");
     assert!(status.success(), "{language} builds {name}");
     if language == "javac" {
-        built = script(folder.path(), &format!("exec java -cp {} Node", built.display()));
+        let class = source.file_stem().expect("a class").display();
+        built = script(folder.path(), &format!("exec java -cp {} {class}", built.display()));
     }
     Some((folder, built))
 }
@@ -111,6 +122,9 @@ fn executable(folder: &Path, bytes: &[u8]) -> PathBuf {
     file
 }
 
+/// Compiles TypeScript; `.ci/run` installs it here.
+const ESBUILD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/npm/node_modules/.bin/esbuild");
+
 const SAME: &str = "the real clock decided nothing";
 
 fn is_repeatable(name: &str) {
@@ -123,6 +137,19 @@ fn is_repeatable(name: &str) {
         assert_eq!(run(&program, 7, options, &[]).history, first.history, "{name}");
     }
     assert_ne!(run(&program, 8, options, &[]).history, first.history, "{name}: another seed");
+}
+
+#[test]
+fn the_first_nodes_of_the_book_are_valid() {
+    let book = include_str!("../../docs/getting-started.md");
+    for name in ["echo.py", "echo.go", "echo.ts", "Echo.java"] {
+        let source = format!("../../examples/first_node/{name}");
+        let text = std::fs::read_to_string(Path::new(SOURCES).join(&source)).expect("a file");
+        assert!(book.contains(&format!("\n{text}```\n")), "docs/getting-started.md must show {name}");
+        let Some((_folder, program)) = program(&source) else { continue };
+        let run = run(&program, 1, "-w echo --node-count 2 --time-limit 10", &[]);
+        assert!(run.status == 0 && run.printed.contains(SAME), "{name}: {}", run.printed);
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(super) struct ChallengesArguments {
     /// Run processes in real time instead of virtual time: nine minutes
     #[arg(long)]
     real: bool,
-    /// Print the table as in the README
+    /// Print the table as Markdown
     #[arg(long)]
     markdown: bool,
     /// Run programs of this folder, by their names

@@ -13,6 +13,7 @@ use crate::workbench::network::{Muted, Unread};
 use crate::workbench::report::Run;
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::junit::Suite;
+use crate::workbench::report::markdown::RunSummary;
 use crate::workbench::report::results::{Check, Results, results};
 use crate::workbench::report::store::RunFolder;
 use crate::workbench::report::summary::{Facts, abridged, closing_line, summary};
@@ -49,13 +50,22 @@ pub struct ReportOptions {
     pub verbose: bool,
     /// The file for the outcomes of the checks as `JUnit` XML.
     pub junit: Option<PathBuf>,
+    /// The file that a summary is appended to as Markdown.
+    pub markdown: Option<PathBuf>,
     /// How long the checkers may search after the run.
     pub check_timeout: Duration,
 }
 
 impl Default for ReportOptions {
     fn default() -> Self {
-        Self { strict: false, json: false, verbose: false, junit: None, check_timeout: Duration::from_secs(60) }
+        Self {
+            strict: false,
+            json: false,
+            verbose: false,
+            junit: None,
+            markdown: None,
+            check_timeout: Duration::from_secs(60),
+        }
     }
 }
 
@@ -134,6 +144,22 @@ pub fn finish(
     if let Some(error) = suite.write(report.junit.as_deref()) {
         store.miss(error);
     }
+    let explained = if verdict == Verdict::True || report.json && report.markdown.is_none() {
+        Vec::new()
+    } else {
+        let evidence = Evidence::new(&setting, &outcome.history, &outcome.journal);
+        explanations(&evidence, &time_limit(report.check_timeout), &store.latest())
+    };
+    let markdown = RunSummary {
+        config,
+        results: Some(&results),
+        outcomes: &outcomes,
+        broken: cut_short.as_deref(),
+        explained: &explained,
+    };
+    if let Some(error) = markdown.write(report.markdown.as_deref()) {
+        store.miss(error);
+    }
     if report.json {
         writeln!(page, "{}", edn.to_json())?;
         for why in store.missing() {
@@ -144,9 +170,8 @@ pub fn finish(
     // What follows says the same of sets, and more.
     let is_explained = workload.descriptor().data == Data::Set;
     let explanation = if is_explained { &[] } else { &*explanation };
-    if verdict != Verdict::True {
-        let evidence = Evidence::new(&setting, &outcome.history, &outcome.journal);
-        print_explanations(page, &evidence, &time_limit(report.check_timeout), &store.latest())?;
+    for line in &explained {
+        writeln!(page, "{line}")?;
     }
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
@@ -165,17 +190,19 @@ pub fn finish(
     Ok(Finished { status, results: Some(results) })
 }
 
-/// Prints the first explanations of what went wrong, and how to see the others.
-fn print_explanations(page: &mut dyn Write, evidence: &Evidence<'_>, budget: &Budget, run: &Path) -> io::Result<()> {
+/// The first explanations of what went wrong, each after an empty line, and how to see the others.
+fn explanations(evidence: &Evidence<'_>, budget: &Budget, run: &Path) -> Vec<String> {
     let cases = Cases::of(evidence, budget);
+    let mut lines = Vec::new();
     for explanation in cases.explain(evidence, MAX_EXPLAINED) {
-        writeln!(page)?;
-        for line in explanation.lines(MAX_LINES) {
-            writeln!(page, "{line}")?;
-        }
+        lines.push(String::new());
+        lines.extend(explanation.lines(MAX_LINES));
     }
     let left = cases.count().saturating_sub(MAX_EXPLAINED);
-    if left > 0 { writeln!(page, "\n{left} more: gloomers explain {}", run.display()) } else { Ok(()) }
+    if left > 0 {
+        lines.extend([String::new(), format!("{left} more: gloomers explain {}", run.display())]);
+    }
+    lines
 }
 
 /// Prints the report of a run: the whole map of `results` if given, the explanations of the violations, the summary,
@@ -229,10 +256,12 @@ pub fn time_limit(limit: Duration) -> Budget {
     Budget::until(move || begun.elapsed() >= limit)
 }
 
-/// Reports as JSON and `JUnit` XML, where requested, that a test has no verdict and why.
+/// Reports as JSON, `JUnit` XML and Markdown, where requested, that a test has no verdict and why.
 pub fn report_broken(config: &TestConfig, report: &ReportOptions, why: &str, page: &mut dyn Write) -> io::Result<()> {
     let suite = Suite { config, seconds: 0.0, outcomes: &[], broken: Some(why), output: &[] };
-    if let Some(error) = suite.write(report.junit.as_deref()) {
+    let markdown = RunSummary { config, results: None, outcomes: &[], broken: Some(why), explained: &[] };
+    let written = [suite.write(report.junit.as_deref()), markdown.write(report.markdown.as_deref())];
+    for error in written.into_iter().flatten() {
         writeln!(io::stderr(), "{error}").ok();
     }
     if report.json { print_json_error(why, page) } else { Ok(()) }

@@ -205,7 +205,8 @@ impl SwarmReport {
         for FailedCase { case, failure, shrunk } in failures.iter().take(MAX_PRINTED) {
             let command = shrunk.as_ref().map_or(&case.command, |shrunk| &shrunk.case.command);
             let failure = markdown::escape(failure);
-            write!(text, "\nSeed {}: {failure}\n\n{}", case.seed, markdown::code(command)).expect(INFALLIBLE);
+            write!(text, "\nSeed {}: {failure}\n\n{}", case.seed, markdown::code("console", command))
+                .expect(INFALLIBLE);
         }
         if failures.len() > MAX_PRINTED {
             writeln!(text, "\nand {} more", failures.len() - MAX_PRINTED).expect(INFALLIBLE);

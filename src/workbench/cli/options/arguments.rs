@@ -6,7 +6,8 @@ use clap::Parser;
 use crate::workbench::workload::WorkloadKind;
 
 const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, \
-    --virtual-time, --check-determinism, --strict, --quiet, --verbose, --json, --junit, --check-timeout.\n\
+    --virtual-time, --check-determinism, --strict, --quiet, --verbose, --json, --junit, --markdown, \
+    --check-timeout.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided, 3 if --check-determinism \
     finds a difference, 254 for bad arguments, 255 for a test that broke off, 130 for Ctrl-C.";
 
@@ -97,6 +98,9 @@ pub(in crate::workbench::cli) struct TestArguments {
     /// Write what each check found as JUnit XML; of several tests, the last
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<String>,
+    /// Append a summary as Markdown, such as that of a job, $GITHUB_STEP_SUMMARY
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<String>,
     /// One more node; may be repeated
     #[arg(short, long, value_name = "ID")]
     pub(super) node: Vec<String>,

@@ -195,7 +195,11 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
     }
     Ok(Options {
         config,
-        report: ReportOptions { junit: arguments.junit.as_ref().map(Into::into), ..report },
+        report: ReportOptions {
+            junit: arguments.junit.as_ref().map(Into::into),
+            markdown: arguments.markdown.as_ref().map(Into::into),
+            ..report
+        },
         bin: arguments.bin.as_ref().map(Into::into),
         log_stderr: arguments.log_stderr,
         log_net_send: arguments.log_net_send,

@@ -9,11 +9,11 @@ use crate::workbench::report::metrics::Metrics;
 pub enum TableFormat {
     /// Aligned columns for a terminal, with the long commands last.
     Text,
-    /// Markdown, as in the README.
+    /// Markdown, as in docs/results.md.
     Markdown,
 }
 
-/// The titles of the columns, in the order of the README.
+/// The titles of the columns, in order.
 const COLUMNS: [&str; 6] = ["challenge", "command", "verdict", "limit", "measured", "best published"];
 
 /// The widths of the columns whose contents are not known when the first line is printed.
