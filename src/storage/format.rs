@@ -89,7 +89,7 @@ fn batch_at(bytes: &[u8], salt: u64, offset: usize) -> Option<Found> {
 /// How a log ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// Every byte belongs to a batch.
+    /// Nothing but zeros follows the last batch: room for more.
     Whole,
     /// The last batch was being written when the process or the machine ended; nothing depended on it yet.
     Torn,
@@ -135,9 +135,9 @@ pub(super) fn read(bytes: &[u8], salt: u64, mut next: u64) -> Result<Contents, u
         records.push(found.records);
         next += 1;
     }
-    let end = if offset == bytes.len() { End::Whole } else { End::Torn };
-    let is_later = |found: Found| found.sequence >= next;
     let rest = bytes.get(offset..).unwrap_or_default();
+    let end = if rest.iter().all(|byte| *byte == 0) { End::Whole } else { End::Torn };
+    let is_later = |found: Found| found.sequence >= next;
     // A batch of the wrong number at this very place is damage as well.
     let is_damaged = memmem::find_iter(rest, &MARK).any(|at| batch_at(bytes, salt, offset + at).is_some_and(is_later));
     if is_damaged { Err(offset) } else { Ok(Contents { records, next, length: offset, end }) }
@@ -192,6 +192,8 @@ mod tests {
             let contents = read(&bytes[..length], SALT, 7).expect("torn");
             prop_assert_eq!(all(&bytes, &contents), batches[..batches.len() - 1].concat());
             prop_assert_eq!((contents.length, contents.end == End::Whole), (before.len(), length == before.len()));
+            let with_room = [&bytes[..length], &[0; 50]].concat();
+            prop_assert_eq!(read(&with_room, SALT, 7).map(|found| (found.length, found.end)), Ok((before.len(), contents.end)));
         }
 
         #[test]
