@@ -156,7 +156,9 @@ mod tests {
         let mut bytes = log_header(SALT).to_vec();
         for (sequence, batch) in (7..).zip(batches) {
             let mut encoded = Records::default();
-            batch.iter().for_each(|record| encoded.push(record));
+            for record in batch {
+                encoded.push(record);
+            }
             bytes.extend(header(SALT, sequence, &encoded.0));
             bytes.extend(encoded.0);
         }
@@ -193,11 +195,14 @@ mod tests {
             prop_assert_eq!(all(&bytes, &contents), batches[..batches.len() - 1].concat());
             prop_assert_eq!((contents.length, contents.end == End::Whole), (before.len(), length == before.len()));
             let with_room = [&bytes[..length], &[0; 50]].concat();
-            prop_assert_eq!(read(&with_room, SALT, 7).map(|found| (found.length, found.end)), Ok((before.len(), contents.end)));
+            let found = read(&with_room, SALT, 7).expect("torn");
+            prop_assert_eq!((found.length, found.end), (before.len(), contents.end));
         }
 
         #[test]
-        fn a_damaged_byte_before_the_last_batch_is_found(batches in batches(), at: prop::sample::Index, flip in 1..=255_u8) {
+        fn a_damaged_byte_before_the_last_batch_is_found(
+            batches in batches(), at: prop::sample::Index, flip in 1..=255_u8,
+        ) {
             prop_assume!(batches.len() > 1);
             let (mut bytes, before) = (log(&batches), log(&batches[..batches.len() - 1]));
             let damaged = LOG_START + at.index(before.len() - LOG_START);

@@ -10,7 +10,9 @@ fn records(stored: &Stored) -> Vec<Vec<u8>> {
 
 fn commit(storage: &mut Storage, records: &[&[u8]]) {
     let mut batch = Batch::default();
-    records.iter().for_each(|record| batch.push(record));
+    for record in records {
+        batch.push(record);
+    }
     storage.commit(&mut batch).expect("stored");
     assert!(batch.is_empty());
 }

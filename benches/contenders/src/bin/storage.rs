@@ -13,7 +13,8 @@ use fjall::{KeyspaceCreateOptions, PersistMode};
 use gossip_gloomers::storage::{Batch, Storage};
 use redb::{ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
-const RECORD: [u8; 100] = *b"{\"op\":[0,1763838000123456,12,{\"key\":\"some key\",\"value\":123456789}],\"pad\":\"........................\"}";
+/// As long as an operation of a log.
+const RECORD: [u8; 100] = [b'x'; 100];
 const SMALL_COMMITS: u64 = 2_000;
 const LARGE_COMMITS: u64 = 10_000;
 const PER_COMMIT: u64 = 100;
