@@ -119,6 +119,7 @@ impl Store for Fjall {
 
 fn measure<S: Store>() -> Outcome<()> {
     let folder = tempfile::tempdir()?;
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     let timed = |work: &mut dyn FnMut() -> Outcome<()>| -> Outcome<Duration> {
         let begun = Instant::now();
         work()?;
@@ -131,7 +132,10 @@ fn measure<S: Store>() -> Outcome<()> {
     })?;
     drop(store);
     let mut found = (0, 0);
-    let recovery = timed(&mut || Ok(found = S::recover(folder.path())?))?;
+    let recovery = timed(&mut || {
+        found = S::recover(folder.path())?;
+        Ok(())
+    })?;
     let expected = SMALL_COMMITS + LARGE_COMMITS * PER_COMMIT;
     assert_eq!(found, (expected, usize::try_from(expected)? * RECORD.len()));
     println!(
