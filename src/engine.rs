@@ -7,6 +7,7 @@ use memchr::memchr;
 
 use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::{Counters, Due, Names, Outbox, escaped};
+use crate::storage::{Batch, Stored};
 use crate::time::{Duration, Time};
 use crate::wire::{
     Decode, DecodeError, ErrorCode, ErrorText, Json, MAX_LINE, Message, PADDING, Quote, Reader, Unreadable,
@@ -49,6 +50,11 @@ pub trait StateMachine {
     /// The output buffer: the state machine appends complete lines, the host writes and removes them.
     fn output(&mut self) -> &mut Vec<u8>;
 
+    /// What must be durable before the output may be written; `None` if it stores nothing.
+    fn unsaved(&mut self) -> Option<&mut Batch> {
+        None
+    }
+
     /// Handles a line of `length` bytes that was skipped because it exceeds [`MAX_LINE`]; by default, logs it.
     fn on_oversize(&mut self, length: u64) {
         log::error!("skipped a line of {length} bytes, the longest that is handled has {MAX_LINE}");
@@ -71,6 +77,8 @@ pub struct EngineConfig<O> {
 pub struct Engine<N: Node> {
     node: Option<N>,
     config: EngineConfig<N::Options>,
+    /// What the node had stored, until it starts.
+    stored: Stored,
     out: Outbox<N>,
     reader: Reader,
     /// Lines that arrived before `init`.
@@ -80,16 +88,27 @@ pub struct Engine<N: Node> {
 }
 
 impl<N: Node> Engine<N> {
-    /// An engine that waits for `init`.
+    /// An engine that waits for `init`, of a node that stores nothing.
     #[must_use]
     pub fn new(config: EngineConfig<N::Options>) -> Self {
+        Self::with(config, Stored::default(), None)
+    }
+
+    /// An engine that waits for `init`, of a node that had stored this, and stores more.
+    #[must_use]
+    pub fn durable(config: EngineConfig<N::Options>, stored: Stored) -> Self {
+        Self::with(config, stored, Some(Batch::default()))
+    }
+
+    fn with(config: EngineConfig<N::Options>, stored: Stored, unsaved: Option<Batch>) -> Self {
         // The ids of calls must differ from those of earlier incarnations, whose responses may yet arrive.
         let first_call = i64::try_from(config.incarnation).unwrap_or_default();
         let seed = config.seed;
         Self {
             node: None,
             config,
-            out: Outbox::new(first_call, seed),
+            stored,
+            out: Outbox::new(first_call, seed, unsaved),
             reader: Reader::default(),
             early: Vec::new(),
             replaying: false,
@@ -115,10 +134,10 @@ impl<N: Node> Engine<N> {
             self.early.extend_from_slice(&buffer[..len]);
             self.early.push(b'\n');
         }
-        let Self { node, config, out, reader, replaying, .. } = self;
+        let Self { node, config, stored, out, reader, replaying, .. } = self;
         // A request that arrived before this node's `init` does not show that the others have theirs.
         let all_exist = !*replaying;
-        let on_message = |message: &Message<'_>| on_message(node, config, out, all_exist, message);
+        let on_message = |message: &Message<'_>| on_message(node, (config, stored), out, all_exist, message);
         let read = reader.read(buffer, len, |message| message.map(on_message));
         match read {
             Ok(Handled::Yes) => {}
@@ -202,6 +221,10 @@ impl<N: Node> StateMachine for Engine<N> {
     fn output(&mut self) -> &mut Vec<u8> {
         self.out.lines()
     }
+
+    fn unsaved(&mut self) -> Option<&mut Batch> {
+        self.out.unsaved()
+    }
 }
 
 enum Handled {
@@ -211,7 +234,7 @@ enum Handled {
 
 fn on_message<N: Node>(
     node: &mut Option<N>,
-    config: &EngineConfig<N::Options>,
+    start: (&EngineConfig<N::Options>, &mut Stored),
     out: &mut Outbox<N>,
     all_exist: bool,
     message: &Message<'_>,
@@ -220,7 +243,7 @@ fn on_message<N: Node>(
         if message.kind != "init" {
             return Handled::BeforeInit;
         }
-        *node = on_init(config, out, message);
+        *node = on_init(start, out, message);
         return Handled::Yes;
     };
     if let Some(id) = message.in_reply_to {
@@ -293,7 +316,11 @@ fn reject<N: Node>(out: &mut Outbox<N>, from: ReplyTo, message: &Message<'_>, wh
 }
 
 #[cold]
-fn on_init<N: Node>(config: &EngineConfig<N::Options>, out: &mut Outbox<N>, message: &Message<'_>) -> Option<N> {
+fn on_init<N: Node>(
+    (config, stored): (&EngineConfig<N::Options>, &mut Stored),
+    out: &mut Outbox<N>,
+    message: &Message<'_>,
+) -> Option<N> {
     if escaped(message.dest).len() > MAX_NODE_ID {
         out.count().rejected += 1;
         log::error!("dropped an init: a node's id may have {MAX_NODE_ID} bytes: {}", Quote::of(message.dest));
@@ -321,7 +348,8 @@ fn on_init<N: Node>(config: &EngineConfig<N::Options>, out: &mut Outbox<N>, mess
     out.set_names(names);
     out.settle_after(SETTLE);
     let EngineConfig { incarnation, seed, options } = config;
-    let context = NodeContext { me, nodes: &ids, incarnation: *incarnation, seed: *seed, options };
+    let stored = std::mem::take(stored);
+    let context = NodeContext { me, nodes: &ids, incarnation: *incarnation, seed: *seed, options, stored: &stored };
     let node = N::start(&context, out);
     out.reply_regardless(from, "init_ok").end();
     Some(node)

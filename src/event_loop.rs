@@ -18,6 +18,7 @@ mod process;
 pub use process::{main, main_with};
 
 use crate::engine::StateMachine;
+use crate::storage::Storage;
 use crate::time::Time;
 use input::Input;
 use mio::{Events, Poll, Token};
@@ -45,11 +46,22 @@ const OUTPUT: Token = Token(1);
 ///
 /// A closed stdout is a failure without a message; any other I/O error is logged.
 pub fn host<M: StateMachine>(machine: &mut M) -> ExitCode {
-    match run(machine) {
+    exit_code(run(machine))
+}
+
+/// As [`host`], and stores what the machine demands before each write to stdout. A failure to store is logged and ends
+/// the process: nothing that depends on it has left.
+pub fn host_durable<M: StateMachine>(machine: &mut M, storage: Storage) -> ExitCode {
+    let (input, output) = (rustix::stdio::stdin(), rustix::stdio::stdout());
+    exit_code(EventLoop::open(input, output, Some(storage)).and_then(|event_loop| event_loop.serve(machine)))
+}
+
+fn exit_code(ended: io::Result<()>) -> ExitCode {
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if error.kind() != io::ErrorKind::BrokenPipe {
-                log::error!("stdin or stdout failed: {error}");
+                log::error!("stdin, stdout or the storage failed: {error}");
             }
             ExitCode::FAILURE
         }
@@ -74,7 +86,7 @@ pub fn run<M: StateMachine>(machine: &mut M) -> io::Result<()> {
 ///
 /// `input` or `output` fails; [`io::ErrorKind::BrokenPipe`] if the reading end of `output` was closed.
 pub fn serve<M: StateMachine>(input: BorrowedFd<'_>, output: BorrowedFd<'_>, machine: &mut M) -> io::Result<()> {
-    EventLoop::open(input, output)?.serve(machine)
+    EventLoop::open(input, output, None)?.serve(machine)
 }
 
 /// The state of the loop.
@@ -84,17 +96,19 @@ struct EventLoop<'fd> {
     events: Events,
     input: Input<'fd>,
     output: Output<'fd>,
+    storage: Option<Storage>,
     origin: Instant,
 }
 
 impl<'fd> EventLoop<'fd> {
     #[expect(clippy::disallowed_methods, reason = "the host of a process is where its time comes from")]
-    fn open(input: BorrowedFd<'fd>, output: BorrowedFd<'fd>) -> io::Result<Self> {
+    fn open(input: BorrowedFd<'fd>, output: BorrowedFd<'fd>, storage: Option<Storage>) -> io::Result<Self> {
         Ok(Self {
             poll: Poll::new()?,
             events: Events::with_capacity(4),
             input: Input::open(input)?,
             output: Output::open(output)?,
+            storage,
             origin: Instant::now(),
         })
     }
@@ -135,6 +149,12 @@ impl<'fd> EventLoop<'fd> {
     fn wake_up<M: StateMachine>(&mut self, machine: &mut M) -> io::Result<()> {
         if !self.output.is_full(machine.output()) {
             self.handle(machine)?;
+        }
+        // The output of an earlier wake-up depends on nothing of this one, but it may as well wait.
+        if let Some(storage) = &mut self.storage
+            && let Some(unsaved) = machine.unsaved()
+        {
+            storage.commit(unsaved).map_err(io::Error::other)?;
         }
         self.output.write(machine.output(), self.poll.registry())
     }

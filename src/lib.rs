@@ -267,6 +267,7 @@
 //! The folder `examples` has complete programs with their tests: `echo`, `counter_on_seq_kv`, and `my_gossip`, a
 //! broadcast node that implements its own gossip with timers and calls. Read the [`nodes`] of this crate next.
 
+pub mod storage;
 pub mod time;
 pub mod wire;
 

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::outbox::Outbox;
+use crate::storage::Stored;
 use crate::time::Time;
 use crate::wire::{Decode, ErrorCode, Json, Quote};
 
@@ -19,6 +20,10 @@ pub trait Node: Sized {
     type Call: Copy + fmt::Debug;
     /// Its parsed command line; `()` takes no arguments.
     type Options: Options;
+
+    /// Whether it stores what it must remember ([`Outbox::persist`]) and takes it up again
+    /// ([`NodeContext::stored`]), if its command line has `--data-dir`.
+    const STORES: bool = false;
 
     /// Creates the node when `init` arrives.
     fn start(context: &NodeContext<'_, Self::Options>, out: &mut Outbox<Self>) -> Self;
@@ -75,6 +80,8 @@ pub struct NodeContext<'a, O> {
     pub seed: u64,
     /// The parsed command line.
     pub options: &'a O,
+    /// What the node had stored before its last end.
+    pub stored: &'a Stored,
 }
 
 impl<O> NodeContext<'_, O> {

@@ -9,6 +9,7 @@ mod retries;
 use std::collections::HashMap;
 
 use crate::node::{MAX_CLIENT_ID, Node, Peer, ReplyTo, Response, Sender, Service, Target};
+use crate::storage::Batch;
 use crate::time::{Duration, Time};
 use crate::wheel::Wheel;
 use crate::wire::{ErrorCode, ErrorText, Line, Quote, REQUEST, TooLarge, write_str};
@@ -171,10 +172,12 @@ pub struct Outbox<N: Node> {
     retries: Retries,
     next_call: i64,
     counters: Counters,
+    /// What is to be stored before the lines leave; `None` where nothing is.
+    unsaved: Option<Batch>,
 }
 
 impl<N: Node> Outbox<N> {
-    pub(crate) fn new(first_call: i64, seed: u64) -> Self {
+    pub(crate) fn new(first_call: i64, seed: u64, unsaved: Option<Batch>) -> Self {
         Self {
             now: Time::ZERO,
             batch: Time::ZERO,
@@ -188,6 +191,36 @@ impl<N: Node> Outbox<N> {
             retries: Retries::new(seed),
             next_call: first_call,
             counters: Counters::default(),
+            unsaved,
+        }
+    }
+
+    /// What is to be stored before the lines leave.
+    pub(crate) const fn unsaved(&mut self) -> Option<&mut Batch> {
+        self.unsaved.as_mut()
+    }
+
+    /// Whether the node has a storage.
+    #[must_use]
+    pub const fn is_durable(&self) -> bool {
+        self.unsaved.is_some()
+    }
+
+    /// Stores a record before anything leaves that is sent in this wake-up, also what was sent before this call. After
+    /// a restart it is among [`Stored::records`](crate::storage::Stored::records). Does nothing without a storage.
+    ///
+    /// # Panics
+    /// The record is not shorter than [`MAX_BATCH`](crate::storage::MAX_BATCH).
+    pub fn persist(&mut self, record: &[u8]) {
+        if let Some(unsaved) = &mut self.unsaved {
+            unsaved.push(record);
+        }
+    }
+
+    /// Replaces everything that was stored by a snapshot of the node's state. Does nothing without a storage.
+    pub fn persist_snapshot(&mut self, state: Vec<u8>) {
+        if let Some(unsaved) = &mut self.unsaved {
+            unsaved.replace(state);
         }
     }
 

@@ -3,14 +3,16 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use super::host;
+use super::{host, host_durable};
 use crate::engine::{Engine, EngineConfig};
 use crate::node::{Node, Options};
+use crate::storage::Storage;
 
 /// The log level unless `RUST_LOG` is `off`, `error`, `warn`, `info`, `debug` or `trace`.
 const DEFAULT_LEVEL: LevelFilter = LevelFilter::Warn;
@@ -28,14 +30,40 @@ pub fn main_with<N: Node>(arguments: &mut dyn Iterator<Item = String>) -> ExitCo
     if log::set_logger(&Stderr).is_ok() {
         log::set_max_level(level);
     }
-    let options = match N::Options::parse(arguments) {
-        Ok(options) => options,
-        Err(why) => {
-            log::error!("{why}");
-            return ExitCode::FAILURE;
-        }
+    run::<N>(arguments.collect()).unwrap_or_else(|why| {
+        log::error!("{why}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run<N: Node>(mut arguments: Vec<String>) -> Result<ExitCode, String> {
+    let directory = data_dir(&mut arguments)?;
+    let options = N::Options::parse(&mut arguments.into_iter())?;
+    let Some(directory) = directory else { return Ok(host(&mut Engine::<N>::new(config(options)))) };
+    if !N::STORES {
+        return Err(format!("{DATA_DIR} has no effect: this node stores nothing"));
+    }
+    let (storage, stored) = Storage::open(Path::new(&directory)).map_err(|why| why.to_string())?;
+    Ok(host_durable(&mut Engine::<N>::durable(config(options), stored), storage))
+}
+
+/// The option of every node that stores what it must remember.
+const DATA_DIR: &str = "--data-dir";
+
+/// Removes the option from the arguments; returns its value.
+fn data_dir(arguments: &mut Vec<String>) -> Result<Option<String>, String> {
+    let is_option = |argument: &String| argument.split('=').next() == Some(DATA_DIR);
+    let Some(at) = arguments.iter().position(is_option) else { return Ok(None) };
+    let option = arguments.remove(at);
+    let value = match option.split_once('=') {
+        Some((_, value)) => value.to_owned(),
+        None if at < arguments.len() => arguments.remove(at),
+        None => String::new(),
     };
-    host(&mut Engine::<N>::new(config(options)))
+    if value.is_empty() {
+        return Err(format!("{DATA_DIR} needs a directory, which is created if it does not exist"));
+    }
+    Ok(Some(value))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the host of a process is where its time comes from")]

@@ -2,7 +2,7 @@
 //!
 //! An id consists of the node's id, a tag of its incarnation, and a counter: unique across nodes, restarts and
 //! partitions without any messages. The tag is the wall clock at the start, and sixteen random bits in case the clock
-//! is set back.
+//! is set back. With a storage it is the number of the start, which no clock can repeat.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ requests! {
     }
 }
 
-/// Generates strings like `n1-63f8a1b2c3d4e5f6-42`.
+/// Generates strings like `n1-63f8a1b2c3d4e5f6-42`, or with a storage `n1-s7-42`.
 #[derive(Debug)]
 pub struct UniqueIds {
     /// The latest id; its counter is overwritten in place.
@@ -35,9 +35,19 @@ impl Node for UniqueIds {
     type Call = Infallible;
     type Options = ();
 
-    fn start(context: &NodeContext<'_, ()>, _: &mut Outbox<Self>) -> Self {
-        let id =
-            format!("{}-{:x}{:04x}-", context.nodes[context.me.index()], context.incarnation, context.seed & 0xffff);
+    const STORES: bool = true;
+
+    fn start(context: &NodeContext<'_, ()>, out: &mut Outbox<Self>) -> Self {
+        let tag = if out.is_durable() {
+            let earlier =
+                context.stored.snapshot.as_deref().and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+            let start = earlier.unwrap_or(0_u64) + 1;
+            out.persist_snapshot(start.to_string().into());
+            format!("s{start}")
+        } else {
+            format!("{:x}{:04x}", context.incarnation, context.seed & 0xffff)
+        };
+        let id = format!("{}-{tag}-", context.nodes[context.me.index()]);
         Self { prefix: id.len(), id, count: 0 }
     }
 
