@@ -297,8 +297,13 @@ impl Simulation {
     fn run_program(&self, program: &Path, workload: Workload) -> Result<Report, TestError> {
         let refused = |why| TestError::Unfit(format!("{} cannot be executed: {why}", program.display()));
         let arguments = self.config.arguments.clone();
-        let launch =
-            Launch { program: executable(program).map_err(refused)?, arguments, logs: None, log_stderr: false };
+        let launch = Launch {
+            program: executable(program).map_err(refused)?,
+            arguments,
+            logs: None,
+            log_stderr: false,
+            data: None,
+        };
         let cluster = TracedCluster::new(launch, self.config.nodes.clone(), self.config.seed);
         self.run_on(&mut cluster.map_err(Halt::Io)?, workload, &mut Unwatched)
     }

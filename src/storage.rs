@@ -10,12 +10,16 @@
 
 mod directory;
 mod format;
+#[cfg(feature = "simulation")]
+mod memory;
 
 use std::fmt;
 use std::path::PathBuf;
 
 pub use directory::{SEGMENT, Storage};
 pub use format::MAX_BATCH;
+#[cfg(feature = "simulation")]
+pub(crate) use memory::MemoryLog;
 
 /// What a node wants to be remembered, in one wake-up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -113,3 +113,52 @@ fn a_node_that_stores_nothing_says_so() {
     let why = Process::start(env!("CARGO_BIN_EXE_echo"), "unused".as_ref()).failure();
     assert!(why.contains("--data-dir has no effect: this node stores nothing"), "{why}");
 }
+
+/// Runs a test of unique ids under kills in a folder; returns what it printed.
+#[cfg(feature = "workbench")]
+fn unique_ids(folder: &Path, options: &str) -> String {
+    let options = format!("test -w unique-ids --durable --node-count 2 --rate 50 --nemesis kill {options}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gloomers"));
+    let output = command.args(options.split_whitespace()).current_dir(folder).output().expect("it runs");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[cfg(feature = "workbench")]
+#[test]
+fn nodes_keep_their_disks_when_they_are_killed_in_virtual_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for bin in [String::new(), format!("--bin {UNIQUE_IDS}")] {
+        let options = format!("--virtual-time --seed 1 --time-limit 10 --nemesis-interval 1 {bin}");
+        let page = unique_ids(folder.path(), &options);
+        if page.contains("does not let one process control another") {
+            eprintln!("skipped: a durable program in virtual time: the system forbids tracing");
+            continue;
+        }
+        assert!(page.contains("Everything looks good"), "{bin}: {page}");
+        let history = fs::read_to_string(folder.path().join("store/latest/history.edn")).expect("a history");
+        assert!(history.contains("-s2-"), "{bin}: a second start");
+    }
+}
+
+#[cfg(feature = "workbench")]
+#[test]
+fn processes_have_a_folder_each_in_that_of_the_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = unique_ids(folder.path(), "--time-limit 1 --nemesis-interval 0.5 --quiet");
+    assert!(!page.contains("more than once"), "{page}");
+    for node in ["n0", "n1"] {
+        let data = folder.path().join("store/latest/data").join(node);
+        assert!(data.join("lock").exists(), "{}", data.display());
+    }
+}
+
+#[cfg(feature = "workbench")]
+#[test]
+fn a_built_in_node_that_stores_nothing_is_named_before_the_test() {
+    for command in ["test", "swarm"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_gloomers")).args([command, "-w", "echo", "--durable"]).output();
+        let output = output.expect("it runs");
+        assert_eq!(output.status.code(), Some(254));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("the built-in node of echo stores nothing"));
+    }
+}

@@ -286,16 +286,24 @@ fn create_store(output: &Output<'_>, config: &TestConfig) -> RunFolder {
     store
 }
 
+/// How nodes are started whose logs and data are in the folder of the run.
+fn launch(options: &Options, program: PathBuf, arguments: Vec<String>, store: &RunFolder) -> Launch {
+    // Nodes run in another folder.
+    let data = options.config.durable.then(|| store.folder().join("data"));
+    let data = data.map(|data| std::path::absolute(&data).unwrap_or(data));
+    Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: options.log_stderr, data }
+}
+
 fn in_real_time(
     options: &Options,
     program: PathBuf,
     store: &RunFolder,
     interrupts: &Interrupts,
 ) -> io::Result<Result<Outcome, TestError>> {
-    let Options { config, bin, log_stderr, .. } = options;
+    let Options { config, bin, .. } = options;
     let builtin = ["node", config.workload.name()].into_iter().filter(|_| bin.is_none()).map(str::to_owned);
     let arguments = builtin.chain(config.arguments.iter().cloned()).collect();
-    let launch = Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: *log_stderr };
+    let launch = launch(options, program, arguments, store);
     let mut progress = Progress::new(options);
     // Its drop ends all nodes, however the test ends.
     let mut processes = Processes::new(launch, config.nodes.clone(), interrupts)?;
@@ -318,11 +326,11 @@ fn in_virtual_time(
     if options.bin.is_some() {
         use crate::workbench::cluster::traced::TracedCluster;
         let arguments = config.arguments.clone();
-        let launch = Launch { program, arguments, logs: Some(store.node_logs()), log_stderr: options.log_stderr };
+        let launch = launch(options, program, arguments, store);
         let mut programs = TracedCluster::new(launch, config.nodes.clone(), config.seed)?;
         return Ok(run_as_far_as_possible(config, &mut programs, &mut progress));
     }
-    let nodes = config.workload.node().engines(config.nodes.len(), config.seed, &config.arguments);
+    let nodes = config.workload.node().engines(config.nodes.len(), config.seed, &config.arguments, config.durable);
     let mut simulation = nodes.map_err(io::Error::other)?;
     Ok(run_as_far_as_possible(config, &mut simulation, &mut progress))
 }

@@ -54,6 +54,8 @@ pub struct Swarm {
     pub nodes: Option<RangeInclusive<usize>>,
     /// The faults that may be drawn; `None` for all that suit the workload.
     pub faults: Option<Vec<Fault>>,
+    /// Whether nodes keep what they store when they are killed, and nothing acknowledged may be lost.
+    pub durable: bool,
     /// The nodes' executable; `None` for the built-in node.
     pub bin: Option<String>,
     /// Arguments for the nodes.
@@ -72,7 +74,8 @@ impl Swarm {
             scenario.faults.retain(|fault| faults.contains(fault));
         }
         scenario.time_limit_s = self.time_limit.unwrap_or(scenario.time_limit_s);
-        Scenario { bin: self.bin.clone(), arguments: self.arguments.clone(), ..scenario }
+        let (bin, arguments) = (self.bin.clone(), self.arguments.clone());
+        Scenario { durable: self.durable, bin, arguments, ..scenario }
     }
 
     /// Runs the tests of all seeds and shrinks the first that fail. No further test begins once `ends` is true; once

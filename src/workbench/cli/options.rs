@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(super) use arguments::{JudgementArguments, TestArguments, workloads};
-pub(super) use read::{faults, invalid, judgement, options as read, workload_named};
+pub(super) use read::{cannot_store, faults, invalid, judgement, options as read, workload_named};
 pub use typo::Rejection;
 pub(super) use typo::{did_you_mean, parse};
 

@@ -6,14 +6,14 @@ mod merge;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use clap::{Args, Subcommand, value_parser};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::options::{Rejection, faults, invalid, workload_named};
+use super::options::{Rejection, cannot_store, faults, invalid, workload_named};
 use super::{Output, reject};
 use crate::time::Duration;
 use crate::workbench::check::Verdict;
@@ -82,6 +82,9 @@ pub(super) struct SwarmArguments {
     /// Faults that may be drawn, as in `gloomers test`; none for none [default: all that suit the workload]
     #[arg(long, value_name = "F,...")]
     nemesis: Option<String>,
+    /// Give each node a folder that it keeps when it is killed, and demand that nothing acknowledged is lost
+    #[arg(long)]
+    durable: bool,
     /// Show no progress
     #[arg(long)]
     quiet: bool,
@@ -127,11 +130,14 @@ struct Ends {
 fn read(arguments: SwarmArguments) -> Result<Plan, Rejection> {
     let SwarmArguments { workload, seeds, first_seed, time_budget, until_failure, shard, corpus, report, .. } =
         arguments;
-    let SwarmArguments { jobs, time_limit, bin, node_count, nemesis, quiet, arguments, .. } = arguments;
+    let SwarmArguments { jobs, time_limit, bin, node_count, nemesis, durable, quiet, arguments, .. } = arguments;
     let rejected = |error| Rejection::Errors(vec![error]);
     let workload = workload_named(&workload.unwrap_or_default()).map_err(rejected)?;
     let checked = if bin.is_some() { can_trace() } else { workload.node().check(&arguments) };
     checked.map_err(rejected)?;
+    if let Some(why) = cannot_store(workload).filter(|_| durable && bin.is_none()) {
+        return Err(rejected(why));
+    }
     let jobs = jobs.map_or_else(|| thread::available_parallelism().map_or(1, usize::from), usize::from);
     let time_limit = time_limit.map(u64::from);
     let nodes = node_count.map(|text| {
@@ -150,7 +156,7 @@ fn read(arguments: SwarmArguments) -> Result<Plan, Rejection> {
     let known = corpus.as_deref().map_or(Ok(Vec::new()), |path| corpus::read(path, workload)).map_err(rejected)?;
     let count = seeds.unwrap_or(if budget.is_some() { u64::MAX } else { DEFAULT_SEEDS });
     let seeds = Seeds { first: first_seed, count, corpus: known, shard };
-    let swarm = Swarm { workload, seeds, jobs, time_limit, nodes, faults, bin, arguments };
+    let swarm = Swarm { workload, seeds, jobs, time_limit, nodes, faults, durable, bin, arguments };
     Ok(Plan { swarm, ends: Ends { budget, at_failure: until_failure }, quiet, corpus, report })
 }
 
@@ -183,7 +189,8 @@ pub(super) fn swarm(arguments: SwarmArguments, output: &mut Output<'_>) -> io::R
         return programs(&plan, bin, output);
     }
     let builtin = plan.swarm.workload.node();
-    let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments);
+    let durable = plan.swarm.durable;
+    let nodes = |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments, durable);
     print_command_on_panic();
     run(&plan, &nodes, output)
 }
@@ -202,8 +209,13 @@ fn programs(plan: &Plan, bin: &str, output: &mut Output<'_>) -> io::Result<u8> {
             return Ok(BROKEN);
         }
     };
+    let folder = std::env::temp_dir().join(format!("gloomers-swarm-{}", std::process::id()));
+    let tests = AtomicU64::new(0);
     let nodes = |count, seed, arguments: &[String]| {
-        let launch = Launch { program: program.clone(), arguments: arguments.to_vec(), logs: None, log_stderr: false };
+        let data = || folder.join(tests.fetch_add(1, Ordering::Relaxed).to_string());
+        let data = plan.swarm.durable.then(data);
+        let launch =
+            Launch { program: program.clone(), arguments: arguments.to_vec(), logs: None, log_stderr: false, data };
         TracedCluster::new(launch, TestConfig::numbered(count), seed).map_err(|error| error.to_string())
     };
     // What keeps a program from being started would fail every test.
@@ -214,7 +226,9 @@ fn programs(plan: &Plan, bin: &str, output: &mut Output<'_>) -> io::Result<u8> {
         return Ok(BROKEN);
     }
     block_stops();
-    run(plan, &nodes, output)
+    let status = run(plan, &nodes, output);
+    fs::remove_dir_all(&folder).ok();
+    status
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]

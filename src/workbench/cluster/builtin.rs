@@ -15,6 +15,8 @@ pub struct Builtin {
     main: fn(&mut dyn Iterator<Item = String>) -> ExitCode,
     check: fn(&[String]) -> Result<(), String>,
     pub(crate) factory: Factory,
+    /// The factory of nodes with disks; `None` if the node stores nothing.
+    durable: Option<Factory>,
 }
 
 impl Builtin {
@@ -29,6 +31,7 @@ impl Builtin {
             main: event_loop::main_with::<N>,
             check: |arguments| N::Options::parse(&mut arguments.iter().cloned()).map(drop),
             factory: factory::<N>,
+            durable: if N::STORES { Some(durable::<N>) } else { None },
         }
     }
 
@@ -42,9 +45,21 @@ impl Builtin {
         (self.check)(arguments)
     }
 
-    /// A cluster of `count` such nodes in virtual time.
-    pub fn engines(&self, count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String> {
-        (self.factory)(count, seed, arguments)
+    /// Whether the node can store what it must remember.
+    #[must_use]
+    pub const fn stores(&self) -> bool {
+        self.durable.is_some()
+    }
+
+    /// A cluster of `count` such nodes in virtual time, with disks if `durable` is set and they use them.
+    pub fn engines(
+        &self,
+        count: usize,
+        seed: u64,
+        arguments: &[String],
+        durable: bool,
+    ) -> Result<SimulatedCluster, String> {
+        self.durable.filter(|_| durable).unwrap_or(self.factory)(count, seed, arguments)
     }
 }
 
@@ -58,6 +73,16 @@ where
     Ok(SimulatedCluster::of::<N>(count, seed, &options))
 }
 
+/// The [`Factory`] of nodes of one type with disks.
+fn durable<N>(count: usize, seed: u64, arguments: &[String]) -> Result<SimulatedCluster, String>
+where
+    N: Node + 'static,
+    N::Options: Clone,
+{
+    let options = N::Options::parse(&mut arguments.iter().cloned())?;
+    Ok(SimulatedCluster::durable::<N>(count, seed, &options))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,6 +94,6 @@ mod tests {
         let arguments = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(broadcast.check(&arguments("--max-staleness 1s")), Ok(()));
         assert!(broadcast.check(&arguments("--max-staleness soon")).is_err());
-        assert!(broadcast.engines(1, 1, &arguments("--what")).is_err());
+        assert!(broadcast.engines(1, 1, &arguments("--what"), false).is_err());
     }
 }

@@ -27,29 +27,34 @@ pub struct Launch {
     pub logs: Option<PathBuf>,
     /// Whether to copy that to our own stderr.
     pub log_stderr: bool,
+    /// A folder for what nodes store: each is started with `--data-dir` and a folder of its own in it, the same after
+    /// each restart; `None` if they are to store nothing.
+    pub data: Option<PathBuf>,
 }
 
 impl Launch {
     /// Starts a node with its three pipes, in a process group of its own, so that what the node starts ends with it.
-    pub(in crate::workbench::cluster) fn spawn(&self) -> io::Result<(process::Child, RunBy)> {
-        spawn(&self.program, |command| self.prepare(command))
+    pub(in crate::workbench::cluster) fn spawn(&self, name: &str) -> io::Result<(process::Child, RunBy)> {
+        spawn(&self.program, |command| self.prepare(name, command))
     }
 
     /// As [`spawn`](Self::spawn), with a preparation that runs in the new process.
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     pub(in crate::workbench::cluster) fn spawn_prepared(
         &self,
+        name: &str,
         prepare: impl Fn(&mut Command),
     ) -> io::Result<(process::Child, RunBy)> {
         spawn_prepared(&self.program, |command| {
-            self.prepare(command);
+            self.prepare(name, command);
             prepare(command);
         })
     }
 
-    fn prepare(&self, command: &mut Command) {
+    fn prepare(&self, name: &str, command: &mut Command) {
         command
             .args(&self.arguments)
+            .args(self.data.iter().flat_map(|data| ["--data-dir".into(), data.join(file_name(name)).into_os_string()]))
             .current_dir(std::env::temp_dir())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,7 +64,12 @@ impl Launch {
 
     /// Opens the log of a node.
     pub(in crate::workbench::cluster) fn log(&self, name: &str) -> Log {
-        let file = |logs: &PathBuf| Log::open(&logs.join(format!("{}.log", name.replace('/', "_"))));
+        let file = |logs: &PathBuf| Log::open(&logs.join(format!("{}.log", file_name(name))));
         self.logs.as_ref().map_or_else(Log::discard, file)
     }
+}
+
+/// A node's id as the name of a file.
+fn file_name(node: &str) -> String {
+    node.replace('/', "_")
 }

@@ -8,23 +8,41 @@ pub(super) mod clock;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
-use crate::engine::StateMachine;
-use crate::engine::{Engine, EngineConfig};
+use chacha20::ChaCha8Rng;
+use rand::RngExt as _;
+
+use crate::engine::{Engine, EngineConfig, StateMachine};
 use crate::node::Node;
+use crate::storage::{MemoryLog, Stored};
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Skew, Status};
-use crate::workbench::network::jitter::Delays;
+use crate::workbench::network::jitter::{Delays, stream};
 use clock::Clock;
 
 /// The wall clock of all nodes at time zero, in microseconds since 1970: the same for every run.
 pub(super) const EPOCH_US: u64 = 1_700_000_000_000_000;
 
+/// The stream of the seed for [`SimulatedCluster::kills`].
+const KILLS: u64 = 1 << 62;
+
 /// The number of unread bytes at which deliveries to a node are held back, as by the pipe of a process.
 const PIPE_CAPACITY: usize = 64 << 10;
 
-/// Makes the state machine of a node from its index, its incarnation and its seed.
-type Factory = Box<dyn Fn(usize, u64, u64) -> Box<dyn StateMachine>>;
+/// The start of a node's process.
+pub(crate) struct Start {
+    /// The node's index.
+    pub(crate) node: usize,
+    /// The wall clock in microseconds.
+    pub(crate) incarnation: u64,
+    /// The seed for its random choices.
+    pub(crate) seed: u64,
+    /// What it had stored; `None` if nodes store nothing.
+    pub(crate) stored: Option<Stored>,
+}
+
+/// Makes the state machine of a node.
+type Factory = Box<dyn Fn(Start) -> Box<dyn StateMachine>>;
 
 /// A cluster of engines.
 pub struct SimulatedCluster {
@@ -33,6 +51,8 @@ pub struct SimulatedCluster {
     seed: u64,
     hosts: Vec<NodeHost>,
     delays: Delays,
+    /// Decides in which moment of its life a node with a disk is killed.
+    kills: ChaCha8Rng,
     /// The next event of each node that has one.
     wake_ups: BTreeSet<(Time, usize)>,
     /// Nodes with output that has not been passed on, in the order in which they produced it.
@@ -48,6 +68,8 @@ struct NodeHost {
     lag: Duration,
     /// The simulated delay of the next wake-up.
     wake_up_delay: Duration,
+    /// What survives its processes; `None` if nodes store nothing.
+    disk: Option<MemoryLog>,
     process: Option<NodeProcess>,
 }
 
@@ -58,6 +80,8 @@ struct NodeProcess {
     /// Its entry in `wake_ups`.
     wake_up: Option<Time>,
     paused: bool,
+    /// If it is killed in the middle of its next wake-up: how much of what it then stores gets to the disk.
+    dying: Option<f64>,
     /// Unread lines, and when they will be read unless the process is paused.
     pipe: VecDeque<(Time, Vec<u8>)>,
 }
@@ -97,6 +121,19 @@ impl SimulatedCluster {
         })
     }
 
+    /// A cluster of `count` nodes of type `N` with simulated disks, each with these options.
+    pub fn durable<N>(count: usize, seed: u64, options: &N::Options) -> Self
+    where
+        N: Node + 'static,
+        N::Options: Clone + 'static,
+    {
+        let options = options.clone();
+        Self::with_disks(count, seed, move |Start { incarnation, seed, stored, .. }| {
+            let config = EngineConfig { incarnation, seed, options: options.clone() };
+            Box::new(Engine::<N>::durable(config, stored.unwrap_or_default()))
+        })
+    }
+
     /// A cluster of `count` nodes. `factory` makes the state machine at each start from the node's index, its
     /// incarnation and the seed for its random choices.
     pub(crate) fn with_factory(
@@ -104,18 +141,33 @@ impl SimulatedCluster {
         seed: u64,
         factory: impl Fn(usize, u64, u64) -> Box<dyn StateMachine> + 'static,
     ) -> Self {
+        Self::new(count, seed, None, Box::new(move |start| factory(start.node, start.incarnation, start.seed)))
+    }
+
+    /// A cluster of `count` nodes with simulated disks.
+    pub(crate) fn with_disks(
+        count: usize,
+        seed: u64,
+        factory: impl Fn(Start) -> Box<dyn StateMachine> + 'static,
+    ) -> Self {
+        Self::new(count, seed, Some(&MemoryLog::default()), Box::new(factory))
+    }
+
+    fn new(count: usize, seed: u64, disk: Option<&MemoryLog>, factory: Factory) -> Self {
         let zero = Duration::ZERO;
         let host = || NodeHost {
             clock: Clock::ACCURATE,
             wall_clock_offset: zero,
             lag: zero,
             wake_up_delay: zero,
+            disk: disk.cloned(),
             process: None,
         };
         Self {
             now: Time::ZERO,
-            factory: Box::new(factory),
+            factory,
             seed,
+            kills: stream(seed, KILLS),
             hosts: (0..count).map(|_| host()).collect(),
             delays: Delays::default(),
             wake_ups: BTreeSet::new(),
@@ -125,7 +177,9 @@ impl SimulatedCluster {
 
     /// Lets a node read what is due, fires its timers, and schedules its next event.
     fn run_due(&mut self, node: usize) {
-        let NodeHost { clock, lag, wake_up_delay, process: Some(process), .. } = &mut self.hosts[node] else { return };
+        let NodeHost { clock, lag, wake_up_delay, disk, process: Some(process), .. } = &mut self.hosts[node] else {
+            return;
+        };
         if !process.paused {
             let reads = process.next_read().is_some_and(|due| due <= self.now);
             let fires = process.next_timer(clock, *lag + *wake_up_delay).map(|due| self.delays.node(node, due));
@@ -143,6 +197,17 @@ impl SimulatedCluster {
             }
             if fires || reads {
                 *wake_up_delay = self.delays.waking();
+            }
+            if (fires || reads)
+                && let Some(share) = process.dying
+            {
+                if let (Some(disk), Some(batch)) = (disk, process.machine.unsaved()) {
+                    disk.tear(batch, share);
+                }
+                return self.end(node);
+            }
+            if let (Some(disk), Some(batch)) = (disk, process.machine.unsaved()) {
+                disk.commit(batch);
             }
             if !process.machine.output().is_empty() && !self.with_output.contains(&node) {
                 self.with_output.push(node);
@@ -169,6 +234,13 @@ impl SimulatedCluster {
         process.wake_up = next;
     }
 
+    /// Ends the process of a node.
+    fn end(&mut self, node: usize) {
+        if let Some(wake_up) = self.hosts[node].process.take().and_then(|process| process.wake_up) {
+            self.wake_ups.remove(&(wake_up, node));
+        }
+    }
+
     fn pass_on_output(&mut self, on_line: &mut dyn FnMut(usize, Time, &[u8])) {
         for node in std::mem::take(&mut self.with_output) {
             let Some(process) = &mut self.hosts[node].process else { continue };
@@ -189,12 +261,15 @@ impl Cluster for SimulatedCluster {
     }
 
     fn start(&mut self, node: usize) -> io::Result<()> {
+        self.end(node);
         let host = &mut self.hosts[node];
         let started = host.clock.at(self.now);
         let incarnation = EPOCH_US + (started + host.wall_clock_offset).as_nanos() / 1000;
         let seed = self.seed ^ (node as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.now.as_nanos();
-        let machine = (self.factory)(node, incarnation, seed);
-        host.process = Some(NodeProcess { machine, started, wake_up: None, paused: false, pipe: VecDeque::new() });
+        let stored = host.disk.as_mut().map(MemoryLog::stored);
+        let machine = (self.factory)(Start { node, incarnation, seed, stored });
+        let pipe = VecDeque::new();
+        host.process = Some(NodeProcess { machine, started, wake_up: None, paused: false, dying: None, pipe });
         Ok(())
     }
 
@@ -239,10 +314,16 @@ impl Cluster for SimulatedCluster {
         Ok(())
     }
 
+    /// A node with a disk is killed at once, or in the middle of its next wake-up: then what it stores is torn, and
+    /// what it sends is not sent.
     fn kill(&mut self, node: usize) {
-        if let Some(wake_up) = self.hosts[node].process.take().and_then(|process| process.wake_up) {
-            self.wake_ups.remove(&(wake_up, node));
+        let NodeHost { disk: Some(_), process: Some(process), .. } = &mut self.hosts[node] else {
+            return self.end(node);
+        };
+        if process.paused || process.dying.is_some() || self.kills.random_bool(0.5) {
+            return self.end(node);
         }
+        process.dying = Some(self.kills.random());
     }
 
     fn pause(&mut self, node: usize) {
@@ -287,7 +368,8 @@ impl Cluster for SimulatedCluster {
     }
 
     fn status(&mut self, node: usize) -> Status {
-        if self.hosts[node].process.is_some() { Status::Alive } else { Status::Dead("not running".into()) }
+        let is_alive = self.hosts[node].process.as_ref().is_some_and(|process| process.dying.is_none());
+        if is_alive { Status::Alive } else { Status::Dead("not running".into()) }
     }
 
     fn output_tail(&self, _: usize) -> OutputTail {

@@ -184,7 +184,7 @@ impl Cluster for TracedCluster {
     fn start(&mut self, node: usize) -> io::Result<()> {
         self.kill(node);
         let traced = |command: &mut Command| system::traced_from_the_start(command, &filter::FILTER);
-        let (mut process, by) = self.launch.spawn_prepared(traced).map_err(explain_refusal)?;
+        let (mut process, by) = self.launch.spawn_prepared(&self.names[node], traced).map_err(explain_refusal)?;
         let outputs = [process.stdout.as_ref().map(AsFd::as_fd), process.stderr.as_ref().map(AsFd::as_fd)];
         let files = outputs.into_iter().flatten().filter_map(|pipe| rustix::fs::fstat(pipe).ok());
         self.tracer.nodes[node].outputs = files.map(|file| (file.st_dev, file.st_ino)).collect();

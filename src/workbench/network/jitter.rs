@@ -200,7 +200,7 @@ mod tests {
             ..TestConfig::default()
         };
         let builtin = config.workload.node();
-        let mut nodes = builtin.engines(config.nodes.len(), seed, &[]).expect("no arguments are good ones");
+        let mut nodes = builtin.engines(config.nodes.len(), seed, &[], false).expect("no arguments are good ones");
         run(&config, &mut nodes, &mut Unwatched).expect("it runs").journal
     }
 

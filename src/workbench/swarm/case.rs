@@ -110,7 +110,7 @@ fn last_words(output_tail: &OutputTail) -> String {
 fn checked(outcome: Outcome, options: &TestConfig) -> CaseOutcome {
     let Outcome { history, counts, crashes, extended: Extended { muted, convergence, .. }, .. } = outcome;
     let models = options.consistency_models.clone();
-    let killed = options.nemesis.contains(&Fault::Kill);
+    let killed = options.nemesis.contains(&Fault::Kill) && !options.durable;
     let loss = if killed { options.workload.descriptor().swarm.loss } else { LossOnKill::Nothing };
     let discounted = if loss == LossOnKill::Nothing { None } else { Some(discounted(&history, options)) };
     let judged = discounted.as_ref().filter(|_| loss == LossOnKill::Values).unwrap_or(&history);

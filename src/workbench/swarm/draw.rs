@@ -47,6 +47,7 @@ pub(super) fn scenario(workload: WorkloadKind, seed: u64) -> Scenario {
         interval_ms: 100 * rng.random_range(10..=40),
         jitter: one_of(&JITTERS, rng),
         model,
+        durable: false,
         bin: None,
         arguments: Vec::new(),
     }

@@ -43,6 +43,8 @@ pub struct Scenario {
     pub jitter: Jitter,
     /// The consistency model to check, if not the default.
     pub model: Option<&'static str>,
+    /// Whether nodes keep what they store when they are killed.
+    pub durable: bool,
     /// The nodes' executable; `None` for the built-in node.
     pub bin: Option<String>,
     /// Arguments for the nodes.
@@ -92,6 +94,9 @@ impl Scenario {
         if let Some(bin) = &self.bin {
             option("bin", bin.clone());
         }
+        if self.durable {
+            words.push("--durable".to_owned());
+        }
         if !self.arguments.is_empty() {
             words.push("--".to_owned());
             words.extend_from_slice(&self.arguments);
@@ -119,6 +124,7 @@ impl Scenario {
             nemesis: self.faults.clone(),
             nemesis_interval: interval.unwrap_or(default.nemesis_interval),
             consistency_models: self.model.map_or(default.consistency_models, |model| vec![model.to_owned()]),
+            durable: self.durable,
             virtual_time: true,
             jitter: self.jitter,
             seed: self.seed,

@@ -20,6 +20,7 @@ fn swarm(workload: WorkloadKind, seeds: u64, jobs: usize) -> Swarm {
         time_limit: None,
         nodes: None,
         faults: None,
+        durable: false,
         bin: None,
         arguments: Vec::new(),
     }
@@ -28,7 +29,7 @@ fn swarm(workload: WorkloadKind, seeds: u64, jobs: usize) -> Swarm {
 /// The nodes of this crate.
 fn builtin_nodes(workload: WorkloadKind) -> impl Fn(usize, u64, &[String]) -> Result<SimulatedCluster, String> + Sync {
     let builtin = workload.node();
-    move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments)
+    move |count, seed, arguments: &[String]| builtin.engines(count, seed, arguments, false)
 }
 
 /// The failure of a scenario on the nodes of this crate.

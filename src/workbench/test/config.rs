@@ -74,6 +74,8 @@ pub struct TestConfig {
     pub max_txn_length: u64,
     /// Writes to a key before it is retired.
     pub max_writes_per_key: u64,
+    /// Whether each node is given a folder for what it must remember, which it keeps over restarts.
+    pub durable: bool,
     /// Whether nodes live in this process and time passes as they need it. Only then can clocks and speeds be changed,
     /// and the replicas be compared when all is over.
     pub virtual_time: bool,
@@ -105,6 +107,7 @@ impl Default for TestConfig {
             key_count: 10,
             max_txn_length: 4,
             max_writes_per_key: 16,
+            durable: false,
             virtual_time: false,
             jitter: Jitter::None,
             seed: 0,

@@ -5,7 +5,7 @@ use clap::Parser;
 
 use crate::workbench::workload::WorkloadKind;
 
-const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, \
+const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, --durable, \
     --virtual-time, --check-determinism, --strict, --quiet, --verbose, --json, --junit, --markdown, \
     --check-timeout.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided, 3 if --check-determinism \
@@ -92,6 +92,9 @@ pub(in crate::workbench::cli) struct TestArguments {
     /// Probability that it arrives twice, until all is healed [default: 0]
     #[arg(long, value_name = "P")]
     pub(super) duplication: Option<String>,
+    /// Give each node a folder to store things in, --data-dir, which it keeps when it is killed
+    #[arg(long)]
+    pub(super) durable: bool,
     /// In virtual time, how late all is, as on a real machine: none, quiet or busy [default: none]
     #[arg(long, value_name = "J")]
     pub(super) jitter: Option<String>,

@@ -122,7 +122,8 @@ fn listed(list: &str) -> impl Iterator<Item = &str> {
 /// Converts arguments to options, or lists all errors.
 pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Options, Rejection> {
     let mut reader = Reader::default();
-    let mut config = TestConfig { virtual_time: arguments.virtual_time, ..TestConfig::default() };
+    let &TestArguments { durable, virtual_time, .. } = arguments;
+    let mut config = TestConfig { durable, virtual_time, ..TestConfig::default() };
     let workload = arguments.workload.as_deref().map_or(Ok(config.workload), workload_named);
     let workload = workload.map_err(|error| reader.errors.push(error)).ok();
     config.workload = workload.unwrap_or(config.workload);
@@ -180,6 +181,7 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
     reader.errors.extend(problems);
     if let Some(workload) = workload {
         reader.errors.extend(node_problem(workload, arguments));
+        reader.errors.extend((durable && arguments.bin.is_none()).then(|| cannot_store(workload)).flatten());
     }
     if arguments.check_determinism && !arguments.virtual_time {
         let why = "in real time no test comes out the same twice";
@@ -271,6 +273,15 @@ fn number(text: &str) -> Option<f64> {
 /// A number of seconds.
 fn duration(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(number(text)?).ok()
+}
+
+/// The error if the built-in node of a workload is to store what it must remember, and cannot.
+pub(in crate::workbench::cli) fn cannot_store(workload: WorkloadKind) -> Option<String> {
+    let name = workload.name();
+    let stores = |kind: &WorkloadKind| kind.node().stores();
+    let others: Vec<_> = WorkloadKind::ALL.into_iter().filter(stores).map(WorkloadKind::name).collect();
+    let why = format!("--durable: the built-in node of {name} stores nothing; those of {} do", others.join(", "));
+    (!stores(&workload)).then_some(why)
 }
 
 /// The faults of a list, without duplicates.

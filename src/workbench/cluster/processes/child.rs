@@ -52,7 +52,7 @@ pub(super) struct Child {
 impl Child {
     /// Starts a node, whose log is appended to.
     pub(super) fn spawn(launch: &Launch, name: &str, log: Log) -> io::Result<Self> {
-        let (mut process, by) = launch.spawn()?;
+        let (mut process, by) = launch.spawn(name)?;
         Ok(Self {
             name: name.to_owned(),
             state: ChildState::Running,

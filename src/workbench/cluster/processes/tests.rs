@@ -8,7 +8,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 fn launched(program: &str, arguments: &[&str], logs: &std::path::Path) -> Processes<'static> {
     let interrupts = Box::leak(Box::new(Interrupts::new().expect("signals")));
     let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-    let launch = Launch { program: program.into(), arguments, logs: Some(logs.to_owned()), log_stderr: false };
+    let launch =
+        Launch { program: program.into(), arguments, logs: Some(logs.to_owned()), log_stderr: false, data: None };
     Processes::new(launch, vec!["n1".into()], interrupts).expect("a poll")
 }
 

@@ -2,14 +2,15 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{builtin_nodes, swarm};
+use super::{Swarm, builtin_nodes, swarm};
 use crate::engine::StateMachine;
 use crate::engine::{Engine, EngineConfig};
 use crate::gossip::Settings;
-use crate::nodes::{Broadcast, Kafka, Txn};
+use crate::nodes::{Broadcast, Kafka, Txn, UniqueIds};
 use crate::time::{Duration, Time};
 use crate::wire::PADDING;
-use crate::workbench::cluster::simulated::SimulatedCluster;
+use crate::workbench::cluster::simulated::{SimulatedCluster, Start};
+use crate::workbench::nemesis::Fault;
 use crate::workbench::swarm::report::FailedCase;
 use crate::workbench::swarm::shrink::MAX_TRIES;
 use crate::workbench::swarm::{NodeFactory, SwarmReport, run_case};
@@ -229,4 +230,23 @@ fn a_poll_that_returns_messages_before_they_are_stable_is_found() {
         }))
     };
     assert_found(WorkloadKind::Kafka, &mutant, 10);
+}
+
+#[test]
+fn a_node_that_ignores_what_it_stored_is_found() {
+    let swarm = Swarm { durable: true, faults: Some(vec![Fault::Kill]), ..swarm(WorkloadKind::UniqueIds, 20, 2) };
+    let report = |forgets: bool| {
+        let nodes = |count: usize, seed: u64, _: &[String]| {
+            Ok(SimulatedCluster::with_disks(count, seed, move |Start { incarnation, seed, stored, .. }| {
+                let stored = stored.filter(|_| !forgets).unwrap_or_default();
+                Box::new(Engine::<UniqueIds>::durable(EngineConfig { incarnation, seed, options: () }, stored))
+            }))
+        };
+        swarm.run(&nodes, &|_| {}, &|| false, &|| false)
+    };
+    let (found, passed) = (report(true), report(false));
+    let is_duplicate = |failed: &FailedCase| failed.failure.contains("given more than once");
+    assert!(found.failures.first().is_some_and(is_duplicate), "{found}");
+    assert!(found.failures[0].case.command.contains(" --durable"), "{found}");
+    assert!(passed.failures.is_empty(), "{passed}");
 }
