@@ -77,7 +77,9 @@ mod tests {
     proptest! {
         #[test]
         fn a_kill_loses_the_batch_that_is_being_stored_and_nothing_else(
-            numbers in proptest::collection::vec(any::<u8>(), 0..20), snapshot_at: prop::sample::Index, share in 0.0..1.0,
+            numbers in proptest::collection::vec(any::<u8>(), 0..20),
+            snapshot_at: prop::sample::Index,
+            share in 0.0..1.0,
         ) {
             let mut disk = MemoryLog::default();
             for (index, number) in numbers.iter().enumerate() {
