@@ -184,7 +184,7 @@ fn written(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&
     let config = &Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
     let (counts, journal) = (network.counts(), network.take_journal(Time::from_millis(2)));
     let outcome = &Outcome { history: history.parse().expect("a history"), counts, journal, ..Outcome::default() };
-    let run = Run { outcome, results: None, config, verdict: Some(Verdict::True), remarks };
+    let run = Run { outcome, results: None, config, verdict: Some(Verdict::True), remarks, explanations: &[], unexplained: 0 };
     store.write_page(&run);
     assert!(store.missing().is_empty(), "{:?}", store.missing());
     move |name| {
