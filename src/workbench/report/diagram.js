@@ -76,7 +76,7 @@ const diagram = {
     const sent = messages.sent[i];
     if (fateName(fate) === "delivered") return [this.x(sent + took), dest];
     const x = this.x(sent);
-    return [x + Math.max(0.8 * (this.x(sent + took) - x), Math.min(14, this.pitch / 2)), src + 0.8 * (dest - src)];
+    return [x + Math.max(0.8 * (this.x(sent + took) - x), this.stub), src + 0.8 * (dest - src)];
   },
 
   /** Both ends of the line of a message. */
@@ -123,6 +123,7 @@ const diagram = {
   paint(now, whole = recording !== null) {
     const canvas = find("diagram");
     this.pitch = Math.max(3, Math.min(44, 740 / this.rows.length));
+    this.stub = Math.min(14, this.pitch / 2);
     this.height = Math.round(TOP + this.pitch * this.rows.length + 6);
     this.width = canvas.clientWidth;
     const context = prepare(canvas, this.height);
@@ -144,7 +145,10 @@ const diagram = {
       unfinished = layer.paint(this.painted.ratio, this.painted.crowd, now);
       context.drawImage(layer.canvas, this.left, 0, this.width - this.left, this.height);
     }
-    if (!this.journey && shown <= FEW && this.pitch >= 12) for (const i of this.inView()) this.label(context, i, messages.types[messages.kind[i]]);
+    background.write(context);
+    if (!this.journey && shown <= FEW && this.pitch >= 12) {
+      for (const i of this.inView()) this.label(context, i, messages.types[messages.kind[i]]);
+    }
     if (this.journey) drawJourney(context);
     if (this.selected >= 0 && this.isDrawn(this.selected)) {
       context.lineWidth = 3.5;
@@ -153,7 +157,7 @@ const diagram = {
     context.restore();
     find("shown").textContent = `${plural(shown, "message")} in ${span(Math.round(this.span))}`;
     drawOverview();
-    timeline.draw();
+    timeline.follow();
     return unfinished;
   },
 
@@ -325,8 +329,13 @@ function startDiagram() {
   diagram.filter();
   diagram.show(...firstView());
   redraws.push(() => {
+    if (recording) {
+      if (recording.canvas === find("diagram")) diagram.paint(0);
+      if (recording.canvas === find("timeline")) timeline.draw();
+      return;
+    }
     diagram.painted = null;
-    if (recording || printing) diagram.paint(0, true);
+    if (printing) diagram.paint(0, true);
     else diagram.draw();
   });
 }

@@ -4,13 +4,26 @@
 const MARKED = ["partition", "one-way", "kill", "pause"];
 
 const background = {
+  /** The names of cuts, which are written above the lines of messages. */
+  labels: [],
+
   draw(context, height) {
+    this.labels = [];
     this.phases(context, height);
     for (const [name, , from, to] of report.faults) {
       if (!MARKED.includes(name)) this.shaded(context, from, to, TOP, height - TOP, "fault", 0.1);
     }
     for (const cut of report.cuts) this.cut(context, cut);
     for (const outage of report.outages) this.outage(context, outage);
+  },
+
+  write(context) {
+    for (const [text, x, y] of this.labels) {
+      shade(context, "card", 0.85, x - 3, y - 8, context.measureText(text).width + 6, 16);
+      context.textAlign = "left";
+      context.fillStyle = colour("fault");
+      context.fillText(text, x, y);
+    }
   },
 
   /** Shades a time; returns the part that is in view as left and width, or nothing. */
@@ -38,7 +51,8 @@ const background = {
   },
 
   /** A band between neighbouring lanes on different sides; the lanes of one side are thick. */
-  cut(context, { name, from_us: from, to_us, refused }) {
+  cut(context, cut) {
+    const { from_us: from, to_us, refused } = cut;
     const to = to_us ?? diagram.last;
     const senders = new Map(refused.map(([node, senders]) => [node, new Set(senders)]));
     const refuses = (a, b) => senders.get(a)?.has(b) || senders.get(b)?.has(a);
@@ -55,10 +69,8 @@ const background = {
     });
     if (!label || diagram.pitch < 11) return;
     const [left, width, middle] = label;
-    const text = [`cut: ${name}`, "cut"].find((text) => context.measureText(text).width < width - 10);
-    context.textAlign = "left";
-    context.fillStyle = colour("fault");
-    if (text) context.fillText(text, left + 5, middle);
+    const text = [shortName(cut), "cut"].find((text) => context.measureText(text).width < width - 10);
+    if (text) this.labels.push([text, left + 6, middle]);
   },
 
   /** A node is dead (a red line, from a cross on) or paused (a dashed one). */

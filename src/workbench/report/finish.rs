@@ -138,7 +138,10 @@ pub fn finish(
         Verdict::True => Why::default(),
         Verdict::False | Verdict::Unknown => Why::of(&setting, &outcome, report),
     };
-    write_page(store, Some((&results, verdict)), &why, remarks.chain(explanation.iter().cloned()).collect());
+    // What is explained says the same of sets, and more.
+    let is_explained = workload.descriptor().data == Data::Set;
+    let violations = if is_explained && !why.explanations.is_empty() { &[] } else { &*explanation };
+    write_page(store, Some((&results, verdict)), &why, remarks.chain(violations.iter().cloned()).collect());
     let suite = Suite { config, seconds, outcomes: &outcomes, broken: cut_short.as_deref(), output: &errors };
     if let Some(error) = suite.write(report.junit.as_deref()) {
         store.miss(error);
@@ -150,8 +153,6 @@ pub fn finish(
         }
         return Ok(Finished { status, results: Some(results) });
     }
-    // What follows says the same of sets, and more.
-    let is_explained = workload.descriptor().data == Data::Set;
     let explanation = if is_explained { &[] } else { &*explanation };
     why.print(page, &store.latest())?;
     let closing = match &outcome.cut_short {

@@ -61,8 +61,10 @@ const layer = {
     context.rect(gap.from, 0, gap.to - gap.from, this.canvas.height);
     context.clip();
     context.setTransform(ratio, 0, 0, ratio, -diagram.left * ratio, 0);
-    const margin = 20;
-    const range = diagram.between(diagram.at(gap.from / ratio + diagram.left - margin), diagram.at(gap.to / ratio + diagram.left + margin));
+    // Marks reach beyond the time of a message: crosses and dots to both sides, the line of a dropped one to the right.
+    const mark = crowd.bare ? 1 : 8;
+    const [left, right] = [gap.from / ratio + diagram.left - diagram.stub - mark, gap.to / ratio + diagram.left + mark];
+    const range = diagram.between(diagram.at(left), diagram.at(right));
     const found = [];
     let place = Math.max(gap.next, range.begin);
     for (; place < range.end && found.length < most; place += 1) {

@@ -54,12 +54,15 @@ function fateInWords(i, { took, fate } = { took: messages.took[i], fate: message
   const at = messages.sent[i] + took;
   const name = fateName(fate);
   if (name === "delivered") return `delivered at ${seconds(at)}, after ${span(took)}`;
-  if (name === "refused") return `dropped: ${cutBetween(src, dest, at)?.name ?? "its receiver was cut off from its sender"}`;
+  if (name === "refused") return `dropped: ${shortName(cutBetween(src, dest, at))}`;
   if (name === "lost") return "dropped: lost at random";
   if (name === "discarded") return `dropped: ${dest} was dead until ${seconds(at)}`;
   if (name === "ignored") return `ignored: ${src} is muted`;
   return "still under way at the end";
 }
+
+/** `cut [n0 n3 | n1]` */
+const shortName = (cut) => (cut ? cut.name.replace(/^the \w+/, "cut") : "its receiver was cut off from its sender");
 
 /** The cut because of which `dest` refused `src` at this time. */
 const cutBetween = (src, dest, at) =>

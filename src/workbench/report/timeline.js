@@ -23,6 +23,13 @@ const timeline = {
     return [left, TOP + this.row(i) * this.pitch + gap, Math.max(right - left, 1.5), this.pitch - 2 * gap];
   },
 
+  /** Follows the diagram: at once, or with very many operations as soon as it stays where it is. */
+  follow() {
+    clearTimeout(this.later);
+    if (printing || this.inView().length <= CROWD) this.draw();
+    else this.later = setTimeout(() => this.draw(), 60);
+  },
+
   draw() {
     const { names, name, outcome, value } = report.operations;
     this.rows = Math.max(report.clients, 1);
