@@ -22,7 +22,9 @@ fn failed() -> Option<Ran> {
 /// How many pixels of the diagram are of a color of the style sheet.
 fn pixels_of(browser: &mut Browser, colour: &str) -> u64 {
     let count = browser.evaluate(&format!(
-        "(() => {{ const canvas = find('diagram'); const context = canvas.getContext('2d'); \
+        "(() => {{ const canvas = find('diagram'); \
+         const copy = make('canvas', {{ width: canvas.width, height: canvas.height }}); \
+         const context = copy.getContext('2d', {{ willReadFrequently: true }}); context.drawImage(canvas, 0, 0); \
          context.fillStyle = colour('{colour}'); const hex = parseInt(context.fillStyle.slice(1), 16); \
          const {{ data }} = context.getImageData(0, 0, canvas.width, canvas.height); let found = 0; \
          for (let i = 0; i < data.length; i += 4) \
@@ -119,7 +121,8 @@ fn the_keyboard_reaches_everything() {
         );
         reached.push(focus.as_str().expect("a name").to_owned());
     }
-    for wanted in ["verdict", "files", "explanations", "latency", "staleness", "wanted", "zoom-in", "diagram", "timeline"]
+    for wanted in
+        ["verdict", "files", "explanations", "latency", "staleness", "wanted", "zoom-in", "diagram", "timeline"]
     {
         assert!(reached.iter().any(|name| name == wanted), "{wanted}: {reached:?}");
     }

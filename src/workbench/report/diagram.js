@@ -75,8 +75,7 @@ const diagram = {
     const [src, dest] = [this.y(ends.src[i]), this.y(ends.dest[i])];
     const sent = messages.sent[i];
     if (fateName(fate) === "delivered") return [this.x(sent + took), dest];
-    const x = this.x(sent);
-    return [x + Math.max(0.8 * (this.x(sent + took) - x), this.stub), src + 0.8 * (dest - src)];
+    return [Math.max(this.x(sent + took), this.x(sent) + this.stub), dest - Math.sign(dest - src) * 0.3 * this.pitch];
   },
 
   /** Both ends of the line of a message. */
