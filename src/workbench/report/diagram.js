@@ -166,8 +166,10 @@ const diagram = {
     const plot = Math.max(1, Math.round((this.width - this.left) * ratio));
     const height = Math.round(this.height * ratio);
     const last = this.painted;
-    const similar = last && shown <= 2 * last.shown && 2 * shown >= last.shown && crowdOf(shown).bare === last.crowd.bare;
-    if (similar && last.plot === plot && last.height === height && last.ratio === ratio && Math.abs(last.span / this.span - 1) < 1e-9) {
+    const similar = last && shown <= 2 * last.shown && 2 * shown >= last.shown &&
+      crowdOf(shown).bare === last.crowd.bare;
+    const fits = last && last.plot === plot && last.height === height && last.ratio === ratio;
+    if (similar && fits && Math.abs(last.span / this.span - 1) < 1e-9) {
       const pixels = Math.round(((last.from - this.from) / this.span) * plot);
       if (Math.abs(pixels) < plot) {
         // Whole pixels, so that shifted lines stay sharp and meet those that are added.
@@ -258,7 +260,9 @@ const diagram = {
   /** The message whose line is nearest to a point, or -1. In a journey, only its messages count. */
   hit(x, y) {
     let [nearest, best] = [-1, REACH];
-    const near = this.journey ? [...this.journey.messages].filter((i) => this.isDrawn(i)) : this.inView(this.at(x - 2 * REACH - 14), this.at(x + REACH));
+    const near = this.journey
+      ? [...this.journey.messages].filter((i) => this.isDrawn(i))
+      : this.inView(this.at(x - REACH - this.stub), this.at(x + REACH));
     for (const i of near) {
       const [x1, y1, x2, y2] = this.ends(i);
       const length = (x2 - x1) ** 2 + (y2 - y1) ** 2 || 1;

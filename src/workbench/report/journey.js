@@ -35,7 +35,8 @@ function showJourney({ title, steps, hints = [], others = [] }) {
   panel.hidden = false;
   panel.querySelector("h3").textContent = title;
   panel.querySelector("ol").replaceChildren(...steps.map(stepItem));
-  panel.querySelector("ul").replaceChildren(...hints.map(({ pattern, sentence }) => make("li", {}, make("strong", {}, pattern), `: ${sentence}`)));
+  const hint = ({ pattern, sentence }) => make("li", {}, make("strong", {}, pattern), `: ${sentence}`);
+  panel.querySelector("ul").replaceChildren(...hints.map(hint));
   diagram.filter();
   showTimes(steps, [...found]);
   find("diagram-section").scrollIntoView({ block: "start" });
@@ -74,7 +75,8 @@ function closeJourney() {
 /** Draws the messages of the journey above the grey ones, why they were dropped, and the numbers of the steps. */
 function drawJourney(context) {
   const { messages: found, steps } = diagram.journey;
-  const drawn = [...found].filter((i) => diagram.isDrawn(i) && messages.sent[i] <= diagram.to && messages.until[i] >= diagram.from);
+  const isInView = (i) => messages.sent[i] <= diagram.to && messages.until[i] >= diagram.from;
+  const drawn = [...found].filter((i) => diagram.isDrawn(i) && isInView(i));
   for (const i of drawn) {
     context.lineWidth = 2;
     drawMessage(context, i, seriesColour(messages.rank[messages.kind[i]]));
@@ -127,16 +129,18 @@ function stepMark(context, x, y, number) {
 function showOperation(operation) {
   const { names, name, outcome, start_us, took_us, begun, ended, process, value } = report.operations;
   const own = exchange(operation);
-  const node = nodeNames[(process[operation] % report.clients) % report.nodes];
+  const thread = process[operation] % report.clients;
+  const [client, node] = [`client ${thread}`, nodeNames[thread % report.nodes]];
   const [start, took] = [start_us[operation], took_us[operation]];
   const steps = [
-    { time_us: start, node: `client ${process[operation] % report.clients}`, sentence: `Process ${process[operation]} invoked ${names[name[operation]]} (operation ${begun[operation]}).` },
+    { time_us: start, node: client,
+      sentence: `Process ${process[operation]} invoked ${names[name[operation]]} (operation ${begun[operation]}).` },
     ...own.map((i) => ({ time_us: messages.sent[i], node: messages.names[messages.src[i]], messages: [messages.id[i]],
       sentence: `${route(i)}: ${messages.types[messages.kind[i]]} (message ${messages.id[i]}), ${fateInWords(i)}.` })),
   ];
   const index = ended[operation];
   if (index !== null) {
-    steps.push({ time_us: start + took, node: `client ${process[operation] % report.clients}`,
+    steps.push({ time_us: start + took, node: client,
       sentence: `It was ${OUTCOMES[outcome[operation]]} after ${span(took)} (operation ${index}): ${value[operation]}` });
   } else {
     steps.push({ sentence: "It never completed." });

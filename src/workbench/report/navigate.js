@@ -25,7 +25,8 @@ function startFilters() {
   chips("types", byFrequency.map((kind) => [kind, `${types[kind]} ${grouped(frequency[kind])}`, rank[kind]]), diagram.types);
   const named = lanes.map(({ name }, lane) => [lane, name]).filter(([lane]) => !isClient(lane));
   chips("nodes", named, diagram.lanes);
-  const clients = make("button", { type: "button", "aria-pressed": String(diagram.withClients), id: "with-clients" }, "with clients");
+  const pressed = String(diagram.withClients);
+  const clients = make("button", { type: "button", "aria-pressed": pressed, id: "with-clients" }, "with clients");
   clients.addEventListener("click", () => {
     diagram.withClients = !diagram.withClients;
     clients.setAttribute("aria-pressed", String(diagram.withClients));
