@@ -239,7 +239,7 @@ fn staleness(run: &Run<'_>) -> (Vec<i64>, Vec<String>) {
     let all = set_full::stable_elements(&run.outcome.history);
     let shown = all.len().min(MAX_LATENCIES);
     let evenly = (0..shown).map(|index| &all[index * (all.len() - 1) / (shown - 1).max(1)]);
-    evenly.map(|(latency, value)| (*latency, value.to_json().to_string())).unzip()
+    evenly.map(|(latency, value)| (*latency, value.to_json())).unzip()
 }
 
 /// When the main phase ended, after which faults are healed and values read for the last time.
