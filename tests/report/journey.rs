@@ -141,7 +141,8 @@ fn the_keyboard_reaches_everything() {
     let after = browser.evaluate(place).as_f64().expect("a share");
     assert!((before - after).abs() < 0.05, "{before} {after}");
     let nameless = "[...document.querySelectorAll('canvas, button, input, select, a')].filter((element) => \
-                    !element.getAttribute('aria-label') && !element.textContent.trim()).map((element) => element.outerHTML)";
+                    !element.getAttribute('aria-label') && !element.textContent.trim())\
+                    .map((element) => element.outerHTML)";
     assert_eq!(browser.evaluate(nameless), json!([]));
     assert_no_errors(&mut browser);
 }
