@@ -26,6 +26,7 @@ mod words;
 use serde::Serialize;
 
 pub use evidence::{Evidence, Setting};
+pub use faults::{Cut, Faults, Outage};
 
 use crate::workbench::check::Budget;
 use crate::workbench::check::linearizable::RegisterViolation;

@@ -1,7 +1,7 @@
 //! The reports of a run: summary, JSON, `JUnit` XML, the page `report.html`, and a row in the list of all runs.
 //!
 //! The page is a function of the history, the journal of messages and the results: the same seed in virtual time
-//! gives the same bytes. Every chart has a limit on what it shows and states how much it leaves out.
+//! gives the same bytes. Every chart states how much it leaves out, if it does.
 
 pub mod challenges;
 pub mod escape;
@@ -12,6 +12,7 @@ pub mod junit;
 pub mod markdown;
 pub mod metrics;
 mod operations;
+#[cfg(feature = "workbench")]
 mod page;
 #[cfg(test)]
 mod recorded_runs;
@@ -22,10 +23,13 @@ pub mod summary;
 pub mod violations;
 
 use crate::workbench::check::Verdict;
+#[cfg(feature = "workbench")]
+use crate::workbench::explain::Explanation;
 use crate::workbench::report::results::Results;
 use crate::workbench::test::{Outcome, TestConfig};
 
 /// A finished run, as the page shows it.
+#[cfg(feature = "workbench")]
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'a> {
     /// What happened.
@@ -38,6 +42,10 @@ pub struct Run<'a> {
     pub verdict: Option<Verdict>,
     /// Notes beside the verdict: nodes that crashed or were muted, explanations of violations.
     pub remarks: &'a [String],
+    /// Why it failed: the first explanations.
+    pub explanations: &'a [Explanation],
+    /// How many more there are.
+    pub unexplained: usize,
 }
 
 #[cfg(test)]

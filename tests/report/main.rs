@@ -5,6 +5,8 @@
 
 mod browser;
 mod index;
+mod journey;
+mod large;
 mod page;
 mod svg;
 

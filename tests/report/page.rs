@@ -24,7 +24,17 @@ pub(crate) fn opened(ran: &Ran) -> Option<Browser> {
         return None;
     };
     browser.open(&format!("file://{}", ran.latest().join("report.html").display()));
+    browser.evaluate("loaded");
+    settle(&mut browser);
     Some(browser)
+}
+
+/// Waits until all lines are drawn, and the rows of clients after them.
+pub(crate) fn settle(browser: &mut Browser) {
+    browser.evaluate(
+        "(async () => { do await new Promise(requestAnimationFrame); while (diagram.waiting); \
+         await new Promise((done) => setTimeout(done, 100)); })()",
+    );
 }
 
 pub(crate) fn assert_no_errors(browser: &mut Browser) {
@@ -80,7 +90,12 @@ fn a_click_on_a_message_shows_its_body() {
     let ran = Ran::of(CHALLENGE_3D);
     let Some(mut browser) = opened(&ran) else { return };
     browser.evaluate("find('diagram').scrollIntoView({ block: 'center' })");
-    browser.click("diagram.middle(diagram.inView()[20])");
+    browser.evaluate("new Promise(requestAnimationFrame)");
+    browser.click(
+        "((box, [x1, y1, x2, y2]) => [box.left + (x1 + x2) / 2, box.top + (y1 + y2) / 2])\
+         (find('diagram').getBoundingClientRect(), diagram.ends(diagram.inView()[20]))",
+    );
+    browser.evaluate("bodies().then(() => 0)");
     let selected = browser.evaluate("diagram.selected");
     assert!(selected.as_u64().is_some(), "{selected}");
     let title = browser.evaluate(
@@ -88,7 +103,7 @@ fn a_click_on_a_message_shows_its_body() {
     );
     assert_eq!(title, browser.text("#message h3"));
     let shown: serde_json::Value = serde_json::from_str(&browser.text("#message pre")).expect("a whole body");
-    let body = browser.evaluate("JSON.parse(messages.body[diagram.selected])");
+    let body = browser.evaluate("bodies().then((all) => JSON.parse(all[diagram.selected]))");
     assert_eq!((&shown, &shown["type"]), (&body, &json!("gossip")));
     // The next message by keyboard: the diagram has the focus.
     browser.key("n");
@@ -119,7 +134,7 @@ fn the_diagram_zooms_and_is_filtered_by_type_and_node() {
     let with_clients = browser.evaluate("diagram.chosen.length").as_u64().expect("a count");
     assert!(with_clients > everything, "{with_clients} > {everything}");
     browser.click(&middle_of("#types button:first-child"));
-    let of_type = "diagram.chosen.every((i) => messages.kind[i] === kindsByFrequency[0])";
+    let of_type = "diagram.chosen.every((i) => messages.kind[i] === messages.byFrequency[0])";
     assert_eq!(browser.evaluate(of_type), true);
     browser.click(&middle_of("#nodes button:nth-child(3)"));
     let of_node = "diagram.chosen.length > 0 && diagram.chosen.every(\

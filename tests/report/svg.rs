@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::Ran;
-use crate::page::{assert_no_errors, middle_of, opened};
+use crate::page::{assert_no_errors, middle_of, opened, settle};
 
 /// Upper bound on the time until a download is complete.
 const SAVED_BY: Duration = Duration::from_secs(30);
@@ -68,6 +68,7 @@ fn each_chart_can_be_saved_as_an_equivalent_svg_file() {
         assert!(texts.contains(&json!(word)), "{chart}: {found}");
     }
     assert_eq!(browser.evaluate("document.querySelectorAll('canvas:not(#overview)').length"), charts.len());
+    settle(&mut browser);
     let after = browser.evaluate("[...document.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL())");
     assert!(before == after, "what is on the screen stays");
     assert_no_errors(&mut browser);

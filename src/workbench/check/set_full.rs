@@ -70,11 +70,18 @@ pub fn check(history: &History) -> Result<SetReport, CheckError> {
 /// The stable latency of each stable element in milliseconds, sorted; empty where [`check`] fails.
 #[must_use]
 pub fn stable_latencies(history: &History) -> Vec<i64> {
+    stable_elements(history).into_iter().map(|(latency, _)| latency).collect()
+}
+
+/// The stable latency of each stable element in milliseconds, and the element, the least latency first; empty where
+/// [`check`] fails.
+#[must_use]
+pub fn stable_elements(history: &History) -> Vec<(i64, Value)> {
     let Ok(elements) = Elements::of(history) else { return Vec::new() };
-    let stable = elements.all.iter().filter(|element| element.outcome() == Outcome::Stable);
-    let mut latencies: Vec<_> = stable.map(|element| element.latency_ms(history)).collect();
-    latencies.sort_unstable();
-    latencies
+    let stable = elements.all.iter().enumerate().filter(|(_, element)| element.outcome() == Outcome::Stable);
+    let mut timed: Vec<_> = stable.map(|(id, element)| (element.latency_ms(history), id)).collect();
+    timed.sort_unstable();
+    timed.into_iter().map(|(latency, id)| (latency, elements.ids[id].clone())).collect()
 }
 
 /// The state of an element. Positions in the history count from one here: zero stands for never.

@@ -1,12 +1,14 @@
 //! The faults of a run, from the nemesis operations of its history: who was cut off from whom, who was dead or paused.
 
+use serde::Serialize;
+
 use crate::workbench::edn::Value;
 use crate::workbench::explain::words::seconds;
 use crate::workbench::history::{History, Process};
 use crate::workbench::nemesis::{Fault, Turn};
 
 /// A partition, or a cut in one direction.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cut {
     /// When it began, in microseconds of the history.
     pub from_us: i64,
@@ -29,10 +31,10 @@ impl Cut {
         self.from_us <= us && self.to_us.is_none_or(|to| us <= to)
     }
 
-    /// `the partition [n0 n3 | n1 n2 n4], which lasted from 0.90 s to 8.20 s`
+    /// `the partition [n0 n3 | n1 n2 n4]`
     #[must_use]
-    pub fn in_words(&self) -> String {
-        let name = self.sides().map_or_else(
+    pub fn name(&self) -> String {
+        self.sides().map_or_else(
             || {
                 let struck = self.refused.iter().filter(|(_, senders)| !senders.is_empty());
                 let each: Vec<_> =
@@ -43,7 +45,13 @@ impl Cut {
                 let sides: Vec<_> = sides.iter().map(|side| side.join(" ")).collect();
                 format!("the partition [{}]", sides.join(" | "))
             },
-        );
+        )
+    }
+
+    /// `the partition [n0 n3 | n1 n2 n4], which lasted from 0.90 s to 8.20 s`
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let name = self.name();
         let from = seconds(self.from_us);
         match self.to_us {
             Some(to) => format!("{name}, which lasted from {from} to {}", seconds(to)),
@@ -67,7 +75,8 @@ impl Cut {
 }
 
 /// Why a node did nothing for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stop {
     /// It was killed, and started again without its memory.
     Killed,
@@ -76,7 +85,7 @@ pub enum Stop {
 }
 
 /// An interval in which a node did nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Outage {
     /// The node.
     pub node: String,

@@ -16,8 +16,12 @@ const define = (entries) => entries.map(([name, value]) => make("div", {}, make(
 
 const onClick = (id, act) => find(id).addEventListener("click", act);
 
-/** A colour of the style sheet, in the current color scheme. */
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+/** The colours of the style sheet in the current color scheme, as far as they have been looked up. */
+const palette = new Map();
+function colour(name) {
+  if (!palette.has(name)) palette.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+  return palette.get(name);
+}
 const SERIES = 8;
 const seriesColour = (index) => (index < SERIES ? colour(`c${index}`) : colour("soft"));
 
@@ -107,13 +111,17 @@ function onRedraw(draw) {
   redraws.push(draw);
   draw();
 }
+function redrawNow() {
+  palette.clear();
+  for (const draw of redraws) draw();
+}
 let redrawing = false;
 function redrawAll() {
   if (redrawing) return;
   redrawing = true;
   requestAnimationFrame(() => {
     redrawing = false;
-    for (const draw of redraws) draw();
+    redrawNow();
   });
 }
 addEventListener("resize", redrawAll);

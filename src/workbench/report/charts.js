@@ -52,19 +52,21 @@ function latencyChart() {
   });
   outcomeLegend("latency-legend");
   find("latency-legend").append(...all.names.map((name, index) => make("span", {}, `${MARK_NAMES[index % MARKS.length]} ${name}`)));
-  find("latency").setAttribute("aria-label", `Latencies of ${plural(all.total, "operation")} over ${grouped(end)} s, up to ${grouped(most)} ms`);
+  find("latency").setAttribute("aria-label", `Latencies of ${plural(all.total, "operation")} over ${grouped(end)} s, up to ${grouped(most)} ms; arrows go from one to the next, Enter shows it in the diagram`);
   if (count < all.total) {
     find("latency-note").textContent =
       `Showing ${grouped(count)} of ${grouped(all.total)} operations: the first ones, then one where several would overlap.`;
   }
-  tellUnderPointer(plane.canvas, (event) => {
+  const under = (event) => {
     let [best, nearest] = [100, -1];
     for (let i = 0; i < count; i += 1) {
       const [dx, dy] = [plane.atX(all.start_us[i] / 1e6) - event.offsetX, plane.atY(all.took_us[i] / 1000) - event.offsetY];
       if (dx * dx + dy * dy < best) [best, nearest] = [dx * dx + dy * dy, i];
     }
-    return nearest < 0 ? "" : operationInWords(nearest);
-  });
+    return nearest;
+  };
+  const mark = (i) => [plane.atX(all.start_us[i] / 1e6), plane.atY(all.took_us[i] / 1000)];
+  pickable(plane.canvas, { count, under, mark, tell: operationInWords, open: (i) => loaded.then(() => showOperation(i)) });
 }
 
 /** The colours of the outcomes that there are. */
@@ -125,125 +127,4 @@ function windowTips(plane, window_us, tell) {
     const text = at >= 0 && at <= end && tell(window);
     return text ? `from ${grouped((window * window_us) / 1e6)} s\n${text}` : "";
   });
-}
-
-function stalenessChart() {
-  const latencies = report.staleness_ms;
-  find("staleness-section").hidden = latencies.length === 0;
-  if (latencies.length === 0) return;
-  const limits = report.workload === "broadcast" ? report.challenges : [];
-  const most = latencies[latencies.length - 1];
-  // Limits far beyond the values have only a label, at the edge.
-  const marks = limits.flatMap(([name, { median_ms, max_ms }], index) =>
-    [["median", median_ms], ["maximum", max_ms]].map(([what, at]) => ({ name, what, at, index })));
-  const reach = Math.max(most, ...marks.map(({ at }) => at).filter((at) => at <= 1.5 * Math.max(most, 400)), 10);
-  const bins = 60;
-  const width = (reach * 1.04) / bins;
-  const counts = new Array(bins).fill(0);
-  for (const latency of latencies) counts[Math.min(Math.floor(latency / width), bins - 1)] += 1;
-  const high = Math.max(...counts);
-  const plane = new Plane(find("staleness"), {
-    // As high as the chart beside it.
-    height: Math.max(300, Math.min(find("matrix").clientHeight, 560)), x: [0, reach * 1.04], y: [0, high * 1.25], xTitle: "milliseconds until every read saw the value", yTitle: "values",
-  });
-  onRedraw(() => {
-    const context = plane.begin();
-    context.fillStyle = colour("ok");
-    counts.forEach((count, bin) => {
-      const [left, right] = [plane.atX(bin * width), plane.atX((bin + 1) * width)];
-      const top = count > 0 ? Math.min(plane.atY(count), plane.bottom - 1.5) : plane.bottom;
-      context.fillRect(left + 0.5, top, Math.max(right - left - 1, 1), plane.bottom - top);
-    });
-    marks.forEach(({ name, what, at, index }, row) => {
-      context.strokeStyle = context.fillStyle = seriesColour(index + 1);
-      const inside = at <= plane.x[1];
-      const x = inside ? plane.atX(at) : plane.right;
-      context.setLineDash(what === "median" ? [2, 3] : [7, 4]);
-      context.lineWidth = inside ? 1.5 : 0;
-      if (inside) segment(context, x, MARGIN.top, x, plane.bottom);
-      context.setLineDash([]);
-      const text = `${name} ${what} < ${at}${inside ? "" : " →"}`;
-      const width = context.measureText(text).width;
-      const left = x + 5 + width < plane.right ? x + 5 : x - 5 - width;
-      const y = MARGIN.top + 11 + row * 15;
-      context.textAlign = "left";
-      const paint = context.fillStyle;
-      context.fillStyle = colour("card");
-      context.fillRect(left - 2, y - 7, width + 4, 14);
-      context.fillStyle = paint;
-      context.fillText(text, left, y);
-    });
-    const median = plane.atX(latencies[Math.floor(latencies.length / 2)]);
-    context.fillStyle = colour("ink");
-    context.beginPath();
-    polygon(context, [[median - 5, plane.bottom + 6], [median + 5, plane.bottom + 6], [median, plane.bottom]]);
-    context.fill();
-  });
-  const at = (quantile) => latencies[Math.min(Math.floor(latencies.length * quantile), latencies.length - 1)];
-  legend("staleness-legend", [["values", "ok"]]);
-  find("staleness-legend").append(make("span", {}, `▲ median ${at(0.5)} ms, 95 % ${at(0.95)} ms, maximum ${most} ms`));
-  find("staleness").setAttribute("aria-label", `Staleness of ${plural(latencies.length, "value")}: median ${at(0.5)} ms, maximum ${most} ms`);
-  tellUnderPointer(plane.canvas, (event) => {
-    const bin = Math.floor(plane.xAt(event.offsetX) / width);
-    return counts[bin] ? `${plural(counts[bin], "value")} from ${Math.round(bin * width)} to ${Math.round((bin + 1) * width)} ms` : "";
-  });
-}
-
-function matrixChart() {
-  const { lanes, links } = report;
-  const canvas = find("matrix");
-  const count = lanes.length;
-  const most = links.cells.reduce((most, [, , count]) => Math.max(most, count), 1);
-  const counts = new Map(links.cells.map(([from, to, count]) => [from * lanes.length + to, count]));
-  let cell = 0;
-  let edge = 0;
-  onRedraw(() => {
-    const room = canvas.parentElement.clientWidth;
-    const measure = canvas.getContext("2d");
-    measure.font = `12px ${FONT}`;
-    const longest = Math.max(...lanes.map((lane) => measure.measureText(lane).width));
-    edge = Math.ceil(Math.min(longest, 90)) + 8;
-    cell = Math.max(2, Math.min(44, Math.floor((Math.min(room, 640) - edge - 4) / count)));
-    const size = edge + cell * count + 2;
-    canvas.style.width = `${size}px`;
-    const context = prepare(canvas, size, size);
-    context.textBaseline = "middle";
-    const every = Math.ceil(12 / cell);
-    lanes.forEach((lane, index) => {
-      if (index % every) return;
-      const middle = edge + (index + 0.5) * cell;
-      context.fillStyle = colour("soft");
-      context.textAlign = "right";
-      context.fillText(lane, edge - 5, middle, edge - 8);
-      context.textAlign = "left";
-      fillUpright(context, lane, middle, edge - 5, edge - 8);
-    });
-    context.fillStyle = colour("grid");
-    context.fillRect(edge, edge, cell * count, cell * count);
-    const gap = cell > 6 ? 1 : 0;
-    context.textAlign = "center";
-    for (const [from, to, count] of links.cells) {
-      const share = Math.log1p(count) / Math.log1p(most);
-      context.fillStyle = `rgb(${colour("heat")} / ${0.12 + 0.88 * share})`;
-      context.fillRect(edge + to * cell, edge + from * cell, cell - gap, cell - gap);
-      const text = count < 10000 ? String(count) : `${Math.round(count / 1000)}k`;
-      if (context.measureText(text).width < cell - 5) {
-        context.fillStyle = share > 0.55 ? colour("card") : colour("ink");
-        context.fillText(text, edge + (to + 0.5) * cell, edge + (from + 0.5) * cell);
-      }
-    }
-  });
-  const total = links.cells.reduce((sum, [, , count]) => sum + count, 0);
-  canvas.setAttribute("aria-label", `${plural(total, "message")} over ${plural(links.total, "link")}, at most ${grouped(most)} over one`);
-  if (links.cells.length < links.total) {
-    find("matrix-note").textContent = `Showing the ${grouped(links.cells.length)} busiest of ${grouped(links.total)} links.`;
-  }
-  tellUnderPointer(canvas, (event) => {
-    const [to, from] = [event.offsetX, event.offsetY].map((at) => Math.floor((at - edge) / cell));
-    const inside = Math.min(from, to) >= 0 && Math.max(from, to) < count;
-    return inside ? `${lanes[from]} → ${lanes[to]}: ${plural(counts.get(from * count + to) ?? 0, "message")}` : "";
-  });
-  const busiest = [...links.cells].sort((a, b) => b[2] - a[2]).slice(0, 12);
-  const row = ([from, to, count]) => make("tr", {}, ...[lanes[from], lanes[to], grouped(count)].map((text) => make("td", {}, text)));
-  find("links").tBodies[0].replaceChildren(...busiest.map(row));
 }

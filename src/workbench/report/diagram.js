@@ -1,5 +1,8 @@
-// The space-time diagram (Lamport 1978): a lane for each participant, a line for each message.
-const TOP = 26;
+// The space-time diagram (Lamport 1978): a lane for each participant, a line for each message. This is what it shows and
+// how it is drawn; what it is asked to show comes from the other scripts.
+
+/** The heights of the time axis and of the names of phases; lanes begin below. */
+const [TIMES, PHASES, TOP] = [10, 27, 44];
 /** The maximum distance, in pixels, at which the pointer hits a message. */
 const REACH = 9;
 /** With more messages in view than `CROWD`, lines are faint and without arrows; with at most `FEW`, they have labels. */
@@ -8,105 +11,184 @@ const FEW = 45;
 /** The shortest time span that can be shown, in microseconds. */
 const CLOSEST = 20;
 
-const messages = report.messages;
-const count = messages.sent_us.length;
-const frequency = messages.types.map(() => 0);
-for (const kind of messages.kind) frequency[kind] += 1;
-const kindsByFrequency = [...frequency.keys()].sort((a, b) => frequency[b] - frequency[a] || a - b);
-const rank = [];
-kindsByFrequency.forEach((kind, index) => (rank[kind] = index));
-const laneOf = (name) => messages.lane[name];
-const again = new Map(messages.again_us);
-
 const diagram = {
+  /** The time in view: its beginning and its length; and the whole of the run. */
   from: 0,
-  to: 1,
+  span: 1,
   first: 0,
   last: 1,
+  /** The filters: types and lanes, of which all pass if none is chosen. */
   types: new Set(),
   lanes: new Set(),
+  withClients: false,
+  /** The messages that pass, and when each was sent. */
+  chosen: [],
+  chosenSent: new Float64Array(0),
+  /** The lanes that are drawn, from above, and the place of each. */
+  rows: [],
+  row: new Map(),
   selected: -1,
+  /** What is in colour, or null: messages as a set, and the numbered steps. */
+  journey: null,
+  /** What the layer of lines shows. */
+  painted: null,
 
-  /** The lanes that are drawn; that of clients only if it is selected. */
-  visibleLanes() {
-    const all = [...report.lanes.keys()];
-    return this.withClients ? all : all.filter((lane) => lane > 0);
+  get to() {
+    return this.from + this.span;
   },
 
   wanted(i) {
-    const [src, dest] = [laneOf(messages.src[i]), laneOf(messages.dest[i])];
-    if (!this.withClients && (src === 0 || dest === 0)) return false;
+    if (!this.withClients && hasClient(i)) return false;
     if (this.types.size > 0 && !this.types.has(messages.kind[i])) return false;
-    return this.lanes.size === 0 || this.lanes.has(src) || this.lanes.has(dest);
+    return this.lanes.size === 0 || this.lanes.has(ends.src[i]) || this.lanes.has(ends.dest[i]);
   },
 
-  /** Applies the filters. */
+  /** Applies the filters. Clients of a journey have lanes in any case. */
   filter() {
     this.chosen = [];
-    for (let i = 0; i < count; i += 1) if (this.wanted(i)) this.chosen.push(i);
-    this.spread = this.visibleLanes();
-    this.row = new Map(this.spread.map((lane, row) => [lane, row]));
-    this.draw();
+    for (let i = 0; i < messages.count; i += 1) if (this.wanted(i)) this.chosen.push(i);
+    this.chosenSent = Float64Array.from(this.chosen, (i) => messages.sent[i]);
+    const used = new Set();
+    const note = (i) => used.add(ends.src[i]).add(ends.dest[i]);
+    if (this.withClients) this.chosen.forEach(note);
+    this.journey?.messages.forEach(note);
+    this.rows = [...lanes.keys()].filter((lane) => !isClient(lane) || used.has(lane));
+    this.row = new Map(this.rows.map((lane, row) => [lane, row]));
+    this.repaint();
   },
 
   x(us) {
-    return this.left + ((us - this.from) / (this.to - this.from)) * (this.width - this.left);
+    return this.left + ((us - this.from) / this.span) * (this.width - this.left);
+  },
+
+  /** The time at a position. */
+  at(x) {
+    return this.from + ((x - this.left) / (this.width - this.left)) * this.span;
   },
 
   y(lane) {
     return TOP + (this.row.get(lane) + 0.5) * this.pitch;
   },
 
-  /** The line of a message, which ends halfway if it did not arrive. */
-  ends(i) {
-    const [src, dest] = [this.y(laneOf(messages.src[i])), this.y(laneOf(messages.dest[i]))];
-    const sent = messages.sent_us[i];
-    const arrived = messages.arrived_us[i];
-    if (arrived !== null) return [this.x(sent), src, this.x(arrived), dest];
-    return [this.x(sent), src, this.x(sent) + 14, src + (dest - src) * 0.45];
+  /** Where the line of a copy ends: at its arrival, or short of its receiver if it was dropped. */
+  end(i, { took, fate }) {
+    const [src, dest] = [this.y(ends.src[i]), this.y(ends.dest[i])];
+    const sent = messages.sent[i];
+    if (fateName(fate) === "delivered") return [this.x(sent + took), dest];
+    return [Math.max(this.x(sent + took), this.x(sent) + this.stub), dest - Math.sign(dest - src) * 0.3 * this.pitch];
   },
 
-  inView() {
-    return this.chosen.filter((i) => {
-      const until = Math.max(messages.arrived_us[i] ?? messages.sent_us[i], again.get(i) ?? -Infinity);
-      return messages.sent_us[i] <= this.to && until >= this.from;
+  /** Both ends of the line of a message. */
+  ends(i) {
+    const first = { took: messages.took[i], fate: messages.fate[i] };
+    return [this.x(messages.sent[i]), this.y(ends.src[i]), ...this.end(i, first)];
+  },
+
+  /** The part of `chosen` that may be under way in a time. */
+  between(from, to) {
+    return { from, begin: lowerBound(this.chosenSent, from - messages.longest), end: lowerBound(this.chosenSent, to) };
+  },
+
+  /** The messages that pass the filters and are under way in the time that is shown. */
+  inView(from = this.from, to = this.to) {
+    const { begin, end } = this.between(from, to);
+    return this.chosen.slice(begin, end).filter((i) => messages.until[i] >= from);
+  },
+
+  countInView() {
+    const { begin, end } = this.between(this.from, this.to);
+    let found = 0;
+    for (let place = begin; place < end; place += 1) found += messages.until[this.chosen[place]] >= this.from;
+    return found;
+  },
+
+  /** Draws in the next frame, and in as many as it takes. */
+  draw() {
+    if (this.waiting) return;
+    this.waiting = true;
+    requestAnimationFrame((now) => {
+      this.waiting = false;
+      if (this.paint(now)) this.draw();
     });
   },
 
-  draw() {
-    const canvas = find("diagram");
-    this.pitch = Math.max(3, Math.min(44, 740 / this.spread.length));
-    const height = Math.round(TOP + this.pitch * this.spread.length + 6);
-    const context = prepare(canvas, height);
-    this.width = canvas.clientWidth;
-    this.left = Math.min(110, Math.max(...[...this.spread.map((lane) => report.lanes[lane]), `client ${report.clients}`].map((name) => context.measureText(name).width)) + 12);
-    this.axis(context, height, this.spread.map((lane) => [this.y(lane), report.lanes[lane], this.lanes.has(lane)]));
-    const shown = this.inView();
-    context.save();
-    context.beginPath();
-    context.rect(this.left, TOP - 4, this.width - this.left, height);
-    context.clip();
-    const crowd = shown.length > CROWD;
-    context.globalAlpha = crowd ? Math.max(0.12, 0.75 * Math.sqrt(CROWD / shown.length)) : 0.85;
-    for (const i of shown) this.message(context, i, crowd);
-    context.globalAlpha = 1;
-    if (shown.length <= FEW && this.pitch >= 12) for (const i of shown) this.name(context, i);
-    if (this.selected >= 0 && this.row.has(laneOf(messages.src[this.selected])) && this.row.has(laneOf(messages.dest[this.selected]))) {
-      context.lineWidth = 3.5;
-      this.message(context, this.selected, false, colour("ink"));
-    }
-    context.restore();
-    find("shown").textContent = `${plural(shown.length, "message")} in ${span(Math.round(this.to - this.from))}`;
-    this.overview();
-    timeline.draw();
+  /** Draws all lines anew, since they look different. */
+  repaint() {
+    this.painted = null;
+    this.draw();
   },
 
-  /** Draws the lanes, given as position, name and whether it is selected, the faults, and the time axis. */
-  axis(context, height, lanes) {
+  /** Draws one frame; returns whether lines are left for others. `whole` draws all at once: for files and paper. */
+  paint(now, whole = recording !== null) {
+    const canvas = find("diagram");
+    this.pitch = Math.max(3, Math.min(44, 740 / this.rows.length));
+    this.stub = Math.min(14, this.pitch / 2);
+    this.height = Math.round(TOP + this.pitch * this.rows.length + 6);
+    this.width = canvas.clientWidth;
+    const context = prepare(canvas, this.height);
+    const names = [...this.rows.map((lane) => lanes[lane].name), `client ${report.clients}`];
+    const widest = Math.max(...names.map((name) => context.measureText(name).width));
+    this.left = Math.ceil(Math.min(110, widest + 12));
+    const shown = this.countInView();
+    if (!whole) this.updateLayer(shown);
+    this.axis(context, this.height, this.rows.map((lane) => [this.y(lane), lanes[lane].name, this.lanes.has(lane)]));
+    background.draw(context, this.height);
+    context.save();
+    context.beginPath();
+    context.rect(this.left, TOP - 4, this.width - this.left, this.height);
+    context.clip();
+    let unfinished = false;
+    if (whole) {
+      drawLines(context, this.inView(), crowdOf(shown));
+    } else {
+      unfinished = layer.paint(this.painted.ratio, this.painted.crowd, now);
+      context.drawImage(layer.canvas, this.left, 0, this.width - this.left, this.height);
+    }
+    background.write(context);
+    if (!this.journey && shown <= FEW && this.pitch >= 12) {
+      for (const i of this.inView()) this.label(context, i, messages.types[messages.kind[i]]);
+    }
+    if (this.journey) drawJourney(context);
+    if (this.selected >= 0 && this.isDrawn(this.selected)) {
+      context.lineWidth = 3.5;
+      drawMessage(context, this.selected, colour("ink"));
+    }
+    context.restore();
+    find("shown").textContent = `${plural(shown, "message")} in ${span(Math.round(this.span))}`;
+    drawOverview();
+    timeline.follow();
+    return unfinished;
+  },
+
+  /** Brings the layer of lines to the time that is shown: shifted, if it can be. */
+  updateLayer(shown) {
+    const ratio = window.devicePixelRatio || 1;
+    const plot = Math.max(1, Math.round((this.width - this.left) * ratio));
+    const height = Math.round(this.height * ratio);
+    const last = this.painted;
+    const similar = last && shown <= 2 * last.shown && 2 * shown >= last.shown &&
+      crowdOf(shown).bare === last.crowd.bare;
+    const fits = last && last.plot === plot && last.height === height && last.ratio === ratio;
+    if (similar && fits && Math.abs(last.span / this.span - 1) < 1e-9) {
+      const pixels = Math.round(((last.from - this.from) / this.span) * plot);
+      if (Math.abs(pixels) < plot) {
+        // Whole pixels, so that shifted lines stay sharp and meet those that are added.
+        this.from = last.from - (pixels / plot) * this.span;
+        last.from = this.from;
+        if (pixels !== 0) layer.shift(pixels);
+        return;
+      }
+    }
+    this.painted = { from: this.from, span: this.span, plot, height, ratio, shown, crowd: crowdOf(shown) };
+    layer.clear(plot, height);
+  },
+
+  /** Draws the lanes, given as position, name and whether it is selected, and the time axis. */
+  axis(context, height, rows) {
     context.textBaseline = "middle";
-    const pitch = lanes.length > 1 ? lanes[1][0] - lanes[0][0] : height;
+    const pitch = rows.length > 1 ? rows[1][0] - rows[0][0] : height;
     const every = Math.ceil(11 / pitch);
-    lanes.forEach(([middle, name, chosen], row) => {
+    rows.forEach(([middle, name, chosen], row) => {
       const y = Math.round(middle) + 0.5;
       context.strokeStyle = colour("grid");
       context.lineWidth = 1;
@@ -116,115 +198,72 @@ const diagram = {
       context.fillStyle = chosen ? colour("accent") : colour("soft");
       context.fillText(name, this.left - 8, y, this.left - 10);
     });
-    for (const [, , from, to] of report.faults) {
-      const [left, right] = [Math.max(this.x(from), this.left), Math.min(this.x(to), this.width)];
-      if (right <= left) continue;
-      shade(context, "fault", 0.1, left, TOP - 4, right - left, height - TOP + 4);
-    }
     context.textAlign = "center";
     for (const at of ticks(this.from / 1e6, this.to / 1e6, (this.width - this.left) / 110)) {
       const x = Math.round(this.x(at * 1e6)) + 0.5;
-      context.strokeStyle = colour("line");
-      segment(context, x, TOP - 6, x, height);
+      context.strokeStyle = colour("grid");
+      segment(context, x, TIMES + 8, x, height);
       context.fillStyle = colour("soft");
-      const digits = Math.max(0, Math.min(6, 1 - Math.floor(Math.log10((this.to - this.from) / 1e7))));
-      if (x > this.left + 20 && x < this.width - 20) context.fillText(`${at.toFixed(digits)} s`, x, 10);
+      const digits = Math.max(0, Math.min(6, 1 - Math.floor(Math.log10(this.span / 1e7))));
+      if (x > this.left + 20 && x < this.width - 20) context.fillText(`${at.toFixed(digits)} s`, x, TIMES);
     }
   },
 
-  message(context, i, bare, paint = seriesColour(rank[messages.kind[i]])) {
-    const [x1, y1, x2, y2] = this.ends(i);
-    const lost = messages.arrived_us[i] === null;
-    context.strokeStyle = context.fillStyle = paint;
-    if (paint !== colour("ink")) context.lineWidth = bare ? 0.8 : 1.2;
-    context.setLineDash(lost ? [3, 3] : []);
-    context.beginPath();
-    context.moveTo(x1, y1);
-    context.lineTo(x2, y2);
-    if (again.has(i)) {
-      context.moveTo(x1, y1);
-      context.lineTo(this.x(again.get(i)), y2);
-    }
-    context.stroke();
-    context.setLineDash([]);
-    if (bare) return;
-    context.beginPath();
-    context.arc(x1, y1, 2, 0, 7);
-    if (lost) {
-      context.moveTo(x2 - 3, y2 - 3);
-      context.lineTo(x2 + 3, y2 + 3);
-      context.moveTo(x2 - 3, y2 + 3);
-      context.lineTo(x2 + 3, y2 - 3);
-      context.stroke();
-    } else {
-      const angle = Math.atan2(y2 - y1, x2 - x1);
-      const barb = (turn) => [x2 - 7 * Math.cos(angle + turn), y2 - 7 * Math.sin(angle + turn)];
-      polygon(context, [[x2, y2], barb(-0.35), barb(0.35)]);
-    }
-    context.fill();
+  isDrawn(i) {
+    return this.row.has(ends.src[i]) && this.row.has(ends.dest[i]);
   },
 
-  name(context, i) {
+  /** Writes a text along the line of a message, if it fits. */
+  label(context, i, text, paint = seriesColour(messages.rank[messages.kind[i]])) {
     const [x1, y1, x2, y2] = this.ends(i);
-    const text = messages.types[messages.kind[i]];
     if (Math.hypot(x2 - x1, y2 - y1) < context.measureText(text).width + 24) return;
     context.save();
     context.translate((x1 + x2) / 2, (y1 + y2) / 2);
     context.rotate(Math.atan2(y2 - y1, x2 - x1) + (x2 < x1 ? Math.PI : 0));
     context.textAlign = "center";
-    context.fillStyle = seriesColour(rank[messages.kind[i]]);
+    context.fillStyle = paint;
     context.fillText(text, 0, -7);
     context.restore();
-  },
-
-  /** Draws the number of messages over time, and the part in view. */
-  overview() {
-    const canvas = find("overview");
-    const height = 38;
-    const context = prepare(canvas, height);
-    const bins = Math.max(1, Math.floor((this.width - this.left) / 3));
-    const sent = new Array(bins).fill(0);
-    const reach = this.last - this.first;
-    for (const i of this.chosen) sent[Math.min(bins - 1, Math.floor(((messages.sent_us[i] - this.first) / reach) * bins))] += 1;
-    const high = Math.max(1, ...sent);
-    const at = (us) => this.left + ((us - this.first) / reach) * (this.width - this.left);
-    for (const [, , from, to] of report.faults) shade(context, "fault", 0.15, at(from), 0, at(to) - at(from), height);
-    context.fillStyle = colour("soft");
-    sent.forEach((count, bin) => {
-      const bar = Math.ceil((count / high) * (height - 6));
-      context.fillRect(this.left + (bin * (this.width - this.left)) / bins, height - bar, 2, bar);
-    });
-    const [left, right] = [at(this.from), at(this.to)];
-    shade(context, "accent", 0.16, left, 0, Math.max(right - left, 2), height);
-    context.strokeStyle = colour("accent");
-    context.lineWidth = 1.5;
-    context.strokeRect(left, 0.75, Math.max(right - left, 2), height - 1.5);
   },
 
   /** Shows the time from `from` to `to`, within the run. */
   show(from, to) {
     const reach = this.last - this.first;
-    const width = Math.min(Math.max(to - from, CLOSEST), reach);
-    const middle = (from + to) / 2;
-    this.from = Math.min(Math.max(middle - width / 2, this.first), this.last - width);
-    this.to = this.from + width;
+    this.span = Math.min(Math.max(to - from, CLOSEST), reach);
+    this.from = Math.min(Math.max((from + to - this.span) / 2, this.first), this.last - this.span);
     this.draw();
   },
 
-  /** Zooms by a factor around a time. */
-  zoom(factor, around = (this.from + this.to) / 2) {
-    this.show(around - (around - this.from) * factor, around + (this.to - around) * factor);
+  /** Moves to a time without zooming. */
+  moveTo(from) {
+    this.from = Math.min(Math.max(from, this.first), this.last - this.span);
+    this.draw();
   },
 
   pan(share) {
-    const by = (this.to - this.from) * share;
-    this.show(this.from + by, this.to + by);
+    this.moveTo(this.from + this.span * share);
   },
 
-  /** The message whose line is nearest to a point, or -1. */
+  /** Zooms by a factor about a time: that of the selection, if it is in view. */
+  zoom(factor, around = (this.from + this.to) / 2) {
+    const about = this.anchor() ?? around;
+    this.show(about - (about - this.from) * factor, about + (this.to - about) * factor);
+  },
+
+  /** The middle of the selected message, if that is in view. */
+  anchor() {
+    if (this.selected < 0) return null;
+    const middle = messages.sent[this.selected] + messages.took[this.selected] / 2;
+    return middle >= this.from && middle <= this.to ? middle : null;
+  },
+
+  /** The message whose line is nearest to a point, or -1. In a journey, only its messages count. */
   hit(x, y) {
     let [nearest, best] = [-1, REACH];
-    for (const i of this.inView()) {
+    const near = this.journey
+      ? [...this.journey.messages].filter((i) => this.isDrawn(i))
+      : this.inView(this.at(x - REACH - this.stub), this.at(x + REACH));
+    for (const i of near) {
       const [x1, y1, x2, y2] = this.ends(i);
       const length = (x2 - x1) ** 2 + (y2 - y1) ** 2 || 1;
       const along = Math.max(0, Math.min(1, ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / length));
@@ -234,186 +273,72 @@ const diagram = {
     return nearest;
   },
 
-  /** The position of the middle of a message's line in the window. */
-  middle(i) {
-    const [x1, y1, x2, y2] = this.ends(i);
-    const box = find("diagram").getBoundingClientRect();
-    return [box.left + (x1 + x2) / 2, box.top + (y1 + y2) / 2];
-  },
-
   select(i) {
     this.selected = i;
-    const panel = find("message");
-    panel.hidden = i < 0;
-    if (i >= 0) describe(panel, i);
+    describe(i);
     this.draw();
   },
 
-  /** Selects the next or previous message that the filters allow, and scrolls to it. */
+  /** Selects the next or previous message in colour, and scrolls to it. */
   step(by) {
-    const place = lowerBound(this.chosen, this.selected);
-    const start = this.selected < 0 ? lowerBound(this.chosen.map((i) => messages.sent_us[i]), this.from) - (by > 0 ? 1 : 0) : place;
-    const next = this.chosen[Math.max(0, Math.min(start + by, this.chosen.length - 1))];
-    if (next === undefined) return;
-    const [sent, arrived] = [messages.sent_us[next], messages.arrived_us[next] ?? messages.sent_us[next]];
-    if (sent < this.from || arrived > this.to) {
-      const width = Math.max(this.to - this.from, (arrived - sent) * 1.2);
-      const middle = (sent + arrived) / 2;
-      this.show(middle - width / 2, middle + width / 2);
+    const all = this.journey ? [...this.journey.messages].sort((a, b) => a - b) : this.chosen;
+    let place = lowerBound(all, this.selected) + by;
+    if (this.selected < 0) {
+      const begin = all.findIndex((i) => messages.sent[i] >= this.from);
+      place = begin < 0 ? all.length - 1 : begin - (by < 0 ? 1 : 0);
     }
-    this.select(next);
+    const next = all[Math.max(0, Math.min(place, all.length - 1))];
+    if (next !== undefined) this.reveal(next);
+  },
+
+  /** Selects a message, and shows its time if it is not in view. */
+  reveal(i) {
+    const [sent, ended] = [messages.sent[i], messages.until[i]];
+    if (sent < this.from || ended > this.to) {
+      const width = Math.max(this.span, (ended - sent) * 1.2);
+      this.show((sent + ended - width) / 2, (sent + ended + width) / 2);
+    }
+    this.select(i);
   },
 };
 
-function describe(panel, i) {
-  const [src, dest] = [messages.names[messages.src[i]], messages.names[messages.dest[i]]];
-  panel.querySelector("h3").textContent = `${src} → ${dest}: ${messages.types[messages.kind[i]]}`;
-  const arrived = messages.arrived_us[i];
-  const facts = [
-    ["id", messages.id[i]],
-    ["sent", seconds(messages.sent_us[i])],
-    ["arrived", arrived === null ? "never" : `${seconds(arrived)}, after ${span(arrived - messages.sent_us[i])}`],
-  ];
-  if (again.has(i)) facts.push(["and again", seconds(again.get(i))]);
-  const whole = new Map(messages.cut).get(i);
-  if (whole) facts.push(["body", `the first ${grouped(messages.body[i].length)} characters of ${grouped(whole)} bytes`]);
-  panel.querySelector("dl").replaceChildren(...define(facts));
-  panel.querySelector("pre").textContent = whole ? `${messages.body[i]}…` : pretty(messages.body[i]);
-}
+/** How many lines look like in a view with so many. */
+const crowdOf = (shown) => ({
+  bare: shown > CROWD,
+  alpha: shown > CROWD ? Math.max(0.12, 0.75 * Math.sqrt(CROWD / shown)) : 0.85,
+});
 
-/** Indents JSON, if that does not change it; lists of scalars stay on one line. Other text is returned unchanged. */
-function pretty(text) {
-  try {
-    const parsed = JSON.parse(text);
-    const bare = (json) => json.replace(/\s/g, "");
-    if (bare(JSON.stringify(parsed)) !== bare(text)) return text;
-    return JSON.stringify(parsed, null, 2)
-      .replace(/\[\n\s+([^[\]{}]*?)\n\s+\]/g, (_, inner) => `[${inner.replace(/\n\s+/g, " ")}]`);
-  } catch {
-    return text;
-  }
-}
-
-/** Filter buttons; if none is pressed, everything passes. */
-function chips(id, entries, pressed) {
-  find(id).replaceChildren(...entries.map(([key, name, paint]) => {
-    const chip = make("button", { type: "button", "aria-pressed": "false" }, name);
-    if (paint !== undefined) {
-      const dot = make("i", {});
-      chip.prepend(dot);
-      onRedraw(() => (dot.style.background = seriesColour(paint)));
-    }
-    chip.addEventListener("click", () => {
-      const on = !pressed.has(key);
-      if (on) pressed.add(key);
-      else pressed.delete(key);
-      chip.setAttribute("aria-pressed", String(on));
-      diagram.filter();
-    });
-    return chip;
-  }));
-}
-
-/** Lets wheel and drag change the time span of a canvas; passes on other pointer movements, and clicks. */
-function navigate(canvas, hover, click) {
-  const time = (event) =>
-    diagram.from + ((event.offsetX - diagram.left) / (diagram.width - diagram.left)) * (diagram.to - diagram.from);
-  canvas.addEventListener("wheel", (event) => {
-    if (document.activeElement !== canvas && !event.ctrlKey) return;
-    event.preventDefault();
-    if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) diagram.pan(event.deltaX / 1000);
-    else diagram.zoom(1.0015 ** event.deltaY, time(event));
-  }, { passive: false });
-
-  let grip = null;
-  canvas.addEventListener("pointerdown", (event) => {
-    grip = { x: event.clientX, from: diagram.from, to: diagram.to, moved: false };
-    canvas.setPointerCapture(event.pointerId);
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    if (!grip) return hover(event);
-    grip.moved ||= Math.abs(event.clientX - grip.x) > 4;
-    if (!grip.moved) return;
-    canvas.classList.add("dragged");
-    const by = ((grip.x - event.clientX) / (diagram.width - diagram.left)) * (grip.to - grip.from);
-    diagram.show(grip.from + by, grip.to + by);
-  });
-  canvas.addEventListener("pointerup", (event) => {
-    if (grip && !grip.moved) click(event);
-    grip = null;
-    canvas.classList.remove("dragged");
-  });
+/** The first view: as long as is still readable. */
+function firstView() {
+  const shown = diagram.chosen;
+  const begin = Math.max(0, shown.findIndex((i) => messages.sent[i] >= 0));
+  const from = Math.max(messages.sent[shown[begin]] ?? 0, 0);
+  const readable = Math.max(150, 4 * report.nodes);
+  const until = messages.sent[shown[Math.min(begin + readable, shown.length - 1)]] ?? diagram.last;
+  const longest = shown.slice(begin, begin + readable).reduce((longest, i) => Math.max(longest, messages.took[i]), 0);
+  return [from, Math.min(Math.max(until, from + 1000, from + Math.min(4 * longest, 10e6)), diagram.last)];
 }
 
 function startDiagram() {
-  const canvas = find("diagram");
-  const touched = (i) => laneOf(messages.src[i]) === 0 || laneOf(messages.dest[i]) === 0;
-  const between = [...Array(count).keys()].filter((i) => !touched(i));
-  diagram.withClients = between.length === 0;
-  diagram.last = Math.max(report.end_us, messages.sent_us[count - 1] ?? 0, 1);
-  diagram.first = Math.min(0, ...messages.sent_us.slice(0, 1));
-  const note = count < messages.total
-    ? `Showing the first messages of each kind: ${grouped(count)} of ${grouped(messages.total)}. ` : "";
+  assignLanes();
+  diagram.withClients = !messages.src.some((_, i) => !hasClient(i));
+  diagram.last = Math.max(report.end_us, messages.sent[messages.count - 1] ?? 0, 1);
+  diagram.first = Math.min(0, messages.sent[0] ?? 0);
+  const missing = messages.total - messages.count;
+  const note = missing > 0 ? `The journal was full: the last ${grouped(missing)} of ${grouped(messages.total)} messages are missing. ` : "";
   find("diagram-note").textContent =
-    `${note}Drag to move, click a message to see its body; after a click, the wheel zooms. Keys: arrows, +, −, N, P.`;
-
-  const kinds = kindsByFrequency.map((kind) => [kind, `${messages.types[kind]} ${grouped(frequency[kind])}`, rank[kind]]);
-  chips("types", kinds, diagram.types);
-  const named = report.lanes.map((name, lane) => [lane, name]).slice(1);
-  chips("nodes", named, diagram.lanes);
-  const clients = make("button", { type: "button", "aria-pressed": String(diagram.withClients), id: "with-clients" }, "with clients");
-  clients.addEventListener("click", () => {
-    diagram.withClients = !diagram.withClients;
-    clients.setAttribute("aria-pressed", String(diagram.withClients));
-    diagram.filter();
-  });
-  find("nodes").prepend(clients);
-
-  // The initial time span is the longest that is still readable.
-  const shown = diagram.withClients ? [...Array(count).keys()] : between;
-  const begin = shown.findIndex((i) => messages.sent_us[i] >= 0);
-  const from = Math.max(messages.sent_us[shown[begin]] ?? 0, 0);
-  const readable = Math.max(150, 4 * report.lanes.length);
-  const until = messages.sent_us[shown[Math.min(begin + readable, shown.length - 1)]] ?? diagram.last;
-  const transits = shown.slice(0, readable).map((i) => (messages.arrived_us[i] ?? messages.sent_us[i]) - messages.sent_us[i]);
-  diagram.from = from;
-  diagram.to = Math.min(Math.max(until, from + 1000, from + 4 * Math.max(0, ...transits)), diagram.last);
+    `${note}Drag to move, click a message to see its body; after a click, the wheel zooms. Keys: arrows, +, −, 0, N, P, Escape.`;
+  startFilters();
   diagram.filter();
-  redraws.push(() => diagram.draw());
-
-  onClick("zoom-in", () => diagram.zoom(0.5));
-  onClick("zoom-out", () => diagram.zoom(2));
-  onClick("zoom-all", () => diagram.show(diagram.first, diagram.last));
-  onClick("next", () => diagram.step(1));
-  onClick("previous", () => diagram.step(-1));
-  navigate(canvas, (event) => {
-    const near = diagram.hit(event.offsetX, event.offsetY);
-    canvas.style.cursor = near < 0 ? "" : "pointer";
-    tip(event, near < 0 ? "" : `${messages.names[messages.src[near]]} → ${messages.names[messages.dest[near]]}: ${messages.types[messages.kind[near]]}`);
-  }, (event) => diagram.select(diagram.hit(event.offsetX, event.offsetY)));
-  canvas.addEventListener("keydown", (event) => {
-    const acts = {
-      ArrowLeft: () => diagram.pan(-0.2), ArrowRight: () => diagram.pan(0.2),
-      "+": () => diagram.zoom(0.5), "=": () => diagram.zoom(0.5), "-": () => diagram.zoom(2),
-      0: () => diagram.show(diagram.first, diagram.last), Home: () => diagram.show(diagram.first, diagram.last),
-      n: () => diagram.step(1), p: () => diagram.step(-1), Escape: () => diagram.select(-1),
-    };
-    const act = acts[event.key] ?? acts[event.key.toLowerCase()];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    act();
+  diagram.show(...firstView());
+  redraws.push(() => {
+    if (recording) {
+      if (recording.canvas === find("diagram")) diagram.paint(0);
+      if (recording.canvas === find("timeline")) timeline.draw();
+      return;
+    }
+    diagram.painted = null;
+    if (printing) diagram.paint(0, true);
+    else diagram.draw();
   });
-
-  const overview = find("overview");
-  const jump = (event) => {
-    if (event.buttons === 0) return;
-    const at = diagram.first + ((event.offsetX - diagram.left) / (diagram.width - diagram.left)) * (diagram.last - diagram.first);
-    const half = (diagram.to - diagram.from) / 2;
-    diagram.show(at - half, at + half);
-  };
-  overview.addEventListener("pointerdown", (event) => {
-    overview.setPointerCapture(event.pointerId);
-    jump(event);
-  });
-  overview.addEventListener("pointermove", jump);
 }

@@ -8,7 +8,7 @@ use crate::time::Duration;
 use crate::workbench::check::{Budget, Verdict};
 use crate::workbench::cluster::Halt;
 use crate::workbench::edn::{self, Value};
-use crate::workbench::explain::{self, Cases, Evidence, Setting};
+use crate::workbench::explain::{self, Cases, Evidence, Explanation, Setting};
 use crate::workbench::network::{Muted, Unread};
 use crate::workbench::report::Run;
 use crate::workbench::report::challenges::Challenge;
@@ -32,7 +32,10 @@ pub const INTERRUPTED: u8 = 130;
 /// A test could not be run to its end.
 pub const BROKEN: u8 = 255;
 
-/// How many explanations a failed test prints, and how many lines of each.
+/// How many explanations the page of a failed test has.
+const MAX_ON_PAGE: usize = 100;
+
+/// How many of them the terminal has, and how many lines of each.
 const MAX_EXPLAINED: usize = 3;
 const MAX_LINES: usize = 12;
 
@@ -100,14 +103,16 @@ pub fn finish(
     let setting = Setting { workload, nodes, concurrency, models };
     store.write(explain::file::NAME, |file| explain::file::write(&setting, &outcome.journal, file));
     let Outcome { extended, crashes, .. } = &outcome;
-    let write_page =
-        |store: &mut RunFolder, results: Option<&Results>, verdict: Option<Verdict>, remarks: Vec<String>| {
-            let remarks: Vec<_> = cut_short.iter().chain(&extended.remarks).cloned().chain(remarks).collect();
-            store.write_page(&Run { outcome: &outcome, results, config, verdict, remarks: &remarks });
-        };
+    let write_page = |store: &mut RunFolder, judged: Option<(&Results, Verdict)>, why: &Why, remarks: Vec<String>| {
+        let remarks: Vec<_> = cut_short.iter().chain(&extended.remarks).cloned().chain(remarks).collect();
+        let (results, verdict) = judged.unzip();
+        let Why { explanations, left: unexplained } = why;
+        let (remarks, unexplained) = (&remarks, *unexplained);
+        store.write_page(&Run { outcome: &outcome, results, config, verdict, remarks, explanations, unexplained });
+    };
     if !crashes.is_empty() {
         let crashed = |crash: &Crash| format!("{} crashed with {}.", crash.node, crash.status);
-        write_page(store, None, None, crashes.iter().map(crashed).collect());
+        write_page(store, None, &Why::default(), crashes.iter().map(crashed).collect());
         let why = deaths(crashes, config.nodes.len());
         report_broken(config, report, &why, page)?;
         if !report.json {
@@ -139,17 +144,19 @@ pub fn finish(
     let is_relevant = |error: &&OperationError| verdict != Verdict::True || !error.is_ordinary;
     let errors: Vec<_> = extended.errors.iter().filter(is_relevant).map(ToString::to_string).collect();
     let remarks = short.into_iter().chain(muted).chain(unread).chain(failed).chain(errors.iter().cloned());
-    write_page(store, Some(&results), Some(verdict), remarks.chain(explanation.iter().cloned()).collect());
+    let why = match verdict {
+        Verdict::True => Why::default(),
+        Verdict::False | Verdict::Unknown => Why::of(&setting, &outcome, report),
+    };
+    // What is explained says the same of sets, and more.
+    let is_explained = workload.descriptor().data == Data::Set;
+    let violations = if is_explained && !why.explanations.is_empty() { &[] } else { &*explanation };
+    write_page(store, Some((&results, verdict)), &why, remarks.chain(violations.iter().cloned()).collect());
     let suite = Suite { config, seconds, outcomes: &outcomes, broken: cut_short.as_deref(), output: &errors };
     if let Some(error) = suite.write(report.junit.as_deref()) {
         store.miss(error);
     }
-    let explained = if verdict == Verdict::True || report.json && report.markdown.is_none() {
-        Vec::new()
-    } else {
-        let evidence = Evidence::new(&setting, &outcome.history, &outcome.journal);
-        explanations(&evidence, &time_limit(report.check_timeout), &store.latest())
-    };
+    let explained = why.lines(&store.latest());
     let markdown = RunSummary {
         config,
         results: Some(&results),
@@ -167,8 +174,6 @@ pub fn finish(
         }
         return Ok(Finished { status, results: Some(results) });
     }
-    // What follows says the same of sets, and more.
-    let is_explained = workload.descriptor().data == Data::Set;
     let explanation = if is_explained { &[] } else { &*explanation };
     for line in &explained {
         writeln!(page, "{line}")?;
@@ -190,19 +195,35 @@ pub fn finish(
     Ok(Finished { status, results: Some(results) })
 }
 
-/// The first explanations of what went wrong, each after an empty line, and how to see the others.
-fn explanations(evidence: &Evidence<'_>, budget: &Budget, run: &Path) -> Vec<String> {
-    let cases = Cases::of(evidence, budget);
-    let mut lines = Vec::new();
-    for explanation in cases.explain(evidence, MAX_EXPLAINED) {
-        lines.push(String::new());
-        lines.extend(explanation.lines(MAX_LINES));
+/// The first explanations of what went wrong.
+#[derive(Default)]
+struct Why {
+    explanations: Vec<Explanation>,
+    /// How many more there are.
+    left: usize,
+}
+
+impl Why {
+    fn of(setting: &Setting, outcome: &Outcome, report: &ReportOptions) -> Self {
+        let evidence = Evidence::new(setting, &outcome.history, &outcome.journal);
+        let cases = Cases::of(&evidence, &time_limit(report.check_timeout));
+        let explanations = cases.explain(&evidence, MAX_ON_PAGE);
+        Self { left: cases.count().saturating_sub(explanations.len()), explanations }
     }
-    let left = cases.count().saturating_sub(MAX_EXPLAINED);
-    if left > 0 {
-        lines.extend([String::new(), format!("{left} more: gloomers explain {}", run.display())]);
+
+    /// The first of them, each after an empty line, and how to see the others.
+    fn lines(&self, run: &Path) -> Vec<String> {
+        let mut lines = Vec::new();
+        for explanation in self.explanations.iter().take(MAX_EXPLAINED) {
+            lines.push(String::new());
+            lines.extend(explanation.lines(MAX_LINES));
+        }
+        let left = (self.explanations.len() + self.left).saturating_sub(MAX_EXPLAINED);
+        if left > 0 {
+            lines.extend([String::new(), format!("{left} more: gloomers explain {}", run.display())]);
+        }
+        lines
     }
-    lines
 }
 
 /// Prints the report of a run: the whole map of `results` if given, the explanations of the violations, the summary,

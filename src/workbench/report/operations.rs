@@ -34,6 +34,9 @@ pub(super) struct Point<'a> {
     pub(super) start_us: i64,
     /// Its latency; until the end of the history if it never completed.
     pub(super) took_us: i64,
+    /// The index of its invocation in the history, and that of its completion, if there is one.
+    pub(super) begun: u64,
+    pub(super) ended: Option<u64>,
     /// The client process.
     pub(super) process: u64,
     /// The value of its completion.
@@ -78,7 +81,8 @@ impl<'a> Operations<'a> {
             let start_us = begun.time / 1000;
             let took_us = ended.map_or(end_us, |op| op.time / 1000) - start_us;
             let (value, error) = ended.map_or((&begun.value, None), |op| (&op.value, op.error.as_ref()));
-            points.push(Point { name, outcome, start_us, took_us, process, value, error });
+            let (begun, ended) = (begun.index, ended.map(|op| op.index));
+            points.push(Point { name, outcome, start_us, took_us, begun, ended, process, value, error });
         }
         Self { names, points, end_us }
     }

@@ -8,8 +8,11 @@ function header() {
   find("verdict").textContent = word;
   find("verdict").className = report.verdict;
   find("setting").replaceChildren(...define(report.setting));
-  find("remarks").hidden = report.remarks.length === 0;
+  find("remarks").hidden = report.remarks.length + report.explanations.length === 0;
   find("remarks").querySelector("pre").textContent = report.remarks.join("\n");
+  if (!find("remarks").hidden) find("verdict").href = "#remarks";
+  find("files").replaceChildren(...report.files.map((name) => make("a", { href: name.split("/").map(encodeURIComponent).join("/") }, name.replace("node-logs/", ""))));
+  listExplanations();
   find("results").hidden = report.results === null;
   find("results").querySelector("pre").textContent = JSON.stringify(results, null, 2);
 }
@@ -53,15 +56,27 @@ function limits() {
   find("limits").querySelector("tbody").replaceChildren(...report.challenges.map(row));
 }
 
-header();
-figures();
-limits();
-latencyChart();
-quantilesChart();
-rateChart();
-matrixChart();
-stalenessChart();
-startDiagram();
-startTimeline();
-offerSaving();
-for (const canvas of document.querySelectorAll("canvas")) canvas.addEventListener("pointerleave", (event) => tip(event, ""));
+/** The diagram needs the messages, which take the longest: all else is shown first. */
+async function start() {
+  header();
+  figures();
+  limits();
+  latencyChart();
+  quantilesChart();
+  rateChart();
+  matrixChart();
+  stalenessChart();
+  offerSaving();
+  startSearch();
+  for (const canvas of document.querySelectorAll("canvas")) canvas.addEventListener("pointerleave", (event) => tip(event, ""));
+  await loadMessages();
+  startDiagram();
+  startNavigation();
+  startTimeline();
+  performance.mark("ready");
+  // Search should not have to wait.
+  requestIdleCallback(bodies);
+}
+
+/** Fulfilled when everything is shown. */
+const loaded = start();

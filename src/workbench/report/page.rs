@@ -1,9 +1,11 @@
 //! `report.html`: a self-contained page, which works from a file and without a network.
 //!
-//! The data are embedded as JSON, in columns; text from nodes never becomes markup. The size of the page is bounded by
-//! the limits on operations and messages drawn, and by [`MAX_BODY_CHARS`] and [`MAX_VALUE_CHARS`].
+//! The data are embedded as JSON, in columns; text from nodes never becomes markup. What is long, the messages, is
+//! compressed.
 
-use std::borrow::Cow;
+mod messages;
+mod pack;
+
 use std::collections::HashMap;
 use std::io::{self, Write};
 
@@ -14,21 +16,16 @@ use super::faults::{FaultSpan, faults};
 use super::operations::{OUTCOMES, Operations, QUANTILES, Windows};
 use crate::workbench::check::{Verdict, set_full};
 use crate::workbench::edn::Value;
+use crate::workbench::explain::{Cut, Explanation, Faults, Outage};
 use crate::workbench::nemesis::Fault;
-use crate::workbench::network::{Delivery, End, Journal, Passage, Shape};
+use crate::workbench::network::{Delivery, End, Journal, Shape};
 use crate::workbench::quote::cut;
 use crate::workbench::report::challenges::Challenge;
 use crate::workbench::report::metrics::Metrics;
 use crate::workbench::report::summary::abridged;
 use crate::workbench::services::Services;
-use crate::workbench::test::Outcome;
+use messages::Messages;
 
-/// The maximum number of messages of each kind, from or to clients and between servers: few enough for a page that
-/// opens at once.
-const MAX_MESSAGES: usize = 10_000;
-/// The maximum length of a message's body.
-const MAX_BODY_CHARS: usize = 400;
-const MAX_BODY_BYTES: usize = 4 * MAX_BODY_CHARS;
 /// The maximum length of an operation's value, and the maximum number of elements of a list of integers.
 const MAX_VALUE_CHARS: usize = 80;
 const MAX_ELEMENTS: usize = 12;
@@ -39,13 +36,27 @@ const MAX_LATENCIES: usize = 20_000;
 
 const TEMPLATE: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
-const SCRIPTS: [&str; 7] = [
+const SCRIPTS: [&str; 21] = [
     include_str!("basics.js"),
+    include_str!("unpack.js"),
     include_str!("plot.js"),
+    include_str!("pick.js"),
     include_str!("charts.js"),
+    include_str!("staleness.js"),
+    include_str!("matrix.js"),
+    include_str!("messages.js"),
+    include_str!("lanes.js"),
+    include_str!("faults.js"),
+    include_str!("lines.js"),
     include_str!("diagram.js"),
+    include_str!("details.js"),
+    include_str!("overview.js"),
+    include_str!("navigate.js"),
+    include_str!("journey.js"),
+    include_str!("search.js"),
     include_str!("timeline.js"),
     include_str!("svg.js"),
+    include_str!("print.js"),
     include_str!("page.js"),
 ];
 
@@ -57,22 +68,43 @@ struct Page<'a> {
     workload: &'static str,
     verdict: &'static str,
     remarks: &'a [String],
+    explanations: &'a [Explanation],
+    unexplained: usize,
+    /// The files beside the page.
+    files: &'a [String],
     setting: Vec<(&'static str, String)>,
     results: Option<Value>,
     challenges: Vec<(&'static str, Metrics)>,
     /// Whether the limits of the challenges apply to the run.
     challenged: bool,
     end_us: i64,
+    /// The end of the main phase, if it is known.
+    main_us: Option<i64>,
     /// The number of concurrent clients, by which the process numbers of one client differ.
     clients: usize,
     operations: OperationColumns<'a>,
     quantiles: Quantiles,
     rates: Windows<Vec<[f64; OUTCOMES.len()]>>,
     faults: Vec<(&'static str, String, i64, i64)>,
+    cuts: Vec<NamedCut<'a>>,
+    outages: &'a [Outage],
+    /// How late each element of a set was, and the element.
     staleness_ms: Vec<i64>,
+    stale_values: Vec<String>,
+    /// The number of nodes, whose lanes follow that of the clients.
+    nodes: usize,
     lanes: Vec<&'a str>,
     links: Links,
-    messages: Messages<'a>,
+    /// The clients that perform operations, each with its thread.
+    threads: &'a [(usize, usize)],
+}
+
+/// A cut with its name in words.
+#[derive(Serialize)]
+struct NamedCut<'a> {
+    name: String,
+    #[serde(flatten)]
+    cut: &'a Cut,
 }
 
 /// Operations in columns.
@@ -81,6 +113,9 @@ struct OperationColumns<'a> {
     total: usize,
     names: &'a [&'a str],
     outcomes: Vec<&'static str>,
+    /// The index of each invocation in the history, and that of its completion.
+    begun: Vec<u64>,
+    ended: Vec<Option<u64>>,
     name: Vec<usize>,
     outcome: Vec<usize>,
     start_us: Vec<i64>,
@@ -103,54 +138,45 @@ struct Links {
     cells: Vec<(usize, usize, u32)>,
 }
 
-/// Messages in columns, in the order of sending.
-#[derive(Serialize, Default)]
-struct Messages<'a> {
-    total: usize,
-    names: Vec<&'a str>,
-    /// The lane of each name.
-    lane: Vec<usize>,
-    types: Vec<Cow<'a, str>>,
-    id: Vec<u64>,
-    src: Vec<usize>,
-    dest: Vec<usize>,
-    kind: Vec<usize>,
-    sent_us: Vec<i64>,
-    arrived_us: Vec<Option<i64>>,
-    /// Arrivals of duplicates, with the index of the message.
-    again_us: Vec<(usize, i64)>,
-    body: Vec<Cow<'a, str>>,
-    /// Bodies that were cut: the index of the message, and its length in bytes.
-    cut: Vec<(usize, usize)>,
-}
-
 /// Writes the page.
-pub(super) fn write(run: &Run<'_>, mut file: impl Write) -> io::Result<()> {
-    let Run { outcome, results, config, verdict, remarks } = *run;
+pub(super) fn write(run: &Run<'_>, files: &[String], mut file: impl Write) -> io::Result<()> {
+    let Run { outcome, results, config, verdict, remarks, explanations, unexplained } = *run;
     let operations = Operations::of(&outcome.history);
     let lanes = lanes(run);
+    let faults_by_node = Faults::of(&outcome.history);
+    let (staleness_ms, stale_values) = staleness(run);
     let page = Page {
         workload: config.workload.name(),
         verdict: verdict.map_or("none", Verdict::word),
         remarks,
+        explanations,
+        unexplained,
+        files,
         setting: setting(run),
         results: results.map(|results| abridged(&results.to_edn())),
         challenges: Challenge::efficiency().map(|challenge| (challenge.name, challenge.limits)).collect(),
         challenged: Challenge::measures(config),
         end_us: operations.end_us,
+        main_us: main_us(run),
         clients: config.concurrency,
+        nodes: config.nodes.len(),
         operations: drawn(&operations),
         quantiles: Quantiles { levels: QUANTILES, windows: operations.quantiles() },
         rates: operations.rates(),
         faults: faults(&outcome.history).into_iter().map(FaultSpan::into_columns).collect(),
-        staleness_ms: staleness(run),
+        cuts: faults_by_node.cuts.iter().map(|cut| NamedCut { name: cut.name(), cut }).collect(),
+        outages: &faults_by_node.outages,
+        staleness_ms,
+        stale_values,
         links: links(&outcome.journal, &lanes),
-        messages: messages(outcome, &lanes),
+        threads: outcome.journal.threads(),
         lanes: lanes.into_iter().map(|(_, name)| name).collect(),
     };
     let data = serde_json::to_string(&page)?;
     let (head, rest) = TEMPLATE.split_once("/*style*/").expect("the template has a place for the style");
     let (body, rest) = rest.split_once("/*data*/").expect("the template has a place for the data");
+    let (between, rest) = rest.split_once("/*messages*/").expect("the template has a place for the messages");
+    let (before_bodies, rest) = rest.split_once("/*bodies*/").expect("the template has a place for the bodies");
     let (end, tail) = rest.split_once("/*script*/").expect("the template has a place for the script");
     for part in [head, STYLE, body] {
         file.write_all(part.as_bytes())?;
@@ -162,6 +188,11 @@ pub(super) fn write(run: &Run<'_>, mut file: impl Write) -> io::Result<()> {
         }
         file.write_all(part.as_bytes())?;
     }
+    let (messages, bodies) = Messages::of(outcome);
+    file.write_all(between.as_bytes())?;
+    pack::write(&serde_json::to_vec(&messages)?, &mut file)?;
+    file.write_all(before_bodies.as_bytes())?;
+    pack::write(bodies.as_bytes(), &mut file)?;
     file.write_all(end.as_bytes())?;
     for script in SCRIPTS {
         file.write_all(script.as_bytes())?;
@@ -175,6 +206,8 @@ fn drawn<'a>(operations: &'a Operations<'a>) -> OperationColumns<'a> {
         total: operations.points.len(),
         names: &operations.names,
         outcomes: OUTCOMES.iter().map(|outcome| outcome.name()).collect(),
+        begun: points.iter().map(|point| point.begun).collect(),
+        ended: points.iter().map(|point| point.ended).collect(),
         name: points.iter().map(|point| point.name).collect(),
         outcome: points.iter().map(|point| point.outcome).collect(),
         start_us: points.iter().map(|point| point.start_us).collect(),
@@ -201,14 +234,18 @@ pub(super) fn brief(value: &Value) -> String {
     cut(&value.to_string(), MAX_VALUE_CHARS)
 }
 
-/// How late the elements of a set were; nothing for other workloads.
-fn staleness(run: &Run<'_>) -> Vec<i64> {
-    let latencies = set_full::stable_latencies(&run.outcome.history);
-    if latencies.len() <= MAX_LATENCIES {
-        return latencies;
-    }
-    let last = latencies.len() - 1;
-    (0..MAX_LATENCIES).map(|index| latencies[index * last / (MAX_LATENCIES - 1)]).collect()
+/// How late the elements of a set were, and the elements; nothing for other workloads.
+fn staleness(run: &Run<'_>) -> (Vec<i64>, Vec<String>) {
+    let all = set_full::stable_elements(&run.outcome.history);
+    let shown = all.len().min(MAX_LATENCIES);
+    let evenly = (0..shown).map(|index| &all[index * (all.len() - 1) / (shown - 1).max(1)]);
+    evenly.map(|(latency, value)| (*latency, value.to_json())).unzip()
+}
+
+/// When the main phase ended, after which faults are healed and values read for the last time.
+fn main_us(run: &Run<'_>) -> Option<i64> {
+    let lasted = run.outcome.extended.throughput.lasted.as_nanos() / 1_000;
+    i64::try_from(lasted).ok().filter(|us| *us > 0)
 }
 
 /// The lanes and their names: clients, nodes, and the services that were used.
@@ -231,55 +268,6 @@ fn links(journal: &Journal, lanes: &[(End, &str)]) -> Links {
         cells.truncate(MAX_LINKS);
     }
     Links { total, cells }
-}
-
-/// The first [`MAX_MESSAGES`] from and to clients, and the first between servers.
-fn first_of_each_kind(journal: &Journal) -> impl Iterator<Item = &Passage> {
-    let mut left = [MAX_MESSAGES; 2];
-    journal.passages().iter().filter(move |passage| {
-        let left = &mut left[usize::from(passage.src.starts_with('c') || passage.dest.starts_with('c'))];
-        let is_drawn = *left > 0;
-        *left = left.saturating_sub(1);
-        is_drawn
-    })
-}
-
-fn messages<'a>(outcome: &'a Outcome, lanes: &[(End, &'a str)]) -> Messages<'a> {
-    let journal = &outcome.journal;
-    let mut messages = Messages { total: outcome.counts.all.msg, ..Messages::default() };
-    let lanes: HashMap<&str, usize> = lanes.iter().enumerate().skip(1).map(|(lane, (_, name))| (*name, lane)).collect();
-    let (mut names, mut types) = (HashMap::new(), HashMap::new());
-    for (place, passage) in first_of_each_kind(journal).enumerate() {
-        let mut name = |name: &'a str| {
-            *names.entry(name).or_insert_with(|| {
-                messages.names.push(name);
-                messages.lane.push(lanes.get(name).copied().unwrap_or_default());
-                messages.names.len() - 1
-            })
-        };
-        messages.src.push(name(&passage.src));
-        messages.dest.push(name(&passage.dest));
-        let kind = passage.kind().unwrap_or("?".into());
-        let kind = *types.entry(kind).or_insert_with_key(|kind| {
-            messages.types.push(cut(kind, MAX_VALUE_CHARS).into());
-            messages.types.len() - 1
-        });
-        messages.kind.push(kind);
-        messages.id.push(passage.id);
-        messages.sent_us.push(journal.us(passage.sent));
-        let mut arrivals = passage.arrivals().map(|time| journal.us(time));
-        messages.arrived_us.push(arrivals.next());
-        messages.again_us.extend(arrivals.next().map(|time| (place, time)));
-        let (body, length) = passage.start_of_body(MAX_BODY_BYTES);
-        let end = body.char_indices().nth(MAX_BODY_CHARS).map(|(end, _)| end);
-        messages.body.push(match (body, end) {
-            (Cow::Borrowed(body), Some(end)) => body[..end].into(),
-            (Cow::Owned(body), Some(end)) => body[..end].to_owned().into(),
-            (body, None) => body,
-        });
-        messages.cut.extend(end.map(|_| (place, length)));
-    }
-    messages
 }
 
 /// The configuration as names and values; rarely used options appear only if they are not at their defaults.

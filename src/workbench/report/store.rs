@@ -17,6 +17,7 @@ use tz::{DateTime, TimeZone};
 
 use super::{Run, page};
 use crate::workbench::edn::{self, Value};
+use crate::workbench::explain;
 use crate::workbench::history::{Format, History};
 use index::Row;
 
@@ -171,9 +172,19 @@ impl RunFolder {
         });
     }
 
+    /// The files for people in the folder, of which some may be missing.
+    fn files(&self, nodes: &[String]) -> Vec<String> {
+        let histories = ["history.txt", "history.edn"].into_iter();
+        let histories = histories.flat_map(|name| [name.to_owned(), format!("{name}{COMPRESSED}")]);
+        let others = ["results.edn", "results.json", explain::file::NAME].into_iter().map(str::to_owned);
+        let logs = nodes.iter().map(|node| format!("node-logs/{node}.log"));
+        histories.chain(others).chain(logs).filter(|name| self.path(name).is_file()).collect()
+    }
+
     /// Writes the page of the run, and its row in the list of all runs.
     pub fn write_page(&mut self, run: &Run<'_>) {
-        self.write("report.html", |file| page::write(run, file));
+        let files = self.files(&run.config.nodes);
+        self.write("report.html", |file| page::write(run, &files, file));
         self.write(index::ROW, |file| Ok(serde_json::to_writer(file, &Row::of(run))?));
         self.attempt(|store| {
             index::update(&store.root, &store.folder).map_err(because("write", &store.root.join("index.html")))

@@ -95,7 +95,7 @@ function svgOf(canvas) {
   const section = canvas.closest("section");
   const context = new SvgContext(canvas.getContext("2d"));
   recording = { canvas, context };
-  for (const draw of redraws) draw();
+  redrawNow();
   recording = null;
   const { root, width, height } = context;
   const chart = [...root.childNodes];

@@ -1,6 +1,7 @@
 //! Reports of small runs, some with hostile text. How the page looks and behaves is tested in a browser.
 
 use std::ffi::OsString;
+use std::io::Read as _;
 
 use chacha20::ChaCha8Rng;
 use rand::SeedableRng as _;
@@ -184,7 +185,15 @@ fn written(mut network: Network, history: &str, remarks: &[String]) -> impl Fn(&
     let config = &Options::parse(line.split_whitespace().map(OsString::from)).expect("a good command line").config;
     let (counts, journal) = (network.counts(), network.take_journal(Time::from_millis(2)));
     let outcome = &Outcome { history: history.parse().expect("a history"), counts, journal, ..Outcome::default() };
-    let run = Run { outcome, results: None, config, verdict: Some(Verdict::True), remarks };
+    let run = Run {
+        outcome,
+        results: None,
+        config,
+        verdict: Some(Verdict::True),
+        remarks,
+        explanations: &[],
+        unexplained: 0,
+    };
     store.write_page(&run);
     assert!(store.missing().is_empty(), "{:?}", store.missing());
     move |name| {
@@ -200,6 +209,28 @@ fn data(page: &str) -> Json {
     serde_json::from_str(data).expect("the data are JSON")
 }
 
+/// The text that is packed in an element.
+fn unpacked(page: &str, id: &str) -> String {
+    let (_, rest) = page.split_once(&format!("<script type=\"text/plain\" id=\"{id}\">")).expect("it begins");
+    let (packed, _) = rest.split_once("</script>").expect("it ends");
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut bytes, mut bits, mut length) = (Vec::new(), 0_u32, 0);
+    for digit in packed.bytes().filter_map(|byte| digits.iter().position(|digit| *digit == byte)) {
+        (bits, length) = (bits << 6 | u32::try_from(digit).expect("small"), length + 6);
+        if length >= 8 {
+            length -= 8;
+            bytes.push((bits >> length & 255) as u8);
+        }
+    }
+    let mut text = String::new();
+    flate2::read::DeflateDecoder::new(&*bytes).read_to_string(&mut text).expect("text");
+    text
+}
+
+fn messages(page: &str) -> Json {
+    serde_json::from_str(&unpacked(page, "messages")).expect("the messages are JSON")
+}
+
 const HISTORY: &str = "\
 {:index 0, :time 1000000, :type :invoke, :process 0, :f :add, :value 5}
 {:index 1, :time 3000000, :type :ok, :process 0, :f :add, :value 5}
@@ -212,21 +243,24 @@ fn a_page_holds_operations_and_messages_in_columns() {
     let mut network = network(&["{\"type\":\"tell\"}".into()]);
     let arrival = network.take(1, Time::from_millis(12)).expect("arrived");
     drop(arrival);
-    let data = data(&written(network, HISTORY, &[])("report.html"));
+    let page = written(network, HISTORY, &[])("report.html");
+    let data = data(&page);
     let expected = serde_json::json!({
         "total": 2, "names": ["add", "read"], "outcomes": ["ok", "info", "fail"], "name": [0, 1], "outcome": [0, 0],
+        "begun": [0, 2], "ended": [1, 3],
         "start_us": [1000, 4000], "took_us": [2000, 5000], "process": [0, 1], "value": ["5", "[5]"],
     });
     assert_eq!(data["operations"], expected);
     let expected = serde_json::json!({
-        "total": 1, "names": ["n0", "n1"], "lane": [1, 2], "types": ["tell"], "id": [0], "src": [0], "dest": [1],
-        "kind": [0], "sent_us": [3000], "arrived_us": [10000], "again_us": [],
-        "body": ["{\"type\":\"tell\"}"], "cut": [],
+        "total": 1, "names": ["n0", "n1"], "types": ["tell"],
+        "fates": ["delivered", "refused", "lost", "discarded", "ignored"], "id": [0], "sent_us": [3000],
+        "src": [0], "dest": [1], "kind": [0], "took_us": [7000], "fate": [1], "again": [], "cut": [],
     });
-    assert_eq!(data["messages"], expected);
+    assert_eq!(messages(&page), expected);
+    assert_eq!(unpacked(&page, "bodies"), "{\"type\":\"tell\"}\n");
     assert_eq!(data["lanes"], serde_json::json!(["clients", "n0", "n1"]));
     assert_eq!(data["links"], serde_json::json!({ "total": 1, "cells": [[1, 2, 1]] }));
-    assert_eq!(data["staleness_ms"], serde_json::json!([0]));
+    assert_eq!((&data["staleness_ms"], &data["stale_values"]), (&serde_json::json!([0]), &serde_json::json!(["5"])));
 }
 
 #[test]
@@ -236,30 +270,32 @@ fn text_from_nodes_never_becomes_markup() {
     let history = HISTORY.replace("[5]", &format!("[\"{}\"]", evil.replace('"', "\\\"").replace("\\u0000", "")));
     let read = written(network(std::slice::from_ref(&body)), &history, &[evil.to_owned()]);
     let page = read("report.html");
-    assert_eq!(page.matches("</script>").count(), 2, "the page's own");
+    assert_eq!(page.matches("</script>").count(), 4, "the page's own");
     assert_eq!(page.matches("<!--").count(), 0);
     let data = data(&page);
-    assert_eq!((data["messages"]["body"][0].as_str(), data["remarks"][0].as_str()), (Some(&*body), Some(evil)));
+    assert_eq!((&*unpacked(&page, "bodies"), data["remarks"][0].as_str()), (&*(body + "\n"), Some(evil)));
 }
 
 #[test]
 fn a_long_body_is_cut_and_its_length_kept() {
     let body = format!("{{\"value\":\"{}\",\"type\":\"long\"}}", "é".repeat(5_000));
-    let data = data(&written(network(std::slice::from_ref(&body)), HISTORY, &[])("report.html"));
-    let messages = &data["messages"];
-    assert_eq!(messages["body"][0].as_str().map(|text| text.chars().count()), Some(400));
+    let page = written(network(std::slice::from_ref(&body)), HISTORY, &[])("report.html");
+    let messages = messages(&page);
+    assert_eq!(unpacked(&page, "bodies").trim_end().chars().count(), 4_000);
     assert_eq!(messages["cut"], serde_json::json!([[0, body.len()]]));
     assert_eq!(messages["types"][0], "long", "the type is read before the body is cut");
 }
 
 #[test]
-fn the_page_of_a_run_with_very_many_messages_is_bounded_and_states_their_total() {
-    let bodies = vec![format!("{{\"type\":\"{}\"}}", "x".repeat(600)); 25_000];
+fn the_page_of_a_run_with_very_many_messages_has_all_of_them_and_of_long_bodies_the_beginning() {
+    let bodies = vec![format!("{{\"type\":\"{}\"}}", "x".repeat(600)); 50_000];
     let read = written(network(&bodies), HISTORY, &[]);
     let page = read("report.html");
-    let data = data(&page);
-    assert_eq!(data["messages"]["total"], 25_000);
-    assert_eq!(data["messages"]["id"].as_array().map(Vec::len), Some(10_000));
+    let messages = messages(&page);
+    assert_eq!(messages["total"], 50_000);
+    assert_eq!(messages["id"].as_array().map(Vec::len), Some(50_000));
+    let bodies = unpacked(&page, "bodies");
+    assert_eq!((bodies.lines().count(), bodies.lines().next().map(str::len)), (50_000, Some(160)));
     assert!(page.len() < 6_000_000, "{}", page.len());
 }
 

@@ -4,7 +4,11 @@ const timeline = {
   /** The operations that are in view. */
   inView() {
     const { start_us: start, took_us: took } = report.operations;
-    return [...start.keys()].filter((i) => start[i] <= diagram.to && start[i] + took[i] >= diagram.from);
+    const found = [];
+    for (let i = 0; i < start.length && start[i] <= diagram.to; i += 1) {
+      if (start[i] + took[i] >= diagram.from) found.push(i);
+    }
+    return found;
   },
 
   row(i) {
@@ -17,6 +21,13 @@ const timeline = {
     const [left, right] = [Math.max(diagram.x(start[i]), diagram.left), Math.min(diagram.x(start[i] + took[i]), diagram.width)];
     const gap = this.pitch > 6 ? 1 : 0;
     return [left, TOP + this.row(i) * this.pitch + gap, Math.max(right - left, 1.5), this.pitch - 2 * gap];
+  },
+
+  /** Follows the diagram: at once, or with very many operations as soon as it stays where it is. */
+  follow() {
+    clearTimeout(this.later);
+    if (printing || this.inView().length <= CROWD) this.draw();
+    else this.later = setTimeout(() => this.draw(), 60);
   },
 
   draw() {
@@ -49,10 +60,13 @@ const timeline = {
 function startTimeline() {
   const all = report.operations;
   const canvas = find("timeline");
-  canvas.setAttribute("aria-label", `${plural(all.total, "operation")} of ${plural(report.clients, "client")} over time`);
+  canvas.setAttribute("aria-label", `${plural(all.total, "operation")} of ${plural(report.clients, "client")} over time: arrows move, plus and minus zoom`);
   outcomeLegend("timeline-legend");
   navigate(canvas, (event) => {
     const i = timeline.hit(event.offsetX, event.offsetY);
     tip(event, i < 0 ? "" : operationInWords(i));
-  }, () => {});
+  }, (event) => {
+    const i = timeline.hit(event.offsetX, event.offsetY);
+    if (i >= 0) showOperation(i);
+  });
 }
