@@ -58,35 +58,40 @@ const GROWING: &str = "-w broadcast --node-count 3 --rate 30 --time-limit 20 --l
 const BROKEN: [Broken; 32] = [
     broken("echo-talks", "echo_talks.py", ECHO, &[]),
     broken("echo-silent", "echo_silent.py", ECHO, &[]),
-    broken("echo-late", "echo_late.py", ECHO, &[]),
+    broken("echo-late", "echo_late.py", ECHO, &["reply after the time-out"]),
     broken(
         "ids-from-zero",
         "ids_from_zero.py",
         "-w unique-ids --node-count 5 --rate 20 --time-limit 15 --nemesis kill --nemesis-interval 2",
-        &[],
+        &["ids repeat after a restart"],
     ),
-    broken("ids-without-node", "ids_without_node.py", IDS, &[]),
+    broken("ids-without-node", "ids_without_node.py", IDS, &["ids without a node"]),
     broken("ids-from-clock", "ids_from_clock.py", IDS, &[]),
-    broken("broadcast-once", "broadcast_once.py", CUT, &[]),
+    broken("broadcast-once", "broadcast_once.py", CUT, &["no retry after a drop"]),
     broken("broadcast-local", "broadcast_local.py", CALM, &[]),
     broken("broadcast-encoded", "broadcast_encoded.py", CUT, &[]),
-    broken("broadcast-storm", "broadcast_storm.py", CALM, &[]),
-    broken("broadcast-whole-state", "broadcast_storm.py", GROWING, &[]),
-    broken("g-set-once", "set_once.py", SET_LOSS, &[]),
+    broken("broadcast-storm", "broadcast_storm.py", CALM, &["retry storm", "time-out shorter than the round trip"]),
+    broken(
+        "broadcast-whole-state",
+        "broadcast_storm.py",
+        GROWING,
+        &["gossip of the whole state", "time-out shorter than the round trip"],
+    ),
+    broken("g-set-once", "set_once.py", SET_LOSS, &["no retry after a drop"]),
     broken("g-set-later", "set_later.py", SET_KILL, &[]),
     broken("g-set-replaces", "set_replaces.py", SET_LOSS, &[]),
-    broken("g-counter-race", "counter_race.py", COUNTER, &[]),
-    broken("g-counter-lock", "counter_lock.py", LOCK, &[]),
-    broken("g-counter-init", "counter_init.py", FREE_COUNTER, &[]),
-    broken("pn-counter-race", "counter_race.py", PN, &[]),
+    broken("g-counter-race", "counter_race.py", COUNTER, &["read-modify-write race", "stale answer of a service"]),
+    broken("g-counter-lock", "counter_lock.py", LOCK, &["a lock held across a call", "stale answer of a service"]),
+    broken("g-counter-init", "counter_init.py", FREE_COUNTER, &["init race"]),
+    broken("pn-counter-race", "counter_race.py", PN, &["read-modify-write race", "stale answer of a service"]),
     broken("pn-counter-local", "pn_local.py", PN, &[]),
     broken("pn-counter-twice", "pn_twice.py", PN_TWICE, &[]),
     broken("kafka-own-offsets", "kafka_own_offsets.py", LOGS, &[]),
     broken("kafka-skips", "kafka_skips.py", ONE_LOG, &[]),
     broken("kafka-primary", "kafka_primary.py", LOGS_KILL, &[]),
-    broken("lin-kv-local", "kv_local.py", REGISTERS, &[]),
-    broken("lin-kv-race", "kv_race.py", REGISTERS, &[]),
-    broken("lin-kv-cache", "kv_cache.py", REGISTERS, &[]),
+    broken("lin-kv-local", "kv_local.py", REGISTERS, &["read served by a stale replica"]),
+    broken("lin-kv-race", "kv_race.py", REGISTERS, &["read-modify-write race"]),
+    broken("lin-kv-cache", "kv_cache.py", REGISTERS, &["read served by a stale replica"]),
     broken("txn-list-append-local", "txn_local.py", LISTS, &[]),
     broken("txn-list-append-aborted", "txn_aborted.py", ONE_LIST, &[]),
     broken("txn-list-append-forgets", "txn_forgets.py", ONE_LIST, &[]),
@@ -194,4 +199,36 @@ fn claims_hold_for_each_program() {
 fn claims_hold_on_many_seeds() {
     let seeds = env::var("SEEDS").map_or(334, |seeds| seeds.parse().expect("SEEDS is a number"));
     claims_hold(1_000, seeds);
+}
+
+#[test]
+fn programs_that_run_in_real_time_are_explained_alike() {
+    if !is_possible() {
+        return;
+    }
+    let cases = [
+        ("echo_talks.py", "-w echo --node-count 2 --rate 5 --time-limit 3 --strict", "muted"),
+        ("ids_without_node.py", "-w unique-ids --node-count 3 --rate 20 --time-limit 2", "duplicate id"),
+        ("broadcast_local.py", "-w broadcast --node-count 2 --rate 10 --time-limit 2", "lost"),
+        ("set_once.py", "-w g-set --node-count 3 --rate 20 --time-limit 3 --loss 0.2", "missing"),
+        ("pn_local.py", "-w pn-counter --node-count 2 --rate 10 --time-limit 2", "wrong sum"),
+        ("kafka_skips.py", "-w kafka --node-count 1 --concurrency 4n --rate 40 --time-limit 3", "lost-write"),
+        ("txn_forgets.py", "-w txn-list-append --node-count 1 --concurrency 2n --rate 30 --time-limit 2", "internal"),
+        ("rw_forgets.py", "-w txn-rw-register --node-count 1 --concurrency 2n --rate 30 --time-limit 2", "internal"),
+    ];
+    thread::scope(|scope| {
+        for (program, options, anomaly) in cases {
+            scope.spawn(move || {
+                let run = Run::with(program, options, 1);
+                assert_eq!(run.status, 1, "{program}: {}", run.printed);
+                let explanations = run.explanations(&[]);
+                let oracle = Oracle::of(&run);
+                for explanation in &explanations {
+                    oracle.check(explanation);
+                }
+                let is_named = explanations.iter().any(|explanation| explanation["anomaly"] == anomaly);
+                assert!(is_named, "{program}: {}", transcript(&explanations));
+            });
+        }
+    });
 }

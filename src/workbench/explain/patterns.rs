@@ -69,7 +69,8 @@ fn repetitions(evidence: &Evidence<'_>) -> Vec<Hint> {
             let Some(arrived) = pair[0].arrivals().next() else { continue };
             let trip = 2 * (evidence.us(arrived) - evidence.us(pair[0].sent));
             let gap = evidence.us(pair[1].sent) - evidence.us(pair[0].sent);
-            if gap < trip && gap > 0 {
+            // Without a number it cannot be acknowledged, so there is no time-out.
+            if gap < trip && gap > 0 && number_of(pair[0], "msg_id").is_some() {
                 entry.2 += 1;
                 entry.3 = entry.3.min(gap);
                 entry.4 = entry.4.max(trip);
@@ -141,7 +142,7 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
     for node in &evidence.setting.nodes {
         let waits = waits(evidence, node);
         let own = evidence.journal.passages().iter().filter(|passage| &*passage.src == node.as_str());
-        let sent: Vec<_> = own.map(|passage| evidence.us(passage.sent)).collect();
+        let sent: Vec<_> = own.map(|passage| (passage.id, evidence.us(passage.sent))).collect();
         let (mut held, mut free, mut longest) = (0_usize, 0_usize, 0);
         for (begin, end) in evidence.history.pairs().filter(|(begin, _)| evidence.node_of(begin) == node.as_str()) {
             let exchange = evidence.exchange(begin, end);
@@ -151,9 +152,10 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
             // The call that the request itself makes is sent after it.
             let is_within =
                 |Wait { call, from, to }: &&Wait| *call < request.id && *from <= at && at < *to - SHORTEST_WAIT_US;
-            for Wait { from, to, .. } in waits.iter().filter(is_within) {
+            for Wait { call, from, to } in waits.iter().filter(is_within) {
                 // A node that sends anything meanwhile is not held up.
-                let is_silent = sent.partition_point(|us| *us < at) == sent.partition_point(|us| us < to);
+                let next = sent.get(sent.partition_point(|(id, _)| id <= call));
+                let is_silent = next.is_none_or(|(_, us)| us >= to);
                 if is_silent && answered >= *to {
                     held += 1;
                 } else {
