@@ -78,7 +78,7 @@ const BROKEN: [Broken; 32] = [
         &["gossip of the whole state", "time-out shorter than the round trip"],
     ),
     broken("g-set-once", "set_once.py", SET_LOSS, &["no retry after a drop"]),
-    broken("g-set-later", "set_later.py", SET_KILL, &[]),
+    broken("g-set-later", "set_later.py", SET_KILL, &["reply before replication"]),
     broken("g-set-replaces", "set_replaces.py", SET_LOSS, &[]),
     broken("g-counter-race", "counter_race.py", COUNTER, &["read-modify-write race", "stale answer of a service"]),
     broken("g-counter-lock", "counter_lock.py", LOCK, &["a lock held across a call", "stale answer of a service"]),
