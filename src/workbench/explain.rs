@@ -1,7 +1,7 @@
 //! Why a test failed, from the sentence to the message that was lost.
 //!
 //! From the history, the journal of messages with the fate of each, and the faults, an anomaly becomes an
-//! [`Explanation`]: steps that each make one claim, which the journal or the history bears out, and hints at known
+//! [`Explanation`]: steps that each make one claim, which the journal or the history proves, and hints at known
 //! patterns, with their evidence. Everything here is a pure function of the [`Evidence`]; nothing is guessed: where the
 //! bodies of messages cannot show a value, the explanation says so.
 
@@ -199,7 +199,7 @@ impl Question {
                     }
                     _ => {
                         let workload = evidence.setting.workload;
-                        return Err(format!("values of {} are not told apart in messages", workload.name()));
+                        return Err(format!("values of {} cannot be identified in messages", workload.name()));
                     }
                 };
                 journey.map(|journey| vec![journey]).ok_or_else(|| format!("no client sent {}", value.to_json()))
@@ -279,7 +279,7 @@ pub struct Cases {
 }
 
 impl Cases {
-    /// Finds them; the most telling come first. The budget is that of the checkers that search.
+    /// Finds them; the most important come first. The budget is that of the checkers that search.
     #[must_use]
     pub fn of(evidence: &Evidence<'_>, budget: &Budget) -> Self {
         Self {
@@ -296,7 +296,7 @@ impl Cases {
         self.mutes + self.wrong.count() + self.failures.count() + self.patterns.is_some() as usize
     }
 
-    /// Explains the first so many.
+    /// Explains the first `most` of them.
     #[must_use]
     pub fn explain(&self, evidence: &Evidence<'_>, most: usize) -> Vec<Explanation> {
         let wrong = self.wrong.explain(evidence, most);

@@ -5,6 +5,7 @@
 #![cfg(all(feature = "workbench", target_os = "linux", target_arch = "x86_64"))]
 
 mod oracle;
+mod programs;
 mod run;
 mod sets;
 mod workloads;

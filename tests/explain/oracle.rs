@@ -1,6 +1,7 @@
 //! Checks each claim of an explanation against the stored history and the stored messages, in the plainest way: it
 //! reads the files by itself, and looks for a value anywhere in a body.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read as _;
 
@@ -44,7 +45,16 @@ impl Oracle {
         StreamingDecoder::new(file).expect("a frame").read_to_string(&mut text).expect("UTF-8");
         let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         let head = lines.next().expect("a head");
-        let messages = lines.collect();
+        let mut lists: HashMap<String, Vec<Value>> = HashMap::new();
+        let mut messages: Vec<Value> = lines.collect();
+        for message in messages.iter_mut().filter(|message| message["list"].is_object()) {
+            let src = message["src"].as_str().expect("a name").to_owned();
+            let keep = usize::try_from(message["list"]["keep"].as_u64().unwrap_or(0)).expect("small");
+            let list = lists.entry(src).or_default();
+            list.truncate(keep);
+            list.extend(message["list"]["new"].as_array().expect("a list").iter().cloned());
+            message["body"]["list"] = Value::Array(list.clone());
+        }
         let history = fs::read_to_string(run.file("history.edn")).expect("a history");
         let op = |line: &str| Op {
             index: field(line, "index").parse().expect("an index"),

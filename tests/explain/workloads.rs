@@ -11,7 +11,7 @@ const IDS: &str = "-w unique-ids --node-count 5 --rate 20 --time-limit 15 --neme
 const ECHO: &str = "-w echo --node-count 2 --rate 5 --time-limit 5 --strict";
 
 #[test]
-fn an_offset_that_two_nodes_gave_out_is_told_with_both_sends_and_polls() {
+fn an_offset_that_two_nodes_gave_out_is_explained_with_both_sends_and_polls() {
     if !is_possible() {
         return;
     }
@@ -55,7 +55,7 @@ fn an_offset_that_two_nodes_gave_out_is_told_with_both_sends_and_polls() {
 }
 
 #[test]
-fn the_read_that_no_order_explains_is_told_with_its_window_and_that_its_node_asked_nobody() {
+fn the_read_that_no_order_explains_is_explained_with_its_window_and_that_its_node_asked_nobody() {
     if !is_possible() {
         return;
     }
@@ -75,7 +75,7 @@ fn the_read_that_no_order_explains_is_told_with_its_window_and_that_its_node_ask
 }
 
 #[test]
-fn a_cycle_is_told_by_the_micro_operations_that_make_it() {
+fn a_cycle_is_explained_by_the_micro_operations_that_make_it() {
     if !is_possible() {
         return;
     }
@@ -94,7 +94,7 @@ fn a_cycle_is_told_by_the_micro_operations_that_make_it() {
 }
 
 #[test]
-fn an_update_of_a_counter_that_was_overwritten_is_told_with_the_three_messages() {
+fn an_update_of_a_counter_that_was_overwritten_is_explained_with_the_three_messages() {
     if !is_possible() {
         return;
     }
@@ -115,7 +115,7 @@ fn an_update_of_a_counter_that_was_overwritten_is_told_with_the_three_messages()
 }
 
 #[test]
-fn an_id_that_repeats_is_told_with_both_requests_and_the_restart_between_them() {
+fn an_id_that_repeats_is_explained_with_both_requests_and_the_restart_between_them() {
     if !is_possible() {
         return;
     }
@@ -133,7 +133,7 @@ fn an_id_that_repeats_is_told_with_both_requests_and_the_restart_between_them() 
 }
 
 #[test]
-fn a_muted_node_is_told_by_the_line_the_rule_and_what_nobody_heard() {
+fn a_muted_node_is_explained_by_the_line_the_rule_and_what_nobody_heard() {
     if !is_possible() {
         return;
     }

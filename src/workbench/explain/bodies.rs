@@ -1,9 +1,9 @@
 //! Finds values in the bodies of messages, in whatever protocol a program invents.
 //!
 //! A value is looked for as a number, a string or a key of an object at any depth. A small number is often something
-//! else, so a place, such as `gossip.values[]`, counts only if what stands there is always a value that a client had
+//! else, so a path, such as `gossip.values[]`, counts only if it always holds a value that a client had
 //! sent by then, and if it is not a count: numbers from zero or one without a gap that stop long before the values do,
-//! while another place goes on. A value of a key, as of a log, counts only where its key is beside or above it.
+//! while another path goes on. A value of a key, as of a log, counts only where its key is beside or above it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -36,21 +36,21 @@ impl Item {
     }
 }
 
-/// How much of what stands at a place may be no value that was sent by then: one in this many.
+/// Of the scalars at a path, one in this many may be something other than a value sent by then.
 const TOLERANCE: usize = 100;
 /// A count stops before this share of the values: three quarters.
 const SHARE: (u64, u64) = (3, 4);
 
-/// What stands at one place of one type of message.
+/// The scalars at one path of one type of message.
 #[derive(Debug, Default)]
-struct Place {
+struct Scalars {
     strange: usize,
     seen: usize,
     distinct: BTreeSet<u64>,
     others: usize,
 }
 
-impl Place {
+impl Scalars {
     fn is_plausible(&self) -> bool {
         self.strange * TOLERANCE <= self.seen
     }
@@ -62,17 +62,17 @@ impl Place {
     }
 }
 
-/// Where values stand: the type of a message and the path in its body, as `gossip.values[]`.
+/// The paths that hold values: the type of a message and the path in its body, as `gossip.values[]`.
 #[derive(Debug, Clone, Default)]
-pub struct Places(BTreeSet<String>);
+pub struct ValuePaths(BTreeSet<String>);
 
-impl Places {
-    /// Learns them from the messages. `known` has each item with the time in nanoseconds at which a client sent it
+impl ValuePaths {
+    /// Finds them in the messages. `known` has each item with the time in nanoseconds at which a client sent it
     /// first.
     #[must_use]
-    pub fn learn<'a>(passages: impl Iterator<Item = &'a Passage>, known: &HashMap<Item, u64>) -> Self {
+    pub fn find<'a>(passages: impl Iterator<Item = &'a Passage>, known: &HashMap<Item, u64>) -> Self {
         let has_keys = known.keys().any(|item| item.key.is_some());
-        let mut places: BTreeMap<String, Place> = BTreeMap::new();
+        let mut paths: BTreeMap<String, Scalars> = BTreeMap::new();
         for passage in passages {
             let sent = passage.sent.as_nanos();
             let mut note = |path: &str, text: &str, scope: &Scope<'_, '_>| {
@@ -83,24 +83,24 @@ impl Places {
                 } else {
                     is_known(Item { key: None, value })
                 };
-                if !places.contains_key(path) {
-                    places.insert(path.to_owned(), Place::default());
+                if !paths.contains_key(path) {
+                    paths.insert(path.to_owned(), Scalars::default());
                 }
-                let Some(place) = places.get_mut(path) else { return };
-                place.seen += 1;
-                place.strange += usize::from(!is_value);
+                let Some(scalars) = paths.get_mut(path) else { return };
+                scalars.seen += 1;
+                scalars.strange += usize::from(!is_value);
                 match text.parse() {
-                    Ok(number) if place.is_plausible() => _ = place.distinct.insert(number),
+                    Ok(number) if scalars.is_plausible() => _ = scalars.distinct.insert(number),
                     Ok(_) => {}
-                    Err(_) => place.others += 1,
+                    Err(_) => scalars.others += 1,
                 }
             };
             walk(passage, &mut note);
         }
-        places.retain(|_, place| place.is_plausible());
-        let numbers = places.values().filter_map(|place| place.distinct.last()).max().copied().unwrap_or_default();
-        let is_count = |place: &Place| place.count().is_some_and(|last| last * SHARE.1 < numbers * SHARE.0);
-        Self(places.into_iter().filter(|(_, place)| !is_count(place)).map(|(path, _)| path).collect())
+        paths.retain(|_, scalars| scalars.is_plausible());
+        let numbers = paths.values().filter_map(|scalars| scalars.distinct.last()).max().copied().unwrap_or_default();
+        let is_count = |scalars: &Scalars| scalars.count().is_some_and(|last| last * SHARE.1 < numbers * SHARE.0);
+        Self(paths.into_iter().filter(|(_, scalars)| !is_count(scalars)).map(|(path, _)| path).collect())
     }
 
     /// Whether there are any.
@@ -109,7 +109,7 @@ impl Places {
         self.0.is_empty()
     }
 
-    /// For each of the items the messages that carry it, by their places among `passages`, in one pass over all.
+    /// For each of the items the messages that carry it, by their indices in `passages`, in one pass over all.
     #[must_use]
     pub fn carriers<'a>(&self, passages: impl Iterator<Item = &'a Passage>, items: &[Item]) -> Vec<Vec<usize>> {
         let mut by_value: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -164,7 +164,7 @@ impl<'j> Scope<'j, '_> {
     }
 }
 
-/// The scalars that stand directly in a container, but for one.
+/// The scalars directly in a container, but for one.
 fn beside<'j>(container: &'j Json, own: Option<&'j Json>) -> impl Iterator<Item = &'j Json> {
     let (array, object) = (container.as_array(), container.as_object());
     let all = array.into_iter().flatten().chain(object.into_iter().flat_map(serde_json::Map::values));
@@ -185,10 +185,10 @@ fn is_text(scalar: &Json, text: &str) -> bool {
 /// Members of a body that never carry a value.
 const ENVELOPE: [&str; 3] = ["type", "msg_id", "in_reply_to"];
 
-/// How many elements of an array within an array have places of their own: those of a tuple.
+/// How many elements of an array within an array have paths of their own: those of a tuple.
 const MAX_TUPLE: usize = 4;
 
-/// Visits every number, string and key in the body of a message: its place, its JSON text, and what is around it.
+/// Visits every number, string and key in the body of a message: its path, its JSON text, and what is around it.
 fn walk(passage: &Passage, visit: &mut impl FnMut(&str, &str, &Scope<'_, '_>)) {
     let Ok(body) = serde_json::from_str::<Json>(&passage.body) else { return };
     let mut path = body.get("type").and_then(Json::as_str).unwrap_or("?").to_owned();
@@ -226,9 +226,9 @@ fn visit_value<'j>(
         Json::Array(elements) => {
             let is_tuple = containers.last().is_some_and(|(container, _)| container.is_array());
             containers.push((value, None));
-            for (place, element) in elements.iter().enumerate() {
-                if is_tuple && place < MAX_TUPLE {
-                    path.push_str(["[0]", "[1]", "[2]", "[3]"][place]);
+            for (index, element) in elements.iter().enumerate() {
+                if is_tuple && index < MAX_TUPLE {
+                    path.push_str(["[0]", "[1]", "[2]", "[3]"][index]);
                 } else {
                     path.push_str("[]");
                 }
@@ -244,7 +244,7 @@ fn visit_value<'j>(
                 let text = if is_number(key) { key.clone() } else { Json::from(key.as_str()).to_string() };
                 visit(path, &text, &Scope { containers, own: None });
                 containers.pop();
-                // Keys of objects are data or names of members; as names they tell places apart.
+                // Keys of objects are data or names of members; as names they distinguish paths.
                 path.truncate(length);
                 path.push('.');
                 path.push_str(if is_number(key) { "*" } else { key });
@@ -288,8 +288,8 @@ mod tests {
     fn found(bodies: &[(u64, &str)], known: &[(Item, u64)], wanted: &Item) -> Vec<usize> {
         let passages = passages(bodies);
         let known = known.iter().map(|(item, ms)| (item.clone(), ms * 1_000_000)).collect();
-        let places = Places::learn(passages.iter(), &known);
-        places.carriers(passages.iter(), std::slice::from_ref(wanted)).swap_remove(0)
+        let paths = ValuePaths::find(passages.iter(), &known);
+        paths.carriers(passages.iter(), std::slice::from_ref(wanted)).swap_remove(0)
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! The calls that nodes make to key-value services, and what can be seen in them: answers from the past, and updates
-//! that overwrote what their node had not read.
+//! The calls that nodes make to key-value services, and what can be seen in them: answers from the past, updates that
+//! overwrote what their node had not read, and initial writes that came late.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
 use serde_json::Value as Json;
 
@@ -45,9 +46,28 @@ struct State<'a> {
 /// Something about a service that explains a wrong result.
 #[derive(Debug)]
 pub(super) struct Finding {
-    /// `a stale answer` or `a lost update`.
-    pub(super) is_lost_update: bool,
+    pub(super) kind: FindingKind,
+    pub(super) key: Json,
     pub(super) step: Step,
+}
+
+/// What is wrong with a call of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FindingKind {
+    /// A write overwrote a value that its node had not read.
+    LostUpdate,
+    /// A write of a node that was starting overwrote what another node had written.
+    InitRace,
+    /// A read returned a value that had been replaced.
+    StaleRead,
+}
+
+impl Finding {
+    /// Whether it is about this key, a number or its text, within a window of time.
+    pub(super) fn is_about(&self, key: &str, window: RangeInclusive<i64>) -> bool {
+        self.key.to_string().trim_matches('"') == key.trim_matches('"')
+            && self.step.time_us.is_some_and(|us| window.contains(&us))
+    }
 }
 
 fn read<'a>(evidence: &Evidence<'_>, request: &'a Passage, reply: &'a Passage) -> Option<Call<'a>> {
@@ -111,7 +131,10 @@ pub(super) fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
                 last_read.insert(own, call);
             }
             Action::Write(value) => {
-                findings.extend(lost_update(call, value, past, last_read.get(&own).copied()));
+                findings.extend(match last_read.get(&own) {
+                    Some(read) => lost_update(call, value, past, read),
+                    None => init_race(evidence, call, value, past),
+                });
                 replace(past, call, value);
             }
             Action::Swap { from, to } => {
@@ -128,7 +151,7 @@ pub(super) fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
                     );
                     let messages = [current.writer.request.id, request.id];
                     let step = Step::remark(sentence).at(*at_us).on(node).with(messages);
-                    Finding { is_lost_update: true, step }
+                    Finding { kind: FindingKind::LostUpdate, key: key.clone(), step }
                 }));
                 replace(past, call, to);
             }
@@ -157,11 +180,11 @@ fn stale(call: &Call<'_>, past: &[State<'_>]) -> Option<Finding> {
         duration(at_us - until)
     );
     let step = Step::remark(sentence).at(*at_us).on(node).with([call.request.id, reply.id]);
-    Some(Finding { is_lost_update: false, step })
+    Some(Finding { kind: FindingKind::StaleRead, key: key.clone(), step })
 }
 
-fn lost_update(call: &Call<'_>, value: &Json, past: &[State<'_>], read: Option<&Call<'_>>) -> Option<Finding> {
-    let (current, read) = (past.last()?, read?);
+fn lost_update(call: &Call<'_>, value: &Json, past: &[State<'_>], read: &Call<'_>) -> Option<Finding> {
+    let current = past.last()?;
     let seen = read.value.as_ref()?;
     if current.value == *seen || current.writer.node == call.node {
         return None;
@@ -180,27 +203,62 @@ fn lost_update(call: &Call<'_>, value: &Json, past: &[State<'_>], read: Option<&
         read.reply.id
     );
     let messages = [read.reply.id, current.writer.request.id, request.id];
-    Some(Finding { is_lost_update: true, step: Step::remark(sentence).at(*at_us).on(node).with(messages) })
+    let step = Step::remark(sentence).at(*at_us).on(node).with(messages);
+    Some(Finding { kind: FindingKind::LostUpdate, key: key.clone(), step })
 }
 
-/// Hints at both patterns.
+/// A blind write that a node sent when it had received nothing but `init`, over the value of another node.
+fn init_race(evidence: &Evidence<'_>, call: &Call<'_>, value: &Json, past: &[State<'_>]) -> Option<Finding> {
+    let current = past.last().filter(|current| current.value != *value && current.writer.node != call.node)?;
+    let Call { node, service, key, at_us, request, .. } = call;
+    let requests = evidence.journal.passages().iter();
+    let requests = requests.filter(|passage| &*passage.dest == *node && evidence.is_client(&passage.src));
+    let latest = requests
+        .filter_map(|passage| Some((passage.arrivals().filter(|at| *at <= request.sent).last()?, passage)))
+        .max_by_key(|(at, passage)| (*at, passage.id));
+    let (_, init) = latest.filter(|(_, passage)| passage.kind().as_deref() == Some("init"))?;
+    let sentence = format!(
+        "{node} sent {service} a write of {value} to {key} when it was initialized (messages {} and {}); it took effect \
+         at {}, over {}, which {} had written at {} (message {}).",
+        init.id,
+        request.id,
+        seconds(*at_us),
+        current.value,
+        current.writer.node,
+        seconds(current.writer.at_us),
+        current.writer.request.id
+    );
+    let step = Step::remark(sentence).at(*at_us).on(node).with([init.id, request.id, current.writer.request.id]);
+    Some(Finding { kind: FindingKind::InitRace, key: key.clone(), step })
+}
+
+/// A hint for each kind of finding.
 pub(super) fn hints(findings: &[Finding]) -> Vec<Hint> {
-    let of = |is_lost_update: bool| findings.iter().filter(move |finding| finding.is_lost_update == is_lost_update);
-    let mut hints = Vec::new();
-    if of(true).next().is_some() {
-        let sentence = format!(
-            "{} overwrote what another node had written in between: use cas, and try again when it fails.",
-            counted(of(true).count(), "write")
-        );
-        hints.push(Hint { pattern: "read-modify-write race", sentence });
-    }
-    if of(false).next().is_some() {
-        let sentence = format!(
-            "{} of a service came from the past, as seq-kv and lww-kv may answer: write something first to read what \
-             is current.",
-            counted(of(false).count(), "answer")
-        );
-        hints.push(Hint { pattern: "stale answer of a service", sentence });
-    }
-    hints
+    let of = |kind: FindingKind, what: &str, pattern: &'static str, advice: &str| {
+        let count = findings.iter().filter(|finding| finding.kind == kind).count();
+        (count > 0).then(|| Hint { pattern, sentence: format!("{} {advice}", counted(count, what)) })
+    };
+    let hints = [
+        of(
+            FindingKind::LostUpdate,
+            "write",
+            "read-modify-write race",
+            "overwrote what another node had written in between: use cas, and try again when it fails.",
+        ),
+        of(
+            FindingKind::InitRace,
+            "initial write",
+            "init race",
+            "overwrote another node's value: create the key with a cas from the initial value and create_if_not_exists, \
+             and answer init when that is done.",
+        ),
+        of(
+            FindingKind::StaleRead,
+            "answer",
+            "stale answer of a service",
+            "of a service came from the past, as seq-kv and lww-kv may answer: write something first to read what is \
+             current.",
+        ),
+    ];
+    hints.into_iter().flatten().collect()
 }

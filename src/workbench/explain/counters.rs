@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::workbench::check::counter;
+use crate::workbench::explain::calls::FindingKind;
 use crate::workbench::explain::evidence::Evidence;
 use crate::workbench::explain::faults::Stop;
 use crate::workbench::explain::words::{counted, list, seconds};
@@ -29,6 +30,22 @@ pub(super) fn cases(evidence: &Evidence<'_>) -> Vec<Op> {
 fn adds<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (&'a Op, i64)> {
     let ended = evidence.history.pairs().filter_map(|(begin, end)| end.filter(|_| begin.f == "add"));
     ended.filter(|end| end.kind == OpKind::Ok).filter_map(|end| Some((end, end.value.as_int()?)))
+}
+
+/// Messages that the network delivered to a node more than once.
+fn delivered_twice(evidence: &Evidence<'_>, node: &str) -> Option<Step> {
+    let to_node = evidence.server_messages().filter(|passage| &*passage.dest == node);
+    let twice: Vec<_> = to_node.filter(|passage| passage.arrivals().nth(1).is_some()).collect();
+    let first = twice.first()?;
+    let at = evidence.us(first.arrivals().nth(1)?);
+    let sentence = format!(
+        "{} reached {node} twice, the first of them from {} (message {}), again at {}.",
+        counted(twice.len(), "message"),
+        first.src,
+        first.id,
+        seconds(at)
+    );
+    Some(Step::of(Claim::Had, sentence).at(at).on(node).with([first.id]))
 }
 
 pub(super) fn explain(evidence: &Evidence<'_>, read: &Op) -> Explanation {
@@ -57,7 +74,7 @@ pub(super) fn explain(evidence: &Evidence<'_>, read: &Op) -> Explanation {
         let node = evidence.node_of(add);
         let at = seconds(add.time / 1_000);
         let sentence = format!(
-            "One add is of as much as is missing: {by}, acknowledged by {node} at {at} (operation {}).",
+            "One acknowledged add is exactly the difference: {by}, acknowledged by {node} at {at} (operation {}).",
             add.index
         );
         steps.push(Step::operation(add, node, sentence));
@@ -69,9 +86,13 @@ pub(super) fn explain(evidence: &Evidence<'_>, read: &Op) -> Explanation {
         let sentence = format!("{}; it had acknowledged adds of {before} by then.", outage.in_words());
         steps.push(Step::of(Claim::Outage, sentence).at(outage.from_us).on(&outage.node));
     }
+    steps.extend(delivered_twice(evidence, node));
+    if evidence.server_messages().next().is_none() {
+        steps.push(Step::remark("No node sent a message to another node or to a service."));
+    }
     let findings = calls::findings(evidence);
-    let lost = findings.iter().filter(|finding| finding.is_lost_update).take(MAX_FINDINGS);
-    let stale = findings.iter().filter(|finding| !finding.is_lost_update).rev().take(1);
+    let lost = findings.iter().filter(|finding| finding.kind != FindingKind::StaleRead).take(MAX_FINDINGS);
+    let stale = findings.iter().filter(|finding| finding.kind == FindingKind::StaleRead).rev().take(1);
     steps.extend(lost.chain(stale).map(|finding| finding.step.clone()));
     let finals = evidence.history.ops().iter().filter(|op| op.f == "read" && op.kind == OpKind::Ok && op.is_final());
     for op in finals {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
-use crate::workbench::explain::bodies::{Item, Places};
+use crate::workbench::explain::bodies::{Item, ValuePaths};
 use crate::workbench::explain::faults::Faults;
 use crate::workbench::history::{History, Op, Process};
 use crate::workbench::network::{Journal, Passage, client_number};
@@ -45,9 +45,9 @@ pub struct Evidence<'a> {
     pub journal: &'a Journal,
     /// The faults.
     pub(super) faults: Faults,
-    /// The messages from and to the clients of each thread, by their places in the journal.
+    /// The messages from and to the clients of each thread, by their indices in the journal.
     by_thread: Vec<Vec<usize>>,
-    places: OnceCell<Places>,
+    paths: OnceCell<ValuePaths>,
 }
 
 /// The messages of an operation.
@@ -63,14 +63,14 @@ impl<'a> Evidence<'a> {
     pub fn new(setting: &'a Setting, history: &'a History, journal: &'a Journal) -> Self {
         let threads: HashMap<usize, usize> = journal.threads().iter().copied().collect();
         let mut by_thread = vec![Vec::new(); setting.concurrency];
-        for (place, passage) in journal.passages().iter().enumerate() {
+        for (index, passage) in journal.passages().iter().enumerate() {
             let client = client_number(&passage.src).or_else(|| client_number(&passage.dest));
             let thread = client.and_then(|number| threads.get(&number));
             if let Some(messages) = thread.and_then(|thread| by_thread.get_mut(*thread)) {
-                messages.push(place);
+                messages.push(index);
             }
         }
-        Self { setting, history, journal, faults: Faults::of(history), by_thread, places: OnceCell::new() }
+        Self { setting, history, journal, faults: Faults::of(history), by_thread, paths: OnceCell::new() }
     }
 
     /// A time in microseconds of the history, rounded down as those of operations are.
@@ -103,8 +103,8 @@ impl<'a> Evidence<'a> {
         };
         let (from, to) = (invocation.time / 1_000, completion.map_or(i64::MAX, |op| op.time / 1_000));
         let passages = self.journal.passages();
-        let first = messages.partition_point(|place| self.us(passages[*place].sent) < from);
-        let own = messages[first..].iter().map(|place| &passages[*place]);
+        let first = messages.partition_point(|index| self.us(passages[*index].sent) < from);
+        let own = messages[first..].iter().map(|index| &passages[*index]);
         let mut exchange = Exchange::default();
         for passage in own.take_while(|passage| self.us(passage.sent) <= to) {
             let is_request = self.is_client(&passage.src);
@@ -136,9 +136,9 @@ impl<'a> Evidence<'a> {
         all.filter(|passage| self.is_between_servers(passage))
     }
 
-    /// Where values stand in messages between servers. `items` gives the items that an operation of a client sends.
-    pub(super) fn places(&self, items: impl Fn(&Op) -> Vec<Item>) -> &Places {
-        self.places.get_or_init(|| {
+    /// Which paths hold values in messages between servers. `items` gives the items that an operation of a client sends.
+    pub(super) fn paths(&self, items: impl Fn(&Op) -> Vec<Item>) -> &ValuePaths {
+        self.paths.get_or_init(|| {
             let zero = self.journal.zero_ns();
             let mut known = HashMap::new();
             for op in self.history.ops().iter().filter(|op| op.is_invocation()) {
@@ -146,16 +146,16 @@ impl<'a> Evidence<'a> {
                     known.entry(item).or_insert_with(|| zero.saturating_add_signed(op.time));
                 }
             }
-            Places::learn(self.server_messages(), &known)
+            ValuePaths::find(self.server_messages(), &known)
         })
     }
 
     /// For each of the items the messages between servers that carry it, in the order of sending.
-    pub(super) fn carriers(&self, places: &Places, items: &[Item]) -> Vec<Vec<&'a Passage>> {
+    pub(super) fn carriers(&self, paths: &ValuePaths, items: &[Item]) -> Vec<Vec<&'a Passage>> {
         let messages: Vec<&Passage> = self.server_messages().collect();
-        let carriers = places.carriers(messages.iter().copied(), items);
-        let of = |places: Vec<usize>| {
-            let mut of: Vec<_> = places.into_iter().map(|place| messages[place]).collect();
+        let carriers = paths.carriers(messages.iter().copied(), items);
+        let of = |indices: Vec<usize>| {
+            let mut of: Vec<_> = indices.into_iter().map(|index| messages[index]).collect();
             of.sort_by_key(|passage| (passage.sent, passage.id));
             of
         };

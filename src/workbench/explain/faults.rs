@@ -240,9 +240,9 @@ mod tests {
             (2_000, "pause", "{\"n2\" :paused, \"n1\" :not-running}"),
             (3_000, "start", "{\"n0\" :already-running, \"n1\" :started}"),
         ]);
-        let told: Vec<_> = faults.outages.iter().map(Outage::in_words).collect();
+        let words: Vec<_> = faults.outages.iter().map(Outage::in_words).collect();
         let expected = ["n1 was killed at 1.00 s and started again at 3.00 s", "n2 was paused at 2.00 s until the end"];
-        assert_eq!(told, expected);
+        assert_eq!(words, expected);
         assert_eq!(faults.outages_of("n1", 0, 999_999).count(), 0);
         assert_eq!(faults.outages_of("n1", 3_000_000, 9_000_000).count(), 1);
     }

@@ -2,7 +2,7 @@
 //!
 //! The first line has the configuration, then come the nodes that were muted, then the messages in the order of
 //! sending. Times are nanoseconds of the run, of which `zero_ns` is that from which the history counts. A long list in
-//! a body is replaced by `[]`; of the list only what is new stands there, since lists of one sender often grow.
+//! a body is replaced by `[]`; of the list only the new elements are stored, since lists of one sender often grow.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use crate::workbench::explain::words::{list, seconds, times};
 use crate::workbench::explain::{Claim, Explanation, Hint, Step};
 use crate::workbench::history::{Op, OpKind};
 
-/// The maximum number of requests that are told.
+/// The maximum number of requests listed.
 const MAX_REQUESTS: usize = 4;
 
 /// The duplicated ids.

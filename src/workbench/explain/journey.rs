@@ -45,12 +45,12 @@ impl<'a> Subject<'a> {
         wanted: &[Item],
         adds: &[Vec<(&'a Op, Option<&'a Op>)>],
     ) -> Vec<Self> {
-        let places = evidence.places(items);
-        let carriers = evidence.carriers(places, wanted);
+        let paths = evidence.paths(items);
+        let carriers = evidence.carriers(paths, wanted);
         let of = |(adds, carriers): (&Vec<(&'a Op, Option<&'a Op>)>, Vec<&'a Passage>)| {
             let requests = adds.iter().flat_map(|(add, end)| evidence.exchange(add, *end).requests);
             let journey = Journey::follow(&requests.collect::<Vec<_>>(), carriers);
-            Self { adds: adds.clone(), journey, is_shown: !places.is_empty() }
+            Self { adds: adds.clone(), journey, is_shown: !paths.is_empty() }
         };
         adds.iter().zip(carriers).map(of).collect()
     }

@@ -11,8 +11,8 @@ use crate::workbench::explain::words::{counted, list, seconds};
 use crate::workbench::explain::{Claim, Explanation, Step, calls};
 use crate::workbench::history::{Op, OpKind};
 
-/// The maximum number of operations that are told of one message.
-const MAX_TOLD: usize = 2;
+/// The maximum number of operations listed for one message.
+const MAX_LISTED: usize = 2;
 
 /// What is wrong.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ fn text(value: &Value) -> String {
 /// Who sent a message, and which offset it was given.
 fn told_sends(evidence: &Evidence<'_>, key: &Value, message: &Value) -> Vec<Step> {
     let mut steps = Vec::new();
-    for (begin, end) in sends(evidence, key, message).into_iter().take(MAX_TOLD) {
+    for (begin, end) in sends(evidence, key, message).into_iter().take(MAX_LISTED) {
         let op = end.unwrap_or(begin);
         let (node, at) = (evidence.node_of(begin), seconds(op.time / 1_000));
         let offset = sent(op).find(|(log, _, other)| log == key && other == message).and_then(|(_, offset, _)| offset);
@@ -150,18 +150,18 @@ fn told_sends(evidence: &Evidence<'_>, key: &Value, message: &Value) -> Vec<Step
 
 /// The first polls that brought a message, of each node the first.
 fn told_polls(evidence: &Evidence<'_>, key: &Value, message: &Value, offset: Option<i64>) -> Vec<Step> {
-    let mut told: Vec<&str> = Vec::new();
+    let mut nodes: Vec<&str> = Vec::new();
     let mut steps = Vec::new();
     for op in evidence.history.ops().iter().filter(|op| op.is_client() && op.kind == OpKind::Ok) {
         let node = evidence.node_of(op);
-        if told.contains(&node) || told.len() == MAX_TOLD {
+        if nodes.contains(&node) || nodes.len() == MAX_LISTED {
             continue;
         }
         let found = polled(op)
             .into_iter()
             .find(|(log, at, other)| log == key && other == message && offset.is_none_or(|offset| offset == *at));
         let Some((_, found, _)) = found else { continue };
-        told.push(node);
+        nodes.push(node);
         let (at, name) = (seconds(op.time / 1_000), text(message));
         let sentence = format!("A poll of {node} at {at} brought {name} at offset {found} (operation {}).", op.index);
         steps.push(Step::operation(op, node, sentence));
@@ -184,7 +184,7 @@ pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
         }
     };
     let findings = calls::findings(evidence);
-    let lost = findings.iter().filter(|finding| finding.is_lost_update).take(1);
+    let lost = findings.iter().filter(|finding| finding.kind != calls::FindingKind::StaleRead).take(1);
     let end = steps.len();
     steps.extend(lost.map(|finding| finding.step.clone()));
     let hints = if steps.len() > end { calls::hints(&findings) } else { Vec::new() };
@@ -192,7 +192,7 @@ pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
 }
 
 fn error<'c>(evidence: &Evidence<'_>, case: &'c LogCase) -> (String, Option<&'c Value>, Vec<Step>) {
-    let told = |op: &Op, what: &str| {
+    let ended = |op: &Op, what: &str| {
         let (node, at) = (evidence.node_of(op), seconds(op.time / 1_000));
         Step::operation(op, node, format!("{what} on {node} at {at} (operation {}).", op.index))
     };
@@ -217,16 +217,16 @@ fn error<'c>(evidence: &Evidence<'_>, case: &'c LogCase) -> (String, Option<&'c 
         LogCase::AbortedRead { key, value, reader, .. } => {
             let title = format!("{} of log {} was polled, though its send had failed", text(value), text(key));
             let mut steps = told_sends(evidence, key, value);
-            steps.push(told(reader, &format!("A poll brought {}", text(value))));
+            steps.push(ended(reader, &format!("A poll brought {}", text(value))));
             (title, Some(value), steps)
         }
         LogCase::RealtimeCycle { key, value, sent, polled } => {
             let title = format!("{} of log {} was polled before it was sent", text(value), text(key));
-            (title, Some(value), vec![told(polled, "The poll ended"), told(sent, "The send ended")])
+            (title, Some(value), vec![ended(polled, "The poll ended"), ended(sent, "The send ended")])
         }
         LogCase::PrecommittedRead { key, value, op } => {
             let title = format!("{} of log {} was polled by the operation that sends it", text(value), text(key));
-            (title, Some(value), vec![told(op, "It ended")])
+            (title, Some(value), vec![ended(op, "It ended")])
         }
         LogCase::Sequence(sequence) => skip(evidence, sequence),
         LogCase::CycleExists { .. } | LogCase::EmptyGraph | LogCase::Unseen(_) => (String::new(), None, Vec::new()),
@@ -248,7 +248,7 @@ fn skip<'c>(evidence: &Evidence<'_>, sequence: &'c Sequence) -> (String, Option<
         )
     };
     let mut steps = Vec::new();
-    for message in skipped.iter().take(MAX_TOLD) {
+    for message in skipped.iter().take(MAX_LISTED) {
         steps.extend(told_sends(evidence, key, message));
     }
     for op in ops {

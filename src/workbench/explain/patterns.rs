@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value as Json;
 
+use crate::time::Time;
 use crate::workbench::explain::evidence::Evidence;
 use crate::workbench::explain::words::duration;
 use crate::workbench::explain::{Explanation, Hint};
@@ -14,9 +15,9 @@ use crate::workbench::network::Passage;
 const STORM: (usize, usize) = (4, 200);
 /// How many repetitions came before an answer could, for a time-out that is too short; and their share of all.
 const HASTE: (usize, usize) = (20, 2);
-/// Messages of a type at the end are so many times as long as at the beginning, and so many bytes.
+/// How many times as long messages of a type are at the end as at the beginning, at least; and their bytes at the end.
 const GROWTH: (usize, usize) = (5, 500);
-/// So many requests reached a node while it waited for an answer, and none was answered before that came.
+/// The minimum number of requests that reached a node while it waited for an answer, none of them answered before.
 const LOCKED: usize = 10;
 /// A shorter wait is none, in microseconds.
 const SHORTEST_WAIT_US: i64 = 10_000;
@@ -49,17 +50,27 @@ fn repetitions(evidence: &Evidence<'_>) -> Vec<Hint> {
     for passage in between.filter(|passage| passage.array.is_none() && !passage.body.contains("in_reply_to")) {
         groups.entry((&passage.src, &passage.dest, content(passage))).or_default().push(passage);
     }
+    let answers = answers(evidence);
     let mut by_kind: BTreeMap<String, (usize, usize, usize, i64, i64)> = BTreeMap::new();
     for ((..), group) in groups.iter().filter(|(_, group)| group.len() > 1) {
         let entry = by_kind.entry(group[0].kind().unwrap_or_default()).or_insert((0, 0, 0, i64::MAX, 0));
-        entry.0 += group.len();
+        entry.0 += 1;
         entry.1 += 1;
         for pair in group.windows(2) {
+            // Who asks the same again after an answer does not repeat a message for want of one.
+            if number_of(pair[0], "msg_id")
+                .and_then(|id| answers.get(&(&*pair[0].src, &*pair[0].dest, id)))
+                .is_some_and(|answered| *answered <= pair[1].sent)
+            {
+                continue;
+            }
+            entry.0 += 1;
             // An answer to the first could have come at the earliest after another such latency.
             let Some(arrived) = pair[0].arrivals().next() else { continue };
             let trip = 2 * (evidence.us(arrived) - evidence.us(pair[0].sent));
             let gap = evidence.us(pair[1].sent) - evidence.us(pair[0].sent);
-            if gap < trip && gap > 0 {
+            // Without a number it cannot be acknowledged, so there is no time-out.
+            if gap < trip && gap > 0 && number_of(pair[0], "msg_id").is_some() {
                 entry.2 += 1;
                 entry.3 = entry.3.min(gap);
                 entry.4 = entry.4.max(trip);
@@ -88,6 +99,23 @@ fn repetitions(evidence: &Evidence<'_>) -> Vec<Hint> {
     hints
 }
 
+/// A member of a body, as text.
+fn number_of(passage: &Passage, name: &str) -> Option<String> {
+    serde_json::from_str::<Json>(&passage.body).ok()?.get(name).map(ToString::to_string)
+}
+
+/// When the answer to each request first arrived, by the two nodes and the `msg_id`.
+fn answers<'a>(evidence: &Evidence<'a>) -> HashMap<(&'a str, &'a str, String), Time> {
+    let replies = evidence.journal.passages().iter().filter(|passage| passage.body.contains("in_reply_to"));
+    let mut answers = HashMap::new();
+    for passage in replies {
+        if let (Some(id), Some(at)) = (number_of(passage, "in_reply_to"), passage.arrivals().next()) {
+            answers.entry((&*passage.dest, &*passage.src, id)).or_insert(at);
+        }
+    }
+    answers
+}
+
 /// Types of messages that grow with time.
 fn growth(evidence: &Evidence<'_>) -> Vec<Hint> {
     let mut lengths: BTreeMap<String, Vec<usize>> = BTreeMap::new();
@@ -113,6 +141,8 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
     let mut hints = Vec::new();
     for node in &evidence.setting.nodes {
         let waits = waits(evidence, node);
+        let own = evidence.journal.passages().iter().filter(|passage| &*passage.src == node.as_str());
+        let sent: Vec<_> = own.map(|passage| (passage.id, evidence.us(passage.sent))).collect();
         let (mut held, mut free, mut longest) = (0_usize, 0_usize, 0);
         for (begin, end) in evidence.history.pairs().filter(|(begin, _)| evidence.node_of(begin) == node.as_str()) {
             let exchange = evidence.exchange(begin, end);
@@ -122,8 +152,11 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
             // The call that the request itself makes is sent after it.
             let is_within =
                 |Wait { call, from, to }: &&Wait| *call < request.id && *from <= at && at < *to - SHORTEST_WAIT_US;
-            for Wait { from, to, .. } in waits.iter().filter(is_within) {
-                if answered >= *to {
+            for Wait { call, from, to } in waits.iter().filter(is_within) {
+                // A node that sends anything meanwhile is not held up.
+                let next = sent.get(sent.partition_point(|(id, _)| id <= call));
+                let is_silent = next.is_none_or(|(_, us)| us >= to);
+                if is_silent && answered >= *to {
                     held += 1;
                 } else {
                     free += 1;
@@ -133,8 +166,8 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
         }
         if held >= LOCKED && free == 0 {
             let sentence = format!(
-                "{held} requests reached {node} while it waited for an answer, up to {} long, and none was answered \
-                 before that came: does it hold a lock across a call?",
+                "{held} requests reached {node} while it waited for an answer, up to {} long, and it sent nothing before \
+                 that came: does it hold a lock across a call?",
                 duration(longest)
             );
             hints.push(Hint { pattern: "a lock held across a call", sentence });

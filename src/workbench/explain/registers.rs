@@ -4,10 +4,15 @@
 use crate::workbench::check::Budget;
 use crate::workbench::check::linearizable::{self, KeyOutcome, RegisterViolation};
 use crate::workbench::edn::Value;
+use crate::workbench::explain::calls;
 use crate::workbench::explain::evidence::Evidence;
 use crate::workbench::explain::words::{duration, seconds};
 use crate::workbench::explain::{Explanation, Hint, Step};
 use crate::workbench::history::{Op, OpKind};
+use crate::workbench::network::Passage;
+
+/// The maximum number of findings about services.
+const MAX_FINDINGS: usize = 2;
 
 /// The violations by key.
 pub(super) fn cases(evidence: &Evidence<'_>, budget: &Budget) -> Vec<(Value, RegisterViolation)> {
@@ -43,7 +48,7 @@ pub(super) fn explain(evidence: &Evidence<'_>, key: &Value, violation: &Register
     let name = key.to_json();
     let mut steps = Vec::new();
     let mut pairs: Vec<_> =
-        shown.iter().map(|place| (&ops[*place], evidence.history.partner(*place).map(|end| &ops[end]))).collect();
+        shown.iter().map(|index| (&ops[*index], evidence.history.partner(*index).map(|end| &ops[end]))).collect();
     pairs.sort_by_key(|(begin, end)| (end.is_some_and(|end| end.index == culprit.index), begin.index));
     let mut what = String::new();
     let mut hints = Vec::new();
@@ -71,6 +76,11 @@ pub(super) fn explain(evidence: &Evidence<'_>, key: &Value, violation: &Register
             hints.extend(alone(evidence, begin, end));
         }
     }
+    let begun = shown.iter().map(|index| ops[*index].time / 1_000).min().unwrap_or_default();
+    let mut findings = calls::findings(evidence);
+    findings.retain(|finding| finding.is_about(&name, begun..=culprit.time / 1_000));
+    steps.extend(findings.iter().take(MAX_FINDINGS).map(|finding| finding.step.clone()));
+    hints.extend(calls::hints(&findings));
     let complaint = complaints.first().map(|complaint| Step::remark(format!("Then {complaint}.")));
     steps.extend(complaint);
     let title =
@@ -84,10 +94,13 @@ fn alone(evidence: &Evidence<'_>, begin: &Op, end: Option<&Op>) -> Option<Hint> 
     let (request, reply) = (exchange.requests.first()?, exchange.replies.last()?);
     let (from, to) = (request.arrivals().next()?, reply.sent);
     let node = &request.dest;
-    let asked = evidence.server_messages().any(|passage| passage.src == *node && (from..=to).contains(&passage.sent));
+    let is_during = |passage: &Passage| {
+        passage.dest == *node && passage.sent >= from && passage.arrivals().any(|arrived| arrived <= to)
+    };
+    let asked = evidence.server_messages().any(is_during);
     let sentence = format!(
-        "{node} answered {} after the request came (messages {} and {}), and sent nothing in between: it answered \
-         from its own state, which may be old.",
+        "{node} answered {} after the request came (messages {} and {}), before anyone could tell it \
+         anything: it answered from its own state, which may be old.",
         duration(evidence.us(to) - evidence.us(from)),
         request.id,
         reply.id

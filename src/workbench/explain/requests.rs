@@ -11,8 +11,8 @@ use crate::workbench::history::{Op, OpKind};
 use crate::workbench::network::{Fate, Passage};
 use crate::workbench::quote::cut;
 
-/// The maximum number of a node's messages that are told of one operation.
-const MAX_TOLD: usize = 5;
+/// The maximum number of a node's messages that the explanation of an operation lists.
+const MAX_LISTED: usize = 5;
 /// The maximum length of a body in a sentence.
 const MAX_BODY: usize = 100;
 
@@ -161,7 +161,7 @@ fn meanwhile(evidence: &Evidence<'_>, node: &str, from: i64, to: i64) -> (Vec<St
         .outages_of(node, from, to)
         .map(|outage| Step::of(Claim::Outage, format!("{}.", outage.in_words())).at(outage.from_us).on(node))
         .collect();
-    for passage in sent.iter().take(MAX_TOLD) {
+    for passage in sent.iter().take(MAX_LISTED) {
         let (at, kind) = (evidence.us(passage.sent), passage.kind().unwrap_or_else(|| "?".to_owned()));
         let end = end_of(evidence, passage);
         let sentence =
@@ -171,8 +171,8 @@ fn meanwhile(evidence: &Evidence<'_>, node: &str, from: i64, to: i64) -> (Vec<St
             Step::of(Claim::Sent { to: passage.dest.to_string(), fate }, sentence).at(at).on(node).with([passage.id]),
         );
     }
-    if sent.len() > MAX_TOLD {
-        let more = counted(sent.len() - MAX_TOLD, "more message");
+    if sent.len() > MAX_LISTED {
+        let more = counted(sent.len() - MAX_LISTED, "more message");
         steps.push(Step::remark(format!("{node} sent {more} to other nodes and services by {}.", seconds(to))));
     }
     let dropped: Vec<_> = sent.iter().filter(|passage| passage.arrivals().next().is_none()).collect();

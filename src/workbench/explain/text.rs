@@ -11,7 +11,7 @@ const MAX_CHARS: usize = 400;
 const WIDTH: usize = 9;
 
 impl Explanation {
-    /// The title, a line for each step, and one for each hint; at most so many, which are three at least.
+    /// The title, a line for each step, and one for each hint; at most `most` lines, of which there must be at least three.
     #[must_use]
     pub fn lines(&self, most: usize) -> Vec<String> {
         let line = |Step { time_us, sentence, .. }: &Step| {
@@ -23,7 +23,7 @@ impl Explanation {
         let mut lines = vec![cut(&format!("{}: {}", self.anomaly, self.title), MAX_CHARS)];
         lines.extend(self.steps.iter().map(line).chain(self.hints.iter().map(hint)));
         if lines.len() > most {
-            // What it comes to stands at the end, so the middle is left out.
+            // The conclusion is at the end, so the middle is left out.
             let ending = lines.split_off(lines.len() - most / 2);
             let left_out = lines.len() - (most - most / 2 - 1);
             lines.truncate(most - most / 2 - 1);

@@ -48,8 +48,8 @@ pub(super) fn cases(evidence: &Evidence<'_>, budget: &Budget) -> Vec<Case> {
 }
 
 /// A micro-operation of a transaction, as JSON.
-fn step(op: &Op, place: Option<usize>) -> Option<String> {
-    let step = op.value.items()?.nth(place?)?;
+fn step(op: &Op, index: Option<usize>) -> Option<String> {
+    let step = op.value.items()?.nth(index?)?;
     Some(cut(&step.to_json(), MAX_CHARS))
 }
 
@@ -73,7 +73,7 @@ fn edge(names: [&str; 2], ops: [&Op; 2], edge: &CycleEdge) -> Step {
         (PROCESS, _) => format!("One client did {a} and then {b}."),
         (_, None) => format!("{b} depends on {a}."),
         (label, Some(reason)) => {
-            let shown = |op: &Op, place| step(op, place).map_or(String::new(), |step| format!(" with {step}"));
+            let shown = |op: &Op, index| step(op, index).map_or(String::new(), |step| format!(" with {step}"));
             let (ours, theirs) = (shown(ops[0], reason.steps[0]), shown(ops[1], reason.steps[1]));
             let (key, value, next) = (reason.key.to_json(), json(&reason.value), json(&reason.next));
             match label {
@@ -95,10 +95,10 @@ pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
         let count = cycle.transactions.len();
         let names: Vec<String> = (1..=count).map(|number| format!("T{number}")).collect();
         steps.extend(names.iter().zip(&cycle.transactions).map(|(name, op)| transaction(evidence, name, op)));
-        for (place, shown) in cycle.edges.iter().enumerate() {
-            let next = (place + 1) % count;
-            let ops = [&cycle.transactions[place], &cycle.transactions[next]];
-            steps.push(edge([&names[place], &names[next]], ops, shown));
+        for (index, shown) in cycle.edges.iter().enumerate() {
+            let next = (index + 1) % count;
+            let ops = [&cycle.transactions[index], &cycle.transactions[next]];
+            steps.push(edge([&names[index], &names[next]], ops, shown));
         }
         let circle = names.iter().chain(names.first()).map(String::as_str).collect::<Vec<_>>().join(" before ");
         format!("{circle}, so no order explains them: {meaning}")
@@ -117,7 +117,7 @@ pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
             | TxnCase::CyclicVersions { .. } => Vec::new(),
         };
         let named = transactions.into_iter().enumerate();
-        steps.extend(named.map(|(place, op)| transaction(evidence, &format!("T{}", place + 1), op)));
+        steps.extend(named.map(|(index, op)| transaction(evidence, &format!("T{}", index + 1), op)));
         meaning.clone()
     };
     Explanation { anomaly, title, value: None, steps, hints: Vec::new() }

@@ -50,7 +50,7 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// What of so many: `it was`, `both were`, `all 3 were`.
+/// The subject and verb for a number of messages: `it was`, `both were`, `all 3 were`.
 #[must_use]
 pub fn of_all(count: usize) -> String {
     match count {
