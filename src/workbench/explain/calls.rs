@@ -218,8 +218,8 @@ fn init_race(evidence: &Evidence<'_>, call: &Call<'_>, value: &Json, past: &[Sta
         .max_by_key(|(at, passage)| (*at, passage.id));
     let (_, init) = latest.filter(|(_, passage)| passage.kind().as_deref() == Some("init"))?;
     let sentence = format!(
-        "{node} sent {service} a write of {value} to {key} when it was initialized (messages {} and {}); it took effect \
-         at {}, over {}, which {} had written at {} (message {}).",
+        "{node} sent {service} a write of {value} to {key} when it was initialized (messages {} and {}); it took \
+         effect at {}, over {}, which {} had written at {} (message {}).",
         init.id,
         request.id,
         seconds(*at_us),
@@ -249,8 +249,8 @@ pub(super) fn hints(findings: &[Finding]) -> Vec<Hint> {
             FindingKind::InitRace,
             "initial write",
             "init race",
-            "overwrote another node's value: create the key with a cas from the initial value and create_if_not_exists, \
-             and answer init when that is done.",
+            "overwrote another node's value: create the key with a cas from the initial value and \
+             create_if_not_exists, and answer init when that is done.",
         ),
         of(
             FindingKind::StaleRead,

@@ -136,7 +136,8 @@ impl<'a> Evidence<'a> {
         all.filter(|passage| self.is_between_servers(passage))
     }
 
-    /// Which paths hold values in messages between servers. `items` gives the items that an operation of a client sends.
+    /// Which paths hold values in messages between servers. `items` gives the items that an operation of a client
+    /// sends.
     pub(super) fn paths(&self, items: impl Fn(&Op) -> Vec<Item>) -> &ValuePaths {
         self.paths.get_or_init(|| {
             let zero = self.journal.zero_ns();

@@ -166,8 +166,8 @@ fn locked(evidence: &Evidence<'_>) -> Vec<Hint> {
         }
         if held >= LOCKED && free == 0 {
             let sentence = format!(
-                "{held} requests reached {node} while it waited for an answer, up to {} long, and it sent nothing before \
-                 that came: does it hold a lock across a call?",
+                "{held} requests reached {node} while it waited for an answer, up to {} long, and it sent nothing \
+                 before that came: does it hold a lock across a call?",
                 duration(longest)
             );
             hints.push(Hint { pattern: "a lock held across a call", sentence });

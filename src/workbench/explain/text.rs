@@ -11,7 +11,8 @@ const MAX_CHARS: usize = 400;
 const WIDTH: usize = 9;
 
 impl Explanation {
-    /// The title, a line for each step, and one for each hint; at most `most` lines, of which there must be at least three.
+    /// The title, a line for each step, and one for each hint; at most `most` lines, of which there must be at least
+    /// three.
     #[must_use]
     pub fn lines(&self, most: usize) -> Vec<String> {
         let line = |Step { time_us, sentence, .. }: &Step| {
