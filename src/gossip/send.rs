@@ -1,6 +1,6 @@
 //! Sending: when a message is due, to which peer, and what it contains.
 //!
-//! New operations are sent to the parent just in time for its round, and to followers in rounds, one a period. A relay,
+//! New operations are sent to the parent just in time for its round, and to followers in rounds, one per period. A relay,
 //! which has both a parent and followers, follows its parent's schedule: it relays a round as it arrives, and collects
 //! operations until its own must be sent.
 
