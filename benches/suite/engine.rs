@@ -1,4 +1,5 @@
-//! A batch of requests through a whole node, from bytes to bytes: a node of this crate against one on `serde_json` values.
+//! A batch of requests through a whole node, from bytes to bytes: a node of this crate against one on `serde_json`
+//! values.
 //!
 //! Both receive a fresh copy of the batch each time, as if it had just been read.
 

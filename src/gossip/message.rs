@@ -13,8 +13,8 @@
 //! * `have`: a version vector, with the node, incarnation and watermark of each origin; unchanged entries are left out.
 //! * `ops`: runs of operations, each with its origin, its first number, and the operations from there.
 //! * `waited`, to the parent: how long the oldest operation of the message has waited at the sender.
-//! * `answer`: a reply is expected at once; `full`: `have` is complete; `doubts`: the sender suspects a node; `far`: the
-//!   sender is two hops or more from its hub.
+//! * `answer`: a reply is expected at once; `full`: `have` is complete; `doubts`: the sender suspects a node; `far`:
+//!   the sender is two hops or more from its hub.
 //! * `stable`, a vector like `have`, and `held`, the number of operations held, where stability is tracked.
 
 use crate::time::{Duration, Time};
