@@ -77,7 +77,7 @@ pub struct EngineConfig<O> {
 pub struct Engine<N: Node> {
     node: Option<N>,
     config: EngineConfig<N::Options>,
-    /// What the node had stored, until it starts.
+    /// What the node has stored in earlier incarnations; it takes this when it starts.
     stored: Stored,
     out: Outbox<N>,
     reader: Reader,
@@ -88,13 +88,13 @@ pub struct Engine<N: Node> {
 }
 
 impl<N: Node> Engine<N> {
-    /// An engine that waits for `init`, of a node that stores nothing.
+    /// Creates an engine for a node without storage; it waits for `init`.
     #[must_use]
     pub fn new(config: EngineConfig<N::Options>) -> Self {
         Self::with(config, Stored::default(), None)
     }
 
-    /// An engine that waits for `init`, of a node that had stored this, and stores more.
+    /// Creates an engine for a node with storage, which starts from what it has stored before; it waits for `init`.
     #[must_use]
     pub fn durable(config: EngineConfig<N::Options>, stored: Stored) -> Self {
         Self::with(config, stored, Some(Batch::default()))

@@ -3,7 +3,7 @@
 //! State is a set of operations, each named by its origin (a node in one of its incarnations) and number; a version
 //! vector states what a replica holds, and a message carries what its receiver is assumed to lack (Scuttlebutt
 //! reconciliation, van Renesse et al. 2008). Every node follows a hub, the reachable node with the lowest index. At
-//! most once a period the hub sends each follower what it lacks; a follower sends its new operations just in time for
+//! most once per period the hub sends each follower what it lacks; a follower sends its new operations just in time for
 //! that round. With n nodes a round costs at most 2n-2 messages, and an operation takes at most two hops and a period.
 //! Everything is retransmitted until it is acknowledged; acknowledgements are piggybacked.
 //!
@@ -103,7 +103,7 @@ pub(crate) struct Gossip {
     /// Its position in the tree, which its messages state.
     position: Position,
     /// Whether a peer was suspected at the last tick, so that any message may reveal a better parent.
-    unsettled: bool,
+    has_suspects: bool,
     /// The deadline by which lower nodes must respond to be followed, during an election.
     electing: Option<Time>,
     /// Whether the log has grown since the last round.
@@ -167,7 +167,7 @@ impl Gossip {
             pacer: Pacer::new(settings.max_staleness),
             parent: None,
             position: Position::of(context.me),
-            unsettled: false,
+            has_suspects: false,
             electing: None,
             has_new: false,
             direct: false,
@@ -290,7 +290,7 @@ impl Gossip {
         self.armed = None;
         self.choose_mode();
         self.on_timeouts(now);
-        self.unsettled = !self.links.iter().all(Link::is_reachable);
+        self.has_suspects = !self.links.iter().all(Link::is_reachable);
         self.on_election(now);
         self.probe_lost(now);
         self.forward_orphans(now);

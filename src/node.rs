@@ -21,8 +21,8 @@ pub trait Node: Sized {
     /// Its parsed command line; `()` takes no arguments.
     type Options: Options;
 
-    /// Whether it stores what it must remember ([`Outbox::persist`]) and takes it up again
-    /// ([`NodeContext::stored`]), if its command line has `--data-dir`.
+    /// Whether it supports `--data-dir`: it stores what must survive a restart ([`Outbox::persist`]), and continues
+    /// from that ([`NodeContext::stored`]).
     const STORES: bool = false;
 
     /// Creates the node when `init` arrives.

@@ -8,11 +8,11 @@ pub mod kafka;
 pub mod lin_kv;
 pub mod list_append;
 pub mod pn_counter;
+mod request_queue;
 mod set;
 pub mod txn;
 pub mod unique_ids;
 mod values;
-mod waiting;
 
 pub use broadcast::Broadcast;
 pub use echo::Echo;

@@ -83,8 +83,8 @@ impl Simulation {
     }
 
     /// A cluster of processes of this executable, in any language, on Linux and x86-64: `gloomers test --bin PROGRAM
-    /// --virtual-time`. It is not modified; `docs/programs-in-virtual-time.md` says how, and what is not exact. Where
-    /// it cannot be run so, [`Simulation::run`] says why.
+    /// --virtual-time`. The program is not modified; `docs/programs-in-virtual-time.md` describes how this works and
+    /// what is not exact. Where it is not possible, [`Simulation::run`] fails with the reason.
     ///
     /// ```
     /// use std::time::Duration;
@@ -95,7 +95,7 @@ impl Simulation {
     /// # use std::os::unix::fs::PermissionsExt as _;
     /// # let folder = tempfile::tempdir()?;
     /// # let program = folder.path().join("echo");
-    /// // A node is whatever reads and writes lines.
+    /// // Any program that reads and writes lines is a node.
     /// let swap = r#"s/"src":"(.*)","dest":"(.*)","body"/"src":"\2","dest":"\1","body"/"#;
     /// let reply = r#"s/"type":"(init|echo)"/"type":"\1_ok"/; s/"msg_id"/"in_reply_to"/"#;
     /// std::fs::write(&program, format!("#!/bin/sh\nexec sed -u -E '{swap}; {reply}'\n"))?;
@@ -285,7 +285,7 @@ impl Simulation {
     /// Runs the test, from the start of the nodes to the verdict.
     ///
     /// # Errors
-    /// The configuration is invalid ([`TestError::Unfit`]), or a node failed to start.
+    /// The configuration is invalid ([`TestError::InvalidConfig`]), or a node failed to start.
     pub fn run(&self, workload: Workload) -> Result<Report, TestError> {
         match &self.nodes {
             Nodes::Engines(_) => self.run_on(&mut self.cluster()?, workload, &mut Unwatched),
@@ -295,7 +295,7 @@ impl Simulation {
 
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     fn run_program(&self, program: &Path, workload: Workload) -> Result<Report, TestError> {
-        let refused = |why| TestError::Unfit(format!("{} cannot be executed: {why}", program.display()));
+        let refused = |why| TestError::InvalidConfig(format!("{} cannot be executed: {why}", program.display()));
         let arguments = self.config.arguments.clone();
         let launch = Launch {
             program: executable(program).map_err(refused)?,
@@ -310,7 +310,10 @@ impl Simulation {
 
     #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
     fn run_program(&self, program: &Path, _: Workload) -> Result<Report, TestError> {
-        Err(TestError::Unfit(format!("{} needs Linux on an x86-64 processor for virtual time", program.display())))
+        Err(TestError::InvalidConfig(format!(
+            "{} needs Linux on an x86-64 processor for virtual time",
+            program.display()
+        )))
     }
 
     /// The cluster that [`Simulation::run`] uses for nodes of a type, for callers that wrap it before
@@ -320,9 +323,11 @@ impl Simulation {
     /// The nodes reject their command line, or are programs.
     pub fn cluster(&self) -> Result<SimulatedCluster, TestError> {
         let Nodes::Engines(factory) = &self.nodes else {
-            return Err(TestError::Unfit("a program is no node of this process; use Simulation::run".to_owned()));
+            return Err(TestError::InvalidConfig(
+                "a program does not run in this process; use Simulation::run".to_owned(),
+            ));
         };
-        factory(self.config.nodes.len(), self.config.seed, &self.config.arguments).map_err(TestError::Unfit)
+        factory(self.config.nodes.len(), self.config.seed, &self.config.arguments).map_err(TestError::InvalidConfig)
     }
 
     /// Runs the test on the given cluster, with an observer.
@@ -346,17 +351,17 @@ impl Simulation {
         config.concurrency = self.threads.unwrap_or(config.nodes.len());
         config.latency.mean_ms = u64::try_from(self.latency.as_millis()).unwrap_or(u64::MAX);
         let whole = self.latency.subsec_nanos().is_multiple_of(1_000_000);
-        let mut refused: Vec<_> = config.problems().into_iter().map(in_words).collect();
+        let mut refused: Vec<_> = config.problems().into_iter().map(describe).collect();
         refused.extend((!whole).then(|| "latency: it must be in whole milliseconds".to_owned()));
         if refused.is_empty() {
-            refused.extend(config.misfit().into_iter().map(in_words));
+            refused.extend(config.misfit().into_iter().map(describe));
         }
-        if refused.is_empty() { Ok(config) } else { Err(TestError::Unfit(refused.join("; "))) }
+        if refused.is_empty() { Ok(config) } else { Err(TestError::InvalidConfig(refused.join("; "))) }
     }
 }
 
 /// The message for an invalid configuration, which names the builder method.
-fn in_words(problem: Problem) -> String {
+fn describe(problem: Problem) -> String {
     match problem {
         Problem::Value(option, must) => {
             let call = match option {

@@ -1,4 +1,4 @@
-//! Counts by strace and valgrind: a run of a contender with messages, less one without.
+//! Counts by strace and valgrind: the count of a run with messages, less that of a run without.
 
 use std::fs;
 use std::path::Path;
@@ -42,21 +42,21 @@ impl Tool {
         node.end();
         let report = fs::read_to_string(&report).expect("it writes a report");
         let (before, after) = report.split_once(self.label)?;
-        let near =
+        let sum =
             if self.label.ends_with(' ') { after.split_whitespace().next() } else { before.split_whitespace().last() };
-        near?.replace(',', "").parse().ok()
+        sum?.replace(',', "").parse().ok()
     }
 
     /// The count per message of a batch.
-    fn of_a_batch(&self, contender: &Contender) -> Option<f64> {
+    fn per_message_of_a_batch(&self, contender: &Contender) -> Option<f64> {
         let batch = batch();
-        self.of_each(contender, BATCH, |node| {
-            node.pump(batch.as_bytes(), 1, &mut Vec::new());
+        self.per_message(contender, BATCH, |node| {
+            node.exchange(batch.as_bytes(), 1, &mut Vec::new());
         })
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
-    fn of_each(&self, contender: &Contender, messages: u64, work: impl FnOnce(&mut Running)) -> Option<f64> {
+    fn per_message(&self, contender: &Contender, messages: u64, work: impl FnOnce(&mut Running)) -> Option<f64> {
         let (less, more) = (self.count(contender, |_| ())?, self.count(contender, work)?);
         Some(more.saturating_sub(less) as f64 / messages as f64)
     }
@@ -64,25 +64,25 @@ impl Tool {
 
 /// Instructions per message.
 pub(crate) fn instructions(contender: &Contender) -> Option<f64> {
-    INSTRUCTIONS.of_a_batch(contender)
+    INSTRUCTIONS.per_message_of_a_batch(contender)
 }
 
 /// Allocations per message.
 pub(crate) fn allocations(contender: &Contender) -> Option<f64> {
-    ALLOCATIONS.of_a_batch(contender)
+    ALLOCATIONS.per_message_of_a_batch(contender)
 }
 
 /// System calls per message at full speed.
 pub(crate) fn syscalls(contender: &Contender) -> Option<f64> {
-    SYSCALLS.of_a_batch(contender)
+    SYSCALLS.per_message_of_a_batch(contender)
 }
 
 /// System calls per round trip.
-pub(crate) fn syscalls_of_a_trip(contender: &Contender) -> Option<f64> {
+pub(crate) fn syscalls_per_round_trip(contender: &Contender) -> Option<f64> {
     let message = echo(NUMBERS.start);
-    SYSCALLS.of_each(contender, ROUND_TRIPS, |node| {
+    SYSCALLS.per_message(contender, ROUND_TRIPS, |node| {
         for _ in 0..ROUND_TRIPS {
-            check_one(node.ask(message.as_bytes()), NUMBERS.start);
+            check_one(node.request(message.as_bytes()), NUMBERS.start);
         }
     })
 }

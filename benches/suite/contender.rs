@@ -26,11 +26,11 @@ pub(crate) const INIT: &str = concat!(
     "\n"
 );
 
-/// A design, and its program.
+/// A node of one design: its name and its executable.
 pub(crate) struct Contender {
     pub(crate) name: &'static str,
     pub(crate) program: PathBuf,
-    /// Whether it copies its input instead of answering it.
+    /// Whether it copies its input instead of replying.
     copies: bool,
 }
 
@@ -64,11 +64,11 @@ pub(crate) fn batch() -> String {
 }
 
 impl Contender {
-    /// Asserts that `answers` are the replies to one batch; nodes with threads may change their order.
-    pub(crate) fn check(&self, answers: &[u8]) {
+    /// Asserts that `replies` are the replies to one batch; nodes with threads may change their order.
+    pub(crate) fn check(&self, replies: &[u8]) {
         let name = self.name;
         if self.copies {
-            assert!(answers == batch().as_bytes(), "{name} copies");
+            assert!(replies == batch().as_bytes(), "{name} copies");
             return;
         }
         let number = |line: &[u8]| {
@@ -80,9 +80,9 @@ impl Contender {
             assert_eq!((&message["src"], &message["dest"]), (&"n0".into(), &"c2".into()), "{name}");
             number
         };
-        let mut numbers: Vec<_> = answers.split_inclusive(|byte| *byte == b'\n').map(number).collect();
+        let mut numbers: Vec<_> = replies.split_inclusive(|byte| *byte == b'\n').map(number).collect();
         numbers.sort_unstable();
-        assert!(numbers.iter().copied().eq(NUMBERS), "{name} answers every message once");
+        assert!(numbers.iter().copied().eq(NUMBERS), "{name} replies every message once");
     }
 
     /// Starts it.
@@ -102,7 +102,7 @@ pub(crate) struct Running {
     process: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
-    answer: Vec<u8>,
+    reply: Vec<u8>,
     /// The time from its start to the reply to `init`.
     pub(crate) start: Duration,
 }
@@ -120,8 +120,8 @@ impl Running {
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let input = process.stdin.take();
         let output = BufReader::with_capacity(1 << 17, process.stdout.take().expect("it is piped"));
-        let mut running = Self { process, input, output, answer: Vec::new(), start: Duration::ZERO };
-        running.ask(INIT.as_bytes());
+        let mut running = Self { process, input, output, reply: Vec::new(), start: Duration::ZERO };
+        running.request(INIT.as_bytes());
         running.start = before.elapsed();
         running
     }
@@ -131,16 +131,16 @@ impl Running {
     }
 
     /// Sends a message; returns its reply.
-    pub(crate) fn ask(&mut self, message: &[u8]) -> &[u8] {
+    pub(crate) fn request(&mut self, message: &[u8]) -> &[u8] {
         self.input.as_mut().expect("it is open").write_all(message).expect("the node reads");
-        self.answer.clear();
-        self.output.read_until(b'\n', &mut self.answer).expect("the node answers");
-        &self.answer
+        self.reply.clear();
+        self.output.read_until(b'\n', &mut self.reply).expect("the node replies");
+        &self.reply
     }
 
-    /// Sends this many batches at full speed; appends the replies to `answers`, and returns the time taken.
+    /// Sends this many batches at full speed; appends the replies to `replies`, and returns the time taken.
     #[expect(clippy::disallowed_methods, reason = "benches measure time")]
-    pub(crate) fn pump(&mut self, batch: &[u8], batches: u64, answers: &mut Vec<u8>) -> Duration {
+    pub(crate) fn exchange(&mut self, batch: &[u8], batches: u64, replies: &mut Vec<u8>) -> Duration {
         let Self { input, output, .. } = self;
         let input = input.as_mut().expect("it is open");
         let before = Instant::now();
@@ -148,11 +148,11 @@ impl Running {
             scope.spawn(|| (0..batches).for_each(|_| input.write_all(batch).expect("the node reads")));
             let mut missing = BATCH * batches;
             while missing > 0 {
-                let piece = output.fill_buf().expect("the node answers");
-                assert!(!piece.is_empty(), "the node has ended");
-                missing -= memchr_iter(b'\n', piece).count() as u64;
-                answers.extend_from_slice(piece);
-                let length = piece.len();
+                let read = output.fill_buf().expect("the node replies");
+                assert!(!read.is_empty(), "the node has exited");
+                missing -= memchr_iter(b'\n', read).count() as u64;
+                replies.extend_from_slice(read);
+                let length = read.len();
                 output.consume(length);
             }
         });
@@ -162,7 +162,7 @@ impl Running {
     /// Closes its input, and waits for it to exit.
     pub(crate) fn end(mut self) {
         self.input = None;
-        self.output.read_to_end(&mut self.answer).expect("its output ends");
+        self.output.read_to_end(&mut self.reply).expect("its output ends");
         assert!(self.process.wait().expect("it ends").success());
     }
 }
@@ -174,8 +174,8 @@ impl Drop for Running {
     }
 }
 
-/// Asserts that `answer` is the reply to message `number`.
-pub(crate) fn check_one(answer: &[u8], number: u64) {
+/// Asserts that `reply` is the reply to message `number`.
+pub(crate) fn check_one(reply: &[u8], number: u64) {
     let echo = format!("\"Please {number}\"");
-    assert!(memmem::find(answer, echo.as_bytes()).is_some(), "{}", String::from_utf8_lossy(answer));
+    assert!(memmem::find(reply, echo.as_bytes()).is_some(), "{}", String::from_utf8_lossy(reply));
 }

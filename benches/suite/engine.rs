@@ -1,4 +1,5 @@
-//! A batch of requests through a whole node, from bytes to bytes: ours against a node on `serde_json` values.
+//! A batch of requests through a whole node, from bytes to bytes: a node of this crate against one on `serde_json`
+//! values.
 //!
 //! Both receive a fresh copy of the batch each time, as if it had just been read.
 
@@ -20,36 +21,36 @@ const KNOWN: usize = 1000;
 const INIT: &str =
     concat!(r#"{"src":"c0","dest":"n0","body":{"type":"init","msg_id":1,"node_id":"n0","node_ids":["n0"]}}"#, "\n");
 
-/// A node that answers lines.
+/// A node under test.
 trait Contender {
-    fn answer(&mut self, lines: &[u8]) -> &[u8];
+    fn replies_to(&mut self, lines: &[u8]) -> &[u8];
 }
 
-/// A node of ours.
+/// A node of this crate, without an event loop.
 pub(crate) struct Ours<N: Node> {
     pub(crate) node: BareNode<N>,
-    answers: Vec<u8>,
+    replies: Vec<u8>,
 }
 
 impl<N: Node<Options: Default>> Ours<N> {
     pub(crate) fn new() -> Self {
-        Self { node: BareNode::with(N::Options::default()), answers: Vec::new() }
+        Self { node: BareNode::with(N::Options::default()), replies: Vec::new() }
     }
 }
 
 impl<N: Node> Ours<N> {
     /// Its output after it has handled the lines.
-    pub(crate) fn answer(&mut self, lines: &[u8]) -> &[u8] {
+    pub(crate) fn replies_to(&mut self, lines: &[u8]) -> &[u8] {
         self.node.feed(lines);
-        self.answers.clear();
-        std::mem::swap(&mut self.answers, self.node.output());
-        &self.answers
+        self.replies.clear();
+        std::mem::swap(&mut self.replies, self.node.output());
+        &self.replies
     }
 }
 
 impl<N: Node> Contender for Ours<N> {
-    fn answer(&mut self, lines: &[u8]) -> &[u8] {
-        self.answer(lines)
+    fn replies_to(&mut self, lines: &[u8]) -> &[u8] {
+        self.replies_to(lines)
     }
 }
 
@@ -58,7 +59,7 @@ impl<N: Node> Contender for Ours<N> {
 struct Naive {
     known: BTreeSet<u64>,
     issued: u64,
-    answers: Vec<u8>,
+    replies: Vec<u8>,
 }
 
 impl Naive {
@@ -81,17 +82,17 @@ impl Naive {
 }
 
 impl Contender for Naive {
-    fn answer(&mut self, lines: &[u8]) -> &[u8] {
-        self.answers.clear();
+    fn replies_to(&mut self, lines: &[u8]) -> &[u8] {
+        self.replies.clear();
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let message: Value = serde_json::from_slice(line).expect("a message");
             let mut body = self.reply(&message["body"]);
             body["in_reply_to"] = message["body"]["msg_id"].clone();
             let reply = json!({"src": message["dest"], "dest": message["src"], "body": body});
-            serde_json::to_writer(&mut self.answers, &reply).expect("writing to a Vec cannot fail");
-            self.answers.push(b'\n');
+            serde_json::to_writer(&mut self.replies, &reply).expect("writing to a Vec cannot fail");
+            self.replies.push(b'\n');
         }
-        &self.answers
+        &self.replies
     }
 }
 
@@ -107,17 +108,17 @@ fn batch(body: impl Fn(usize) -> String) -> String {
 }
 
 /// The replies' bodies, in order.
-fn bodies(answers: &[u8]) -> Vec<Value> {
+fn bodies(replies: &[u8]) -> Vec<Value> {
     let body = |line| serde_json::from_slice::<Value>(line).expect("a message")["body"].take();
-    answers.split_inclusive(|byte| *byte == b'\n').map(body).collect()
+    replies.split_inclusive(|byte| *byte == b'\n').map(body).collect()
 }
 
 fn compare(criterion: &mut Criterion, case: &str, batch: &str, mut ours: impl Contender, mut naive: impl Contender) {
-    let replies = bodies(ours.answer(batch.as_bytes()));
-    assert_eq!(replies.len(), BATCH);
+    let our_bodies = bodies(ours.replies_to(batch.as_bytes()));
+    assert_eq!(our_bodies.len(), BATCH);
     let ids = |bodies: &[Value]| bodies.iter().filter_map(|body| Some(body.get("id")?.to_string())).collect::<Vec<_>>();
-    assert_eq!(ids(&replies).len(), ids(&replies).into_iter().collect::<BTreeSet<_>>().len(), "ids are unique");
-    let others = bodies(naive.answer(batch.as_bytes()));
+    assert_eq!(ids(&our_bodies).len(), ids(&our_bodies).into_iter().collect::<BTreeSet<_>>().len(), "ids are unique");
+    let naive_bodies = bodies(naive.replies_to(batch.as_bytes()));
     // Each node generates its own ids.
     let without_ids = |bodies: Vec<Value>| {
         bodies
@@ -130,20 +131,20 @@ fn compare(criterion: &mut Criterion, case: &str, batch: &str, mut ours: impl Co
             })
             .collect::<Vec<_>>()
     };
-    assert_eq!(without_ids(replies), without_ids(others));
+    assert_eq!(without_ids(our_bodies), without_ids(naive_bodies));
     let mut group = criterion.benchmark_group(format!("engine/{case}"));
     group.throughput(Throughput::Elements(BATCH as u64));
-    group.bench_function("ours", |bencher| bencher.iter(|| ours.answer(black_box(batch.as_bytes())).len()));
-    group.bench_function("naive", |bencher| bencher.iter(|| naive.answer(black_box(batch.as_bytes())).len()));
+    group.bench_function("ours", |bencher| bencher.iter(|| ours.replies_to(black_box(batch.as_bytes())).len()));
+    group.bench_function("naive", |bencher| bencher.iter(|| naive.replies_to(black_box(batch.as_bytes())).len()));
     group.finish();
 }
 
 /// A node after `init` and some broadcasts.
 fn filled<C: Contender>(mut contender: C) -> C {
-    contender.answer(INIT.as_bytes());
+    contender.replies_to(INIT.as_bytes());
     for value in 0..KNOWN {
         let body = format!(r#"{{"type":"broadcast","message":{value},"msg_id":{value}}}"#);
-        contender.answer(format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{body}}}\n").as_bytes());
+        contender.replies_to(format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{body}}}\n").as_bytes());
     }
     contender
 }
@@ -151,12 +152,12 @@ fn filled<C: Contender>(mut contender: C) -> C {
 pub(crate) fn bench(criterion: &mut Criterion) {
     let echo = batch(|number| format!(r#""type":"echo","echo":"Please echo {number}""#));
     let mut ours = Ours::<Echo>::new();
-    ours.answer(INIT.as_bytes());
+    ours.replies_to(INIT.as_bytes());
     compare(criterion, "echo", &echo, ours, Naive::default());
 
     let generate = batch(|_| r#""type":"generate""#.to_owned());
     let mut ours = Ours::<UniqueIds>::new();
-    ours.answer(INIT.as_bytes());
+    ours.replies_to(INIT.as_bytes());
     compare(criterion, "generate", &generate, ours, Naive::default());
 
     let topology = batch(|_| r#""type":"topology","topology":{"n0":["n1","n2"],"n1":["n0"],"n2":["n0"]}"#.to_owned());

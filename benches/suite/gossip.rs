@@ -31,7 +31,7 @@ const READ: &str = concat!(r#"{"src":"c1","dest":"n0","body":{"type":"read","msg
 
 fn replica(me: usize, count: usize) -> Ours<Broadcast> {
     let mut replica = Ours::new();
-    replica.answer(init(me, count).as_bytes());
+    replica.replies_to(init(me, count).as_bytes());
     replica
 }
 
@@ -64,7 +64,7 @@ impl Merge for Ours<Broadcast> {
     }
 
     fn merge(&mut self, message: &str) {
-        self.answer(message.as_bytes());
+        self.replies_to(message.as_bytes());
     }
 
     fn held(&self) -> usize {
@@ -100,12 +100,12 @@ fn filled<M: Merge>(messages: &[String]) -> M {
 fn merge_new<M: Merge>(group: &mut BenchmarkGroup<'_, WallTime>, contender: &str, messages: &[String]) {
     let mut replica = filled::<M>(messages);
     assert_eq!(replica.held() as u64, HELD);
-    let mut coming = messages.iter();
+    let mut next_messages = messages.iter();
     group.bench_function(contender, |bencher| {
         bencher.iter(|| {
-            let message = coming.next().unwrap_or_else(|| {
+            let message = next_messages.next().unwrap_or_else(|| {
                 replica = M::fresh();
-                coming = messages[1..].iter();
+                next_messages = messages[1..].iter();
                 &messages[0]
             });
             replica.merge(black_box(message));
@@ -153,7 +153,7 @@ impl Cluster {
             let message: Value = serde_json::from_slice(line).expect("a message");
             let index = message["dest"].as_str().and_then(|id| id.strip_prefix('n')?.parse::<usize>().ok());
             if let Some(index) = index {
-                self.nodes[index].answer(line);
+                self.nodes[index].replies_to(line);
             }
         }
     }
@@ -164,7 +164,7 @@ impl Cluster {
         for _ in 0..NEW {
             self.broadcasts += 1;
             let body = format!(r#"{{"type":"broadcast","message":{},"msg_id":1}}"#, self.broadcasts);
-            self.nodes[0].answer(format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{body}}}\n").as_bytes());
+            self.nodes[0].replies_to(format!("{{\"src\":\"c1\",\"dest\":\"n0\",\"body\":{body}}}\n").as_bytes());
         }
     }
 
@@ -222,7 +222,7 @@ fn round(criterion: &mut Criterion) {
 
 fn read(criterion: &mut Criterion, messages: &[String]) {
     let mut ours = filled::<Ours<Broadcast>>(messages);
-    let reply = ours.answer(READ.as_bytes()).to_vec();
+    let reply = ours.replies_to(READ.as_bytes()).to_vec();
     let values: Vec<_> = (0..HELD).collect();
     let encode = |out: &mut Vec<u8>| {
         out.clear();
@@ -236,7 +236,7 @@ fn read(criterion: &mut Criterion, messages: &[String]) {
     assert_eq!(parsed(&copy), parsed(&reply));
     let mut group = criterion.benchmark_group(format!("engine/read_{HELD}"));
     group.throughput(Throughput::Bytes(reply.len() as u64));
-    group.bench_function("ours", |bencher| bencher.iter(|| ours.answer(black_box(READ.as_bytes())).len()));
+    group.bench_function("ours", |bencher| bencher.iter(|| ours.replies_to(black_box(READ.as_bytes())).len()));
     group.bench_function("memcpy", |bencher| {
         bencher.iter(|| {
             copy.clear();

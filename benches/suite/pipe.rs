@@ -14,16 +14,16 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH)).sample_size(10);
     for contender in &contenders {
         let mut node = contender.start();
-        let mut answers = Vec::new();
+        let mut replies = Vec::new();
         group.bench_function(contender.name, |bencher| {
             bencher.iter_custom(|iterations| {
-                let pump = |_| {
-                    answers.clear();
-                    let duration = node.pump(batch.as_bytes(), 1, &mut answers);
-                    contender.check(&answers);
+                let run = |_| {
+                    replies.clear();
+                    let duration = node.exchange(batch.as_bytes(), 1, &mut replies);
+                    contender.check(&replies);
                     duration
                 };
-                (0..iterations).map(pump).sum::<Duration>()
+                (0..iterations).map(run).sum::<Duration>()
             });
         });
     }
@@ -34,7 +34,7 @@ pub(crate) fn bench(criterion: &mut Criterion) {
     for contender in &contenders {
         let mut node = contender.start();
         group.bench_function(contender.name, |bencher| {
-            bencher.iter(|| check_one(node.ask(message.as_bytes()), NUMBERS.start));
+            bencher.iter(|| check_one(node.request(message.as_bytes()), NUMBERS.start));
         });
     }
     group.finish();

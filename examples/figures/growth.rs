@@ -11,7 +11,7 @@ const RATE: u32 = 4;
 pub(crate) fn growth() -> Result<String, Error> {
     let mut table = Table::new(&[
         "nodes",
-        "operations a second",
+        "operations per second",
         "msgs/op",
         "bytes/op",
         "bytes/op and other node",

@@ -5,14 +5,17 @@
 //!  "next":[164000,360000], "have":[3,-1204,17], "ops":[[0,77,12,"a",{"b":1}]]}
 //! ```
 //!
-//! `at` is the sender's clock in microseconds and `age` the time since its start, so `at - age` is its incarnation;
-//! other incarnations are written relative to it. `follows` is the sender's parent, `below` the nodes to which it
-//! relays rounds. `echo` is the latest `at` received, and how long ago; `next` is when operations are due for the next
-//! round, and the period. `have` is a version vector: node, incarnation and watermark of each origin. `ops` lists runs:
-//! an origin, the first number, and the operations from there. Unchanged entries are left out. The flags `answer`,
-//! `full`, `doubts` and `far` mean: reply at once; `have` is complete; some node is suspected; the hub is two hops away
-//! or more. `waited`, in messages to the parent, is how long the oldest operation in it has waited at the sender. Nodes
-//! that track stability add `stable`, a vector like `have`, and `held`, the number of operations held.
+//! * `at`: the sender's clock in microseconds, and `age`: the time since its start, so `at - age` is its incarnation;
+//!   other incarnations are written relative to it.
+//! * `follows`: the sender's parent; `below`: its descendants, the nodes to which it relays rounds.
+//! * `echo`: the latest `at` received from the receiver, and how long ago.
+//! * `next`: the time until operations are due for the next round, and the period.
+//! * `have`: a version vector, with the node, incarnation and watermark of each origin; unchanged entries are left out.
+//! * `ops`: runs of operations, each with its origin, its first number, and the operations from there.
+//! * `waited`, to the parent: how long the oldest operation of the message has waited at the sender.
+//! * `answer`: a reply is expected at once; `full`: `have` is complete; `doubts`: the sender suspects a node; `far`:
+//!   the sender is two hops or more from its hub.
+//! * `stable`, a vector like `have`, and `held`, the number of operations held, where stability is tracked.
 
 use crate::time::{Duration, Time};
 use crate::wire::{Field, Items, Json, Line, write_int};

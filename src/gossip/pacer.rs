@@ -140,7 +140,7 @@ impl Pacer {
         self.catch_up.map_or(regular, |catch_up| catch_up.min(regular))
     }
 
-    /// When the next regular round may start: one a period on average, early by at most [`MIN_PERIOD`].
+    /// When the next regular round may start: one per period on average, early by at most [`MIN_PERIOD`].
     fn next_regular(&self) -> Time {
         self.theoretical - self.period().min(MIN_PERIOD)
     }

@@ -1,8 +1,8 @@
 //! Sending: when a message is due, to which peer, and what it contains.
 //!
-//! New operations are sent to the parent just in time for its round, and to followers in rounds, one a period. A relay,
-//! which has both a parent and followers, follows its parent's schedule: it relays a round as it arrives, and collects
-//! operations until its own must be sent.
+//! New operations are sent to the parent just in time for its round, and to followers in rounds, one per period. A
+//! relay, which has both a parent and followers, follows its parent's schedule: it relays a round as it arrives, and
+//! collects operations until its own must be sent.
 
 use crate::node::{Node, Peer};
 use crate::outbox::Outbox;

@@ -132,7 +132,7 @@ impl Gossip {
                 hub.probe |= now.since(hub.confirmed) > timeout && hub.retransmit.is_none();
             }
         }
-        if moved || self.unsettled {
+        if moved || self.has_suspects {
             self.choose_parent();
         }
     }

@@ -25,7 +25,7 @@ impl<'a> From<Request<'a>> for SetRequest<'a> {
         match request {
             Request::Broadcast { message } => Self::Add(message, "broadcast_ok"),
             Request::Read {} => Self::Read("messages"),
-            Request::Topology {} => Self::Nothing("topology_ok"),
+            Request::Topology {} => Self::Acknowledge("topology_ok"),
             Request::Gossip(message) => Self::Gossip(message),
         }
     }

@@ -17,7 +17,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use smallvec::SmallVec;
 
-use super::waiting::Waiting;
+use super::request_queue::RequestQueue;
 use crate::gossip::log::Origin;
 use crate::gossip::{Message, Operation, Replicated, Settings, Tick, View};
 use crate::kv::{self, CallError, IfMissing, KvClient, LIN_KV, Policy, Repetition, Swap};
@@ -233,7 +233,7 @@ pub struct Kafka {
     name: Box<str>,
     /// Whether offsets may be assigned: there was no earlier incarnation, or this one has caught up with it.
     may_assign: bool,
-    waiting: Waiting,
+    waiting: RequestQueue,
     /// The JSON text of a key.
     key: Vec<u8>,
     scratch: Vec<u8>,
@@ -393,7 +393,7 @@ impl Node for Kafka {
             log: Replicated::new(context, context.options, topics, out),
             name: context.nodes[context.me.index()].clone(),
             may_assign: false,
-            waiting: Waiting::default(),
+            waiting: RequestQueue::default(),
             key: Vec::new(),
             scratch: Vec::new(),
         };

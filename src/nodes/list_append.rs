@@ -10,7 +10,7 @@ mod database;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::waiting::{MAX_WAITING, MAX_WAITING_BYTES};
+use super::request_queue::{MAX_WAITING, MAX_WAITING_BYTES};
 use crate::kv::{IfMissing, LIN_KV};
 use crate::node::{Node, NodeContext, ReplyTo, Response};
 use crate::outbox::Outbox;

@@ -23,8 +23,8 @@ pub enum SetRequest<'a> {
     Add(Json<'a>, &'static str),
     /// Read all values; the field of the reply that lists them.
     Read(&'static str),
-    /// Only reply, with this `type`.
-    Nothing(&'static str),
+    /// Only acknowledge, with this `type` of reply.
+    Acknowledge(&'static str),
     /// A message from another replica.
     Gossip(Message<'a>),
 }
@@ -70,11 +70,11 @@ impl<P: Protocol> Node for Set<P> {
     fn on_request(&mut self, from: ReplyTo, request: P::Request<'_>, out: &mut Outbox<Self>) {
         let values = self.log.view();
         match request.into() {
-            SetRequest::Add(value, done) => {
+            SetRequest::Add(value, reply_type) => {
                 self.text.clear();
                 value.write(&mut self.text);
                 match self.log.append(Raw(&self.text), out) {
-                    Ok(_) => out.reply(from, done).end(),
+                    Ok(_) => out.reply(from, reply_type).end(),
                     Err(what) => out.reply_error(from, ErrorCode::MALFORMED_REQUEST, what.message()),
                 }
             }
@@ -82,7 +82,7 @@ impl<P: Protocol> Node for Set<P> {
                 out.reply_error(from, ErrorCode::ABORT, REPLY_TOO_LARGE);
             }
             SetRequest::Read(field) => out.reply(from, "read_ok").field_with(field, |text| values.write(text)).end(),
-            SetRequest::Nothing(done) => out.reply(from, done).end(),
+            SetRequest::Acknowledge(reply_type) => out.reply(from, reply_type).end(),
             SetRequest::Gossip(message) => self.log.on_message(from, &message, out),
         }
     }

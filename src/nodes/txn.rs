@@ -17,7 +17,7 @@ use std::convert::Infallible;
 
 use smallvec::SmallVec;
 
-use super::waiting::Waiting;
+use super::request_queue::RequestQueue;
 use crate::gossip::log::Origin;
 use crate::gossip::{Message, Operation, Replicated, Settings, Tick, View};
 use crate::node::{Node, NodeContext, ReplyTo};
@@ -183,7 +183,7 @@ impl<'a> MicroOp<'a> {
 #[derive(Debug)]
 pub struct Txn {
     log: Replicated<Registers>,
-    waiting: Waiting,
+    waiting: RequestQueue,
     scratch: Vec<u8>,
 }
 
@@ -236,7 +236,7 @@ impl Node for Txn {
     fn start(context: &NodeContext<'_, Settings>, out: &mut Outbox<Self>) -> Self {
         Self {
             log: Replicated::new(context, context.options, Registers::default(), out),
-            waiting: Waiting::default(),
+            waiting: RequestQueue::default(),
             scratch: Vec::new(),
         }
     }

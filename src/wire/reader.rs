@@ -40,14 +40,14 @@ pub enum Unreadable {
     /// It is not JSON, nests too deeply, or has an integer beyond 64 bits.
     Syntax(String),
     /// It is JSON but not a message.
-    Shape(&'static str),
+    NotAMessage(&'static str),
 }
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Syntax(why) => write!(f, "not JSON that can be read: {why}"),
-            Self::Shape(why) => f.write_str(why),
+            Self::NotAMessage(why) => f.write_str(why),
         }
     }
 }
@@ -88,7 +88,7 @@ impl Reader {
         let result = match simd_json::fill_tape_padded(buffer, len, &mut self.buffers, &mut tape) {
             Ok(()) => match &Message::from_nodes(&tape.0) {
                 Ok(message) => handle(Ok(message)),
-                Err(why) => handle(Err(Unreadable::Shape(why))),
+                Err(why) => handle(Err(Unreadable::NotAMessage(why))),
             },
             Err(why) => handle(Err(Unreadable::Syntax(why.to_string()))),
         };

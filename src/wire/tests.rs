@@ -44,7 +44,7 @@ fn a_message_is_found_in_any_order_of_keys() {
 #[test]
 fn an_invalid_message_is_rejected_with_the_missing_field() {
     let shape = |line: &str| match read(line, |message| message.map(|_| ())) {
-        Err(Unreadable::Shape(why)) => why,
+        Err(Unreadable::NotAMessage(why)) => why,
         other => panic!("{line}: {other:?}"),
     };
     assert!(shape("[]").contains("object"));

@@ -134,17 +134,18 @@ impl<'o> Line<'o> {
     #[cold]
     fn replace(&mut self) {
         const KIND: &[u8] = b"\"body\":{\"type\":\"";
-        const ANSWERS: &[u8] = b"\",\"in_reply_to\":";
+        const IN_REPLY_TO: &[u8] = b"\",\"in_reply_to\":";
         let line = &self.out[self.start..];
         let bytes = line.len() - 1;
         log::error!("a message of {bytes} bytes was not sent, a line may have {MAX_LINE}: {}", Quote::of(line));
         // Ids are escaped, so the first match is that of the body.
         let after = |start: usize, what: &[u8]| memmem::find(&line[start..], what).map(|at| start + at + what.len());
         let kind = after(0, KIND).unwrap_or_default();
-        let answers =
-            memchr::memchr(b'"', &line[kind..]).map(|at| kind + at).filter(|at| line[*at..].starts_with(ANSWERS));
-        let error = answers.map(|at| {
-            let number = line[at + ANSWERS.len()..].iter().take_while(|byte| **byte == b'-' || byte.is_ascii_digit());
+        let in_reply_to =
+            memchr::memchr(b'"', &line[kind..]).map(|at| kind + at).filter(|at| line[*at..].starts_with(IN_REPLY_TO));
+        let error = in_reply_to.map(|at| {
+            let number =
+                line[at + IN_REPLY_TO.len()..].iter().take_while(|byte| **byte == b'-' || byte.is_ascii_digit());
             let number: String = number.map(|byte| char::from(*byte)).collect();
             let text = format!("the reply would have {bytes} bytes, a line may have {MAX_LINE}");
             let code = ErrorCode::CRASH.0;

@@ -175,7 +175,7 @@ pub enum TestError {
     },
     /// It cannot be run like this.
     #[error("{0}")]
-    Unfit(String),
+    InvalidConfig(String),
     /// The test was stopped.
     #[error(transparent)]
     Halt(#[from] Halt),
@@ -194,7 +194,7 @@ pub fn run_as_far_as_possible<C: Cluster>(
     watch: &mut dyn Watch,
 ) -> Result<Outcome, TestError> {
     let mut workload = config.workload.begin(&config.workload_options());
-    workload.fits(config.nodes.len(), config.concurrency).map_err(TestError::Unfit)?;
+    workload.fits(config.nodes.len(), config.concurrency).map_err(TestError::InvalidConfig)?;
     let mut network = Network::new(config.conditions(), stream(config.seed, 0));
     let delays = |number| Delays::new(config.jitter, config.seed, number);
     network.delay(delays(4));

@@ -129,7 +129,7 @@ fn invalid_configurations_are_rejected_with_a_reason() {
         assert!(failure.to_string().contains(why), "{simulation:?}: {failure}");
     }
     let failure = base.nodes(2).concurrency(3).run(Workload::LinKv).expect_err("3 is no multiple of 4");
-    assert!(matches!(failure, TestError::Unfit(_)), "{failure}");
+    assert!(matches!(failure, TestError::InvalidConfig(_)), "{failure}");
 }
 
 requests! {

@@ -71,7 +71,7 @@ fn damage_is_named_with_file_and_offset() {
     commit(&mut storage, &[b"second"]);
     drop(storage);
     let log = files(folder.path(), "log").remove(0);
-    let file = OpenOptions::new().write(true).open(&log).expect("ours");
+    let file = OpenOptions::new().write(true).open(&log).expect("the file was just written");
     let first_record = LOG_START as u64 + 24;
     file.write_at(b"F", first_record).expect("written");
     let why = Storage::open(folder.path()).expect_err("damaged").to_string();
@@ -101,7 +101,7 @@ fn a_damaged_snapshot_and_a_missing_segment_are_errors() {
     assert!(why.contains("has no batch 1: a file is missing"), "{why}");
     fs::rename(&away, &first).expect("renamed");
     let snapshot = files(folder.path(), "snapshot").remove(0);
-    let file = OpenOptions::new().write(true).open(&snapshot).expect("ours");
+    let file = OpenOptions::new().write(true).open(&snapshot).expect("the file was just written");
     file.write_at(b"S", SNAPSHOT_START as u64).expect("written");
     let why = Storage::open(folder.path()).expect_err("damaged").to_string();
     assert!(why.contains(&format!("{} is damaged at byte 12: its checksum", snapshot.display())), "{why}");
@@ -116,7 +116,8 @@ fn a_torn_batch_in_an_older_segment_is_damage() {
     commit(&mut storage, &[b"second"]);
     drop(storage);
     let first = files(folder.path(), "log").remove(0);
-    let (last_byte, file) = (LOG_START as u64 + 28, OpenOptions::new().write(true).open(&first).expect("ours"));
+    let (last_byte, file) =
+        (LOG_START as u64 + 28, OpenOptions::new().write(true).open(&first).expect("the file was just written"));
     file.write_at(b"?", last_byte).expect("written");
     let why = Storage::open(folder.path()).expect_err("damaged").to_string();
     assert!(why.contains("damaged at byte 16: a batch is not as it was written, and other files follow"), "{why}");

@@ -56,11 +56,11 @@ impl Simulation {
     /// is [`Simulation::workload`].
     ///
     /// # Errors
-    /// [`TestError::Unfit`] with all errors in the options.
+    /// [`TestError::InvalidConfig`] with all errors in the options.
     pub fn command(line: &str) -> Result<Self, TestError> {
         let words = std::iter::once("--virtual-time").chain(line.split_whitespace());
         let options = Options::parse(words.map(Into::into));
-        let config = options.map_err(|rejection| TestError::Unfit(rejection.to_string()))?.config;
+        let config = options.map_err(|rejection| TestError::InvalidConfig(rejection.to_string()))?.config;
         Ok(Self::configured(config, format!("Simulation::command({line:?})?")))
     }
 }

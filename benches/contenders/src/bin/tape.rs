@@ -47,7 +47,7 @@ impl<'a> Request<'a> {
         request
     }
 
-    fn answer(&self, out: &mut Vec<u8>) -> io::Result<()> {
+    fn write_reply(&self, out: &mut Vec<u8>) -> io::Result<()> {
         let Self { src, dest, kind, echo, msg_id } = self;
         for part in [r#"{"src":""#, dest, r#"","dest":""#, src, r#"","body":{"type":""#, kind, r#"_ok","in_reply_to":"#]
         {
@@ -70,29 +70,29 @@ fn main() -> io::Result<()> {
     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(1));
     poll.registry().register(&mut SourceFd(&input.as_raw_fd()), Token(0), Interest::READABLE)?;
     let (mut buffers, mut tape) = (Buffers::default(), Tape(Vec::new()));
-    let (mut buffer, mut held, mut out) = (vec![0; BUFFER], 0, Vec::new());
+    let (mut buffer, mut pending, mut out) = (vec![0; BUFFER], 0, Vec::new());
     loop {
         poll.poll(&mut events, None)?;
         let closed = events.iter().any(mio::event::Event::is_read_closed);
         loop {
-            let length = match rustix::io::read(input, &mut buffer[held..BUFFER / 2]) {
+            let length = match rustix::io::read(input, &mut buffer[pending..BUFFER / 2]) {
                 Ok(0) => return Ok(()),
                 Ok(length) => length,
                 Err(Errno::AGAIN) => break,
                 Err(error) => return Err(error.into()),
             };
-            let end = held + length;
+            let end = pending + length;
             let mut start = 0;
             while let Some(length) = memchr(b'\n', &buffer[start..end]) {
                 let line = &mut buffer[start..start + length + INPUT_PADDING];
                 let mut nodes = mem::replace(&mut tape, Tape(Vec::new())).reset();
                 simd_json::fill_tape_padded(line, length, &mut buffers, &mut nodes).map_err(io::Error::other)?;
-                Request::read(&nodes.0).answer(&mut out)?;
+                Request::read(&nodes.0).write_reply(&mut out)?;
                 tape = nodes.reset();
                 start += length + 1;
             }
             buffer.copy_within(start..end, 0);
-            held = end - start;
+            pending = end - start;
             let mut written = 0;
             while written < out.len() {
                 written += rustix::io::write(output, &out[written..])?;

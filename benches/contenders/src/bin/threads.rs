@@ -32,7 +32,7 @@ enum Payload {
 }
 
 /// The reply to a message.
-fn answer(message: Message, number: usize) -> Option<Message> {
+fn reply_to(message: Message, number: usize) -> Option<Message> {
     let payload = match message.body.payload {
         Payload::Init { .. } => Payload::InitOk,
         Payload::Echo { echo } => Payload::EchoOk { echo },
@@ -56,8 +56,8 @@ fn main() -> io::Result<()> {
     });
     let mut output = io::stdout().lock();
     for (number, message) in messages.into_iter().enumerate() {
-        if let Some(answer) = answer(message, number) {
-            serde_json::to_writer(&mut output, &answer)?;
+        if let Some(reply) = reply_to(message, number) {
+            serde_json::to_writer(&mut output, &reply)?;
             output.write_all(b"\n")?;
         }
     }

@@ -12,12 +12,12 @@ pub(super) const MAX_WAITING_BYTES: usize = 256 << 20;
 
 /// The queue: senders and the text of their requests, in order of arrival.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct RequestQueue {
     requests: VecDeque<(ReplyTo, Box<[u8]>)>,
     bytes: usize,
 }
 
-impl Waiting {
+impl RequestQueue {
     /// Appends a request; returns `false` if there is no room for it.
     pub(super) fn push(&mut self, from: ReplyTo, text: &[u8]) -> bool {
         let has_room = self.requests.len() < MAX_WAITING && self.bytes + text.len() <= MAX_WAITING_BYTES;
@@ -46,13 +46,13 @@ mod tests {
     fn the_queue_is_bounded_and_popping_makes_room() {
         let client = Sender::Client { len: 0, id: Default::default() };
         let from = ReplyTo { sender: client, msg_id: None, received: Time::ZERO };
-        let mut waiting = Waiting::default();
-        let kept = (0..=MAX_WAITING).filter(|_| waiting.push(from, b"1")).count();
+        let mut queue = RequestQueue::default();
+        let kept = (0..=MAX_WAITING).filter(|_| queue.push(from, b"1")).count();
         assert_eq!(kept, MAX_WAITING);
-        let mut waiting = Waiting::default();
+        let mut queue = RequestQueue::default();
         let half = vec![b'1'; MAX_WAITING_BYTES / 2];
-        assert!(waiting.push(from, &half) && waiting.push(from, &half) && !waiting.push(from, b"1"));
-        assert_eq!(waiting.pop().map(|(_, text)| text.len()), Some(half.len()));
-        assert!(waiting.push(from, b"1"));
+        assert!(queue.push(from, &half) && queue.push(from, &half) && !queue.push(from, b"1"));
+        assert_eq!(queue.pop().map(|(_, text)| text.len()), Some(half.len()));
+        assert!(queue.push(from, b"1"));
     }
 }
