@@ -169,18 +169,19 @@ mod tests {
         contents.records.iter().flat_map(|range| records(&bytes[range.clone()])).map(<[u8]>::to_vec).collect()
     }
 
-    fn batches() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
+    /// At least so many batches.
+    fn batches(least: usize) -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
         let record = prop_oneof![
             proptest::collection::vec(any::<u8>(), 0..40),
             // A record may look like a batch of another file.
             Just(header(0, 9, b"").to_vec()),
         ];
-        proptest::collection::vec(proptest::collection::vec(record, 0..4), 1..6)
+        proptest::collection::vec(proptest::collection::vec(record, 0..4), least..6)
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(batches in batches()) {
+        fn what_is_written_is_read(batches in batches(1)) {
             let bytes = log(&batches);
             let contents = read(&bytes, SALT, 7).expect("undamaged");
             prop_assert_eq!(all(&bytes, &contents), batches.concat());
@@ -188,22 +189,24 @@ mod tests {
         }
 
         #[test]
-        fn a_torn_end_loses_the_last_batch_and_nothing_else(batches in batches(), cut: prop::sample::Index) {
+        fn a_torn_end_loses_the_last_batch_and_nothing_else(batches in batches(1), cut: prop::sample::Index) {
             let (bytes, before) = (log(&batches), log(&batches[..batches.len() - 1]));
             let length = before.len() + cut.index(bytes.len() - before.len());
             let contents = read(&bytes[..length], SALT, 7).expect("torn");
             prop_assert_eq!(all(&bytes, &contents), batches[..batches.len() - 1].concat());
             prop_assert_eq!((contents.length, contents.end == End::Whole), (before.len(), length == before.len()));
-            let with_room = [&bytes[..length], &[0; 50]].concat();
+            let with_room = [&bytes[..length], &[0; 200]].concat();
             let found = read(&with_room, SALT, 7).expect("torn");
-            prop_assert_eq!((found.length, found.end), (before.len(), contents.end));
+            // Zeros that were cut off are there again: the room has them.
+            let whole = bytes[length..].iter().all(|byte| *byte == 0);
+            let expected = if whole { (bytes.len(), End::Whole) } else { (before.len(), contents.end) };
+            prop_assert_eq!((found.length, found.end), expected);
         }
 
         #[test]
         fn a_damaged_byte_before_the_last_batch_is_found(
-            batches in batches(), at: prop::sample::Index, flip in 1..=255_u8,
+            batches in batches(2), at: prop::sample::Index, flip in 1..=255_u8,
         ) {
-            prop_assume!(batches.len() > 1);
             let (mut bytes, before) = (log(&batches), log(&batches[..batches.len() - 1]));
             let damaged = LOG_START + at.index(before.len() - LOG_START);
             bytes[damaged] ^= flip;
@@ -212,7 +215,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_last_batch_is_taken_for_torn(batches in batches(), at: prop::sample::Index, flip in 1..=255_u8) {
+        fn a_damaged_last_batch_is_taken_for_torn(batches in batches(1), at: prop::sample::Index, flip in 1..=255_u8) {
             let (mut bytes, before) = (log(&batches), log(&batches[..batches.len() - 1]));
             let damaged = before.len() + at.index(bytes.len() - before.len());
             bytes[damaged] ^= flip;
