@@ -120,6 +120,11 @@ pub trait Cluster {
         None
     }
 
+    /// The state of a running node as a developer reads it, where it can be seen.
+    fn debug(&self, _node: usize) -> Option<String> {
+        None
+    }
+
     /// Its last output, for the report of a crash.
     fn output_tail(&self, node: usize) -> OutputTail;
 
