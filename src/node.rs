@@ -11,7 +11,7 @@ use crate::time::Time;
 use crate::wire::{Decode, ErrorCode, Json, Quote};
 
 /// A Maelstrom node.
-pub trait Node: Sized {
+pub trait Node: Sized + fmt::Debug {
     /// Its requests, from clients and from peers; see [`requests!`](crate::requests).
     type Request<'a>: Decode<'a>;
     /// Identifies a timer when it fires.

@@ -39,6 +39,9 @@ pub enum Halt {
     /// Ctrl-C, or a signal to terminate.
     #[error("interrupted")]
     Interrupted,
+    /// The test was to end here.
+    #[error("it was to end here")]
+    Stopped,
     /// The host failed.
     #[error("the host of the nodes failed: {0}")]
     Io(#[from] io::Error),

@@ -128,12 +128,18 @@ impl Action {
         let (word, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
         let rest = rest.trim();
         let some = || match named(rest, nodes) {
-            Ok(named) if named.is_empty() => Err(format!("{word} needs the names of nodes, such as {word} {}", nodes[0])),
+            Ok(named) if named.is_empty() => {
+                Err(format!("{word} needs the names of nodes, such as {word} {}", nodes[0]))
+            }
             named => named,
         };
         let begins = |fault, effect| NemesisAction { turn: Turn::Begins(fault), wanted: Value::Nil, effect };
         let ends = |fault: Fault| {
-            if rest.is_empty() { Ok(fault.end()) } else { Err(format!("{word} stands alone: it ends the fault everywhere")) }
+            if rest.is_empty() {
+                Ok(fault.end())
+            } else {
+                Err(format!("{word} stands alone: it ends the fault everywhere"))
+            }
         };
         let fault = match word {
             "cut" => {

@@ -181,6 +181,7 @@ pub fn finish(
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
         Some(TestError::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
+        Some(TestError::Halt(Halt::Stopped)) => "Stopped where it was to; all nodes have been ended.".to_owned(),
         Some(failure) => format!("The test could not be run to its end: {failure}"),
     };
     let facts = Facts {
