@@ -342,9 +342,9 @@ fn in_virtual_time(
 
 /// Writes what was done at the prompt as a scenario, next to the results.
 fn keep(progress: &Progress<'_>, store: &RunFolder) {
-    let Some(told) = progress.told() else { return };
+    let Some(scenario) = progress.scenario() else { return };
     let path = store.folder().join("scenario.toml");
-    let kept = std::fs::write(&path, told.to_toml());
+    let kept = std::fs::write(&path, scenario.to_toml());
     let how = kept.map_or_else(|why| format!("cannot be kept: {why}"), |()| format!("is in {}", path.display()));
     writeln!(io::stderr(), "What was done {how}; --scenario FILE does it again").ok();
 }

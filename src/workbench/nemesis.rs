@@ -212,6 +212,7 @@ impl Fault {
     }
 
     /// The operation that ends it everywhere.
+    #[must_use]
     pub fn end(self) -> NemesisAction {
         let turn = Turn::Ends(self);
         let effect = match self {

@@ -186,10 +186,10 @@ fn named(names: &str, nodes: &[String]) -> Result<Vec<usize>, String> {
         let place = nodes.iter().position(|node| node == name);
         place.ok_or_else(|| format!("there is no node {name:?}; there are {}", nodes.join(", ")))
     };
-    let mut named = names.split_whitespace().map(index).collect::<Result<Vec<_>, _>>()?;
-    named.sort_unstable();
-    named.dedup();
-    Ok(named)
+    let mut indices = names.split_whitespace().map(index).collect::<Result<Vec<_>, _>>()?;
+    indices.sort_unstable();
+    indices.dedup();
+    Ok(indices)
 }
 
 /// A node, and the text after it.
@@ -212,10 +212,8 @@ fn cut(sides: &str, nodes: &[String]) -> Result<(Fault, Grudges), String> {
         return Err(format!("{} is on two sides of the cut", nodes[both]));
     }
     for (place, group) in groups.iter().enumerate() {
-        let others = groups.iter().enumerate().filter(|(other, _)| match fault {
-            Fault::OneWay => place == 1 && *other == 0,
-            _ => *other != place,
-        });
+        let is_refused = |other: usize| if fault == Fault::OneWay { other < place } else { other != place };
+        let others = groups.iter().enumerate().filter(|(other, _)| is_refused(*other));
         let refused: Vec<usize> = others.flat_map(|(_, other)| other.iter().copied()).collect();
         for &node in group {
             grudges[node].clone_from(&refused);
@@ -261,7 +259,8 @@ pub fn not_a_duration(text: &str) -> String {
 
 /// A time as [`duration`] reads it, to the nanosecond.
 pub fn in_words(at: Duration) -> String {
-    format!("{}s", at.as_secs_f64())
+    let digits = format!("{}.{:09}", at.as_secs(), at.subsec_nanos());
+    format!("{}s", digits.trim_end_matches('0').trim_end_matches('.'))
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl<'a> Progress<'a> {
             active: Vec::new(),
             next_update: NextUpdate::AtTestTime(0),
             caught: None,
-            stop: options.until.map(|at| (at, Prompt::new(options.config.nodes.clone(), options.interactive))),
+            stop: options.until.map(|at| (at, Prompt::new(&options.config, options.interactive))),
         }
     }
 
@@ -94,9 +94,9 @@ impl<'a> Progress<'a> {
         Self { next_update: NextUpdate::AtInstant(Instant::now() + LINE_STEP), ..self }
     }
 
-    /// What was done at the prompt.
-    pub fn told(&self) -> Option<&Scenario> {
-        self.stop.as_ref().map(|(_, prompt)| prompt.told()).filter(|told| !told.steps().is_empty())
+    /// The scenario of the test with what was done at the prompt, unless nothing was done.
+    pub fn scenario(&self) -> Option<&Scenario> {
+        self.stop.as_ref().map(|(_, prompt)| prompt.scenario()).filter(|scenario| !scenario.steps().is_empty())
     }
 
     /// Whether to show progress at this time of the test; schedules the next update.
@@ -218,11 +218,7 @@ impl Watch for Progress<'_> {
     }
 
     fn on_answer(&mut self, node: &str, answer: &str) {
-        let line = format!("{node} answered {answer}");
-        match &mut self.stop {
-            Some((_, prompt)) => prompt.note(&line),
-            None => self.print(&line),
-        }
+        self.print(&format!("{node} answered {answer}"));
     }
 
     fn is_interrupted(&self) -> bool {
@@ -235,7 +231,7 @@ impl Watch for Progress<'_> {
 
     fn on_message(&mut self, line: &str) {
         if let Some((_, prompt)) = &mut self.stop {
-            prompt.note(line);
+            prompt.on_message(line);
         } else {
             self.print(line);
         }

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::io::{BufRead, Write};
 
 use crate::workbench::scenario::{ACTIONS, Action, Scenario, ScenarioStep, duration, in_words, not_a_duration};
-use crate::workbench::test::{Moment, Resume};
+use crate::workbench::test::{Moment, Resume, TestConfig};
 
-/// The most messages under way that are listed, and the most that happened.
+/// The most messages that are listed.
 const MAX_MESSAGES: usize = 20;
 /// The longest line of a state or a message in a list, in characters.
 const MAX_WIDTH: usize = 160;
@@ -15,42 +15,44 @@ const COMMANDS: &str = "\
 nodes             the state of each node, a line each
 state A           all of it, for one node
 messages          the messages under way
-step              go on to the next thing that happens
+step              go on until something happens
 run 100ms         go on for so long
 continue          go on to the end
 quit              end the test here
 and what can be done to it:
 ";
 
-/// Asks how a stopped test goes on, and keeps what it was told.
+/// Asks how a stopped test goes on, and keeps what it is told to do.
 #[derive(Debug)]
 pub(super) struct Prompt {
     nodes: Vec<String>,
     asks: bool,
-    /// What happened since the last stop.
-    events: VecDeque<String>,
+    /// The last messages since the last stop, and how many there were before them.
+    messages: VecDeque<String>,
     missed: usize,
-    told: Scenario,
+    /// The scenario of the test, and what was done at the prompt.
+    scenario: Scenario,
 }
 
 impl Prompt {
     /// A prompt for these nodes; one that does not ask shows everything once and ends the test.
-    pub(super) fn new(nodes: Vec<String>, asks: bool) -> Self {
-        Self { nodes, asks, events: VecDeque::new(), missed: 0, told: Scenario::default() }
+    pub(super) fn new(config: &TestConfig, asks: bool) -> Self {
+        let TestConfig { nodes, scenario, .. } = config.clone();
+        Self { nodes, asks, messages: VecDeque::new(), missed: 0, scenario }
     }
 
-    /// What was done at the prompt.
-    pub(super) fn told(&self) -> &Scenario {
-        &self.told
+    /// The scenario of the test, and what was done at the prompt.
+    pub(super) fn scenario(&self) -> &Scenario {
+        &self.scenario
     }
 
-    /// Something happened.
-    pub(super) fn note(&mut self, event: &str) {
-        if self.events.len() == MAX_MESSAGES {
-            self.events.pop_front();
+    /// A message was sent or received.
+    pub(super) fn on_message(&mut self, message: &str) {
+        if self.messages.len() == MAX_MESSAGES {
+            self.messages.pop_front();
             self.missed += 1;
         }
-        self.events.push_back(short(event));
+        self.messages.push_back(short(message));
     }
 
     /// Shows where the test is, and reads lines until one lets it go on; the end of input ends it.
@@ -58,8 +60,8 @@ impl Prompt {
         if self.missed > 0 {
             writeln!(page, "... {} messages before these", std::mem::take(&mut self.missed)).ok();
         }
-        for event in self.events.drain(..) {
-            writeln!(page, "{event}").ok();
+        for line in self.messages.drain(..) {
+            writeln!(page, "{line}").ok();
         }
         if !self.asks {
             writeln!(page, "at {}", in_words(moment.at)).ok();
@@ -106,19 +108,19 @@ impl Prompt {
                 None
             }
             ("step", "") => Some(Resume::Step),
-            ("run", time) => match duration(time).filter(|time| !time.is_zero()) {
-                Some(time) => Some(Resume::Until(Some(moment.at.saturating_add(time)))),
-                None => {
+            ("run", time) => {
+                let until = duration(time).map(|time| moment.at.saturating_add(time));
+                if until.is_none() {
                     writeln!(page, "{}", not_a_duration(time)).ok();
-                    None
                 }
-            },
+                until.map(|until| Resume::Until(Some(until)))
+            }
             ("continue", "") => Some(Resume::Until(None)),
             ("quit", "") => Some(Resume::End),
             _ => match Action::parse(line, &self.nodes) {
                 Ok(action) => {
                     let step = ScenarioStep { at: moment.at, text: line.to_owned(), action };
-                    self.told.add(step.clone());
+                    self.scenario.add(step.clone());
                     Some(Resume::Do(step))
                 }
                 Err(why) => {

@@ -257,7 +257,12 @@ fn cut_short(failure: &TestError, seconds: f64) -> String {
 }
 
 const fn status_of(failure: &TestError) -> u8 {
-    if let TestError::Halt(Halt::Interrupted) = failure { INTERRUPTED } else { BROKEN }
+    let TestError::Halt(halt) = failure else { return BROKEN };
+    match halt {
+        Halt::Interrupted => INTERRUPTED,
+        Halt::Stopped => UNKNOWN,
+        Halt::Io(_) => BROKEN,
+    }
 }
 
 /// Which nodes crashed, how and when, in one line.

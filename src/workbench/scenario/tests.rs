@@ -109,3 +109,11 @@ fn times_have_units() {
     }
     assert!(["", "s", "-1s", "1m", "inf", "NaN"].into_iter().all(|text| duration(text).is_none()));
 }
+
+#[test]
+fn a_time_is_written_to_the_nanosecond_and_no_longer() {
+    for (ns, text) in [(0, "0s"), (1_582_196_000, "1.582196s"), (1, "0.000000001s"), (60_000_000_000, "60s")] {
+        assert_eq!(in_words(Duration::from_nanos(ns)), text);
+        assert_eq!(duration(text), Some(Duration::from_nanos(ns)), "{text}");
+    }
+}

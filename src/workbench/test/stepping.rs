@@ -43,7 +43,7 @@ pub enum Resume {
 enum Stop {
     Never,
     At(Duration),
-    /// After the next turn.
+    /// As soon as something has happened.
     Soon,
 }
 
@@ -81,18 +81,36 @@ impl Stepping {
 }
 
 impl<C: Cluster> Test<'_, C> {
-    /// Goes on until `until` or until something happens, but at most to the next stop and step of the scenario.
+    /// Goes on until `until` or until something happens. Stops and the steps of the scenario on the way are no such
+    /// things: the loop that called this draws the same random numbers with and without them.
     pub(super) fn turn(&mut self, until: Option<Time>) -> Result<(), TestError> {
-        self.act()?;
-        self.stop()?;
-        let zero = self.recorder.zero;
+        loop {
+            self.act()?;
+            self.stop()?;
+            let break_at = self.next_break();
+            self.router.turn(until.into_iter().chain(break_at).min())?;
+            if self.stepping.stop == Stop::Soon {
+                // Between two instants, not among the events of one: what is done here is done there again in a replay.
+                let micros = u64::try_from(self.age().as_micros()).unwrap_or(u64::MAX - 1);
+                self.stepping.stop = Stop::At(Duration::from_micros(micros + 1));
+            }
+            let now = self.router.cluster.now();
+            let is_break = break_at.is_some_and(|at| at <= now) && until.is_none_or(|until| now < until);
+            if !is_break || self.router.has_answers() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// When the test stops or the scenario goes on.
+    fn next_break(&self) -> Option<Time> {
         let stop = match self.stepping.stop {
-            Stop::At(at) => Some(zero + at),
+            Stop::At(at) => Some(at),
             Stop::Soon | Stop::Never => None,
         };
         // While nodes start again, the nemesis is busy, and the scenario waits.
-        let due = self.stepping.due().filter(|_| self.restart.is_over()).map(|due| zero + due);
-        Ok(self.router.turn([until, stop, due].into_iter().flatten().min())?)
+        let due = self.stepping.due().filter(|_| self.restart.is_over());
+        stop.into_iter().chain(due).min().map(|at| self.recorder.zero + at)
     }
 
     fn age(&self) -> Duration {
@@ -119,22 +137,14 @@ impl<C: Cluster> Test<'_, C> {
     /// Asks how to go on, if this is where the test stops.
     fn stop(&mut self) -> Result<(), TestError> {
         loop {
-            let is_here = match self.stepping.stop {
-                Stop::Never => false,
-                Stop::At(at) => at <= self.age(),
-                Stop::Soon => true,
-            };
-            if !is_here {
+            if !matches!(self.stepping.stop, Stop::At(at) if at <= self.age()) {
                 return Ok(());
             }
             let moment = self.moment();
             match self.router.watch.on_stop(&moment) {
                 Resume::Until(None) => self.stepping.stop = Stop::Never,
                 Resume::Until(Some(at)) => self.stepping.stop = Stop::At(at.max(moment.at + Duration::from_nanos(1))),
-                Resume::Step => {
-                    self.stepping.stop = Stop::Soon;
-                    return Ok(());
-                }
+                Resume::Step => self.stepping.stop = Stop::Soon,
                 Resume::Do(step) => {
                     self.stepping.scenario.add(step);
                     self.act()?;
