@@ -99,8 +99,14 @@ impl Scenario {
     /// The text of a file that [`Scenario::parse`] reads.
     pub fn to_toml(&self) -> String {
         let step = |step: &ScenarioStep| {
-            // A JSON string is also one of TOML, but for a character that no JSON writer leaves as it is.
-            let text = serde_json::Value::from(step.text.as_str());
+            let text = match step.text.as_str() {
+                // Within single quotes, nothing is escaped.
+                text if text.contains('"') && !text.contains(|letter: char| letter == '\'' || letter.is_control()) => {
+                    format!("'{text}'")
+                }
+                // A JSON string is also one of TOML, but for a character that no JSON writer leaves as it is.
+                text => serde_json::Value::from(text).to_string(),
+            };
             format!("[[step]]\nat = \"{}\"\ndo = {text}\n", in_words(step.at))
         };
         self.0.iter().map(step).collect::<Vec<_>>().join("\n")

@@ -51,7 +51,7 @@ fn a_session_at_the_prompt_is_kept_and_its_scenario_gives_the_same_history() {
     let typed = "run 500ms\ncut n0 | n1 n2\nstep\nstep\nsend n1 {\"type\":\"read\"}\nkill n2\nrun 300ms\nstart\nheal\n\
                  slow n0 20ms\nstep\npause n1\nrun 100ms\nresume\nend-slow\nskew n2 1.1\ncontinue\n";
     let session = run(folder.path(), "--virtual-time --interactive", typed);
-    assert!(session.shown.contains("n1 answered {\"type\":\"read_ok\""), "{}", session.shown);
+    assert!(session.shown.contains("send to n1: {\"type\":\"read_ok\""), "{}", session.shown);
     assert!(session.page.contains("\nverdict "), "{}", session.page);
     let history = file(folder.path(), "history.edn");
     let kept = file(folder.path(), "scenario.toml");
@@ -142,7 +142,7 @@ fn a_scenario_is_carried_out_at_its_times_in_both_clocks() {
             assert!(wanted.1 == fault.1 && (0.0..late).contains(&is_late), "{clock}: {wanted:?} {faults:?}");
         }
         assert!(faults.len() >= wanted.len(), "{faults:?}");
-        assert!(ran.shown.contains("n1 answered {\"type\":\"read_ok\""), "{clock}: {}{}", ran.page, ran.shown);
+        assert!(ran.shown.contains("send to n1: {\"type\":\"read_ok\""), "{clock}: {}{}", ran.page, ran.shown);
     }
 }
 
@@ -171,4 +171,18 @@ fn a_scenario_that_cannot_be_carried_out_is_an_error_before_anything_starts() {
         assert!(ran.page.contains(why), "{options}: {}", ran.page);
     }
     assert!(!folder.path().join("store").exists());
+}
+
+#[test]
+fn the_scenarios_of_the_examples_are_passed_by_the_nodes_of_this_crate() {
+    let scenarios = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scenarios")).expect("a folder");
+    let mut count = 0;
+    for scenario in scenarios.map(|entry| entry.expect("a file").path()) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = format!("--virtual-time --node-count 5 --time-limit 10 --scenario {}", scenario.display());
+        let passed = run(folder.path(), &options, "");
+        assert_eq!(passed.status, 0, "{}: {}{}", scenario.display(), passed.page, passed.shown);
+        count += 1;
+    }
+    assert!(count > 0);
 }

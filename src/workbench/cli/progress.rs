@@ -218,7 +218,7 @@ impl Watch for Progress<'_> {
     }
 
     fn on_answer(&mut self, node: &str, answer: &str) {
-        self.print(&format!("{node} answered {answer}"));
+        self.print(&format!("send to {node}: {answer}"));
     }
 
     fn is_interrupted(&self) -> bool {

@@ -57,17 +57,17 @@ impl Prompt {
 
     /// Shows where the test is, and reads lines until one lets it go on; the end of input ends it.
     pub(super) fn ask(&mut self, moment: &Moment, input: &mut dyn BufRead, page: &mut dyn Write) -> Resume {
-        if self.missed > 0 {
-            writeln!(page, "... {} messages before these", std::mem::take(&mut self.missed)).ok();
-        }
-        for line in self.messages.drain(..) {
-            writeln!(page, "{line}").ok();
-        }
         if !self.asks {
             writeln!(page, "at {}", in_words(moment.at)).ok();
             self.show_nodes(moment, page);
             show_messages(moment, page);
             return Resume::End;
+        }
+        if self.missed > 0 {
+            writeln!(page, "... {} messages before these", std::mem::take(&mut self.missed)).ok();
+        }
+        for line in self.messages.drain(..) {
+            writeln!(page, "{line}").ok();
         }
         loop {
             write!(page, "{}> ", in_words(moment.at)).ok();

@@ -136,6 +136,25 @@ impl ValuePaths {
     }
 }
 
+/// Adds every value of these requests to the items that are known, with the time at which it was sent first. Requests
+/// that start a node again have no values.
+pub(super) fn learn<'a>(requests: impl Iterator<Item = &'a Passage>, known: &mut HashMap<Item, u64>) {
+    let has_keys = known.keys().any(|item| item.key.is_some());
+    for request in requests {
+        let sent = request.sent.as_nanos();
+        let mut note = |path: &str, text: &str, scope: &Scope<'_, '_>| {
+            if path.starts_with("init.") {
+                return;
+            }
+            let keys: Vec<_> = if has_keys { scope.keys().map(Some).collect() } else { vec![None] };
+            for key in keys {
+                known.entry(Item { key, value: text.to_owned() }).or_insert(sent);
+            }
+        };
+        walk(request, &mut note);
+    }
+}
+
 /// Whether a text may have the value in it. A string may be written with other escapes, or as a key.
 fn mentions(body: &str, value: &str) -> bool {
     let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));

@@ -1,3 +1,5 @@
+//! What scenarios mean, and what is said of mistakes in them.
+
 use super::*;
 
 fn nodes() -> Vec<String> {
@@ -85,6 +87,11 @@ fn steps_are_sorted_by_time_and_what_is_written_is_read() {
     let text = "cut n0 | n1".to_owned();
     scenario.add(ScenarioStep { at, action: Action::parse(&text, &nodes()).expect("right"), text });
     assert_eq!(times(&scenario)[1], "cut n0 | n1");
+    for body in ["{\"type\":\"it's\"}", r#"{"type":"a\\b"}"#, "{\"type\":\t\"read\"}"] {
+        let text = format!("send n1 {body}");
+        scenario.add(ScenarioStep { at, action: Action::parse(&text, &nodes()).expect("right"), text });
+    }
+    assert!(scenario.to_toml().contains(r#"do = 'send n1 {"type":"read"}'"#), "{}", scenario.to_toml());
     assert_eq!(Scenario::parse(&scenario.to_toml(), &nodes()), Ok(scenario));
 }
 

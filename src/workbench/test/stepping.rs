@@ -173,10 +173,9 @@ impl<C: Cluster> Test<'_, C> {
         Moment { at: router.cluster.now().since(recorder.zero), states, under_way }
     }
 
-    /// Shows the answer to a request of the scenario.
+    /// Shows the answer to a request of the scenario. The client stays: a message to one that is gone mutes its sender.
     pub(super) fn on_answer(&mut self, client: usize, node: usize, answer: ClientReply) {
         self.stepping.asking.retain(|asking| *asking != client);
-        self.router.close_client(client);
         self.router.watch.on_answer(&self.config.nodes[node], &answer.in_words());
     }
 }

@@ -6,8 +6,8 @@ use clap::Parser;
 use crate::workbench::workload::WorkloadKind;
 
 const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --scenario, --until, --interactive, --delivery, \
-    --loss, --duplication, --jitter, --durable, --virtual-time, --check-determinism, --strict, --quiet, --verbose, --json, \
-    --junit, --markdown, --check-timeout.\n\
+    --loss, --duplication, --jitter, --durable, --virtual-time, --check-determinism, --strict, --quiet, --verbose, \
+    --json, --junit, --markdown, --check-timeout.\n\
     Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided or was stopped, 3 if \
     --check-determinism finds a difference, 254 for bad arguments, 255 for a test that broke off, 130 for Ctrl-C.";
 
