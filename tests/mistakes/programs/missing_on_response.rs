@@ -14,6 +14,7 @@ requests! {
     }
 }
 
+#[derive(Debug)]
 struct Forgetful;
 
 impl Node for Forgetful {
