@@ -20,6 +20,7 @@
 //!     }
 //! }
 //!
+//! #[derive(Debug)]
 //! struct Visitors;
 //!
 //! impl Node for Visitors {

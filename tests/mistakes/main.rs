@@ -1,7 +1,7 @@
 //! What the compiler says of a mistaken node: each program's errors are in the file beside it.
 //!
-//! Each version of the compiler words its errors in its own way. These are those of [`COMPILER`]; with another, the test
-//! is skipped. `TRYBUILD=overwrite cargo test --test mistakes` rewrites them.
+//! Each version of the compiler words its errors in its own way. These are those of [`COMPILER`]; with another, the
+//! test is skipped. `TRYBUILD=overwrite cargo test --test mistakes` rewrites them.
 
 use std::process::Command;
 
