@@ -55,6 +55,11 @@ pub trait StateMachine {
         None
     }
 
+    /// Its state as a developer reads it.
+    fn debug(&self) -> String {
+        String::new()
+    }
+
     /// Handles a line of `length` bytes that was skipped because it exceeds [`MAX_LINE`]; by default, logs it.
     fn on_oversize(&mut self, length: u64) {
         log::error!("skipped a line of {length} bytes, the longest that is handled has {MAX_LINE}");
@@ -224,6 +229,10 @@ impl<N: Node> StateMachine for Engine<N> {
 
     fn unsaved(&mut self) -> Option<&mut Batch> {
         self.out.unsaved()
+    }
+
+    fn debug(&self) -> String {
+        self.node.as_ref().map_or_else(|| "waits for init".to_owned(), |node| format!("{node:#?}"))
     }
 }
 

@@ -11,12 +11,12 @@ use crate::time::Time;
 use crate::wire::{Decode, ErrorCode, Json, Quote};
 
 /// A Maelstrom node.
-pub trait Node: Sized {
+pub trait Node: Sized + fmt::Debug {
     /// Its requests, from clients and from peers; see [`requests!`](crate::requests).
     type Request<'a>: Decode<'a>;
-    /// Identifies a timer when it fires.
+    /// Identifies a timer when it fires; [`Infallible`](std::convert::Infallible) if the node sets none.
     type Timer: Copy + fmt::Debug;
-    /// Identifies a call when its response arrives.
+    /// Identifies a call when its response arrives; [`Infallible`](std::convert::Infallible) if the node makes none.
     type Call: Copy + fmt::Debug;
     /// Its parsed command line; `()` takes no arguments.
     type Options: Options;
@@ -37,15 +37,23 @@ pub trait Node: Sized {
     /// Handles a request. Its sender waits for an [`Outbox::reply`] or [`Outbox::reply_error`], now or later.
     fn on_request(&mut self, from: ReplyTo, request: Self::Request<'_>, out: &mut Outbox<Self>);
 
-    /// Handles the response to an [`Outbox::call`]: exactly one for each call.
+    /// Handles the response to an [`Outbox::call`]: exactly one for each call. A node that has a
+    /// [`Call`](Self::Call) does not compile without it.
     fn on_response(&mut self, call: Self::Call, response: Response<'_>, out: &mut Outbox<Self>) {
+        const { assert!(is_empty::<Self::Call>(), "a node that makes calls needs `fn on_response`") }
         let _ = (call, response, out);
     }
 
-    /// Handles a timer set by [`Outbox::arm`].
+    /// Handles a timer set by [`Outbox::arm`]. A node that has a [`Timer`](Self::Timer) does not compile without it.
     fn on_timer(&mut self, timer: Self::Timer, out: &mut Outbox<Self>) {
+        const { assert!(is_empty::<Self::Timer>(), "a node that sets timers needs `fn on_timer`") }
         let _ = (timer, out);
     }
+}
+
+/// Whether a type has no values, as `Infallible`: then its `Option` has only one, which takes no memory.
+const fn is_empty<T>() -> bool {
+    size_of::<Option<T>>() == 0
 }
 
 /// A node's command line.

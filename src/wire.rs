@@ -9,6 +9,7 @@ mod deserialize;
 mod json;
 mod quote;
 mod reader;
+mod requests;
 #[cfg(test)]
 mod tests;
 mod text;

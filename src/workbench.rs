@@ -19,6 +19,7 @@ pub mod nemesis;
 pub mod check;
 
 pub mod generator;
+pub mod scenario;
 pub mod workload;
 
 pub mod test;

@@ -130,6 +130,8 @@ requests! {
         "own" => Own { by_name: BTreeMap<String, (u32, f64)>, maybe: Cow<'a, str> },
         /// None.
         "stop" => Stop {},
+        /// A key that is no identifier.
+        "answer" => Answer { "in-reply" as in_reply: u32, text: &'a str },
         /// The whole body.
         "all" => All(Whole),
     }
@@ -184,6 +186,16 @@ fn of_a_repeated_field_the_last_counts_whatever_reads_it() {
     decoded("put", r#"{"key":"k","value":1,"value":"?"}"#, |request| assert!(request.is_err(), "{request:?}"));
     with_value(r#"{"A":1,"A":2}"#, |value| assert_eq!(value.to(), Ok(Choice::A(2))));
     with_value(r#"{"A":1,"B":2}"#, |value| assert!(value.to::<Choice>().is_err()));
+}
+
+#[test]
+fn a_key_that_is_no_identifier_is_read_and_named_as_it_is_on_the_wire() {
+    decoded("answer", r#"{"type":"answer","in-reply":7,"text":"yes"}"#, |request| {
+        assert_eq!(request, Ok(Request::Answer { in_reply: 7, text: "yes" }));
+    });
+    decoded("answer", r#"{"type":"answer","in_reply":7,"text":"yes"}"#, |request| {
+        assert_eq!(request, Err(DecodeError::Malformed("in-reply: it is missing".to_owned())));
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod manual;
 pub mod options;
 mod output;
 mod progress;
+mod prompt;
 mod swarm;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -328,11 +329,24 @@ fn in_virtual_time(
         let arguments = config.arguments.clone();
         let launch = launch(options, program, arguments, store);
         let mut programs = TracedCluster::new(launch, config.nodes.clone(), config.seed)?;
-        return Ok(run_as_far_as_possible(config, &mut programs, &mut progress));
+        let ran = run_as_far_as_possible(config, &mut programs, &mut progress);
+        keep(&progress, store);
+        return Ok(ran);
     }
     let nodes = config.workload.node().engines(config.nodes.len(), config.seed, &config.arguments, config.durable);
     let mut simulation = nodes.map_err(io::Error::other)?;
-    Ok(run_as_far_as_possible(config, &mut simulation, &mut progress))
+    let ran = run_as_far_as_possible(config, &mut simulation, &mut progress);
+    keep(&progress, store);
+    Ok(ran)
+}
+
+/// Writes what was done at the prompt as a scenario, next to the results.
+fn keep(progress: &Progress<'_>, store: &RunFolder) {
+    let Some(scenario) = progress.scenario() else { return };
+    let path = store.folder().join("scenario.toml");
+    let kept = std::fs::write(&path, scenario.to_toml());
+    let how = kept.map_or_else(|why| format!("cannot be kept: {why}"), |()| format!("is in {}", path.display()));
+    writeln!(io::stderr(), "What was done {how}; --scenario FILE does it again").ok();
 }
 
 /// The executable of the nodes (without `--bin`, this program), or why it cannot be executed.

@@ -39,6 +39,9 @@ pub enum Halt {
     /// Ctrl-C, or a signal to terminate.
     #[error("interrupted")]
     Interrupted,
+    /// The test was to end here.
+    #[error("it was to end here")]
+    Stopped,
     /// The host failed.
     #[error("the host of the nodes failed: {0}")]
     Io(#[from] io::Error),
@@ -117,6 +120,11 @@ pub trait Cluster {
 
     /// What holds a node up that its host does not control, as a sentence without its subject.
     fn held_up(&self, _node: usize) -> Option<String> {
+        None
+    }
+
+    /// The state of a running node as a developer reads it, where it can be seen.
+    fn debug(&self, _node: usize) -> Option<String> {
         None
     }
 

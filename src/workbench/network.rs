@@ -54,6 +54,12 @@ pub struct Message {
 }
 
 impl Message {
+    /// `n0 -> n1 {...}`
+    pub fn in_words(&self) -> String {
+        let body = self.array.as_ref().map(|array| array.leave_out(&self.body));
+        format!("{} -> {} {}", self.src, self.dest, body.as_deref().unwrap_or(&self.body))
+    }
+
     /// Appends the message as a line for a node, including the line end.
     pub fn write(&self, line: &mut Vec<u8>) {
         // Writing to memory does not fail.
@@ -361,6 +367,11 @@ impl Network {
     /// When [`Network::take`] next has something for `receiver`.
     pub fn due(&self, receiver: usize) -> Option<Time> {
         self.receivers[receiver].inbox.due()
+    }
+
+    /// The messages that are under way to a receiver, by time, and when each is due.
+    pub fn under_way(&self, receiver: usize) -> impl Iterator<Item = (Time, &Message)> {
+        self.receivers[receiver].inbox.waiting()
     }
 
     /// The next message for a client, which must be waiting for one: it counts as received now.

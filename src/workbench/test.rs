@@ -9,6 +9,7 @@ mod lateness;
 mod operation_errors;
 mod router;
 mod staleness;
+mod stepping;
 mod throughput;
 mod workers;
 
@@ -18,7 +19,7 @@ use crate::time::Duration;
 use crate::workbench::cluster::{Cluster, Halt, OutputTail, Status};
 use crate::workbench::generator::{MainPhase, Step};
 use crate::workbench::history::{History, Op};
-use crate::workbench::nemesis::Nemesis;
+use crate::workbench::nemesis::{Fault, Nemesis};
 use crate::workbench::network::jitter::{Delays, stream};
 use crate::workbench::network::{Counts, Delivery, Journal, Muted, Network, Unread};
 use crate::workbench::services::Services;
@@ -26,6 +27,7 @@ use crate::workbench::workload::client::{ClientReply, Request, Schema, TimeoutHi
 use crate::workbench::workload::{FinalStep, Workload};
 use faults::Restart;
 use router::Router;
+use stepping::Stepping;
 use workers::{Recorder, Workers};
 
 pub use config::{MAX_NODES, Problem, TestConfig, requirement};
@@ -33,6 +35,7 @@ pub use convergence::{Convergence, Difference};
 pub use lateness::Lateness;
 pub use operation_errors::{OperationError, OperationErrors};
 pub use staleness::StaleReader;
+pub use stepping::{Moment, Resume};
 pub use throughput::Throughput;
 
 /// The pause between the last heal and the final operations.
@@ -73,6 +76,16 @@ pub trait Watch {
     fn on_muted(&mut self, _muted: &Muted) {}
     /// A node ended by itself.
     fn on_death(&mut self, _node: &str, _status: &str, _last_words: &OutputTail) {}
+    /// When the test stops first, to ask how to go on.
+    fn first_stop(&self) -> Option<Duration> {
+        None
+    }
+    /// The test has stopped; it asks until it may go on.
+    fn on_stop(&mut self, _moment: &Moment) -> Resume {
+        Resume::Until(None)
+    }
+    /// A request of the scenario or of the prompt has been answered.
+    fn on_answer(&mut self, _node: &str, _answer: &str) {}
     /// Whether the test is to end now.
     fn is_interrupted(&self) -> bool {
         false
@@ -209,7 +222,9 @@ pub fn run_as_far_as_possible<C: Cluster>(
     let recorder = Recorder::default();
     let throughput = Throughput::asked(config.rate, config.time_limit, config.concurrency);
     let restart = Restart::default();
-    let mut test = Test { config, workload, router, recorder, workers, nemesis, restart, throughput, rng, nemesis_rng };
+    let stepping = Stepping::new(config.scenario.clone(), router.watch.first_stop());
+    let mut test =
+        Test { config, workload, router, recorder, workers, nemesis, restart, stepping, throughput, rng, nemesis_rng };
     test.start()?;
     test.set_up()?;
     let mut cut_short = test.main().and_then(|()| test.finish()).err();
@@ -234,6 +249,7 @@ struct Test<'a, C: Cluster> {
     workers: Workers,
     nemesis: Nemesis,
     restart: Restart,
+    stepping: Stepping,
     throughput: Throughput,
     rng: ChaCha8Rng,
     nemesis_rng: ChaCha8Rng,
@@ -350,7 +366,7 @@ impl<C: Cluster> Test<'_, C> {
                         phase.dispatched(step, now, &mut self.rng);
                         self.begin(thread, invocation);
                     } else {
-                        self.router.turn(Some(now + ASK_AGAIN))?;
+                        self.turn(Some(now + ASK_AGAIN))?;
                         self.throughput.on_busy(now, self.router.cluster.now());
                     }
                 }
@@ -362,12 +378,15 @@ impl<C: Cluster> Test<'_, C> {
                 }
                 Step::Wait(until) => {
                     let due = phase.client_due().filter(|_| !self.workers.threads.any_free());
-                    self.router.turn(until)?;
+                    self.turn(until)?;
                     if let Some(due) = due {
                         self.throughput.on_busy(due.max(now), self.router.cluster.now());
                     }
                 }
-                Step::Over => return Ok(()),
+                Step::Over => match self.stepping.due() {
+                    Some(due) => self.turn(Some(self.recorder.zero + due))?,
+                    None => return Ok(()),
+                },
             }
         }
     }
@@ -378,12 +397,7 @@ impl<C: Cluster> Test<'_, C> {
             return Ok(());
         }
         self.router.watch.on_phase(Phase::Recovering);
-        for action in self.nemesis.final_actions() {
-            self.inject(action)?;
-            self.drain()?;
-        }
-        self.router.network.end_random_faults();
-        self.rest(RECOVERY)?;
+        self.recover()?;
         self.router.watch.on_phase(Phase::Final);
         let began = self.router.cluster.now();
         loop {
@@ -391,18 +405,30 @@ impl<C: Cluster> Test<'_, C> {
             let elapsed = self.router.cluster.now().since(began);
             match self.workload.next_final(&self.workers.threads, elapsed, &mut self.rng) {
                 FinalStep::Begin(thread, invocation) => self.begin(thread, invocation),
-                FinalStep::Wait(until) => self.router.turn(until.map(|until| began + until))?,
+                FinalStep::Wait(until) => self.turn(until.map(|until| began + until))?,
                 FinalStep::Over => break,
             }
         }
         self.drain()
     }
 
+    /// Heals all faults, and pauses.
+    fn recover(&mut self) -> Result<(), TestError> {
+        let happened = |fault: &Fault| self.nemesis.has(*fault) || self.stepping.began(*fault);
+        let faults: Vec<_> = Fault::ALL.into_iter().filter(happened).collect();
+        for fault in faults {
+            self.inject(fault.end())?;
+            self.drain()?;
+        }
+        self.router.network.end_random_faults();
+        self.rest(RECOVERY)
+    }
+
     /// Runs the network without operations for this long.
     fn rest(&mut self, pause: Duration) -> Result<(), TestError> {
         let rested = self.router.cluster.now() + pause;
         while self.router.cluster.now() < rested {
-            self.router.turn(Some(rested))?;
+            self.turn(Some(rested))?;
         }
         Ok(())
     }
@@ -458,13 +484,15 @@ impl<C: Cluster> Test<'_, C> {
             if self.workers.threads.all_free() && self.restart.is_over() {
                 return Ok(());
             }
-            self.router.turn(None)?;
+            self.turn(None)?;
         }
     }
 
     fn handle_replies(&mut self) -> Result<(), TestError> {
         while let Some((thread, client, answer)) = self.router.next_answer() {
-            if self.restart.awaits(client) {
+            if self.stepping.asked(client) {
+                self.on_answer(client, thread, answer);
+            } else if self.restart.awaits(client) {
                 self.on_restarted(client, answer)?;
             } else {
                 self.on_reply(thread, answer);

@@ -3,6 +3,7 @@
 #![cfg(feature = "workbench")]
 
 mod check;
+mod scenario;
 mod swarm;
 mod test;
 

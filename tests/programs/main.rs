@@ -5,6 +5,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 mod challenges;
+mod scenario;
 mod swarm;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use super::{is_permitted, program};
 
 /// Runs a command of `gloomers` as a shell reads it, in a folder.
-fn shell(folder: &Path, line: &str) -> Output {
+pub(super) fn shell(folder: &Path, line: &str) -> Output {
     let gloomers = Path::new(env!("CARGO_BIN_EXE_gloomers")).parent().expect("a folder");
     let others = std::env::var("PATH").unwrap_or_default();
     let path = format!("{}:{others}", gloomers.display());
@@ -15,7 +15,7 @@ fn shell(folder: &Path, line: &str) -> Output {
     shell.args(["-c", line]).env("PATH", path).current_dir(folder).output().expect("a shell")
 }
 
-fn text(output: &Output) -> String {
+pub(super) fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt::Debug;
 
 use gossip_gloomers::gossip::log::Origin;
 use gossip_gloomers::gossip::{Message, Replicated, Settings, Tick, View};
@@ -73,7 +74,7 @@ impl RecordingNode {
 
 impl<V> Node for RecordingNode<V>
 where
-    V: for<'a> View<Op<'a> = Raw<'a>> + Default,
+    V: for<'a> View<Op<'a> = Raw<'a>> + Default + Debug,
 {
     type Request<'a> = Request<'a>;
     type Timer = Tick;

@@ -13,6 +13,7 @@ pub use typo::Rejection;
 pub(super) use typo::{did_you_mean, parse};
 
 use crate::simulation::Simulation;
+use crate::time::Duration;
 use crate::workbench::report::finish::ReportOptions;
 use crate::workbench::test::{TestConfig, TestError};
 
@@ -38,6 +39,10 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Whether to run each test twice and compare the runs.
     pub check_determinism: bool,
+    /// Where the test stops first.
+    pub until: Option<Duration>,
+    /// Whether it then asks what to do.
+    pub interactive: bool,
     /// Whether to show no progress.
     pub quiet: bool,
     /// Notes on options that have no effect.

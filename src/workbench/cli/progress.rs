@@ -10,13 +10,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::time::Duration;
 use crate::workbench::cli::options::Options;
+use crate::workbench::cli::prompt::Prompt;
 use crate::workbench::cluster::OutputTail;
 use crate::workbench::cluster::processes::Caught;
 use crate::workbench::edn::Value;
 use crate::workbench::history::{Op, OpKind, Process};
 use crate::workbench::nemesis::Turn;
 use crate::workbench::network::Muted;
-use crate::workbench::test::{Phase, Watch};
+use crate::workbench::scenario::Scenario;
+use crate::workbench::test::{Moment, Phase, Resume, Watch};
 
 /// The interval between updates of the bar, and between lines.
 const BAR_STEP: Duration = Duration::from_millis(100);
@@ -41,6 +43,8 @@ pub struct Progress<'a> {
     active: Vec<&'static str>,
     next_update: NextUpdate,
     caught: Option<Caught<'a>>,
+    /// Where the test stops first, and who is asked then.
+    stop: Option<(Duration, Prompt)>,
 }
 
 /// When the display next changes.
@@ -57,7 +61,7 @@ impl<'a> Progress<'a> {
     pub fn new(options: &Options) -> Self {
         let &Options { quiet, log_stderr, log_net_send, log_net_recv, .. } = options;
         let others_write = log_net_send || log_net_recv || log_stderr && !options.config.virtual_time;
-        let bar = (!quiet && !others_write && io::stderr().is_terminal()).then(|| {
+        let bar = (!quiet && !others_write && !options.interactive && io::stderr().is_terminal()).then(|| {
             let target = ProgressDrawTarget::stderr_with_hz(DRAWS_PER_SECOND);
             let bar = ProgressBar::with_draw_target(Some(options.config.time_limit.as_secs()), target)
                 .with_finish(ProgressFinish::AndClear);
@@ -75,6 +79,7 @@ impl<'a> Progress<'a> {
             active: Vec::new(),
             next_update: NextUpdate::AtTestTime(0),
             caught: None,
+            stop: options.until.map(|at| (at, Prompt::new(&options.config, options.interactive))),
         }
     }
 
@@ -87,6 +92,11 @@ impl<'a> Progress<'a> {
     /// Progress of a test in virtual time, which is silent for the first seconds.
     pub fn in_virtual_time(self) -> Self {
         Self { next_update: NextUpdate::AtInstant(Instant::now() + LINE_STEP), ..self }
+    }
+
+    /// The scenario of the test with what was done at the prompt, unless nothing was done.
+    pub fn scenario(&self) -> Option<&Scenario> {
+        self.stop.as_ref().map(|(_, prompt)| prompt.scenario()).filter(|scenario| !scenario.steps().is_empty())
     }
 
     /// Whether to show progress at this time of the test; schedules the next update.
@@ -198,16 +208,33 @@ impl Watch for Progress<'_> {
         self.print(&format!("{node} died ({status}); {wrote}{}", stderr.join("\n    ")));
     }
 
+    fn first_stop(&self) -> Option<Duration> {
+        self.stop.as_ref().map(|(at, _)| *at)
+    }
+
+    fn on_stop(&mut self, moment: &Moment) -> Resume {
+        let Some((_, prompt)) = &mut self.stop else { return Resume::Until(None) };
+        prompt.ask(moment, &mut io::stdin().lock(), &mut io::stderr())
+    }
+
+    fn on_answer(&mut self, node: &str, answer: &str) {
+        self.print(&format!("send to {node}: {answer}"));
+    }
+
     fn is_interrupted(&self) -> bool {
         self.caught.as_ref().is_some_and(Caught::is_raised)
     }
 
     fn follows_messages(&self) -> (bool, bool) {
-        self.messages
+        if self.stop.is_some() { (true, true) } else { self.messages }
     }
 
     fn on_message(&mut self, line: &str) {
-        self.print(line);
+        if let Some((_, prompt)) = &mut self.stop {
+            prompt.on_message(line);
+        } else {
+            self.print(line);
+        }
     }
 }
 

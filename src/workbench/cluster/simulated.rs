@@ -372,6 +372,10 @@ impl Cluster for SimulatedCluster {
         if is_alive { Status::Alive } else { Status::Dead("not running".into()) }
     }
 
+    fn debug(&self, node: usize) -> Option<String> {
+        Some(self.hosts[node].process.as_ref()?.machine.debug())
+    }
+
     fn output_tail(&self, _: usize) -> OutputTail {
         OutputTail::default()
     }

@@ -80,11 +80,7 @@ impl ValuePaths {
     /// Finds them in the messages. `known` has each item with the time in nanoseconds at which a client sent it
     /// first.
     #[must_use]
-    pub fn find<'a>(
-        roles: Roles,
-        passages: impl Iterator<Item = &'a Passage>,
-        known: &HashMap<Item, u64>,
-    ) -> Self {
+    pub fn find<'a>(roles: Roles, passages: impl Iterator<Item = &'a Passage>, known: &HashMap<Item, u64>) -> Self {
         let has_keys = known.keys().any(|item| item.key.is_some());
         let mut paths: BTreeMap<String, Scalars> = BTreeMap::new();
         for passage in passages {
@@ -150,6 +146,21 @@ impl ValuePaths {
             });
         }
         carriers
+    }
+}
+
+/// Adds every value of these requests to the items that are known, with the time at which it was sent first.
+pub(super) fn learn<'a>(roles: &Roles, requests: impl Iterator<Item = &'a Passage>, known: &mut HashMap<Item, u64>) {
+    let has_keys = known.keys().any(|item| item.key.is_some());
+    for request in requests {
+        let sent = request.sent.as_nanos();
+        let mut note = |_: &str, text: &str, scope: &Scope<'_, '_>| {
+            let keys: Vec<_> = if has_keys { scope.keys().map(Some).collect() } else { vec![None] };
+            for key in keys {
+                known.entry(Item { key, value: text.to_owned() }).or_insert(sent);
+            }
+        };
+        walk(roles, request, &mut note);
     }
 }
 
@@ -221,9 +232,9 @@ fn may_be_key(role: Option<Role>) -> bool {
 
 impl<'j> Scope<'j, '_> {
     fn has(&self, key: &str) -> bool {
-        self.containers.iter().any(|around| {
-            around.key() == Some(key) || around.beside(self.own).any(|scalar| is_text(scalar, key))
-        })
+        self.containers
+            .iter()
+            .any(|around| around.key() == Some(key) || around.beside(self.own).any(|scalar| is_text(scalar, key)))
     }
 
     fn keys(&self) -> impl Iterator<Item = String> + use<'j, '_> {
@@ -453,9 +464,8 @@ mod tests {
             (9, r#"{"type":"poll_ok","msgs":{"9":[[1,2]]}}"#),
             (9, r#"{"type":"copy","key":"9","msg":2}"#),
         ];
-        let known: Vec<_> = [("9", "1"), ("9", "2"), ("8", "2")]
-            .map(|(key, value)| (item(Some(key), value), 1))
-            .to_vec();
+        let known: Vec<_> =
+            [("9", "1"), ("9", "2"), ("8", "2")].map(|(key, value)| (item(Some(key), value), 1)).to_vec();
         assert_eq!(found(&bodies, &known, &item(Some("9"), "2")), [7, 8]);
         assert_eq!(found(&bodies, &known, &item(Some("9"), "1")), [0, 3]);
         assert_eq!(found(&bodies, &known, &item(Some("8"), "2")), [5]);

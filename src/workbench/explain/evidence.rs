@@ -1,12 +1,12 @@
 //! What explanations are made of, and how its parts belong together: which messages an operation sent, and to whom.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
-use crate::workbench::explain::bodies::{Item, ValuePaths};
+use crate::workbench::explain::bodies::{self, Item, ValuePaths};
 use crate::workbench::explain::faults::Faults;
 use crate::workbench::history::{History, Op, Process};
 use crate::workbench::network::{Journal, Passage, client_number};
@@ -148,7 +148,18 @@ impl<'a> Evidence<'a> {
                     known.entry(item).or_insert_with(|| zero.saturating_add_signed(op.time));
                 }
             }
-            ValuePaths::find(Roles::of(self.setting.workload), self.server_messages(), &known)
+            let roles = Roles::of(self.setting.workload);
+            bodies::learn(&roles, self.scenario_requests(), &mut known);
+            ValuePaths::find(roles, self.server_messages(), &known)
+        })
+    }
+
+    /// The requests of a scenario: those of clients without a thread since the beginning of the history.
+    fn scenario_requests(&self) -> impl Iterator<Item = &'a Passage> + '_ {
+        let threads: HashSet<usize> = self.journal.threads().iter().map(|(client, _)| *client).collect();
+        self.journal.passages().iter().filter(move |passage| {
+            let is_other = client_number(&passage.src).is_some_and(|client| !threads.contains(&client));
+            is_other && self.is_client(&passage.src) && passage.sent.as_nanos() >= self.journal.zero_ns()
         })
     }
 

@@ -101,6 +101,12 @@ impl Inbox {
         }
     }
 
+    /// The messages that wait, by time, and when each is due.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (Time, &Message)> {
+        let held = self.held.iter().map(|(due, message)| (*due, message));
+        held.chain(self.queue.iter().map(|((due, _), message)| (*due, message)))
+    }
+
     fn hold(&mut self, now: Time, delays: &mut Delays) {
         if self.delivery == Delivery::Free {
             return;

@@ -181,6 +181,7 @@ pub fn finish(
     let closing = match &outcome.cut_short {
         None => closing_line(verdict).to_owned(),
         Some(TestError::Halt(Halt::Interrupted)) => "Interrupted; all nodes have been ended.".to_owned(),
+        Some(TestError::Halt(Halt::Stopped)) => "Stopped where it was to; all nodes have been ended.".to_owned(),
         Some(failure) => format!("The test could not be run to its end: {failure}"),
     };
     let facts = Facts {
@@ -256,7 +257,12 @@ fn cut_short(failure: &TestError, seconds: f64) -> String {
 }
 
 const fn status_of(failure: &TestError) -> u8 {
-    if let TestError::Halt(Halt::Interrupted) = failure { INTERRUPTED } else { BROKEN }
+    let TestError::Halt(halt) = failure else { return BROKEN };
+    match halt {
+        Halt::Interrupted => INTERRUPTED,
+        Halt::Stopped => UNKNOWN,
+        Halt::Io(_) => BROKEN,
+    }
 }
 
 /// Which nodes crashed, how and when, in one line.

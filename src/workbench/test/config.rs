@@ -10,6 +10,7 @@ use crate::workbench::check::{Availability, txn};
 use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Conditions, Delivery, Latency, Shape};
+use crate::workbench::scenario::{Scenario, in_words};
 use crate::workbench::services::Services;
 use crate::workbench::workload::client::INIT_TIMEOUT;
 use crate::workbench::workload::topology::Topology;
@@ -64,6 +65,8 @@ pub struct TestConfig {
     pub nemesis: Vec<Fault>,
     /// The mean time between operations of the nemesis.
     pub nemesis_interval: Duration,
+    /// What is done at which time, besides.
+    pub scenario: Scenario,
     /// How many operations must succeed, if that matters.
     pub availability: Option<Availability>,
     /// Names of consistency models that transactions must satisfy.
@@ -102,6 +105,7 @@ impl Default for TestConfig {
             topology: Topology::Grid,
             nemesis: Vec::new(),
             nemesis_interval: Duration::from_secs(10),
+            scenario: Scenario::default(),
             availability: None,
             consistency_models: vec![txn::DEFAULT_MODEL.to_owned()],
             key_count: 10,
@@ -219,6 +223,17 @@ impl TestConfig {
                 let why = "real processes have the jitter of the machine that they run on";
                 conflicts.push(format!("--jitter {} needs --virtual-time: {why}", self.jitter.name()));
             }
+        }
+        for step in self.scenario.steps() {
+            let virtual_only = step.action.fault().is_some_and(Fault::is_virtual) && !self.virtual_time;
+            let why = if step.at >= self.time_limit {
+                format!("is not before the end of the main phase, --time-limit {}", self.time_limit.as_secs_f64())
+            } else if virtual_only {
+                "needs --virtual-time".to_owned()
+            } else {
+                continue;
+            };
+            conflicts.push(format!("--scenario: \"{}\" at {} {why}", step.text, in_words(step.at)));
         }
         let operations = self.rate * self.time_limit.as_secs_f64();
         if self.virtual_time && operations > MAX_VIRTUAL_OPERATIONS {

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Display};
 
-use super::{RECOVERY, Test, TestError};
+use super::{Test, TestError};
 use crate::workbench::cluster::{Cluster, Status};
 use crate::workbench::edn::Value;
 use crate::workbench::history::Op;
@@ -121,12 +121,7 @@ impl<C: Cluster> Test<'_, C> {
         questions: &[Box<dyn ConvergenceProbe>],
         most: usize,
     ) -> Result<Option<Difference>, TestError> {
-        for action in self.nemesis.final_actions() {
-            self.inject(action)?;
-            self.drain()?;
-        }
-        self.router.network.end_random_faults();
-        self.rest(RECOVERY)?;
+        self.recover()?;
         let living = (0..self.config.nodes.len()).filter(|node| self.router.cluster.status(*node) == Status::Alive);
         let living: Vec<usize> = living.collect();
         let mut replicas: Vec<Replica> = Vec::new();

@@ -100,6 +100,11 @@ impl<'a, C: Cluster> Router<'a, C> {
         clients.filter(|client| client.node == node).find_map(Client::stray)
     }
 
+    /// Whether there are results of requests.
+    pub(super) fn has_answers(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
     /// The next result of a request, with the owner and the number of its client.
     pub(super) fn next_answer(&mut self) -> Option<(usize, usize, ClientReply)> {
         let (number, answer) = self.answers.pop_front()?;

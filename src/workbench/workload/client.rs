@@ -180,6 +180,16 @@ impl ClientReply {
     }
 }
 
+impl ClientReply {
+    /// The body of the reply, or why there is none.
+    pub fn in_words(self) -> String {
+        match self.in_shape(|_| None) {
+            Ok(members) => object(members),
+            Err(reason) => reason.of_request("send"),
+        }
+    }
+}
+
 /// The text of a JSON object with these members.
 fn object(members: Vec<(Box<str>, Value)>) -> String {
     Value::Map(members.into_iter().map(|(key, value)| (Value::Str(key), value)).collect()).to_json()

@@ -64,9 +64,9 @@ fn defined<'a>(
 fn has(part: &Value, value: &Value) -> bool {
     match part {
         Value::Array(elements) => elements.iter().any(|element| has(element, value)),
-        Value::Object(members) => members.iter().any(|(name, member)| {
-            has(member, value) || value.as_i64().is_some_and(|value| name.parse() == Ok(value))
-        }),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, member)| has(member, value) || value.as_i64().is_some_and(|value| name.parse() == Ok(value))),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => part == value,
     }
 }

@@ -5,11 +5,11 @@ use clap::Parser;
 
 use crate::workbench::workload::WorkloadKind;
 
-const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --delivery, --loss, --duplication, --jitter, \
-    --durable, --virtual-time, --check-determinism, --strict, --quiet, --verbose, --json, --junit, --markdown, \
-    --check-timeout.\n\
-    Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided, 3 if --check-determinism \
-    finds a difference, 254 for bad arguments, 255 for a test that broke off, 130 for Ctrl-C.";
+const AFTER_TEST: &str = "Not in Maelstrom: --init-timeout, --seed, --scenario, --until, --interactive, --delivery, \
+    --loss, --duplication, --jitter, --durable, --virtual-time, --check-determinism, --strict, --quiet, --verbose, \
+    --json, --junit, --markdown, --check-timeout.\n\
+    Exit status: 0 if every test was valid, 1 if one was not, 2 if one could not be decided or was stopped, 3 if \
+    --check-determinism finds a difference, 254 for bad arguments, 255 for a test that broke off, 130 for Ctrl-C.";
 
 /// The list of workloads for the help, a line each.
 pub(in crate::workbench::cli) fn workloads() -> String {
@@ -66,6 +66,15 @@ pub(in crate::workbench::cli) struct TestArguments {
     /// Mean seconds between operations of the nemesis [default: 10]
     #[arg(long, value_name = "S")]
     pub(super) nemesis_interval: Option<String>,
+    /// Also do what this file says, at the times it says
+    #[arg(long, value_name = "FILE")]
+    pub(super) scenario: Option<String>,
+    /// In virtual time, stop there and show the nodes and the messages under way, such as 1.62s
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// In virtual time, stop at the beginning, or at --until, and ask what to do
+    #[arg(long)]
+    pub(super) interactive: bool,
     #[command(flatten)]
     pub(super) judgement: JudgementArguments,
     /// Live keys, for transactions and logs [default: 10]

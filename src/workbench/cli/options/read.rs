@@ -12,6 +12,7 @@ use crate::workbench::nemesis::Fault;
 use crate::workbench::network::jitter::Jitter;
 use crate::workbench::network::{Delivery, Shape};
 use crate::workbench::report::finish::ReportOptions;
+use crate::workbench::scenario::{self, Scenario};
 use crate::workbench::test::{MAX_NODES, Problem, TestConfig, requirement};
 use crate::workbench::workload::WorkloadKind;
 use crate::workbench::workload::topology::Topology;
@@ -177,6 +178,7 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
         let jitter = Jitter::ALL.into_iter().find(|jitter| jitter.name() == text);
         jitter.ok_or_else(|| "Must be none, quiet or busy".to_owned())
     });
+    let until = stepping(arguments, &mut config, &mut reader);
     let problems: Vec<_> = config.problems().into_iter().map(|problem| reader.in_words(problem)).collect();
     reader.errors.extend(problems);
     if let Some(workload) = workload {
@@ -209,9 +211,28 @@ pub(in crate::workbench::cli) fn options(arguments: &TestArguments) -> Result<Op
         test_count,
         seed,
         check_determinism: arguments.check_determinism,
+        until,
+        interactive: arguments.interactive,
         quiet: arguments.quiet,
         notes: arguments.ignored.given().map(|name| format!("--{name} changes nothing here")).collect(),
     })
+}
+
+/// Reads the scenario, and returns where the test stops first.
+fn stepping<'a>(arguments: &'a TestArguments, config: &mut TestConfig, reader: &mut Reader<'a>) -> Option<Duration> {
+    let TestConfig { scenario, nodes, virtual_time, .. } = config;
+    reader.set(scenario, "scenario", arguments.scenario.as_ref(), |file| {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("Cannot be read: {error}"))?;
+        Scenario::parse(&text, nodes)
+    });
+    let mut until = arguments.interactive.then_some(Duration::ZERO);
+    reader.set(&mut until, "until", arguments.until.as_ref(), |text| {
+        scenario::duration(text).map(Some).ok_or_else(|| scenario::not_a_duration(text))
+    });
+    if until.is_some() && !*virtual_time {
+        reader.errors.push("--until and --interactive need --virtual-time: real time does not wait".to_owned());
+    }
+    until
 }
 
 /// The error if there is no node, or the built-in node rejects its arguments.

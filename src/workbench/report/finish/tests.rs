@@ -61,6 +61,7 @@ fn the_last_line_of_a_test_without_a_verdict_says_who_died_when() {
 fn a_test_that_was_cut_short_is_judged_and_marked_everywhere() {
     for (failure, wanted, closing) in [
         (TestError::Halt(Halt::Interrupted), INTERRUPTED, "Interrupted; all nodes have been ended."),
+        (TestError::Halt(Halt::Stopped), UNKNOWN, "Stopped where it was to; all nodes have been ended."),
         (TestError::InvalidConfig("no more".into()), BROKEN, "The test could not be run to its end: no more"),
     ] {
         let why = failure.to_string();
