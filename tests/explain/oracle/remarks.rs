@@ -300,7 +300,10 @@ impl Oracle {
             let member = if message["body"]["type"] == "cas" { "to" } else { "value" };
             assert!(message["src"] == *node && message["body"][member] == parsed(value), "{sentence}: {message}");
         };
-        let arrived = |number: &str| self.deliveries(id(number)).next().expect("it arrived");
+        let arrived = |number: &str| {
+            let message = id(number);
+            self.deliveries(message).next().unwrap_or_else(|| panic!("{sentence}: {message} did not arrive"))
+        };
         if let Some([node, value, key, service, _, write, over, other, _, before, _, seen, _, read]) = parts(
             sentence,
             "{} wrote {} to {} of {} at {} (message {}) over {}, which {} had written at {} (message {}): {} had \
@@ -313,7 +316,7 @@ impl Oracle {
             assert!(id(read)["dest"] == *node && id(read)["src"] == *service, "{sentence}");
             assert!(arrived(before) <= arrived(write) && seen != over && other != node, "{sentence}");
             // The read may be older than the write before, or seq-kv may have answered from the past.
-            assert!(arrived(read) <= arrived(write), "{sentence}");
+            assert!(arrived(read) <= self.us(&id(write)["sent"]), "{sentence}");
         } else if let Some([service, node, from, to, key, _, swap, other, over, _]) =
             parts(sentence, "{} let {} replace {} by {} in {} at {} (message {}), though {} had made it {} at {}.")
         {
