@@ -128,8 +128,8 @@ impl Oracle {
             assert_eq!(usize::try_from(number(count)).expect("small") + told, from_servers, "{sentence}");
         } else if sentence == "Every read that began after it was acknowledged has it." {
             let wanted = context.wanted.expect("a value");
-            let known = context.steps.iter().filter(|step| step["claim"] == "operation" && step["kind"] == "ok");
-            let known = known.last().map_or(i64::MAX, |step| step["time_us"].as_i64().expect("a time"));
+            let mut known = context.steps.iter().filter(|step| step["claim"] == "operation" && step["kind"] == "ok");
+            let known = known.next_back().map_or(i64::MAX, |step| step["time_us"].as_i64().expect("a time"));
             for (begin, end) in self.pairs().filter(|(_, end)| end.f == "read" && end.kind == "ok") {
                 let has = end.json().as_array().is_some_and(|values| values.contains(&wanted.value));
                 assert!(begin.us <= known || has, "{sentence}: operation {}", end.index);
