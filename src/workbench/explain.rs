@@ -43,6 +43,9 @@ pub struct Explanation {
     pub anomaly: &'static str,
     /// What is wrong, in a sentence.
     pub title: String,
+    /// The key that the value belongs to, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The value that it is about, as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,

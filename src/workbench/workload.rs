@@ -11,6 +11,7 @@ mod g_set;
 mod kafka;
 mod lin_kv;
 mod micro_ops;
+pub mod roles;
 pub mod shape;
 pub mod topology;
 mod txn;

@@ -1,5 +1,9 @@
 //! Checks each claim of an explanation against the stored history and the stored messages, in the plainest way: it
-//! reads the files by itself, and looks for a value anywhere in a body.
+//! reads the files by itself, and knows by itself where values stand in bodies.
+
+mod bodies;
+mod edn;
+mod remarks;
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -9,6 +13,8 @@ use ruzstd::decoding::StreamingDecoder;
 use serde_json::Value;
 
 use crate::run::Run;
+use bodies::Wanted;
+use remarks::{Context, fates};
 
 /// A line of the history.
 struct Op {
@@ -20,9 +26,17 @@ struct Op {
     value: String,
 }
 
+impl Op {
+    fn json(&self) -> Value {
+        edn::json(&self.value)
+    }
+}
+
 /// The files of one run.
 pub(crate) struct Oracle {
+    workload: String,
     nodes: Vec<String>,
+    muted: Vec<Value>,
     concurrency: u64,
     zero_ns: i64,
     messages: Vec<Value>,
@@ -65,6 +79,8 @@ impl Oracle {
             value: field(line, "value"),
         };
         Self {
+            workload: head["workload"].as_str().expect("a name").to_owned(),
+            muted: head["muted"].as_array().expect("a list").clone(),
             nodes: serde_json::from_value(head["nodes"].clone()).expect("nodes"),
             concurrency: head["concurrency"].as_u64().expect("a number"),
             zero_ns: head["zero_ns"].as_i64().expect("a number"),
@@ -91,28 +107,49 @@ impl Oracle {
         self.messages.iter().find(|message| message["id"] == *id).unwrap_or_else(|| panic!("no message {id}"))
     }
 
-    fn deliveries<'a>(&'a self, message: &'a Value) -> impl Iterator<Item = i64> + 'a {
-        let fates = message["fates"].as_array().expect("fates").iter();
-        fates.filter(|fate| fate[1] == "delivered").map(|fate| self.us(&fate[0]))
+    fn deliveries(&self, message: &Value) -> impl Iterator<Item = i64> {
+        fates(message).filter(|(_, fate)| *fate == "delivered").map(|(at, _)| self.us(at))
     }
 
-    /// Whether a node, and no client, sent it.
-    fn is_of_node(&self, message: &Value) -> bool {
-        self.nodes.iter().any(|node| message["src"] == **node)
+    fn carries(&self, message: &Value, wanted: &Wanted) -> bool {
+        bodies::carries(&self.workload, message, wanted)
+    }
+
+    /// Whether a name is that of a node or a service.
+    fn is_server(&self, name: &Value) -> bool {
+        let name = name.as_str().expect("a name");
+        self.nodes.iter().any(|node| node == name) || !name.starts_with('c')
+    }
+
+    fn between_servers(&self) -> impl Iterator<Item = &Value> {
+        self.messages.iter().filter(|message| self.is_server(&message["src"]) && self.is_server(&message["dest"]))
+    }
+
+    /// The operations of clients that ended, each with its beginning.
+    fn pairs(&self) -> impl Iterator<Item = (&Op, &Op)> {
+        let ended = self.ops.iter().enumerate().filter(|(_, op)| op.process.is_some() && op.kind != "invoke");
+        ended.filter_map(|(place, end)| {
+            let begin = self.ops[..place].iter().rfind(|op| op.process == end.process && op.kind == "invoke")?;
+            Some((begin, end))
+        })
     }
 
     /// Checks every step of an explanation; returns how many claims were checked.
     pub(crate) fn check(&self, explanation: &Value) -> usize {
         let value = explanation["value"].as_str().map(|text| serde_json::from_str::<Value>(text).expect("JSON"));
+        let key = explanation["key"].as_str().map(str::to_owned);
+        let wanted = value.map(|value| Wanted { key, value });
         let steps = explanation["steps"].as_array().expect("steps");
-        steps.iter().filter(|step| self.holds(step, value.as_ref())).count()
+        let context = |place| Context { wanted: wanted.as_ref(), steps, place };
+        (0..steps.len()).filter(|place| self.holds(&steps[*place], &context(*place))).count()
     }
 
     /// Panics if the claim of a step is wrong; false if it claims nothing.
-    fn holds(&self, step: &Value, value: Option<&Value>) -> bool {
+    fn holds(&self, step: &Value, context: &Context<'_>) -> bool {
         let at = step["time_us"].as_i64();
         let node = step["node"].as_str();
-        let carries = |message: &Value| value.is_none_or(|value| has(&message["body"], value, true));
+        let wanted = context.wanted;
+        let carries = |message: &Value| wanted.is_none_or(|wanted| self.carries(message, wanted));
         let messages = || step["messages"].as_array().into_iter().flatten().map(|id| self.message(id));
         match step["claim"].as_str().expect("a claim") {
             "operation" => {
@@ -123,7 +160,7 @@ impl Oracle {
             "has" | "lacks" => {
                 let op = self.op(step);
                 assert_eq!((Some(op.us), Some(self.node_of(op)), &*op.f), (at, node, "read"), "{step}");
-                let value = value.expect("a value").to_string();
+                let value = wanted.expect("a value").value.to_string();
                 let elements = op.value.trim_matches(['[', ']']).split(' ').any(|element| element == value);
                 assert_eq!(elements, step["claim"] == "has", "{step}: {}", op.value);
             }
@@ -155,7 +192,7 @@ impl Oracle {
             }
             "not-sent" => {
                 let node = node.expect("a node");
-                let later = self.messages.iter().filter(|message| message["dest"] == *node && self.is_of_node(message));
+                let later = self.between_servers().filter(|message| message["dest"] == *node);
                 for message in later.filter(|message| carries(message)) {
                     assert!(Some(self.us(&message["sent"])) <= at, "{step}: {message}");
                     assert!(self.deliveries(message).all(|delivered| Some(delivered) <= at), "{step}: {message}");
@@ -167,7 +204,7 @@ impl Oracle {
                 let is_it = |op: &&Op| op.us == at && ["kill", "pause"].contains(&&*op.f) && op.value.contains(&named);
                 assert!(self.ops.iter().any(|op| is_it(&op)), "{step}");
             }
-            "remark" => return false,
+            "remark" => return self.remark_holds(step, context),
             other => panic!("an unknown claim {other}"),
         }
         true
@@ -183,19 +220,5 @@ impl Oracle {
         assert!(refused.is_some_and(|refused| refused.contains(&format!("\"{src}\""))), "{message}: {}", begun.value);
         let healed = nemesis.find(|op| op.value == ":network-healed" && op.index > begun.index);
         assert!(healed.is_none_or(|op| op.us == us), "{message}: healed before");
-    }
-}
-
-/// Whether a value is anywhere in a body, but for the numbers of messages.
-fn has(body: &Value, value: &Value, is_top: bool) -> bool {
-    match body {
-        Value::Array(elements) => elements.iter().any(|element| has(element, value, false)),
-        Value::Object(members) => members.iter().any(|(key, member)| {
-            let is_envelope = is_top && ["type", "msg_id", "in_reply_to"].contains(&&**key);
-            !is_envelope
-                && (has(member, value, false)
-                    || !is_top && value.as_i64().is_some_and(|value| key.parse() == Ok(value)))
-        }),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => body == value,
     }
 }

@@ -131,10 +131,13 @@ pub(super) fn findings(evidence: &Evidence<'_>) -> Vec<Finding> {
                 last_read.insert(own, call);
             }
             Action::Write(value) => {
-                findings.extend(match last_read.get(&own) {
-                    Some(read) => lost_update(call, value, past, read),
-                    None => init_race(evidence, call, value, past),
-                });
+                if let Some(current) = past.last().filter(|current| current.writer.node != call.node) {
+                    let read = last_read.get(&own).filter(|read| knew(evidence, call, read));
+                    findings.extend(match read {
+                        Some(read) => lost_update(call, value, current, read),
+                        None => init_race(evidence, call, value, current),
+                    });
+                }
                 replace(past, call, value);
             }
             Action::Swap { from, to } => {
@@ -183,12 +186,19 @@ fn stale(call: &Call<'_>, past: &[State<'_>]) -> Option<Finding> {
     Some(Finding { kind: FindingKind::StaleRead, key: key.clone(), step })
 }
 
-fn lost_update(call: &Call<'_>, value: &Json, past: &[State<'_>], read: &Call<'_>) -> Option<Finding> {
-    let current = past.last()?;
-    let seen = read.value.as_ref()?;
-    if current.value == *seen || current.writer.node == call.node {
-        return None;
-    }
+/// Whether a node had the answer to a read when it sent a later call, and was not started in between.
+fn knew(evidence: &Evidence<'_>, call: &Call<'_>, read: &Call<'_>) -> bool {
+    let Some(answered) = read.reply.arrivals().find(|at| *at <= call.request.sent) else { return false };
+    let starts = evidence.journal.passages().iter().filter(|passage| {
+        &*passage.dest == call.node
+            && passage.arrivals().any(|at| answered < at && at <= call.request.sent)
+            && passage.kind().as_deref() == Some("init")
+    });
+    starts.count() == 0
+}
+
+fn lost_update(call: &Call<'_>, value: &Json, current: &State<'_>, read: &Call<'_>) -> Option<Finding> {
+    let seen = read.value.as_ref().filter(|seen| **seen != current.value)?;
     let Call { node, service, key, at_us, request, .. } = call;
     let sentence = format!(
         "{node} wrote {value} to {key} of {service} at {} (message {}) over {}, which {} had written at {} (message \
@@ -208,8 +218,10 @@ fn lost_update(call: &Call<'_>, value: &Json, past: &[State<'_>], read: &Call<'_
 }
 
 /// A blind write that a node sent when it had received nothing but `init`, over the value of another node.
-fn init_race(evidence: &Evidence<'_>, call: &Call<'_>, value: &Json, past: &[State<'_>]) -> Option<Finding> {
-    let current = past.last().filter(|current| current.value != *value && current.writer.node != call.node)?;
+fn init_race(evidence: &Evidence<'_>, call: &Call<'_>, value: &Json, current: &State<'_>) -> Option<Finding> {
+    if current.value == *value {
+        return None;
+    }
     let Call { node, service, key, at_us, request, .. } = call;
     let requests = evidence.journal.passages().iter();
     let requests = requests.filter(|passage| &*passage.dest == *node && evidence.is_client(&passage.src));

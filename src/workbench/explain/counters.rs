@@ -100,5 +100,5 @@ pub(super) fn explain(evidence: &Evidence<'_>, read: &Op) -> Explanation {
         let sentence = format!("{node}'s final read at {at} is {} (operation {}).", op.value.to_json(), op.index);
         steps.push(Step::operation(op, node, sentence));
     }
-    Explanation { anomaly: "wrong sum", title, value: None, steps, hints: calls::hints(&findings) }
+    Explanation { anomaly: "wrong sum", title, key: None, value: None, steps, hints: calls::hints(&findings) }
 }

@@ -11,6 +11,7 @@ use crate::workbench::explain::faults::Faults;
 use crate::workbench::history::{History, Op, Process};
 use crate::workbench::network::{Journal, Passage, client_number};
 use crate::workbench::workload::WorkloadKind;
+use crate::workbench::workload::roles::Roles;
 
 /// What explanations need to know of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,8 +148,9 @@ impl<'a> Evidence<'a> {
                     known.entry(item).or_insert_with(|| zero.saturating_add_signed(op.time));
                 }
             }
-            bodies::learn(self.scenario_requests(), &mut known);
-            ValuePaths::find(self.server_messages(), &known)
+            let roles = Roles::of(self.setting.workload);
+            bodies::learn(&roles, self.scenario_requests(), &mut known);
+            ValuePaths::find(roles, self.server_messages(), &known)
         })
     }
 

@@ -50,5 +50,5 @@ pub(super) fn explain(evidence: &Evidence<'_>, id: &Value) -> Explanation {
         let sentence = format!("{} made the same id: put the name of the node into it.", list(&nodes));
         hints.push(Hint { pattern: "ids without a node", sentence });
     }
-    Explanation { anomaly: "duplicate id", title, value: Some(name), steps, hints }
+    Explanation { anomaly: "duplicate id", title, key: None, value: Some(name), steps, hints }
 }

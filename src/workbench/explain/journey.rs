@@ -81,7 +81,7 @@ impl<'a> Subject<'a> {
             steps.push(step);
         }
         let (title, value) = (format!("How {name} travelled"), Some(name.to_owned()));
-        Explanation { anomaly: "journey", title, value, steps, hints: Vec::new() }
+        Explanation { anomaly: "journey", title, key: None, value, steps, hints: Vec::new() }
     }
 }
 

@@ -23,6 +23,26 @@ pub(super) enum Case {
     Unseen(Value, Value),
 }
 
+impl Case {
+    /// The name of the log.
+    fn key(&self) -> Option<&Value> {
+        let case = match self {
+            Self::Unseen(key, _) => return Some(key),
+            Self::Error(_, case) => &**case,
+        };
+        match case {
+            LogCase::InconsistentOffsets { key, .. }
+            | LogCase::Duplicate { key, .. }
+            | LogCase::LostWrite { key, .. }
+            | LogCase::AbortedRead { key, .. }
+            | LogCase::RealtimeCycle { key, .. }
+            | LogCase::PrecommittedRead { key, .. }
+            | LogCase::Sequence(Sequence { key, .. }) => Some(key),
+            LogCase::CycleExists { .. } | LogCase::EmptyGraph | LogCase::Unseen(_) => None,
+        }
+    }
+}
+
 /// All that is wrong: first what explains the most.
 pub(super) fn cases(evidence: &Evidence<'_>) -> Vec<Case> {
     let Ok(report) = kafka::check(evidence.history) else { return Vec::new() };
@@ -114,6 +134,7 @@ pub(super) fn journey(evidence: &Evidence<'_>, key: &Value, message: &Value) -> 
     let subject = Subject::of(evidence, items, &[Item::keyed(key, message)], std::slice::from_ref(&adds));
     let subject = subject.into_iter().next().filter(|subject| !subject.adds.is_empty())?;
     let mut explanation = subject.travelled(evidence, &text(message));
+    explanation.key = Some(text(key));
     explanation.steps.extend(told_polls(evidence, key, message, None));
     Some(explanation)
 }
@@ -188,7 +209,8 @@ pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
     let end = steps.len();
     steps.extend(lost.map(|finding| finding.step.clone()));
     let hints = if steps.len() > end { calls::hints(&findings) } else { Vec::new() };
-    Explanation { anomaly, title, value: value.map(Value::to_json), steps, hints }
+    let (key, value) = (case.key().map(text), value.map(Value::to_json));
+    Explanation { anomaly, title, key, value, steps, hints }
 }
 
 fn error<'c>(evidence: &Evidence<'_>, case: &'c LogCase) -> (String, Option<&'c Value>, Vec<Step>) {

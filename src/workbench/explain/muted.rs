@@ -44,7 +44,7 @@ fn of(evidence: &Evidence<'_>, mute: &Mute) -> Explanation {
         );
         steps.push(Step::remark(sentence).at(evidence.us(first.sent)).on(node));
     }
-    Explanation { anomaly: "muted", title, value: None, steps, hints }
+    Explanation { anomaly: "muted", title, key: None, value: None, steps, hints }
 }
 
 fn late(evidence: &Evidence<'_>, client: &str, request: &Passage, at: i64) -> Step {

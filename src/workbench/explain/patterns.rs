@@ -27,7 +27,14 @@ pub(super) fn find(evidence: &Evidence<'_>) -> Option<Explanation> {
     let hints = repetitions(evidence).into_iter().chain(growth(evidence)).chain(locked(evidence));
     let hints: Vec<_> = hints.collect();
     let title = "What the messages of the whole run show".to_owned();
-    (!hints.is_empty()).then_some(Explanation { anomaly: "patterns", title, value: None, steps: Vec::new(), hints })
+    (!hints.is_empty()).then_some(Explanation {
+        anomaly: "patterns",
+        title,
+        key: None,
+        value: None,
+        steps: Vec::new(),
+        hints,
+    })
 }
 
 /// A body without the number of its message.

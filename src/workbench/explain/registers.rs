@@ -85,7 +85,7 @@ pub(super) fn explain(evidence: &Evidence<'_>, key: &Value, violation: &Register
     steps.extend(complaint);
     let title =
         format!("key {name} is not linearizable: a client of {node} {what} at {}", seconds(culprit.time / 1_000));
-    Explanation { anomaly: "not linearizable", title, value: None, steps, hints }
+    Explanation { anomaly: "not linearizable", title, key: None, value: None, steps, hints }
 }
 
 /// The node answered without asking anyone.

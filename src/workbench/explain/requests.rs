@@ -137,7 +137,7 @@ pub(super) fn operation(evidence: &Evidence<'_>, index: u64) -> Option<Explanati
         }
     };
     let anomaly = if end.is_some_and(|end| end.kind == OpKind::Ok) { "operation" } else { "no success" };
-    Some(Explanation { anomaly, title: outcome, value: None, steps, hints })
+    Some(Explanation { anomaly, title: outcome, key: None, value: None, steps, hints })
 }
 
 /// Why a request did not reach its node.
@@ -272,5 +272,6 @@ pub(super) fn node(evidence: &Evidence<'_>, name: &str) -> Option<Explanation> {
     }
     let outcomes: Vec<_> = outcomes.into_iter().map(|(what, count)| format!("{count} × {what}")).collect();
     steps.push(Step::remark(format!("Operations of its clients: {}.", outcomes.join(", "))));
-    Some(Explanation { anomaly: "node", title: format!("What {node} did"), value: None, steps, hints: Vec::new() })
+    let title = format!("What {node} did");
+    Some(Explanation { anomaly: "node", title, key: None, value: None, steps, hints: Vec::new() })
 }

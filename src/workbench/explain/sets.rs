@@ -135,7 +135,7 @@ impl Element<'_, '_> {
             (None, None) => format!("{name} is missing from the last reads of {nodes}"),
         };
         let Some((node, read)) = lacking.first().copied() else {
-            return Explanation { anomaly, title, value: Some(name), steps, hints: Vec::new() };
+            return Explanation { anomaly, title, key: None, value: Some(name), steps, hints: Vec::new() };
         };
         let until = read.time / 1_000;
         let mut hints = Vec::new();
@@ -159,7 +159,7 @@ impl Element<'_, '_> {
             steps.push(Step::of(Claim::Lacks, sentence).at(read.time / 1_000).on(node).by(read));
         }
         hints.extend(self.early_reply());
-        Explanation { anomaly, title, value: Some(name), steps, hints }
+        Explanation { anomaly, title, key: None, value: Some(name), steps, hints }
     }
 
     /// What can be said of messages that do not show values.
@@ -233,7 +233,7 @@ impl Element<'_, '_> {
             let sentence = format!("{node}'s read at {at} has it (operation {index}).");
             steps.push(Step::of(Claim::Has, sentence).at(read.time / 1_000).on(node).by(read));
         }
-        Explanation { anomaly: anomaly.name(), title, value: Some(name), steps, hints: Vec::new() }
+        Explanation { anomaly: anomaly.name(), title, key: None, value: Some(name), steps, hints: Vec::new() }
     }
 
     /// How the value reached every node, and which read was the last to lack it.

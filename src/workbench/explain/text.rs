@@ -44,8 +44,14 @@ mod tests {
     fn a_long_explanation_loses_its_middle() {
         let step = |number: i64| Step::of(Claim::Remark, format!("step {number}")).at(number * 1_000_000);
         let steps = (1..=20).map(step).collect();
-        let explanation =
-            Explanation { anomaly: "lost", title: "4 is lost".to_owned(), value: None, steps, hints: Vec::new() };
+        let explanation = Explanation {
+            anomaly: "lost",
+            title: "4 is lost".to_owned(),
+            key: None,
+            value: None,
+            steps,
+            hints: Vec::new(),
+        };
         let lines = explanation.lines(12);
         assert_eq!(lines.len(), 12);
         assert_eq!(lines[0], "lost: 4 is lost");

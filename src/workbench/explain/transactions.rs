@@ -120,7 +120,7 @@ pub(super) fn explain(evidence: &Evidence<'_>, case: &Case) -> Explanation {
         steps.extend(named.map(|(index, op)| transaction(evidence, &format!("T{}", index + 1), op)));
         meaning.clone()
     };
-    Explanation { anomaly, title, value: None, steps, hints: Vec::new() }
+    Explanation { anomaly, title, key: None, value: None, steps, hints: Vec::new() }
 }
 
 /// The writes of a transaction: key and value.
@@ -145,5 +145,5 @@ pub(super) fn journey(evidence: &Evidence<'_>, key: &Value, value: &Value) -> Op
     let adds: Vec<_> = evidence.history.pairs().filter(|(begin, _)| is_it(begin)).collect();
     let subject = Subject::of(evidence, items, &[Item::keyed(key, value)], std::slice::from_ref(&adds));
     let subject = subject.into_iter().next().filter(|subject| !subject.adds.is_empty())?;
-    Some(subject.travelled(evidence, &value.to_json()))
+    Some(Explanation { key: Some(key.to_json()), ..subject.travelled(evidence, &value.to_json()) })
 }

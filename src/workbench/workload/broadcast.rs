@@ -1,6 +1,7 @@
 //! Broadcast: a value sent to one node must reach all.
 
 use super::add_and_read::{AddAndRead, AddRequests};
+use super::roles::Role;
 use super::shape::{is_list_or_nil, is_read};
 use super::{Agreement, Data, Descriptor, LossOnKill, SwarmRules};
 use crate::nodes::Broadcast;
@@ -16,6 +17,11 @@ pub(super) const BROADCAST: Descriptor = Descriptor {
     owns: |op| op.f == "broadcast" || is_read(op, is_list_or_nil),
     check: |history, _| Ok(Box::new(set_full::check(history)?)),
     data: Data::Set,
+    bodies: &[
+        ("topology", &[("topology", Role::Other)]),
+        ("broadcast", &[("message", Role::Values)]),
+        ("read_ok", &[("messages", Role::Values)]),
+    ],
     node: Builtin::new::<Broadcast>(),
     swarm: SwarmRules {
         large_clusters: true,

@@ -3,6 +3,7 @@
 use rand::RngExt as _;
 
 use super::add_and_read::{AddAndRead, AddRequests};
+use super::roles::{Body, Role};
 use super::shape::is_read;
 use super::{Agreement, Data, Descriptor, LossOnKill, SwarmRules};
 use crate::nodes::{GCounter, PnCounter};
@@ -21,6 +22,7 @@ pub(super) const G_COUNTER: Descriptor = Descriptor {
     },
     check: |history, _| Ok(Box::new(counter::check(history)?)),
     data: Data::Counter,
+    bodies: BODIES,
     node: Builtin::new::<GCounter>(),
     swarm: SwarmRules { max_nodes: 5, duplication: false, ..SwarmRules::DEFAULT },
 };
@@ -33,9 +35,12 @@ pub(super) const PN_COUNTER: Descriptor = Descriptor {
     owns: |op| op.f == "add" && is_integer(&op.value) || is_read(op, is_integer),
     check: |history, _| Ok(Box::new(counter::check(history)?)),
     data: Data::Counter,
+    bodies: BODIES,
     node: Builtin::new::<PnCounter>(),
     swarm: SwarmRules { loss: LossOnKill::Values, final_reads: Agreement::Equal, ..SwarmRules::DEFAULT },
 };
+
+const BODIES: &[Body] = &[("add", &[("delta", Role::Values)]), ("read_ok", &[("value", Role::Values)])];
 
 const DELTAS: AddRequests = AddRequests {
     add: "add",

@@ -2,6 +2,7 @@
 //!
 //! Nothing else in the workbench distinguishes workloads: it uses the [`Descriptor`] of the one that is tested.
 
+use super::roles::Body;
 use super::{Workload, WorkloadOptions, broadcast, counter, echo, g_set, kafka, lin_kv, txn, unique_ids};
 use crate::workbench::check::{CheckError, CheckReport, Options};
 use crate::workbench::cluster::builtin::Builtin;
@@ -28,6 +29,8 @@ pub struct Descriptor {
     pub check: fn(&History, &Options) -> Checked,
     /// What its clients write and read.
     pub data: Data,
+    /// What stands where in its requests and replies.
+    pub bodies: &'static [Body],
     /// The node that is tested without `--bin`.
     pub node: Builtin,
     /// How a swarm tests that node.

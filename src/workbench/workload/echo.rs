@@ -3,6 +3,7 @@
 use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 
+use super::roles::Role;
 use super::{ClientAction, Data, Descriptor, Invocation, SwarmRules, Workload};
 use crate::nodes;
 use crate::time::Time;
@@ -21,6 +22,7 @@ pub(super) const ECHO: Descriptor = Descriptor {
     owns: |op| op.f == "echo",
     check: |history, _| Ok(Box::new(echo::check(history))),
     data: Data::Nothing,
+    bodies: &[("echo", &[("echo", Role::Values)]), ("echo_ok", &[("echo", Role::Values)])],
     node: Builtin::new::<nodes::Echo>(),
     // The checker requires a reply to every request, which a killed or paused node cannot give.
     swarm: SwarmRules { faults: &[Fault::Partition, Fault::Slow, Fault::Skew], ..SwarmRules::DEFAULT },

@@ -1,6 +1,7 @@
 //! G-set: a set that only grows.
 
 use super::add_and_read::{AddAndRead, AddRequests};
+use super::roles::Role;
 use super::shape::{is_list_or_nil, is_read};
 use super::{Agreement, Data, Descriptor, LossOnKill, SwarmRules};
 use crate::nodes::GSet;
@@ -16,6 +17,7 @@ pub(super) const G_SET: Descriptor = Descriptor {
     owns: |op| op.f == "add" || is_read(op, is_list_or_nil),
     check: |history, _| Ok(Box::new(set_full::check(history)?)),
     data: Data::Set,
+    bodies: &[("add", &[("element", Role::Values)]), ("read_ok", &[("value", Role::Values)])],
     node: Builtin::new::<GSet>(),
     swarm: SwarmRules {
         large_clusters: true,

@@ -12,6 +12,7 @@ use rand::RngExt as _;
 
 use super::convergence_probe::written;
 use super::micro_ops::{MicroOp, MicroOps};
+use super::roles::Role;
 use super::shape::{each, verb};
 use super::{
     ClientAction, ConvergenceProbe, Data, Descriptor, FinalStep, Invocation, LossOnKill, SwarmRules, Workload,
@@ -40,9 +41,20 @@ pub(super) const KAFKA: Descriptor = Descriptor {
     },
     check: |history, _| Ok(Box::new(kafka::check(history)?)),
     data: Data::Logs,
+    bodies: &[
+        ("send", &[("key", Role::Key), ("msg", Role::Values)]),
+        ("send_ok", &[("offset", Role::Other)]),
+        ("poll", &[("offsets", OFFSETS)]),
+        ("poll_ok", &[("msgs", Role::ByKey(&Role::Each(&Role::Tuple(&[Role::Other, Role::Values]))))]),
+        ("commit_offsets", &[("offsets", OFFSETS)]),
+        ("list_committed_offsets", &[("keys", Role::Key)]),
+        ("list_committed_offsets_ok", &[("offsets", OFFSETS)]),
+    ],
     node: Builtin::new::<nodes::Kafka>(),
     swarm: SwarmRules { max_nodes: 5, threads: 2, loss: LossOnKill::Values, ..SwarmRules::DEFAULT },
 };
+
+const OFFSETS: Role = Role::ByKey(&Role::Other);
 
 /// One in this many operations is an assignment of its key instead, ...
 const ASSIGN_ONE_IN: u32 = 64;

@@ -8,6 +8,7 @@ use chacha20::ChaCha8Rng;
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
 
+use super::roles::Role;
 use super::shape::{count, item};
 use super::{ClientAction, Data, Descriptor, Invocation, SwarmRules, Workload, WorkloadOptions, field};
 use crate::nodes;
@@ -40,6 +41,12 @@ pub(super) const LIN_KV: Descriptor = Descriptor {
     },
     check: |history, options| Ok(Box::new(linearizable::check(history, &options.budget)?)),
     data: Data::Registers,
+    bodies: &[
+        ("read", &[("key", Role::Key)]),
+        ("read_ok", &[("value", Role::Values)]),
+        ("write", &[("key", Role::Key), ("value", Role::Values)]),
+        ("cas", &[("key", Role::Key), ("from", Role::Values), ("to", Role::Values)]),
+    ],
     node: Builtin::new::<nodes::LinKv>(),
     swarm: SwarmRules { max_nodes: 5, threads: 2, duplication: false, ..SwarmRules::DEFAULT },
 };

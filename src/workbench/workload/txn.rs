@@ -5,6 +5,7 @@ use rand::RngExt as _;
 
 use super::convergence_probe::{items, written};
 use super::micro_ops::MicroOps;
+use super::roles::{Body, Role};
 use super::shape::{self, is_list_or_nil};
 use super::{
     ClientAction, ConvergenceProbe, Data, Descriptor, Invocation, LossOnKill, SwarmRules, Workload, WorkloadOptions,
@@ -27,6 +28,7 @@ pub(super) const TXN_LIST_APPEND: Descriptor = Descriptor {
     owns: |op| shape::is_txn(op, "append", is_list_or_nil),
     check: |history, options| Ok(Box::new(txn::check_append(history, &options.consistency_models, &options.budget)?)),
     data: Data::Lists,
+    bodies: BODIES,
     node: Builtin::new::<nodes::ListAppend>(),
     swarm: SwarmRules { max_nodes: 5, duplication: false, ..SwarmRules::DEFAULT },
 };
@@ -39,9 +41,14 @@ pub(super) const TXN_RW_REGISTER: Descriptor = Descriptor {
     owns: |op| shape::is_txn(op, "w", is_anything),
     check: |history, options| Ok(Box::new(txn::check_register(history, &options.consistency_models, &options.budget)?)),
     data: Data::Versions,
+    bodies: BODIES,
     node: Builtin::new::<nodes::Txn>(),
     swarm: SwarmRules { max_nodes: 5, model: Some("read-committed"), loss: LossOnKill::Order, ..SwarmRules::DEFAULT },
 };
+
+/// Name, key and value of each micro-operation.
+const STEPS: Role = Role::Each(&Role::Tuple(&[Role::Other, Role::Key, Role::Values]));
+const BODIES: &[Body] = &[("txn", &[("txn", STEPS)]), ("txn_ok", &[("txn", STEPS)])];
 
 /// What transactions do besides reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use chacha20::ChaCha8Rng;
 
+use super::roles::Role;
 use super::{ClientAction, Data, Descriptor, Invocation, SwarmRules, Workload, field};
 use crate::nodes;
 use crate::time::Time;
@@ -19,6 +20,7 @@ pub(super) const UNIQUE_IDS: Descriptor = Descriptor {
     owns: |op| op.f == "generate",
     check: |history, _| Ok(Box::new(unique_ids::check(history)?)),
     data: Data::Ids,
+    bodies: &[("generate_ok", &[("id", Role::Values)])],
     node: Builtin::new::<nodes::UniqueIds>(),
     swarm: SwarmRules { large_clusters: true, ..SwarmRules::DEFAULT },
 };
