@@ -429,6 +429,8 @@ impl<C: Cluster> Test<'_, C> {
         let rested = self.router.cluster.now() + pause;
         while self.router.cluster.now() < rested {
             self.turn(Some(rested))?;
+            // A scenario's request may be answered, or time out, only now.
+            self.handle_replies()?;
         }
         Ok(())
     }

@@ -134,7 +134,11 @@ impl<C: Cluster> Test<'_, C> {
         let mut busy = replicas.len();
         while busy > 0 {
             self.router.turn(None)?;
-            while let Some((owner, _, answer)) = self.router.next_answer() {
+            while let Some((owner, client, answer)) = self.router.next_answer() {
+                if self.stepping.asked(client) {
+                    self.on_answer(client, owner, answer);
+                    continue;
+                }
                 let Replica { node, client, answers, received, failures } = &mut replicas[owner];
                 let question = &questions[answers.len()];
                 match policy.judge("compare", answer, &question.request(received).reply) {
