@@ -55,6 +55,11 @@ pub fn summary(results: &Results, outcomes: &[CheckOutcome], facts: &Facts, colo
         let why = shorter.iter().find(|(check, _)| *check == outcome.check).map_or(&*outcome.why, |(_, why)| why);
         summary.line("--strict", &format!("{failed}: {why}"));
     }
+    let is_judged = outcomes.iter().any(|outcome| outcome.check == Check::Gloomers);
+    let found = results.workload.extended_verdict().filter(|_| !is_judged && results.verdict() == Verdict::True);
+    if found == Some(Verdict::False) {
+        summary.line("note", "Maelstrom does not see the anomalies above; --strict fails the test, and explains them");
+    }
     if let Some(extended) = extended {
         summary.main_phase(&extended.throughput);
     }

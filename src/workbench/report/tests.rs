@@ -129,6 +129,18 @@ fn a_failure_says_why() {
 }
 
 #[test]
+fn a_valid_test_says_what_a_strict_one_would_count() {
+    let with = |extended_verdict| results(FixedReport { extended_verdict, ..FixedReport::default() });
+    let shown = |results: &Results, strict| {
+        summary::summary(results, &outcomes(results, strict), &summary::Facts::default(), false)
+    };
+    let note = "--strict fails the test";
+    assert!(shown(&with(Some(Verdict::False)), false).contains(note));
+    assert!(!shown(&with(Some(Verdict::False)), true).contains(note), "it is judged");
+    assert!(!shown(&with(Some(Verdict::True)), false).contains(note));
+}
+
+#[test]
 fn a_strict_test_has_more_checks() {
     let extended_violations = vec![violation("invented", "values that nobody had added (1): 9")];
     let mut results =
