@@ -4,8 +4,8 @@
 ///
 /// A field is any `Deserialize` type, borrowed from the line where possible (`&'a str`), or
 /// [`Json<'a>`](crate::wire::Json) for an arbitrary value; an `Option` may be absent. Unknown keys are ignored. A key
-/// that is no identifier is written before the field's name, with `as`. A tuple variant decodes the whole body as one
-/// [`Field`](crate::wire::Field). The lifetime must be written even if nothing borrows.
+/// that is not an identifier is written before the field's name, with `as`. A tuple variant decodes the whole body as
+/// one [`Field`](crate::wire::Field). The lifetime must be written even if nothing borrows.
 ///
 /// ```
 /// use gossip_gloomers::{requests, wire::Json};
@@ -179,7 +179,7 @@ macro_rules! __requests {
     };
     (@field $variant:ident $first:ident $(- $more:ident)+: $($rest:tt)*) => {
         compile_error!(concat!(
-            "a key that is no identifier needs a name: write `\"", stringify!($first), $("-", stringify!($more),)+
+            "a key that is not an identifier needs a name: write `\"", stringify!($first), $("-", stringify!($more),)+
             "\" as ", stringify!($first), $("_", stringify!($more),)+ ": Type`"
         ));
     };
@@ -190,6 +190,6 @@ macro_rules! __requests {
         ));
     };
     (@field $variant:ident $($rest:tt)*) => {
-        compile_error!(concat!("this is no field of `", stringify!($variant), "`: ", stringify!($($rest)*)));
+        compile_error!(concat!("this is not a field of `", stringify!($variant), "`: ", stringify!($($rest)*)));
     };
 }

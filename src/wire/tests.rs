@@ -130,7 +130,7 @@ requests! {
         "own" => Own { by_name: BTreeMap<String, (u32, f64)>, maybe: Cow<'a, str> },
         /// None.
         "stop" => Stop {},
-        /// A key that is no identifier.
+        /// A key that is not an identifier.
         "answer" => Answer { "in-reply" as in_reply: u32, text: &'a str },
         /// The whole body.
         "all" => All(Whole),

@@ -172,7 +172,7 @@ impl Action {
                 let (node, body) = node_and(rest, nodes, "send", "{\"type\": \"read\"}")?;
                 return Ok(Self::Send { node, body: request(body)? });
             }
-            _ => return Err(format!("{word:?} is nothing that can be done; these are:\n{ACTIONS}")),
+            _ => return Err(format!("unknown command {word:?}; what can be done:\n{ACTIONS}")),
         };
         Ok(Self::Fault(fault))
     }
@@ -232,12 +232,13 @@ fn cut(sides: &str, nodes: &[String]) -> Result<(Fault, Grudges), String> {
 #[expect(clippy::cast_possible_truncation, reason = "within half a million")]
 fn deviation(rate: &str) -> Result<i32, String> {
     let ppm = rate.parse::<f64>().map_or(f64::NAN, |rate| (rate - 1.0) * 1e6);
-    if ppm.abs() <= MAX_PPM { Ok(ppm.round() as i32) } else { Err(format!("{rate:?} is no rate from 0.5 to 1.5")) }
+    if ppm.abs() <= MAX_PPM { Ok(ppm.round() as i32) } else { Err(format!("{rate:?} is not a rate from 0.5 to 1.5")) }
 }
 
 /// A request as a client can send it.
 fn request(body: &str) -> Result<String, String> {
-    let (members, rest) = json::members_and_rest(body).map_err(|error| format!("{body} is no JSON object: {error}"))?;
+    let (members, rest) =
+        json::members_and_rest(body).map_err(|error| format!("{body} is not a JSON object: {error}"))?;
     if !rest.trim().is_empty() {
         return Err(format!("after the request there is more: {}", rest.trim()));
     }
@@ -260,7 +261,10 @@ pub fn duration(text: &str) -> Option<Duration> {
 
 /// The error for a text that [`duration`] does not read.
 pub fn not_a_duration(text: &str) -> String {
-    format!("{text:?} is no time: write 1.62s, 100ms or 250us")
+    match text {
+        "" => "a time is missing, such as 1.62s, 100ms or 250us".to_owned(),
+        _ => format!("{text:?} is not a time: write 1.62s, 100ms or 250us"),
+    }
 }
 
 /// A time as [`duration`] reads it, to the nanosecond.

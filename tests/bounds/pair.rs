@@ -35,7 +35,7 @@ pub(crate) fn text(value: Json<'_>) -> Vec<u8> {
 /// Parses a line as a node does.
 ///
 /// # Panics
-/// It exceeds a bound, or is no message.
+/// It exceeds a bound, or is not a message.
 pub(crate) fn read<R>(line: &[u8], handle: impl FnOnce(&Message<'_>) -> R) -> R {
     assert!(line.len() <= MAX_LINE, "a line of {} bytes", line.len());
     let mut buffer = [line, &[0; PADDING]].concat();

@@ -20,7 +20,7 @@ use crate::workbench::report::violations::outcomes;
 use crate::workbench::workload::{WorkloadKind, shape};
 
 const STATUS: &str = "Exit status: 0 if the history is valid, 1 if it is not, 2 if that cannot be decided, 254 for bad \
-    arguments and for a file that is no history of the workload.";
+    arguments and for a file that is not a history of the workload.";
 
 /// Checks a stored history, of gloomers or Maelstrom; also called analyze
 #[derive(Debug, Args)]

@@ -101,7 +101,7 @@ fn messages(folder: &Path) -> Result<(crate::workbench::explain::Setting, Journa
 fn question(arguments: &ExplainArguments) -> Result<Option<Question>, String> {
     let read = |text: &String| {
         let value = json::value(text).or_else(|_| json::value(&Value::str(text.as_str()).to_json()));
-        value.map_err(|error| format!("{text} is no value: {error}"))
+        value.map_err(|error| format!("{text} is not a value: {error}"))
     };
     if let Some(value) = &arguments.value {
         let key = arguments.key.as_ref().map(read).transpose()?;

@@ -58,7 +58,7 @@ impl Value {
         }
     }
 
-    /// The brackets around a collection that is no map.
+    /// The brackets around a collection that is not a map.
     fn brackets(&self) -> Option<(&'static str, &'static str)> {
         if let Self::List(_) = self {
             return Some(("(", ")"));

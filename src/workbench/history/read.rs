@@ -139,13 +139,13 @@ impl Op {
         } else {
             value
         };
-        let Value::Map(entries) = value else { return Err("is no map") };
+        let Value::Map(entries) = value else { return Err("is not a map") };
         let (mut index, mut time, mut kind, mut process, mut f, mut result) = (None, None, None, None, None, None);
         let (mut error, mut extra) = (None, Vec::new());
         for (key, value) in entries {
             let known = match key.as_keyword() {
-                Some("index") => put(&mut index, natural(&value).ok_or("has an :index that is no position")?),
-                Some("time") => put(&mut time, value.as_int().ok_or("has a :time that is no integer")?),
+                Some("index") => put(&mut index, natural(&value).ok_or("has an :index that is not a position")?),
+                Some("time") => put(&mut time, value.as_int().ok_or("has a :time that is not an integer")?),
                 Some("type") => {
                     put(&mut kind, kind_of(&value).ok_or("has a :type other than :invoke, :ok, :fail and :info")?)
                 }
@@ -154,7 +154,7 @@ impl Op {
                     put(&mut process, process_of(&value).ok_or(problem)?)
                 }
                 Some("f") => {
-                    let Value::Keyword(name) = value else { return Err("has an :f that is no keyword") };
+                    let Value::Keyword(name) = value else { return Err("has an :f that is not a keyword") };
                     put(&mut f, name)
                 }
                 Some("value") => put(&mut result, value),
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_no_operation_is_refused_with_its_line() {
-        assert_eq!(problem("\n7"), "the operation before the end of line 2 of the history is no map");
+        assert_eq!(problem("\n7"), "the operation before the end of line 2 of the history is not a map");
         assert_eq!(problem("{:type :ok}"), "the operation before the end of line 1 of the history has no :process");
         assert_eq!(problem("{:type :ok"), "the history is not EDN: line 1, column 1: a collection that never ends");
         let twice = "{:type :ok, :process 0, :f :read, :type :ok}";

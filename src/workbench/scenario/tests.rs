@@ -54,8 +54,8 @@ fn every_fault_can_be_begun_and_ended() {
 #[test]
 fn what_is_wrong_with_a_line_is_said() {
     for (line, why) in [
-        ("", "is nothing that can be done"),
-        ("explode n1", "\"explode\" is nothing that can be done"),
+        ("", "unknown command \"\""),
+        ("explode n1", "unknown command \"explode\"; what can be done:"),
         ("kill", "kill needs the names of nodes, such as kill n0"),
         ("kill n9", "there is no node \"n9\"; there are n0, n1, n2, n3"),
         ("heal n1", "heal stands alone"),
@@ -64,10 +64,10 @@ fn what_is_wrong_with_a_line_is_said() {
         ("cut n0 | n1 n0", "n0 is on two sides"),
         ("cut n0 > n1 > n2", "nodes on both sides"),
         ("slow n1", "slow needs a node and what it is told"),
-        ("slow n1 soon", "\"soon\" is no time"),
-        ("skew n1 3", "no rate from 0.5 to 1.5"),
+        ("slow n1 soon", "\"soon\" is not a time"),
+        ("skew n1 3", "not a rate from 0.5 to 1.5"),
         ("send n1", "send needs a node"),
-        ("send n1 read", "is no JSON object"),
+        ("send n1 read", "is not a JSON object"),
         ("send n1 {}", "has no \"type\""),
         (r#"send n1 {"type":"read"} x"#, "there is more: x"),
         (r#"send n1 {"type":"read","msg_id":1}"#, "leave out \"msg_id\""),
@@ -100,7 +100,7 @@ fn what_is_wrong_with_a_file_is_said_with_its_place() {
     for (text, why) in [
         ("[[step]]\nat = \"1s\"\n", "do"),
         ("[[step]]\nat = \"1s\"\ndo = \"kill n9\"\n", "step 1: there is no node \"n9\""),
-        ("[[step]]\nat = \"soon\"\ndo = \"heal\"\n", "step 1: \"soon\" is no time"),
+        ("[[step]]\nat = \"soon\"\ndo = \"heal\"\n", "step 1: \"soon\" is not a time"),
         ("[[stop]]\n", "stop"),
         ("hello", "line 1"),
     ] {

@@ -18,7 +18,7 @@ pub enum WrongWorkload {
     #[error("it holds no operation of a client, so there is nothing to judge")]
     Empty,
     /// It has an operation that the workload does not have.
-    #[error("{op} at index {index} is no operation of {workload}, which knows {known}{others}")]
+    #[error("{op} at index {index} is not an operation of {workload}, which knows {known}{others}")]
     Operation {
         /// The index of the operation.
         index: u64,
@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn the_error_names_the_operation_and_the_workloads_that_have_it() {
         let error = refused(WorkloadKind::LinKv, SAMPLES[2].1);
-        let wanted = ":invoke :broadcast 1 at index 0 is no operation of lin-kv, which knows :read [key value], \
+        let wanted = ":invoke :broadcast 1 at index 0 is not an operation of lin-kv, which knows :read [key value], \
                       :write [key value] and :cas [key [from to]]; it may be one of broadcast";
         assert_eq!(error, wanted);
         let long = format!("0 invoke dance {:?}", "x".repeat(1_000));

@@ -243,7 +243,7 @@ fn natural(offset: &Value, op: &Op) -> Result<Option<i64>, CheckError> {
     offset.map(Some).ok_or_else(|| {
         let index = op.index;
         let problem =
-            format!("the operation completed at index {index} has an offset that is no natural number of 64 bits");
+            format!("the operation completed at index {index} has an offset that is not a natural number of 64 bits");
         CheckError::Invalid(problem)
     })
 }

@@ -110,7 +110,7 @@ pub(super) fn by_key(history: &History) -> Result<Vec<(Value, Calls)>, CheckErro
         let completion = history.partner(position).map(|at| (at, &history.ops()[at]));
         let seen = completion.filter(|(_, completion)| completion.kind == OpKind::Ok);
         let line = seen.map_or(op, |(_, completion)| completion);
-        let malformed = || CheckError::malformed(line, "its value is no pair of a key and a value");
+        let malformed = || CheckError::malformed(line, "its value is not a pair of a key and a value");
         let (key, value) = pair(&line.value).ok_or_else(malformed)?;
         let id = keys.intern(&key);
         if id == all.len() {

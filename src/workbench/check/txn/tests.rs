@@ -177,6 +177,6 @@ fn what_cannot_be_judged_is_refused() {
     let twice = refused(&["0 invoke txn [[:append 1 1]]", "1 invoke txn [[:append 1 1]]"], "serializable");
     assert_eq!(twice, "1 was written to key 1 more than once");
     assert!(refused(&["0 invoke txn [[:w 1 1]]"], "serializable").contains("a step is a read or a write"));
-    assert!(refused(&["0 invoke txn 7"], "serializable").contains("no list of steps"));
+    assert!(refused(&["0 invoke txn 7"], "serializable").contains("not a list of steps"));
     assert!(refused(&[], "eventual").starts_with("no consistency model is called \"eventual\""));
 }

@@ -75,7 +75,7 @@ impl Transactions {
         let mut written: HashSet<(u32, u32)> = HashSet::new();
         let mut unanswered: BTreeMap<usize, Vec<Step>> = BTreeMap::new();
         for (position, op) in history.client_ops() {
-            let steps = op.value.items().ok_or_else(|| CheckError::malformed(op, "it is no list of steps"))?;
+            let steps = op.value.items().ok_or_else(|| CheckError::malformed(op, "it is not a list of steps"))?;
             let steps: Result<Vec<_>, _> = steps.map(|step| read.step(&step, dialect)).collect();
             let steps = steps.map_err(|problem| CheckError::malformed(op, problem))?;
             if op.kind == OpKind::Invoke {

@@ -66,7 +66,7 @@ impl Programs {
             let known = known(name).ok_or_else(|| {
                 let names = all_names();
                 let hint = did_you_mean(name, &names);
-                wrong(format!("\"{name}\" is no challenge; the names are {}{hint}", names.join(", ")))
+                wrong(format!("\"{name}\" is not a challenge; the names are {}{hint}", names.join(", ")))
             })?;
             let mut words = words(command.trim()).map_err(wrong)?.into_iter().map(|word| located(word, folder));
             let bin = words.next().ok_or_else(|| wrong("there is no command".into()))?;
@@ -244,7 +244,7 @@ mod tests {
         let list = folder.path().join("programs");
         for (text, why) in [
             ("echo = a\necho b", "line 2: there is no \"=\""),
-            ("broadcst = a", "line 1: \"broadcst\" is no challenge"),
+            ("broadcst = a", "line 1: \"broadcst\" is not a challenge"),
             ("broadcst = a", "did you mean \"broadcast\"?"),
             ("echo =", "line 1: there is no command"),
             ("echo = \"a", "line 1: a quote does not end"),

@@ -54,9 +54,7 @@ fn typographic_dash(argument: &OsStr) -> Option<String> {
     let rest = text.trim_start_matches(|letter| is_dash(letter) || letter == '-');
     let typed = if rest.chars().count() == 1 { format!("-{rest}") } else { format!("--{rest}") };
     let code = u32::from(dash);
-    Some(format!(
-        "\"{text}\" is no option: it begins with the typographic dash U+{code:04X}; type \"{typed}\" with plain hyphens"
-    ))
+    Some(format!("\"{text}\" begins with the typographic dash U+{code:04X}; type \"{typed}\" with hyphens"))
 }
 
 /// The end of a message about an unknown name: a similar one, if any.

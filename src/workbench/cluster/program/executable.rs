@@ -30,7 +30,7 @@ pub fn executable(path: &Path) -> Result<PathBuf, String> {
         return Err("it is a folder; name the executable in it".into());
     }
     if !file.is_file() {
-        return Err("it is no file, but a device, pipe or socket; name an executable".into());
+        return Err("it is not a file, but a device, pipe or socket; name an executable".into());
     }
     if access(&file, Access::EXEC_OK).is_err() {
         return Err(format!(
@@ -178,7 +178,7 @@ fn interpreter(line: &[u8]) -> Result<(), String> {
     }
 }
 
-/// Whether `env` looks for it along the `PATH`: it is no option, no setting and no path.
+/// Whether `env` looks for it along the `PATH`: it is not an option, a setting or a path.
 fn is_name(name: &OsStr) -> bool {
     !name.as_bytes().starts_with(b"-") && !name.as_bytes().iter().any(|byte| matches!(byte, b'=' | b'/'))
 }
