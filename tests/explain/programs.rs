@@ -193,12 +193,31 @@ fn claims_hold_for_each_program() {
     claims_hold(2, 1);
 }
 
-/// `SEEDS=334 cargo test --test explain -- --ignored` checks at least 1,000 runs of each workload.
+/// `SEEDS=334 cargo test --release --test explain -- --ignored many_seeds` checks at least 1,000 runs of each workload.
 #[test]
 #[ignore = "takes many minutes"]
 fn claims_hold_on_many_seeds() {
     let seeds = env::var("SEEDS").map_or(334, |seeds| seeds.parse().expect("SEEDS is a number"));
     claims_hold(1_000, seeds);
+}
+
+/// Every program, each for as long as its options say: no run depends on a seed alone, so that only claims are checked.
+#[test]
+#[ignore = "takes several minutes"]
+fn every_broken_program_is_explained_in_real_time() {
+    if !is_possible() {
+        return;
+    }
+    thread::scope(|scope| {
+        for Broken { name, program, options, hints: _ } in &BROKEN {
+            scope.spawn(move || {
+                let run = Run::with(program, options, 1);
+                let oracle = Oracle::of(&run);
+                let claims: usize = run.explanations(&[]).iter().map(|explanation| oracle.check(explanation)).sum();
+                assert!(claims > 0, "{name}: nothing is explained: {}", run.printed);
+            });
+        }
+    });
 }
 
 #[test]
